@@ -1,0 +1,2 @@
+//! The binary contract between the capOS kernel and userspace.
+#![no_std]

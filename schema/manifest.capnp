@@ -1,0 +1,108 @@
+@0xc7bc04e6d5bb4970;
+# The boot package: what the host command `capos` makes of a CUE manifest.
+
+using Launch = import "launch.capnp";
+using Process = import "process.capnp";
+
+struct BootPackage {
+  manifest @0 :Manifest;
+  init @1 :Data;
+  # The ELF64 program that the kernel starts, with every singleton capability.
+  binaries @2 :List(Binary);
+}
+
+struct Binary {
+  # The bytes of `image` begin at a multiple of 4096 from the start of the package, so that they can be
+  # mapped where they lie. Padding objects between them make it so.
+  name @0 :Text;
+  image @1 :Data;
+}
+
+struct Manifest {
+  name @0 :Text;
+  processes @1 :List(ProcessEntry);
+  # Started in this order.
+  exitFrom @2 :Text;
+  # The process or instance ("host/instance") whose exit status ends the system. Empty: the system ends
+  # when every entry has ended, with the first non-zero status in manifest order.
+}
+
+struct ProcessEntry {
+  name @0 :Text;
+  binary @1 :Text;
+  # Names one of `BootPackage.binaries`.
+  arguments @2 :List(Text);
+  environment @3 :List(Launch.Variable);
+  grants @4 :List(GrantEntry);
+  limits @5 :Process.Limits;
+  executable @6 :Bool;
+  # May make pages executable.
+  exports @7 :List(Text);
+  # Endpoints that this process serves, each granted to it under its name.
+  wasmHost @8 :WasmHostEntry;
+  # Set only for a wasm host.
+  expectFault @9 :Bool;
+  # The process is meant to end by a fault; that is then not a failure.
+}
+
+struct GrantEntry {
+  name @0 :Text;
+  # The name the holder asks for.
+  union {
+    console @1 :Void;
+    log @2 :Void;
+    # A write-only Console that ends up in the system log.
+    timer @3 :Void;
+    wallClock @4 :Void;
+    entropy @5 :Void;
+    processSpawner @6 :Void;
+    power @7 :Void;
+    bootPackage @8 :Void;
+    # The boot package as a read-only, executable MemoryObject.
+    export @9 :ExportRef;
+    # An endpoint that another process of this manifest serves.
+  }
+}
+
+struct ExportRef {
+  process @0 :Text;
+  export @1 :Text;
+}
+
+struct WasmHostEntry {
+  instances @0 :List(InstanceEntry);
+  sequence @1 :Bool;
+  # Start an instance only when the one before it has ended. Otherwise all run at once.
+  exports @2 :Bool;
+  # Serve a WasmHost to other processes, under the export name "wasm-host".
+}
+
+struct InstanceEntry {
+  name @0 :Text;
+  module @1 :Text;
+  # Names one of `BootPackage.binaries`.
+  arguments @2 :List(Text);
+  # Without the program's name, which is put first.
+  environment @3 :List(Launch.Variable);
+  console @4 :Bool;
+  timer @5 :Bool;
+  wallClock @6 :Bool;
+  entropy @7 :Bool;
+  limits @8 :InstanceLimits;
+}
+
+struct InstanceLimits {
+  # Zero means the documented default.
+  memoryBytes @0 :UInt64;
+  # Linear memory, all memories of the instance together. Default 64 MiB.
+  fuel @1 :UInt64;
+  # wasmi fuel units over the instance's life. Default: unlimited.
+  wallTimeNanoseconds @2 :UInt64;
+  # Default: unlimited.
+  outputBytes @3 :UInt64;
+  # Bytes written to the standard streams. Default 16 MiB.
+  tableElements @4 :UInt32;
+  # All tables together. Default 65536.
+  stackDepth @5 :UInt32;
+  # Nested calls. Default 1000.
+}

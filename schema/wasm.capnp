@@ -1,0 +1,81 @@
+@0x9553b5278614f18a;
+# Running WebAssembly programs.
+
+using Launch = import "launch.capnp";
+using Manifest = import "manifest.capnp";
+using Console = import "console.capnp";
+using Timer = import "timer.capnp";
+using Entropy = import "entropy.capnp";
+
+interface WasmHost {
+  # Holding a WasmHost allows starting WebAssembly instances that hold capabilities which the caller
+  # passes. It gives no access to instances that others started, nor any capability of the host's own.
+
+  start @0 (module :Data, name :Text, launch :Launch.LaunchParameters, grants :InstanceGrants,
+            limits :Manifest.InstanceLimits, run :Bool) -> (instance :WasmInstance);
+  # Compiles and instantiates `module`. With `run`, its `_start` export is called at once and the instance
+  # ends when that returns; without, the instance waits for `call` until it is killed or released.
+  # A null grant is not granted. Errors: `failed`, naming the module and the import or the limit.
+
+  startNamed @1 (module :Text, name :Text, launch :Launch.LaunchParameters, grants :InstanceGrants,
+            limits :Manifest.InstanceLimits, run :Bool) -> (instance :WasmInstance);
+  # The same for a module that the boot package holds under this name.
+}
+
+struct InstanceGrants {
+  stdin @0 :Console.Console;
+  stdout @1 :Console.Console;
+  stderr @2 :Console.Console;
+  timer @3 :Timer.Timer;
+  wallClock @4 :Timer.WallClock;
+  entropy @5 :Entropy.EntropySource;
+}
+
+interface WasmInstance {
+  # Holding a WasmInstance allows calling its exports, watching it, and ending it. It gives no
+  # access to the capabilities that the instance holds.
+  # Releasing the last WasmInstance of an instance that has not ended kills it.
+
+  call @0 (function :Text, arguments :List(Value)) -> (results :List(Value));
+  # Calls an exported function. Calls on one instance run one after the other.
+  # Errors: `failed` for an unknown export or wrong argument types; `disconnected`, with the reason,
+  # when the instance has ended or ends during the call.
+
+  wait @1 () -> (end :InstanceEnd);
+  # Returns when the instance has ended; at once if it already has.
+
+  kill @2 () -> ();
+
+  use @3 () -> (fuel :UInt64, memoryBytes :UInt64, outputBytes :UInt64);
+  # Fuel burnt, linear memory in use, bytes written to the standard streams.
+}
+
+struct Value {
+  union {
+    i32 @0 :Int32;
+    i64 @1 :Int64;
+    f32 @2 :Float32;
+    f64 @3 :Float64;
+  }
+}
+
+struct InstanceEnd {
+  union {
+    exited @0 :Int32;
+    # `proc_exit` with this status, or 0 when `_start` returned.
+    trap @1 :Trap;
+    outOfFuel @2 :Void;
+    outOfMemory @3 :Void;
+    # Growth past `memoryBytes`, or the host could not provide the memory.
+    outOfTime @4 :Void;
+    outOfOutput @5 :Void;
+    killed @6 :Void;
+    failedToStart @7 :Text;
+  }
+}
+
+struct Trap {
+  message @0 :Text;
+  backtrace @1 :List(Text);
+  # Innermost first; a frame is a function's name, or its index where the module names none.
+}
