@@ -8,18 +8,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     let mut command = capnpc_embedded::CompileCommand::new();
     command.src_prefix(&here);
-    let mut files: Vec<_> = fs::read_dir(&here)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
+    let mut files: Vec<_> =
+        fs::read_dir(&here)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "capnp"));
     files.sort();
     for file in &files {
         command.file(file);
     }
     let request = command.compile()?;
-    capnpc::codegen::CodeGenerationCommand::new()
-        .output_directory(&out)
-        .run(&request[..])?;
+    capnpc::codegen::CodeGenerationCommand::new().output_directory(&out).run(&request[..])?;
     for file in &files {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).ok_or("schema name")?;
         name_alloc_types(&Path::new(&out).join(format!("{stem}_capnp.rs")))?;
@@ -31,9 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The kernel has no `std`, so these two are named by their place in `alloc`.
 fn name_alloc_types(path: &Path) -> Result<(), Box<dyn Error>> {
     let generated = fs::read_to_string(path)?;
-    let generated = generated
-        .replace(" Box<", " ::alloc::boxed::Box<")
-        .replace("\".to_string()", "\".into()");
+    let generated =
+        generated.replace(" Box<", " ::alloc::boxed::Box<").replace("\".to_string()", "\".into()");
     fs::write(path, generated)?;
     Ok(())
 }

@@ -61,6 +61,7 @@ struct GrantEntry {
     # The boot package as a read-only, executable MemoryObject.
     export @9 :ExportRef;
     # An endpoint that another process of this manifest serves.
+    diagnostics @10 :Void;
   }
 }
 

@@ -95,7 +95,4 @@ interface ThreadSpawner {
   setFaultStack @2 (stack :UInt64, length :UInt64) -> ();
   # The range on which the calling thread's faults are handled. With none, the handler runs on the
   # faulting thread's own stack below its red zone.
-
-  exitProcess @3 (status :Int32) -> ();
-  # Ends the whole process with that status. Does not return.
 }

@@ -23,6 +23,7 @@ macro_rules! schema {
 
 schema! {
     console_capnp
+    diagnostics_capnp
     endpoint_capnp
     entropy_capnp
     launch_capnp

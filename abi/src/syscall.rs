@@ -1,0 +1,45 @@
+/// System calls: number in RAX, arguments in RDI, RSI, RDX; result in RAX (negative: an
+/// [`ErrorCode`](crate::ErrorCode)). RCX, R11, RDI, RSI, RDX, R8, R9 and R10 are not preserved; vector
+/// registers are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Syscall {
+    /// `(submit: u32, wait_for: u32, deadline_ns: u64) -> unread completions`. Takes up to `submit` entries from
+    /// the calling thread's submission queue, then waits until `wait_for` completions are unread or the
+    /// monotonic clock reaches the deadline ([`NO_DEADLINE`]: for ever). Reaching the deadline is not an error.
+    CapEnter = 0,
+    /// `(word: *mut u32)`. Ends the calling thread; if `word` is not null the kernel stores 0 there afterwards and
+    /// wakes every futex waiter on it. The last thread to end, ends the process with status 0.
+    ThreadExit = 1,
+    /// `(status: i32)`. Ends the process.
+    ProcessExit = 2,
+    /// `(frame: *const FaultFrame)`. Resumes at the state in the frame. For fault handlers.
+    FaultReturn = 3,
+    /// `(word: *const u32, expected: u32, deadline_ns: u64) -> 0`. Waits while `*word == expected`, until woken.
+    /// Errors: `WouldBlock`, `TimedOut`, `BadAddress`.
+    FutexWait = 4,
+    /// `(word: *const u32, count: u32) -> threads woken`. Only threads of the same process.
+    FutexWake = 5,
+    /// `()`. Lets other threads of the same priority run.
+    Yield = 6,
+}
+
+impl Syscall {
+    /// The call with this number, unless there is none.
+    #[must_use]
+    pub const fn from_raw(raw: u64) -> Option<Self> {
+        Some(match raw {
+            0 => Self::CapEnter,
+            1 => Self::ThreadExit,
+            2 => Self::ProcessExit,
+            3 => Self::FaultReturn,
+            4 => Self::FutexWait,
+            5 => Self::FutexWake,
+            6 => Self::Yield,
+            _ => return None,
+        })
+    }
+}
+
+/// A deadline that never comes.
+pub const NO_DEADLINE: u64 = u64::MAX;

@@ -1,0 +1,16 @@
+@0xc4355e4c4d686b45;
+# Looking into the kernel, for tests and benchmarks.
+
+interface Diagnostics {
+  # Holding a Diagnostics allows counting what the kernel holds and asking it to check itself. It does not
+  # allow changing anything or seeing any process's data.
+
+  selfCheck @0 () -> (problems :List(Text));
+  # Walks capability tables, derivation trees, queues, page tables and frame counts. Empty: all consistent.
+
+  counters @1 () -> (framesFree :UInt64, framesTotal :UInt64, processes :UInt32, threads :UInt32,
+                     capabilities :UInt32, endpoints :UInt32, kernelHeapBytes :UInt64, kernelEntryTsc :UInt64,
+                     firstUserTsc :UInt64);
+  # `kernelEntryTsc` and `firstUserTsc`: time-stamp counter when the kernel was entered and when the first user
+  # instruction ran.
+}
