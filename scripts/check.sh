@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs every check that needs no boot, cheapest first, and says what failed and how to rerun just that.
+# Used by `make check`.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+steps="fmt repo unit lint-host lint-kernel lint-userspace lint-guests"
+failed=()
+for step in $steps; do
+    echo "check: $step" >&2
+    ${MAKE:-make} "check-$step" || failed+=("$step")
+done
+
+for step in "${failed[@]}"; do
+    echo "check: $step failed; rerun just that with: make check-$step" >&2
+done
+[ ${#failed[@]} -eq 0 ] && echo "check: everything passed" >&2
+[ ${#failed[@]} -eq 0 ]

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Makes this checkout ready to build: installs what is missing where it can, names it where it cannot,
+# and writes the choices it made to build/toolchain.mk. Running it again changes nothing.
+# It edits no configuration outside the checkout.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+mkdir -p build/tools/bin
+
+# shellcheck source-path=SCRIPTDIR
+. scripts/setup/common.sh
+. scripts/setup/rust.sh
+. scripts/setup/packages.sh
+. scripts/setup/cue.sh
+
+choose_rust || true
+install_packages
+if [ -z "$RUST_BIN" ]; then
+    choose_rust || fail "no Rust compiler qualifies" "rustup component add rust-src clippy rustfmt  (version $RUST_MIN or later)"
+fi
+say "Rust: $("$RUST_BIN/rustc" --version) in $RUST_BIN"
+install_cue
+build_make_extension
+write_toolchain
+say "ready"
