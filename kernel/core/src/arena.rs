@@ -1,0 +1,186 @@
+//! Records that are found by a small number and never confused with a later record of the same number.
+
+use crate::{NONE, OutOfMemory};
+use alloc::vec::Vec;
+use core::{fmt, hash, marker::PhantomData};
+
+/// Names a record of an [`Arena<T>`]: its place, and how often the place had been used before.
+pub struct Id<T> {
+    index: u32,
+    generation: u32,
+    record: PhantomData<fn() -> T>,
+}
+
+impl<T> Id<T> {
+    /// Puts together an id from its parts, for example from a reply token. It need not name anything.
+    #[must_use]
+    pub const fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation, record: PhantomData }
+    }
+
+    /// The record's place.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+
+    /// Which use of the place this is.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Id<T> {}
+impl<T> PartialEq for Id<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.index == other.index && self.generation == other.generation
+    }
+}
+impl<T> Eq for Id<T> {}
+impl<T> hash::Hash for Id<T> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        (self.index, self.generation).hash(state);
+    }
+}
+impl<T> fmt::Debug for Id<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+struct Slot<T> {
+    generation: u32,
+    next_free: u32,
+    value: Option<T>,
+}
+
+/// A growable table of `T` with reuse of places.
+pub struct Arena<T> {
+    slots: Vec<Slot<T>>,
+    first_free: u32,
+    used: u32,
+    limit: u32,
+}
+
+impl<T> Arena<T> {
+    /// An empty arena that never holds more than `limit` records.
+    #[must_use]
+    pub const fn new(limit: u32) -> Self {
+        Self { slots: Vec::new(), first_free: NONE, used: 0, limit }
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.used
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// Makes sure that the next `count` insertions succeed.
+    ///
+    /// # Errors
+    /// When memory or the limit do not allow it.
+    pub fn reserve(&mut self, count: u32) -> Result<(), OutOfMemory> {
+        if self.used.checked_add(count).is_none_or(|total| total > self.limit) {
+            return Err(OutOfMemory);
+        }
+        let free = self.slots.len() as u32 - self.used;
+        if count > free {
+            self.slots.try_reserve((count - free) as usize)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// When memory or the limit do not allow it.
+    #[inline]
+    pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
+        let index = self.first_free;
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            self.first_free = slot.next_free;
+            self.used += 1;
+            slot.value = Some(value);
+            return Ok(Id::new(index, slot.generation));
+        }
+        self.grow(value)
+    }
+
+    #[cold]
+    fn grow(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
+        self.reserve(1)?;
+        let index = self.slots.len() as u32;
+        self.slots.push(Slot { generation: 1, next_free: NONE, value: Some(value) });
+        self.used += 1;
+        Ok(Id::new(index, 1))
+    }
+
+    /// Takes a record out; its id is stale from then on.
+    #[inline]
+    pub fn remove(&mut self, id: Id<T>) -> Option<T> {
+        let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)?;
+        let value = slot.value.take()?;
+        self.used -= 1;
+        // A place whose generations are used up is retired: an old id must never name a new record.
+        if let Some(generation) = slot.generation.checked_add(1) {
+            slot.generation = generation;
+            slot.next_free = self.first_free;
+            self.first_free = id.index;
+        }
+        Some(value)
+    }
+
+    /// The record, unless the id is stale.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, id: Id<T>) -> Option<&T> {
+        let slot = self.slots.get(id.index as usize)?;
+        if slot.generation == id.generation { slot.value.as_ref() } else { None }
+    }
+
+    /// The record, unless the id is stale.
+    #[inline]
+    pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
+        let slot = self.slots.get_mut(id.index as usize)?;
+        if slot.generation == id.generation { slot.value.as_mut() } else { None }
+    }
+
+    /// The record at a place, whichever use of the place it is.
+    #[must_use]
+    #[inline]
+    pub fn at(&self, index: u32) -> Option<&T> {
+        self.slots.get(index as usize)?.value.as_ref()
+    }
+
+    /// The record at a place, whichever use of the place it is.
+    #[inline]
+    pub fn at_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.slots.get_mut(index as usize)?.value.as_mut()
+    }
+
+    /// The id of the record at a place.
+    #[must_use]
+    pub fn id_at(&self, index: u32) -> Option<Id<T>> {
+        let slot = self.slots.get(index as usize)?;
+        slot.value.as_ref().map(|_| Id::new(index, slot.generation))
+    }
+
+    /// Every record with its id.
+    pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            slot.value.as_ref().map(|value| (Id::new(index as u32, slot.generation), value))
+        })
+    }
+}

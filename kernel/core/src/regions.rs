@@ -1,0 +1,261 @@
+//! What an address space holds where: a sorted list of regions. It decides; the page tables follow.
+
+use crate::OutOfMemory;
+use alloc::vec::Vec;
+use bitflags::bitflags;
+use capos_abi::{MAPPING_AREA, MAPPING_AREA_END, PAGE_SIZE, USER_END, USER_START};
+
+mod change;
+#[cfg(test)]
+mod tests;
+
+bitflags! {
+    /// How pages may be used. With nothing set, touching them is a fault.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Protection: u8 {
+        /// Loads.
+        const READ = 1;
+        /// Stores.
+        const WRITE = 2;
+        /// Instruction fetches.
+        const EXECUTE = 4;
+    }
+}
+
+impl Protection {
+    /// Whether stores and instruction fetches are both allowed, which W^X forbids.
+    #[must_use]
+    pub const fn breaks_wx(self) -> bool {
+        self.contains(Self::WRITE.union(Self::EXECUTE))
+    }
+}
+
+/// Where the contents of a region come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Backing {
+    /// Zeroed frames of the process's own, taken as they are touched.
+    Anonymous,
+    /// The frames of a memory object.
+    Object {
+        /// What the binary knows it by.
+        object: u32,
+        /// Where in the object the region begins, in bytes.
+        offset: u64,
+    },
+    /// Pages the kernel placed (rings, bootstrap pages). The process can change nothing about them.
+    Fixed,
+}
+
+/// A run of pages with one backing and one protection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    /// First address.
+    pub start: u64,
+    /// One past the last address.
+    pub end: u64,
+    /// What they hold.
+    pub backing: Backing,
+    /// How they may be used.
+    pub protection: Protection,
+    /// What `protection` may at most become.
+    pub ceiling: Protection,
+}
+
+impl Region {
+    /// Length in bytes.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.end - self.start
+    }
+
+    /// The part of it within `start..end`, unless that is empty.
+    #[must_use]
+    fn part(&self, start: u64, end: u64) -> Option<Self> {
+        let (start, end) = (start.max(self.start), end.min(self.end));
+        let backing = match self.backing {
+            Backing::Object { object, offset } => {
+                Backing::Object { object, offset: offset + start.saturating_sub(self.start) }
+            }
+            other => other,
+        };
+        (start < end).then_some(Self { start, end, backing, ..*self })
+    }
+
+    /// Whether `next` continues this region so that the two can be one.
+    fn joins(&self, next: &Self) -> bool {
+        let backing = match (self.backing, next.backing) {
+            (Backing::Anonymous, Backing::Anonymous) => true,
+            (Backing::Object { object, offset }, Backing::Object { object: other, offset: next_offset }) => {
+                object == other && offset + self.length() == next_offset
+            }
+            _ => false,
+        };
+        backing
+            && self.end == next.start
+            && self.protection == next.protection
+            && self.ceiling == next.ceiling
+    }
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegionError {
+    /// An address or a length is not a multiple of the page size, or the length is zero.
+    Unaligned,
+    /// The range leads outside the part of the address space that a process may arrange.
+    OutsideUserSpace,
+    /// Part of the range is in use.
+    InUse,
+    /// Part of the range holds nothing, or something that this operation does not apply to.
+    NotReserved,
+    /// Writable and executable at once.
+    WriteAndExecute,
+    /// The pages may not be used that way: the object's or the VirtualMemory's rights do not allow it.
+    NotPermitted,
+    /// The range or number of regions is more than the address space takes.
+    Full,
+}
+
+impl RegionError {
+    /// A sentence for people.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Unaligned => {
+                "address and length must be multiples of the page size, and the length not zero"
+            }
+            Self::OutsideUserSpace => "the range leads outside user space",
+            Self::InUse => "part of the range is in use",
+            Self::NotReserved => "part of the range is not reserved, or not of the kind this applies to",
+            Self::WriteAndExecute => "no page is both writable and executable",
+            Self::NotPermitted => "the rights do not allow this protection",
+            Self::Full => "there is no room in the address space",
+        }
+    }
+}
+
+impl From<OutOfMemory> for RegionError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::Full
+    }
+}
+
+/// The regions of one address space.
+#[derive(Debug)]
+pub struct RegionMap {
+    /// Sorted, disjoint, none empty.
+    regions: Vec<Region>,
+    /// Where the search for room begins.
+    search_from: u64,
+    limit: usize,
+}
+
+/// The end of a range, if the range is one a process may arrange.
+fn checked_end(address: u64, length: u64) -> Result<u64, RegionError> {
+    if length == 0 || !address.is_multiple_of(PAGE_SIZE) || !length.is_multiple_of(PAGE_SIZE) {
+        return Err(RegionError::Unaligned);
+    }
+    address
+        .checked_add(length)
+        .filter(|&end| address >= USER_START && end <= USER_END)
+        .ok_or(RegionError::OutsideUserSpace)
+}
+
+impl RegionMap {
+    /// An empty address space that takes at most `limit` regions.
+    #[must_use]
+    pub const fn new(limit: usize) -> Self {
+        Self { regions: Vec::new(), search_from: MAPPING_AREA, limit }
+    }
+
+    /// Every region, by address.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// The index of the first region that ends after `address`.
+    #[inline]
+    fn first_after(&self, address: u64) -> usize {
+        self.regions.partition_point(|region| region.end <= address)
+    }
+
+    /// The region that holds `address`.
+    #[must_use]
+    #[inline]
+    pub fn find(&self, address: u64) -> Option<&Region> {
+        self.regions.get(self.first_after(address)).filter(|region| region.start <= address)
+    }
+
+    /// Adds a region at `address`, or, with `address` 0, wherever there is room. Returns where it begins.
+    ///
+    /// # Errors
+    /// See [`RegionError`].
+    pub fn map(
+        &mut self,
+        address: u64,
+        length: u64,
+        backing: Backing,
+        protection: Protection,
+        ceiling: Protection,
+    ) -> Result<u64, RegionError> {
+        if protection.breaks_wx() {
+            return Err(RegionError::WriteAndExecute);
+        }
+        if !ceiling.contains(protection) {
+            return Err(RegionError::NotPermitted);
+        }
+        let start = if address == 0 { self.choose(length)? } else { address };
+        let end = checked_end(start, length)?;
+        let index = self.first_after(start);
+        if self.regions.get(index).is_some_and(|next| next.start < end) {
+            return Err(RegionError::InUse);
+        }
+        self.room_for(1)?;
+        self.regions.insert(index, Region { start, end, backing, protection, ceiling });
+        self.merge_around(index, index + 1);
+        if address == 0 {
+            self.search_from = end;
+        }
+        Ok(start)
+    }
+
+    /// Finds room for `length` bytes in the mapping area: behind what was chosen last, else anywhere.
+    fn choose(&self, length: u64) -> Result<u64, RegionError> {
+        checked_end(MAPPING_AREA, length).map_err(|error| match error {
+            RegionError::OutsideUserSpace => RegionError::Full,
+            other => other,
+        })?;
+        self.gap(self.search_from, length).or_else(|| self.gap(MAPPING_AREA, length)).ok_or(RegionError::Full)
+    }
+
+    fn gap(&self, from: u64, length: u64) -> Option<u64> {
+        let mut start = from;
+        for region in self.regions.get(self.first_after(from)..)? {
+            if region.start.saturating_sub(start) >= length {
+                break;
+            }
+            start = start.max(region.end);
+        }
+        start.checked_add(length).filter(|&end| end <= MAPPING_AREA_END).map(|_| start)
+    }
+
+    fn room_for(&mut self, count: usize) -> Result<(), RegionError> {
+        if self.regions.len() + count > self.limit {
+            return Err(RegionError::Full);
+        }
+        self.regions.try_reserve(count).map_err(OutOfMemory::from)?;
+        Ok(())
+    }
+
+    /// Whether the list is sorted, disjoint and within user space, and W^X holds everywhere.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        self.regions.windows(2).all(|pair| pair[0].end <= pair[1].start)
+            && self.regions.iter().all(|region| {
+                checked_end(region.start, region.length()).is_ok()
+                    && !region.protection.breaks_wx()
+                    && region.ceiling.contains(region.protection)
+            })
+    }
+}

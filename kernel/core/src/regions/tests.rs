@@ -1,0 +1,162 @@
+//! The region map against a model that keeps one entry per page.
+
+use super::{Backing, Protection, RegionMap};
+use capos_abi::{MAPPING_AREA, PAGE_SIZE, USER_END};
+use proptest::prelude::*;
+use std::{collections::BTreeMap, vec::Vec};
+
+const PAGES: u64 = 24;
+
+/// Per page: object and page of the object (if any), protection, ceiling.
+type Model = BTreeMap<u64, (Option<(u32, u64)>, Protection, Protection)>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Map { page: u64, count: u64, object: Option<u32>, protection: u8, ceiling: u8 },
+    Protect { page: u64, count: u64, protection: u8 },
+    Unmap { page: u64, count: u64 },
+    Discard { page: u64, count: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let range = || (0..PAGES, 1..8u64);
+    prop_oneof![
+        (range(), proptest::option::of(0..3u32), 0..8u8, 0..8u8).prop_map(
+            |((page, count), object, protection, ceiling)| Step::Map {
+                page,
+                count,
+                object,
+                protection,
+                ceiling: ceiling | protection
+            }
+        ),
+        (range(), 0..8u8).prop_map(|((page, count), protection)| Step::Protect { page, count, protection }),
+        range().prop_map(|(page, count)| Step::Unmap { page, count }),
+        range().prop_map(|(page, count)| Step::Discard { page, count }),
+    ]
+}
+
+fn address(page: u64) -> u64 {
+    MAPPING_AREA + page * PAGE_SIZE
+}
+
+fn flatten(map: &RegionMap) -> Model {
+    let mut model = Model::new();
+    for region in map.regions() {
+        for page in 0..region.length() / PAGE_SIZE {
+            let backing = match region.backing {
+                Backing::Object { object, offset } => Some((object, offset / PAGE_SIZE + page)),
+                _ => None,
+            };
+            let number = (region.start - MAPPING_AREA) / PAGE_SIZE + page;
+            model.insert(number, (backing, region.protection, region.ceiling));
+        }
+    }
+    model
+}
+
+fn apply(map: &mut RegionMap, model: &mut Model, step: &Step) {
+    match *step {
+        Step::Map { page, count, object, protection, ceiling } => {
+            let protection = Protection::from_bits_truncate(protection);
+            let ceiling = Protection::from_bits_truncate(ceiling);
+            let backing = object.map_or(Backing::Anonymous, |object| Backing::Object { object, offset: 0 });
+            let free = (page..page + count).all(|page| !model.contains_key(&page));
+            let result = map.map(address(page), count * PAGE_SIZE, backing, protection, ceiling);
+            assert_eq!(result.is_ok(), free && !protection.breaks_wx());
+            if result.is_ok() {
+                for i in 0..count {
+                    model.insert(page + i, (object.map(|object| (object, i)), protection, ceiling));
+                }
+            }
+        }
+        Step::Protect { page, count, protection } => {
+            let protection = Protection::from_bits_truncate(protection);
+            let allowed = (page..page + count)
+                .all(|page| model.get(&page).is_some_and(|entry| entry.2.contains(protection)));
+            let result = map.protect(address(page), count * PAGE_SIZE, protection);
+            assert_eq!(result.is_ok(), allowed && !protection.breaks_wx());
+            if result.is_ok() {
+                for page in page..page + count {
+                    model.entry(page).and_modify(|entry| entry.1 = protection);
+                }
+            }
+        }
+        Step::Unmap { page, count } => {
+            let mut removed = 0;
+            map.unmap(address(page), count * PAGE_SIZE, |region| removed += region.length()).unwrap();
+            let expected = (page..page + count).filter(|page| model.remove(page).is_some()).count();
+            assert_eq!(removed, expected as u64 * PAGE_SIZE);
+        }
+        Step::Discard { page, count } => {
+            let anonymous =
+                (page..page + count).all(|page| model.get(&page).is_some_and(|entry| entry.0.is_none()));
+            assert_eq!(map.check_discard(address(page), count * PAGE_SIZE).is_ok(), anonymous);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_page_by_page_model(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut map = RegionMap::new(1000);
+        let mut model = Model::new();
+        for step in &steps {
+            apply(&mut map, &mut model, step);
+            prop_assert!(map.is_consistent());
+            prop_assert_eq!(flatten(&map), model.clone());
+            let joined = map.regions().windows(2).all(|pair| !pair[0].joins(&pair[1]));
+            prop_assert!(joined, "regions that continue each other are one");
+            for page in 0..PAGES + 8 {
+                prop_assert_eq!(map.find(address(page)).is_some(), model.contains_key(&page));
+            }
+        }
+    }
+
+    #[test]
+    fn chosen_ranges_never_overlap(lengths in proptest::collection::vec(1..2000u64, 1..50), drop in any::<u64>()) {
+        let mut map = RegionMap::new(1000);
+        let mut taken = Vec::new();
+        for (i, length) in lengths.iter().enumerate() {
+            let length = length * PAGE_SIZE;
+            let start = map.map(0, length, Backing::Anonymous, Protection::READ, Protection::all()).unwrap();
+            prop_assert!(taken.iter().all(|&(from, to)| start + length <= from || start >= to));
+            if drop >> (i % 64) & 1 == 1 {
+                map.unmap(start, length, |_| ()).unwrap();
+            } else {
+                taken.push((start, start + length));
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_ranges_are_refused(address in any::<u64>(), length in any::<u64>()) {
+        let mut map = RegionMap::new(10);
+        if let Ok(start) = map.map(address, length, Backing::Anonymous, Protection::READ, Protection::READ) {
+            prop_assert!(start % PAGE_SIZE == 0 && length % PAGE_SIZE == 0 && start + length <= USER_END);
+        }
+        let _ = map.protect(address, length, Protection::READ);
+        let _ = map.unmap(address, length, |_| ());
+        prop_assert!(map.is_consistent());
+    }
+}
+
+#[test]
+fn fixed_pages_stay() {
+    let mut map = RegionMap::new(10);
+    map.map(address(0), PAGE_SIZE, Backing::Fixed, Protection::READ, Protection::READ).unwrap();
+    assert!(map.protect(address(0), PAGE_SIZE, Protection::empty()).is_err());
+    assert!(map.unmap(address(0), PAGE_SIZE, |_| ()).is_err());
+    assert!(map.check_discard(address(0), PAGE_SIZE).is_err());
+    map.remove_fixed(address(0), PAGE_SIZE).unwrap();
+    assert!(map.find(address(0)).is_none());
+}
+
+#[test]
+fn the_number_of_regions_is_bounded() {
+    let mut map = RegionMap::new(4);
+    for i in 0..4 {
+        map.map(address(i * 2), PAGE_SIZE, Backing::Anonymous, Protection::READ, Protection::READ).unwrap();
+    }
+    assert!(map.map(address(20), PAGE_SIZE, Backing::Anonymous, Protection::READ, Protection::READ).is_err());
+}

@@ -1,0 +1,159 @@
+//! Which thread runs next on one CPU: fixed priorities, first in first out within each.
+
+use crate::{NONE, OutOfMemory};
+use alloc::vec::Vec;
+
+/// Priorities are 0 to 31; higher runs first.
+pub const PRIORITIES: usize = 32;
+
+#[derive(Clone, Copy)]
+struct Link {
+    next: u32,
+    previous: u32,
+    /// [`UNQUEUED`] unless the thread is in the queue.
+    priority: u8,
+}
+
+const UNQUEUED: u8 = u8::MAX;
+
+/// The ready threads of one CPU, named by small numbers.
+pub struct RunQueue {
+    /// Bit `p` is set when a thread of priority `p` waits.
+    ready: u32,
+    heads: [u32; PRIORITIES],
+    tails: [u32; PRIORITIES],
+    links: Vec<Link>,
+}
+
+impl Default for RunQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RunQueue {
+    /// An empty queue.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { ready: 0, heads: [NONE; PRIORITIES], tails: [NONE; PRIORITIES], links: Vec::new() }
+    }
+
+    /// Makes room for thread `thread`, so that queueing it never allocates. Call when a thread is made.
+    ///
+    /// # Errors
+    /// When memory is used up.
+    pub fn admit(&mut self, thread: u32) -> Result<(), OutOfMemory> {
+        let needed = thread as usize + 1;
+        if needed > self.links.len() {
+            self.links.try_reserve(needed - self.links.len())?;
+            self.links.resize(needed, Link { next: NONE, previous: NONE, priority: UNQUEUED });
+        }
+        Ok(())
+    }
+
+    /// Queues a thread behind the others of its priority. Does nothing if it is queued already
+    /// or was never admitted.
+    #[inline]
+    pub fn push_back(&mut self, thread: u32, priority: u8) {
+        self.push(thread, priority, false);
+    }
+
+    /// Queues a thread before the others of its priority, as for one that was preempted.
+    #[inline]
+    pub fn push_front(&mut self, thread: u32, priority: u8) {
+        self.push(thread, priority, true);
+    }
+
+    #[inline]
+    fn push(&mut self, thread: u32, priority: u8, front: bool) {
+        let level = (priority as usize).min(PRIORITIES - 1);
+        let (head, tail) = (self.heads[level], self.tails[level]);
+        let Some(link) = self.links.get_mut(thread as usize).filter(|link| link.priority == UNQUEUED) else {
+            return;
+        };
+        link.priority = level as u8;
+        self.ready |= 1 << level;
+        if front {
+            (link.next, link.previous) = (head, NONE);
+            self.heads[level] = thread;
+            match self.links.get_mut(head as usize) {
+                Some(old) => old.previous = thread,
+                None => self.tails[level] = thread,
+            }
+        } else {
+            (link.next, link.previous) = (NONE, tail);
+            self.tails[level] = thread;
+            match self.links.get_mut(tail as usize) {
+                Some(old) => old.next = thread,
+                None => self.heads[level] = thread,
+            }
+        }
+    }
+
+    /// The highest priority that waits.
+    #[must_use]
+    #[inline]
+    pub const fn highest(&self) -> Option<u8> {
+        if self.ready == 0 { None } else { Some(31 - self.ready.leading_zeros() as u8) }
+    }
+
+    /// Takes the first thread of the highest priority.
+    #[inline]
+    pub fn pop(&mut self) -> Option<u32> {
+        let thread = self.heads[self.highest()? as usize];
+        self.remove(thread);
+        Some(thread)
+    }
+
+    /// Takes a thread out of the queue, wherever it stands. `false` if it was not queued.
+    #[inline]
+    pub fn remove(&mut self, thread: u32) -> bool {
+        let Some(link) = self.links.get_mut(thread as usize).filter(|link| link.priority != UNQUEUED) else {
+            return false;
+        };
+        let Link { next, previous, priority } = *link;
+        link.priority = UNQUEUED;
+        let level = priority as usize;
+        match self.links.get_mut(previous as usize) {
+            Some(link) => link.next = next,
+            None => self.heads[level] = next,
+        }
+        match self.links.get_mut(next as usize) {
+            Some(link) => link.previous = previous,
+            None => self.tails[level] = previous,
+        }
+        if self.heads[level] == NONE {
+            self.ready &= !(1 << level);
+        }
+        true
+    }
+
+    /// Whether a thread waits here.
+    #[must_use]
+    pub fn contains(&self, thread: u32) -> bool {
+        self.links.get(thread as usize).is_some_and(|link| link.priority != UNQUEUED)
+    }
+
+    /// Whether links, ends and the bitmap agree.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let mut seen = 0;
+        for level in 0..PRIORITIES {
+            let (mut previous, mut thread) = (NONE, self.heads[level]);
+            if (thread != NONE) != (self.ready >> level & 1 == 1) {
+                return false;
+            }
+            while let Some(link) = self.links.get(thread as usize) {
+                if link.previous != previous || link.priority as usize != level || seen > self.links.len() {
+                    return false;
+                }
+                seen += 1;
+                (previous, thread) = (thread, link.next);
+            }
+            if self.tails[level] != previous {
+                return false;
+            }
+        }
+        seen == self.links.iter().filter(|link| link.priority != UNQUEUED).count()
+    }
+}

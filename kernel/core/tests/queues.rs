@@ -1,0 +1,149 @@
+//! Frames, run queue, timers and arena against the simplest models that could be right.
+#![allow(missing_docs, reason = "tests")]
+
+use capos_kernel_core::{arena::Arena, frames::FrameAllocator, run_queue::RunQueue, timers::Timers};
+use proptest::prelude::*;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+proptest! {
+    #[test]
+    fn frames_agree_with_a_set(
+        ranges in proptest::collection::vec((0..20_000u64, 1..5000u64), 1..4),
+        steps in proptest::collection::vec(any::<u32>(), 0..300),
+    ) {
+        let mut frames = FrameAllocator::new(20_000).unwrap();
+        let limit = 20_000u64.next_multiple_of(64);
+        let mut model = BTreeSet::new();
+        for (start, length) in ranges {
+            frames.add_range(start, start + length);
+            model.extend((start..start + length).filter(|&frame| frame < limit));
+        }
+        let mut taken = Vec::new();
+        for step in steps {
+            match step % 4 {
+                0 | 1 => {
+                    let frame = frames.allocate();
+                    prop_assert_eq!(frame.is_some(), !model.is_empty());
+                    if let Some(frame) = frame {
+                        prop_assert!(model.remove(&frame));
+                        taken.push(frame);
+                    }
+                }
+                2 => {
+                    let count = u64::from(step / 4 % 70);
+                    if let Some(start) = frames.allocate_run(count) {
+                        for frame in start..start + count {
+                            prop_assert!(model.remove(&frame));
+                            taken.push(frame);
+                        }
+                    }
+                }
+                _ if !taken.is_empty() => {
+                    let frame = taken.swap_remove(step as usize % taken.len());
+                    prop_assert!(frames.release(frame));
+                    prop_assert!(!frames.release(frame), "released twice");
+                    model.insert(frame);
+                }
+                _ => prop_assert!(!frames.release(limit + u64::from(step))),
+            }
+            prop_assert_eq!(frames.free(), model.len() as u64);
+        }
+        prop_assert!(frames.is_consistent());
+        while let Some(frame) = frames.allocate() {
+            prop_assert!(model.remove(&frame));
+        }
+        prop_assert!(model.is_empty() && frames.is_consistent());
+    }
+
+    #[test]
+    fn run_queue_agrees_with_lists(steps in proptest::collection::vec((0..5u8, 0..40u32, 0..32u8), 0..300)) {
+        let mut queue = RunQueue::new();
+        for thread in 0..40 {
+            queue.admit(thread).unwrap();
+        }
+        let mut model: Vec<VecDeque<u32>> = vec![VecDeque::new(); 32];
+        let queued = |model: &[VecDeque<u32>], thread| model.iter().any(|level| level.contains(&thread));
+        for (action, thread, priority) in steps {
+            match action {
+                0 | 1 => {
+                    if !queued(&model, thread) {
+                        let level = &mut model[priority as usize];
+                        if action == 0 { level.push_back(thread) } else { level.push_front(thread) }
+                    }
+                    if action == 0 { queue.push_back(thread, priority) } else { queue.push_front(thread, priority) }
+                }
+                2 => {
+                    prop_assert_eq!(queue.remove(thread), queued(&model, thread));
+                    model.iter_mut().for_each(|level| level.retain(|&other| other != thread));
+                }
+                _ => {
+                    let expected = model.iter_mut().rev().find_map(VecDeque::pop_front);
+                    prop_assert_eq!(queue.pop(), expected);
+                }
+            }
+            prop_assert!(queue.is_consistent());
+            prop_assert_eq!(queue.contains(thread), queued(&model, thread));
+            let highest = model.iter().rposition(|level| !level.is_empty());
+            prop_assert_eq!(queue.highest().map(usize::from), highest);
+        }
+    }
+
+    #[test]
+    fn timers_agree_with_a_sorted_set(steps in proptest::collection::vec((0..3u8, 0..1000u64), 0..300)) {
+        let mut timers = Timers::new(100);
+        let mut model = BTreeSet::new();
+        let mut ids = Vec::new();
+        for (number, (action, value)) in steps.into_iter().enumerate() {
+            match action {
+                0 => match timers.insert(value, number) {
+                    Ok(id) => {
+                        model.insert((value, number));
+                        ids.push((id, value, number));
+                    }
+                    Err(_) => prop_assert_eq!(model.len(), 100),
+                },
+                1 if !ids.is_empty() => {
+                    let (id, deadline, event) = ids.swap_remove(value as usize % ids.len());
+                    let expected = model.remove(&(deadline, event)).then_some(event);
+                    prop_assert_eq!(timers.cancel(id), expected);
+                    prop_assert_eq!(timers.cancel(id), None);
+                }
+                _ => {
+                    while let Some(event) = timers.pop_expired(value / 4) {
+                        let first = model.iter().next().unwrap().0;
+                        prop_assert!(first <= value / 4);
+                        prop_assert!(model.remove(&(first, event)), "fires at the earliest deadline");
+                    }
+                    prop_assert!(model.first().is_none_or(|first| first.0 > value / 4));
+                }
+            }
+            prop_assert_eq!(timers.next_deadline(), model.first().map(|first| first.0));
+            prop_assert!(timers.is_consistent());
+        }
+    }
+
+    #[test]
+    fn arena_ids_are_never_reused(steps in proptest::collection::vec((any::<bool>(), any::<usize>()), 0..200)) {
+        let mut arena = Arena::new(20);
+        let mut model = HashMap::new();
+        let mut ids = Vec::new();
+        for (number, (add, which)) in steps.into_iter().enumerate() {
+            if add || ids.is_empty() {
+                match arena.insert(number) {
+                    Ok(id) => {
+                        prop_assert!(model.insert(id, number).is_none());
+                        ids.push(id);
+                    }
+                    Err(_) => prop_assert_eq!(arena.len(), 20),
+                }
+            } else {
+                let id = ids[which % ids.len()];
+                prop_assert_eq!(arena.remove(id), model.remove(&id));
+            }
+            for id in &ids {
+                prop_assert_eq!(arena.get(*id), model.get(id));
+            }
+            prop_assert_eq!(arena.iter().count(), model.len());
+        }
+    }
+}
