@@ -91,9 +91,9 @@ guests-rust:
 		cmp -s "$$module" "build/wasm/$${module##*/}" || cp "$$module" build/wasm/; \
 	done
 
-$(C_GUESTS): build/wasm/%.wasm: demos/c/%.c
+$(C_GUESTS): build/wasm/%.wasm: demos/c/%.c Makefile
 	mkdir -p build/wasm
-	clang --target=wasm32-wasi -O2 -Wall -Wextra -Werror -o $@ $<
+	clang --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-debug -o $@ $<
 
 $(TEXT_GUESTS): build/wasm/%.wasm: demos/wat/%.wat
 	mkdir -p build/wasm

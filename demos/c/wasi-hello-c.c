@@ -1,0 +1,7 @@
+/* The first program in C: one line on the granted console. */
+#include <stdio.h>
+
+int main(void) {
+    puts("Hello from WASI on capOS");
+    return 0;
+}

@@ -1,0 +1,18 @@
+/* The other half of a pair in one host: it holds entropy, and no console. What it finds it can only say by
+ * its exit status: 0 when it got random bytes and was refused the console. */
+#include <errno.h>
+#include <unistd.h>
+
+int main(void) {
+    unsigned char bytes[32] = {0};
+    unsigned sum = 0;
+    if (getentropy(bytes, sizeof bytes) != 0)
+        return 1;
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        sum += bytes[i];
+    if (sum == 0)
+        return 2;
+    if (write(STDOUT_FILENO, "b: wrote to a console that nobody granted\n", 42) != -1)
+        return 3;
+    return errno == EBADF ? 0 : 4;
+}

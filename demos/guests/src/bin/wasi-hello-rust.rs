@@ -1,0 +1,5 @@
+//! The first program: one line on the granted console.
+
+fn main() {
+    println!("Hello from WASI on capOS");
+}

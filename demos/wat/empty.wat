@@ -1,0 +1,2 @@
+;; The smallest module: nothing in, nothing out.
+(module)
