@@ -1,0 +1,70 @@
+//! What the boot loader tells us, in one form for both protocols.
+
+mod multiboot2;
+mod pvh;
+
+use x86_64::PhysAddr;
+
+/// The most memory regions kept; more than any known machine reports.
+const MAX_REGIONS: usize = 64;
+
+/// Who started the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Protocol {
+    /// QEMU's `-kernel` and other hypervisors.
+    Pvh,
+    /// GRUB.
+    Multiboot2,
+}
+
+/// Usable memory from `start` up to, not including, `end`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryRegion {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+/// The boot loader's information.
+#[derive(Debug)]
+pub struct BootInfo {
+    regions: [MemoryRegion; MAX_REGIONS],
+    region_count: usize,
+    module: Option<MemoryRegion>,
+    rsdp: Option<PhysAddr>,
+}
+
+impl BootInfo {
+    pub(super) fn read(protocol: Protocol, address: PhysAddr) -> Self {
+        let mut info =
+            Self { regions: [MemoryRegion::default(); MAX_REGIONS], region_count: 0, module: None, rsdp: None };
+        match protocol {
+            Protocol::Pvh => pvh::read(address, &mut info),
+            Protocol::Multiboot2 => multiboot2::read(address, &mut info),
+        }
+        info
+    }
+
+    /// Usable memory, as reported: it still contains the kernel and the boot module.
+    pub fn regions(&self) -> &[MemoryRegion] {
+        self.regions.get(..self.region_count).unwrap_or_default()
+    }
+
+    /// Where the boot module lies.
+    pub fn module(&self) -> Option<MemoryRegion> {
+        self.module
+    }
+
+    /// Where the ACPI root pointer structure (or a copy of it) lies.
+    pub fn rsdp(&self) -> Option<PhysAddr> {
+        self.rsdp
+    }
+
+    fn add_region(&mut self, start: u64, length: u64) {
+        if let Some(slot) = self.regions.get_mut(self.region_count) {
+            *slot = MemoryRegion { start, end: start.saturating_add(length) };
+            self.region_count += 1;
+        }
+    }
+}

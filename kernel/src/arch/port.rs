@@ -1,0 +1,33 @@
+//! I/O ports. Safe to call because every caller is in `arch` and names a port of a device it owns.
+
+use x86_64::instructions::port::Port;
+
+/// Reads a byte from `port`.
+pub(super) fn read_u8(port: u16) -> u8 {
+    // SAFETY: port reads do not touch memory that Rust knows of; callers own the device behind `port`.
+    unsafe { Port::<u8>::new(port).read() }
+}
+
+/// Writes a byte to `port`.
+pub(super) fn write_u8(port: u16, value: u8) {
+    // SAFETY: no device driven here by ports writes memory in answer to a port write.
+    unsafe { Port::<u8>::new(port).write(value) }
+}
+
+/// Reads 16 bits from `port`.
+pub(super) fn read_u16(port: u16) -> u16 {
+    // SAFETY: as for `read_u8`.
+    unsafe { Port::<u16>::new(port).read() }
+}
+
+/// Writes 16 bits to `port`.
+pub(super) fn write_u16(port: u16, value: u16) {
+    // SAFETY: as for `write_u8`.
+    unsafe { Port::<u16>::new(port).write(value) }
+}
+
+/// Writes 32 bits to `port`.
+pub(super) fn write_u32(port: u16, value: u32) {
+    // SAFETY: as for `write_u8`.
+    unsafe { Port::<u32>::new(port).write(value) }
+}

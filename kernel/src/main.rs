@@ -1,0 +1,15 @@
+//! The capOS kernel: capabilities, message passing, address spaces and threads; nothing more.
+//!
+//! `arch` holds everything that knows the processor and the machine, `mm` everything that turns an
+//! address into memory. No other module may contain `unsafe`. The decisions that need neither live in
+//! `capos-kernel-core`, where they are tested on the host.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod arch;
+mod boot;
+mod log;
+mod mm;
+mod panic;

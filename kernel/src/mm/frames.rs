@@ -1,0 +1,119 @@
+//! Physical frames: who may have one, and what is in it.
+
+use super::physmap;
+use crate::arch::Lock;
+use capos_kernel_core::frames::FrameAllocator;
+use x86_64::PhysAddr;
+
+/// Bytes in a frame.
+pub const FRAME_BYTES: usize = 4096;
+/// Frames that only the kernel itself may take, so that its own bookkeeping never fails because a process
+/// took the last frame.
+const KERNEL_RESERVE: u64 = 64;
+
+static FRAMES: Lock<Option<FrameAllocator>> = Lock::new(None);
+
+/// A frame of physical memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frame(u32);
+
+impl Frame {
+    /// The frame that begins at `address`, which must be a multiple of the frame size.
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits of frame number reach 16 TiB")]
+    pub fn at(address: PhysAddr) -> Self {
+        Self((address.as_u64() / FRAME_BYTES as u64) as u32)
+    }
+
+    /// Where it begins.
+    #[inline]
+    pub fn address(self) -> PhysAddr {
+        PhysAddr::new_truncate(u64::from(self.0) * FRAME_BYTES as u64)
+    }
+
+    /// Fills it with zeroes.
+    #[inline]
+    pub fn zero(self) {
+        // SAFETY: the direct map covers the whole frame; nobody but the caller's new owner uses its contents.
+        unsafe { crate::arch::zero_words(physmap::pointer::<u64>(self.address()), FRAME_BYTES / 8) };
+    }
+
+    /// Copies bytes out of it. The range must lie within the frame.
+    #[inline]
+    pub fn read(self, offset: usize, into: &mut [u8]) {
+        assert!(offset <= FRAME_BYTES && into.len() <= FRAME_BYTES - offset, "read beyond a frame");
+        // SAFETY: the source lies within the frame (asserted), which the direct map covers.
+        unsafe {
+            let from = physmap::pointer::<u8>(self.address()).add(offset);
+            core::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len());
+        }
+    }
+
+    /// Copies bytes into it. The range must lie within the frame.
+    #[inline]
+    pub fn write(self, offset: usize, from: &[u8]) {
+        assert!(offset <= FRAME_BYTES && from.len() <= FRAME_BYTES - offset, "write beyond a frame");
+        // SAFETY: the destination lies within the frame (asserted), which the direct map covers; kernel memory that
+        // Rust manages is never reached by a `Frame`.
+        unsafe {
+            let into = physmap::pointer::<u8>(self.address()).add(offset);
+            core::ptr::copy_nonoverlapping(from.as_ptr(), into, from.len());
+        }
+    }
+
+    /// Copies bytes from another frame. Both ranges must lie within their frames.
+    #[inline]
+    pub fn copy_from(self, offset: usize, source: Self, source_offset: usize, length: usize) {
+        assert!(
+            length <= FRAME_BYTES && offset <= FRAME_BYTES - length && source_offset <= FRAME_BYTES - length,
+            "copy beyond a frame"
+        );
+        // SAFETY: both ranges lie within their frames (asserted); `copy` allows them to overlap.
+        unsafe {
+            let from = physmap::pointer::<u8>(source.address()).add(source_offset);
+            let into = physmap::pointer::<u8>(self.address()).add(offset);
+            core::ptr::copy(from, into, length);
+        }
+    }
+}
+
+/// Starts frame allocation with an allocator that knows the free frames.
+pub(super) fn init(allocator: FrameAllocator) {
+    *FRAMES.lock() = Some(allocator);
+}
+
+fn with<R>(f: impl FnOnce(&mut FrameAllocator) -> R) -> R {
+    f(FRAMES.lock().as_mut().expect("frame allocation begins before anything asks for a frame"))
+}
+
+/// A frame for a process, with whatever it held before. Leaves the kernel's reserve alone.
+#[inline]
+pub fn allocate() -> Option<Frame> {
+    with(|frames| if frames.free() > KERNEL_RESERVE { take(frames) } else { None })
+}
+
+/// A frame for the kernel itself, with whatever it held before.
+pub fn allocate_for_kernel() -> Option<Frame> {
+    with(take)
+}
+
+#[inline]
+fn take(frames: &mut FrameAllocator) -> Option<Frame> {
+    frames.allocate().and_then(|number| u32::try_from(number).ok()).map(Frame)
+}
+
+/// Gives a frame back. It must have come from here and nothing may map it any more.
+#[inline]
+pub fn release(frame: Frame) {
+    let released = with(|frames| frames.release(frame.0.into()));
+    assert!(released, "frame {frame:?} was given back twice");
+}
+
+/// Free frames and all frames.
+pub fn counts() -> (u64, u64) {
+    with(|frames| (frames.free(), frames.total()))
+}
+
+/// Whether the allocator's own records agree with each other.
+pub fn is_consistent() -> bool {
+    with(|frames| frames.is_consistent())
+}

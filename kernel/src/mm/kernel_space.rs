@@ -1,0 +1,134 @@
+//! The kernel's part of every address space (the upper half):
+//!
+//! | from | what |
+//! |---|---|
+//! | `physmap::BASE` | all RAM, read-write, never executable |
+//! | [`HEAP_BASE`] | the growing heap |
+//! | `0xffff_ffff_8000_0000` | the kernel's image: text read-execute, constants read-only, data read-write |
+//! | [`DEVICE_BASE`] | device registers, uncached |
+
+use super::{
+    frames::{self, Frame},
+    physmap,
+    tables::{self, Entry, index},
+};
+use crate::arch::{self, Lock, MemoryRegion};
+use x86_64::{PhysAddr, structures::paging::PageTableFlags as Flags};
+
+/// Where the growing heap begins.
+pub(super) const HEAP_BASE: u64 = 0xffff_c000_0000_0000;
+/// Where device registers are mapped.
+const DEVICE_BASE: u64 = 0xffff_ffff_c000_0000;
+/// The first root entry of the upper half.
+pub(super) const FIRST_KERNEL_ENTRY: usize = 256;
+
+const DATA: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::NO_EXECUTE);
+const TABLE: Flags = Flags::PRESENT.union(Flags::WRITABLE);
+const SIZE_2M: u64 = 1 << 21;
+const SIZE_1G: u64 = 1 << 30;
+
+struct KernelSpace {
+    root: Option<Frame>,
+    next_device: u64,
+}
+
+static SPACE: Lock<KernelSpace> = Lock::new(KernelSpace { root: None, next_device: DEVICE_BASE });
+
+/// Takes zeroed frames for tables while there is no frame allocator yet.
+pub(super) type TakeFrame<'a> = &'a mut dyn FnMut() -> Option<Frame>;
+
+fn next_table(table: Frame, index: usize, take: TakeFrame<'_>) -> Option<Frame> {
+    let entry = tables::get(table, index);
+    if entry.is_present() {
+        return Some(entry.frame());
+    }
+    let new = take()?;
+    tables::set(table, index, Entry::new(new.address(), TABLE));
+    Some(new)
+}
+
+/// Maps one page of the size that belongs to tables at `level`.
+fn map(root: Frame, address: u64, level: u32, entry: Entry, take: TakeFrame<'_>) -> Option<()> {
+    let mut table = root;
+    for upper in (level + 1..=4).rev() {
+        table = next_table(table, index(address, upper), take)?;
+    }
+    tables::set(table, index(address, level), entry);
+    Some(())
+}
+
+/// Builds the kernel's tables and switches to them; the boot tables and their identity map are gone then.
+pub(super) fn init(regions: &[MemoryRegion], take: TakeFrame<'_>) -> Option<()> {
+    let root = take()?;
+    for entry in [index(physmap::BASE, 4), index(HEAP_BASE, 4), index(DEVICE_BASE, 4)] {
+        next_table(root, entry, take)?;
+    }
+    for region in regions {
+        map_ram(root, *region, take)?;
+    }
+    for part in arch::image_parts() {
+        let protection = match (part.writable, part.executable) {
+            (false, true) => Flags::PRESENT,
+            (false, false) => Flags::PRESENT | Flags::NO_EXECUTE,
+            _ => DATA,
+        };
+        for page in (part.start..part.end).step_by(frames::FRAME_BYTES) {
+            let frame = PhysAddr::new_truncate(page - arch::KERNEL_BASE);
+            map(root, page, 1, Entry::new(frame, protection | Flags::GLOBAL), take)?;
+        }
+    }
+    // SAFETY: the new tables map the running code, its data and stack, and all of RAM where the old ones did.
+    unsafe { arch::load_root(root.address()) };
+    SPACE.lock().root = Some(root);
+    Some(())
+}
+
+fn map_ram(root: Frame, region: MemoryRegion, take: TakeFrame<'_>) -> Option<()> {
+    let flags = DATA | Flags::HUGE_PAGE | Flags::GLOBAL;
+    let mut start = region.start & !(SIZE_2M - 1);
+    while start < region.end {
+        let is_whole_gib = start % SIZE_1G == 0 && start >= region.start && region.end - start >= SIZE_1G;
+        let (level, size) =
+            if is_whole_gib && arch::has_1g_pages() { (3, SIZE_1G) } else { (2, SIZE_2M) };
+        map(root, physmap::BASE + start, level, Entry::new(PhysAddr::new_truncate(start), flags), take)?;
+        start += size;
+    }
+    Some(())
+}
+
+fn take_kernel_frame() -> Option<Frame> {
+    let frame = frames::allocate_for_kernel()?;
+    frame.zero();
+    Some(frame)
+}
+
+/// Maps a page of the heap. `false` when there is no frame for a table.
+pub(super) fn map_heap_page(address: u64, frame: Frame) -> bool {
+    let space = SPACE.lock();
+    let entry = Entry::new(frame.address(), DATA | Flags::GLOBAL);
+    space.root.and_then(|root| map(root, address, 1, entry, &mut take_kernel_frame)).is_some()
+}
+
+/// Maps the page with a device's registers at `address`, uncached, and returns where.
+pub fn map_device_page(address: PhysAddr) -> Option<u64> {
+    let mut space = SPACE.lock();
+    let flags = DATA | Flags::NO_CACHE | Flags::WRITE_THROUGH | Flags::GLOBAL;
+    let page = address.as_u64() & !(frames::FRAME_BYTES as u64 - 1);
+    let at = space.next_device;
+    map(space.root?, at, 1, Entry::new(PhysAddr::new_truncate(page), flags), &mut take_kernel_frame)?;
+    space.next_device += frames::FRAME_BYTES as u64;
+    Some(at + (address.as_u64() - page))
+}
+
+/// The tables that hold only the kernel's part, for when no process runs.
+pub fn root() -> Option<Frame> {
+    SPACE.lock().root
+}
+
+/// Makes a new root that shares the kernel's part of the address space.
+pub(super) fn share_with(new_root: Frame) {
+    if let Some(root) = root() {
+        let start = FIRST_KERNEL_ENTRY * 8;
+        new_root.copy_from(start, root, start, frames::FRAME_BYTES - start);
+    }
+}

@@ -1,0 +1,66 @@
+//! Page tables as arrays of entries in frames.
+
+use super::{
+    frames::Frame,
+    physmap,
+};
+use x86_64::{PhysAddr, structures::paging::PageTableFlags as Flags};
+
+/// Entries in a table.
+pub(super) const ENTRIES: usize = 512;
+/// The bits of an entry that hold an address.
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// One entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Entry(pub(super) u64);
+
+impl Entry {
+    /// Not present.
+    pub(super) const EMPTY: Self = Self(0);
+
+    /// An entry for what begins at `address`.
+    pub(super) const fn new(address: PhysAddr, flags: Flags) -> Self {
+        Self(address.as_u64() | flags.bits())
+    }
+
+    #[inline]
+    pub(super) const fn is_present(self) -> bool {
+        self.0 & Flags::PRESENT.bits() != 0
+    }
+
+    #[inline]
+    pub(super) const fn flags(self) -> Flags {
+        Flags::from_bits_truncate(self.0 & !ADDRESS)
+    }
+
+    /// The frame it points to.
+    #[inline]
+    pub(super) fn frame(self) -> Frame {
+        Frame::at(PhysAddr::new_truncate(self.0 & ADDRESS))
+    }
+}
+
+/// Which entry of the table at `level` (4 is the root, 1 the last) an address uses.
+#[inline]
+pub(super) const fn index(address: u64, level: u32) -> usize {
+    (address >> (12 + 9 * (level - 1))) as usize & (ENTRIES - 1)
+}
+
+/// Reads entry `index` of a table.
+#[inline]
+pub(super) fn get(table: Frame, index: usize) -> Entry {
+    assert!(index < ENTRIES, "a page table has 512 entries");
+    // SAFETY: the entry lies within the frame (asserted), which the direct map covers. Volatile, because the
+    // processor sets accessed and dirty bits.
+    Entry(unsafe { physmap::pointer::<u64>(table.address()).add(index).read_volatile() })
+}
+
+/// Writes entry `index` of a table. What follows from the mapping is the caller's business.
+#[inline]
+pub(super) fn set(table: Frame, index: usize, entry: Entry) {
+    assert!(index < ENTRIES, "a page table has 512 entries");
+    // SAFETY: the entry lies within the frame (asserted), which the direct map covers and which is a page table of
+    // ours. The callers in `mm` map kernel memory only in the kernel's part.
+    unsafe { physmap::pointer::<u64>(table.address()).add(index).write_volatile(entry.0) };
+}

@@ -1,0 +1,9 @@
+//! What happens when the kernel itself is wrong: everything known goes to the log, then the run ends.
+
+use crate::{arch::power, klog};
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    klog!("kernel panic: {info}");
+    power::exit_after_panic()
+}
