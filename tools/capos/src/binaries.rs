@@ -1,0 +1,81 @@
+//! Reading the programs that a manifest names.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::elf;
+use crate::manifest::{Manifest, Program, ProgramKind};
+use crate::problem::Problem;
+use crate::project::Project;
+
+/// The first process, which the kernel starts.
+const INIT: &str = "init";
+/// The first bytes of a core WebAssembly module: magic and version 1.
+const WASM_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
+/// The same for a component.
+const WASM_COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
+/// A program's bytes, ready to pack.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Its name in the package.
+    pub name: String,
+    /// An ELF file cut down to what is loaded, or a WebAssembly module.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that goes into a package beside the manifest.
+#[derive(Debug)]
+pub struct Images {
+    /// The kernel's first process.
+    pub init: Vec<u8>,
+    /// The programs, each once.
+    pub programs: Vec<Image>,
+}
+
+/// Reads and checks `init` and every program that `manifest` names; `folder` is the manifest's.
+pub fn load(manifest: &Manifest, project: &Project, folder: &Path) -> Result<Images, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut programs = Vec::new();
+    for program in manifest.programs().filter(|program| seen.insert(program.name.clone())) {
+        match read(program, project, folder) {
+            Ok(bytes) => programs.push(Image { name: program.name.clone(), bytes }),
+            Err(reason) => problems.push(Problem::new(program.at.clone(), reason)),
+        }
+    }
+    let init = Program { name: INIT.to_owned(), ..Program::default() };
+    let init = read(&init, project, folder).map_err(|reason| problems.push(Problem::new("", reason)));
+    match init {
+        Ok(init) if problems.is_empty() => Ok(Images { init, programs }),
+        _ => Err(problems),
+    }
+}
+
+fn read(program: &Program, project: &Project, folder: &Path) -> Result<Vec<u8>, String> {
+    let path = locate(program, project, folder);
+    let shown = project.shown(&path).display();
+    let bytes = fs::read(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound if program.file.is_some() => format!("missing: there is no {shown}"),
+        ErrorKind::NotFound => format!("missing: {shown} has not been built; `make build` builds it"),
+        _ => format!("{shown}: {error}"),
+    })?;
+    match program.kind {
+        ProgramKind::Native => elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}")),
+        ProgramKind::Module if bytes.starts_with(&WASM_MODULE) => Ok(bytes),
+        ProgramKind::Module if bytes.starts_with(&WASM_COMPONENT) => {
+            Err(format!("{shown}: a WebAssembly component; only core modules can run"))
+        }
+        ProgramKind::Module => Err(format!("{shown}: not a WebAssembly module")),
+    }
+}
+
+fn locate(program: &Program, project: &Project, folder: &Path) -> PathBuf {
+    match (&program.file, program.kind) {
+        (Some(file), _) => folder.join(file),
+        (None, ProgramKind::Native) => project.native(&program.name),
+        (None, ProgramKind::Module) => project.module(&program.name),
+    }
+}

@@ -1,0 +1,116 @@
+//! Evaluating a manifest with the official `cue` command.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::Value;
+
+use crate::problem::{BadManifest, Problem};
+use crate::project::Project;
+
+/// Whether `manifests/schema.cue` takes part in an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definitions {
+    /// It does: the result has every default, and what it forbids is an error.
+    Apply,
+    /// The manifest is evaluated for itself.
+    Leave,
+}
+
+/// Evaluates `manifest`. What CUE finds wrong comes back as a [`BadManifest`].
+pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> Result<Value> {
+    if !manifest.is_file() {
+        bail!("{}: no such file", manifest.display());
+    }
+    let cue = command(project);
+    let output = Command::new(&cue)
+        .args(["export", "--all-errors", "--out", "json"])
+        .arg(manifest)
+        .args((definitions == Definitions::Apply).then(|| project.schema()))
+        .output()
+        .map_err(|error| not_started(error, &cue))?;
+    if output.status.success() {
+        return serde_json::from_slice(&output.stdout).context("the output of cue export");
+    }
+    let problems = problems(&String::from_utf8_lossy(&output.stderr));
+    if !problems.is_empty() {
+        return Err(BadManifest::new(manifest, problems).into());
+    }
+    bail!("{}: {} ended with {}", manifest.display(), cue.display(), output.status)
+}
+
+/// The `cue` to use: the environment's CUE, the tree's own, or the one on the path.
+fn command(project: &Project) -> OsString {
+    env::var_os("CUE").filter(|cue| !cue.is_empty()).unwrap_or_else(|| {
+        let own = project.tool("cue");
+        if own.is_file() { own.into_os_string() } else { "cue".into() }
+    })
+}
+
+fn not_started(error: std::io::Error, cue: &OsString) -> anyhow::Error {
+    if error.kind() == ErrorKind::NotFound {
+        return anyhow!(
+            "{} is not installed. `make setup` installs CUE into build/tools/bin; or set CUE to the path of one",
+            cue.display()
+        );
+    }
+    anyhow!(error).context(format!("running {}", cue.display()))
+}
+
+/// Reads CUE's messages: `path: reason:` with indented source positions below.
+fn problems(text: &str) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut position_wanted = false;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with(char::is_whitespace) {
+            // Positions in the definitions help nobody who writes a manifest; the first other one does.
+            if let (true, Some(problem)) = (position_wanted, problems.last_mut()) {
+                if let Some((_, tail)) = line.trim().split_once(".cue:")
+                    && !line.contains("/schema.cue:")
+                {
+                    problem.reason = format!("{} (line {tail})", problem.reason);
+                    position_wanted = false;
+                }
+            }
+            continue;
+        }
+        let (path, reason) = split(line.trim_end_matches(':'));
+        if reason.ends_with("errors in empty disjunction") {
+            position_wanted = false;
+            continue;
+        }
+        let problem = Problem::new(path, reason);
+        position_wanted = !problems.contains(&problem);
+        if position_wanted {
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+/// Splits `processes.0.grants: field not allowed`; a message without a path has an empty one.
+fn split(line: &str) -> (&str, &str) {
+    match line.split_once(": ") {
+        Some((path, reason)) if !path.contains(' ') || path.starts_with('"') => (path, reason),
+        _ => ("", line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_become_problems() {
+        let text = "processes.0.grants.consle: field not allowed:\n    ./manifests/schema.cue:48:10\n    ./bad.cue:6:11\n\
+                    2 errors in empty disjunction:\n";
+        assert_eq!(
+            problems(text),
+            [Problem::new("processes.0.grants.consle", "field not allowed (line 6:11)")]
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! The host side of capOS: checks CUE manifests, packs boot images, runs them in QEMU and measures them.
+//!
+//! The steps are separate on purpose: [`cue`] evaluates, [`manifest::decode`] turns JSON into typed
+//! values, [`manifest::check`] finds what the types cannot rule out, [`binaries`] reads the programs,
+//! [`manifest::convert`] writes Cap'n Proto, and [`pack`] lays out the image.
+
+pub mod binaries;
+pub mod cli;
+pub mod cue;
+pub mod elf;
+pub mod image;
+pub mod manifest;
+pub mod pack;
+pub mod problem;
+pub mod project;
+pub mod qemu;

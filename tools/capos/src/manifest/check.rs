@@ -1,0 +1,118 @@
+//! What single fields cannot show: names that must differ, references that must lead somewhere, totals.
+
+use std::collections::{HashMap, HashSet};
+
+use super::model::*;
+use crate::problem::Problem;
+
+/// Most bytes that one entry's arguments and environment may have together.
+const MOST_LAUNCH_BYTES: usize = 32 * 1024;
+
+/// Every problem with how the parts of `manifest` fit together.
+pub fn check(manifest: &Manifest) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if manifest.processes.is_empty() {
+        problems.push(Problem::new("", "nothing to start: neither processes nor wasm has an entry"));
+    }
+    let mut names = HashSet::new();
+    for process in &manifest.processes {
+        if !names.insert(process.name.as_str()) {
+            let reason = format!("another process is called {:?} already", process.name);
+            problems.push(Problem::new(format!("{}.name", process.at), reason));
+        }
+        check_exports(process, &mut problems);
+        check_services(process, manifest, &mut problems);
+        check_launch(&process.at, &process.args, &process.env, &mut problems);
+        if let Some(host) = &process.wasm_host {
+            check_instances(process, host, &mut problems);
+        }
+    }
+    check_exit_from(manifest, &mut problems);
+    check_program_names(manifest, &mut problems);
+    problems
+}
+
+fn check_exports(process: &Process, problems: &mut Vec<Problem>) {
+    let mut exports = HashSet::new();
+    for (index, export) in process.exports.iter().enumerate() {
+        let at = format!("{}.exports.{index}", process.at);
+        if !exports.insert(export) {
+            problems.push(Problem::new(at, format!("{export:?} is exported twice")));
+        } else if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == export) {
+            problems.push(Problem::new(at, format!("{export:?} is the name of a grant")));
+        }
+    }
+}
+
+fn check_services(process: &Process, manifest: &Manifest, problems: &mut Vec<Problem>) {
+    for service in &process.services {
+        let mut problem = |reason: String| problems.push(Problem::new(service.at.clone(), reason));
+        if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == service.name) {
+            problem(format!("{:?} is the name of a grant", service.name));
+        }
+        if process.exports.contains(&service.name) {
+            problem(format!("{:?} is also an export of this process", service.name));
+        }
+        match manifest.processes.iter().find(|other| other.name == service.process) {
+            None => problem(format!("no process is called {:?}", service.process)),
+            Some(other) if !other.exports.contains(&service.export) => {
+                problem(format!("process {:?} does not export {:?}", other.name, service.export));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn check_instances(process: &Process, host: &WasmHost, problems: &mut Vec<Problem>) {
+    if host.instances.is_empty() && !host.exports {
+        let reason = "has no instances and exports nothing, so it would do nothing";
+        problems.push(Problem::new(process.at.clone(), reason));
+    }
+    let mut names = HashSet::new();
+    for instance in &host.instances {
+        if !names.insert(instance.name.as_str()) {
+            let reason =
+                format!("another instance of {:?} is called {:?} already", process.name, instance.name);
+            problems.push(Problem::new(format!("{}.name", instance.at), reason));
+        }
+        check_launch(&instance.at, &instance.args, &instance.env, problems);
+    }
+}
+
+fn check_launch(at: &str, args: &[String], env: &[(String, String)], problems: &mut Vec<Problem>) {
+    let args: usize = args.iter().map(|arg| arg.len() + 1).sum();
+    let env: usize = env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    if args + env > MOST_LAUNCH_BYTES {
+        let reason =
+            format!("args and env have {} bytes; at most {MOST_LAUNCH_BYTES} are possible", args + env);
+        problems.push(Problem::new(at, reason));
+    }
+}
+
+fn check_exit_from(manifest: &Manifest, problems: &mut Vec<Problem>) {
+    let Some(wanted) = &manifest.exit_from else { return };
+    let found = match wanted.split_once('/') {
+        None => manifest.processes.iter().any(|process| process.name == *wanted),
+        Some((host, instance)) => manifest
+            .processes
+            .iter()
+            .filter(|process| process.name == host)
+            .filter_map(|process| process.wasm_host.as_ref())
+            .any(|host| host.instances.iter().any(|other| other.name == instance)),
+    };
+    if !found {
+        problems.push(Problem::new("exitFrom", format!("no process or instance is called {wanted:?}")));
+    }
+}
+
+/// The package finds programs by name, so one name must mean one program.
+fn check_program_names(manifest: &Manifest, problems: &mut Vec<Problem>) {
+    let mut first: HashMap<&str, &Program> = HashMap::new();
+    for program in manifest.programs() {
+        let known = *first.entry(&program.name).or_insert(program);
+        if (known.kind, &known.file) != (program.kind, &program.file) {
+            let reason = format!("the name {:?} already means the program at {}", program.name, known.at);
+            problems.push(Problem::new(program.at.clone(), reason));
+        }
+    }
+}

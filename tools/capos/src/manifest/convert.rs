@@ -1,0 +1,159 @@
+//! From a checked [`Manifest`] to its Cap'n Proto form.
+
+use capnp::{struct_list, text_list};
+use capos_schema::launch_capnp::variable;
+use capos_schema::manifest_capnp::{grant_entry, instance_entry, manifest, process_entry};
+
+use super::model::*;
+
+const FRAME_BYTES: u64 = 4096;
+/// What a wasm host may need beside the linear memories of its instances.
+const WASM_HOST_OVERHEAD: u64 = 16 << 20;
+/// Defaults that the schema documents.
+const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
+const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
+
+/// A manifest with more entries than Cap'n Proto can count.
+#[derive(Debug)]
+pub struct TooLong;
+
+impl std::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list in the manifest has too many entries")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+fn length<T>(list: &[T]) -> Result<u32, TooLong> {
+    u32::try_from(list.len()).map_err(|_| TooLong)
+}
+
+fn counted<T>(list: &[T]) -> impl Iterator<Item = (u32, &T)> {
+    (0u32..).zip(list)
+}
+
+/// Writes `from` into `to`.
+pub fn convert(from: &Manifest, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
+    to.set_name(&from.name);
+    to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
+    let mut entries = to.init_processes(length(&from.processes)?);
+    for (index, process) in counted(&from.processes) {
+        convert_process(process, entries.reborrow().get(index))?;
+    }
+    Ok(())
+}
+
+fn convert_process(from: &Process, mut to: process_entry::Builder<'_>) -> Result<(), TooLong> {
+    to.set_name(&from.name);
+    to.set_binary(&from.binary.name);
+    to.set_executable(from.executable);
+    to.set_expect_fault(from.expect_fault);
+    convert_texts(&from.args, to.reborrow().init_arguments(length(&from.args)?));
+    convert_variables(&from.env, to.reborrow().init_environment(length(&from.env)?));
+    convert_texts(&from.exports, to.reborrow().init_exports(length(&from.exports)?));
+
+    let singletons = length(&from.grants)?;
+    let total = length(&from.services)?.checked_add(singletons).ok_or(TooLong)?;
+    let mut grants = to.reborrow().init_grants(total);
+    for (index, singleton) in counted(&from.grants) {
+        convert_singleton(*singleton, grants.reborrow().get(index));
+    }
+    for (index, service) in counted(&from.services) {
+        let mut grant = grants.reborrow().get(singletons + index);
+        grant.set_name(&service.name);
+        let mut export = grant.init_export();
+        export.set_process(&service.process);
+        export.set_export(&service.export);
+    }
+
+    let mut limits = to.reborrow().init_limits();
+    limits.set_frames(frames(from));
+    limits.set_capability_slots(from.limits.capability_slots.unwrap_or(0));
+    limits.set_threads(from.limits.threads.unwrap_or(0));
+    limits.set_priority(from.limits.priority.unwrap_or(0));
+
+    if let Some(host) = &from.wasm_host {
+        let mut entry = to.init_wasm_host();
+        entry.set_sequence(host.sequence);
+        entry.set_exports(host.exports);
+        let mut instances = entry.init_instances(length(&host.instances)?);
+        for (index, instance) in counted(&host.instances) {
+            convert_instance(instance, instances.reborrow().get(index))?;
+        }
+    }
+    Ok(())
+}
+
+fn convert_singleton(from: Singleton, mut to: grant_entry::Builder<'_>) {
+    to.set_name(from.grant_name());
+    match from {
+        Singleton::Console => to.set_console(()),
+        Singleton::Log => to.set_log(()),
+        Singleton::Timer => to.set_timer(()),
+        Singleton::WallClock => to.set_wall_clock(()),
+        Singleton::Entropy => to.set_entropy(()),
+        Singleton::ProcessSpawner => to.set_process_spawner(()),
+        Singleton::Power => to.set_power(()),
+        Singleton::BootPackage => to.set_boot_package(()),
+    }
+}
+
+/// The frame limit; 0 leaves it to the documented default.
+///
+/// A wasm host without a limit of its own gets room for the linear memories of the instances that can live
+/// at once, where the default would not do.
+fn frames(process: &Process) -> u32 {
+    let bytes = match (&process.limits.memory_bytes, &process.wasm_host) {
+        (Some(bytes), _) => *bytes,
+        (None, None) => 0,
+        (None, Some(host)) => {
+            let memories = host
+                .instances
+                .iter()
+                .map(|instance| instance.limits.memory_bytes.unwrap_or(DEFAULT_INSTANCE_MEMORY));
+            let memory = if host.sequence {
+                memories.max().unwrap_or(0)
+            } else {
+                memories.fold(0, u64::saturating_add)
+            };
+            Some(memory.saturating_add(WASM_HOST_OVERHEAD))
+                .filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
+                .unwrap_or(0)
+        }
+    };
+    u32::try_from(bytes.div_ceil(FRAME_BYTES)).unwrap_or(u32::MAX)
+}
+
+fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Result<(), TooLong> {
+    to.set_name(&from.name);
+    to.set_module(&from.module.name);
+    convert_texts(&from.args, to.reborrow().init_arguments(length(&from.args)?));
+    convert_variables(&from.env, to.reborrow().init_environment(length(&from.env)?));
+    to.set_console(from.grants.contains(&Singleton::Console));
+    to.set_timer(from.grants.contains(&Singleton::Timer));
+    to.set_wall_clock(from.grants.contains(&Singleton::WallClock));
+    to.set_entropy(from.grants.contains(&Singleton::Entropy));
+    let mut limits = to.init_limits();
+    limits.set_memory_bytes(from.limits.memory_bytes.unwrap_or(0));
+    limits.set_fuel(from.limits.fuel.unwrap_or(0));
+    limits.set_wall_time_nanoseconds(from.limits.wall_time_ns.unwrap_or(0));
+    limits.set_output_bytes(from.limits.output_bytes.unwrap_or(0));
+    limits.set_table_elements(from.limits.table_elements.unwrap_or(0));
+    limits.set_stack_depth(from.limits.stack_depth.unwrap_or(0));
+    Ok(())
+}
+
+fn convert_texts(from: &[String], mut to: text_list::Builder<'_>) {
+    for (index, text) in counted(from) {
+        to.set(index, text.as_str());
+    }
+}
+
+fn convert_variables(from: &[(String, String)], mut to: struct_list::Builder<'_, variable::Owned>) {
+    for (index, (name, value)) in counted(from) {
+        let mut variable = to.reborrow().get(index);
+        variable.set_name(name);
+        variable.set_value(value);
+    }
+}

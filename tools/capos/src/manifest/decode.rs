@@ -1,0 +1,254 @@
+//! From evaluated JSON to a typed [`Manifest`]: field names, types and ranges.
+
+use serde_json::Value;
+
+use super::json::{Node, Object, Sink};
+use super::model::*;
+use crate::problem::Problem;
+
+/// Most bytes of memory a process limit can name: the package counts 4 KiB frames in 32 bits.
+const MOST_PROCESS_MEMORY: u64 = (u32::MAX as u64) << 12;
+const MOST_CAPABILITY_SLOTS: u64 = 65_536;
+const MOST_THREADS: u64 = 1_024;
+const MOST_PRIORITY: u64 = 31;
+/// A 32-bit linear memory ends here.
+const MOST_LINEAR_MEMORY: u64 = 1 << 32;
+
+const PROCESS_FIELDS: [&str; 9] =
+    ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault"];
+
+/// Reads a manifest; on failure every problem that was found.
+///
+/// Defaults are those of `manifests/schema.cue`, so that a manifest that was evaluated without the
+/// definitions gets the same meaning or the same complaints.
+pub fn decode(json: &Value) -> Result<Manifest, Vec<Problem>> {
+    let sink = Sink::default();
+    let manifest = manifest(&Node::root(json, &sink));
+    let problems = sink.into_problems();
+    if problems.is_empty() { Ok(manifest) } else { Err(problems) }
+}
+
+fn manifest(node: &Node<'_>) -> Manifest {
+    let object = node.object(&["name", "processes", "wasm", "exitFrom", "include"]);
+    let mut processes: Vec<Process> = object.items("processes").iter().map(process).collect();
+    processes.extend(object.items("wasm").iter().map(wasm_host));
+    let mut include = Vec::new();
+    if let Some(node) = object.get("include") {
+        let object = node.object(&["binaries", "modules"]);
+        include.extend(object.items("binaries").iter().map(|node| program(node, ProgramKind::Native)));
+        include.extend(object.items("modules").iter().map(|node| program(node, ProgramKind::Module)));
+    }
+    Manifest {
+        name: needed_name(&object),
+        processes,
+        exit_from: object.get("exitFrom").and_then(|node| node.string()).map(str::to_owned),
+        include,
+    }
+}
+
+fn process(node: &Node<'_>) -> Process {
+    let object = node.object(&PROCESS_FIELDS);
+    let name = needed_name(&object);
+    let (grants, services) = object.get("grants").map(|node| process_grants(&node)).unwrap_or_default();
+    Process {
+        at: node.path().to_owned(),
+        binary: program_or(object.get("binary"), ProgramKind::Native, &name, node.path()),
+        name,
+        args: texts(&object, "args"),
+        env: variables(&object),
+        grants,
+        services,
+        limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
+        executable: object.flag("executable"),
+        exports: object.items("exports").iter().filter_map(self::name).collect(),
+        expect_fault: object.flag("expectFault"),
+        wasm_host: None,
+    }
+}
+
+fn process_grants(node: &Node<'_>) -> (Vec<Singleton>, Vec<Service>) {
+    let known: Vec<&str> = Singleton::ALL.iter().map(|(field, _)| *field).chain(["services"]).collect();
+    let object = node.object(&known);
+    let services = object.get("services").map(|node| node.entries()).unwrap_or_default();
+    let services = services.iter().map(|(name, node)| service(name, node)).collect();
+    (singletons(&object, &Singleton::ALL), services)
+}
+
+fn service(name: &str, node: &Node<'_>) -> Service {
+    check_name(node, name);
+    let object = node.object(&["process", "export"]);
+    let field = |field| object.need(field).as_ref().and_then(self::name).unwrap_or_default();
+    Service {
+        at: node.path().to_owned(),
+        name: name.to_owned(),
+        process: field("process"),
+        export: field("export"),
+    }
+}
+
+/// The singletons whose field is `true`. `false` would suggest that there is something to switch off.
+fn singletons(object: &Object<'_>, fields: &[(&str, Singleton)]) -> Vec<Singleton> {
+    let granted = fields.iter().filter(|(field, _)| {
+        let Some(node) = object.get(field) else { return false };
+        let granted = node.boolean();
+        if granted == Some(false) {
+            node.problem("a grant is `true` or left out");
+        }
+        granted == Some(true)
+    });
+    granted.map(|(_, singleton)| *singleton).collect()
+}
+
+fn process_limits(node: &Node<'_>) -> ProcessLimits {
+    let object = node.object(&["memory", "capabilitySlots", "threads", "priority"]);
+    let count = |field, most| object.get(field).and_then(|node| node.count(most));
+    ProcessLimits {
+        memory_bytes: object.get("memory").and_then(|node| node.size(MOST_PROCESS_MEMORY)),
+        capability_slots: count("capabilitySlots", MOST_CAPABILITY_SLOTS)
+            .and_then(|count| count.try_into().ok()),
+        threads: count("threads", MOST_THREADS).and_then(|count| count.try_into().ok()),
+        priority: count("priority", MOST_PRIORITY).and_then(|count| count.try_into().ok()),
+    }
+}
+
+fn wasm_host(node: &Node<'_>) -> Process {
+    let object = node.object(&["name", "instances", "sequence", "exports", "limits"]);
+    let host = WasmHost {
+        instances: object.items("instances").iter().map(instance).collect(),
+        sequence: object.flag("sequence"),
+        exports: object.flag("exports"),
+    };
+    Process {
+        at: node.path().to_owned(),
+        name: object.get("name").map_or(Some("wasm".to_owned()), |node| name(&node)).unwrap_or_default(),
+        binary: Program {
+            at: node.path().to_owned(),
+            kind: ProgramKind::Native,
+            name: WASM_HOST_BINARY.to_owned(),
+            file: None,
+        },
+        grants: host_grants(&host),
+        limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
+        exports: if host.exports { vec![WASM_HOST_EXPORT.to_owned()] } else { Vec::new() },
+        wasm_host: Some(host),
+        ..Process::default()
+    }
+}
+
+/// What the host needs for itself (time limits and fair shares, the log, the modules) and what its
+/// instances are granted, and nothing else.
+fn host_grants(host: &WasmHost) -> Vec<Singleton> {
+    let mut grants = vec![Singleton::Log, Singleton::Timer, Singleton::BootPackage];
+    grants.extend(host.instances.iter().flat_map(|instance| &instance.grants));
+    grants.sort_unstable();
+    grants.dedup();
+    grants
+}
+
+fn instance(node: &Node<'_>) -> Instance {
+    const GRANTS: [(&str, Singleton); 4] = [
+        ("console", Singleton::Console),
+        ("timer", Singleton::Timer),
+        ("wallClock", Singleton::WallClock),
+        ("entropy", Singleton::Entropy),
+    ];
+    let object = node.object(&["name", "module", "args", "env", "grants", "limits"]);
+    let name = needed_name(&object);
+    let grants = object.get("grants").map(|node| node.object(&GRANTS.map(|(field, _)| field)));
+    Instance {
+        at: node.path().to_owned(),
+        module: program_or(object.get("module"), ProgramKind::Module, &name, node.path()),
+        name,
+        args: texts(&object, "args"),
+        env: variables(&object),
+        grants: grants.map(|grants| singletons(&grants, &GRANTS)).unwrap_or_default(),
+        limits: object.get("limits").map(|node| instance_limits(&node)).unwrap_or_default(),
+    }
+}
+
+fn instance_limits(node: &Node<'_>) -> InstanceLimits {
+    let object = node.object(&["memory", "fuel", "wallTime", "outputBytes", "tableElements", "stackDepth"]);
+    let count = |field, most| object.get(field).and_then(|node| node.count(most));
+    let count32 = |field| count(field, u32::MAX.into()).and_then(|count| count.try_into().ok());
+    InstanceLimits {
+        memory_bytes: object.get("memory").and_then(|node| node.size(MOST_LINEAR_MEMORY)),
+        fuel: count("fuel", u64::MAX),
+        wall_time_ns: object.get("wallTime").and_then(|node| node.duration()),
+        output_bytes: object.get("outputBytes").and_then(|node| node.size(u64::MAX)),
+        table_elements: count32("tableElements"),
+        stack_depth: count32("stackDepth"),
+    }
+}
+
+fn program_or(node: Option<Node<'_>>, kind: ProgramKind, default: &str, at: &str) -> Program {
+    node.map(|node| program(&node, kind)).unwrap_or_else(|| Program {
+        at: at.to_owned(),
+        kind,
+        name: default.to_owned(),
+        file: None,
+    })
+}
+
+fn program(node: &Node<'_>, kind: ProgramKind) -> Program {
+    let mut program = Program { at: node.path().to_owned(), kind, ..Program::default() };
+    if node.is_string() {
+        program.name = name(node).unwrap_or_default();
+        return program;
+    }
+    let object = node.object(&["file"]);
+    let Some(file_node) = object.need("file") else { return program };
+    let Some(file) = file_node.string() else { return program };
+    let path = std::path::PathBuf::from(file);
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    if file.contains('\0') || stem.is_empty() {
+        file_node.problem("not the path of a file");
+    } else {
+        check_name(&file_node, &stem);
+    }
+    program.name = stem;
+    program.file = Some(path);
+    program
+}
+
+fn needed_name(object: &Object<'_>) -> String {
+    object.need("name").as_ref().and_then(name).unwrap_or_default()
+}
+
+fn name(node: &Node<'_>) -> Option<String> {
+    let text = node.string()?;
+    check_name(node, text);
+    Some(text.to_owned())
+}
+
+/// Names appear in paths, logs and `host/instance` pairs: plain characters only.
+fn check_name(node: &Node<'_>, name: &str) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let starts_plain = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !starts_plain || !name.chars().all(plain) || name.len() > 63 {
+        let wanted = "names are letters, digits, '.', '_' and '-', begin with a letter or digit, and have at most 63 characters";
+        node.problem(format!("{name:?} is no name: {wanted}"));
+    }
+}
+
+fn texts(object: &Object<'_>, field: &str) -> Vec<String> {
+    object.items(field).iter().filter_map(text).collect()
+}
+
+fn text(node: &Node<'_>) -> Option<String> {
+    let text = node.string()?;
+    if text.contains('\0') {
+        node.problem("contains a NUL character");
+    }
+    Some(text.to_owned())
+}
+
+fn variables(object: &Object<'_>) -> Vec<(String, String)> {
+    let entries = object.get("env").map(|node| node.entries()).unwrap_or_default();
+    let variables = entries.iter().map(|(name, node)| {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            node.problem(format!("{name:?} is no name of an environment variable"));
+        }
+        ((*name).to_owned(), text(node).unwrap_or_default())
+    });
+    variables.collect()
+}

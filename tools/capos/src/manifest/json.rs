@@ -1,0 +1,182 @@
+//! Reading JSON with the path of every value, collecting all problems instead of stopping at the first.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+
+use super::units;
+use crate::problem::Problem;
+
+/// Where problems are collected while reading.
+#[derive(Default)]
+pub(super) struct Sink(RefCell<Vec<Problem>>);
+
+impl Sink {
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.0.into_inner()
+    }
+}
+
+/// A value and its path.
+#[derive(Clone)]
+pub(super) struct Node<'a> {
+    value: &'a Value,
+    path: String,
+    sink: &'a Sink,
+}
+
+/// An object whose field names have been checked.
+pub(super) struct Object<'a> {
+    map: Option<&'a Map<String, Value>>,
+    path: String,
+    sink: &'a Sink,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn root(value: &'a Value, sink: &'a Sink) -> Self {
+        Self { value, path: String::new(), sink }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn problem(&self, reason: impl Into<String>) {
+        self.sink.0.borrow_mut().push(Problem::new(self.path.clone(), reason));
+    }
+
+    fn wrong<T>(&self, wanted: &str) -> Option<T> {
+        let found = match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a truth value",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a structure",
+        };
+        self.problem(format!("wanted {wanted}, found {found}"));
+        None
+    }
+
+    /// The structure here, whose fields must all be among `known`.
+    pub(super) fn object(&self, known: &[&str]) -> Object<'a> {
+        let map = self.map();
+        for name in map.iter().flat_map(|map| map.keys()).filter(|name| !known.contains(&name.as_str())) {
+            let reason = format!("unknown field; known here: {}", known.join(", "));
+            self.sink.0.borrow_mut().push(Problem::new(join(&self.path, name), reason));
+        }
+        Object { map, path: self.path.clone(), sink: self.sink }
+    }
+
+    /// The entries of a structure with free field names.
+    pub(super) fn entries(&self) -> Vec<(&'a str, Node<'a>)> {
+        let entries = self.map().into_iter().flatten();
+        entries.map(|(name, value)| (name.as_str(), self.child(name, value))).collect()
+    }
+
+    pub(super) fn list(&self) -> Vec<Node<'a>> {
+        let Value::Array(items) = self.value else {
+            return self.wrong("a list").unwrap_or_default();
+        };
+        items.iter().enumerate().map(|(index, value)| self.child(index, value)).collect()
+    }
+
+    pub(super) fn string(&self) -> Option<&'a str> {
+        match self.value {
+            Value::String(text) => Some(text),
+            _ => self.wrong("a string"),
+        }
+    }
+
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(value) => Some(*value),
+            _ => self.wrong("true or false"),
+        }
+    }
+
+    /// A whole number between 1 and `most`.
+    pub(super) fn count(&self, most: u64) -> Option<u64> {
+        let Value::Number(number) = self.value else {
+            return self.wrong("a number");
+        };
+        let count = number.as_u64().filter(|count| (1..=most).contains(count));
+        if count.is_none() {
+            self.problem(format!("{number} is not a whole number between 1 and {most}"));
+        }
+        count
+    }
+
+    /// Bytes: a number or a string with a unit.
+    pub(super) fn size(&self, most: u64) -> Option<u64> {
+        let bytes = match self.value {
+            Value::Number(_) => self.count(most),
+            Value::String(text) => self.parsed(units::size(text)),
+            _ => self.wrong("a number of bytes or a string such as \"64MiB\""),
+        }?;
+        if bytes > most {
+            self.problem(format!("{bytes} bytes are more than the possible {most}"));
+            return None;
+        }
+        Some(bytes)
+    }
+
+    /// Nanoseconds, from a string with a unit.
+    pub(super) fn duration(&self) -> Option<u64> {
+        match self.value {
+            Value::String(text) => self.parsed(units::duration(text)),
+            _ => self.wrong("a string such as \"500ms\""),
+        }
+    }
+
+    pub(super) fn is_string(&self) -> bool {
+        self.value.is_string()
+    }
+
+    fn parsed(&self, result: Result<u64, String>) -> Option<u64> {
+        result.map_err(|reason| self.problem(reason)).ok()
+    }
+
+    fn map(&self) -> Option<&'a Map<String, Value>> {
+        match self.value {
+            Value::Object(map) => Some(map),
+            _ => self.wrong("a structure"),
+        }
+    }
+
+    fn child(&self, name: impl Display, value: &'a Value) -> Self {
+        Self { value, path: join(&self.path, name), sink: self.sink }
+    }
+}
+
+impl<'a> Object<'a> {
+    /// The field of that name, if the manifest has it.
+    pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
+        let value = self.map?.get(name)?;
+        Some(Node { value, path: join(&self.path, name), sink: self.sink })
+    }
+
+    /// The field of that name; its absence is a problem.
+    pub(super) fn need(&self, name: &str) -> Option<Node<'a>> {
+        let found = self.get(name);
+        if found.is_none() && self.map.is_some() {
+            self.sink.0.borrow_mut().push(Problem::new(join(&self.path, name), "missing"));
+        }
+        found
+    }
+
+    /// The items of the list of that name; none when there is no such field.
+    pub(super) fn items(&self, name: &str) -> Vec<Node<'a>> {
+        self.get(name).map(|node| node.list()).unwrap_or_default()
+    }
+
+    /// The truth value of that name, false when there is no such field.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.get(name).and_then(|node| node.boolean()).unwrap_or(false)
+    }
+}
+
+fn join(path: &str, name: impl Display) -> String {
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
+}

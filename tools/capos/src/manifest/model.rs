@@ -1,0 +1,199 @@
+//! A manifest as typed values. `at` fields hold the path of an entry in the manifest, for messages.
+
+use std::path::PathBuf;
+
+/// The export under which a wasm host serves its `WasmHost` interface.
+pub const WASM_HOST_EXPORT: &str = "wasm-host";
+/// The program that hosts WebAssembly instances.
+pub const WASM_HOST_BINARY: &str = "capos-wasm";
+
+/// What boots, and with which grants.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// What the run is called.
+    pub name: String,
+    /// Native processes and wasm hosts, in start order.
+    pub processes: Vec<Process>,
+    /// The entry whose status ends the run.
+    pub exit_from: Option<String>,
+    /// Programs and modules that are packed but not started.
+    pub include: Vec<Program>,
+}
+
+/// A process to start.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Where the manifest says so.
+    pub at: String,
+    /// Its unique name.
+    pub name: String,
+    /// What it runs.
+    pub binary: Program,
+    /// Arguments, the program's name excluded.
+    pub args: Vec<String>,
+    /// Environment variables and their values.
+    pub env: Vec<(String, String)>,
+    /// The grants that are not services.
+    pub grants: Vec<Singleton>,
+    /// Services of other processes.
+    pub services: Vec<Service>,
+    /// What it may use.
+    pub limits: ProcessLimits,
+    /// May make pages executable.
+    pub executable: bool,
+    /// Services it serves.
+    pub exports: Vec<String>,
+    /// Meant to end by a fault.
+    pub expect_fault: bool,
+    /// Set for a process that hosts WebAssembly instances.
+    pub wasm_host: Option<WasmHost>,
+}
+
+/// What kind of program a binary is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramKind {
+    /// A static ELF64 executable.
+    #[default]
+    Native,
+    /// A core WebAssembly module.
+    Module,
+}
+
+/// A program to pack.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Where the manifest names it.
+    pub at: String,
+    /// What it is.
+    pub kind: ProgramKind,
+    /// Its name in the package.
+    pub name: String,
+    /// The file as the manifest writes it, when it is not one of the tree's own programs.
+    pub file: Option<PathBuf>,
+}
+
+/// A capability that the kernel or `init` provides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the interface or object of its name in schema/")]
+pub enum Singleton {
+    Console,
+    Log,
+    Timer,
+    WallClock,
+    Entropy,
+    ProcessSpawner,
+    Power,
+    BootPackage,
+}
+
+impl Singleton {
+    /// All of them, with the field that grants each.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("console", Self::Console),
+        ("log", Self::Log),
+        ("timer", Self::Timer),
+        ("wallClock", Self::WallClock),
+        ("entropy", Self::Entropy),
+        ("processSpawner", Self::ProcessSpawner),
+        ("power", Self::Power),
+        ("bootPackage", Self::BootPackage),
+    ];
+
+    /// The name under which its holder finds it.
+    pub fn grant_name(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Log => "log",
+            Self::Timer => "timer",
+            Self::WallClock => "wall-clock",
+            Self::Entropy => "entropy",
+            Self::ProcessSpawner => "process-spawner",
+            Self::Power => "power",
+            Self::BootPackage => "boot-package",
+        }
+    }
+}
+
+/// A grant of another process's service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Where the manifest grants it.
+    pub at: String,
+    /// The name the holder asks for.
+    pub name: String,
+    /// The process that serves it.
+    pub process: String,
+    /// Its name there.
+    pub export: String,
+}
+
+/// What a process may use; `None` is the documented default.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Capability slots.
+    pub capability_slots: Option<u32>,
+    /// Threads.
+    pub threads: Option<u32>,
+    /// Highest priority of its threads.
+    pub priority: Option<u8>,
+}
+
+/// The WebAssembly side of a process that hosts instances.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct WasmHost {
+    /// What it runs.
+    pub instances: Vec<Instance>,
+    /// One after the other rather than all at once.
+    pub sequence: bool,
+    /// Serves `WasmHost` to other processes.
+    pub exports: bool,
+}
+
+/// A WebAssembly instance to start.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Where the manifest says so.
+    pub at: String,
+    /// Its name, unique in its host.
+    pub name: String,
+    /// What it runs.
+    pub module: Program,
+    /// Arguments, the program's name excluded.
+    pub args: Vec<String>,
+    /// Environment variables and their values.
+    pub env: Vec<(String, String)>,
+    /// Console, timer, wall clock, entropy: those it has.
+    pub grants: Vec<Singleton>,
+    /// What it may use.
+    pub limits: InstanceLimits,
+}
+
+/// What an instance may use; `None` is the documented default.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct InstanceLimits {
+    /// Linear memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Fuel units over its life.
+    pub fuel: Option<u64>,
+    /// Nanoseconds from start to end.
+    pub wall_time_ns: Option<u64>,
+    /// Bytes written to the standard streams.
+    pub output_bytes: Option<u64>,
+    /// Elements of all tables.
+    pub table_elements: Option<u32>,
+    /// Nested calls.
+    pub stack_depth: Option<u32>,
+}
+
+impl Manifest {
+    /// Every program that the package must hold, in manifest order, each time it is named.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        let started = self.processes.iter().flat_map(|process| {
+            let instances = process.wasm_host.iter().flat_map(|host| &host.instances);
+            std::iter::once(&process.binary).chain(instances.map(|instance| &instance.module))
+        });
+        started.chain(&self.include)
+    }
+}

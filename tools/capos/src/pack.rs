@@ -1,0 +1,89 @@
+//! Laying out a boot package: one Cap'n Proto message in one segment, every program on pages of its own.
+
+use anyhow::{Result, bail, ensure};
+use capnp::message::{Builder, HeapAllocator};
+use capos_schema::manifest_capnp::boot_package;
+
+use crate::binaries::Images;
+use crate::manifest::{Manifest, convert};
+
+/// Programs begin at multiples of this, from the start of the package.
+pub const PAGE_BYTES: usize = 4096;
+const WORD_BYTES: usize = 8;
+/// The segment table of a message with one segment.
+const HEADER_BYTES: usize = 8;
+/// The longest Data that Cap'n Proto can hold.
+const MOST_DATA_BYTES: usize = (1 << 29) - 1;
+/// Room for everything in a package that is not a program. The rest of the size is known.
+const METADATA_ALLOWANCE: usize = 16 << 20;
+
+type Message = Builder<HeapAllocator>;
+
+/// The package's bytes: standard framing, a whole number of pages.
+pub fn pack(manifest: &Manifest, images: &Images) -> Result<Vec<u8>> {
+    let all = || std::iter::once(&images.init).chain(images.programs.iter().map(|image| &image.bytes));
+    ensure!(
+        all().all(|bytes| bytes.len() <= MOST_DATA_BYTES),
+        "a program is larger than {MOST_DATA_BYTES} bytes"
+    );
+    let programs: usize = all().map(|bytes| bytes.len() + 2 * PAGE_BYTES).sum();
+    let words = u32::try_from((programs + METADATA_ALLOWANCE) / WORD_BYTES)?;
+    let mut message = Message::new(HeapAllocator::new().first_segment_words(words));
+
+    let mut package: boot_package::Builder<'_> = message.init_root();
+    convert::convert(manifest, package.reborrow().init_manifest())?;
+    let mut entries = package.init_binaries(u32::try_from(images.programs.len())?);
+    for (index, image) in (0..).zip(&images.programs) {
+        entries.reborrow().get(index).set_name(&image.name);
+    }
+
+    place(&mut message, &images.init, |mut package, bytes| {
+        package.set_init(bytes);
+        Ok(())
+    })?;
+    for (index, image) in (0..).zip(&images.programs) {
+        place(&mut message, &image.bytes, |package, bytes| {
+            package.get_binaries()?.get(index).set_image(bytes);
+            Ok(())
+        })?;
+    }
+    frame(&message)
+}
+
+/// Sets a Data field so that its bytes begin a page.
+///
+/// Cap'n Proto allocates upwards, so a first, zeroed Data as long as what is left of the page moves the second
+/// one to the page's end; replacing the first leaves a gap that nothing points to.
+fn place(
+    message: &mut Message,
+    bytes: &[u8],
+    set: impl Fn(boot_package::Builder<'_>, &[u8]) -> capnp::Result<()>,
+) -> Result<()> {
+    let gap = HEADER_BYTES.wrapping_add(segment(message)?.len()).wrapping_neg() % PAGE_BYTES;
+    set(message.get_root()?, &vec![0; gap])?;
+    set(message.get_root()?, bytes)?;
+    let begin = HEADER_BYTES + segment(message)?.len() - bytes.len().next_multiple_of(WORD_BYTES);
+    ensure!(begin.is_multiple_of(PAGE_BYTES), "a program was placed at {begin}, which begins no page");
+    Ok(())
+}
+
+fn segment(message: &Message) -> Result<&[u8]> {
+    match *message.get_segments_for_output() {
+        [segment] => Ok(segment),
+        _ => bail!("the manifest is too large for one segment"),
+    }
+}
+
+/// Puts the segment table in front, and zeros behind so that the last program's last page is its own. The
+/// zeros count as part of the segment.
+fn frame(message: &Message) -> Result<Vec<u8>> {
+    let segment = segment(message)?;
+    let total = (HEADER_BYTES + segment.len()).next_multiple_of(PAGE_BYTES);
+    let words = u32::try_from((total - HEADER_BYTES) / WORD_BYTES)?;
+    let mut framed = Vec::with_capacity(total);
+    framed.extend_from_slice(&0u32.to_le_bytes());
+    framed.extend_from_slice(&words.to_le_bytes());
+    framed.extend_from_slice(segment);
+    framed.resize(total, 0);
+    Ok(framed)
+}

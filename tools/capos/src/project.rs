@@ -1,0 +1,83 @@
+//! Where the source tree keeps what the build makes.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// A capOS source tree.
+#[derive(Debug, Clone)]
+pub struct Project {
+    root: PathBuf,
+}
+
+impl Project {
+    /// The tree at `root` if given, else the one around `start`, else the one around the current folder.
+    pub fn find(root: Option<&Path>, start: Option<&Path>) -> Result<Self> {
+        if let Some(root) = root {
+            if !is_root(root) {
+                bail!("{} is not a capOS tree: it has no manifests/schema.cue", root.display());
+            }
+            return Ok(Self { root: absolute(root)? });
+        }
+        let here = env::current_dir().context("the current folder")?;
+        let starts = [start.map(|start| here.join(start)), Some(here.clone())];
+        for start in starts.into_iter().flatten() {
+            if let Some(root) = start.ancestors().find(|folder| is_root(folder)) {
+                return Ok(Self { root: absolute(root)? });
+            }
+        }
+        bail!(
+            "no capOS tree (a folder with manifests/schema.cue) around {}; name one with --root",
+            here.display()
+        )
+    }
+
+    /// The tree's top folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The definitions that manifests are checked against.
+    pub fn schema(&self) -> PathBuf {
+        self.root.join("manifests/schema.cue")
+    }
+
+    /// The built kernel.
+    pub fn kernel(&self) -> PathBuf {
+        self.root.join("target/x86_64-unknown-none/release/capos-kernel")
+    }
+
+    /// The built native program of that name.
+    pub fn native(&self, name: &str) -> PathBuf {
+        self.root.join("target/x86_64-capos-hermit/release").join(name)
+    }
+
+    /// The built WebAssembly module of that name.
+    pub fn module(&self, name: &str) -> PathBuf {
+        self.root.join("build/wasm").join(format!("{name}.wasm"))
+    }
+
+    /// The tools that set-up installs into the tree.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.root.join("build/tools/bin").join(name)
+    }
+
+    /// Where the kernel log of a run goes unless told otherwise.
+    pub fn log(&self, run: &str) -> PathBuf {
+        self.root.join("build/log").join(format!("{run}.log"))
+    }
+
+    /// `path` as people want to read it: relative to the tree where it is inside.
+    pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
+
+fn is_root(folder: &Path) -> bool {
+    folder.join("manifests/schema.cue").is_file()
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().with_context(|| path.display().to_string())
+}

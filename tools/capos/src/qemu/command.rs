@@ -1,0 +1,100 @@
+//! The QEMU command line.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+/// What starts the guest.
+#[derive(Debug, Clone)]
+pub enum Boot {
+    /// The kernel directly, by PVH, with the boot package as its module.
+    Direct {
+        /// The kernel's ELF file.
+        kernel: PathBuf,
+        /// The boot package.
+        image: PathBuf,
+    },
+    /// A disc image with a boot loader.
+    Iso {
+        /// The disc image.
+        file: PathBuf,
+        /// What runs the boot loader.
+        firmware: Firmware,
+    },
+}
+
+/// A machine's firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Firmware {
+    /// The PC's old one.
+    Bios,
+    /// UEFI, by OVMF.
+    Uefi,
+}
+
+/// The machine that QEMU makes.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The QEMU command.
+    pub qemu: PathBuf,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Processors.
+    pub cpus: u32,
+    /// Let the clock advance with instructions executed, so that costs are exact.
+    pub count_instructions: bool,
+    /// More arguments.
+    pub extra: Vec<String>,
+}
+
+/// Where Debian and others keep UEFI firmware that boots from one read-only file.
+const OVMF: [&str; 3] =
+    ["/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/edk2/ovmf/OVMF.fd"];
+
+impl Machine {
+    /// QEMU's arguments; the kernel log goes to the Unix socket `log`.
+    pub(super) fn arguments(&self, boot: &Boot, log: &Path) -> Result<Vec<OsString>, String> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let accelerator = if !self.count_instructions && hardware_virtualisation() { "kvm" } else { "tcg" };
+        arguments.extend(["-M", "q35", "-cpu", "max", "-accel", accelerator].map(OsString::from));
+        arguments.extend(["-m".to_owned(), format!("{}M", self.memory_mib)].map(OsString::from));
+        arguments.extend(["-smp".to_owned(), self.cpus.to_string()].map(OsString::from));
+        arguments.extend(
+            ["-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio"].map(OsString::from),
+        );
+        arguments.extend(["-chardev".into(), keyed("socket,id=log,path=", log)]);
+        arguments.extend(["-serial", "chardev:log"].map(OsString::from));
+        arguments.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(OsString::from));
+        if self.count_instructions {
+            arguments.extend(["-icount", "shift=0,sleep=off"].map(OsString::from));
+        }
+        match boot {
+            Boot::Direct { kernel, image } => {
+                arguments.extend(["-kernel".into(), kernel.into(), "-initrd".into(), image.into()]);
+            }
+            Boot::Iso { file, firmware } => {
+                arguments.extend(["-drive".into(), keyed("media=cdrom,format=raw,readonly=on,file=", file)]);
+                if *firmware == Firmware::Uefi {
+                    let ovmf = OVMF.iter().find(|path| Path::new(path).is_file());
+                    let ovmf =
+                        ovmf.ok_or("no UEFI firmware for QEMU; `apt-get install ovmf` installs one")?;
+                    arguments.extend(["-bios", ovmf].map(OsString::from));
+                }
+            }
+        }
+        arguments.extend(self.extra.iter().map(OsString::from));
+        Ok(arguments)
+    }
+}
+
+/// `key` and then `path`, with the commas that QEMU would take for the next key doubled.
+fn keyed(key: &str, path: &Path) -> OsString {
+    format!("{key}{}", path.display().to_string().replace(',', ",,")).into()
+}
+
+/// A `/dev/kvm` alone proves nothing: the processor must have the feature too.
+fn hardware_virtualisation() -> bool {
+    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let capable = flags.split_ascii_whitespace().any(|flag| matches!(flag, "vmx" | "svm"));
+    capable && OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
+}

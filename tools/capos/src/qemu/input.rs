@@ -1,0 +1,51 @@
+//! The guest's input: what goes into its serial line for what comes from ours.
+//!
+//! A serial line has no end. As a terminal does, the guest's console takes the byte 4 (Ctrl-D) for the end of
+//! input, and takes the byte after a 22 (Ctrl-V) as it is. So all input passes unchanged and in order.
+
+use std::io::{self, Read, Write};
+
+/// Ends the input.
+pub const END_OF_INPUT: u8 = 0x04;
+/// Makes the next byte an ordinary one.
+pub const QUOTE: u8 = 0x16;
+
+/// Sends all of `from` to the guest, and then the end.
+pub(super) fn forward(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(&quoted(buffer.get(..count).unwrap_or_default()))?;
+        to.flush()?;
+    }
+    to.write_all(&[END_OF_INPUT])?;
+    to.flush()
+}
+
+fn quoted(bytes: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(bytes.len());
+    for &byte in bytes {
+        if matches!(byte, END_OF_INPUT | QUOTE) {
+            quoted.push(QUOTE);
+        }
+        quoted.push(byte);
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_passes_and_the_end_is_marked() {
+        let mut sent = Vec::new();
+        forward(&mut b"a\x04b\x16\x00\xff\n".as_slice(), &mut sent).unwrap();
+        assert_eq!(sent, b"a\x16\x04b\x16\x16\x00\xff\n\x04");
+    }
+}

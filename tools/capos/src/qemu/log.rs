@@ -1,0 +1,96 @@
+//! The kernel's log: written to a file, its end kept for showing, the exit status read from it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+/// Lines kept for showing.
+const KEPT_LINES: usize = 400;
+/// A longer line is cut in two, so that a guest cannot make us hold much.
+const LONGEST_LINE: u64 = 4096;
+const STATUS: &str = "capos-exit-status: ";
+
+/// What the kernel has said.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    lines: VecDeque<String>,
+    status: Option<u8>,
+}
+
+impl Log {
+    /// Reads until the log ends; `first` is called once something has come, `each` for each line.
+    pub(super) fn collect(
+        from: impl Read,
+        mut file: Option<File>,
+        mut first: impl FnMut(),
+        mut each: impl FnMut(&str),
+    ) -> io::Result<Self> {
+        let mut log = Self::default();
+        let mut from = BufReader::new(from);
+        let mut bytes = Vec::new();
+        while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? > 0 {
+            first();
+            let line = String::from_utf8_lossy(&bytes);
+            let line = line.trim_end_matches(['\r', '\n']);
+            if let Some(file) = &mut file {
+                writeln!(file, "{line}")?;
+            }
+            each(line);
+            log.add(line);
+            bytes.clear();
+        }
+        Ok(log)
+    }
+
+    fn add(&mut self, line: &str) {
+        if self.lines.len() == KEPT_LINES {
+            self.lines.pop_front();
+        }
+        if let Some(status) = line.strip_prefix(STATUS) {
+            self.status = status.parse().ok();
+        }
+        self.lines.push_back(line.to_owned());
+    }
+
+    /// The status in the last status line. Programs cannot write one: the kernel prefixes their lines.
+    pub(super) fn status(&self) -> Option<u8> {
+        self.status
+    }
+
+    /// The last lines.
+    pub(super) fn tail(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_the_last_one_the_kernel_wrote() {
+        let text = "[user] capos-exit-status: 3\r\ncapos-exit-status: 9\r\ncapos-exit-status: 42\r\nend";
+        let mut seen = Vec::new();
+        let mut firsts = 0;
+        let log =
+            Log::collect(text.as_bytes(), None, || firsts += 1, |line| seen.push(line.to_owned())).unwrap();
+        assert_eq!(log.status(), Some(42));
+        assert_eq!(seen.last().map(String::as_str), Some("end"));
+        assert_eq!(firsts, seen.len());
+    }
+
+    #[test]
+    fn statuses_that_are_no_bytes_do_not_count() {
+        for text in ["capos-exit-status: 256\n", "capos-exit-status: x\n", "capos-exit-status:1\n", ""] {
+            let log = Log::collect(text.as_bytes(), None, || (), |_| ()).unwrap();
+            assert_eq!(log.status(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_so_much_is_kept() {
+        let text = "x".repeat(10_000_000);
+        let log = Log::collect(text.as_bytes(), None, || (), |_| ()).unwrap();
+        assert_eq!(log.tail().count(), KEPT_LINES);
+    }
+}

@@ -1,0 +1,45 @@
+//! Running an image in QEMU and finding out how it ended.
+//!
+//! The guest's two serial ports stay apart: COM1 is its console, QEMU's standard input and output; COM2 is the
+//! kernel's log, which comes through a socket. So standard output has what the guest wrote and nothing else.
+
+mod command;
+mod input;
+mod log;
+mod output;
+mod session;
+
+pub use command::{Boot, Firmware, Machine};
+pub use input::{END_OF_INPUT, QUOTE};
+pub use output::ISO_MARKER;
+pub use session::{Console, Run, run};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The guest ended regularly with this status.
+    Status(u8),
+    /// The kernel reported a bug of its own.
+    Panic,
+    /// The machine reset or powered off without the kernel saying so.
+    Reset,
+    /// The time was over.
+    TimedOut,
+    /// A signal asked us to stop.
+    Signalled(i32),
+    /// QEMU itself failed; what it said about it.
+    Qemu(String),
+}
+
+impl End {
+    /// The exit status of the host command.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Status(status) => *status,
+            Self::Panic | Self::Reset => 70,
+            Self::Qemu(_) => 71,
+            Self::TimedOut => 124,
+            Self::Signalled(signal) => 128u8.saturating_add(u8::try_from(*signal).unwrap_or(0)),
+        }
+    }
+}

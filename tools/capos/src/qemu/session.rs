@@ -1,0 +1,231 @@
+//! One run of QEMU: threads for its streams, one place that decides how it ended.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::command::{Boot, Machine};
+use super::log::Log;
+use super::{End, input, output};
+
+/// QEMU's exit statuses for what the kernel writes to its exit device, 0x10 and 0x20.
+const REGULAR_END: i32 = 0x10 << 1 | 1;
+const KERNEL_PANIC: i32 = 0x20 << 1 | 1;
+
+/// A run to do.
+#[derive(Debug)]
+pub struct Run {
+    /// The machine.
+    pub machine: Machine,
+    /// What starts on it.
+    pub boot: Boot,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Where the kernel log goes.
+    pub log_file: Option<PathBuf>,
+    /// Show the kernel log on standard error as it comes, and not only after a failure.
+    pub show_log: bool,
+}
+
+/// The guest's console as we see it.
+pub struct Console {
+    /// Its input.
+    pub input: Box<dyn Read + Send>,
+    /// Its output.
+    pub output: Box<dyn Write + Send>,
+}
+
+enum Event {
+    OutputEnded(io::Result<()>),
+    Signal(i32),
+}
+
+/// Why we end QEMU before it ends by itself.
+enum Stop {
+    TimedOut,
+    Signal(i32),
+}
+
+/// Boots, waits for the end, and shows the kernel log if the end was not a regular one.
+pub fn run(run: &Run, console: Console) -> Result<End> {
+    let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+    let socket = folder.path().join("log");
+    let listener = UnixListener::bind(&socket).with_context(|| socket.display().to_string())?;
+    let log_file = run.log_file.as_ref().map(create).transpose()?;
+    let arguments = run.machine.arguments(&run.boot, &socket).map_err(|reason| anyhow!(reason))?;
+
+    let (events, received) = mpsc::channel();
+    let signals = forward_signals(events.clone())?;
+    let mut child = Command::new(&run.machine.qemu)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {}; `make setup` installs it", run.machine.qemu.display()))?;
+
+    let (ready, wait_ready) = mpsc::channel();
+    let show_log = run.show_log;
+    let log = thread::spawn(move || collect_log(&listener, log_file, ready, show_log));
+    let errors = collect_errors(&mut child);
+    forward_input(&mut child, console.input, wait_ready);
+    let marker = matches!(run.boot, Boot::Iso { .. }).then_some(super::ISO_MARKER);
+    forward_output(&mut child, console.output, marker, events);
+
+    let deadline = Instant::now() + run.timeout;
+    let stopped = wait(&received, deadline);
+    if matches!(stopped, Ok(Some(_))) {
+        child.kill().context("ending QEMU")?;
+        drain(&received);
+    } else if stopped.is_err() {
+        child.kill().context("ending QEMU")?;
+    }
+    let status = child.wait().context("waiting for QEMU")?;
+    // Where QEMU never connected, this lets the log's thread see the end.
+    drop(UnixStream::connect(&socket));
+    signals.close();
+    let log = join(log)?.context("the kernel log")?;
+    let end = match stopped? {
+        Some(Stop::TimedOut) => End::TimedOut,
+        Some(Stop::Signal(signal)) => End::Signalled(signal),
+        None => judge(status, &log, &join(errors)?),
+    };
+    if !show_log && !matches!(end, End::Status(_) | End::Signalled(_)) {
+        show(&log);
+    }
+    Ok(end)
+}
+
+fn create(path: &PathBuf) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    File::create(path).with_context(|| path.display().to_string())
+}
+
+/// Waits until the guest's output has ended, which it does when QEMU ends.
+fn wait(events: &Receiver<Event>, deadline: Instant) -> Result<Option<Stop>> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    match events.recv_timeout(left) {
+        Ok(Event::OutputEnded(Ok(()))) => Ok(None),
+        Ok(Event::OutputEnded(Err(error))) => Err(error).context("the guest's output"),
+        Ok(Event::Signal(signal)) => Ok(Some(Stop::Signal(signal))),
+        Err(RecvTimeoutError::Timeout) => Ok(Some(Stop::TimedOut)),
+        Err(RecvTimeoutError::Disconnected) => Ok(None),
+    }
+}
+
+/// Waits until what the guest wrote before we stopped it has been passed on.
+fn drain(events: &Receiver<Event>) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    while let Ok(event) = events.recv_timeout(PATIENCE) {
+        if matches!(event, Event::OutputEnded(_)) {
+            return;
+        }
+    }
+}
+
+fn judge(status: ExitStatus, log: &Log, errors: &str) -> End {
+    match (status.code(), log.status()) {
+        (Some(REGULAR_END), Some(status)) => End::Status(status),
+        (Some(KERNEL_PANIC), _) => End::Panic,
+        (Some(0), _) => End::Reset,
+        (Some(REGULAR_END), None) => {
+            End::Qemu("the kernel ended without an exit status in its log".to_owned())
+        }
+        _ => End::Qemu(format!("QEMU ended with {status}\n{errors}")),
+    }
+}
+
+fn show(log: &Log) {
+    let mut stderr = io::stderr().lock();
+    for line in log.tail() {
+        // There is nowhere left to report that standard error is closed.
+        let _ = writeln!(stderr, "{line}");
+    }
+}
+
+fn collect_log(
+    listener: &UnixListener,
+    file: Option<File>,
+    ready: Sender<()>,
+    show: bool,
+) -> io::Result<Log> {
+    let (stream, _) = listener.accept()?;
+    let mut ready = Some(ready);
+    let first = move || {
+        if let Some(ready) = ready.take() {
+            // The input's thread may have ended with the input already.
+            let _ = ready.send(());
+        }
+    };
+    let each = |line: &str| {
+        if show {
+            eprintln!("{line}");
+        }
+    };
+    Log::collect(stream, file, first, each)
+}
+
+fn collect_errors(child: &mut Child) -> JoinHandle<String> {
+    let stderr = child.stderr.take();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is still worth showing.
+        let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Forwards input from when the kernel says something: before, its serial line would lose it.
+///
+/// The thread is never joined. It may wait for input that nobody will type.
+fn forward_input(child: &mut Child, mut from: Box<dyn Read + Send>, ready: Receiver<()>) {
+    let stdin = child.stdin.take();
+    thread::spawn(move || {
+        let Some(mut stdin) = stdin else { return };
+        if ready.recv().is_ok() {
+            // A guest that has ended takes no more input, which is no failure.
+            let _ = input::forward(&mut *from, &mut stdin);
+        }
+    });
+}
+
+fn forward_output(
+    child: &mut Child,
+    mut to: Box<dyn Write + Send>,
+    after: Option<&'static str>,
+    events: Sender<Event>,
+) {
+    let stdout = child.stdout.take();
+    thread::spawn(move || {
+        let result = stdout.map_or(Ok(()), |mut stdout| output::copy(&mut stdout, &mut *to, after));
+        // The receiver is gone when the run was stopped.
+        let _ = events.send(Event::OutputEnded(result));
+    });
+}
+
+fn forward_signals(events: Sender<Event>) -> Result<signal_hook::iterator::Handle> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals")?;
+    let handle = signals.handle();
+    thread::spawn(move || {
+        for signal in &mut signals {
+            // The receiver is gone when the run has ended.
+            let _ = events.send(Event::Signal(signal));
+        }
+    });
+    Ok(handle)
+}
+
+fn join<T>(thread: JoinHandle<T>) -> Result<T> {
+    thread.join().map_err(|_| anyhow!("a thread panicked"))
+}

@@ -1,0 +1,151 @@
+//! The run path against a stand-in for QEMU: a script that plays the machine's part.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::fs;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use capos_host::qemu::{self, Boot, Console, End, Firmware, Machine, Run};
+
+/// Python rather than a shell, because it has to connect to the log's socket as QEMU does.
+const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/qemu");
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Outcome {
+    end: End,
+    output: String,
+    log: String,
+}
+
+fn machine(qemu: &str, extra: Vec<String>) -> Machine {
+    Machine { qemu: qemu.into(), memory_mib: 64, cpus: 1, count_instructions: false, extra }
+}
+
+/// Runs with `script` as the machine.
+fn play(script: &str, input: &'static [u8], timeout: Duration, iso: bool) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Shared::default();
+    let log_file = folder.path().join("logs/run.log");
+    let direct = Boot::Direct { kernel: "kernel".into(), image: "image".into() };
+    let run = Run {
+        machine: Machine {
+            qemu,
+            memory_mib: 64,
+            cpus: 1,
+            count_instructions: false,
+            extra: vec!["-extra".into()],
+        },
+        boot: if iso { Boot::Iso { file: "disc".into(), firmware: Firmware::Bios } } else { direct },
+        timeout,
+        log_file: Some(log_file.clone()),
+        show_log: false,
+    };
+    let end = qemu::run(&run, Console { input: Box::new(input), output: Box::new(output.clone()) }).unwrap();
+    let output = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
+    Outcome { end, output, log: fs::read_to_string(log_file).unwrap() }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_status_in_the_log_is_the_result() {
+    let outcome = play(
+        "connect(); say('booting\\r\\n'); put(b'Hello\\n'); say('capos-exit-status: 42\\n'); sys.exit(33)",
+        b"",
+        LONG,
+        false,
+    );
+    assert_eq!((outcome.end, outcome.output.as_str()), (End::Status(42), "Hello\n"));
+    assert_eq!(outcome.log, "booting\ncapos-exit-status: 42\n");
+}
+
+#[test]
+fn input_waits_for_the_kernel_and_ends_with_the_end_of_input() {
+    let script = "import select
+early = select.select([0], [], [], 0.2)[0]
+connect(); say('booting\\n')
+data = b''
+while not data.endswith(b'\\x04') or data.endswith(b'\\x16\\x04'):
+    data += os.read(0, 1)
+put(repr((bool(early), data)).encode()); say('capos-exit-status: 0\\n'); sys.exit(33)";
+    let outcome = play(script, b"one\n\x04two", LONG, false);
+    assert_eq!(outcome.output, r"(False, b'one\n\x16\x04two\x04')");
+    assert_eq!(outcome.end, End::Status(0));
+}
+
+#[test]
+fn a_guest_that_hangs_is_ended() {
+    let begin = Instant::now();
+    let script = "import signal\nconnect(); say('booting\\n'); put(b'so far'); signal.pause()";
+    let outcome = play(script, b"", Duration::from_secs(2), false);
+    assert_eq!((outcome.end, outcome.output.as_str()), (End::TimedOut, "so far"));
+    assert!(begin.elapsed() < LONG);
+}
+
+#[test]
+fn other_ends_are_told_apart() {
+    for (script, end) in [
+        ("connect(); say('panic\\n'); sys.exit(65)", End::Panic),
+        ("connect(); sys.exit(0)", End::Reset),
+        ("connect(); sys.exit(33)", End::Qemu("the kernel ended without an exit status in its log".into())),
+        (
+            "print('no such machine', file=sys.stderr); sys.exit(1)",
+            End::Qemu("QEMU ended with exit status: 1\nno such machine\n".into()),
+        ),
+    ] {
+        assert_eq!(play(script, b"", LONG, false).end, end, "{script}");
+    }
+}
+
+#[test]
+fn the_machine_is_as_asked() {
+    let script =
+        "connect(); put(' '.join(sys.argv[1:]).encode()); say('capos-exit-status: 0\\n'); sys.exit(33)";
+    let arguments = play(script, b"", LONG, false).output;
+    for part in [
+        "-M q35",
+        "-m 64M",
+        "-smp 1",
+        "-kernel kernel -initrd image",
+        "isa-debug-exit,iobase=0xf4,iosize=0x04",
+    ] {
+        assert!(arguments.contains(part), "{part} is not in {arguments}");
+    }
+}
+
+#[test]
+fn a_boot_loader_is_not_heard() {
+    let script = format!(
+        "connect(); put(b'\\x1b[2JLoading\\r\\n{}\\r\\nHello\\n'); say('capos-exit-status: 0\\n'); sys.exit(33)",
+        qemu::ISO_MARKER
+    );
+    assert_eq!(play(&script, b"", LONG, true).output, "Hello\n");
+}
+
+#[test]
+fn a_missing_qemu_is_named() {
+    let run = Run {
+        machine: machine("/nonexistent/qemu", vec![]),
+        boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
+        timeout: LONG,
+        log_file: None,
+        show_log: false,
+    };
+    let console = Console { input: Box::new(io::empty()), output: Box::new(io::sink()) };
+    let error = format!("{:#}", qemu::run(&run, console).unwrap_err());
+    assert!(error.contains("/nonexistent/qemu"), "{error}");
+}
