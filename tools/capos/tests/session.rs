@@ -42,13 +42,7 @@ fn play(script: &str, input: &'static [u8], timeout: Duration, iso: bool) -> Out
     let log_file = folder.path().join("logs/run.log");
     let direct = Boot::Direct { kernel: "kernel".into(), image: "image".into() };
     let run = Run {
-        machine: Machine {
-            qemu,
-            memory_mib: 64,
-            cpus: 1,
-            count_instructions: false,
-            extra: vec!["-extra".into()],
-        },
+        machine: machine(STAND_IN, vec![script.to_owned()]),
         boot: if iso { Boot::Iso { file: "disc".into(), firmware: Firmware::Bios } } else { direct },
         timeout,
         log_file: Some(log_file.clone()),
