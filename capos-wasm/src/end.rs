@@ -1,0 +1,85 @@
+//! How an instance ends.
+
+use capos_schema::wasm_capnp::instance_end;
+use std::fmt;
+
+/// What ended an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// `proc_exit` with this status, or 0 when `_start` returned.
+    Exited(i32),
+    /// The program did what WebAssembly forbids.
+    Trap(Trap),
+    /// The fuel limit, in units.
+    OutOfFuel(u64),
+    /// It could not get more memory, and then failed.
+    OutOfMemory,
+    /// The wall time limit.
+    OutOfTime,
+    /// The output limit.
+    OutOfOutput,
+    /// Somebody who holds it ended it.
+    Killed,
+    /// It never ran, for this reason.
+    FailedToStart(String),
+}
+
+/// What WebAssembly forbids and where it was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What happened.
+    pub message: String,
+    /// The functions on the stack, innermost first: by name, or by index where the module names none.
+    pub backtrace: Vec<String>,
+}
+
+impl End {
+    /// The status that stands for this end where a process's exit status is asked for.
+    pub fn status(&self) -> i32 {
+        match self {
+            Self::Exited(status) => *status,
+            Self::Trap(_) => 134,
+            Self::FailedToStart(_) => 126,
+            Self::OutOfFuel(_) | Self::OutOfMemory | Self::OutOfTime | Self::OutOfOutput | Self::Killed => {
+                137
+            }
+        }
+    }
+
+    /// Writes this end into a message.
+    pub fn write(&self, mut builder: instance_end::Builder<'_>) {
+        match self {
+            Self::Exited(status) => builder.set_exited(*status),
+            Self::Trap(trap) => {
+                let mut message = builder.init_trap();
+                message.set_message(&trap.message[..]);
+                let mut frames = message.init_backtrace(trap.backtrace.len() as u32);
+                for (index, frame) in (0..).zip(&trap.backtrace) {
+                    frames.set(index, &frame[..]);
+                }
+            }
+            Self::OutOfFuel(_) => builder.set_out_of_fuel(()),
+            Self::OutOfMemory => builder.set_out_of_memory(()),
+            Self::OutOfTime => builder.set_out_of_time(()),
+            Self::OutOfOutput => builder.set_out_of_output(()),
+            Self::Killed => builder.set_killed(()),
+            Self::FailedToStart(reason) => builder.set_failed_to_start(&reason[..]),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    /// One line; a trap's backtrace is not part of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exited with status {status}"),
+            Self::Trap(trap) => write!(f, "trap: {}", trap.message),
+            Self::OutOfFuel(units) => write!(f, "out of fuel after {units}"),
+            Self::OutOfMemory => write!(f, "out of memory"),
+            Self::OutOfTime => write!(f, "out of time"),
+            Self::OutOfOutput => write!(f, "out of output"),
+            Self::Killed => write!(f, "killed"),
+            Self::FailedToStart(reason) => write!(f, "failed to start: {reason}"),
+        }
+    }
+}

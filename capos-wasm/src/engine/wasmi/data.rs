@@ -1,0 +1,81 @@
+//! What wasmi carries along for an instance.
+
+use super::limiter::Limiter;
+use crate::{
+    End,
+    wasi::{Call, Reply, Wasi},
+};
+use std::{
+    fmt,
+    task::{Context as TaskContext, Poll},
+};
+use wasmi::{Caller, Error, Extern, Memory, Store};
+
+/// The `Store`'s data: one store for each instance.
+pub(super) struct HostData {
+    wasi: Wasi,
+    /// The export named `memory`, once it was looked for and found.
+    memory: Option<Memory>,
+    pub(super) limiter: Limiter,
+}
+
+impl HostData {
+    pub(super) fn new(wasi: Wasi, limiter: Limiter) -> Self {
+        Self { wasi, memory: None, limiter }
+    }
+}
+
+/// Why a host function did not return to the guest.
+#[derive(Debug)]
+pub(super) enum Pause {
+    /// The WASI function waits; its reply comes from [`poll_reply`].
+    Suspended,
+    /// The instance ends here.
+    Ended(End),
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Suspended => f.write_str("the instance waits"),
+            Self::Ended(end) => end.fmt(f),
+        }
+    }
+}
+
+impl wasmi::errors::HostError for Pause {}
+
+/// Serves a guest's call, or pauses the guest.
+pub(super) fn host_call(mut caller: Caller<'_, HostData>, call: Call) -> Result<u32, Error> {
+    if caller.data().memory.is_none() {
+        let memory = caller.get_export("memory").and_then(Extern::into_memory);
+        caller.data_mut().memory = memory;
+    }
+    let reply = match caller.data().memory {
+        Some(memory) => {
+            let (bytes, data) = memory.data_and_store_mut(&mut caller);
+            data.wasi.begin(bytes, call)
+        }
+        None => caller.data_mut().wasi.begin(&mut [], call),
+    };
+    match reply {
+        Some(Reply::Errno(errno)) => Ok(errno as u32),
+        Some(Reply::End(end)) => Err(Error::host(Pause::Ended(end))),
+        None => Err(Error::host(Pause::Suspended)),
+    }
+}
+
+/// Goes on with the call that suspended the guest.
+pub(super) fn poll_reply(store: &mut Store<HostData>, cx: &mut TaskContext<'_>) -> Poll<Result<u32, End>> {
+    let reply = match store.data().memory {
+        Some(memory) => {
+            let (bytes, data) = memory.data_and_store_mut(store);
+            data.wasi.poll_reply(bytes, cx)
+        }
+        None => store.data_mut().wasi.poll_reply(&mut [], cx),
+    };
+    reply.map(|reply| match reply {
+        Reply::Errno(errno) => Ok(errno as u32),
+        Reply::End(end) => Err(end),
+    })
+}

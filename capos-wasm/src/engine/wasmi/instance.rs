@@ -1,0 +1,190 @@
+//! Running an instance: calls that can be suspended, resumed and ended.
+
+use super::{
+    data::{HostData, Pause, poll_reply},
+    fuel::FuelMeter,
+    module::value_type,
+    trap::end_of,
+};
+use crate::{
+    CallError, End, Value,
+    instance::{Command, Interrupts},
+};
+use futures::{Stream, channel::mpsc};
+use std::{borrow::Cow, future::poll_fn, pin::pin, task::Poll};
+use wasmi::{Extern, Func, Module, ResumableCall, Store, Val};
+
+/// An instance that wasmi runs.
+pub(crate) struct Instance {
+    store: Store<HostData>,
+    _module: Module,
+    instance: wasmi::Instance,
+    _bytes: Cow<'static, [u8]>,
+    fuel: FuelMeter,
+    interrupts: Interrupts,
+}
+
+impl Instance {
+    pub(super) fn new(
+        store: Store<HostData>,
+        module: Module,
+        instance: wasmi::Instance,
+        bytes: Cow<'static, [u8]>,
+        fuel: FuelMeter,
+        interrupts: Interrupts,
+    ) -> Self {
+        Self { store, _module: module, instance, _bytes: bytes, fuel, interrupts }
+    }
+
+    /// Runs a program from `_start` to its end.
+    pub(crate) async fn run(&mut self) -> End {
+        let Some(start) = self.instance.get_func(&self.store, "_start") else {
+            if self.instance.exports(&self.store).next().is_none() {
+                self.interrupts.control().set_empty_module();
+                return End::Exited(0);
+            }
+            return End::FailedToStart("the module exports no function _start".into());
+        };
+        let ty = start.ty(&self.store);
+        if !ty.params().is_empty() || !ty.results().is_empty() {
+            return End::FailedToStart("_start takes or returns something".into());
+        }
+        match self.execute(start, &[], &mut []).await {
+            Ok(()) => End::Exited(0),
+            Err(end) => end,
+        }
+    }
+
+    /// Serves calls, one after the other, until the instance ends or nobody can call any more.
+    pub(crate) async fn serve(&mut self, commands: mpsc::Receiver<Command>) -> End {
+        let mut commands = pin!(commands);
+        if let Some(initialize) = self.instance.get_func(&self.store, "_initialize") {
+            let ty = initialize.ty(&self.store);
+            if ty.params().is_empty()
+                && ty.results().is_empty()
+                && let Err(end) = self.execute(initialize, &[], &mut []).await
+            {
+                return end;
+            }
+        }
+        loop {
+            let command = poll_fn(|cx| match self.interrupts.poll(cx) {
+                Poll::Ready(end) => Poll::Ready(Err(end)),
+                Poll::Pending => commands.as_mut().poll_next(cx).map(|next| next.ok_or(End::Killed)),
+            });
+            let Command { function, arguments, reply } = match command.await {
+                Ok(command) => command,
+                Err(end) => return end,
+            };
+            let result = match self.export(&function, &arguments) {
+                Ok(prepared) => self.call(prepared).await,
+                Err(reason) => Ok(Err(CallError::Refused(reason))),
+            };
+            match result {
+                // A caller that is gone does not want the result.
+                Ok(result) => drop(reply.send(result)),
+                Err(end) => {
+                    drop(reply.send(Err(CallError::Ended(end.clone()))));
+                    return end;
+                }
+            }
+        }
+    }
+
+    /// Finds an exported function and checks the arguments for it.
+    fn export(&self, name: &str, arguments: &[Value]) -> Result<(Func, Vec<Val>, Vec<Val>), String> {
+        let function = self.instance.get_export(&self.store, name).and_then(Extern::into_func);
+        let function = function.ok_or_else(|| format!("no exported function {name:?}"))?;
+        let ty = function.ty(&self.store);
+        let arguments: Vec<Val> = arguments.iter().map(|&value| to_val(value)).collect();
+        if !ty.params().iter().copied().eq(arguments.iter().map(Val::ty)) {
+            return Err(format!("{name:?} takes {:?}", ty.params()));
+        }
+        if ty.results().iter().any(|&ty| value_type(ty).is_none()) {
+            return Err(format!("{name:?} returns {:?}", ty.results()));
+        }
+        let results = ty.results().iter().map(|&ty| Val::default_for_ty(ty)).collect();
+        Ok((function, arguments, results))
+    }
+
+    async fn call(
+        &mut self,
+        (function, arguments, mut results): (Func, Vec<Val>, Vec<Val>),
+    ) -> Result<Result<Vec<Value>, CallError>, End> {
+        self.execute(function, &arguments, &mut results).await?;
+        Ok(Ok(results.iter().filter_map(to_value).collect()))
+    }
+
+    /// Runs a function to its end, in slices, suspended whenever it waits.
+    async fn execute(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
+        let result = self.drive(function, arguments, results).await;
+        // Memory was refused and the program gave up: that is why.
+        result.map_err(|end| match end {
+            End::Exited(0) => End::Exited(0),
+            End::Trap(_) | End::Exited(_) if self.store.data().limiter.out_of_memory() => End::OutOfMemory,
+            end => end,
+        })
+    }
+
+    async fn drive(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
+        self.interrupts.yield_now().await?;
+        self.fuel.give(&mut self.store, 0)?;
+        let mut step = function.call_resumable(&mut self.store, arguments, results);
+        loop {
+            self.fuel.settle(&self.store);
+            step = match step {
+                Ok(ResumableCall::Finished) => return Ok(()),
+                Ok(ResumableCall::OutOfFuel(call)) => {
+                    self.fuel.give(&mut self.store, call.required_fuel())?;
+                    self.interrupts.yield_now().await?;
+                    call.resume(&mut self.store, results)
+                }
+                Ok(ResumableCall::HostTrap(call)) => {
+                    let errno = self.reply(call.host_error()).await?;
+                    self.fuel.give(&mut self.store, 0)?;
+                    call.resume(&mut self.store, &[Val::I32(errno)], results)
+                }
+                Err(error) if error.downcast_ref::<Pause>().is_some() => {
+                    // The export is itself an imported function: there is no guest to resume.
+                    let errno = self.reply(&error).await?;
+                    results.iter_mut().for_each(|result| *result = Val::I32(errno));
+                    return Ok(());
+                }
+                Err(error) => return Err(end_of(&error, self.fuel.limit(), Vec::new())),
+            };
+        }
+    }
+
+    /// Waits for the reply to the call that paused the guest, unless the instance ends first.
+    async fn reply(&mut self, error: &wasmi::Error) -> Result<i32, End> {
+        match error.downcast_ref::<Pause>() {
+            Some(Pause::Suspended) => {}
+            Some(Pause::Ended(end)) => return Err(end.clone()),
+            None => return Err(end_of(error, self.fuel.limit(), Vec::new())),
+        }
+        let errno = poll_fn(|cx| match self.interrupts.poll(cx) {
+            Poll::Ready(end) => Poll::Ready(Err(end)),
+            Poll::Pending => poll_reply(&mut self.store, cx),
+        });
+        Ok(errno.await?.cast_signed())
+    }
+}
+
+fn to_val(value: Value) -> Val {
+    match value {
+        Value::I32(value) => Val::I32(value),
+        Value::I64(value) => Val::I64(value),
+        Value::F32(value) => Val::F32(value.into()),
+        Value::F64(value) => Val::F64(value.into()),
+    }
+}
+
+fn to_value(value: &Val) -> Option<Value> {
+    match *value {
+        Val::I32(value) => Some(Value::I32(value)),
+        Val::I64(value) => Some(Value::I64(value)),
+        Val::F32(value) => Some(Value::F32(value.into())),
+        Val::F64(value) => Some(Value::F64(value.into())),
+        _ => None,
+    }
+}

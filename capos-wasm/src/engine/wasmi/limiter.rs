@@ -1,0 +1,150 @@
+//! Memory and table limits.
+
+use crate::{Limits, instance::Control};
+use std::rc::Rc;
+use wasmi::{
+    ResourceLimiter,
+    errors::{MemoryError, TableError},
+};
+use wasmi_core::LimiterError;
+
+/// No program needs more memories or tables than this in one instance.
+const MAX_MEMORIES: usize = 16;
+const MAX_TABLES: usize = 64;
+
+/// Growth that was refused: what there would have been, and the limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) wanted: u64,
+    pub(super) limit: u64,
+    pub(super) unit: &'static str,
+}
+
+/// One resource of which an instance may have only so much in all.
+struct Quota {
+    used: u64,
+    limit: u64,
+    /// Taken by the growth under way, to be given back should it fail.
+    growing: u64,
+}
+
+impl Quota {
+    fn new(limit: u64) -> Self {
+        Self { used: 0, limit, growing: 0 }
+    }
+
+    /// Takes `desired - current` more. The error is the total that would have been.
+    fn grow(&mut self, current: usize, desired: usize) -> Result<(), u64> {
+        let more = desired.saturating_sub(current) as u64;
+        let total = self.used.saturating_add(more);
+        if total > self.limit {
+            return Err(total);
+        }
+        (self.used, self.growing) = (total, more);
+        Ok(())
+    }
+
+    fn undo(&mut self) {
+        self.used -= std::mem::take(&mut self.growing);
+    }
+}
+
+/// wasmi asks it before every growth, also that of a new instance.
+pub(super) struct Limiter {
+    control: Rc<Control>,
+    memory: Quota,
+    tables: Quota,
+    refused: Option<Refused>,
+    out_of_memory: bool,
+}
+
+impl Limiter {
+    pub(super) fn new(control: Rc<Control>, limits: &Limits) -> Self {
+        Self {
+            control,
+            memory: Quota::new(limits.memory_bytes),
+            tables: Quota::new(limits.table_elements.into()),
+            refused: None,
+            out_of_memory: false,
+        }
+    }
+
+    /// The last growth that a limit refused.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+
+    /// Whether the program was ever refused memory. What it does then is up to it; should it fail, this
+    /// is why.
+    pub(super) fn out_of_memory(&self) -> bool {
+        self.out_of_memory
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, LimiterError> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        match self.memory.grow(current, desired) {
+            Ok(()) => {
+                self.control.set_memory(self.memory.used);
+                Ok(true)
+            }
+            Err(wanted) => {
+                self.out_of_memory = true;
+                let limit = self.memory.limit;
+                self.refused = Some(Refused { wanted, limit, unit: "bytes of memory" });
+                Ok(false)
+            }
+        }
+    }
+
+    fn memory_grow_failed(&mut self, error: &MemoryError) -> Result<(), LimiterError> {
+        self.memory.undo();
+        self.control.set_memory(self.memory.used);
+        self.out_of_memory |= matches!(error, MemoryError::OutOfSystemMemory);
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, LimiterError> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let limit = self.tables.limit;
+        match self.tables.grow(current, desired) {
+            Ok(()) => Ok(true),
+            Err(wanted) => {
+                self.refused = Some(Refused { wanted, limit, unit: "table elements" });
+                Ok(false)
+            }
+        }
+    }
+
+    fn table_grow_failed(&mut self, _error: &TableError) -> Result<(), LimiterError> {
+        self.tables.undo();
+        Ok(())
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+}

@@ -1,0 +1,16 @@
+//! wasmi: an interpreter, for small, metered, instantly started modules.
+//!
+//! A host function polls the WASI function once. When that answers, the guest goes on at once; when it must
+//! wait, the host function fails with [`Pause::Suspended`], which makes wasmi hand out the guest's stack;
+//! [`Instance`] awaits the answer and resumes the guest with it.
+
+mod data;
+mod fuel;
+mod instance;
+mod limiter;
+mod link;
+mod module;
+mod runtime;
+mod trap;
+
+pub(crate) use runtime::Runtime;

@@ -1,0 +1,121 @@
+//! What everybody who deals with an instance shares: its use, its end, the wish to end it.
+
+use crate::{End, Limits};
+use futures::channel::oneshot;
+use std::{
+    cell::{Cell, RefCell},
+    task::Waker,
+};
+
+/// What an instance has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Fuel burnt, in the engine's units.
+    pub fuel: u64,
+    /// Linear memory.
+    pub memory_bytes: u64,
+    /// Bytes written to the standard streams.
+    pub output_bytes: u64,
+}
+
+pub(crate) struct Control {
+    killed: Cell<bool>,
+    /// Wakes the task that runs the instance.
+    driver: Cell<Option<Waker>>,
+    end: RefCell<Option<End>>,
+    waiters: RefCell<Vec<oneshot::Sender<End>>>,
+    usage: Cell<Usage>,
+    output_limit: u64,
+    empty_module: Cell<bool>,
+}
+
+impl Control {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            killed: Cell::default(),
+            driver: Cell::default(),
+            end: RefCell::default(),
+            waiters: RefCell::default(),
+            usage: Cell::default(),
+            output_limit: limits.output_bytes,
+            empty_module: Cell::default(),
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    pub(crate) fn set_fuel(&self, fuel: u64) {
+        self.usage.set(Usage { fuel, ..self.usage.get() });
+    }
+
+    pub(crate) fn set_memory(&self, memory_bytes: u64) {
+        self.usage.set(Usage { memory_bytes, ..self.usage.get() });
+    }
+
+    /// Counts up to `wanted` bytes as written and says how many the limit still allows.
+    pub(crate) fn take_output(&self, wanted: u32) -> u32 {
+        let usage = self.usage.get();
+        let left = self.output_limit.saturating_sub(usage.output_bytes);
+        let allowed = u32::try_from(left).unwrap_or(u32::MAX).min(wanted);
+        let output_bytes = usage.output_bytes + u64::from(allowed);
+        self.usage.set(Usage { output_bytes, ..usage });
+        allowed
+    }
+
+    pub(crate) fn set_empty_module(&self) {
+        self.empty_module.set(true);
+    }
+
+    pub(crate) fn is_empty_module(&self) -> bool {
+        self.empty_module.get()
+    }
+
+    /// Asks for the instance's end; takes effect when its task next runs.
+    pub(crate) fn kill(&self) {
+        self.killed.set(true);
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    /// Says whom [`Control::kill`] wakes.
+    pub(crate) fn set_driver(&self, waker: &Waker) {
+        self.driver.set(Some(waker.clone()));
+    }
+
+    /// Makes the end known. Only the first counts.
+    pub(crate) fn finish(&self, end: End) {
+        if self.end.borrow().is_some() {
+            return;
+        }
+        *self.end.borrow_mut() = Some(end.clone());
+        for waiter in self.waiters.take() {
+            // A waiter that is gone no longer wants to know.
+            let _ = waiter.send(end.clone());
+        }
+    }
+
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end.borrow().clone()
+    }
+
+    /// Resolves when the instance ends; `None` only if it never will.
+    pub(crate) async fn wait(&self) -> Option<End> {
+        if let Some(end) = self.end() {
+            return Some(end);
+        }
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.retain(|waiter| !waiter.is_canceled());
+            waiters.push(sender);
+        }
+        receiver.await.ok()
+    }
+}

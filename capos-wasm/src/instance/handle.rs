@@ -1,0 +1,108 @@
+//! The Rust interface to a started instance.
+
+use super::{Control, Usage, Value};
+use crate::End;
+use futures::channel::{mpsc, oneshot};
+use std::{fmt, rc::Rc};
+
+/// So many calls may wait for one instance.
+const MAX_QUEUED_CALLS: usize = 64;
+
+/// Something an idle instance is asked to do.
+pub(crate) struct Command {
+    pub(crate) function: String,
+    pub(crate) arguments: Vec<Value>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Value>, CallError>>,
+}
+
+pub(crate) fn command_queue() -> (mpsc::Sender<Command>, mpsc::Receiver<Command>) {
+    mpsc::channel(MAX_QUEUED_CALLS)
+}
+
+/// Why a call on an export brought no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The instance exports no such function, or it takes other arguments.
+    Refused(String),
+    /// Too many calls wait already.
+    Busy,
+    /// The instance has ended, or ended during the call.
+    Ended(End),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(reason) => f.write_str(reason),
+            Self::Busy => write!(f, "{MAX_QUEUED_CALLS} calls wait for this instance already"),
+            Self::Ended(end) => write!(f, "the instance has ended: {end}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// A started instance. Dropping the handle of one that waits for calls ends it; one that runs by itself
+/// goes on.
+#[derive(Clone)]
+pub struct InstanceHandle {
+    control: Rc<Control>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl InstanceHandle {
+    pub(crate) fn new(control: Rc<Control>, commands: mpsc::Sender<Command>) -> Self {
+        Self { control, commands }
+    }
+
+    /// Returns when the instance has ended; at once if it already has.
+    pub async fn wait(&self) -> End {
+        // Without a driver any more there is nobody but the embedder's executor who ended it.
+        self.control.wait().await.unwrap_or(End::Killed)
+    }
+
+    /// How the instance ended, if it has.
+    pub fn end(&self) -> Option<End> {
+        self.control.end()
+    }
+
+    /// Ends the instance, also in the middle of a call or a loop.
+    pub fn kill(&self) {
+        self.control.kill();
+    }
+
+    /// What the instance has used so far.
+    pub fn usage(&self) -> Usage {
+        self.control.usage()
+    }
+
+    /// Whether the module has no `_start` and exports nothing: such an instance exits with 0 at once.
+    pub fn is_empty_module(&self) -> bool {
+        self.control.is_empty_module()
+    }
+
+    /// Calls an exported function of an instance that was started without `run`. Calls run in order.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call(&self, function: &str, arguments: &[Value]) -> Result<Vec<Value>, CallError> {
+        if let Some(end) = self.end() {
+            return Err(CallError::Ended(end));
+        }
+        let (reply, result) = oneshot::channel();
+        let command = Command { function: function.into(), arguments: arguments.into(), reply };
+        let mut commands = self.commands.clone();
+        match commands.try_send(command) {
+            Err(error) if error.is_full() => return Err(CallError::Busy),
+            // A disconnected queue belongs to an instance that is ending or that runs by itself.
+            Err(_) if self.end().is_none() => {
+                return Err(CallError::Refused("the instance takes no calls".into()));
+            }
+            _ => {}
+        }
+        match result.await {
+            Ok(result) => result,
+            Err(oneshot::Canceled) => Err(CallError::Ended(self.wait().await)),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Instances, whatever engine runs them.
+
+mod control;
+mod handle;
+mod interrupt;
+mod value;
+
+pub(crate) use control::Control;
+pub use control::Usage;
+pub use handle::{CallError, InstanceHandle};
+pub(crate) use handle::{Command, command_queue};
+pub(crate) use interrupt::{Interrupts, poll_once, yield_once};
+pub use value::{Value, ValueType};

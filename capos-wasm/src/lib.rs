@@ -1,0 +1,28 @@
+//! The WebAssembly host of capOS.
+//!
+//! One process hosts many WebAssembly instances. Every WASI import of an instance becomes a call on a
+//! Cap'n Proto capability that the instance was granted; what was not granted does not exist for it.
+//!
+//! * [`wasi`] holds WASI Preview 1: each function once, as an async function over an instance's
+//!   [`wasi::Context`] and its checked [`wasi::GuestMemory`], and one table that says what each needs.
+//! * [`engine`] binds those functions to WebAssembly engines.
+//! * [`Host`] starts instances, [`InstanceHandle`] watches and ends them, [`server`] offers both as the
+//!   Cap'n Proto interfaces of `schema/wasm.capnp`.
+//!
+//! Nothing here knows an executor: the embedder passes a [`Spawn`], and all futures stay on its thread.
+
+mod end;
+pub mod engine;
+mod host;
+mod instance;
+mod launch;
+mod limits;
+pub mod server;
+pub mod wasi;
+
+pub use end::{End, Trap};
+pub use host::{Host, HostConfig, InstanceSpec, Spawn};
+pub use instance::{CallError, InstanceHandle, Usage, Value, ValueType};
+pub use launch::{Launch, LaunchError};
+pub use limits::Limits;
+pub use wasi::Grants;

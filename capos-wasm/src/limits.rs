@@ -1,0 +1,53 @@
+//! What one instance may use.
+
+use capos_schema::manifest_capnp::instance_limits;
+
+/// The limits of one instance, with the defaults of `schema/manifest.capnp` already put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory, all memories together.
+    pub memory_bytes: u64,
+    /// Fuel over the instance's life, in wasmi's units. `None` is unlimited.
+    pub fuel: Option<u64>,
+    /// Time from the start to the end. `None` is unlimited.
+    pub wall_time_ns: Option<u64>,
+    /// Bytes written to the standard streams.
+    pub output_bytes: u64,
+    /// Elements of all tables together.
+    pub table_elements: u32,
+    /// Nested calls.
+    pub stack_depth: u32,
+}
+
+/// No manifest can ask for more nested calls than this: each costs host memory that no limit counts.
+pub(crate) const MAX_STACK_DEPTH: u32 = 100_000;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            fuel: None,
+            wall_time_ns: None,
+            output_bytes: 16 << 20,
+            table_elements: 65536,
+            stack_depth: 1000,
+        }
+    }
+}
+
+impl Limits {
+    /// Reads limits from a message, where zero means the default.
+    pub fn read(reader: instance_limits::Reader<'_>) -> Self {
+        let default = Self::default();
+        let or = |value: u64, default: u64| if value == 0 { default } else { value };
+        let or32 = |value: u32, default: u32| if value == 0 { default } else { value };
+        Self {
+            memory_bytes: or(reader.get_memory_bytes(), default.memory_bytes),
+            fuel: Some(reader.get_fuel()).filter(|&fuel| fuel != 0),
+            wall_time_ns: Some(reader.get_wall_time_nanoseconds()).filter(|&time| time != 0),
+            output_bytes: or(reader.get_output_bytes(), default.output_bytes),
+            table_elements: or32(reader.get_table_elements(), default.table_elements),
+            stack_depth: or32(reader.get_stack_depth(), default.stack_depth).min(MAX_STACK_DEPTH),
+        }
+    }
+}

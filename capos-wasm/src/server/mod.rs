@@ -1,0 +1,1 @@
+//! The Cap'n Proto interfaces of `schema/wasm.capnp`, served.

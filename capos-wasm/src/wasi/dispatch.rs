@@ -1,0 +1,68 @@
+//! From a decoded call to the function that serves it.
+
+use super::for_each_function;
+use super::{Context, Errno, GuestMemory, args, clock, environ, fd, poll, proc, random, sched};
+use crate::End;
+
+/// Why a function did not succeed.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The guest gets this error number.
+    Errno(Errno),
+    /// The instance ends here.
+    End(End),
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What the guest's call comes to.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The function returns this.
+    Errno(Errno),
+    /// The instance ends here.
+    End(End),
+}
+
+impl From<Result<(), Stop>> for Reply {
+    fn from(result: Result<(), Stop>) -> Self {
+        match result {
+            Ok(()) => Self::Errno(Errno::Success),
+            Err(Stop::Errno(errno)) => Self::Errno(errno),
+            Err(Stop::End(end)) => Self::End(end),
+        }
+    }
+}
+
+macro_rules! define_calls {
+    (
+        done { $($name:ident($($arg:ident: $ty:ident),*) = $serve:path, $_n:ident, $_m:expr;)* }
+        exit { $exit:ident($($earg:ident: $ety:ident),*) = $eserve:path, $_en:ident, $_em:expr; }
+        absent { $($absent:tt)* }
+    ) => {
+        /// A call that a guest makes, with its arguments as the guest gave them.
+        #[expect(non_camel_case_types, reason = "variants carry the names of the functions")]
+        #[derive(Debug)]
+        pub(crate) enum Call {
+            $($name { $($arg: $ty),* },)*
+            $exit { $($earg: $ety),* },
+        }
+
+        /// Serves one call.
+        pub(super) async fn dispatch(
+            context: &mut Context,
+            memory: &GuestMemory,
+            call: Call,
+        ) -> Result<(), Stop> {
+            match call {
+                $(Call::$name { $($arg),* } => $serve(context, memory, $($arg),*).await,)*
+                Call::$exit { $($earg),* } => $eserve(context, memory, $($earg),*).await,
+            }
+        }
+    };
+}
+for_each_function!(define_calls);

@@ -1,0 +1,95 @@
+//! The only way to a guest's linear memory.
+
+use super::{Errno, lend::Loan};
+use std::rc::Rc;
+
+/// The guest's linear memory, as WASI functions see it.
+///
+/// Every access states an offset and a length that come from the guest, is checked, and borrows the memory
+/// anew: nothing of it can be held across an `.await`. Outside a poll of the guest's own call the memory is
+/// out of reach and every access is `EFAULT`.
+#[derive(Clone, Default)]
+pub struct GuestMemory {
+    loan: Rc<Loan>,
+}
+
+/// A range of guest memory, as the guest claims it: nothing is known about it yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Claim {
+    pub(super) offset: u32,
+    pub(super) len_bytes: u32,
+}
+
+impl GuestMemory {
+    /// Lends the guest's memory to accesses made while `f` runs. Called by engines.
+    pub fn lend<R>(&self, bytes: &mut [u8], f: impl FnOnce() -> R) -> R {
+        self.loan.during(bytes, f)
+    }
+
+    /// The one checked access: `f` gets exactly the bytes claimed, or the guest gets `EFAULT`.
+    pub(super) fn with<R>(&self, claim: Claim, f: impl FnOnce(&mut [u8]) -> R) -> Result<R, Errno> {
+        let access = |bytes: &mut [u8]| {
+            let start = claim.offset as usize;
+            let end = start.checked_add(claim.len_bytes as usize)?;
+            bytes.get_mut(start..end).map(f)
+        };
+        self.loan.with(access).flatten().ok_or(Errno::Fault)
+    }
+
+    /// Checks that a range lies in memory, before waiting for what will be written there.
+    pub(super) fn check(&self, claim: Claim) -> Result<(), Errno> {
+        self.with(claim, |_| ())
+    }
+
+    pub(super) fn write_bytes(&self, offset: u32, bytes: &[u8]) -> Result<(), Errno> {
+        let len_bytes = u32::try_from(bytes.len()).map_err(|_| Errno::Overflow)?;
+        self.with(Claim { offset, len_bytes }, |target| target.copy_from_slice(bytes))
+    }
+
+    pub(super) fn read_array<const LEN: usize>(&self, offset: u32) -> Result<[u8; LEN], Errno> {
+        let mut array = [0; LEN];
+        let claim = Claim { offset, len_bytes: LEN as u32 };
+        self.with(claim, |source| array.copy_from_slice(source))?;
+        Ok(array)
+    }
+
+    pub(super) fn read_u32(&self, offset: u32) -> Result<u32, Errno> {
+        aligned::<4>(offset)?;
+        self.read_array(offset).map(u32::from_le_bytes)
+    }
+
+    pub(super) fn write_u32(&self, offset: u32, value: u32) -> Result<(), Errno> {
+        aligned::<4>(offset)?;
+        self.write_bytes(offset, &value.to_le_bytes())
+    }
+
+    pub(super) fn write_u64(&self, offset: u32, value: u64) -> Result<(), Errno> {
+        aligned::<8>(offset)?;
+        self.write_bytes(offset, &value.to_le_bytes())
+    }
+
+    /// Checks a place for a `u32` result before the work that yields it.
+    pub(super) fn check_u32(&self, offset: u32) -> Result<(), Errno> {
+        aligned::<4>(offset)?;
+        self.check(Claim { offset, len_bytes: 4 })
+    }
+
+    /// Checks a place for a `u64` result before the work that yields it.
+    pub(super) fn check_u64(&self, offset: u32) -> Result<(), Errno> {
+        aligned::<8>(offset)?;
+        self.check(Claim { offset, len_bytes: 8 })
+    }
+
+    /// Reads the `index`th entry of an array of `iovec` or `ciovec` at `array`.
+    pub(super) fn read_iovec(&self, array: u32, index: u32) -> Result<Claim, Errno> {
+        let offset = index.checked_mul(8).and_then(|skip| array.checked_add(skip));
+        let offset = offset.ok_or(Errno::Fault)?;
+        let length = offset.checked_add(4).ok_or(Errno::Fault)?;
+        Ok(Claim { offset: self.read_u32(offset)?, len_bytes: self.read_u32(length)? })
+    }
+}
+
+/// Structures must lie at a multiple of their alignment; wasmtime answers `EINVAL` otherwise.
+pub(super) fn aligned<const ALIGN: u32>(offset: u32) -> Result<(), Errno> {
+    if offset.is_multiple_of(ALIGN) { Ok(()) } else { Err(Errno::Inval) }
+}

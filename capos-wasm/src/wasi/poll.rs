@@ -1,0 +1,186 @@
+//! `poll_oneoff`: waiting for the first of several clocks and streams.
+
+use super::{
+    Context, Errno, GuestMemory, Stop,
+    clock::{ClockId, monotonic_ns, realtime_ns},
+    memory::{Claim, aligned},
+};
+use capos_schema::{console_capnp::MAX_WRITE_BYTES, timer_capnp::timer};
+use futures::future::LocalBoxFuture;
+use std::{future::poll_fn, task::Poll};
+
+/// More subscriptions than this in one call are refused.
+const MAX_SUBSCRIPTIONS: u32 = 1024;
+const SUBSCRIPTION_BYTES: u32 = 48;
+const EVENT_BYTES: u32 = 32;
+const FLAG_ABSTIME: u16 = 1;
+
+/// What a subscription waits for; the discriminants are those of `eventtype`.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Clock { id: u32, timeout: u64, absolute: bool },
+    Read { fd: u32 },
+    Write { fd: u32 },
+}
+
+struct Subscription {
+    userdata: [u8; 8],
+    wanted: Wanted,
+    /// For a clock: when it fires, on the monotonic clock.
+    deadline_ns: Option<u64>,
+    /// Set once the subscription has fired: how, and how many bytes are there.
+    fired: Option<Result<u64, Errno>>,
+}
+
+/// `poll_oneoff`: returns as soon as one subscription fires, with an event for each that has by then.
+pub(super) async fn oneoff(
+    context: &mut Context,
+    memory: &GuestMemory,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    nevents: u32,
+) -> Result<(), Stop> {
+    if count == 0 || count > MAX_SUBSCRIPTIONS {
+        return Err(Errno::Inval.into());
+    }
+    aligned::<8>(subscriptions)?;
+    aligned::<8>(events)?;
+    memory.check_u32(nevents)?;
+    memory.check(Claim { offset: events, len_bytes: count * EVENT_BYTES })?;
+    memory.check(Claim { offset: subscriptions, len_bytes: count * SUBSCRIPTION_BYTES })?;
+    let mut list = Vec::with_capacity(count as usize);
+    for index in 0..count {
+        list.push(decode(memory.read_array(subscriptions + index * SUBSCRIPTION_BYTES)?)?);
+    }
+    for subscription in &mut list {
+        prepare(context, subscription).await;
+    }
+    wait(context, &mut list).await;
+    let mut written = 0;
+    for subscription in &list {
+        if let Some(event) = encode(subscription) {
+            memory.write_bytes(events + written * EVENT_BYTES, &event)?;
+            written += 1;
+        }
+    }
+    Ok(memory.write_u32(nevents, written)?)
+}
+
+fn decode(bytes: [u8; SUBSCRIPTION_BYTES as usize]) -> Result<Subscription, Errno> {
+    let wanted = match bytes[8] {
+        0 => {
+            let flags = u16::from_le_bytes(field(&bytes, 40));
+            if flags & !FLAG_ABSTIME != 0 {
+                return Err(Errno::Inval);
+            }
+            let id = u32::from_le_bytes(field(&bytes, 16));
+            if ClockId::decode(id)? == ClockId::CpuTime {
+                return Err(Errno::Inval);
+            }
+            let timeout = u64::from_le_bytes(field(&bytes, 24));
+            Wanted::Clock { id, timeout, absolute: flags & FLAG_ABSTIME != 0 }
+        }
+        1 => Wanted::Read { fd: u32::from_le_bytes(field(&bytes, 16)) },
+        2 => Wanted::Write { fd: u32::from_le_bytes(field(&bytes, 16)) },
+        _ => return Err(Errno::Inval),
+    };
+    Ok(Subscription { userdata: field(&bytes, 0), wanted, deadline_ns: None, fired: None })
+}
+
+/// A field of a subscription; `at` is always a constant inside it.
+fn field<const LEN: usize>(bytes: &[u8; SUBSCRIPTION_BYTES as usize], at: usize) -> [u8; LEN] {
+    let mut field = [0; LEN];
+    field.copy_from_slice(&bytes[at..at + LEN]);
+    field
+}
+
+fn encode(subscription: &Subscription) -> Option<[u8; EVENT_BYTES as usize]> {
+    let fired = subscription.fired?;
+    let (kind, errno) = (
+        match subscription.wanted {
+            Wanted::Clock { .. } => 0,
+            Wanted::Read { .. } => 1,
+            Wanted::Write { .. } => 2,
+        },
+        fired.err().unwrap_or(Errno::Success),
+    );
+    let mut event = [0; EVENT_BYTES as usize];
+    event[..8].copy_from_slice(&subscription.userdata);
+    event[8..10].copy_from_slice(&(errno as u16).to_le_bytes());
+    event[10] = kind;
+    event[16..24].copy_from_slice(&fired.unwrap_or(0).to_le_bytes());
+    Some(event)
+}
+
+/// Fires what needs no waiting, and turns every other clock into a deadline on the monotonic clock.
+async fn prepare(context: &mut Context, subscription: &mut Subscription) {
+    match subscription.wanted {
+        Wanted::Clock { id, timeout, absolute } => match deadline_ns(context, id, timeout, absolute).await {
+            Ok(deadline_ns) => subscription.deadline_ns = Some(deadline_ns),
+            Err(errno) => subscription.fired = Some(Err(errno)),
+        },
+        Wanted::Read { fd: 0 } if context.stdin.is_some() => {}
+        Wanted::Read { .. } => subscription.fired = Some(Err(Errno::Badf)),
+        // A Console takes what it is given; writing waits, not readiness.
+        Wanted::Write { fd } => {
+            subscription.fired = Some(context.output(fd).map(|_| MAX_WRITE_BYTES.into()));
+        }
+    }
+}
+
+/// A duration tells nothing about the time of day, so only an absolute time of day needs the WallClock;
+/// waiting always needs the Timer.
+async fn deadline_ns(context: &Context, id: u32, timeout: u64, absolute: bool) -> Result<u64, Errno> {
+    let monotonic = ClockId::decode(id)? == ClockId::Monotonic;
+    if monotonic && absolute {
+        return context.timer.as_ref().map(|_| timeout).ok_or(Errno::Nosys);
+    }
+    let now = monotonic_ns(context).await?;
+    if !absolute {
+        return Ok(now.saturating_add(timeout));
+    }
+    let time_of_day = realtime_ns(context).await?;
+    Ok(now.saturating_add(timeout.saturating_sub(time_of_day)))
+}
+
+/// Waits until a subscription has fired, and marks every one that has.
+async fn wait(context: &mut Context, list: &mut [Subscription]) {
+    let earliest = list.iter().filter_map(|subscription| subscription.deadline_ns).min();
+    let mut sleep =
+        earliest.and_then(|deadline| Some((deadline, sleep_until(context.timer.as_ref()?, deadline))));
+    let reading = list.iter().any(|subscription| {
+        subscription.fired.is_none() && matches!(subscription.wanted, Wanted::Read { .. })
+    });
+    poll_fn(|cx| {
+        if let Some((deadline, promise)) = &mut sleep
+            && let Poll::Ready(result) = promise.as_mut().poll(cx)
+        {
+            let due = list
+                .iter_mut()
+                .filter(|subscription| subscription.deadline_ns.is_some_and(|other| other <= *deadline));
+            due.for_each(|subscription| subscription.fired = Some(result.map(|()| 0)));
+            sleep = None;
+        }
+        if let Some(stdin) = context.stdin.as_mut().filter(|_| reading)
+            && let Poll::Ready(result) = stdin.poll_ready(cx)
+        {
+            let available = stdin.available().len() as u64;
+            let readers =
+                list.iter_mut().filter(|subscription| matches!(subscription.wanted, Wanted::Read { fd: 0 }));
+            readers.for_each(|subscription| subscription.fired = Some(result.map(|()| available)));
+        }
+        match list.iter().any(|subscription| subscription.fired.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+fn sleep_until(timer: &timer::Client, deadline_ns: u64) -> LocalBoxFuture<'static, Result<(), Errno>> {
+    let mut request = timer.sleep_until_request();
+    request.get().set_nanoseconds(deadline_ns);
+    let promise = request.send().promise;
+    Box::pin(async move { promise.await.map(|_| ()).map_err(Errno::from_capability) })
+}

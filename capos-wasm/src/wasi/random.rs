@@ -1,0 +1,31 @@
+//! `random_*`: randomness from the EntropySource.
+
+use super::{Context, Errno, GuestMemory, Stop, memory::Claim};
+use capos_schema::entropy_capnp::MAX_FILL_BYTES;
+
+/// `random_get`: fills `length` bytes at `buffer`, in pieces that the EntropySource can give.
+pub(super) async fn get(
+    context: &mut Context,
+    memory: &GuestMemory,
+    buffer: u32,
+    length: u32,
+) -> Result<(), Stop> {
+    let entropy = context.entropy.as_ref().ok_or(Errno::Nosys)?;
+    memory.check(Claim { offset: buffer, len_bytes: length })?;
+    let mut filled = 0;
+    while filled < length {
+        let piece = (length - filled).min(MAX_FILL_BYTES);
+        let mut request = entropy.fill_request();
+        request.get().set_length(piece);
+        let response = request.send().promise.await.map_err(Errno::from_capability)?;
+        let bytes = response.get().and_then(|results| results.get_bytes());
+        let bytes = bytes.map_err(Errno::from_capability)?;
+        if bytes.len() != piece as usize {
+            return Err(Errno::Io.into());
+        }
+        // `buffer + filled` stays inside the range checked above; memories never shrink.
+        memory.write_bytes(buffer.wrapping_add(filled), bytes)?;
+        filled += piece;
+    }
+    Ok(())
+}

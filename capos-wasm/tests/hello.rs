@@ -1,0 +1,35 @@
+//! Programs that print, from start to end.
+
+mod support;
+
+use capos_wasm::End;
+use support::{World, with_imports};
+
+const HELLO: &str = r#"
+    (data (i32.const 16) "Hello from WASI on capOS\n")
+    (data (i32.const 0) "\10\00\00\00\19\00\00\00")
+    (func (export "_start")
+        (call $proc_exit (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+"#;
+
+#[test]
+fn hello() {
+    let mut world = World::new();
+    let end = world.run(world.program(&with_imports(HELLO)));
+    assert_eq!(end, End::Exited(0));
+    assert_eq!(world.output(), "Hello from WASI on capOS\n");
+}
+
+#[test]
+fn returning_from_start_is_status_0() {
+    let mut world = World::new();
+    let end = world.run(world.program(&with_imports(r#"(func (export "_start"))"#)));
+    assert_eq!(end, End::Exited(0));
+}
+
+#[test]
+fn exit_status_reaches_the_owner() {
+    let mut world = World::new();
+    let program = r#"(func (export "_start") (call $proc_exit (i32.const 42)) unreachable)"#;
+    assert_eq!(world.run(world.program(&with_imports(program))), End::Exited(42));
+}

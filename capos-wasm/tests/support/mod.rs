@@ -1,0 +1,129 @@
+//! In-process servers for the capabilities that instances use, and an executor to run it all.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_docs,
+    reason = "each test file uses its own part"
+)]
+
+mod executor;
+mod servers;
+
+pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
+
+use capos_wasm::{End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits};
+use executor::Executor;
+use std::{borrow::Cow, future::Future, rc::Rc};
+
+/// A host, the executor under it, the clock that its timers read, and one console.
+pub struct World {
+    executor: Executor,
+    pub host: Rc<Host>,
+    pub clock: Rc<FakeClock>,
+    pub console: Rc<ConsoleState>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let executor = Executor::default();
+        let clock = Rc::new(FakeClock::default());
+        let config = HostConfig { spawn: executor.spawner(), timer: Some(timer(&clock)) };
+        Self { executor, host: Rc::new(Host::new(config)), clock, console: Rc::default() }
+    }
+
+    /// Everything that an instance can be granted, all three streams on one console.
+    pub fn all_grants(&self) -> Grants {
+        Grants {
+            stdin: Some(console(&self.console)),
+            stdout: Some(console(&self.console)),
+            stderr: Some(console(&self.console)),
+            timer: Some(timer(&self.clock)),
+            fast_clock: None,
+            wall_clock: Some(wall_clock(&self.clock)),
+            entropy: Some(entropy()),
+        }
+    }
+
+    /// A program in text form, with everything granted and default limits.
+    pub fn program(&self, wat: &str) -> InstanceSpec {
+        spec(wat, self.all_grants())
+    }
+
+    /// Runs an instance to its end.
+    pub fn run(&mut self, spec: InstanceSpec) -> End {
+        let handle = self.host.start(spec);
+        self.wait(&handle)
+    }
+
+    pub fn wait(&mut self, handle: &InstanceHandle) -> End {
+        self.block_on(handle.wait())
+    }
+
+    /// Runs until `future` is done. A microsecond passes with every turn; when nothing can run any more,
+    /// time jumps to the next sleeper. Fails when there is none.
+    pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let clock = self.clock.clone();
+        let mut turns = 0u64;
+        let tick = |busy| {
+            turns += 1;
+            clock.advance(1_000);
+            turns < 1_000_000 && (busy || clock.advance_to_next())
+        };
+        self.executor.block_on(future, tick).expect("nothing can go on, or it takes for ever")
+    }
+
+    /// Gives everything `turns` turns, without letting time jump.
+    pub fn turns(&mut self, turns: usize) {
+        let mut left = turns;
+        let tick = |_| {
+            left -= 1;
+            left > 0
+        };
+        let _ = self.executor.block_on(std::future::pending::<()>(), tick);
+    }
+
+    pub fn output(&self) -> String {
+        self.console.output()
+    }
+}
+
+/// What to start, from a module in text form.
+pub fn spec(wat: &str, grants: Grants) -> InstanceSpec {
+    let module = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
+    InstanceSpec {
+        module: Cow::Owned(module),
+        module_name: "module".into(),
+        name: "instance".into(),
+        launch: Launch::new(["program"], []).expect("plain arguments"),
+        grants,
+        limits: Limits::default(),
+        run: true,
+    }
+}
+
+/// A module with the imports that tests use most, one page of memory, and these items.
+pub fn with_imports(items: &str) -> String {
+    format!(
+        r#"(module
+        (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "clock_res_get" (func $clock_res_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_seek" (func $fd_seek (param i32 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fd_fdstat_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $fd_fdstat_set_flags (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sched_yield" (func $sched_yield (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+        (memory (export "memory") 1)
+        {items})"#
+    )
+}
