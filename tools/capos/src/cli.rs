@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::image;
+use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::Project;
 use crate::qemu::{self, Boot, Console, End, Firmware, Machine, Run};
@@ -44,6 +45,14 @@ enum Task {
     },
     /// Build the boot package of a manifest
     Image {
+        /// The manifest, a CUE file
+        manifest: PathBuf,
+        /// The file to write
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+    /// Build a disc image that boots a manifest through GRUB, by BIOS or by UEFI
+    Iso {
         /// The manifest, a CUE file
         manifest: PathBuf,
         /// The file to write
@@ -125,12 +134,27 @@ fn perform(cli: &Cli) -> Result<u8> {
             fs::write(output, package).with_context(|| output.display().to_string())?;
             Ok(0)
         }
+        Task::Iso { manifest, output } => {
+            let project = project(cli, Some(manifest))?;
+            let checked = image::check(&project, manifest)?;
+            iso::make(&kernel(&project)?, &image::build(&checked)?, output)?;
+            Ok(0)
+        }
         Task::Run(args) => run(cli, args),
     }
 }
 
 fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {
     Project::find(cli.root.as_deref(), manifest.and_then(Path::parent))
+}
+
+/// The built kernel.
+fn kernel(project: &Project) -> Result<PathBuf> {
+    let kernel = project.kernel();
+    if !kernel.is_file() {
+        bail!("{} has not been built; `make build` builds it", project.shown(&kernel).display());
+    }
+    Ok(kernel)
 }
 
 fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
@@ -143,10 +167,7 @@ fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let (name, boot) = match (&args.manifest, &args.iso) {
         (Some(manifest), _) => {
             let checked = image::check(&project, manifest)?;
-            let kernel = project.kernel();
-            if !kernel.is_file() {
-                bail!("{} has not been built; `make build` builds it", project.shown(&kernel).display());
-            }
+            let kernel = kernel(&project)?;
             let image = folder.path().join("image");
             fs::write(&image, image::build(&checked)?).with_context(|| image.display().to_string())?;
             (checked.manifest.name, Boot::Direct { kernel, image })

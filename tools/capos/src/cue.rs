@@ -68,13 +68,12 @@ fn problems(text: &str) -> Vec<Problem> {
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         if line.starts_with(char::is_whitespace) {
             // Positions in the definitions help nobody who writes a manifest; the first other one does.
-            if let (true, Some(problem)) = (position_wanted, problems.last_mut()) {
-                if let Some((_, tail)) = line.trim().split_once(".cue:")
-                    && !line.contains("/schema.cue:")
-                {
-                    problem.reason = format!("{} (line {tail})", problem.reason);
-                    position_wanted = false;
-                }
+            if let (true, Some(problem)) = (position_wanted, problems.last_mut())
+                && let Some((_, tail)) = line.trim().split_once(".cue:")
+                && !line.contains("/schema.cue:")
+            {
+                problem.reason = format!("{} (line {tail})", problem.reason);
+                position_wanted = false;
             }
             continue;
         }

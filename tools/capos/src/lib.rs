@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cue;
 pub mod elf;
 pub mod image;
+pub mod iso;
 pub mod manifest;
 pub mod pack;
 pub mod problem;

@@ -124,7 +124,7 @@ fn the_machine_is_as_asked() {
 #[test]
 fn a_boot_loader_is_not_heard() {
     let script = format!(
-        "connect(); put(b'\\x1b[2JLoading\\r\\n{}\\r\\nHello\\n'); say('capos-exit-status: 0\\n'); sys.exit(33)",
+        "connect(); put(b'\\x1b[2JLoading\\r\\n{}Hello\\n'); say('capos-exit-status: 0\\n'); sys.exit(33)",
         qemu::ISO_MARKER
     );
     assert_eq!(play(&script, b"", LONG, true).output, "Hello\n");

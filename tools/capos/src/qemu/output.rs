@@ -1,12 +1,12 @@
 //! The guest's output on its way to ours.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-/// The line that the boot loader of a disc image writes last. What came before it is the firmware's
-/// and the boot loader's.
-pub const ISO_MARKER: &str = "capos: starting the kernel";
+/// What the boot loader of a disc image writes last. Everything up to it is the firmware's and the boot loader's.
+pub const ISO_MARKER: &str = "capos: starting the kernel.";
 
-/// Copies until `from` ends. With `after`, nothing before and including the line that ends in `after` is copied.
+/// Copies until `from` ends. With `after`, only what comes after the first place where that stands is copied.
 pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write, after: Option<&str>) -> io::Result<()> {
     let mut skipping = after.map(Skip::new);
     let mut buffer = [0; 4096];
@@ -26,42 +26,28 @@ pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write, after: Option<&str>)
     }
 }
 
-/// Finds a marker and the line feed after it in bytes that come piece by piece.
+/// Finds a marker in bytes that come piece by piece.
 struct Skip {
     wanted: Vec<u8>,
     /// The last bytes seen, at most as many as are wanted.
-    seen: Vec<u8>,
-    state: State,
-}
-
-enum State {
-    Before,
-    Line,
-    After,
+    seen: VecDeque<u8>,
 }
 
 impl Skip {
     fn new(marker: &str) -> Self {
-        Self { wanted: marker.as_bytes().to_vec(), seen: Vec::new(), state: State::Before }
+        Self { wanted: marker.as_bytes().to_vec(), seen: VecDeque::new() }
     }
 
-    /// What of `bytes` comes after the marker's line.
+    /// What of `bytes` comes after the marker.
     fn rest<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         for (index, &byte) in bytes.iter().enumerate() {
-            match self.state {
-                State::After => return bytes.get(index..).unwrap_or_default(),
-                State::Line if byte == b'\n' => self.state = State::After,
-                State::Line => {}
-                State::Before => {
-                    if self.seen.len() == self.wanted.len() {
-                        self.seen.remove(0);
-                    }
-                    self.seen.push(byte);
-                    if self.seen == self.wanted {
-                        self.state = State::Line;
-                    }
-                }
+            if self.seen == self.wanted {
+                return bytes.get(index..).unwrap_or_default();
             }
+            if self.seen.len() == self.wanted.len() {
+                self.seen.pop_front();
+            }
+            self.seen.push_back(byte);
         }
         &[]
     }
@@ -87,11 +73,11 @@ mod tests {
 
     #[test]
     fn what_the_boot_loader_wrote_is_left_out() {
-        let text = b"\x1b[2JLoading\r\ngogogo\r\nHello\ngo\n";
+        let text = b"\x1b[2JLoading\r\ngoing\r\ngoHello\ngoing\n";
         for source in [&mut text.as_slice() as &mut dyn Read, &mut Drip(text)] {
             let mut copied = Vec::new();
-            copy(source, &mut copied, Some("gogo")).unwrap();
-            assert_eq!(copied, b"Hello\ngo\n");
+            copy(source, &mut copied, Some("\ngo")).unwrap();
+            assert_eq!(copied, b"ing\r\ngoHello\ngoing\n");
         }
     }
 
