@@ -10,12 +10,14 @@ mkdir -p "$tree/boot/grub"
 cp "$kernel" "$tree/boot/capos-kernel"
 cp "$package" "$tree/boot/package"
 cat >"$tree/boot/grub/grub.cfg" <<'END'
-set timeout=0
-menuentry "capOS" {
-    multiboot2 /boot/capos-kernel
-    module2 /boot/package package
-    boot
-}
+serial --unit=0 --speed=115200
+terminal_input serial console
+terminal_output serial console
+multiboot2 /boot/capos-kernel
+module2 /boot/package package
+# The host command shows a guest's output from after this line on.
+echo "capos: starting the kernel"
+boot
 END
 grub-mkrescue -o "$output" "$tree" >"$output.log" 2>&1 || {
     tail -n 10 "$output.log" >&2

@@ -1,0 +1,55 @@
+//! What a user types: the guest's exit status, input and output through `make`.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use capos_tests::capos;
+use capos_tests::command::{self, Input};
+use capos_tests::expectation::Expectation;
+use libtest_mimic::Trial;
+
+use crate::trial;
+
+/// Manifests that are also run through `make`: an exit status of its own, and piped input.
+const THROUGH_MAKE: [&str; 2] = ["wasi-exit", "wasi-stdin"];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials: Vec<_> = THROUGH_MAKE
+        .into_iter()
+        .map(|name| {
+            trial(format!("make-run-{name}"), move || {
+                let mut expected = Expectation::read(name)?;
+                // The log is not at hand here, and make looks for changes first.
+                expected.log.clear();
+                expected.seconds += 60;
+                capos::check_make(&[&format!("run-{name}")], &expected)
+            })
+        })
+        .collect();
+    trials.push(trial("make-run-of-nothing".to_owned(), unknown_program));
+    trials.push(trial("make-run-timeout".to_owned(), hanging_guest));
+    trials
+}
+
+/// A name that no manifest has is an error that says so.
+fn unknown_program() -> Result<()> {
+    let outcome =
+        command::run(capos::make().arg("run-no-such-program"), Input::Bytes(b""), Duration::from_secs(60))?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(2), "status {:?}", outcome.status);
+    ensure!(stderr.contains("no-such-program"), "{stderr}");
+    Ok(())
+}
+
+/// A guest that waits for ever, here for input that neither comes nor ends, is ended after TIMEOUT seconds.
+fn hanging_guest() -> Result<()> {
+    let mut make = capos::make();
+    make.args(["run-wasi-stdin", "TIMEOUT=5"]);
+    let outcome = command::run(&mut make, Input::Endless, Duration::from_secs(120))?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(124), "status {:?}\n{stderr}", outcome.status);
+    ensure!(outcome.stdout.is_empty(), "output {:?}", String::from_utf8_lossy(&outcome.stdout));
+    // The log is shown, for whoever wonders why.
+    ensure!(stderr.lines().count() > 3, "{stderr}");
+    Ok(())
+}

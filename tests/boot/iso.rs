@@ -1,0 +1,54 @@
+//! The disc image: GRUB boots the same manifest by BIOS and by UEFI.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use capos_tests::command::{self, Input};
+use capos_tests::expectation::Expectation;
+use capos_tests::{capos, tree};
+use libtest_mimic::Trial;
+
+use crate::trial;
+
+/// The manifest on the disc.
+const NAME: &str = "wasi-hello-rust";
+/// Firmware and boot loader take their time under emulation.
+const SECONDS: u64 = 180;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    ["bios", "uefi"]
+        .into_iter()
+        .map(|firmware| trial(format!("iso-{firmware}"), move || boot(firmware)))
+        .collect()
+}
+
+/// Packs a disc of the test's own, since both tests run at once, and boots it.
+fn boot(firmware: &str) -> Result<()> {
+    let folder = tree::root().join("build/iso");
+    std::fs::create_dir_all(&folder)?;
+    let package = folder.join(format!("{firmware}.capos"));
+    let disc = folder.join(format!("{firmware}.iso"));
+    let (package, disc) = (package.to_string_lossy(), disc.to_string_lossy());
+    let manifest = tree::manifest(NAME);
+
+    succeed(capos::host_command().arg("image").arg(manifest).args(["-o", &package]))?;
+    let kernel = "target/x86_64-unknown-none/release/capos-kernel";
+    succeed(Command::new("scripts/iso.sh").current_dir(tree::root()).args([kernel, &package, &disc]))?;
+
+    let mut expected = Expectation::read(NAME)?;
+    expected.seconds = SECONDS;
+    expected.options.extend(["--mem", "256", "--firmware", firmware].map(str::to_owned));
+    capos::check(&format!("iso-{firmware}"), &["--iso", &disc], &expected)
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let outcome = command::run(command, Input::Bytes(b""), Duration::from_secs(60))?;
+    ensure!(
+        outcome.status == Some(0),
+        "{command:?}: status {:?}\n{}",
+        outcome.status,
+        String::from_utf8_lossy(&outcome.stderr)
+    );
+    Ok(())
+}

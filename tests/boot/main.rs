@@ -1,0 +1,42 @@
+//! Boots every manifest, and some of them in other ways, each as a test of its own.
+
+mod front_door;
+mod iso;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use capos_tests::expectation::Expectation;
+use capos_tests::{capos, tree};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A test that fails with the whole chain of what went wrong.
+fn trial(name: String, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+fn trials() -> Result<Vec<Trial>> {
+    let mut trials = Vec::new();
+    for name in tree::manifests()? {
+        trials.push(trial(format!("run-{name}"), move || {
+            let expected = Expectation::read(&name)?;
+            let manifest = tree::manifest(&name);
+            let manifest = manifest.to_str().context("a path that is not UTF-8")?;
+            capos::check(&name, &[manifest], &expected)
+        }));
+    }
+    trials.extend(front_door::trials());
+    trials.extend(iso::trials());
+    Ok(trials)
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

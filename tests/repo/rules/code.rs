@@ -1,0 +1,73 @@
+//! Rules for Rust source.
+
+use capos_repo::{Source, sources};
+
+use crate::none;
+
+/// A file longer than this says why, in a comment that begins with `Length:`.
+const LONG_FILE_LINES: usize = 500;
+
+/// The only places that may lift the lint on `unsafe`.
+const UNSAFE_PLACES: [&str; 5] =
+    ["kernel/src/arch/", "kernel/src/mm/", "capos-rt/src/", "capos-wasm/src/", "demos/native/"];
+
+/// What a safety comment must not hide behind.
+const NO_REASONS: [&str; 3] = ["todo", "ensured by caller", "ensured by the caller"];
+
+fn rust() -> Vec<Source> {
+    let own = "tests/repo/rules/code.rs";
+    sources(".rs").unwrap().into_iter().filter(|source| source.path != own).collect()
+}
+
+#[test]
+fn long_files_explain_themselves() {
+    let long = rust().into_iter().filter(|source| {
+        source.text.lines().count() > LONG_FILE_LINES && !source.text.contains("// Length:")
+    });
+    let problems: Vec<_> = long
+        .map(|source| {
+            format!(
+                "{}: {} lines, and no `// Length:` that says why",
+                source.path,
+                source.text.lines().count()
+            )
+        })
+        .collect();
+    none(&problems);
+}
+
+#[test]
+fn unsafe_is_lifted_only_where_it_may_be() {
+    let mut problems = Vec::new();
+    for source in rust() {
+        let lifted = source.text.lines().any(|line| {
+            let line = line.trim_start();
+            !line.starts_with("//") && line.contains("(unsafe_code")
+        });
+        let allowed = UNSAFE_PLACES.iter().any(|place| source.path.starts_with(place))
+            || source.text.contains("// Unsafe here:");
+        if lifted && !allowed {
+            problems.push(format!(
+                "{}: lifts the lint on unsafe code, and no `// Unsafe here:` says why",
+                source.path
+            ));
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn safety_comments_name_a_fact() {
+    let mut problems = Vec::new();
+    for source in rust() {
+        let mut in_comment = false;
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let line = line.trim_start().to_lowercase();
+            in_comment = line.starts_with("//") && (in_comment || line.contains("safety:"));
+            if in_comment && NO_REASONS.iter().any(|word| line.contains(word)) {
+                problems.push(format!("{}:{number}: not a reason: {line}", source.path));
+            }
+        }
+    }
+    none(&problems);
+}

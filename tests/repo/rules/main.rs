@@ -1,0 +1,12 @@
+//! The rules. Each test lists everything that breaks its rule, with the place.
+
+mod code;
+mod coverage;
+mod documents;
+mod workspace;
+
+/// Fails with all `problems`, if there are any.
+#[track_caller]
+fn none(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}

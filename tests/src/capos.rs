@@ -1,0 +1,85 @@
+//! The host command and `make`, called as a user would.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{self, Input, Outcome};
+use crate::expectation::Expectation;
+use crate::tree;
+
+/// What a run may take beyond its own time limit, for packing and for QEMU's start on a busy machine.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The built host command.
+pub fn host_command() -> Command {
+    let mut command = Command::new(tree::root().join("build/tools/bin/capos"));
+    command.current_dir(tree::root());
+    command
+}
+
+/// `make` without the settings of the make and the cargo that run the tests.
+pub fn make() -> Command {
+    let mut command = Command::new("make");
+    command.current_dir(tree::root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_")
+            || ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"].contains(&&*text)
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Boots `what` (a manifest, or `--iso` and a file) and compares what it shows with `expected`.
+pub fn check(test: &str, what: &[&str], expected: &Expectation) -> Result<()> {
+    let log = log_file(test)?;
+    let mut command = host_command();
+    command.arg("run").args(["--timeout", &expected.seconds.to_string()]).arg("--log").arg(&log);
+    command.args(&expected.options).args(what);
+    let outcome = run(&mut command, expected)?;
+    judge(expected, &outcome, &log)
+}
+
+/// Runs `make` with `arguments` and compares what it shows with `expected`.
+pub fn check_make(arguments: &[&str], expected: &Expectation) -> Result<()> {
+    let mut command = make();
+    command.args(arguments);
+    let outcome = run(&mut command, expected)?;
+    judge(expected, &outcome, Path::new(""))
+}
+
+fn run(command: &mut Command, expected: &Expectation) -> Result<Outcome> {
+    let limit = Duration::from_secs(expected.seconds) + GRACE;
+    command::run(command, Input::Bytes(expected.stdin.as_bytes()), limit)
+}
+
+fn judge(expected: &Expectation, outcome: &Outcome, log_file: &Path) -> Result<()> {
+    let log = fs::read_to_string(log_file).unwrap_or_default();
+    let differences = expected.differences(outcome, &log)?;
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let limit = if outcome.timed_out { "\n(killed: it took too long)" } else { "" };
+    bail!(
+        "{}{limit}\n--- standard error\n{}--- kernel log\n{log}---",
+        differences.join("\n"),
+        String::from_utf8_lossy(&outcome.stderr),
+    )
+}
+
+/// A log file of the test's own, so that tests can run at once.
+fn log_file(test: &str) -> Result<PathBuf> {
+    let folder = tree::root().join("build/log/tests");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let file = folder.join(format!("{test}.log"));
+    if file.exists() {
+        fs::remove_file(&file).with_context(|| file.display().to_string())?;
+    }
+    Ok(file)
+}

@@ -1,0 +1,124 @@
+//! What a boot must show: the files in `tests/expected`.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::command::Outcome;
+use crate::pattern::Pattern;
+use crate::tree;
+
+/// One expectation file. Text may hold the placeholders of [`crate::pattern`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// What the guest reads.
+    #[serde(default)]
+    pub stdin: String,
+    /// All of what the guest writes.
+    pub stdout: String,
+    /// The exit status.
+    pub status: i32,
+    /// Text that must be in the kernel log, in this order.
+    #[serde(default)]
+    pub log: Vec<String>,
+    /// Text that must be neither in the output nor in the log.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// How long it may take.
+    #[serde(default = "default_seconds")]
+    pub seconds: u64,
+    /// More arguments for `capos run`.
+    #[serde(default)]
+    pub options: Vec<String>,
+}
+
+fn default_seconds() -> u64 {
+    60
+}
+
+impl Expectation {
+    /// Reads the expectation of the manifest `name`.
+    pub fn read(name: &str) -> Result<Self> {
+        let file = tree::root().join("tests/expected").join(format!("{name}.toml"));
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!("tests/expected/{name}.toml, which says what this manifest must show")
+        })?;
+        toml::from_str(&text).with_context(|| file.display().to_string())
+    }
+
+    /// Everything in which `outcome` and `log` differ from what was expected.
+    pub fn differences(&self, outcome: &Outcome, log: &str) -> Result<Vec<String>> {
+        let mut differences = Vec::new();
+        if outcome.status != Some(self.status) {
+            differences.push(format!("exit status: expected {}, got {:?}", self.status, outcome.status));
+        }
+        let stdout = String::from_utf8_lossy(&outcome.stdout);
+        if !Pattern::new(&self.stdout)?.matches(&stdout) {
+            differences.push(format!("output: expected\n{}\ngot\n{}", quote(&self.stdout), quote(&stdout)));
+        }
+        let mut lines = log.lines();
+        for wanted in &self.log {
+            let pattern = Pattern::new(wanted)?;
+            if !lines.any(|line| pattern.is_in(line)) {
+                differences.push(format!("log: nothing (more) like `{}`", pattern.source()));
+                break;
+            }
+        }
+        for unwanted in &self.absent {
+            let pattern = Pattern::new(unwanted)?;
+            if pattern.is_in(&stdout) || pattern.is_in(log) {
+                differences.push(format!("`{}` must not appear, but does", pattern.source()));
+            }
+        }
+        Ok(differences)
+    }
+}
+
+/// `text` with each line marked, so that its beginning, end and blanks can be seen.
+fn quote(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| format!("    | {}", line.escape_debug()))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expectation() -> Expectation {
+        toml::from_str("stdout = \"n = {number}\\n\"\nstatus = 3\nlog = ['one', 'two']\nabsent = ['panic']")
+            .unwrap()
+    }
+
+    fn outcome(stdout: &str, status: i32) -> Outcome {
+        Outcome { stdout: stdout.into(), stderr: Vec::new(), status: Some(status), timed_out: false }
+    }
+
+    #[test]
+    fn what_is_as_expected_passes() {
+        let found = expectation().differences(&outcome("n = 5\n", 3), "zero\none\ntwo\n").unwrap();
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn each_difference_is_found() {
+        let cases = [
+            ("n = 5\n", 0, "one\ntwo", "exit status"),
+            ("n = 5", 3, "one\ntwo", "output"),
+            ("n = 5\n", 3, "two\none", "log"),
+            ("n = 5\n", 3, "one\ntwo\npanic", "must not appear"),
+        ];
+        for (stdout, status, log, word) in cases {
+            let found = expectation().differences(&outcome(stdout, status), log).unwrap();
+            assert!(found.len() == 1 && found.iter().all(|one| one.contains(word)), "{word}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn misspelt_fields_are_errors() {
+        assert!(toml::from_str::<Expectation>("stdout = ''\nstatus = 0\nstdn = ''").is_err());
+    }
+}

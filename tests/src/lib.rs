@@ -1,0 +1,8 @@
+//! End-to-end tests. Each `manifests/NAME.cue` has a `tests/expected/NAME.toml` that says what its boot must show;
+//! the test program `boot` runs them all through the host command, as a user would.
+
+pub mod capos;
+pub mod command;
+pub mod expectation;
+pub mod pattern;
+pub mod tree;

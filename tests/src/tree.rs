@@ -1,0 +1,41 @@
+//! Where things are in the source tree.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+/// The tree's top folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The manifest of that name.
+pub fn manifest(name: &str) -> PathBuf {
+    root().join("manifests").join(format!("{name}.cue"))
+}
+
+/// The names of all manifests, sorted; the definitions are not one.
+pub fn manifests() -> Result<Vec<String>> {
+    Ok(names("manifests", "cue")?.into_iter().filter(|name| name != "schema").collect())
+}
+
+/// The names of all expectations, sorted.
+pub fn expectations() -> Result<Vec<String>> {
+    names("tests/expected", "toml")
+}
+
+/// The names, without extension, of the files in `folder` that have it.
+fn names(folder: &str, extension: &str) -> Result<Vec<String>> {
+    let folder = root().join(folder);
+    let mut names = Vec::new();
+    for entry in folder.read_dir().with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension)
+            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
