@@ -63,7 +63,7 @@ clippy = $(RUST_BIN)/cargo-clippy clippy --locked $(QUIET) $(1) -- -D warnings <
 .PHONY: help setup build kernel userspace guests image run iso test check e2e bench fmt clean ci
 help: ## this list
 	echo "capOS. Targets:"
-	sed -n 's/^\([a-zA-Z][a-zA-Z%_-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 26
+	sed -n 's/^\([a-zA-Z][a-zA-Z0-9%_-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 26
 	echo "Programs to run: $(sort $(filter-out schema,$(basename $(notdir $(wildcard manifests/*.cue)))))"
 	echo "Settings: V=1 (build commands, kernel log), TIMEOUT=seconds, MEM=64M, SMP=cpus, QEMU_EXTRA='qemu options'"
 

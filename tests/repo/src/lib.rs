@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-/// Folders that hold nothing a person wrote.
-const NOT_SOURCE: [&str; 3] = ["target", "build", ".git"];
+/// Folders at the top that hold nothing written here.
+const NOT_SOURCE: [&str; 4] = ["target", "build", ".git", "third_party"];
 
 /// A text file of the tree.
 #[derive(Debug)]
