@@ -11,6 +11,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod arena;
+pub mod caps;
 pub mod elf;
 pub mod frames;
 pub mod regions;

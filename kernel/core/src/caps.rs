@@ -1,0 +1,321 @@
+//! Who holds what: capability tables, the derivation tree, and the objects they lead to.
+//!
+//! A capability is a *node* of the tree and stands in one *slot* of one process's table. Copies are children of what
+//! they were copied from. Releasing a capability hands its children to its parent; revoking one
+//! deletes everything below it.
+
+use crate::{
+    NONE, OutOfMemory,
+    arena::{Arena, Id},
+};
+use alloc::vec::Vec;
+use capos_abi::{ErrorCode, Handle, Rights};
+
+mod badges;
+mod check;
+mod table;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod tree;
+
+use badges::Badge;
+use table::{SlotState, Table};
+pub use transfer::TransferError;
+pub use tree::Revocation;
+
+/// What an object is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "each is the interface of the same name in `schema/`")]
+pub enum ObjectKind {
+    Endpoint,
+    Console,
+    Timer,
+    WallClock,
+    EntropySource,
+    VirtualMemory,
+    MemoryObject,
+    ProcessSpawner,
+    Process,
+    ThreadSpawner,
+    EndpointFactory,
+    Power,
+    Diagnostics,
+}
+
+/// Something that capabilities lead to.
+pub struct Object {
+    kind: ObjectKind,
+    payload: u64,
+    /// Nodes that lead here, and pins.
+    references: u32,
+    /// Nodes with the RECEIVE right.
+    receivers: u32,
+    /// Badge records by badge, sorted.
+    badges: Vec<(u64, u32)>,
+    /// Badge records whose last capability is gone and whose server does not know yet.
+    dropped_first: u32,
+    dropped_last: u32,
+}
+
+/// Names an object.
+pub type ObjectId = Id<Object>;
+
+/// One capability.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// Where it leads.
+    pub object: ObjectId,
+    /// What kind of object that is.
+    pub kind: ObjectKind,
+    /// What the binary knows the object by.
+    pub payload: u64,
+    /// What may be done with it.
+    pub rights: Rights,
+    /// Its badge, if it was minted, else 0.
+    pub badge: u64,
+    badge_record: u32,
+    process: u32,
+    slot: u32,
+    parent: u32,
+    first_child: u32,
+    next_sibling: u32,
+    previous_sibling: u32,
+    /// The first of the operations under way through this capability.
+    pub(crate) first_operation: u32,
+}
+
+/// What ended with a capability.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Lost {
+    /// The capability was the last reference to this object, which no longer exists.
+    pub object: Option<(ObjectKind, u64)>,
+    /// It was the last one that could receive from this endpoint.
+    pub deaf_endpoint: Option<u64>,
+    /// It was the last one with its badge on this endpoint, whose server is to be told.
+    pub badge_on: Option<u64>,
+}
+
+/// All capabilities of all processes.
+pub struct CapSpace {
+    nodes: Arena<Node>,
+    tables: Vec<Option<Table>>,
+    objects: Arena<Object>,
+    badges: Arena<Badge>,
+    next_serial: u64,
+}
+
+/// The most capabilities in the system; a bound on the kernel's memory beside the budgets.
+const MAX_NODES: u32 = 1 << 20;
+
+impl Default for CapSpace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CapSpace {
+    /// No processes, no objects.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            nodes: Arena::new(MAX_NODES),
+            tables: Vec::new(),
+            objects: Arena::new(MAX_NODES),
+            badges: Arena::new(MAX_NODES),
+            next_serial: 0,
+        }
+    }
+
+    /// How many capabilities there are.
+    #[must_use]
+    pub const fn capability_count(&self) -> u32 {
+        self.nodes.len()
+    }
+
+    /// The capability that a handle names, if it has at least the rights `needed`.
+    ///
+    /// # Errors
+    /// `BadCapability`, `Revoked` or `MissingRights`.
+    #[inline]
+    pub fn lookup(&self, process: u32, handle: Handle, needed: Rights) -> Result<(u32, &Node), ErrorCode> {
+        let index = self.node_index(process, handle)?;
+        let node = self.nodes.at(index).ok_or(ErrorCode::BadCapability)?;
+        if node.rights.contains(needed) { Ok((index, node)) } else { Err(ErrorCode::MissingRights) }
+    }
+
+    #[inline]
+    fn node_index(&self, process: u32, handle: Handle) -> Result<u32, ErrorCode> {
+        let slot = self
+            .table(process)
+            .and_then(|table| table.slots.get(handle.index() as usize))
+            .filter(|slot| slot.generation == handle.generation())
+            .ok_or(ErrorCode::BadCapability)?;
+        match slot.state {
+            SlotState::Used(node) => Ok(node),
+            SlotState::Revoked => Err(ErrorCode::Revoked),
+            SlotState::Free(_) | SlotState::Reserved => Err(ErrorCode::BadCapability),
+        }
+    }
+
+    /// A new object that nothing leads to yet. Give it a capability or a pin, else it stays for ever.
+    ///
+    /// # Errors
+    /// When memory is used up.
+    pub fn create_object(&mut self, kind: ObjectKind, payload: u64) -> Result<ObjectId, OutOfMemory> {
+        self.objects.insert(Object {
+            kind,
+            payload,
+            references: 0,
+            receivers: 0,
+            badges: Vec::new(),
+            dropped_first: NONE,
+            dropped_last: NONE,
+        })
+    }
+
+    /// Keeps an object alive for the kernel's own use.
+    pub fn pin(&mut self, object: ObjectId) {
+        if let Some(object) = self.objects.get_mut(object) {
+            object.references += 1;
+        }
+    }
+
+    /// Gives up a pin, or removes an object that never got a capability.
+    pub fn unpin(&mut self, object: ObjectId) -> Lost {
+        let mut lost = Lost::default();
+        if let Some(record) = self.objects.get_mut(object) {
+            record.references = record.references.saturating_sub(1);
+            self.remove_if_unreferenced(object, &mut lost);
+        }
+        lost
+    }
+
+    fn remove_if_unreferenced(&mut self, id: ObjectId, lost: &mut Lost) {
+        if self.objects.get(id).is_some_and(|object| object.references == 0) {
+            self.forget_badges(id, false);
+            if let Some(object) = self.objects.remove(id) {
+                lost.object = Some((object.kind, object.payload));
+            }
+        }
+    }
+
+    /// A capability to `object` that derives from no other.
+    ///
+    /// # Errors
+    /// `BudgetExceeded`, or `BadCapability` for an object that is gone.
+    pub fn insert(&mut self, process: u32, object: ObjectId, rights: Rights) -> Result<Handle, ErrorCode> {
+        let record = self.objects.get(object).ok_or(ErrorCode::BadCapability)?;
+        let (kind, payload) = (record.kind, record.payload);
+        self.nodes.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        let handle = self.reserve_slot(process)?;
+        let mut node = Node::unlinked(object, kind, payload, rights);
+        (node.process, node.slot) = (process, handle.index());
+        self.place(node, NONE);
+        Ok(handle)
+    }
+
+    /// A new object and a first capability to it.
+    ///
+    /// # Errors
+    /// `BudgetExceeded`.
+    pub fn insert_new(
+        &mut self,
+        process: u32,
+        kind: ObjectKind,
+        payload: u64,
+        rights: Rights,
+    ) -> Result<(Handle, ObjectId), ErrorCode> {
+        let object = self.create_object(kind, payload).map_err(|_| ErrorCode::BudgetExceeded)?;
+        match self.insert(process, object, rights) {
+            Ok(handle) => Ok((handle, object)),
+            Err(error) => {
+                self.objects.remove(object);
+                Err(error)
+            }
+        }
+    }
+
+    /// A copy of a capability within its table, with no more than `rights`, derived from it.
+    ///
+    /// # Errors
+    /// Those of [`Self::lookup`], or `BudgetExceeded`.
+    pub fn derive(&mut self, process: u32, handle: Handle, rights: Rights) -> Result<Handle, ErrorCode> {
+        let (parent, &source) = self.lookup(process, handle, Rights::empty())?;
+        self.nodes.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        let handle = self.reserve_slot(process)?;
+        self.place(source.copy_for(process, handle, rights), parent);
+        Ok(handle)
+    }
+
+    /// A client capability with `badge` of an endpoint, within the table, derived from `handle`.
+    ///
+    /// # Errors
+    /// Those of [`Self::lookup`] (it needs MINT), or `BudgetExceeded`.
+    pub fn mint(
+        &mut self,
+        process: u32,
+        handle: Handle,
+        rights: Rights,
+        badge: u64,
+    ) -> Result<Handle, ErrorCode> {
+        let (parent, &source) = self.lookup(process, handle, Rights::MINT)?;
+        self.nodes.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        self.reserve_badge(process, source.object, badge)?;
+        let handle = match self.reserve_slot(process) {
+            Ok(handle) => handle,
+            Err(error) => {
+                self.discard_unused_badge(source.object, badge);
+                return Err(error);
+            }
+        };
+        self.place_minted(&source, parent, process, handle, rights, badge, process);
+        Ok(handle)
+    }
+
+    /// Whether an endpoint object can still be received from.
+    #[must_use]
+    pub fn has_receivers(&self, object: ObjectId) -> bool {
+        self.objects.get(object).is_some_and(|object| object.receivers > 0)
+    }
+
+    pub(crate) fn node(&self, index: u32) -> Option<&Node> {
+        self.nodes.at(index)
+    }
+
+    pub(crate) fn node_mut(&mut self, index: u32) -> Option<&mut Node> {
+        self.nodes.at_mut(index)
+    }
+}
+
+impl Node {
+    const fn unlinked(object: ObjectId, kind: ObjectKind, payload: u64, rights: Rights) -> Self {
+        Self {
+            object,
+            kind,
+            payload,
+            rights,
+            badge: 0,
+            badge_record: NONE,
+            process: NONE,
+            slot: NONE,
+            parent: NONE,
+            first_child: NONE,
+            next_sibling: NONE,
+            previous_sibling: NONE,
+            first_operation: NONE,
+        }
+    }
+
+    /// The same capability for another slot, with no more than `rights`.
+    fn copy_for(&self, process: u32, handle: Handle, rights: Rights) -> Self {
+        Self {
+            badge: self.badge,
+            badge_record: self.badge_record,
+            process,
+            slot: handle.index(),
+            ..Self::unlinked(self.object, self.kind, self.payload, self.rights.intersection(rights))
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! How many client capabilities each badge of each endpoint has, so that a server learns when the last is gone.
+
+use super::{CapSpace, Node, ObjectId};
+use crate::NONE;
+use capos_abi::{ErrorCode, Handle, Rights};
+
+/// The clients of one badge of one endpoint.
+pub(super) struct Badge {
+    pub(super) object: ObjectId,
+    pub(super) badge: u64,
+    /// Capabilities with it.
+    pub(super) count: u32,
+    /// The process that minted it first, and its table's serial number: its budget pays for this record.
+    payer: u32,
+    payer_serial: u64,
+    /// Among those whose last capability is gone.
+    pub(super) dropped: bool,
+    next: u32,
+    previous: u32,
+}
+
+impl Badge {
+    pub(super) const fn is_paid_by(&self, process: u32, serial: u64) -> bool {
+        self.payer == process && self.payer_serial == serial
+    }
+}
+
+impl CapSpace {
+    /// Makes sure that minting `badge` cannot fail: its record exists, paid by `process`. An unused record goes away
+    /// with [`Self::discard_unused_badge`].
+    pub(super) fn reserve_badge(&mut self, process: u32, id: ObjectId, badge: u64) -> Result<(), ErrorCode> {
+        let object = self.objects.get_mut(id).ok_or(ErrorCode::BadCapability)?;
+        let Err(position) = object.badges.binary_search_by_key(&badge, |&(badge, _)| badge) else {
+            return Ok(());
+        };
+        object.badges.try_reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        self.badges.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        // The capability itself will need a slot too, in this table or another; here only the record is paid.
+        let table = self.table_mut(process).ok_or(ErrorCode::BadCapability)?;
+        if table.used >= table.limit {
+            return Err(ErrorCode::BudgetExceeded);
+        }
+        table.used += 1;
+        let serial = table.serial;
+        let record = Badge {
+            object: id,
+            badge,
+            count: 0,
+            payer: process,
+            payer_serial: serial,
+            dropped: false,
+            next: NONE,
+            previous: NONE,
+        };
+        if let Ok(record) = self.badges.insert(record)
+            && let Some(object) = self.objects.get_mut(id)
+        {
+            object.badges.insert(position, (badge, record.index()));
+        }
+        Ok(())
+    }
+
+    fn badge_record(&self, id: ObjectId, badge: u64) -> u32 {
+        let Some(object) = self.objects.get(id) else { return NONE };
+        match object.badges.binary_search_by_key(&badge, |&(badge, _)| badge) {
+            Ok(position) => object.badges.get(position).map_or(NONE, |&(_, record)| record),
+            Err(_) => NONE,
+        }
+    }
+
+    /// Undoes a [`Self::reserve_badge`] that nothing was minted for.
+    pub(super) fn discard_unused_badge(&mut self, id: ObjectId, badge: u64) {
+        let record = self.badge_record(id, badge);
+        if self.badges.at(record).is_some_and(|record| record.count == 0 && !record.dropped) {
+            self.remove_badge(record);
+        }
+    }
+
+    /// Places a client capability below the node of `source`; its record was reserved.
+    #[expect(clippy::too_many_arguments, reason = "what, below what, where, how: each once")]
+    pub(super) fn place_minted(
+        &mut self,
+        source: &Node,
+        parent: u32,
+        process: u32,
+        handle: Handle,
+        rights: Rights,
+        badge: u64,
+        payer: u32,
+    ) {
+        let record = self.badge_record(source.object, badge);
+        if self.badges.at(record).is_some_and(|record| record.dropped) {
+            // The server made another before it heard of the end of the last: it has nothing to hear any more.
+            self.unqueue(record);
+            self.charge(record, payer);
+        }
+        let mut node = source.copy_for(process, handle, Rights::empty());
+        node.rights = rights.intersection(Rights::CALL.union(Rights::TRANSFER));
+        (node.badge, node.badge_record) = (badge, record);
+        self.place(node, parent);
+    }
+
+    /// Keeps the bill with whoever pays already; only a payer that is gone is replaced, as far as its budget goes.
+    fn charge(&mut self, record: u32, payer: u32) {
+        let Some(badge) = self.badges.at(record) else { return };
+        if self.table(badge.payer).is_some_and(|table| table.serial == badge.payer_serial) {
+            return;
+        }
+        if let Some(table) = self.table_mut(payer).filter(|table| table.used < table.limit) {
+            table.used += 1;
+            let serial = table.serial;
+            if let Some(badge) = self.badges.at_mut(record) {
+                (badge.payer, badge.payer_serial) = (payer, serial);
+            }
+        }
+    }
+
+    /// One capability fewer. `true` when that was the last and the server is to be told.
+    pub(super) fn uncount_badge(&mut self, record: u32, id: ObjectId) -> bool {
+        let Some(badge) = self.badges.at_mut(record) else { return false };
+        badge.count -= 1;
+        if badge.count > 0 {
+            return false;
+        }
+        let Some(object) = self.objects.get_mut(id).filter(|object| object.receivers > 0) else {
+            self.remove_badge(record);
+            return false;
+        };
+        let last = core::mem::replace(&mut object.dropped_last, record);
+        if last == NONE {
+            object.dropped_first = record;
+        }
+        if let Some(badge) = self.badges.at_mut(record) {
+            (badge.dropped, badge.previous, badge.next) = (true, last, NONE);
+        }
+        if let Some(last) = self.badges.at_mut(last) {
+            last.next = record;
+        }
+        true
+    }
+
+    /// The badge whose end the server of an endpoint has waited longest to hear of. It will not be told again.
+    pub fn take_dropped_badge(&mut self, id: ObjectId) -> Option<u64> {
+        let record = self.objects.get(id)?.dropped_first;
+        let badge = self.badges.at(record)?.badge;
+        self.remove_badge(record);
+        Some(badge)
+    }
+
+    fn unqueue(&mut self, record: u32) {
+        let Some(badge) = self.badges.at_mut(record).filter(|badge| badge.dropped) else { return };
+        badge.dropped = false;
+        let (next, previous, id) = (badge.next, badge.previous, badge.object);
+        match self.badges.at_mut(next) {
+            Some(badge) => badge.previous = previous,
+            None => {
+                if let Some(object) = self.objects.get_mut(id) {
+                    object.dropped_last = previous;
+                }
+            }
+        }
+        match self.badges.at_mut(previous) {
+            Some(badge) => badge.next = next,
+            None => {
+                if let Some(object) = self.objects.get_mut(id) {
+                    object.dropped_first = next;
+                }
+            }
+        }
+    }
+
+    fn remove_badge(&mut self, record: u32) {
+        self.unqueue(record);
+        let Some(badge) = self.badges.id_at(record).and_then(|id| self.badges.remove(id)) else { return };
+        if let Some(object) = self.objects.get_mut(badge.object)
+            && let Ok(position) = object.badges.binary_search_by_key(&badge.badge, |&(badge, _)| badge)
+        {
+            object.badges.remove(position);
+        }
+        if let Some(table) = self.table_mut(badge.payer).filter(|table| table.serial == badge.payer_serial) {
+            table.used -= 1;
+        }
+    }
+
+    /// Removes the records of an endpoint: all, or only those that wait for a server which is gone.
+    pub(super) fn forget_badges(&mut self, id: ObjectId, only_dropped: bool) {
+        while let Some(object) = self.objects.get(id) {
+            let record = if only_dropped {
+                object.dropped_first
+            } else {
+                object.badges.last().map_or(NONE, |&(_, record)| record)
+            };
+            if record == NONE {
+                break;
+            }
+            self.remove_badge(record);
+        }
+    }
+}
