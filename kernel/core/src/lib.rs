@@ -14,6 +14,7 @@ pub mod arena;
 pub mod caps;
 pub mod elf;
 pub mod frames;
+pub mod ipc;
 pub mod regions;
 pub mod ring;
 pub mod run_queue;

@@ -1,0 +1,274 @@
+//! Calls between processes: who waits for whom, and what happens when one of them goes away.
+//!
+//! An *operation* is what a thread has submitted and not yet got a completion for. A CALL waits in its endpoint's queue
+//! of callers until a RECV takes it, is then *open* (its id is the server's reply token) until RETURN,
+//! and completes. If its caller gives up while it is open, its record stays as a notification until the
+//! server's next RECV. Messages stay in the memory of whoever sends them until there is a receiver.
+//!
+//! Everything that touches memory or threads goes through [`Machine`].
+
+use crate::{
+    NONE,
+    arena::{Arena, Id},
+    caps::{CapSpace, ObjectId, ObjectKind},
+    ring::{Incoming, Outgoing},
+    timers::{TimerId, Timers},
+};
+use alloc::vec::Vec;
+use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights};
+
+mod call;
+mod check;
+mod finish;
+mod list;
+mod machine;
+mod message;
+mod objects;
+mod receive;
+mod submit;
+mod teardown;
+#[cfg(test)]
+mod tests;
+
+pub use list::List;
+pub use machine::{CopyFault, Machine, Place};
+pub use objects::{ObjectCall, QueueId, Reply};
+pub use submit::Submitted;
+
+/// Who asked, and where the answer goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The thread whose ring gets the completion.
+    pub thread: u32,
+    /// Its process.
+    pub process: u32,
+    /// Comes back in the completion.
+    pub user_data: u64,
+    /// No completion on success.
+    pub quiet: bool,
+    /// Where the incoming message goes.
+    pub recv: Incoming,
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// A CALL among its endpoint's callers.
+    Queued,
+    /// A CALL that the process numbered so is answering.
+    Open(u32),
+    /// Was a CALL that the process numbered so was answering; its caller gave up.
+    Abandoned(u32),
+    /// A RECV among its endpoint's receivers.
+    Receiving,
+    /// A CALL to a kernel object, in this queue.
+    Pending(QueueId),
+    /// On no list: being set up.
+    Unlisted,
+}
+
+/// Neighbours in one of the lists that operations are on.
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    next: u32,
+    previous: u32,
+}
+
+const UNLINKED: Links = Links { next: NONE, previous: NONE };
+
+/// Something a thread has submitted and not yet got a completion for.
+pub struct Operation {
+    caller: Caller,
+    state: State,
+    /// Of CALL and RECV on endpoints.
+    endpoint: Option<Id<Endpoint>>,
+    interface: u64,
+    method: u16,
+    badge: u64,
+    send: Outgoing,
+    /// The capability it was made with, until that is released.
+    node: u32,
+    timer: Option<TimerId<Alarm>>,
+    /// In the list that `state` says.
+    place: Links,
+    /// Among the operations of its thread.
+    by_thread: Links,
+    /// Among those made with its capability.
+    by_node: Links,
+}
+
+/// Names an operation.
+pub type OperationId = Id<Operation>;
+
+/// What a passed deadline means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alarm {
+    /// The operation fails.
+    GiveUp(OperationId),
+    /// The operation, a sleep, succeeds.
+    Awake(OperationId),
+}
+
+/// Where calls wait for a server.
+pub struct Endpoint {
+    object: ObjectId,
+    callers: List,
+    receivers: List,
+}
+
+struct ThreadOperations {
+    process: u32,
+    list: List,
+    count: u32,
+}
+
+/// The calls a process is answering, and those whose callers gave up meanwhile.
+#[derive(Clone, Copy)]
+struct ServerCalls {
+    open: List,
+    abandoned: List,
+}
+
+/// All capabilities, endpoints and calls.
+pub struct Ipc {
+    /// Who holds what.
+    pub caps: CapSpace,
+    endpoints: Arena<Endpoint>,
+    operations: Arena<Operation>,
+    threads: Vec<Option<ThreadOperations>>,
+    servers: Vec<ServerCalls>,
+    queues: Arena<List>,
+    timers: Timers<Alarm>,
+}
+
+const MAX_ENDPOINTS: u32 = 1 << 20;
+const MAX_OPERATIONS: u32 = 1 << 20;
+
+impl Default for Ipc {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ipc {
+    /// Nothing and nobody.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            caps: CapSpace::new(),
+            endpoints: Arena::new(MAX_ENDPOINTS),
+            operations: Arena::new(MAX_OPERATIONS),
+            threads: Vec::new(),
+            servers: Vec::new(),
+            queues: Arena::new(MAX_OPERATIONS),
+            timers: Timers::new(MAX_OPERATIONS),
+        }
+    }
+
+    /// Opens process `process` with a table of at most `slot_limit` capabilities.
+    ///
+    /// # Errors
+    /// `BudgetExceeded` when memory is used up.
+    pub fn open_process(&mut self, process: u32, slot_limit: u32) -> Result<(), ErrorCode> {
+        let needed = process as usize + 1;
+        if needed > self.servers.len() {
+            let additional = needed - self.servers.len();
+            self.servers.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            let none = ServerCalls { open: List::EMPTY, abandoned: List::EMPTY };
+            self.servers.resize(needed, none);
+        }
+        self.caps.open_table(process, slot_limit)
+    }
+
+    /// Opens thread `thread` of `process`.
+    ///
+    /// # Errors
+    /// `BudgetExceeded` when memory is used up.
+    pub fn open_thread(&mut self, thread: u32, process: u32) -> Result<(), ErrorCode> {
+        let needed = thread as usize + 1;
+        if needed > self.threads.len() {
+            let additional = needed - self.threads.len();
+            self.threads.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            self.threads.resize_with(needed, || None);
+        }
+        let operations = ThreadOperations { process, list: List::EMPTY, count: 0 };
+        if let Some(entry) = self.threads.get_mut(thread as usize) {
+            *entry = Some(operations);
+        }
+        Ok(())
+    }
+
+    /// How many operations of a thread have no completion yet.
+    #[must_use]
+    #[inline]
+    pub fn outstanding(&self, thread: u32) -> u32 {
+        self.thread(thread).map_or(0, |thread| thread.count)
+    }
+
+    fn thread(&self, thread: u32) -> Option<&ThreadOperations> {
+        self.threads.get(thread as usize)?.as_ref()
+    }
+
+    /// How many endpoints there are.
+    #[must_use]
+    pub const fn endpoint_count(&self) -> u32 {
+        self.endpoints.len()
+    }
+
+    /// A new endpoint and the capability to serve it.
+    ///
+    /// # Errors
+    /// `BudgetExceeded`.
+    pub fn create_endpoint(&mut self, process: u32) -> Result<Handle, ErrorCode> {
+        let unnamed = Endpoint { object: Id::new(NONE, 0), callers: List::EMPTY, receivers: List::EMPTY };
+        let id = self.endpoints.insert(unnamed).map_err(|_| ErrorCode::BudgetExceeded)?;
+        let rights = Rights::RECEIVE | Rights::MINT | Rights::TRANSFER;
+        match self.caps.insert_new(process, ObjectKind::Endpoint, pack(id), rights) {
+            Ok((handle, object)) => {
+                if let Some(endpoint) = self.endpoints.get_mut(id) {
+                    endpoint.object = object;
+                }
+                Ok(handle)
+            }
+            Err(error) => {
+                self.endpoints.remove(id);
+                Err(error)
+            }
+        }
+    }
+
+    /// The earliest deadline of any operation.
+    #[must_use]
+    #[inline]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.next_deadline()
+    }
+
+    /// Ends the operations whose deadline is not after `now_ns`.
+    pub fn expire<M: Machine>(&mut self, machine: &mut M, now_ns: u64) {
+        while let Some(alarm) = self.timers.pop_expired(now_ns) {
+            match alarm {
+                Alarm::GiveUp(id) => self.give_up(machine, id, Some(ErrorCode::TimedOut)),
+                Alarm::Awake(id) => self.answer(machine, id, Reply::EMPTY),
+            }
+        }
+    }
+}
+
+/// An id as one number, for capabilities and reply tokens.
+const fn pack<T>(id: Id<T>) -> u64 {
+    id.index() as u64 | (id.generation() as u64) << 32
+}
+
+const fn unpack<T>(packed: u64) -> Id<T> {
+    Id::new(packed as u32, (packed >> 32) as u32)
+}
+
+/// A completion of `caller`'s operation with nothing but a status.
+fn completion(caller: &Caller, code: Option<ErrorCode>) -> CompletionEntry {
+    CompletionEntry {
+        user_data: caller.user_data,
+        status: code.map_or(0, |code| code as i32),
+        ..CompletionEntry::default()
+    }
+}

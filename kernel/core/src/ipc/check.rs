@@ -1,0 +1,103 @@
+//! Whether lists, operations and timers agree with each other.
+
+use super::{Ipc, Links, List, Operation, State};
+use crate::NONE;
+
+impl Ipc {
+    /// The first disagreement found, if any. Walks everything.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check(&self) -> Result<(), &'static str> {
+        self.caps.check()?;
+        let mut listed = 0;
+        for (id, endpoint) in self.endpoints.iter() {
+            let of_endpoint = |wanted: State| {
+                move |operation: &Operation| operation.endpoint == Some(id) && operation.state == wanted
+            };
+            listed += self.walk(endpoint.callers, of_endpoint(State::Queued))?;
+            listed += self.walk(endpoint.receivers, of_endpoint(State::Receiving))?;
+            if endpoint.callers != List::EMPTY && endpoint.receivers != List::EMPTY {
+                return Err("callers and receivers wait at the same endpoint");
+            }
+        }
+        for (process, server) in self.servers.iter().enumerate() {
+            let process = process as u32;
+            listed += self.walk(server.open, |operation| operation.state == State::Open(process))?;
+            listed +=
+                self.walk(server.abandoned, |operation| operation.state == State::Abandoned(process))?;
+        }
+        for (id, queue) in self.queues.iter() {
+            let state = State::Pending(super::QueueId(id));
+            listed += self.walk(*queue, |operation| operation.state == state)?;
+        }
+        let unlisted =
+            self.operations.iter().filter(|(_, operation)| operation.state == State::Unlisted).count();
+        if listed + unlisted != self.operations.len() as usize {
+            return Err("an operation is not on the list that its state names");
+        }
+        self.check_threads()?;
+        self.check_nodes()?;
+        if self.timers.is_consistent() { Ok(()) } else { Err("the deadlines of operations are not in order") }
+    }
+
+    fn walk(&self, list: List, belongs: impl Fn(&Operation) -> bool) -> Result<usize, &'static str> {
+        self.walk_links(list, belongs, |operation| operation.place)
+    }
+
+    fn walk_links(
+        &self,
+        list: List,
+        belongs: impl Fn(&Operation) -> bool,
+        links: impl Fn(&Operation) -> Links,
+    ) -> Result<usize, &'static str> {
+        let (mut previous, mut index, mut count) = (NONE, list.first, 0);
+        while let Some(operation) = self.operations.at(index) {
+            if links(operation).previous != previous || !belongs(operation) {
+                return Err("an operation is on a wrong list, or its links are wrong");
+            }
+            count += 1;
+            if count > self.operations.len() as usize {
+                return Err("a list of operations forms a circle");
+            }
+            (previous, index) = (index, links(operation).next);
+        }
+        if index == NONE && list.last == previous {
+            Ok(count)
+        } else {
+            Err("a list of operations ends nowhere")
+        }
+    }
+
+    fn check_threads(&self) -> Result<(), &'static str> {
+        let mut owned = 0;
+        for (index, thread) in self.threads.iter().enumerate() {
+            let Some(thread) = thread else { continue };
+            let belongs = |operation: &Operation| operation.caller.thread as usize == index;
+            let count = self.walk_links(thread.list, belongs, |operation| operation.by_thread)?;
+            if count != thread.count as usize {
+                return Err("a thread's count of operations is wrong");
+            }
+            owned += count;
+        }
+        let abandoned = |operation: &Operation| matches!(operation.state, State::Abandoned(_));
+        let expected = self.operations.iter().filter(|(_, operation)| !abandoned(operation)).count();
+        if owned == expected { Ok(()) } else { Err("an operation is not on its thread's list") }
+    }
+
+    fn check_nodes(&self) -> Result<(), &'static str> {
+        for (id, operation) in self.operations.iter().filter(|(_, operation)| operation.node != NONE) {
+            let Some(node) = self.caps.node(operation.node) else {
+                return Err("an operation names a capability that is gone");
+            };
+            let linked = match self.operations.at(operation.by_node.previous) {
+                Some(previous) => previous.by_node.next == id.index(),
+                None => node.first_operation == id.index(),
+            };
+            if !linked {
+                return Err("an operation is not on its capability's list");
+            }
+        }
+        Ok(())
+    }
+}

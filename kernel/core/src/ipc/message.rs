@@ -1,0 +1,74 @@
+//! Passing a message and its capabilities from one process to another, whole or not at all.
+
+use super::{Caller, CopyFault, Ipc, Machine, Place};
+use crate::{caps::TransferError, ring::Outgoing};
+use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS};
+
+/// Why a message was not passed, and who is told.
+pub(super) enum PassError {
+    /// The sender.
+    Sender(ErrorCode),
+    /// The receiver.
+    Receiver(ErrorCode),
+    /// The receiver's table has no room, which is told to whoever made the call.
+    ReceiverFull,
+}
+
+impl From<CopyFault> for PassError {
+    fn from(fault: CopyFault) -> Self {
+        match fault {
+            CopyFault::Source => Self::Sender(ErrorCode::BadAddress),
+            CopyFault::Destination => Self::Receiver(ErrorCode::BadAddress),
+        }
+    }
+}
+
+impl Ipc {
+    /// Copies `send` out of `sender` to where `receiver` wants it.
+    #[inline]
+    pub(super) fn pass_message<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        sender: u32,
+        send: Outgoing,
+        receiver: &Caller,
+    ) -> Result<(), PassError> {
+        if send.length > receiver.recv.length || send.cap_count > receiver.recv.cap_count {
+            return Err(PassError::Sender(ErrorCode::MessageTooLarge));
+        }
+        if send.length > 0 {
+            let from = Place { process: sender, address: send.address };
+            let to = Place { process: receiver.process, address: receiver.recv.address };
+            machine.copy(from, to, send.length)?;
+        }
+        if send.cap_count > 0 { self.pass_caps(machine, sender, send, receiver) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn pass_caps<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        sender: u32,
+        send: Outgoing,
+        receiver: &Caller,
+    ) -> Result<(), PassError> {
+        let mut descriptors = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
+        let mut handles = [0; MAX_MESSAGE_CAPS as usize];
+        let count = send.cap_count as usize;
+        let (Some(list), Some(handles)) = (descriptors.get_mut(..count), handles.get_mut(..count)) else {
+            return Err(PassError::Sender(ErrorCode::BadCapabilityList));
+        };
+        machine.read_descriptors(Place { process: sender, address: send.caps }, list)?;
+        self.caps.begin_transfer(sender, receiver.process, list, handles).map_err(|error| match error {
+            TransferError::Sender(code) => PassError::Sender(code),
+            TransferError::ReceiverFull => PassError::ReceiverFull,
+        })?;
+        let to = Place { process: receiver.process, address: receiver.recv.caps };
+        if let Err(fault) = machine.write_handles(to, handles) {
+            self.caps.abort_transfer(sender, receiver.process, list, handles);
+            return Err(fault.into());
+        }
+        self.caps.commit_transfer(sender, receiver.process, list, handles);
+        Ok(())
+    }
+}

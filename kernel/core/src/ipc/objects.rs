@@ -1,0 +1,205 @@
+//! Calls to objects that the kernel serves itself.
+
+use super::{
+    Alarm, Caller, CopyFault, Ipc, List, Machine, Operation, OperationId, Place, State, UNLINKED, completion,
+};
+use crate::{NONE, arena::Id, caps::ObjectKind, ring::Outgoing};
+use capos_abi::{CompletionEntry, CompletionFlags, ErrorCode, Handle, Rights};
+
+/// A queue of calls that a kernel object cannot answer yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueId(pub(super) Id<List>);
+
+/// A call to a kernel object, with the capability it was made with.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectCall {
+    /// Who asks.
+    pub caller: Caller,
+    /// The capability's node.
+    pub(super) node: u32,
+    /// What is called.
+    pub kind: ObjectKind,
+    /// What the binary knows it by.
+    pub payload: u64,
+    /// The rights of the capability.
+    pub rights: Rights,
+    /// The Cap'n Proto type id of the interface.
+    pub interface: u64,
+    /// The method's number.
+    pub method: u16,
+    /// The parameters.
+    pub send: Outgoing,
+    /// When the caller gives up; 0 for never.
+    pub deadline_ns: u64,
+}
+
+/// What a kernel object answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Reply<'a> {
+    /// A message, and handles (already in the caller's table) for its capability list.
+    Results(&'a [u8], &'a [Handle]),
+    /// An exception and what to tell people.
+    Exception(ErrorCode, &'a str),
+}
+
+/// A message with an empty root structure, in stream framing: one segment of one word, a null pointer.
+const EMPTY_MESSAGE: [u8; 16] = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+impl Reply<'_> {
+    /// Results without any field.
+    pub const EMPTY: Self = Self::Results(&EMPTY_MESSAGE, &[]);
+}
+
+impl Ipc {
+    /// Answers a call at once.
+    pub fn reply<M: Machine>(&mut self, machine: &mut M, caller: &Caller, reply: Reply<'_>) {
+        let entry = match reply {
+            Reply::Results(message, handles) => match deliver(machine, caller, message, handles) {
+                Ok(entry) => entry,
+                Err(entry) => {
+                    // What the caller never learns of must not fill its table.
+                    for &handle in handles {
+                        let _ = self.release(machine, caller.process, handle);
+                    }
+                    entry
+                }
+            },
+            Reply::Exception(code, text) => exception(machine, caller, code, text),
+        };
+        if !caller.quiet || entry.status != 0 {
+            machine.complete(caller.thread, &entry);
+        }
+    }
+
+    /// Answers a call that was suspended. Does nothing if it has ended meanwhile.
+    pub fn answer<M: Machine>(&mut self, machine: &mut M, id: OperationId, reply: Reply<'_>) {
+        let Some(caller) = self.operations.get(id).map(|operation| operation.caller) else { return };
+        self.retire(id);
+        self.reply(machine, &caller, reply);
+    }
+
+    /// A queue for suspended calls.
+    ///
+    /// # Errors
+    /// `BudgetExceeded` when memory is used up.
+    pub fn create_queue(&mut self) -> Result<QueueId, ErrorCode> {
+        self.queues.insert(List::EMPTY).map(QueueId).map_err(|_| ErrorCode::BudgetExceeded)
+    }
+
+    /// Removes a queue; calls in it fail.
+    pub fn remove_queue<M: Machine>(&mut self, machine: &mut M, queue: QueueId) {
+        while let Some(id) = self.first_suspended(queue) {
+            self.finish(machine, id, Some(ErrorCode::Disconnected));
+        }
+        self.queues.remove(queue.0);
+    }
+
+    /// The call that has waited longest in a queue.
+    #[must_use]
+    pub fn first_suspended(&self, queue: QueueId) -> Option<OperationId> {
+        self.operations.id_at(self.queues.get(queue.0)?.first)
+    }
+
+    /// Who made a suspended call.
+    #[must_use]
+    pub fn caller_of(&self, id: OperationId) -> Option<Caller> {
+        self.operations.get(id).map(|operation| operation.caller)
+    }
+
+    /// Lets a call wait in a queue until [`Self::answer`]. If that fails, the caller is told.
+    pub fn suspend<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        call: &ObjectCall,
+        queue: QueueId,
+    ) -> Option<OperationId> {
+        match self.begin_object_call(call, call.deadline_ns) {
+            Ok(id) => {
+                self.set_state(id, State::Pending(queue));
+                Some(id)
+            }
+            Err(code) => {
+                machine.complete(call.caller.thread, &completion(&call.caller, Some(code)));
+                None
+            }
+        }
+    }
+
+    /// Lets a call wait until `wake_ns`, when it succeeds without results.
+    pub fn sleep<M: Machine>(&mut self, machine: &mut M, call: &ObjectCall, wake_ns: u64) {
+        let gives_up_first = call.deadline_ns != 0 && call.deadline_ns < wake_ns;
+        let deadline_ns = if gives_up_first { call.deadline_ns } else { 0 };
+        let result = self.begin_object_call(call, deadline_ns).and_then(|id| {
+            if gives_up_first || self.set_alarm(id, wake_ns, Alarm::Awake(id)) {
+                Ok(())
+            } else {
+                self.retire(id);
+                Err(ErrorCode::BudgetExceeded)
+            }
+        });
+        if let Err(code) = result {
+            machine.complete(call.caller.thread, &completion(&call.caller, Some(code)));
+        }
+    }
+
+    fn begin_object_call(&mut self, call: &ObjectCall, deadline_ns: u64) -> Result<OperationId, ErrorCode> {
+        let operation = Operation {
+            caller: call.caller,
+            state: State::Unlisted,
+            endpoint: None,
+            interface: call.interface,
+            method: call.method,
+            badge: 0,
+            send: Outgoing::default(),
+            node: NONE,
+            timer: None,
+            place: UNLINKED,
+            by_thread: UNLINKED,
+            by_node: UNLINKED,
+        };
+        self.begin(operation, call.node, deadline_ns)
+    }
+}
+
+fn deliver<M: Machine>(
+    machine: &mut M,
+    caller: &Caller,
+    message: &[u8],
+    handles: &[Handle],
+) -> Result<CompletionEntry, CompletionEntry> {
+    let mut entry = completion(caller, None);
+    entry.length = message.len() as u32;
+    if message.len() > caller.recv.length as usize || handles.len() > caller.recv.cap_count as usize {
+        entry.status = ErrorCode::ResultTooLarge as i32;
+        return Err(entry);
+    }
+    let place = |address| Place { process: caller.process, address };
+    let written = machine.write(place(caller.recv.address), message).and_then(|()| {
+        handles.iter().enumerate().try_for_each(|(position, handle)| {
+            machine.write_handles(place(caller.recv.caps + position as u64 * 8), &[handle.0])
+        })
+    });
+    match written {
+        Ok(()) => {
+            entry.cap_count = handles.len() as u32;
+            Ok(entry)
+        }
+        Err(CopyFault::Source | CopyFault::Destination) => {
+            Err(completion(caller, Some(ErrorCode::BadAddress)))
+        }
+    }
+}
+
+fn exception<M: Machine>(machine: &mut M, caller: &Caller, code: ErrorCode, text: &str) -> CompletionEntry {
+    let mut entry = completion(caller, Some(code));
+    let length = text.floor_char_boundary(caller.recv.length as usize);
+    let place = Place { process: caller.process, address: caller.recv.address };
+    if let Some(text) = text.get(..length)
+        && !text.is_empty()
+        && machine.write(place, text.as_bytes()).is_ok()
+    {
+        entry.length = text.len() as u32;
+        entry.flags = CompletionFlags::EXCEPTION_TEXT.bits();
+    }
+    entry
+}

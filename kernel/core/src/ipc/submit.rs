@@ -1,0 +1,160 @@
+//! Taking a submission: what can be done at once is done at once.
+
+use super::{Caller, Ipc, Machine, ObjectCall, completion};
+use crate::{
+    caps::Lost,
+    ring::{Incoming, Operation as Parsed, parse},
+};
+use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionEntry, SubmissionFlags};
+
+/// What is left to do after a submission.
+#[derive(Debug)]
+#[must_use]
+pub enum Submitted {
+    /// Nothing.
+    Done,
+    /// A kernel object is called; the binary serves it and then calls [`Ipc::reply`] or [`Ipc::suspend`].
+    Object(ObjectCall),
+}
+
+impl Ipc {
+    /// Takes one submission of `thread`. The caller has made sure that its completion will find room.
+    pub fn submit<M: Machine>(&mut self, machine: &mut M, thread: u32, entry: &SubmissionEntry) -> Submitted {
+        let Some(process) = self.thread(thread).map(|thread| thread.process) else { return Submitted::Done };
+        let mut caller =
+            Caller { thread, process, user_data: entry.user_data, quiet: false, recv: Incoming::default() };
+        let result = match parse(entry) {
+            Err(code) => Err(code),
+            Ok((operation, flags)) => {
+                caller.quiet = flags.contains(SubmissionFlags::QUIET);
+                match operation {
+                    Parsed::Call { cap, interface, method, send, recv, deadline_ns } => {
+                        caller.recv = recv;
+                        match self.call(machine, caller, cap, interface, method, send, deadline_ns) {
+                            Ok(Some(call)) => return Submitted::Object(call),
+                            Ok(None) => return Submitted::Done,
+                            Err(code) => Err(code),
+                        }
+                    }
+                    Parsed::Recv { cap, recv, deadline_ns } => {
+                        caller.recv = recv;
+                        match self.receive(machine, caller, cap, deadline_ns) {
+                            Ok(()) => return Submitted::Done,
+                            Err(code) => Err(code),
+                        }
+                    }
+                    Parsed::Return { token, send } => self.return_results(machine, process, token, send),
+                    other => match self.submit_simple(machine, &caller, &other) {
+                        Ok(token) => {
+                            if !caller.quiet {
+                                let entry = CompletionEntry { token, ..completion(&caller, None) };
+                                machine.complete(thread, &entry);
+                            }
+                            return Submitted::Done;
+                        }
+                        Err(code) => Err(code),
+                    },
+                }
+            }
+        };
+        match result {
+            Ok(()) if caller.quiet => {}
+            result => machine.complete(thread, &completion(&caller, result.err())),
+        }
+        Submitted::Done
+    }
+
+    /// The operations that complete at once. Returns the completion's token.
+    fn submit_simple<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        caller: &Caller,
+        operation: &Parsed,
+    ) -> Result<u64, ErrorCode> {
+        let process = caller.process;
+        match *operation {
+            Parsed::Throw { token, code, text_address, text_length } => {
+                self.throw(machine, process, token, code, text_address, text_length)?;
+            }
+            Parsed::Release { cap } => self.release(machine, process, cap)?,
+            Parsed::Cancel { user_data } => self.cancel(machine, caller.thread, user_data)?,
+            Parsed::Derive { cap, rights } => return Ok(self.caps.derive(process, cap, rights)?.0),
+            Parsed::Mint { cap, rights, badge } => return Ok(self.caps.mint(process, cap, rights, badge)?.0),
+            Parsed::Revoke { cap } => self.revoke(machine, process, cap)?,
+            Parsed::Nop | Parsed::Call { .. } | Parsed::Recv { .. } | Parsed::Return { .. } => {}
+        }
+        Ok(0)
+    }
+
+    /// Empties a slot. Calls under way through it go on.
+    ///
+    /// # Errors
+    /// `BadCapability`.
+    pub fn release<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        process: u32,
+        cap: Handle,
+    ) -> Result<(), ErrorCode> {
+        let (mut operation, lost) = self.caps.release(process, cap)?;
+        while let Some(next) = self.detach_from_node(operation) {
+            operation = next;
+        }
+        self.after_loss(machine, lost);
+        Ok(())
+    }
+
+    /// Revokes what derives from a capability; calls under way through that fail.
+    fn revoke<M: Machine>(&mut self, machine: &mut M, process: u32, cap: Handle) -> Result<(), ErrorCode> {
+        let mut revocation = self.caps.revoke(process, cap)?;
+        while let Some(revoked) = self.caps.revoke_step(&mut revocation) {
+            let mut operation = revoked.operations;
+            while let Some(next) = self.detach_from_node(operation) {
+                if let Some(id) = self.operations.id_at(operation) {
+                    self.give_up(machine, id, Some(ErrorCode::Revoked));
+                }
+                operation = next;
+            }
+            self.after_loss(machine, revoked.lost);
+        }
+        Ok(())
+    }
+
+    fn cancel<M: Machine>(&mut self, machine: &mut M, thread: u32, user_data: u64) -> Result<(), ErrorCode> {
+        let mut index = self.thread(thread).ok_or(ErrorCode::NotFound)?.list.first;
+        while let Some(operation) = self.operations.at(index) {
+            if operation.caller.user_data == user_data {
+                let id = self.operations.id_at(index).ok_or(ErrorCode::NotFound)?;
+                self.give_up(machine, id, Some(ErrorCode::Cancelled));
+                return Ok(());
+            }
+            index = operation.by_thread.next;
+        }
+        Err(ErrorCode::NotFound)
+    }
+
+    /// Tells whom it concerns what ended with a capability.
+    pub fn after_loss<M: Machine>(&mut self, machine: &mut M, lost: Lost) {
+        if let Some(endpoint) = lost.deaf_endpoint {
+            self.silence_endpoint(machine, super::unpack(endpoint));
+        }
+        if let Some(endpoint) = lost.badge_on {
+            self.deliver_dropped_badges(machine, super::unpack(endpoint));
+        }
+        match lost.object {
+            Some((crate::caps::ObjectKind::Endpoint, endpoint)) => {
+                self.endpoints.remove(super::unpack(endpoint));
+            }
+            Some((kind, payload)) => machine.object_lost(kind, payload),
+            None => {}
+        }
+    }
+
+    /// Whether a process holds the capability `cap` with the rights `needed`, to whatever object.
+    ///
+    /// # Errors
+    /// Those of [`crate::caps::CapSpace::lookup`].
+    pub fn check_rights(&self, process: u32, cap: Handle, needed: Rights) -> Result<(), ErrorCode> {
+        self.caps.lookup(process, cap, needed).map(|_| ())
+    }
+}

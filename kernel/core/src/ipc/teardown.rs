@@ -1,0 +1,41 @@
+//! The end of threads and processes.
+
+use super::{Ipc, Machine, State};
+use capos_abi::ErrorCode;
+
+impl Ipc {
+    /// Ends a thread's operations, without completions; servers that are answering it are told.
+    pub fn close_thread<M: Machine>(&mut self, machine: &mut M, thread: u32) {
+        while let Some(id) = self.thread(thread).and_then(|thread| self.operations.id_at(thread.list.first)) {
+            self.give_up(machine, id, None);
+        }
+        if let Some(entry) = self.threads.get_mut(thread as usize) {
+            *entry = None;
+        }
+    }
+
+    /// Ends a process whose threads are closed: the calls it was answering fail, its capabilities go.
+    pub fn close_process<M: Machine>(&mut self, machine: &mut M, process: u32) {
+        while let Some(id) =
+            self.servers.get(process as usize).and_then(|server| self.operations.id_at(server.open.first))
+        {
+            debug_assert!(
+                self.operations.get(id).is_some_and(|operation| operation.state == State::Open(process))
+            );
+            self.finish(machine, id, Some(ErrorCode::Disconnected));
+        }
+        while let Some(id) = self
+            .servers
+            .get(process as usize)
+            .and_then(|server| self.operations.id_at(server.abandoned.first))
+        {
+            self.remove(id);
+        }
+        while let Some((mut operation, lost)) = self.caps.close_table_step(process) {
+            while let Some(next) = self.detach_from_node(operation) {
+                operation = next;
+            }
+            self.after_loss(machine, lost);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Random submissions; the model knows for each who must hear of it, and that each is heard of exactly once.
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Call { client: u32, bad_memory: bool, deadline: u64 },
+    Receive { bad_memory: bool },
+    Return { which: usize, throw: bool },
+    Cancel { thread: u32, which: usize },
+    Expire { now: u64 },
+    Mint { client: u32 },
+    Release { client: u32 },
+    Garbage(Vec<u64>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (1..3u32, 0..10u8, 0..200u64).prop_map(|(client, bad, deadline)| Step::Call {
+            client,
+            bad_memory: bad == 0,
+            deadline: deadline.saturating_sub(100)
+        }),
+        5 => (0..10u8).prop_map(|bad| Step::Receive { bad_memory: bad == 0 }),
+        4 => (any::<usize>(), any::<bool>()).prop_map(|(which, throw)| Step::Return { which, throw }),
+        2 => (0..3u32, any::<usize>()).prop_map(|(thread, which)| Step::Cancel { thread, which }),
+        1 => (0..100u64).prop_map(|now| Step::Expire { now }),
+        1 => (1..3u32).prop_map(|client| Step::Mint { client }),
+        1 => (1..3u32).prop_map(|client| Step::Release { client }),
+        1 => proptest::collection::vec(any::<u64>(), 8).prop_map(Step::Garbage),
+    ]
+}
+
+#[derive(Default)]
+struct Model {
+    next: u64,
+    /// Submissions without a completion, by user data: their thread.
+    waiting: HashMap<u64, u32>,
+    /// Calls in the order in which they must be delivered.
+    queue: VecDeque<u64>,
+    /// Tokens that the server may answer.
+    open: Vec<u64>,
+    ever: HashSet<u64>,
+    /// Tokens whose end the server has heard of.
+    told: HashSet<u64>,
+}
+
+impl Model {
+    fn fresh(&mut self, thread: u32) -> u64 {
+        self.next += 1;
+        self.waiting.insert(self.next, thread);
+        self.next
+    }
+
+    /// Checks completions against what was submitted.
+    fn absorb(&mut self, fake: &mut Fake) -> Result<(), TestCaseError> {
+        for (thread, entry) in fake.completions.drain(..) {
+            let submitter = self.waiting.remove(&entry.user_data);
+            prop_assert_eq!(submitter, Some(thread), "one completion each, to its own thread");
+            self.queue.retain(|&call| call != entry.user_data);
+            match CompletionKind::from_raw(entry.kind).unwrap() {
+                CompletionKind::Call => {
+                    prop_assert!(self.ever.insert(entry.token), "a token is given once");
+                    self.open.push(entry.token);
+                    // The server sees the caller's user data as its message's length in this test.
+                    let next = self.queue.pop_front();
+                    prop_assert_eq!(next.map(|call| call % 100), Some(u64::from(entry.length)), "in order");
+                }
+                CompletionKind::CallCancelled => {
+                    prop_assert!(self.ever.contains(&entry.token) && self.told.insert(entry.token));
+                    self.open.retain(|&token| token != entry.token);
+                }
+                CompletionKind::Done | CompletionKind::BadgeDropped => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+    match step {
+        Step::Call { client, bad_memory, deadline } => {
+            let user_data = model.fresh(*client);
+            let entry = SubmissionEntry {
+                cap: world.clients[*client as usize - 1].0,
+                user_data,
+                send_address: if *bad_memory { BAD } else { 0x1000 },
+                send_length: (user_data % 100) as u32,
+                deadline_ns: *deadline,
+                ..CALL
+            };
+            model.queue.push_back(user_data);
+            world.submit(*client, entry);
+        }
+        Step::Receive { bad_memory } => {
+            let recv_address = if *bad_memory { BAD } else { 0x4000 };
+            let user_data = model.fresh(0);
+            world.submit(0, SubmissionEntry { cap: world.server.0, user_data, recv_address, ..RECV });
+        }
+        Step::Return { which, throw } => {
+            let known: Vec<u64> = model.ever.iter().copied().collect();
+            let token = if known.is_empty() { *which as u64 } else { known[which % known.len()] };
+            let user_data = model.fresh(0);
+            let (flags, method) =
+                if *throw { (SubmissionFlags::EXCEPTION.bits(), ErrorCode::Failed as u16) } else { (0, 0) };
+            world.submit(0, SubmissionEntry { token, user_data, flags, method, ..RETURN });
+            let mine = world.fake.completions.iter().find(|(_, entry)| entry.user_data == user_data);
+            let status = mine.map(|(_, entry)| entry.status);
+            let valid = model.open.contains(&token) && !world.gave_up(token);
+            prop_assert_eq!(status == Some(0), valid, "only open calls can be answered");
+            model.open.retain(|&other| other != token);
+        }
+        Step::Cancel { thread, which } => {
+            let targets: Vec<u64> =
+                model.waiting.iter().filter(|(_, owner)| *owner == thread).map(|(data, _)| *data).collect();
+            let token = if targets.is_empty() { 0 } else { targets[which % targets.len()] };
+            let user_data = model.fresh(*thread);
+            world
+                .submit(*thread, SubmissionEntry { opcode: Opcode::Cancel as u8, token, user_data, ..EMPTY });
+            let done = |data| world.fake.completions.iter().any(|(_, entry)| entry.user_data == data);
+            prop_assert!(done(user_data) && (token == 0 || done(token)));
+        }
+        Step::Expire { now } => {
+            world.ipc.expire(&mut world.fake, *now);
+            prop_assert!(world.ipc.next_deadline().is_none_or(|deadline| deadline > *now));
+        }
+        Step::Mint { client } => {
+            let mode = capos_abi::TransferMode::Mint as u32;
+            let badge = u64::from(*client);
+            let list = [CapDescriptor { handle: world.server.0, badge, rights: u32::MAX, mode }];
+            let mut handles = [0];
+            if world.ipc.caps.begin_transfer(0, *client, &list, &mut handles).is_ok() {
+                world.ipc.caps.commit_transfer(0, *client, &list, &handles);
+                world.clients[*client as usize - 1] = Handle(handles[0]);
+            }
+        }
+        Step::Release { client } => {
+            let user_data = model.fresh(*client);
+            let cap = world.clients[*client as usize - 1].0;
+            world.submit(*client, SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..EMPTY });
+        }
+        Step::Garbage(words) => {
+            let user_data = model.fresh(1);
+            let entry = SubmissionEntry {
+                opcode: words[0] as u8 % 9,
+                flags: words[1] as u8 % 4,
+                cap: words[2] % 5 | 1 << 32,
+                recv_address: words[3],
+                recv_length: words[4] as u32,
+                token: words[5],
+                user_data,
+                ..EMPTY
+            };
+            // What could wait or revoke is covered above; here the rest must answer at once.
+            let covered = [Opcode::Call as u8, Opcode::Revoke as u8];
+            if entry.flags & 1 != 0 || covered.contains(&entry.opcode) {
+                model.waiting.remove(&user_data);
+            } else {
+                world.submit(1, entry);
+                let answered = world.fake.completions.iter().any(|(_, done)| done.user_data == user_data);
+                prop_assert!(answered);
+            }
+        }
+    }
+    model.absorb(&mut world.fake)
+}
+
+impl World {
+    /// Whether the caller of an open call no longer waits, as the implementation sees it.
+    fn gave_up(&self, token: u64) -> bool {
+        self.fake
+            .completions
+            .iter()
+            .any(|(_, entry)| entry.kind == CompletionKind::CallCancelled as u16 && entry.token == token)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn every_submission_is_heard_of_once(steps in proptest::collection::vec(step(), 1..100)) {
+        let mut world = World::new();
+        let mut model = Model::default();
+        for step in &steps {
+            // A call that its caller gave up can no longer be answered.
+            let callers = world.live_tokens();
+            model.open.retain(|token| callers.contains(token));
+            run(&mut world, &mut model, step)?;
+            world.ipc.check().map_err(|error| TestCaseError::fail(error))?;
+        }
+        world.ipc.close_thread(&mut world.fake, 0);
+        model.waiting.retain(|_, thread| *thread != 0);
+        world.ipc.close_process(&mut world.fake, 0);
+        world.ipc.check().map_err(|error| TestCaseError::fail(error))?;
+        for (_, entry) in world.fake.completions.drain(..) {
+            model.waiting.remove(&entry.user_data);
+        }
+        prop_assert!(model.waiting.is_empty(), "nobody waits for a server that is gone");
+    }
+}
+
+impl World {
+    fn live_tokens(&self) -> HashSet<u64> {
+        self.ipc
+            .operations
+            .iter()
+            .filter(|(_, operation)| matches!(operation.state, super::super::State::Open(0)))
+            .map(|(id, _)| super::super::pack(id))
+            .collect()
+    }
+}
