@@ -2,7 +2,7 @@
 
 use crate::{
     End, InstanceHandle, Launch, Limits,
-    engine::wasmi::Runtime,
+    engine::wasmi::instantiate,
     instance::{Control, Interrupts, command_queue},
     wasi::{Context, Grants},
 };
@@ -43,13 +43,12 @@ pub struct InstanceSpec {
 /// Starts instances, each with its own capabilities and limits, all on one thread.
 pub struct Host {
     config: HostConfig,
-    runtime: Runtime,
 }
 
 impl Host {
     /// A host without instances.
     pub fn new(config: HostConfig) -> Self {
-        Self { config, runtime: Runtime::new() }
+        Self { config }
     }
 
     /// Compiles and instantiates a module and lets it run. A failure is the instance's end,
@@ -66,14 +65,8 @@ impl Host {
             }
         };
         let context = Context::new(spec.launch, spec.grants, control.clone());
-        let instance = self.runtime.instantiate(
-            spec.module,
-            &spec.module_name,
-            &spec.name,
-            context,
-            spec.limits,
-            interrupts,
-        );
+        let instance =
+            instantiate(spec.module, &spec.module_name, &spec.name, context, spec.limits, interrupts);
         let mut instance = match instance {
             Ok(instance) => instance,
             Err(end) => {

@@ -1,9 +1,7 @@
 //! Programs that print, from start to end.
 
-mod support;
-
+use crate::support::{World, with_imports};
 use capos_wasm::End;
-use support::{World, with_imports};
 
 const HELLO: &str = r#"
     (data (i32.const 16) "Hello from WASI on capOS\n")

@@ -1,1 +1,8 @@
 //! The Cap'n Proto interfaces of `schema/wasm.capnp`, served.
+
+mod host;
+mod instance;
+mod value;
+
+pub use host::{ModuleLookup, WasmHost};
+pub use instance::WasmInstance;

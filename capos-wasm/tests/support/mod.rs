@@ -127,3 +127,26 @@ pub fn with_imports(items: &str) -> String {
         {items})"#
     )
 }
+
+/// A program that ends with the errno of one call as its status, after some items of its own.
+pub fn call_program(items: &str, call: &str) -> String {
+    with_imports(&format!(r#"{items} (func (export "_start") (call $proc_exit {call}))"#))
+}
+
+/// The end of a program whose status is an errno.
+pub fn errno(number: i32) -> End {
+    End::Exited(number)
+}
+
+/// Error numbers of the specification.
+pub mod e {
+    pub const AGAIN: i32 = 6;
+    pub const BADF: i32 = 8;
+    pub const FAULT: i32 = 21;
+    pub const INVAL: i32 = 28;
+    pub const IO: i32 = 29;
+    pub const NOSYS: i32 = 52;
+    pub const NOTSUP: i32 = 58;
+    pub const PIPE: i32 = 64;
+    pub const SPIPE: i32 = 70;
+}

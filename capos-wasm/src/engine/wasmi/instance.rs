@@ -4,6 +4,7 @@ use super::{
     data::{HostData, Pause, poll_reply},
     fuel::FuelMeter,
     module::value_type,
+    names::name_all,
     trap::end_of,
 };
 use crate::{
@@ -17,9 +18,9 @@ use wasmi::{Extern, Func, Module, ResumableCall, Store, Val};
 /// An instance that wasmi runs.
 pub(crate) struct Instance {
     store: Store<HostData>,
-    _module: Module,
+    module: Module,
     instance: wasmi::Instance,
-    _bytes: Cow<'static, [u8]>,
+    bytes: Cow<'static, [u8]>,
     fuel: FuelMeter,
     interrupts: Interrupts,
 }
@@ -33,7 +34,7 @@ impl Instance {
         fuel: FuelMeter,
         interrupts: Interrupts,
     ) -> Self {
-        Self { store, _module: module, instance, _bytes: bytes, fuel, interrupts }
+        Self { store, module, instance, bytes, fuel, interrupts }
     }
 
     /// Runs a program from `_start` to its end.
@@ -150,9 +151,15 @@ impl Instance {
                     results.iter_mut().for_each(|result| *result = Val::I32(errno));
                     return Ok(());
                 }
-                Err(error) => return Err(end_of(&error, self.fuel.limit(), Vec::new())),
+                Err(error) => return Err(self.failure(&error)),
             };
         }
+    }
+
+    /// The end that an error of the engine means.
+    fn failure(&self, error: &wasmi::Error) -> End {
+        let backtrace = self.module.backtrace(&self.store);
+        end_of(error, self.fuel.limit(), || name_all(&self.bytes, &backtrace))
     }
 
     /// Waits for the reply to the call that paused the guest, unless the instance ends first.
@@ -160,7 +167,7 @@ impl Instance {
         match error.downcast_ref::<Pause>() {
             Some(Pause::Suspended) => {}
             Some(Pause::Ended(end)) => return Err(end.clone()),
-            None => return Err(end_of(error, self.fuel.limit(), Vec::new())),
+            None => return Err(self.failure(error)),
         }
         let errno = poll_fn(|cx| match self.interrupts.poll(cx) {
             Poll::Ready(end) => Poll::Ready(Err(end)),

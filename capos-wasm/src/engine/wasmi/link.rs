@@ -1,8 +1,22 @@
 //! The WASI functions as wasmi host functions, one for each line of the table.
 
-use super::data::{HostData, host_call};
+use super::{
+    data::{HostData, host_call},
+    module::check_import,
+};
 use crate::wasi::{Call, Errno, MODULE, for_each_function};
-use wasmi::{Caller, Error, Linker, errors::LinkerError};
+use wasmi::{Caller, Error, Linker, Module, errors::LinkerError};
+
+/// Checks the module's imports and defines those functions that it names.
+pub(super) fn link(linker: &mut Linker<HostData>, module: &Module) -> Result<(), String> {
+    // A module may import a function several times; it is defined once.
+    linker.allow_shadowing(true);
+    for import in module.imports() {
+        check_import(&import)?;
+        define(linker, import.name()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
 
 macro_rules! define_link {
     (
@@ -10,27 +24,30 @@ macro_rules! define_link {
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr; }
         absent { $($absent:ident($($aty:ident),*), $_an:ident;)* }
     ) => {
-        /// Defines all of Preview 1.
-        pub(super) fn link(linker: &mut Linker<HostData>) -> Result<(), LinkerError> {
-            $(linker.func_wrap(
-                MODULE,
-                stringify!($name),
-                |caller: Caller<'_, HostData>, $($arg: $ty),*| -> Result<u32, Error> {
-                    host_call(caller, Call::$name { $($arg),* })
-                },
-            )?;)*
-            linker.func_wrap(
-                MODULE,
-                stringify!($exit),
-                |caller: Caller<'_, HostData>, $($earg: $ety),*| -> Result<(), Error> {
-                    host_call(caller, Call::$exit { $($earg),* }).map(|_errno| ())
-                },
-            )?;
-            $(linker.func_wrap(
-                MODULE,
-                stringify!($absent),
-                |_: Caller<'_, HostData>, $(_: $aty),*| -> u32 { Errno::Nosys as u32 },
-            )?;)*
+        /// Defines one function of Preview 1; other names are not defined.
+        fn define(linker: &mut Linker<HostData>, name: &str) -> Result<(), LinkerError> {
+            match name {
+                $(stringify!($name) => linker.func_wrap(
+                    MODULE,
+                    stringify!($name),
+                    |caller: Caller<'_, HostData>, $($arg: $ty),*| -> Result<u32, Error> {
+                        host_call(caller, Call::$name { $($arg),* })
+                    },
+                )?,)*
+                stringify!($exit) => linker.func_wrap(
+                    MODULE,
+                    stringify!($exit),
+                    |caller: Caller<'_, HostData>, $($earg: $ety),*| -> Result<(), Error> {
+                        host_call(caller, Call::$exit { $($earg),* }).map(|_errno| ())
+                    },
+                )?,
+                $(stringify!($absent) => linker.func_wrap(
+                    MODULE,
+                    stringify!($absent),
+                    |_: Caller<'_, HostData>, $(_: $aty),*| -> u32 { Errno::Nosys as u32 },
+                )?,)*
+                _ => linker,
+            };
             Ok(())
         }
     };

@@ -10,7 +10,8 @@ mod instance;
 mod limiter;
 mod link;
 mod module;
+mod names;
 mod runtime;
 mod trap;
 
-pub(crate) use runtime::Runtime;
+pub(crate) use runtime::instantiate;

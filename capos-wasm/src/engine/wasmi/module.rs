@@ -1,7 +1,7 @@
 //! Checks on a module before it is instantiated.
 
 use crate::{ValueType, wasi};
-use wasmi::{Engine, ExternType, FuncType, Module, ValType};
+use wasmi::{Engine, ExternType, FuncType, ImportType, Module, ValType};
 
 /// A module may not be longer than this.
 const MAX_MODULE_BYTES: usize = 256 << 20;
@@ -13,18 +13,16 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Module, String> {
     Module::new(engine, bytes).map_err(|error| format!("not a valid module: {error}"))
 }
 
-/// Every import must be a function of Preview 1, with its signature.
-pub(super) fn check_imports(module: &Module) -> Result<(), String> {
-    for import in module.imports() {
-        let name = format!("{:?} of {:?}", import.name(), import.module());
-        let known = wasi::function(import.name()).filter(|_| import.module() == wasi::MODULE);
-        let (Some(known), ExternType::Func(actual)) = (known, import.ty()) else {
-            return Err(format!("unknown import {name}"));
-        };
-        if !same(actual.params(), known.params) || !same(actual.results(), known.results) {
-            let wanted = signature(known.params, known.results);
-            return Err(format!("import {name} is {}, not {wanted}", signature_of(actual)));
-        }
+/// An import must be a function of Preview 1, with its signature.
+pub(super) fn check_import(import: &ImportType<'_>) -> Result<(), String> {
+    let name = format_args!("{:?} of {:?}", import.name(), import.module());
+    let known = wasi::function(import.name()).filter(|_| import.module() == wasi::MODULE);
+    let (Some(known), ExternType::Func(actual)) = (known, import.ty()) else {
+        return Err(format!("unknown import {name}"));
+    };
+    if !same(actual.params(), known.params) || !same(actual.results(), known.results) {
+        let wanted = signature(known.params, known.results);
+        return Err(format!("import {name} is {}, not {wanted}", signature_of(actual)));
     }
     Ok(())
 }

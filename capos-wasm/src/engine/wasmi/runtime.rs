@@ -1,12 +1,7 @@
-//! The engine and its linker, shared by all instances.
+//! From a module to an instance.
 
 use super::{
-    data::HostData,
-    fuel::FuelMeter,
-    instance::Instance,
-    limiter::Limiter,
-    link::link,
-    module::{check_imports, compile},
+    data::HostData, fuel::FuelMeter, instance::Instance, limiter::Limiter, link::link, module::compile,
 };
 use crate::{
     End, Limits,
@@ -20,26 +15,40 @@ use wasmi::{CompilationMode, Config, CustomFuelCosts, Engine, Linker, Store};
 /// Room for each nested call's parameters, locals and operands, on average.
 const STACK_BYTES_PER_CALL: usize = 1024;
 
-/// Makes wasmi instances.
-pub(crate) struct Runtime {
-    /// For instances with the default stack depth, which wasmi fixes for each engine.
-    default: Linked,
-}
-
-struct Linked {
-    engine: Engine,
-    linker: Linker<HostData>,
-}
-
-impl Linked {
-    fn new(stack_depth: u32) -> Self {
-        let engine = Engine::new(&config(stack_depth));
-        let mut linker = Linker::new(&engine);
-        if let Err(error) = link(&mut linker) {
-            unreachable!("the table names every function once: {error}");
+/// Compiles and instantiates a module.
+///
+/// Each instance has an engine of its own: wasmi never frees code while its engine lives, so that starting
+/// instances for ever on one engine would use up the host's memory.
+pub(crate) fn instantiate(
+    bytes: Cow<'static, [u8]>,
+    module_name: &str,
+    name: &str,
+    context: Context,
+    limits: Limits,
+    interrupts: Interrupts,
+) -> Result<Instance, End> {
+    let failed =
+        |reason: String| End::FailedToStart(format!("instance {name:?} of module {module_name:?}: {reason}"));
+    let engine = Engine::new(&config(limits.stack_depth));
+    let module = compile(&engine, &bytes).map_err(failed)?;
+    let mut linker = Linker::new(&engine);
+    link(&mut linker, &module).map_err(failed)?;
+    let control = interrupts.control();
+    let limiter = Limiter::new(control.clone(), &limits);
+    let data = HostData::new(Wasi::new(context), limiter);
+    let mut store = Store::new(&engine, data);
+    store.limiter(|data| &mut data.limiter);
+    let mut fuel = FuelMeter::new(control, limits.fuel);
+    fuel.give(&mut store, 0)?;
+    let instance = linker.instantiate_and_start(&mut store, &module);
+    fuel.settle(&store);
+    let instance = instance.map_err(|error| match store.data().limiter.refused() {
+        Some(refused) => {
+            failed(format!("it needs {} {} and its limit is {}", refused.wanted, refused.unit, refused.limit))
         }
-        Self { engine, linker }
-    }
+        None => failed(error.to_string()),
+    })?;
+    Ok(Instance::new(store, module, instance, bytes, fuel, interrupts))
 }
 
 fn config(stack_depth: u32) -> Config {
@@ -62,51 +71,4 @@ fn config(stack_depth: u32) -> Config {
         .set_max_recursion_depth(depth)
         .set_max_stack_height((depth * STACK_BYTES_PER_CALL).max(1 << 16));
     config
-}
-
-impl Runtime {
-    pub(crate) fn new() -> Self {
-        Self { default: Linked::new(Limits::default().stack_depth) }
-    }
-
-    /// Compiles and instantiates a module.
-    pub(crate) fn instantiate(
-        &self,
-        bytes: Cow<'static, [u8]>,
-        module_name: &str,
-        name: &str,
-        context: Context,
-        limits: Limits,
-        interrupts: Interrupts,
-    ) -> Result<Instance, End> {
-        let own;
-        let linked = if limits.stack_depth == Limits::default().stack_depth {
-            &self.default
-        } else {
-            own = Linked::new(limits.stack_depth);
-            &own
-        };
-        let failed = |reason: String| {
-            End::FailedToStart(format!("instance {name:?} of module {module_name:?}: {reason}"))
-        };
-        let module = compile(&linked.engine, &bytes).map_err(failed)?;
-        check_imports(&module).map_err(failed)?;
-        let control = interrupts.control();
-        let limiter = Limiter::new(control.clone(), &limits);
-        let data = HostData::new(Wasi::new(context), limiter);
-        let mut store = Store::new(&linked.engine, data);
-        store.limiter(|data| &mut data.limiter);
-        let mut fuel = FuelMeter::new(control, limits.fuel);
-        fuel.give(&mut store, 0)?;
-        let instance = linked.linker.instantiate_and_start(&mut store, &module);
-        fuel.settle(&store);
-        let instance = instance.map_err(|error| match store.data().limiter.refused() {
-            Some(refused) => failed(format!(
-                "it needs {} {} and its limit is {}",
-                refused.wanted, refused.unit, refused.limit
-            )),
-            None => failed(error.to_string()),
-        })?;
-        Ok(Instance::new(store, module, instance, bytes, fuel, interrupts))
-    }
 }

@@ -1,0 +1,93 @@
+//! A host of instances as a capability.
+
+use super::WasmInstance;
+use crate::{End, Grants, Host, InstanceHandle, InstanceSpec, Launch, Limits};
+use capnp::Error;
+use capos_schema::wasm_capnp::{instance_grants, wasm_host, wasm_instance};
+use std::{borrow::Cow, rc::Rc};
+
+/// Finds a module by the name that the boot package gives it.
+pub type ModuleLookup = Rc<dyn Fn(&str) -> Option<&'static [u8]>>;
+
+/// Serves `WasmHost`.
+pub struct WasmHost {
+    host: Rc<Host>,
+    modules: ModuleLookup,
+}
+
+impl WasmHost {
+    /// Starts instances on `host`, and named modules from `modules`.
+    pub fn new(host: Rc<Host>, modules: ModuleLookup) -> Self {
+        Self { host, modules }
+    }
+
+    fn launch(&self, spec: InstanceSpec) -> Result<wasm_instance::Client, Error> {
+        let handle: InstanceHandle = self.host.start(spec);
+        if let Some(End::FailedToStart(reason)) = handle.end() {
+            return Err(Error::failed(reason));
+        }
+        Ok(capnp_rpc::new_client(WasmInstance::new(handle)))
+    }
+}
+
+/// `start` and `startNamed` differ only in where the module comes from, and in the types generated for them.
+macro_rules! spec {
+    ($params:ident, $module:expr, $module_name:expr) => {
+        InstanceSpec {
+            module: $module,
+            module_name: $module_name,
+            name: $params.get_name()?.to_str()?.to_owned(),
+            launch: Launch::read($params.get_launch()?).map_err(|error| Error::failed(error.to_string()))?,
+            grants: grants($params.get_grants()?)?,
+            limits: Limits::read($params.get_limits()?),
+            run: $params.get_run(),
+        }
+    };
+}
+
+impl wasm_host::Server for WasmHost {
+    async fn start(
+        self: Rc<Self>,
+        params: wasm_host::StartParams,
+        mut results: wasm_host::StartResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        let module = Cow::Owned(params.get_module()?.to_vec());
+        let spec = spec!(params, module, "(given)".to_owned());
+        results.get().set_instance(self.launch(spec)?);
+        Ok(())
+    }
+
+    async fn start_named(
+        self: Rc<Self>,
+        params: wasm_host::StartNamedParams,
+        mut results: wasm_host::StartNamedResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        let name = params.get_module()?.to_str()?;
+        let module = (self.modules)(name);
+        let module = module.ok_or_else(|| Error::failed(format!("no module {name:?}")))?;
+        let spec = spec!(params, Cow::Borrowed(module), name.to_owned());
+        results.get().set_instance(self.launch(spec)?);
+        Ok(())
+    }
+}
+
+/// Takes the capabilities out of a message; null ones are not granted.
+fn grants(reader: instance_grants::Reader<'_>) -> Result<Grants, Error> {
+    macro_rules! take {
+        ($has:ident, $get:ident) => {
+            if reader.$has() { Some(reader.$get()?) } else { None }
+        };
+    }
+    Ok(Grants {
+        stdin: take!(has_stdin, get_stdin),
+        stdout: take!(has_stdout, get_stdout),
+        stderr: take!(has_stderr, get_stderr),
+        timer: take!(has_timer, get_timer),
+        // The page behind another process's timer is not this process's to read.
+        fast_clock: None,
+        wall_clock: take!(has_wall_clock, get_wall_clock),
+        entropy: take!(has_entropy, get_entropy),
+    })
+}
