@@ -10,6 +10,13 @@ extern crate alloc;
 
 mod arch;
 mod boot;
+mod device;
+mod fault;
+mod kernel;
 mod log;
 mod mm;
 mod panic;
+mod process;
+mod sched;
+mod syscall;
+mod thread;

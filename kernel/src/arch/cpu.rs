@@ -1,7 +1,17 @@
 //! Single instructions and processor features.
 
-use core::arch::{asm, x86_64::__cpuid};
-use x86_64::PhysAddr;
+use core::arch::{
+    asm,
+    x86_64::{__cpuid, __cpuid_count},
+};
+use x86_64::{
+    PhysAddr, VirtAddr,
+    registers::{
+        control::{Cr0, Cr0Flags, Cr4, Cr4Flags, Efer, EferFlags},
+        model_specific::{LStar, SFMask, Star},
+        rflags::RFlags,
+    },
+};
 
 /// Which CPU this is. One runs now; whatever is kept per CPU is found by this number.
 #[inline]
@@ -14,6 +24,75 @@ pub fn has_1g_pages() -> bool {
     __cpuid(0x8000_0001).edx & 1 << 26 != 0
 }
 
+/// Whether RDRAND and RDSEED exist.
+pub fn has_rdrand_and_rdseed() -> (bool, bool) {
+    (__cpuid(1).ecx & 1 << 30 != 0, __cpuid_count(7, 0).ebx & 1 << 18 != 0)
+}
+
+/// Panics, naming what is missing, unless the processor has everything the kernel relies on.
+fn check_features() {
+    let (basic, extended, structured) = (__cpuid(1), __cpuid(0x8000_0001), __cpuid_count(7, 0));
+    let features = [
+        ("FXSR", basic.edx, 24),
+        ("SSE2", basic.edx, 26),
+        ("PGE", basic.edx, 13),
+        ("APIC", basic.edx, 9),
+        ("SYSCALL", extended.edx, 11),
+        ("NX", extended.edx, 20),
+        ("FSGSBASE", structured.ebx, 0),
+        ("SMEP", structured.ebx, 7),
+        ("SMAP", structured.ebx, 20),
+        ("UMIP", structured.ecx, 2),
+    ];
+    for (name, word, bit) in features {
+        assert!(word & 1 << bit != 0, "this processor lacks {name}, which capOS needs (QEMU: -cpu max)");
+    }
+}
+
+/// Turns on what the kernel relies on and points SYSCALL at entry.s.
+pub(super) fn init() {
+    unsafe extern "C" {
+        fn syscall_entry();
+    }
+    check_features();
+    let [user_code, user_data, kernel_code, kernel_data] = super::tables::SYSCALL_SELECTORS;
+    // SAFETY: the features exist (checked above). Protection only gets stricter: the kernel never touches user pages
+    // (SMAP, SMEP) and writes no read-only page (WP).
+    unsafe {
+        Cr0::write(
+            (Cr0::read() | Cr0Flags::WRITE_PROTECT | Cr0Flags::NUMERIC_ERROR | Cr0Flags::MONITOR_COPROCESSOR
+                | Cr0Flags::ALIGNMENT_MASK)
+                - Cr0Flags::EMULATE_COPROCESSOR
+                - Cr0Flags::TASK_SWITCHED,
+        );
+        Cr4::write(
+            Cr4::read()
+                | Cr4Flags::PAGE_GLOBAL
+                | Cr4Flags::OSFXSR
+                | Cr4Flags::OSXMMEXCPT_ENABLE
+                | Cr4Flags::FSGSBASE
+                | Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION
+                | Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION
+                | Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION
+                | Cr4Flags::TIMESTAMP_DISABLE,
+        );
+        Efer::write(Efer::read() | EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
+    }
+    Star::write(user_code, user_data, kernel_code, kernel_data)
+        .expect("the selectors stand in the order that SYSRET wants");
+    LStar::write(VirtAddr::new_truncate(syscall_entry as *const () as usize as u64));
+    SFMask::write(RFlags::all());
+}
+
+/// Lets user mode read the time-stamp counter, or not.
+#[inline]
+pub fn allow_user_tsc(allow: bool) {
+    let mut flags = Cr4::read();
+    flags.set(Cr4Flags::TIMESTAMP_DISABLE, !allow);
+    // SAFETY: this bit concerns user mode only.
+    unsafe { Cr4::write(flags) };
+}
+
 /// Switches to the page tables at `root`.
 ///
 /// # Safety
@@ -22,6 +101,30 @@ pub fn has_1g_pages() -> bool {
 pub unsafe fn load_root(root: PhysAddr) {
     // SAFETY: as the caller promises.
     unsafe { asm!("mov cr3, {}", in(reg) root.as_u64(), options(nostack, preserves_flags)) };
+}
+
+/// The page tables in use.
+#[inline]
+pub fn current_root() -> PhysAddr {
+    x86_64::registers::control::Cr3::read_raw().0.start_address()
+}
+
+/// Forgets what the processor remembers about the page at `address`.
+#[inline]
+pub fn flush_page(address: u64) {
+    x86_64::instructions::tlb::flush(VirtAddr::new_truncate(address));
+}
+
+/// Forgets what the processor remembers about all user pages.
+#[inline]
+pub fn flush_user_pages() {
+    x86_64::instructions::tlb::flush_all();
+}
+
+/// The address that a page fault accessed.
+#[inline]
+pub(super) fn fault_address() -> u64 {
+    x86_64::registers::control::Cr2::read_raw()
 }
 
 /// Writes `count` zero words from `start` on.
@@ -35,4 +138,34 @@ pub unsafe fn zero_words(start: *mut u64, count: usize) {
         asm!("rep stosq", inout("rcx") count => _, inout("rdi") start => _, in("rax") 0_u64,
              options(nostack, preserves_flags));
     }
+}
+
+#[inline]
+pub(super) fn read_fs_base() -> u64 {
+    let base;
+    // SAFETY: CR4.FSGSBASE is on.
+    unsafe { asm!("rdfsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+    base
+}
+
+#[inline]
+pub(super) fn write_fs_base(base: u64) {
+    // SAFETY: CR4.FSGSBASE is on; the kernel does not use FS. Only canonical values come here: they were read from
+    // the register or checked to be user addresses.
+    unsafe { asm!("wrfsbase {}", in(reg) base, options(nomem, nostack, preserves_flags)) };
+}
+
+/// The user's GS base, while the kernel's is active.
+#[inline]
+pub(super) fn read_user_gs_base() -> u64 {
+    let base;
+    // SAFETY: the two SWAPGS cancel out and nothing in between uses GS; interrupts are off.
+    unsafe { asm!("swapgs", "rdgsbase {}", "swapgs", out(reg) base, options(nostack, preserves_flags)) };
+    base
+}
+
+#[inline]
+pub(super) fn write_user_gs_base(base: u64) {
+    // SAFETY: as for `read_user_gs_base`; the value was read from the register before or is 0.
+    unsafe { asm!("swapgs", "wrgsbase {}", "swapgs", in(reg) base, options(nostack, preserves_flags)) };
 }

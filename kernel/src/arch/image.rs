@@ -58,3 +58,9 @@ pub fn image_region() -> MemoryRegion {
 pub(super) fn boot_stack_top() -> u64 {
     address_of!(kernel_stack_top)
 }
+
+/// Whether 16 bytes at `address` lie within the boot CPU's kernel stack.
+pub(super) fn is_stack(address: u64) -> bool {
+    let (bottom, top) = (address_of!(kernel_stack_guard) + 4096, address_of!(kernel_stack_top));
+    address >= bottom && address <= top - 16 && address.is_multiple_of(8)
+}

@@ -1,17 +1,38 @@
 //! The processor and the machine: the only place with assembly, port and model-specific-register access.
 #![expect(unsafe_code, reason = "hardware is reached by instructions that the compiler cannot check")]
 
+pub mod acpi;
+pub mod apic;
+pub mod backtrace;
 mod boot;
 mod bootinfo;
+mod context;
 mod cpu;
+mod handlers;
 mod image;
 mod lock;
+mod percpu;
+mod pit;
 mod port;
 pub mod power;
 pub mod serial;
+mod tables;
 pub mod time;
 
 pub use bootinfo::{BootInfo, MemoryRegion};
-pub use cpu::{cpu_index, has_1g_pages, load_root, zero_words};
-pub use image::{ImagePart, KERNEL_BASE, image_parts, image_region};
-pub use lock::{Guard, Lock};
+pub use context::ThreadState;
+pub use cpu::{
+    allow_user_tsc, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages, load_root, zero_words,
+};
+pub use handlers::{Trap, run};
+pub use image::{KERNEL_BASE, image_parts, image_region};
+pub use lock::Lock;
+pub use percpu::{Resume, install, install_none, save};
+
+/// Makes the processor and the interrupt controllers ready. Memory management has begun.
+pub fn init() {
+    cpu::init();
+    percpu::init_boot_cpu();
+    apic::init();
+    serial::init_console();
+}

@@ -3,6 +3,7 @@
 
 use super::port::{read_u8, write_u8};
 
+const CONSOLE_BASE: u16 = 0x3f8;
 const LOG_BASE: u16 = 0x2f8;
 
 const DATA: u16 = 0;
@@ -10,7 +11,16 @@ const INTERRUPT_ENABLE: u16 = 1;
 const FIFO_CONTROL: u16 = 2;
 const LINE_CONTROL: u16 = 3;
 const MODEM_CONTROL: u16 = 4;
+const INTERRUPT_IDENTIFICATION: u16 = 2;
 const LINE_STATUS: u16 = 5;
+
+/// Line status: a received byte is there.
+const DATA_READY: u8 = 1 << 0;
+/// Line status: the byte stands for a break.
+const BREAK: u8 = 1 << 4;
+/// Interrupts for received bytes and for line errors, of which a break is one.
+const RECEIVE_INTERRUPTS: u8 = 0b0101;
+const TRANSMIT_INTERRUPT: u8 = 0b0010;
 
 /// Line status: the transmitter takes another FIFO full of bytes.
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
@@ -50,4 +60,59 @@ pub fn write_log(bytes: &[u8]) {
             write_u8(LOG_BASE + DATA, *byte);
         }
     }
+}
+
+/// What the console's receiver holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A byte.
+    Byte(u8),
+    /// The other side said that nothing more will come.
+    Break,
+    /// Nothing.
+    Nothing,
+}
+
+/// Turns the console port on, with interrupts for input.
+pub fn init_console() {
+    configure(CONSOLE_BASE);
+    console_set_interrupts(false);
+}
+
+/// Whether an interrupt comes when the console takes output again; those for input always come.
+pub fn console_set_interrupts(output_space: bool) {
+    let enabled = if output_space { RECEIVE_INTERRUPTS | TRANSMIT_INTERRUPT } else { RECEIVE_INTERRUPTS };
+    write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, enabled);
+}
+
+/// Whether the console takes bytes now.
+pub fn console_can_write() -> bool {
+    // Reading this register also acknowledges the transmitter's interrupt.
+    read_u8(CONSOLE_BASE + INTERRUPT_IDENTIFICATION);
+    read_u8(CONSOLE_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
+}
+
+/// Gives the console bytes while it takes them, and returns how many it took.
+pub fn console_write(bytes: &[u8]) -> usize {
+    let mut taken = 0;
+    for chunk in bytes.chunks(FIFO_BYTES) {
+        if read_u8(CONSOLE_BASE + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
+            break;
+        }
+        for byte in chunk {
+            write_u8(CONSOLE_BASE + DATA, *byte);
+        }
+        taken += chunk.len();
+    }
+    taken
+}
+
+/// Takes a byte that the console received.
+pub fn console_read() -> Input {
+    let status = read_u8(CONSOLE_BASE + LINE_STATUS);
+    if status & (DATA_READY | BREAK) == 0 {
+        return Input::Nothing;
+    }
+    let byte = read_u8(CONSOLE_BASE + DATA);
+    if status & BREAK != 0 { Input::Break } else { Input::Byte(byte) }
 }

@@ -18,6 +18,9 @@ static FRAMES: Lock<Option<FrameAllocator>> = Lock::new(None);
 pub struct Frame(u32);
 
 impl Frame {
+    /// Stands for no frame. Physical page 0 is never handed out.
+    pub(super) const NONE: Self = Self(0);
+
     /// The frame that begins at `address`, which must be a multiple of the frame size.
     #[expect(clippy::cast_possible_truncation, reason = "32 bits of frame number reach 16 TiB")]
     pub fn at(address: PhysAddr) -> Self {
@@ -28,6 +31,12 @@ impl Frame {
     #[inline]
     pub fn address(self) -> PhysAddr {
         PhysAddr::new_truncate(u64::from(self.0) * FRAME_BYTES as u64)
+    }
+
+    /// The frame `count` frames further on.
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits of frame number reach 16 TiB")]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0.wrapping_add(count as u32))
     }
 
     /// Fills it with zeroes.

@@ -120,9 +120,16 @@ pub fn map_device_page(address: PhysAddr) -> Option<u64> {
     Some(at + (address.as_u64() - page))
 }
 
-/// The tables that hold only the kernel's part, for when no process runs.
-pub fn root() -> Option<Frame> {
+fn root() -> Option<Frame> {
     SPACE.lock().root
+}
+
+/// Puts the tables into use that hold only the kernel's part, for when no process runs.
+pub fn load_kernel_space() {
+    if let Some(root) = root() {
+        // SAFETY: these are the tables that `init` made; they map the whole kernel.
+        unsafe { arch::load_root(root.address()) };
+    }
 }
 
 /// Makes a new root that shares the kernel's part of the address space.

@@ -5,7 +5,16 @@ pub mod frames;
 pub mod heap;
 mod init;
 pub mod kernel_space;
+mod objects;
 pub mod physmap;
+mod ring;
+mod space;
 mod tables;
+mod user;
 
 pub use init::init;
+pub use kernel_space::load_kernel_space;
+pub use objects::{MemoryObject, MemoryObjects, ObjectId};
+pub use ring::{RING_FRAMES, Ring};
+pub use space::{Access, AddressSpace, FaultError, FrameBudget, SpaceError};
+pub use user::CopyError;

@@ -1,0 +1,63 @@
+//! As much of ACPI as switching the machine off needs: the FADT's power-management port and the DSDT's `_S5_`.
+
+use super::port;
+use crate::mm::physmap::{self, Plain};
+use core::sync::atomic::{AtomicU32, Ordering};
+use x86_64::PhysAddr;
+
+/// Port in the low half, sleep type in the high half; 0 when unknown.
+static POWER_OFF: AtomicU32 = AtomicU32::new(0);
+
+const SLEEP_ENABLE: u16 = 1 << 13;
+const HEADER_BYTES: u64 = 36;
+/// Tables are read through the boot page tables, which map this much.
+const MAPPED_LIMIT: u64 = 1 << 32;
+/// More than any DSDT; a bound against damaged tables.
+const MAX_TABLE_BYTES: u32 = 4 << 20;
+
+fn read<T: Plain>(table: u64, offset: u64) -> Option<T> {
+    let address = table.checked_add(offset).filter(|&at| table != 0 && at + 16 <= MAPPED_LIMIT)?;
+    Some(physmap::read(PhysAddr::new_truncate(address)))
+}
+
+/// Remembers how to switch off. Must run while the boot page tables are in use.
+pub fn init(rsdp: PhysAddr) {
+    if let Some((port, sleep_type)) = find(rsdp.as_u64()) {
+        POWER_OFF.store(u32::from(port) | u32::from(sleep_type) << 16, Ordering::Relaxed);
+    }
+}
+
+fn find(rsdp: u64) -> Option<(u16, u16)> {
+    let rsdt = u64::from(read::<u32>(rsdp, 16)?);
+    let length = read::<u32>(rsdt, 4)?.min(MAX_TABLE_BYTES);
+    let fadt = (HEADER_BYTES..u64::from(length))
+        .step_by(4)
+        .filter_map(|offset| read::<u32>(rsdt, offset).map(u64::from))
+        .find(|&table| read::<[u8; 4]>(table, 0) == Some(*b"FACP"))?;
+    let port = u16::try_from(read::<u32>(fadt, 64)?).ok()?;
+    let dsdt = u64::from(read::<u32>(fadt, 40)?);
+    Some((port, sleep_type(dsdt)?))
+}
+
+/// Looks for `Name (_S5_, Package () { type, … })` in the DSDT's byte code.
+fn sleep_type(dsdt: u64) -> Option<u16> {
+    let length = read::<u32>(dsdt, 4)?.min(MAX_TABLE_BYTES);
+    let at = (HEADER_BYTES..u64::from(length)).find(|&at| read::<[u8; 4]>(dsdt, at) == Some(*b"_S5_"))?;
+    // After the name: package opcode, package length (one byte for so short a package), element count.
+    let [opcode, _length, _count, first, second]: [u8; 5] = read(dsdt, at + 4)?;
+    if opcode != 0x12 {
+        return None;
+    }
+    // A byte prefix (0x0a) may stand before the value; 0 and 1 are opcodes of their own.
+    Some(u16::from(if first == 0x0a { second } else { first }))
+}
+
+/// Switches the machine off if that is known how.
+pub(super) fn power_off() {
+    let known = POWER_OFF.load(Ordering::Relaxed);
+    let [port_low, port_high, type_low, type_high] = known.to_le_bytes();
+    let port = u16::from_le_bytes([port_low, port_high]);
+    if port != 0 {
+        port::write_u16(port, SLEEP_ENABLE | u16::from_le_bytes([type_low, type_high]) << 10);
+    }
+}

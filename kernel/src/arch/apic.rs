@@ -1,0 +1,111 @@
+//! The local interrupt controller with its timer, and the one that devices are wired to.
+
+use super::{port, time};
+use crate::mm::kernel_space;
+use core::sync::atomic::{AtomicU64, Ordering};
+use x86_64::{PhysAddr, registers::model_specific::Msr};
+
+/// The timer's interrupt.
+pub const TIMER_VECTOR: u64 = 0x40;
+/// The console's interrupt.
+pub const CONSOLE_VECTOR: u64 = 0x41;
+/// What the controller reports when an interrupt went away meanwhile.
+pub const SPURIOUS_VECTOR: u64 = 0xff;
+
+const APIC_BASE_MSR: u32 = 0x1b;
+const APIC_ENABLE: u64 = 1 << 11;
+const IO_APIC_ADDRESS: u64 = 0xfec0_0000;
+/// COM1's line.
+const CONSOLE_LINE: u32 = 4;
+
+const REGISTER_ID: u64 = 0x20;
+const REGISTER_END_OF_INTERRUPT: u64 = 0xb0;
+const REGISTER_SPURIOUS: u64 = 0xf0;
+const REGISTER_TIMER: u64 = 0x320;
+const REGISTER_INITIAL_COUNT: u64 = 0x380;
+const REGISTER_CURRENT_COUNT: u64 = 0x390;
+const REGISTER_DIVIDE: u64 = 0x3e0;
+const MASKED: u32 = 1 << 16;
+const DIVIDE_BY_1: u32 = 0b1011;
+
+static LOCAL: AtomicU64 = AtomicU64::new(0);
+/// Timer counts per 2^32 nanoseconds.
+static TIMER_RATE: AtomicU64 = AtomicU64::new(0);
+
+fn register(offset: u64) -> *mut u32 {
+    core::ptr::with_exposed_provenance_mut((LOCAL.load(Ordering::Relaxed) + offset) as usize)
+}
+
+fn read(offset: u64) -> u32 {
+    // SAFETY: `init` mapped the controller's register page there; every offset is one of its registers.
+    unsafe { register(offset).read_volatile() }
+}
+
+#[inline]
+fn write(offset: u64, value: u32) {
+    // SAFETY: as for `read`. The values written make it send interrupts that have handlers.
+    unsafe { register(offset).write_volatile(value) };
+}
+
+/// Turns the controllers on, measures the clocks and sends the console's interrupt to this CPU.
+pub(super) fn init() {
+    // Mask the old interrupt controllers: everything comes through the new ones.
+    port::write_u8(0x21, 0xff);
+    port::write_u8(0xa1, 0xff);
+    let mut base_register = Msr::new(APIC_BASE_MSR);
+    // SAFETY: turning the local controller on affects interrupts only, which are off.
+    let base = unsafe {
+        let value = base_register.read() | APIC_ENABLE;
+        base_register.write(value);
+        PhysAddr::new_truncate(value & 0x000f_ffff_ffff_f000)
+    };
+    let at = kernel_space::map_device_page(base).expect("there is room for the first device pages");
+    LOCAL.store(at, Ordering::Relaxed);
+    write(REGISTER_SPURIOUS, SPURIOUS_VECTOR as u32 | 1 << 8);
+    write(REGISTER_DIVIDE, DIVIDE_BY_1);
+    write(REGISTER_TIMER, TIMER_VECTOR as u32 | MASKED);
+    calibrate();
+    write(REGISTER_INITIAL_COUNT, 0);
+    write(REGISTER_TIMER, TIMER_VECTOR as u32);
+    route_console();
+}
+
+/// Measures the time-stamp counter and the timer against the interval timer.
+fn calibrate() {
+    write(REGISTER_INITIAL_COUNT, u32::MAX);
+    let (tsc_start, count_start) = (time::read_tsc(), read(REGISTER_CURRENT_COUNT));
+    let elapsed_ns = super::pit::wait();
+    let (tsc_end, count_end) = (time::read_tsc(), read(REGISTER_CURRENT_COUNT));
+    let tsc = (tsc_end - tsc_start).max(1);
+    let counts = u64::from(count_start.saturating_sub(count_end)).max(1);
+    time::set_multiplier((elapsed_ns << time::SHIFT) / tsc);
+    TIMER_RATE.store((counts << 32) / elapsed_ns, Ordering::Relaxed);
+}
+
+fn route_console() {
+    let at = kernel_space::map_device_page(PhysAddr::new_truncate(IO_APIC_ADDRESS))
+        .expect("there is room for the first device pages");
+    let select: *mut u32 = core::ptr::with_exposed_provenance_mut(at as usize);
+    let window: *mut u32 = core::ptr::with_exposed_provenance_mut(at as usize + 0x10);
+    let destination = read(REGISTER_ID) & 0xff00_0000;
+    // SAFETY: the page was mapped just now; these two registers exist in every I/O APIC, and the entry sends an
+    // interrupt that has a handler.
+    unsafe {
+        select.write_volatile(0x10 + 2 * CONSOLE_LINE + 1);
+        window.write_volatile(destination);
+        select.write_volatile(0x10 + 2 * CONSOLE_LINE);
+        window.write_volatile(CONSOLE_VECTOR as u32);
+    }
+}
+
+/// Tells the controller that the interrupt under way is handled.
+#[inline]
+pub fn end_of_interrupt() {
+    write(REGISTER_END_OF_INTERRUPT, 0);
+}
+
+/// Makes the timer interrupt come after `delay_ns`, or earlier when that is further away than the timer can count.
+pub fn set_timer(delay_ns: u64) {
+    let counts = (u128::from(delay_ns) * u128::from(TIMER_RATE.load(Ordering::Relaxed))) >> 32;
+    write(REGISTER_INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(1));
+}

@@ -1,0 +1,181 @@
+//! What the kernel keeps of a thread's processor state while the thread does not run.
+
+use capos_abi::FaultFrame;
+use core::mem::{offset_of, size_of};
+
+/// Marks a context that was saved by a system call: most registers need not be restored.
+pub(super) const SYSCALL_VECTOR: u64 = 0x100;
+/// Marks a context that was set whole.
+const WHOLE_VECTOR: u64 = 0x101;
+
+/// Arithmetic, direction, trap and alignment-check flags: what userspace may choose.
+const USER_FLAGS: u64 = 0x4_0dd5;
+/// Always set: the reserved bit and interrupts.
+const FIXED_FLAGS: u64 = 0x202;
+
+/// The general registers, in the order in which entry.s pushes them, and the processor's interrupt frame.
+#[repr(C, align(16))]
+#[derive(Clone, Debug, Default)]
+pub(super) struct UserContext {
+    pub(super) r15: u64,
+    pub(super) r14: u64,
+    pub(super) r13: u64,
+    pub(super) r12: u64,
+    pub(super) r11: u64,
+    pub(super) r10: u64,
+    pub(super) r9: u64,
+    pub(super) r8: u64,
+    pub(super) rbp: u64,
+    pub(super) rdi: u64,
+    pub(super) rsi: u64,
+    pub(super) rdx: u64,
+    pub(super) rcx: u64,
+    pub(super) rbx: u64,
+    pub(super) rax: u64,
+    pub(super) vector: u64,
+    pub(super) error_code: u64,
+    pub(super) rip: u64,
+    pub(super) cs: u64,
+    pub(super) rflags: u64,
+    pub(super) rsp: u64,
+    pub(super) ss: u64,
+}
+
+// The processor aligns interrupt frames to 16 bytes; the context must end on such a boundary.
+const _: () = assert!(size_of::<UserContext>() == 176 && size_of::<UserContext>().is_multiple_of(16));
+const _: () = assert!(offset_of!(UserContext, vector) == 120);
+
+/// The vector registers and control words, as FXSAVE64 stores them.
+#[repr(C, align(16))]
+#[derive(Clone)]
+pub(super) struct FpuState(pub(super) [u8; 512]);
+
+impl FpuState {
+    /// All registers zero, all exceptions masked.
+    const fn new() -> Self {
+        let mut bytes = [0; 512];
+        // x87 control word 0x037f, MXCSR 0x1f80.
+        bytes[0] = 0x7f;
+        bytes[1] = 0x03;
+        bytes[24] = 0x80;
+        bytes[25] = 0x1f;
+        Self(bytes)
+    }
+}
+
+/// A thread's saved processor state. It must not move while the thread is the current one, hence it is boxed by
+/// its owner.
+pub struct ThreadState {
+    pub(super) context: UserContext,
+    pub(super) fpu: FpuState,
+    pub(super) fs_base: u64,
+    pub(super) gs_base: u64,
+}
+
+impl ThreadState {
+    /// A thread that starts at `entry` with `arguments` in RDI and RSI.
+    pub fn new(entry: u64, stack: u64, arguments: [u64; 2], thread_pointer: u64) -> Self {
+        let context = UserContext {
+            rip: entry,
+            rsp: stack,
+            rdi: arguments[0],
+            rsi: arguments[1],
+            cs: super::tables::USER_CODE_SELECTOR,
+            ss: super::tables::USER_DATA_SELECTOR,
+            rflags: FIXED_FLAGS,
+            vector: WHOLE_VECTOR,
+            ..UserContext::default()
+        };
+        Self { context, fpu: FpuState::new(), fs_base: thread_pointer, gs_base: 0 }
+    }
+
+    /// Sets what the system call under way will return.
+    #[inline]
+    pub fn set_result(&mut self, result: i64) {
+        self.context.rax = result.cast_unsigned();
+    }
+
+    /// Where the thread stands.
+    pub fn instruction_pointer(&self) -> u64 {
+        self.context.rip
+    }
+
+    /// Its stack pointer.
+    pub fn stack_pointer(&self) -> u64 {
+        self.context.rsp
+    }
+
+    /// Its state for a fault handler. The thread must be the current one.
+    pub fn fault_frame(&self, address: u64) -> FaultFrame {
+        let c = &self.context;
+        FaultFrame {
+            rax: c.rax,
+            rbx: c.rbx,
+            rcx: c.rcx,
+            rdx: c.rdx,
+            rsi: c.rsi,
+            rdi: c.rdi,
+            rbp: c.rbp,
+            rsp: c.rsp,
+            r8: c.r8,
+            r9: c.r9,
+            r10: c.r10,
+            r11: c.r11,
+            r12: c.r12,
+            r13: c.r13,
+            r14: c.r14,
+            r15: c.r15,
+            rip: c.rip,
+            rflags: c.rflags,
+            thread_pointer: super::cpu::read_fs_base(),
+            vector: c.vector,
+            error_code: c.error_code,
+            address,
+        }
+    }
+
+    /// Enters a fault handler: RIP and RSP as given, RDI leads to the frame, everything else zero.
+    pub fn enter_handler(&mut self, entry: u64, stack: u64, frame: u64) {
+        let (cs, ss) = (self.context.cs, self.context.ss);
+        self.context = UserContext {
+            rip: entry,
+            rsp: stack,
+            rdi: frame,
+            cs,
+            ss,
+            rflags: FIXED_FLAGS,
+            vector: WHOLE_VECTOR,
+            ..UserContext::default()
+        };
+    }
+
+    /// Takes over the state in `frame`, whose addresses the caller has checked. Of the flags only those that
+    /// userspace may choose are kept. The thread must be the current one.
+    pub fn restore_fault_frame(&mut self, frame: &FaultFrame) {
+        self.context = UserContext {
+            r15: frame.r15,
+            r14: frame.r14,
+            r13: frame.r13,
+            r12: frame.r12,
+            r11: frame.r11,
+            r10: frame.r10,
+            r9: frame.r9,
+            r8: frame.r8,
+            rbp: frame.rbp,
+            rdi: frame.rdi,
+            rsi: frame.rsi,
+            rdx: frame.rdx,
+            rcx: frame.rcx,
+            rbx: frame.rbx,
+            rax: frame.rax,
+            vector: WHOLE_VECTOR,
+            error_code: 0,
+            rip: frame.rip,
+            cs: super::tables::USER_CODE_SELECTOR,
+            rflags: frame.rflags & USER_FLAGS | FIXED_FLAGS,
+            rsp: frame.rsp,
+            ss: super::tables::USER_DATA_SELECTOR,
+        };
+        super::cpu::write_fs_base(frame.thread_pointer);
+    }
+}

@@ -1,0 +1,111 @@
+//! Where entry.s enters Rust.
+
+use super::{
+    apic,
+    context::{self, UserContext},
+    cpu, percpu,
+    percpu::Resume,
+};
+use crate::{fault, kernel, klog, syscall};
+use core::{arch::global_asm, mem::offset_of};
+
+global_asm!(
+    include_str!("entry.s"),
+    scratch = const percpu::SCRATCH,
+    context = const percpu::CONTEXT,
+    stack = const percpu::STACK,
+    syscall_vector = const context::SYSCALL_VECTOR,
+    c_rip = const offset_of!(UserContext, rip),
+    c_rflags = const offset_of!(UserContext, rflags),
+    c_rsp = const offset_of!(UserContext, rsp),
+    c_rax = const offset_of!(UserContext, rax),
+    c_rbx = const offset_of!(UserContext, rbx),
+    c_rbp = const offset_of!(UserContext, rbp),
+    c_r12 = const offset_of!(UserContext, r12),
+    c_r13 = const offset_of!(UserContext, r13),
+    c_r14 = const offset_of!(UserContext, r14),
+    c_r15 = const offset_of!(UserContext, r15),
+    c_vector = const offset_of!(UserContext, vector),
+);
+
+unsafe extern "C" {
+    fn resume_first(resume: Resume) -> !;
+}
+
+/// An exception as the rest of the kernel sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Trap {
+    /// The exception number.
+    pub vector: u64,
+    /// Its error code, or 0.
+    pub error_code: u64,
+    /// The address accessed, for page faults.
+    pub address: u64,
+    /// Where it happened.
+    pub instruction_pointer: u64,
+}
+
+#[unsafe(no_mangle)]
+extern "sysv64" fn handle_syscall(first: u64, second: u64, third: u64, number: u64) -> Resume {
+    kernel::enter(|kernel| syscall::dispatch(kernel, number, [first, second, third]))
+}
+
+#[unsafe(no_mangle)]
+extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
+    let vector = context.vector;
+    let trap = Trap {
+        vector,
+        error_code: context.error_code,
+        address: if vector == 14 { cpu::fault_address() } else { 0 },
+        instruction_pointer: context.rip,
+    };
+    kernel::enter(|kernel| {
+        if fault::is_user_exception(vector) {
+            kernel.user_exception(&trap);
+        } else {
+            device_interrupt(kernel, vector);
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "sysv64" fn handle_idle_interrupt(vector: u64) -> Resume {
+    kernel::enter(|kernel| device_interrupt(kernel, vector))
+}
+
+fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {
+    match vector {
+        apic::TIMER_VECTOR => {
+            apic::end_of_interrupt();
+            kernel.timer_interrupt();
+        }
+        apic::CONSOLE_VECTOR => {
+            apic::end_of_interrupt();
+            kernel.console_interrupt();
+        }
+        apic::SPURIOUS_VECTOR => {}
+        // INT n from a program arrives as a general protection fault, so this is a device that nobody asked.
+        _ => apic::end_of_interrupt(),
+    }
+}
+
+/// The state that entry.s pushes for a fault in the kernel: the layout is that of a context.
+#[unsafe(no_mangle)]
+extern "sysv64" fn handle_fatal(context: &UserContext) -> ! {
+    klog!(
+        "exception {} in the kernel, error code {:#x}, address {:#x}",
+        context.vector,
+        context.error_code,
+        cpu::fault_address()
+    );
+    klog!("{context:#x?}");
+    super::backtrace::log(context.rbp);
+    panic!("the processor reported a fault at {:#x}", context.rip)
+}
+
+/// Leaves the boot code: runs whatever is ready.
+pub fn run() -> ! {
+    let resume = kernel::enter(|_| {});
+    // SAFETY: entry.s takes what `enter` returned; the boot stack is abandoned.
+    unsafe { resume_first(resume) }
+}

@@ -1,0 +1,123 @@
+//! What each CPU has of its own; GS leads to it while the CPU is in the kernel.
+
+use super::{
+    context::{ThreadState, UserContext},
+    cpu, image, tables,
+};
+use alloc::boxed::Box;
+use core::{arch::asm, mem::offset_of};
+use x86_64::{
+    VirtAddr,
+    registers::model_specific::{GsBase, KernelGsBase},
+    structures::tss::TaskStateSegment,
+};
+
+/// Laid out for entry.s.
+#[repr(C, align(16))]
+pub(super) struct PerCpu {
+    /// Top of the CPU's kernel stack.
+    stack_top: u64,
+    /// Holds RSP for a moment during system call entry.
+    scratch: u64,
+    /// The context of the thread that runs in user mode, or a spare one.
+    context: u64,
+    /// Where `spare` stands.
+    spare_address: u64,
+    /// So that the TSS's stack pointers lie on 8-byte boundaries.
+    _padding: u32,
+    tss: TaskStateSegment,
+    /// Where state goes when no thread is current.
+    spare: UserContext,
+}
+
+pub(super) const STACK: usize = offset_of!(PerCpu, stack_top);
+pub(super) const SCRATCH: usize = offset_of!(PerCpu, scratch);
+pub(super) const CONTEXT: usize = offset_of!(PerCpu, context);
+const SPARE: usize = offset_of!(PerCpu, spare_address);
+const PRIVILEGE_STACK: usize =
+    offset_of!(PerCpu, tss) + offset_of!(TaskStateSegment, privilege_stack_table);
+
+const FATAL_STACK_BYTES: usize = 16 * 1024;
+
+/// Makes the boot CPU's structure and loads its descriptor tables.
+pub(super) fn init_boot_cpu() {
+    let stack = Box::leak(alloc::vec![0_u8; FATAL_STACK_BYTES].into_boxed_slice());
+    let mut tss = TaskStateSegment::new();
+    tss.interrupt_stack_table[tables::FATAL_STACK_INDEX] =
+        VirtAddr::from_ptr(stack.as_ptr_range().end).align_down(16_u64);
+    let per_cpu = Box::leak(Box::new(PerCpu {
+        stack_top: image::boot_stack_top(),
+        scratch: 0,
+        context: 0,
+        spare_address: 0,
+        _padding: 0,
+        tss,
+        spare: UserContext::default(),
+    }));
+    tables::load(&raw const per_cpu.tss);
+    let spare = (&raw mut per_cpu.spare).expose_provenance() as u64;
+    per_cpu.spare_address = spare;
+    GsBase::write(VirtAddr::from_ptr(per_cpu));
+    KernelGsBase::write(VirtAddr::zero());
+    set_context(spare);
+}
+
+/// Makes the processor and entry.s save user state at `context`.
+#[inline]
+fn set_context(context: u64) {
+    // SAFETY: GS leads to this CPU's PerCpu; both stores are to its fields, and nothing else refers to them.
+    unsafe {
+        asm!(
+            "mov gs:[{context_offset}], {context}",
+            "mov gs:[{stack_offset}], {end}",
+            context_offset = const CONTEXT,
+            stack_offset = const PRIVILEGE_STACK,
+            context = in(reg) context,
+            end = in(reg) context + size_of::<UserContext>() as u64,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Makes `thread` the one that runs when the kernel is left: from now on its state is saved there.
+/// It must stay where it is until another thread is installed.
+#[inline]
+pub fn install(thread: &mut ThreadState) {
+    // SAFETY: FXRSTOR64 reads 512 aligned bytes that FXSAVE64 or `FpuState::new` wrote.
+    unsafe { asm!("fxrstor64 [{}]", in(reg) thread.fpu.0.as_ptr(), options(nostack, readonly)) };
+    cpu::write_fs_base(thread.fs_base);
+    cpu::write_user_gs_base(thread.gs_base);
+    set_context((&raw mut thread.context).expose_provenance() as u64);
+}
+
+/// Forgets the installed thread: user state that is saved from now on goes nowhere.
+pub fn install_none() {
+    let spare: u64;
+    // SAFETY: GS leads to this CPU's PerCpu, which nothing moves.
+    unsafe { asm!("mov {}, gs:[{spare}]", out(reg) spare, spare = const SPARE, options(nostack, preserves_flags)) };
+    set_context(spare);
+}
+
+/// Saves what entry.s did not save of the installed thread.
+#[inline]
+pub fn save(thread: &mut ThreadState) {
+    // SAFETY: FXSAVE64 writes 512 bytes to an aligned buffer of that size.
+    unsafe { asm!("fxsave64 [{}]", in(reg) thread.fpu.0.as_mut_ptr(), options(nostack)) };
+    thread.fs_base = cpu::read_fs_base();
+    thread.gs_base = cpu::read_user_gs_base();
+}
+
+/// What entry.s resumes.
+#[repr(transparent)]
+pub struct Resume(*mut UserContext);
+
+impl Resume {
+    /// Nothing: wait for interrupts.
+    pub const IDLE: Self = Self(core::ptr::null_mut());
+
+    /// The installed thread.
+    #[inline]
+    pub fn installed(thread: &mut ThreadState) -> Self {
+        Self(&raw mut thread.context)
+    }
+}

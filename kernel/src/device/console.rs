@@ -1,0 +1,97 @@
+//! The guest's console on the first serial port: bytes in and out, driven by interrupts.
+
+use crate::arch::serial;
+
+/// Input that nobody has read yet.
+const INPUT_BYTES: usize = 8192;
+
+/// The console. A writer whose bytes are not all taken waits for [`Events::output_space`], a reader that finds
+/// nothing for [`Events::input`].
+pub struct Console {
+    input: [u8; INPUT_BYTES],
+    /// Free-running: next byte to read, and one past the last.
+    read_at: usize,
+    written_at: usize,
+    /// Input is over: a break was received.
+    ended: bool,
+    wants_output_space: bool,
+}
+
+/// What a console interrupt was about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Events {
+    /// There is new input, or input has ended.
+    pub input: bool,
+    /// The device takes bytes again.
+    pub output_space: bool,
+}
+
+impl Console {
+    /// Nothing read, nothing written.
+    pub(crate) const fn new() -> Self {
+        Self { input: [0; INPUT_BYTES], read_at: 0, written_at: 0, ended: false, wants_output_space: false }
+    }
+
+    /// Gives the device as many bytes as it takes now and returns how many those were. If not all, an interrupt
+    /// with `output_space` follows when it takes more.
+    pub fn try_write(&mut self, bytes: &[u8]) -> usize {
+        let taken = serial::console_write(bytes);
+        let wants = taken < bytes.len();
+        if wants != self.wants_output_space {
+            self.wants_output_space = wants;
+            serial::console_set_interrupts(wants);
+        }
+        taken
+    }
+
+    /// Takes input that is there. 0 means none now, or, after the end of input, none any more.
+    pub fn try_read(&mut self, into: &mut [u8]) -> usize {
+        let mut count = 0;
+        for place in into {
+            if self.read_at == self.written_at {
+                break;
+            }
+            *place = self.input.get(self.read_at % INPUT_BYTES).copied().unwrap_or_default();
+            self.read_at = self.read_at.wrapping_add(1);
+            count += 1;
+        }
+        if count > 0 {
+            // The device may hold bytes that there was no room for.
+            self.take_input();
+        }
+        count
+    }
+
+    /// Whether all input has been read and no more will come.
+    pub fn end_of_input(&self) -> bool {
+        self.ended && self.read_at == self.written_at
+    }
+
+    fn take_input(&mut self) {
+        while !self.ended && self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES {
+            match serial::console_read() {
+                serial::Input::Byte(byte) => {
+                    if let Some(place) = self.input.get_mut(self.written_at % INPUT_BYTES) {
+                        *place = byte;
+                    }
+                    self.written_at = self.written_at.wrapping_add(1);
+                }
+                serial::Input::Break => self.ended = true,
+                serial::Input::Nothing => break,
+            }
+        }
+    }
+
+    /// Handles the device's interrupt.
+    pub(crate) fn interrupt(&mut self) -> Events {
+        let (had, had_ended) = (self.written_at, self.ended);
+        self.take_input();
+        // Without room the device keeps its bytes and must not interrupt for them until somebody reads.
+        let output_space = self.wants_output_space && serial::console_can_write();
+        if output_space {
+            self.wants_output_space = false;
+            serial::console_set_interrupts(false);
+        }
+        Events { input: self.written_at != had || self.ended != had_ended, output_space }
+    }
+}

@@ -1,0 +1,3 @@
+//! Devices as the rest of the kernel uses them.
+
+pub mod console;

@@ -1,0 +1,127 @@
+//! Faults of user programs: pages are filled in, other faults go to the process's handler or end the process.
+
+use crate::{
+    arch::Trap,
+    kernel::Kernel,
+    mm::{Access, FaultError},
+    process::{ExitCause, FaultCause},
+};
+use capos_abi::{ErrorCode, FaultFrame, USER_END};
+
+const PAGE_FAULT: u64 = 14;
+const DEBUG: u64 = 1;
+/// Below the stack pointer, compilers may keep data that a handler must leave alone.
+const RED_ZONE_BYTES: u64 = 128;
+const FRAME_BYTES: u64 = size_of::<FaultFrame>() as u64;
+
+impl Kernel {
+    /// Handles an exception that the current thread caused.
+    pub(crate) fn user_exception(&mut self, trap: &Trap) {
+        let Some(id) = self.cpu().current else { return };
+        let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
+        let cause = FaultCause {
+            vector: trap.vector as u8,
+            error_code: trap.error_code as u32,
+            address: trap.address,
+            instruction_pointer: trap.instruction_pointer,
+        };
+        if trap.vector == PAGE_FAULT {
+            let access = match (trap.error_code & 1 << 4 != 0, trap.error_code & 1 << 1 != 0) {
+                (true, _) => Access::Execute,
+                (false, true) => Access::Write,
+                (false, false) => Access::Read,
+            };
+            let Some(process) = self.processes.get_mut(process_id) else { return };
+            match process.space.fill(&mut self.objects, trap.address, access) {
+                Ok(()) => return crate::arch::flush_page(trap.address),
+                Err(FaultError::OutOfMemory) => {
+                    return self.end_process(process_id, ExitCause::OutOfMemory(cause));
+                }
+                Err(FaultError::NotAllowed) => {}
+            }
+        }
+        if !self.enter_handler(trap) {
+            self.end_process(process_id, ExitCause::Fault(cause));
+        }
+    }
+
+    /// Makes the current thread continue in its process's fault handler. `false` if there is none or its frame has
+    /// no place.
+    fn enter_handler(&mut self, trap: &Trap) -> bool {
+        let Some(id) = self.cpu().current else { return false };
+        let Some(thread) = self.threads.get_mut(id) else { return false };
+        let Some(process) = self.processes.get_mut(thread.process) else { return false };
+        if process.fault_handler == 0 {
+            return false;
+        }
+        let stack = thread.state.stack_pointer();
+        let (start, length) = thread.fault_stack;
+        let on_fault_stack = stack > start && stack - start <= length;
+        // A fault within the handler nests below it on the same stack.
+        let top = if length > 0 && !on_fault_stack {
+            start + length
+        } else {
+            stack.saturating_sub(RED_ZONE_BYTES)
+        };
+        let frame_address = top.saturating_sub(FRAME_BYTES) & !0xf;
+        if length > 0 && frame_address < start {
+            return false;
+        }
+        let frame = thread.state.fault_frame(trap.address);
+        if process.space.copy_out(&mut self.objects, frame_address, &frame_to_bytes(&frame)).is_err() {
+            return false;
+        }
+        // As if the handler had been called: RSP + 8 is a multiple of 16.
+        thread.state.enter_handler(process.fault_handler, frame_address - 8, frame_address);
+        true
+    }
+
+    /// `FaultReturn`: continues at the state in the frame at `address`.
+    ///
+    /// # Errors
+    /// `BadAddress` when the frame cannot be read or names an address outside user space.
+    pub(crate) fn fault_return(&mut self, address: u64) -> Result<(), ErrorCode> {
+        let id = self.cpu().current.ok_or(ErrorCode::Failed)?;
+        let thread = self.threads.get_mut(id).ok_or(ErrorCode::Failed)?;
+        let process = self.processes.get_mut(thread.process).ok_or(ErrorCode::Failed)?;
+        let mut bytes = [0; FRAME_BYTES as usize];
+        process.space.copy_in(&mut self.objects, address, &mut bytes)?;
+        let frame = frame_from_bytes(&bytes);
+        if frame.rip >= USER_END || frame.rsp > USER_END || frame.thread_pointer >= USER_END {
+            return Err(ErrorCode::BadAddress);
+        }
+        thread.state.restore_fault_frame(&frame);
+        Ok(())
+    }
+}
+
+/// Whether an exception with this number can come from a program.
+pub(crate) const fn is_user_exception(vector: u64) -> bool {
+    matches!(vector, 0 | DEBUG | 3..=7 | 10..=14 | 16 | 17 | 19 | 21)
+}
+
+macro_rules! frame_words {
+    ($($field:ident)*) => {
+        fn frame_to_bytes(frame: &FaultFrame) -> [u8; FRAME_BYTES as usize] {
+            let mut bytes = [0; FRAME_BYTES as usize];
+            let words = [$(frame.$field,)*];
+            for (into, word) in bytes.chunks_exact_mut(8).zip(words) {
+                into.copy_from_slice(&word.to_le_bytes());
+            }
+            bytes
+        }
+
+        fn frame_from_bytes(bytes: &[u8; FRAME_BYTES as usize]) -> FaultFrame {
+            let mut words = bytes.chunks_exact(8).map(|word| {
+                word.try_into().map_or(0, u64::from_le_bytes)
+            });
+            // Fields are evaluated in the order written, which is the order in memory.
+            FaultFrame { $($field: words.next().unwrap_or_default(),)* }
+        }
+    };
+}
+
+frame_words! {
+    rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags
+    thread_pointer vector error_code address
+}

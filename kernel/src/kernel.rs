@@ -1,0 +1,87 @@
+//! Everything the kernel knows, behind one lock.
+
+use crate::{
+    arch::{self, Lock},
+    device::console::Console,
+    mm::MemoryObjects,
+    process::{Process, ProcessId},
+    sched::Cpu,
+    thread::{Thread, ThreadId},
+};
+use capos_kernel_core::{arena::Arena, timers::Timers};
+
+/// CPUs that the kernel runs on.
+pub const MAX_CPUS: usize = 1;
+/// More threads than any machine has memory for rings.
+const MAX_THREADS: u32 = 1 << 20;
+const MAX_PROCESSES: u32 = 1 << 16;
+const MAX_TIMERS: u32 = 1 << 20;
+
+/// What happens at a deadline.
+#[derive(Clone, Copy, Debug)]
+pub enum TimerEvent {
+    /// The wait of this thread is over.
+    Thread(ThreadId),
+}
+
+/// All state. Whoever handles a kernel entry has it exclusively.
+pub struct Kernel {
+    /// Every thread.
+    pub threads: Arena<Thread>,
+    /// Every process, also ended ones that somebody still holds a capability of.
+    pub processes: Arena<Process>,
+    /// Every memory object.
+    pub objects: MemoryObjects,
+    /// Deadlines.
+    pub timers: Timers<TimerEvent>,
+    /// What each CPU does.
+    pub(crate) cpus: [Cpu; MAX_CPUS],
+    /// The time-stamp counter when the first user instruction was about to run; 0 before.
+    pub first_user_tsc: u64,
+    /// The process whose end ends the system.
+    pub(crate) init: Option<ProcessId>,
+    /// The guest's console.
+    pub console: Console,
+}
+
+static KERNEL: Lock<Kernel> = Lock::new(Kernel::new());
+
+impl Kernel {
+    const fn new() -> Self {
+        Self {
+            threads: Arena::new(MAX_THREADS),
+            processes: Arena::new(MAX_PROCESSES),
+            objects: MemoryObjects::new(),
+            timers: Timers::new(MAX_TIMERS),
+            cpus: [const { Cpu::new() }; MAX_CPUS],
+            first_user_tsc: 0,
+            init: None,
+            console: Console::new(),
+        }
+    }
+
+    /// What this CPU does.
+    #[inline]
+    pub(crate) fn cpu(&mut self) -> &mut Cpu {
+        // `cpu_index` is below MAX_CPUS: no other CPU is ever started.
+        &mut self.cpus[arch::cpu_index() as usize]
+    }
+
+    /// Handles the console's interrupt.
+    pub(crate) fn console_interrupt(&mut self) {
+        let _events = self.console.interrupt();
+    }
+}
+
+/// Handles a kernel entry: takes the lock, runs `handle`, then chooses what runs next.
+#[inline]
+pub(crate) fn enter(handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
+    let mut kernel = KERNEL.lock();
+    handle(&mut kernel);
+    kernel.choose_next()
+}
+
+/// Changes the state during start-up, before any thread runs.
+pub(crate) fn setup(change: impl FnOnce(&mut Kernel)) {
+    change(&mut KERNEL.lock());
+}

@@ -1,0 +1,189 @@
+//! Memory objects: pages that several address spaces can map.
+
+use super::frames::{self, FRAME_BYTES, Frame};
+use crate::process::ProcessId;
+use alloc::vec::Vec;
+use capos_kernel_core::{
+    OutOfMemory,
+    arena::{Arena, Id},
+};
+
+/// Names a memory object.
+pub type ObjectId = Id<MemoryObject>;
+
+const MAX_OBJECTS: u32 = 1 << 20;
+/// The longest object: 64 GiB.
+const MAX_PAGES: u64 = 1 << 24;
+
+enum Store {
+    /// Zeroed frames, each taken when it is first touched.
+    Lazy(Vec<Option<Frame>>),
+    /// Memory that was there before the kernel, such as the boot module; never freed.
+    Contiguous(Frame),
+}
+
+/// Pages with a life of their own. It ends when no capability and no mapping is left.
+pub struct MemoryObject {
+    store: Store,
+    pages: u64,
+    references: u32,
+    /// Whose frame budget paid for it.
+    owner: Option<ProcessId>,
+}
+
+impl MemoryObject {
+    /// Length in bytes.
+    pub const fn bytes(&self) -> u64 {
+        self.pages * FRAME_BYTES as u64
+    }
+
+    /// The frame that holds a page; takes one if it was never touched. `None` beyond the end or when
+    /// memory is used up.
+    pub(super) fn frame(&mut self, page: u64) -> Option<Frame> {
+        if page >= self.pages {
+            return None;
+        }
+        match &mut self.store {
+            Store::Contiguous(first) => Some(first.plus(page)),
+            Store::Lazy(pages) => {
+                let slot = pages.get_mut(usize::try_from(page).ok()?)?;
+                if slot.is_none() {
+                    let frame = frames::allocate()?;
+                    frame.zero();
+                    *slot = Some(frame);
+                }
+                *slot
+            }
+        }
+    }
+
+    /// Whether all its frames exist and follow each other.
+    pub(super) const fn is_contiguous(&self) -> bool {
+        matches!(self.store, Store::Contiguous(_))
+    }
+
+    /// Copies bytes out of it. `false` if they are not all there.
+    pub fn read(&mut self, offset: u64, into: &mut [u8]) -> bool {
+        self.chunks(offset, into.len(), |frame, at, range| {
+            if let Some(part) = into.get_mut(range) {
+                frame.read(at, part);
+            }
+        })
+    }
+
+    /// Copies bytes into it. `false` if it has no room for all of them; some may have been copied then.
+    pub fn write(&mut self, offset: u64, from: &[u8]) -> bool {
+        self.chunks(offset, from.len(), |frame, at, range| {
+            if let Some(part) = from.get(range) {
+                frame.write(at, part);
+            }
+        })
+    }
+
+    /// Calls `each` for the part of every frame that the range touches.
+    fn chunks(
+        &mut self,
+        offset: u64,
+        length: usize,
+        mut each: impl FnMut(Frame, usize, core::ops::Range<usize>),
+    ) -> bool {
+        let mut done = 0;
+        while done < length {
+            let Some(position) = offset.checked_add(done as u64) else { return false };
+            let at = position as usize % FRAME_BYTES;
+            let count = (FRAME_BYTES - at).min(length - done);
+            let Some(frame) = self.frame(position / FRAME_BYTES as u64) else { return false };
+            each(frame, at, done..done + count);
+            done += count;
+        }
+        true
+    }
+
+    fn free(&mut self) {
+        if let Store::Lazy(pages) = &mut self.store {
+            pages.drain(..).flatten().for_each(frames::release);
+        }
+    }
+}
+
+/// Every memory object.
+pub struct MemoryObjects(Arena<MemoryObject>);
+
+impl MemoryObjects {
+    /// None.
+    pub(crate) const fn new() -> Self {
+        Self(Arena::new(MAX_OBJECTS))
+    }
+
+    /// A new zeroed object of `pages` pages with one reference. `owner` has paid for its frames.
+    ///
+    /// # Errors
+    /// When it is too large or the kernel's memory is used up.
+    pub fn create(&mut self, pages: u64, owner: ProcessId) -> Result<ObjectId, OutOfMemory> {
+        if pages == 0 || pages > MAX_PAGES {
+            return Err(OutOfMemory);
+        }
+        let mut slots = Vec::new();
+        let count = usize::try_from(pages).map_err(|_| OutOfMemory)?;
+        slots.try_reserve_exact(count)?;
+        slots.resize(count, None);
+        self.0.insert(MemoryObject { store: Store::Lazy(slots), pages, references: 1, owner: Some(owner) })
+    }
+
+    /// An object for memory that was there before the kernel, with one reference.
+    ///
+    /// # Errors
+    /// When the kernel's memory is used up.
+    pub fn wrap(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
+        self.0.insert(MemoryObject { store: Store::Contiguous(first), pages, references: 1, owner: None })
+    }
+
+    /// The object, unless the id is stale.
+    pub fn get(&self, id: ObjectId) -> Option<&MemoryObject> {
+        self.0.get(id)
+    }
+
+    /// The object, unless the id is stale.
+    pub fn get_mut(&mut self, id: ObjectId) -> Option<&mut MemoryObject> {
+        self.0.get_mut(id)
+    }
+
+    pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut MemoryObject> {
+        self.0.at_mut(index)
+    }
+
+    /// Notes another capability or mapping of it.
+    pub fn add_reference(&mut self, id: ObjectId) {
+        if let Some(object) = self.0.get_mut(id) {
+            object.references += 1;
+        }
+    }
+
+    /// Notes that a capability or mapping of it is gone. After the last, the object is freed; returns who paid for
+    /// it, and for how many frames, then.
+    pub fn drop_reference(&mut self, id: ObjectId) -> Option<(ProcessId, u64)> {
+        let object = self.0.get_mut(id)?;
+        object.references -= 1;
+        if object.references > 0 {
+            return None;
+        }
+        let mut object = self.0.remove(id)?;
+        object.free();
+        Some((object.owner?, object.pages))
+    }
+
+    pub(super) fn id_at(&self, index: u32) -> Option<ObjectId> {
+        self.0.id_at(index)
+    }
+
+    /// Every object's id and frames in use.
+    pub fn iter(&self) -> impl Iterator<Item = (ObjectId, u64)> {
+        self.0.iter().map(|(id, object)| {
+            let frames = match &object.store {
+                Store::Lazy(pages) => pages.iter().flatten().count() as u64,
+                Store::Contiguous(_) => 0,
+            };
+            (id, frames)
+        })
+    }
+}

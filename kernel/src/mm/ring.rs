@@ -1,0 +1,76 @@
+//! A thread's ring as the kernel sees it: three frames, shared with a process that may write anything at any time.
+//! So every access is a single copy, and nothing read is trusted.
+
+use super::{
+    frames::{FRAME_BYTES, Frame},
+    physmap,
+};
+use capos_abi::{
+    COMPLETION_ENTRIES, COMPLETION_OFFSET, CompletionEntry, RING_BYTES, RingHeader, SUBMISSION_ENTRIES,
+    SUBMISSION_OFFSET, SubmissionEntry,
+};
+use core::sync::atomic::Ordering;
+
+/// Frames of a ring.
+pub const RING_FRAMES: usize = RING_BYTES / FRAME_BYTES;
+const _: () = assert!(RING_FRAMES == 3 && SUBMISSION_OFFSET == FRAME_BYTES && COMPLETION_OFFSET == 2 * FRAME_BYTES);
+
+/// The frames of one ring. They belong to the address space of the ring's process and live as long as the thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    frames: [Frame; RING_FRAMES],
+}
+
+impl Ring {
+    pub(crate) const fn new(frames: [Frame; RING_FRAMES]) -> Self {
+        Self { frames }
+    }
+
+    #[inline]
+    fn header(&self) -> &RingHeader {
+        // SAFETY: the frame lives as long as the thread that owns this ring; the header's fields are atomics, so
+        // that concurrent stores by userspace are allowed. Its padding is never read.
+        unsafe { &*physmap::pointer::<RingHeader>(self.frames[0].address()) }
+    }
+
+    /// One past the last submission, as userspace claims.
+    #[inline]
+    pub fn submission_tail(&self) -> u32 {
+        self.header().submission_tail.load(Ordering::Acquire)
+    }
+
+    /// Tells userspace which submissions were taken.
+    #[inline]
+    pub fn set_submission_head(&self, head: u32) {
+        self.header().submission_head.store(head, Ordering::Release);
+    }
+
+    /// Next completion that userspace reads, as it claims.
+    #[inline]
+    pub fn completion_head(&self) -> u32 {
+        self.header().completion_head.load(Ordering::Acquire)
+    }
+
+    /// Tells userspace which completions are there.
+    #[inline]
+    pub fn set_completion_tail(&self, tail: u32) {
+        self.header().completion_tail.store(tail, Ordering::Release);
+    }
+
+    /// The submission at a free-running index.
+    #[inline]
+    pub fn submission(&self, index: u32) -> SubmissionEntry {
+        let slot = (index % SUBMISSION_ENTRIES) as usize;
+        // SAFETY: the slot lies within the frame; the entry is integers only, so any bytes are a value.
+        // Volatile: userspace may write meanwhile, and the copy must not be read twice.
+        unsafe { physmap::pointer::<SubmissionEntry>(self.frames[1].address()).add(slot).read_volatile() }
+    }
+
+    /// Writes the completion at a free-running index.
+    #[inline]
+    pub fn set_completion(&self, index: u32, entry: &CompletionEntry) {
+        let slot = (index % COMPLETION_ENTRIES) as usize;
+        // SAFETY: the slot lies within the frame, which the kernel may write.
+        unsafe { physmap::pointer::<CompletionEntry>(self.frames[2].address()).add(slot).write_volatile(*entry) };
+    }
+}

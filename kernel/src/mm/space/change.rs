@@ -1,0 +1,191 @@
+//! What a process does to its address space.
+
+use super::{AddressSpace, MAX_REGIONS, OWNED, leaf};
+use crate::{
+    arch,
+    mm::{
+        frames::FRAME_BYTES,
+        objects::{MemoryObjects, ObjectId},
+    },
+};
+use alloc::vec::Vec;
+use capos_kernel_core::regions::{Backing, Protection, Region, RegionError};
+
+/// Above this many pages, everything the processor remembers is forgotten at once.
+const FLUSH_PAGES: u64 = 32;
+const PAGE: u64 = FRAME_BYTES as u64;
+
+/// Why a change was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpaceError {
+    /// The range or the protection is not allowed.
+    Region(RegionError),
+    /// The object has no such part.
+    OutsideObject,
+    /// The frame budget or the machine's memory is used up.
+    OutOfMemory,
+}
+
+impl From<RegionError> for SpaceError {
+    fn from(error: RegionError) -> Self {
+        Self::Region(error)
+    }
+}
+
+impl AddressSpace {
+    /// Reserves a range for demand-zero pages. `ceiling` is what its protection may ever become.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub fn reserve(
+        &mut self,
+        address: u64,
+        length: u64,
+        protection: Protection,
+        ceiling: Protection,
+    ) -> Result<u64, SpaceError> {
+        Ok(self.regions.map(address, length, Backing::Anonymous, protection, ceiling)?)
+    }
+
+    /// Maps part of an object.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub fn map_object(
+        &mut self,
+        objects: &mut MemoryObjects,
+        id: ObjectId,
+        part: core::ops::Range<u64>,
+        address: u64,
+        protection: Protection,
+        ceiling: Protection,
+    ) -> Result<u64, SpaceError> {
+        let object = objects.get(id).ok_or(SpaceError::OutsideObject)?;
+        if part.start > part.end || part.end > object.bytes() {
+            return Err(SpaceError::OutsideObject);
+        }
+        if part.start % PAGE != 0 {
+            return Err(RegionError::Unaligned.into());
+        }
+        let length = part.end - part.start;
+        let backing = Backing::Object { object: id.index(), offset: part.start };
+        let start = self.regions.map(address, length, backing, protection, ceiling)?;
+        if !self.note_mapped(objects, id, length) {
+            // Removing what was just added cannot fail: it splits nothing.
+            let _ = self.regions.remove_fixed(start, length);
+            return Err(SpaceError::OutOfMemory);
+        }
+        Ok(start)
+    }
+
+    /// Changes the protection of a range. Contents stay.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub fn protect(&mut self, address: u64, length: u64, protection: Protection) -> Result<(), SpaceError> {
+        self.regions.protect(address, length, protection)?;
+        self.change_leaves(address, address + length, &mut |_, entry| {
+            leaf(entry.frame(), protection, entry.flags() & OWNED)
+        });
+        self.flush(address, length);
+        Ok(())
+    }
+
+    /// Gives back every page in a range. Returns objects of which nothing is mapped any more; dropping those
+    /// references is up to the caller.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub fn unmap(
+        &mut self,
+        objects: &MemoryObjects,
+        address: u64,
+        length: u64,
+    ) -> Result<Vec<ObjectId>, SpaceError> {
+        let mut removed: Vec<Region> = Vec::new();
+        let mut last = Vec::new();
+        let pieces = self.regions.regions().iter().filter(|region| {
+            matches!(region.backing, Backing::Object { .. })
+                && region.end > address
+                && region.start < address.saturating_add(length)
+        });
+        let count = pieces.count().min(MAX_REGIONS);
+        removed.try_reserve_exact(count).map_err(|_| SpaceError::OutOfMemory)?;
+        last.try_reserve_exact(count).map_err(|_| SpaceError::OutOfMemory)?;
+        self.regions.unmap(address, length, |region| {
+            if matches!(region.backing, Backing::Object { .. }) {
+                removed.push(region);
+            }
+        })?;
+        self.clear(address, address + length);
+        self.flush(address, length);
+        for region in removed {
+            if let Backing::Object { object, .. } = region.backing {
+                last.extend(self.note_unmapped(objects, object, region.length()));
+            }
+        }
+        Ok(last)
+    }
+
+    /// Gives back the frames of anonymous pages in a range, which stays reserved and reads as zero.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub fn discard(&mut self, address: u64, length: u64) -> Result<(), SpaceError> {
+        self.regions.check_discard(address, length)?;
+        self.clear(address, address + length);
+        self.flush(address, length);
+        Ok(())
+    }
+
+    /// Maps kernel-filled pages of its own: takes a frame for each page and lets `fill` write it.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub(crate) fn place_fixed(
+        &mut self,
+        address: u64,
+        pages: u64,
+        protection: Protection,
+        mut fill: impl FnMut(u64, crate::mm::frames::Frame),
+    ) -> Result<(), SpaceError> {
+        self.regions.map(address, pages * PAGE, Backing::Fixed, protection, protection)?;
+        for page in 0..pages {
+            let at = address + page * PAGE;
+            let placed = self.take_frame().is_some_and(|frame| {
+                frame.zero();
+                fill(page, frame);
+                let placed = self.place(at, frame, protection);
+                if !placed {
+                    crate::mm::frames::release(frame);
+                    self.budget.refund(1);
+                }
+                placed
+            });
+            if !placed {
+                self.remove_fixed(address, pages);
+                return Err(SpaceError::OutOfMemory);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes kernel-filled pages away again.
+    pub(crate) fn remove_fixed(&mut self, address: u64, pages: u64) {
+        // The range is exactly one region made by `place_fixed`, so nothing is split and nothing can fail.
+        let _ = self.regions.remove_fixed(address, pages * PAGE);
+        self.clear(address, address + pages * PAGE);
+        self.flush(address, pages * PAGE);
+    }
+
+    fn flush(&self, address: u64, length: u64) {
+        if !self.is_loaded() {
+            return;
+        }
+        if length / PAGE > FLUSH_PAGES {
+            arch::flush_user_pages();
+        } else {
+            (address..address + length).step_by(FRAME_BYTES).for_each(arch::flush_page);
+        }
+    }
+}

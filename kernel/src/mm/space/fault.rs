@@ -1,0 +1,164 @@
+//! Filling in pages as they are touched.
+
+use super::{AddressSpace, OWNED, leaf};
+use crate::mm::{
+    frames::{FRAME_BYTES, Frame},
+    objects::MemoryObjects,
+    tables::{self, Entry, index},
+};
+use capos_abi::USER_END;
+use capos_kernel_core::regions::{Backing, Protection, Region};
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+/// What is about to be done to a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// A load.
+    Read,
+    /// A store.
+    Write,
+    /// An instruction fetch.
+    Execute,
+}
+
+/// Why a page cannot be touched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultError {
+    /// Nothing is there, or it may not be used that way.
+    NotAllowed,
+    /// The process's frame budget or the machine's memory is used up.
+    OutOfMemory,
+}
+
+/// Pages of a contiguous object that are mapped together around the one touched.
+const FAULT_AROUND: u64 = 16;
+const PAGE: u64 = FRAME_BYTES as u64;
+
+impl AddressSpace {
+    /// The frame behind `address`, if it is there now and `access` is allowed.
+    #[inline]
+    fn present(&self, address: u64, access: Access) -> Option<Frame> {
+        let entry = self.entry(address)?;
+        let flags = entry.flags();
+        let wanted = match access {
+            Access::Write => Flags::PRESENT | Flags::USER_ACCESSIBLE | Flags::WRITABLE,
+            Access::Read | Access::Execute => Flags::PRESENT | Flags::USER_ACCESSIBLE,
+        };
+        let allowed = flags.contains(wanted)
+            && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE));
+        allowed.then(|| entry.frame())
+    }
+
+    /// The frame behind a user address, filled in if need be.
+    ///
+    /// # Errors
+    /// See [`FaultError`].
+    #[inline]
+    pub(in crate::mm) fn frame_at(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        access: Access,
+    ) -> Result<Frame, FaultError> {
+        if address >= USER_END {
+            return Err(FaultError::NotAllowed);
+        }
+        match self.present(address, access) {
+            Some(frame) => Ok(frame),
+            None => {
+                self.fill(objects, address, access)?;
+                self.present(address, access).ok_or(FaultError::NotAllowed)
+            }
+        }
+    }
+
+    /// Makes `address` usable for `access` if its region allows it.
+    ///
+    /// # Errors
+    /// See [`FaultError`].
+    #[cold]
+    pub fn fill(&mut self, objects: &mut MemoryObjects, address: u64, access: Access) -> Result<(), FaultError> {
+        let region = *self.regions.find(address).ok_or(FaultError::NotAllowed)?;
+        let needed = match access {
+            Access::Read => Protection::READ,
+            Access::Write => Protection::WRITE,
+            Access::Execute => Protection::EXECUTE,
+        };
+        // The processor cannot forbid reads of pages that may be written or executed.
+        if region.protection.is_empty() || (access != Access::Read && !region.protection.contains(needed)) {
+            return Err(FaultError::NotAllowed);
+        }
+        let table = self.table_for(address).ok_or(FaultError::OutOfMemory)?;
+        let slot = index(address, 1);
+        let old = tables::get(table, slot);
+        if old != Entry::EMPTY {
+            // It was hidden by an earlier protection, or another thread was faster.
+            tables::set(table, slot, leaf(old.frame(), region.protection, old.flags() & OWNED));
+            return Ok(());
+        }
+        match region.backing {
+            Backing::Anonymous => {
+                let frame = self.take_frame().ok_or(FaultError::OutOfMemory)?;
+                frame.zero();
+                tables::set(table, slot, leaf(frame, region.protection, OWNED));
+                Ok(())
+            }
+            Backing::Object { object, offset } => {
+                let object = objects.at_mut(object).ok_or(FaultError::NotAllowed)?;
+                let page = address & !(PAGE - 1);
+                let frame = object.frame((offset + (page - region.start)) / PAGE).ok_or(FaultError::OutOfMemory)?;
+                tables::set(table, slot, leaf(frame, region.protection, Flags::empty()));
+                if object.is_contiguous() {
+                    map_around(table, &region, page, frame);
+                }
+                Ok(())
+            }
+            Backing::Fixed => Err(FaultError::NotAllowed),
+        }
+    }
+
+    /// Maps a frame of its own that the kernel filled, within a region made for it.
+    pub(super) fn place(&mut self, address: u64, frame: Frame, protection: Protection) -> bool {
+        let Some(table) = self.table_for(address) else { return false };
+        tables::set(table, index(address, 1), leaf(frame, protection, OWNED));
+        true
+    }
+}
+
+/// Maps the pages around `page` (which lies in `frame`) that share its table and its aligned group.
+fn map_around(table: Frame, region: &Region, page: u64, frame: Frame) {
+    let group = page & !(FAULT_AROUND * PAGE - 1);
+    let start = group.max(region.start);
+    let end = (group + FAULT_AROUND * PAGE).min(region.end);
+    for at in (start..end).step_by(FRAME_BYTES) {
+        if tables::get(table, index(at, 1)) == Entry::EMPTY {
+            let neighbour = frame.plus((at / PAGE).wrapping_sub(page / PAGE));
+            tables::set(table, index(at, 1), leaf(neighbour, region.protection, Flags::empty()));
+        }
+    }
+}
+
+impl AddressSpace {
+    /// Writes to pages whatever their protection, filling them in: for loading a program into anonymous regions.
+    ///
+    /// # Errors
+    /// See [`FaultError`].
+    pub(crate) fn initialize(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        bytes: &[u8],
+    ) -> Result<(), FaultError> {
+        let (mut address, mut rest) = (address, bytes);
+        while !rest.is_empty() {
+            let offset = address as usize % FRAME_BYTES;
+            let (part, after) = rest.split_at(rest.len().min(FRAME_BYTES - offset));
+            self.fill(objects, address, Access::Read)?;
+            let entry = self.entry(address).filter(|entry| entry.flags().contains(OWNED));
+            entry.ok_or(FaultError::NotAllowed)?.frame().write(offset, part);
+            rest = after;
+            address += part.len() as u64;
+        }
+        Ok(())
+    }
+}

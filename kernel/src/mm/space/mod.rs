@@ -1,0 +1,114 @@
+//! Address spaces: the regions that a process arranged, and the page tables that follow them as pages are touched.
+
+mod budget;
+mod change;
+mod fault;
+mod walk;
+
+use super::{
+    frames::{self, Frame},
+    kernel_space,
+    objects::{MemoryObjects, ObjectId},
+    tables::Entry,
+};
+use alloc::vec::Vec;
+use capos_kernel_core::regions::{Protection, RegionMap};
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+pub use budget::FrameBudget;
+pub use change::SpaceError;
+pub use fault::{Access, FaultError};
+
+/// The most regions of one address space.
+const MAX_REGIONS: usize = 4096;
+
+/// Marks entries whose frame belongs to the address space and goes back when the page does.
+const OWNED: Flags = Flags::BIT_9;
+
+/// One process's memory.
+pub struct AddressSpace {
+    root: Frame,
+    regions: RegionMap,
+    /// What it may use and does use.
+    pub budget: FrameBudget,
+    /// Which objects are mapped, with how many bytes.
+    mapped: Vec<(ObjectId, u64)>,
+}
+
+impl AddressSpace {
+    /// An empty address space that may use `frame_limit` frames.
+    pub fn new(frame_limit: u32) -> Option<Self> {
+        let mut budget = FrameBudget::new(frame_limit);
+        if !budget.charge(1) {
+            return None;
+        }
+        let root = frames::allocate()?;
+        root.zero();
+        kernel_space::share_with(root);
+        Some(Self { root, regions: RegionMap::new(MAX_REGIONS), budget, mapped: Vec::new() })
+    }
+
+    /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
+    pub(crate) const fn ended() -> Self {
+        Self { root: Frame::NONE, regions: RegionMap::new(0), budget: FrameBudget::new(0), mapped: Vec::new() }
+    }
+
+    /// Puts its tables into use on this CPU.
+    #[inline]
+    pub(crate) fn load(&self) {
+        // SAFETY: every root shares the kernel's part (share_with).
+        unsafe { crate::arch::load_root(self.root.address()) };
+    }
+
+    fn is_loaded(&self) -> bool {
+        crate::arch::current_root() == self.root.address()
+    }
+
+    /// Its regions.
+    pub const fn regions(&self) -> &RegionMap {
+        &self.regions
+    }
+
+    /// Gives back everything. The tables must not be in use any more. Returns the objects it had mapped, whose
+    /// references are the caller's to drop.
+    pub(crate) fn destroy(mut self) -> Vec<(ObjectId, u64)> {
+        self.free_all_tables();
+        core::mem::take(&mut self.mapped)
+    }
+
+    fn note_mapped(&mut self, objects: &mut MemoryObjects, id: ObjectId, bytes: u64) -> bool {
+        if let Some((_, count)) = self.mapped.iter_mut().find(|(other, _)| *other == id) {
+            *count += bytes;
+            return true;
+        }
+        if self.mapped.try_reserve(1).is_err() {
+            return false;
+        }
+        self.mapped.push((id, bytes));
+        objects.add_reference(id);
+        true
+    }
+
+    /// Notes that bytes of an object are no longer mapped; returns the object if those were the last.
+    fn note_unmapped(&mut self, objects: &MemoryObjects, index: u32, bytes: u64) -> Option<ObjectId> {
+        let id = objects.id_at(index)?;
+        let position = self.mapped.iter().position(|(other, _)| *other == id)?;
+        let (_, count) = self.mapped.get_mut(position)?;
+        *count = count.saturating_sub(bytes);
+        (*count == 0).then(|| self.mapped.swap_remove(position).0)
+    }
+}
+
+/// A last-level entry for `frame` as `protection` allows. Without any protection the entry is not present but
+/// remembers the frame.
+fn leaf(frame: Frame, protection: Protection, owned: Flags) -> Entry {
+    let mut flags = owned | Flags::NO_EXECUTE;
+    if !protection.is_empty() {
+        flags |= Flags::PRESENT | Flags::USER_ACCESSIBLE;
+    }
+    flags.set(Flags::WRITABLE, protection.contains(Protection::WRITE));
+    if protection.contains(Protection::EXECUTE) {
+        flags.remove(Flags::NO_EXECUTE);
+    }
+    Entry::new(frame.address(), flags)
+}

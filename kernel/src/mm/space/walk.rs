@@ -1,0 +1,156 @@
+//! Walking page tables.
+
+use super::{AddressSpace, OWNED};
+use crate::mm::{
+    frames::{self, Frame},
+    kernel_space::FIRST_KERNEL_ENTRY,
+    tables::{self, ENTRIES, Entry, index},
+};
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+const TABLE: Flags =
+    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE);
+
+/// Bytes that one entry at `level` covers.
+const fn span(level: u32) -> u64 {
+    1 << (12 + 9 * (level - 1))
+}
+
+impl AddressSpace {
+    /// The last-level entry for `address`.
+    #[inline]
+    pub(super) fn entry(&self, address: u64) -> Option<Entry> {
+        let mut table = self.root;
+        for level in [4, 3, 2] {
+            let entry = tables::get(table, index(address, level));
+            if !entry.is_present() {
+                return None;
+            }
+            table = entry.frame();
+        }
+        Some(tables::get(table, index(address, 1)))
+    }
+
+    /// The last-level table for `address`, made if it is missing. `None` when the budget or memory is used up.
+    pub(super) fn table_for(&mut self, address: u64) -> Option<Frame> {
+        let mut table = self.root;
+        for level in [4, 3, 2] {
+            let entry = tables::get(table, index(address, level));
+            table = if entry.is_present() {
+                entry.frame()
+            } else {
+                let new = self.take_frame()?;
+                new.zero();
+                tables::set(table, index(address, level), Entry::new(new.address(), TABLE));
+                new
+            };
+        }
+        Some(table)
+    }
+
+    /// A frame, charged to the budget, with whatever it held before.
+    pub(super) fn take_frame(&mut self) -> Option<Frame> {
+        if !self.budget.charge(1) {
+            return None;
+        }
+        let frame = frames::allocate();
+        if frame.is_none() {
+            self.budget.refund(1);
+        }
+        frame
+    }
+
+    fn free_frame(&mut self, frame: Frame) {
+        frames::release(frame);
+        self.budget.refund(1);
+    }
+
+    /// Replaces every last-level entry in `start..end` that is in use.
+    pub(super) fn change_leaves(&mut self, start: u64, end: u64, change: &mut dyn FnMut(u64, Entry) -> Entry) {
+        change_below(self.root, 4, 0, start, end, change);
+    }
+
+    /// Empties `start..end`: frames of its own go back, and so do tables that hold nothing any more.
+    pub(super) fn clear(&mut self, start: u64, end: u64) {
+        self.clear_below(self.root, 4, 0, start, end);
+    }
+
+    fn clear_below(&mut self, table: Frame, level: u32, base: u64, start: u64, end: u64) {
+        for (slot, at) in slots(level, base, start, end) {
+            let entry = tables::get(table, slot);
+            if entry == Entry::EMPTY {
+                continue;
+            }
+            if level == 1 {
+                tables::set(table, slot, Entry::EMPTY);
+                if entry.flags().contains(OWNED) {
+                    self.free_frame(entry.frame());
+                }
+                continue;
+            }
+            self.clear_below(entry.frame(), level - 1, at, start, end);
+            if start <= at && at + span(level) <= end {
+                tables::set(table, slot, Entry::EMPTY);
+                self.free_frame(entry.frame());
+            }
+        }
+    }
+
+    /// Frees every user page of its own, every table, and the root.
+    pub(super) fn free_all_tables(&mut self) {
+        self.clear(0, FIRST_KERNEL_ENTRY as u64 * span(4));
+        self.free_frame(self.root);
+    }
+
+    /// How many frames its tables and its own pages really take.
+    pub fn count_frames(&self) -> u32 {
+        1 + count_below(self.root, 4)
+    }
+}
+
+/// The slots of the table at `level` that stands for `base` and on, which `start..end` touches, with their
+/// addresses.
+fn slots(level: u32, base: u64, start: u64, end: u64) -> impl Iterator<Item = (usize, u64)> {
+    let limit = if level == 4 { FIRST_KERNEL_ENTRY } else { ENTRIES } as u64;
+    let first = (start.saturating_sub(base) / span(level)).min(limit);
+    let last = end.saturating_sub(base).div_ceil(span(level)).min(limit);
+    (first..last).map(move |slot| (slot as usize, base + slot * span(level)))
+}
+
+fn change_below(
+    table: Frame,
+    level: u32,
+    base: u64,
+    start: u64,
+    end: u64,
+    change: &mut dyn FnMut(u64, Entry) -> Entry,
+) {
+    for (slot, at) in slots(level, base, start, end) {
+        let entry = tables::get(table, slot);
+        if entry == Entry::EMPTY {
+            continue;
+        }
+        if level == 1 {
+            tables::set(table, slot, change(at, entry));
+        } else {
+            change_below(entry.frame(), level - 1, at, start, end, change);
+        }
+    }
+}
+
+fn count_below(table: Frame, level: u32) -> u32 {
+    let limit = if level == 4 { FIRST_KERNEL_ENTRY } else { ENTRIES };
+    let mut count = 0;
+    for slot in 0..limit {
+        let entry = tables::get(table, slot);
+        if entry == Entry::EMPTY {
+            continue;
+        }
+        if level > 1 {
+            count += 1 + count_below(entry.frame(), level - 1);
+        } else if entry.flags().contains(OWNED) {
+            count += 1;
+        }
+    }
+    count
+}

@@ -1,0 +1,140 @@
+//! The only way from a user address to memory: a walk through the page tables of the process it belongs to, with
+//! every check that the processor would make.
+
+use super::{
+    frames::FRAME_BYTES,
+    objects::MemoryObjects,
+    space::{Access, AddressSpace},
+};
+use capos_abi::{ErrorCode, USER_END};
+
+/// The part of `length` bytes from `address` that lies in the first page.
+#[inline]
+fn first_part(address: u64, length: usize) -> (usize, usize) {
+    let offset = address as usize % FRAME_BYTES;
+    (offset, length.min(FRAME_BYTES - offset))
+}
+
+#[inline]
+fn check_range(address: u64, length: usize) -> Result<(), ErrorCode> {
+    match address.checked_add(length as u64) {
+        Some(end) if end <= USER_END => Ok(()),
+        _ => Err(ErrorCode::BadAddress),
+    }
+}
+
+impl AddressSpace {
+    /// Copies `into.len()` bytes from user memory.
+    ///
+    /// # Errors
+    /// `BadAddress` when the process could not read all of it.
+    #[inline]
+    pub fn copy_in(&mut self, objects: &mut MemoryObjects, address: u64, into: &mut [u8]) -> Result<(), ErrorCode> {
+        check_range(address, into.len())?;
+        let (mut address, mut rest) = (address, into);
+        while !rest.is_empty() {
+            let (offset, count) = first_part(address, rest.len());
+            let frame = self.frame_at(objects, address, Access::Read).map_err(|_| ErrorCode::BadAddress)?;
+            let (part, after) = rest.split_at_mut(count);
+            frame.read(offset, part);
+            rest = after;
+            address += count as u64;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes to user memory.
+    ///
+    /// # Errors
+    /// `BadAddress` when the process could not write all of it; some may have been written then.
+    #[inline]
+    pub fn copy_out(&mut self, objects: &mut MemoryObjects, address: u64, from: &[u8]) -> Result<(), ErrorCode> {
+        check_range(address, from.len())?;
+        let (mut address, mut rest) = (address, from);
+        while !rest.is_empty() {
+            let (offset, count) = first_part(address, rest.len());
+            let frame = self.frame_at(objects, address, Access::Write).map_err(|_| ErrorCode::BadAddress)?;
+            let (part, after) = rest.split_at(count);
+            frame.write(offset, part);
+            rest = after;
+            address += count as u64;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes from this address space to another.
+    ///
+    /// # Errors
+    /// `Err(true)` when the source could not be read, `Err(false)` when the destination could not be written.
+    #[inline]
+    pub fn copy_across(
+        &mut self,
+        objects: &mut MemoryObjects,
+        from: u64,
+        other: &mut Self,
+        to: u64,
+        length: usize,
+    ) -> Result<(), CopyError> {
+        check_range(from, length).map_err(|_| CopyError::Source)?;
+        check_range(to, length).map_err(|_| CopyError::Destination)?;
+        let mut done = 0;
+        while done < length {
+            let (source, target) = (from + done as u64, to + done as u64);
+            let (source_offset, count) = first_part(source, length - done);
+            let (target_offset, count) = first_part(target, count);
+            let source_frame = self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?;
+            let target_frame = other.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
+            target_frame.copy_from(target_offset, source_frame, source_offset, count);
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes within this address space.
+    ///
+    /// # Errors
+    /// As [`Self::copy_across`].
+    pub fn copy_within(
+        &mut self,
+        objects: &mut MemoryObjects,
+        from: u64,
+        to: u64,
+        length: usize,
+    ) -> Result<(), CopyError> {
+        check_range(from, length).map_err(|_| CopyError::Source)?;
+        check_range(to, length).map_err(|_| CopyError::Destination)?;
+        let mut done = 0;
+        while done < length {
+            let (source, target) = (from + done as u64, to + done as u64);
+            let (source_offset, count) = first_part(source, length - done);
+            let (target_offset, count) = first_part(target, count);
+            let source_frame = self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?;
+            let target_frame = self.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
+            target_frame.copy_from(target_offset, source_frame, source_offset, count);
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Reads a word of user memory.
+    ///
+    /// # Errors
+    /// `BadAddress` when the process could not read it or it is not aligned.
+    pub fn read_u32(&mut self, objects: &mut MemoryObjects, address: u64) -> Result<u32, ErrorCode> {
+        if !address.is_multiple_of(4) {
+            return Err(ErrorCode::BadAddress);
+        }
+        let mut bytes = [0; 4];
+        self.copy_in(objects, address, &mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+}
+
+/// Which side of a copy is at fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CopyError {
+    /// The source could not be read.
+    Source,
+    /// The destination could not be written.
+    Destination,
+}

@@ -1,0 +1,232 @@
+//! Which thread runs: fixed priorities, round robin among equals, direct switch to a thread that was just woken.
+
+mod timer;
+
+use crate::{
+    arch,
+    kernel::Kernel,
+    process::ProcessId,
+    thread::{RunState, ThreadId},
+};
+use capos_kernel_core::run_queue::RunQueue;
+
+/// How long a thread runs before an equal gets its turn.
+const QUANTUM_NS: u64 = 5_000_000;
+
+/// What one CPU does.
+pub(crate) struct Cpu {
+    /// The thread that is running.
+    pub(crate) current: Option<ThreadId>,
+    /// The thread whose processor state is in the registers, even if it waits now.
+    installed: Option<ThreadId>,
+    /// The process whose page tables are in use.
+    loaded: Option<ProcessId>,
+    /// The thread woken last: it runs next if the current one waits, without passing through the queue.
+    handoff: Option<ThreadId>,
+    run_queue: RunQueue,
+    /// When the current thread must make room for an equal; 0 while there is none.
+    quantum_end_ns: u64,
+    /// What the timer is set to; `u64::MAX` while it is off.
+    timer_ns: u64,
+    /// The current thread gives way to its equals.
+    yielding: bool,
+    /// Whether user mode may read the time-stamp counter now.
+    tsc_allowed: bool,
+    /// Since when the installed thread has been running.
+    running_since_tsc: u64,
+}
+
+impl Cpu {
+    pub(crate) const fn new() -> Self {
+        Self {
+            current: None,
+            installed: None,
+            loaded: None,
+            handoff: None,
+            run_queue: RunQueue::new(),
+            quantum_end_ns: 0,
+            timer_ns: u64::MAX,
+            yielding: false,
+            tsc_allowed: false,
+            running_since_tsc: 0,
+        }
+    }
+
+    /// Whether the run queue's records agree with each other.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.run_queue.is_consistent()
+    }
+}
+
+impl Kernel {
+    /// Makes room in the run queue for a new thread.
+    pub(crate) fn admit(&mut self, id: ThreadId) -> bool {
+        self.cpu().run_queue.admit(id.index()).is_ok()
+    }
+
+    fn priority(&self, id: ThreadId) -> u8 {
+        self.threads.get(id).map_or(0, |thread| thread.priority)
+    }
+
+    /// Lets a thread whose state is `Ready` run when its turn comes.
+    #[inline]
+    pub(crate) fn make_ready(&mut self, id: ThreadId) {
+        if let Some(earlier) = self.cpu().handoff.replace(id) {
+            self.enqueue(earlier);
+        }
+    }
+
+    pub(crate) fn enqueue(&mut self, id: ThreadId) {
+        let priority = self.priority(id);
+        self.cpu().run_queue.push_back(id.index(), priority);
+    }
+
+    /// The current thread gives way to its equals.
+    pub fn yield_current(&mut self) {
+        self.cpu().yielding = true;
+    }
+
+    /// Takes a thread that is about to end out of everything here.
+    pub(crate) fn forget_thread(&mut self, id: ThreadId) {
+        let cpu = self.cpu();
+        cpu.run_queue.remove(id.index());
+        for place in [&mut cpu.current, &mut cpu.handoff, &mut cpu.installed] {
+            if *place == Some(id) {
+                *place = None;
+            }
+        }
+    }
+
+    /// Stops using a process's page tables, which are about to be freed.
+    pub(crate) fn forget_address_space(&mut self, id: ProcessId) {
+        if self.cpu().loaded == Some(id) {
+            self.cpu().loaded = None;
+            crate::mm::load_kernel_space();
+        }
+    }
+
+    /// Decides what this CPU does when it leaves the kernel, and prepares the processor for it.
+    #[inline]
+    pub(crate) fn choose_next(&mut self) -> arch::Resume {
+        let cpu = self.cpu();
+        let next = match (cpu.current, cpu.handoff, cpu.yielding) {
+            // Nothing changed, nobody more urgent waits.
+            (Some(current), None, false) if cpu.run_queue.highest().is_none() => Some(current),
+            // The current thread waits and woke just one other: switch straight to it.
+            (None, Some(woken), _) if cpu.run_queue.highest().is_none() => {
+                cpu.handoff = None;
+                Some(woken)
+            }
+            _ => self.choose_among_ready(),
+        };
+        let Some(next) = next else { return self.idle() };
+        if self.cpu().installed != Some(next) {
+            self.switch_to(next);
+        }
+        self.arm_timer(next);
+        match self.threads.get_mut(next) {
+            Some(thread) => arch::Resume::installed(&mut thread.state),
+            None => self.idle(),
+        }
+    }
+
+    /// The general case: compares the current thread, the one woken last, and the queue.
+    fn choose_among_ready(&mut self) -> Option<ThreadId> {
+        if let Some(woken) = self.cpu().handoff {
+            let priority = self.priority(woken);
+            let cpu = self.cpu();
+            let beats_queue = cpu.run_queue.highest().is_none_or(|highest| priority >= highest);
+            if cpu.current.is_none() && beats_queue {
+                cpu.handoff = None;
+                return Some(woken);
+            }
+            cpu.handoff = None;
+            cpu.run_queue.push_back(woken.index(), priority);
+        }
+        let current_priority = self.cpu().current.map(|current| (current, self.priority(current)));
+        let cpu = self.cpu();
+        let highest = cpu.run_queue.highest();
+        let yielding = core::mem::take(&mut cpu.yielding);
+        if let (Some((current, priority)), Some(highest)) = (current_priority, highest) {
+            if highest < priority || (highest == priority && !yielding) {
+                return Some(current);
+            }
+            cpu.current = None;
+            if yielding {
+                cpu.run_queue.push_back(current.index(), priority);
+            } else {
+                cpu.run_queue.push_front(current.index(), priority);
+            }
+            if let Some(thread) = self.threads.get_mut(current) {
+                thread.run_state = RunState::Ready;
+            }
+        } else if let Some((current, _)) = current_priority {
+            return Some(current);
+        }
+        let index = self.cpu().run_queue.pop()?;
+        self.threads.id_at(index)
+    }
+
+    /// Puts `next`'s state into the processor.
+    #[inline]
+    fn switch_to(&mut self, next: ThreadId) {
+        let now_tsc = arch::time::read_tsc();
+        let cpu = self.cpu();
+        let (previous, since) = (cpu.installed, cpu.running_since_tsc);
+        cpu.running_since_tsc = now_tsc;
+        cpu.quantum_end_ns = 0;
+        cpu.installed = Some(next);
+        cpu.current = Some(next);
+        let loaded = cpu.loaded;
+        if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
+            arch::save(&mut thread.state);
+            if let Some(process) = self.processes.get_mut(thread.process) {
+                process.cpu_tsc += now_tsc - since;
+            }
+        }
+        let Some(thread) = self.threads.get_mut(next) else { return };
+        thread.run_state = RunState::Running;
+        arch::install(&mut thread.state);
+        if loaded != Some(thread.process)
+            && let Some(process) = self.processes.get_mut(thread.process)
+        {
+            process.space.load();
+            let (id, allow) = (thread.process, process.may_read_tsc);
+            let cpu = self.cpu();
+            cpu.loaded = Some(id);
+            if cpu.tsc_allowed != allow {
+                cpu.tsc_allowed = allow;
+                arch::allow_user_tsc(allow);
+            }
+        }
+    }
+
+    /// Lets the current process read the time-stamp counter from user mode.
+    pub fn allow_tsc(&mut self, id: ProcessId) {
+        if let Some(process) = self.processes.get_mut(id) {
+            process.may_read_tsc = true;
+        }
+        let cpu = self.cpu();
+        if cpu.loaded == Some(id) && !cpu.tsc_allowed {
+            cpu.tsc_allowed = true;
+            arch::allow_user_tsc(true);
+        }
+    }
+
+    /// Nothing is ready.
+    #[cold]
+    fn idle(&mut self) -> arch::Resume {
+        let now_tsc = arch::time::read_tsc();
+        let cpu = self.cpu();
+        let (previous, since) = (cpu.installed.take(), cpu.running_since_tsc);
+        if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
+            arch::save(&mut thread.state);
+            if let Some(process) = self.processes.get_mut(thread.process) {
+                process.cpu_tsc += now_tsc - since;
+            }
+        }
+        arch::install_none();
+        self.arm_idle_timer();
+        arch::Resume::IDLE
+    }
+}

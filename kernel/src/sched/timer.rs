@@ -1,0 +1,73 @@
+//! The timer interrupt: set only when something is due.
+
+use super::QUANTUM_NS;
+use crate::{
+    arch,
+    kernel::{Kernel, TimerEvent},
+    thread::{RunState, ThreadId, Wait},
+};
+use capos_abi::ErrorCode;
+
+impl Kernel {
+    /// Makes the timer interrupt come at the next deadline, or when `running` must make room for an equal.
+    #[inline]
+    pub(super) fn arm_timer(&mut self, running: ThreadId) {
+        let priority = self.priority(running);
+        let cpu = self.cpu();
+        let mut due = u64::MAX;
+        if cpu.run_queue.highest().is_some_and(|highest| highest >= priority) {
+            if cpu.quantum_end_ns == 0 {
+                cpu.quantum_end_ns = arch::time::now_ns() + QUANTUM_NS;
+            }
+            due = cpu.quantum_end_ns;
+        }
+        self.arm_for(due);
+    }
+
+    /// Makes the timer interrupt come at the next deadline.
+    pub(super) fn arm_idle_timer(&mut self) {
+        self.arm_for(u64::MAX);
+    }
+
+    #[inline]
+    fn arm_for(&mut self, due_ns: u64) {
+        let due_ns = self.timers.next_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
+        let cpu = self.cpu();
+        // An interrupt that comes too early does no harm and is cheaper than setting the timer again.
+        if due_ns < cpu.timer_ns {
+            cpu.timer_ns = due_ns;
+            arch::apic::set_timer(due_ns.saturating_sub(arch::time::now_ns()));
+        }
+    }
+
+    /// Handles the timer interrupt.
+    pub(crate) fn timer_interrupt(&mut self) {
+        let now = arch::time::now_ns();
+        let cpu = self.cpu();
+        cpu.timer_ns = u64::MAX;
+        if cpu.quantum_end_ns != 0 && cpu.quantum_end_ns <= now {
+            cpu.quantum_end_ns = 0;
+            cpu.yielding = true;
+        }
+        while let Some(event) = self.timers.pop_expired(now) {
+            match event {
+                TimerEvent::Thread(id) => self.deadline_passed(id),
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self, id: ThreadId) {
+        let Some(thread) = self.threads.get_mut(id) else { return };
+        thread.deadline = None;
+        match thread.run_state {
+            RunState::Waiting(Wait::Futex(_)) => {
+                self.leave_futex(id);
+                self.wake(id, -i64::from(ErrorCode::TimedOut as i32));
+            }
+            RunState::Waiting(Wait::Completions(_)) => {
+                self.wake(id, 0);
+            }
+            RunState::Ready | RunState::Running => {}
+        }
+    }
+}

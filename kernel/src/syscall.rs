@@ -1,0 +1,51 @@
+//! System calls (capos_abi::Syscall).
+
+use crate::{kernel::Kernel, process::ExitCause};
+use capos_abi::{ErrorCode, Syscall};
+
+/// What the caller gets for an error.
+#[inline]
+pub fn failure(error: ErrorCode) -> i64 {
+    -i64::from(error as i32)
+}
+
+/// Carries out the system call `number` for the current thread.
+#[inline]
+pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
+    let [first, second, third] = arguments;
+    let result = match Syscall::from_raw(number) {
+        Some(Syscall::CapEnter) => failure(ErrorCode::Unimplemented),
+        Some(Syscall::ThreadExit) => return kernel.exit_thread(first),
+        Some(Syscall::ProcessExit) => return exit_process(kernel, first),
+        Some(Syscall::FaultReturn) => match kernel.fault_return(first) {
+            Ok(()) => return,
+            Err(error) => failure(error),
+        },
+        Some(Syscall::FutexWait) => match u32::try_from(second) {
+            Ok(expected) => kernel.futex_wait(first, expected, third).map_or_else(failure, |()| 0),
+            Err(_) => failure(ErrorCode::InvalidArgument),
+        },
+        Some(Syscall::FutexWake) => wake(kernel, first, second),
+        Some(Syscall::Yield) => {
+            kernel.yield_current();
+            0
+        }
+        None => failure(ErrorCode::InvalidOpcode),
+    };
+    kernel.set_current_result(result);
+}
+
+fn exit_process(kernel: &mut Kernel, status: u64) {
+    let id = kernel.current_process();
+    // The status is the low 32 bits, as C's `int` is.
+    #[expect(clippy::cast_possible_truncation, reason = "the status is the low half of the register")]
+    let status = status as i32;
+    if let Some(id) = id {
+        kernel.end_process(id, ExitCause::Exited(status));
+    }
+}
+
+fn wake(kernel: &mut Kernel, word: u64, count: u64) -> i64 {
+    let Some(process) = kernel.current_process() else { return 0 };
+    kernel.wake_futex(process, word, u32::try_from(count).unwrap_or(u32::MAX)).into()
+}

@@ -1,0 +1,137 @@
+//! How threads come and go.
+
+use super::{RunState, Thread, ThreadId};
+use crate::{
+    arch::ThreadState,
+    kernel::Kernel,
+    mm::{RING_FRAMES, Ring, frames::Frame},
+    process::{ExitCause, ProcessId},
+};
+use alloc::boxed::Box;
+use capos_abi::{RING_AREA, RING_STRIDE, USER_END};
+use capos_kernel_core::regions::Protection;
+
+/// What a new thread begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct NewThread {
+    /// Its first instruction.
+    pub entry: u64,
+    /// Its stack pointer.
+    pub stack: u64,
+    /// RSI; RDI holds the address of its ring.
+    pub argument: u64,
+    /// FS base.
+    pub thread_pointer: u64,
+    /// 1 to 31, at most what the process may use.
+    pub priority: u8,
+}
+
+/// Why a thread could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpawnThreadError {
+    /// An address lies outside user space, or the priority is not allowed.
+    InvalidArgument,
+    /// The process has as many threads as it may have, or as many frames.
+    BudgetExceeded,
+    /// The process has ended.
+    Ended,
+}
+
+impl Kernel {
+    /// Makes a thread in a process and lets it run. Returns it and the address of its ring.
+    ///
+    /// # Errors
+    /// See [`SpawnThreadError`].
+    pub fn spawn_thread(
+        &mut self,
+        process_id: ProcessId,
+        new: NewThread,
+    ) -> Result<(ThreadId, u64), SpawnThreadError> {
+        let process = self.processes.get_mut(process_id).ok_or(SpawnThreadError::Ended)?;
+        if process.end.is_some() {
+            return Err(SpawnThreadError::Ended);
+        }
+        let addresses = [new.entry, new.stack, new.thread_pointer];
+        if addresses.iter().any(|&address| address >= USER_END)
+            || new.priority == 0
+            || new.priority > process.priority_limit
+        {
+            return Err(SpawnThreadError::InvalidArgument);
+        }
+        let slot = process.free_thread_slot().ok_or(SpawnThreadError::BudgetExceeded)?;
+        let ring_address = RING_AREA + u64::from(slot) * RING_STRIDE;
+        let mut frames = [None::<Frame>; RING_FRAMES];
+        process
+            .space
+            .place_fixed(ring_address, RING_FRAMES as u64, Protection::READ | Protection::WRITE, |page, frame| {
+                if let Some(place) = frames.get_mut(page as usize) {
+                    *place = Some(frame);
+                }
+            })
+            .map_err(|_| SpawnThreadError::BudgetExceeded)?;
+        let [Some(first), Some(second), Some(third)] = frames else {
+            return Err(SpawnThreadError::BudgetExceeded);
+        };
+        let state = ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer);
+        let id = self.threads.insert(Thread {
+            process: process_id,
+            slot,
+            priority: new.priority,
+            run_state: RunState::Ready,
+            ring: Ring::new([first, second, third]),
+            state: Box::new(state),
+            deadline: None,
+            fault_stack: (0, 0),
+        });
+        let id = match id {
+            Ok(id) if self.admit(id) => id,
+            other => {
+                if let Ok(id) = other {
+                    self.threads.remove(id);
+                }
+                if let Some(process) = self.processes.get_mut(process_id) {
+                    process.space.remove_fixed(ring_address, RING_FRAMES as u64);
+                }
+                return Err(SpawnThreadError::BudgetExceeded);
+            }
+        };
+        if let Some(process) = self.processes.get_mut(process_id) {
+            process.set_thread(slot, Some(id));
+        }
+        self.enqueue(id);
+        Ok((id, ring_address))
+    }
+
+    /// Takes a thread away: out of the queues and its process, with its ring.
+    pub(crate) fn remove_thread(&mut self, id: ThreadId) {
+        self.leave_futex(id);
+        self.forget_thread(id);
+        let Some(thread) = self.threads.remove(id) else { return };
+        if let Some(timer) = thread.deadline {
+            self.timers.cancel(timer);
+        }
+        if let Some(process) = self.processes.get_mut(thread.process) {
+            process.set_thread(thread.slot, None);
+            let ring = RING_AREA + u64::from(thread.slot) * RING_STRIDE;
+            process.space.remove_fixed(ring, RING_FRAMES as u64);
+        }
+    }
+
+    /// `ThreadExit`: ends the calling thread, then clears `word` (unless null) and wakes who waits for it.
+    pub fn exit_thread(&mut self, word: u64) {
+        let Some(id) = self.cpu().current else { return };
+        let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
+        self.remove_thread(id);
+        let Some(process) = self.processes.get_mut(process_id) else { return };
+        if process.thread_count() == 0 {
+            self.end_process(process_id, ExitCause::Exited(0));
+            return;
+        }
+        if word != 0 && word.is_multiple_of(4) {
+            // A word that cannot be written is the process's own mistake; nobody is left to be told.
+            if process.space.copy_out(&mut self.objects, word, &0_u32.to_le_bytes()).is_ok() {
+                self.wake_futex(process_id, word, u32::MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Threads: what they wait for, and how they come and go.
+
+mod futex;
+mod lifecycle;
+mod wait;
+
+use crate::{arch::ThreadState, kernel::TimerEvent, mm::Ring, process::ProcessId};
+use alloc::boxed::Box;
+use capos_kernel_core::{arena::Id, timers::TimerId};
+
+pub use lifecycle::{NewThread, SpawnThreadError};
+pub use wait::Wait;
+
+/// Names a thread.
+pub type ThreadId = Id<Thread>;
+
+/// Whether a thread runs, could run, or waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RunState {
+    /// Wants to run.
+    Ready,
+    /// Runs, or will when its CPU leaves the kernel.
+    Running,
+    /// Waits.
+    Waiting(Wait),
+}
+
+/// A thread's control block. It is all there is of a thread that does not run.
+pub struct Thread {
+    /// The process it belongs to.
+    pub process: ProcessId,
+    /// Its place in its process, which is also its ring's.
+    pub slot: u32,
+    /// 1 to 31; higher runs first.
+    pub priority: u8,
+    /// What it does.
+    pub run_state: RunState,
+    /// Its ring.
+    pub ring: Ring,
+    /// Its processor state.
+    pub(crate) state: Box<ThreadState>,
+    /// Ends its wait.
+    pub(crate) deadline: Option<TimerId<TimerEvent>>,
+    /// Where its faults are handled: start and length; 0 length for its own stack.
+    pub fault_stack: (u64, u64),
+}
