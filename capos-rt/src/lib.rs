@@ -1,0 +1,25 @@
+//! The userspace runtime of capOS.
+//!
+//! A program is an ordinary `fn main()` that links this crate (`use capos_rt as _;` is enough). It starts the
+//! process, gives the standard library its platform, and turns the capabilities that the process was granted
+//! into ordinary Cap'n Proto clients.
+//!
+//! `unsafe` stands only in the modules that meet the kernel or hand memory to it: `arch`, `ring`,
+//! `message::arena`, `message::exchange`, `local`, `bootstrap`, `platform`,
+//! `runtime::endpoint` and `testing`.
+
+pub mod arch;
+mod bootstrap;
+mod local;
+mod message;
+mod methods;
+#[cfg(target_os = "hermit")]
+mod platform;
+pub mod ring;
+mod runtime;
+#[cfg(not(target_os = "hermit"))]
+pub mod testing;
+
+pub use capos_abi as abi;
+pub use capos_schema as schema;
+pub use runtime::*;

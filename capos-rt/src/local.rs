@@ -1,0 +1,138 @@
+//! What belongs to one thread: its ring and everything that runs on it.
+#![expect(unsafe_code, reason = "a thread finds its state through a pointer that it set itself")]
+
+use crate::message::{Buffer, retire};
+use crate::ring::Ring;
+use crate::runtime::{Executor, Operations, Servers};
+use capos_abi::{CompletionEntry, NO_DEADLINE, SUBMISSION_ENTRIES, SubmissionEntry};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::ptr;
+
+/// User data of operations whose completion nobody waits for.
+pub(crate) const IGNORED: u64 = u64::MAX - 1;
+
+/// Entries submitted by one `submit` before the kernel is entered.
+const FULL: u32 = SUBMISSION_ENTRIES - 2;
+
+/// A thread's state. It stays where it is from [`enter`] until the thread ends.
+pub(crate) struct Local {
+    ring: RefCell<Ring>,
+    /// Entries that found the submission queue full, oldest first.
+    backlog: RefCell<VecDeque<SubmissionEntry>>,
+    pub(crate) buffers: RefCell<Vec<Box<Buffer>>>,
+    pub(crate) operations: Operations,
+    pub(crate) executor: Executor,
+    pub(crate) servers: Servers,
+}
+
+thread_local! {
+    static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) };
+}
+
+impl Local {
+    pub(crate) fn new(ring: Ring) -> Self {
+        Self {
+            ring: RefCell::new(ring),
+            backlog: RefCell::default(),
+            buffers: RefCell::default(),
+            operations: Operations::default(),
+            executor: Executor::default(),
+            servers: Servers::default(),
+        }
+    }
+
+    /// Hands an entry to the kernel at the next [`wait`](Self::wait) or [`poll`](Self::poll). What its addresses
+    /// lead to is kept by `operations` until it has completed.
+    pub(crate) fn submit(&self, entry: SubmissionEntry) {
+        let mut backlog = self.backlog.borrow_mut();
+        if !backlog.is_empty() || self.ring.borrow().unsubmitted() >= FULL {
+            backlog.push_back(entry);
+            return;
+        }
+        // SAFETY: every caller in this crate keeps the entry's buffers in `operations` until its completion.
+        if unsafe { self.ring.borrow_mut().push(&entry) }.is_err() {
+            backlog.push_back(entry);
+        }
+    }
+
+    /// Submits what is pending and waits for a completion or the deadline.
+    pub(crate) fn wait(&self, deadline_ns: u64) {
+        self.enter(1, deadline_ns);
+    }
+
+    /// Submits what is pending, without waiting. Enters the kernel only if there is something to submit.
+    pub(crate) fn poll(&self) {
+        if self.ring.borrow().unsubmitted() != 0 {
+            self.enter(0, NO_DEADLINE);
+        }
+    }
+
+    fn enter(&self, wait_for: u32, deadline_ns: u64) {
+        loop {
+            let more = self.refill();
+            let wait_for = if more { 0 } else { wait_for };
+            let entered = self.ring.borrow_mut().enter(wait_for, deadline_ns);
+            // Only corrupt indices make entering fail, and nothing can go on without the ring.
+            assert!(entered.is_ok(), "the ring is unusable: {entered:?}");
+            if !more || self.ring.borrow().unread() != 0 {
+                return;
+            }
+        }
+    }
+
+    /// Moves the backlog into the queue as far as it fits; true if some is left.
+    fn refill(&self) -> bool {
+        let mut backlog = self.backlog.borrow_mut();
+        while let Some(entry) = backlog.front() {
+            let mut ring = self.ring.borrow_mut();
+            // SAFETY: as in `submit`.
+            if ring.unsubmitted() >= FULL || unsafe { ring.push(entry) }.is_err() {
+                return true;
+            }
+            backlog.pop_front();
+        }
+        false
+    }
+
+    /// Whether the kernel has taken every entry.
+    pub(crate) fn all_submitted(&self) -> bool {
+        self.backlog.borrow().is_empty() && self.ring.borrow().unsubmitted() == 0
+    }
+
+    /// The oldest unread completion.
+    pub(crate) fn completion(&self) -> Option<CompletionEntry> {
+        self.ring.borrow_mut().pop()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        LOCAL.set(ptr::null());
+        retire(self.buffers.take());
+    }
+}
+
+/// Makes `local` the calling thread's state.
+pub(crate) fn enter(local: &'static Local) {
+    LOCAL.set(local);
+}
+
+/// The calling thread's state, if it has one.
+pub(crate) fn try_current() -> Option<&'static Local> {
+    // SAFETY: only `enter` sets the pointer, from a reference that is valid until `Local::drop` clears it;
+    // `Local` is not `Sync`, so the reference cannot leave the thread.
+    unsafe { LOCAL.get().as_ref() }
+}
+
+/// The calling thread's state.
+pub(crate) fn current() -> &'static Local {
+    let local = try_current();
+    assert!(local.is_some(), "this thread was not started by the capOS runtime");
+    local.unwrap_or_else(|| unreachable!())
+}
+
+/// Uses the calling thread's ring. `f` must not allocate, because the heap uses the ring too.
+pub(crate) fn with_ring<T>(f: impl FnOnce(&mut Ring) -> T) -> T {
+    f(&mut current().ring.borrow_mut())
+}

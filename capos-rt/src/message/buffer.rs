@@ -1,0 +1,193 @@
+//! Message buffers: taken from a pool of the thread's, given back when dropped.
+#![expect(unsafe_code, reason = "reads memory that the kernel has written")]
+
+use super::arena::Arena;
+use crate::local;
+use capnp::any_pointer;
+use capos_abi::{CapDescriptor, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS};
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use std::alloc::{alloc_zeroed, handle_alloc_error};
+use std::slice;
+
+const MESSAGE_BYTES: usize = MAX_MESSAGE_BYTES as usize;
+/// Behind the message: capabilities to send, then capabilities received.
+const DESCRIPTORS_OFFSET: usize = MESSAGE_BYTES;
+const HANDLES_OFFSET: usize = MESSAGE_BYTES + 2048;
+const BUFFER_BYTES: usize = MESSAGE_BYTES + 4096;
+/// Buffers allocated at once. Pages are only used once they are touched.
+const BATCH: usize = 8;
+
+const _: () = assert!(MAX_MESSAGE_CAPS as usize * size_of::<CapDescriptor>() <= HANDLES_OFFSET - DESCRIPTORS_OFFSET);
+const _: () = assert!(MAX_MESSAGE_CAPS as usize * 8 <= BUFFER_BYTES - HANDLES_OFFSET);
+
+/// Memory for one message and the capabilities beside it.
+pub(crate) struct Buffer {
+    memory: NonNull<u8>,
+    arena: Arena,
+    /// Bytes at the start that someone other than the arena wrote.
+    foreign_bytes: usize,
+    /// Whether `arena` has been built in since its memory was last zero.
+    built: bool,
+}
+
+/// A [`Buffer`] in use.
+pub(crate) struct Message {
+    buffer: Option<Box<Buffer>>,
+}
+
+impl Message {
+    /// A message buffer from the pool.
+    pub(crate) fn new() -> Self {
+        let pooled = local::current().buffers.borrow_mut().pop();
+        Self { buffer: Some(pooled.unwrap_or_else(allocate)) }
+    }
+
+    #[inline]
+    fn buffer(&self) -> &Buffer {
+        match &self.buffer {
+            Some(buffer) => buffer,
+            None => unreachable!("only drop takes the buffer"),
+        }
+    }
+
+    #[inline]
+    fn buffer_mut(&mut self) -> &mut Buffer {
+        match &mut self.buffer {
+            Some(buffer) => buffer,
+            None => unreachable!("only drop takes the buffer"),
+        }
+    }
+
+    /// Starts an empty message to build.
+    pub(crate) fn begin(&mut self) {
+        let buffer = self.buffer_mut();
+        if buffer.built || buffer.foreign_bytes != 0 {
+            buffer.arena.clear(buffer.foreign_bytes);
+            buffer.foreign_bytes = 0;
+        }
+        buffer.built = true;
+    }
+
+    /// The root of the message under construction, after [`begin`](Self::begin).
+    pub(crate) fn root(&mut self) -> any_pointer::Builder<'_> {
+        self.buffer_mut().arena.root()
+    }
+
+    /// The root of what was built.
+    pub(crate) fn built_root(&self) -> capnp::Result<any_pointer::Reader<'_>> {
+        self.buffer().arena.built_root()
+    }
+
+    /// Completes what was built; its length in bytes unless it is too large to send.
+    pub(crate) fn finish(&mut self) -> Option<u32> {
+        self.buffer_mut().arena.finish()
+    }
+
+    /// Where the message stands.
+    pub(crate) fn address(&self) -> u64 {
+        self.buffer().memory.as_ptr() as u64
+    }
+
+    /// Where handles of incoming capabilities are to be written.
+    pub(crate) fn handles_address(&self) -> u64 {
+        self.address() + HANDLES_OFFSET as u64
+    }
+
+    /// Says that up to `length` bytes were written from outside.
+    pub(crate) fn note_foreign(&mut self, length: u32) {
+        let buffer = self.buffer_mut();
+        buffer.foreign_bytes = buffer.foreign_bytes.max((length as usize).min(MESSAGE_BYTES));
+    }
+
+    /// The first `length` bytes.
+    pub(crate) fn bytes(&self, length: usize) -> &[u8] {
+        // SAFETY: the buffer is that long and initialised. The kernel writes it only during an operation, and
+        // while one is under way the operation owns the `Message`.
+        unsafe { slice::from_raw_parts(self.buffer().memory.as_ptr(), length.min(MESSAGE_BYTES)) }
+    }
+
+    /// Replaces the contents by `text`, cut to the buffer's size; returns the length.
+    pub(crate) fn set_text(&mut self, text: &str) -> u32 {
+        let length = text.floor_char_boundary(text.len().min(MESSAGE_BYTES));
+        self.note_foreign(length as u32);
+        // SAFETY: the buffer is at least that long, and `&mut self` means nothing reads it.
+        unsafe { self.buffer().memory.copy_from_nonoverlapping(NonNull::from(text.as_bytes()).cast(), length) };
+        length as u32
+    }
+
+    /// The first `count` received handles.
+    pub(crate) fn handles(&self, count: usize) -> &[u64] {
+        // SAFETY: the handle area is aligned, initialised and at least MAX_MESSAGE_CAPS long; see `bytes`.
+        unsafe {
+            let handles = self.buffer().memory.add(HANDLES_OFFSET).cast::<u64>();
+            slice::from_raw_parts(handles.as_ptr(), count.min(MAX_MESSAGE_CAPS as usize))
+        }
+    }
+
+    /// Writes the descriptor of capability `index`; ignores an index over the limit.
+    pub(crate) fn set_descriptor(&mut self, index: usize, descriptor: CapDescriptor) {
+        if index < MAX_MESSAGE_CAPS as usize {
+            // SAFETY: the descriptor area is aligned and MAX_MESSAGE_CAPS long.
+            unsafe {
+                self.buffer().memory.add(DESCRIPTORS_OFFSET).cast::<CapDescriptor>().add(index).write(descriptor);
+            }
+        }
+    }
+
+    /// Where the descriptors stand.
+    pub(crate) fn descriptors_address(&self) -> u64 {
+        self.address() + DESCRIPTORS_OFFSET as u64
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        if let (Some(buffer), Some(local)) = (self.buffer.take(), local::try_current()) {
+            local.buffers.borrow_mut().push(buffer);
+        }
+    }
+}
+
+/// Fills the pool with a batch and returns one more. Batches live until the process ends: a thread hands its
+/// buffers to the process when it ends.
+fn allocate() -> Box<Buffer> {
+    if let Some(buffer) = spare().pop() {
+        return buffer.0;
+    }
+    let Ok(layout) = Layout::from_size_align(BUFFER_BYTES * BATCH, 4096) else {
+        unreachable!("a constant layout");
+    };
+    // SAFETY: the layout is not empty.
+    let Some(batch) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+    let buffer = |index: usize| {
+        // SAFETY: the index is below BATCH, so memory of its own is there, zero, aligned and never freed.
+        unsafe {
+            let memory = batch.add(index * BUFFER_BYTES);
+            let arena = Arena::new(memory, MESSAGE_BYTES);
+            Box::new(Buffer { memory, arena, foreign_bytes: 0, built: false })
+        }
+    };
+    let mut pool = local::current().buffers.borrow_mut();
+    pool.extend((1..BATCH).rev().map(buffer));
+    buffer(0)
+}
+
+/// Buffers of threads that have ended.
+struct Spare(Box<Buffer>);
+
+// SAFETY: a spare buffer is memory that nothing else refers to.
+unsafe impl Send for Spare {}
+
+static SPARE: std::sync::Mutex<Vec<Spare>> = std::sync::Mutex::new(Vec::new());
+
+fn spare() -> std::sync::MutexGuard<'static, Vec<Spare>> {
+    SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Keeps the buffers of a thread that ends for others.
+pub(crate) fn retire(buffers: Vec<Box<Buffer>>) {
+    if !buffers.is_empty() {
+        spare().extend(buffers.into_iter().map(Spare));
+    }
+}

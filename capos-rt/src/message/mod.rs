@@ -1,0 +1,9 @@
+//! Messages where the kernel reads and writes them: single segments built in place.
+
+mod arena;
+mod buffer;
+mod received;
+
+pub(crate) use arena::Arena;
+pub(crate) use buffer::{Buffer, Message, retire};
+pub(crate) use received::{CapTable, Received};

@@ -1,0 +1,104 @@
+//! The process's address space, below the heap: no call here allocates.
+
+use crate::bootstrap;
+use crate::methods::{MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP, Method};
+use crate::ring::{Reply, SyncBuffer};
+use capnp::traits::ImbueMut;
+use capos_abi::{ErrorCode, Handle, PAGE_SIZE};
+use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
+
+/// Room for the largest parameters (mapObject) and results here.
+type Buffer = SyncBuffer<16, 24>;
+
+/// How pages may be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    None,
+    Read,
+    ReadWrite,
+}
+
+impl Access {
+    fn fill(self, mut protection: protection::Builder<'_>) {
+        protection.set_read(self != Self::None);
+        protection.set_write(self == Self::ReadWrite);
+    }
+}
+
+/// `length` rounded up to whole pages; saturates.
+pub(super) fn whole_pages(length: usize) -> usize {
+    length.checked_next_multiple_of(PAGE_SIZE as usize).unwrap_or(usize::MAX & !(PAGE_SIZE as usize - 1))
+}
+
+fn call<'a>(
+    buffer: &'a mut Buffer,
+    method: Method,
+    object: Option<Handle>,
+    fill: impl FnOnce(capnp::any_pointer::Builder<'_>),
+) -> Result<Reply<'a>, ErrorCode> {
+    let memory = bootstrap::get().ok_or(ErrorCode::BadCapability)?.virtual_memory();
+    buffer.call(memory, method, object, fill)
+}
+
+/// Reserves demand-zero pages where the kernel chooses.
+pub(super) fn reserve(length: usize, access: Access) -> Result<usize, ErrorCode> {
+    let mut buffer = Buffer::new();
+    let reply = call(&mut buffer, MEMORY_RESERVE, None, |root| {
+        let mut params = root.init_as::<virtual_memory::reserve_params::Builder<'_>>();
+        params.set_length(length as u64);
+        access.fill(params.init_protection());
+    })?;
+    reply
+        .read(|root| Ok(root.get_as::<virtual_memory::reserve_results::Reader<'_>>()?.get_address()))
+        .map(|address| address as usize)
+        .ok_or(ErrorCode::BadMessage)
+}
+
+/// Changes what may be done with pages.
+pub(super) fn protect(address: usize, length: usize, access: Access) -> Result<(), ErrorCode> {
+    call(&mut Buffer::new(), MEMORY_PROTECT, None, |root| {
+        let mut params = root.init_as::<virtual_memory::protect_params::Builder<'_>>();
+        params.set_address(address as u64);
+        params.set_length(length as u64);
+        access.fill(params.init_protection());
+    })
+    .map(drop)
+}
+
+/// Gives back a range.
+pub(super) fn unmap(address: usize, length: usize) -> Result<(), ErrorCode> {
+    call(&mut Buffer::new(), MEMORY_UNMAP, None, |root| {
+        let mut params = root.init_as::<virtual_memory::unmap_params::Builder<'_>>();
+        params.set_address(address as u64);
+        params.set_length(length as u64);
+    })
+    .map(drop)
+}
+
+/// Gives back the frames of a range, which stays reserved and reads as zero.
+pub(super) fn discard(address: usize, length: usize) -> Result<(), ErrorCode> {
+    call(&mut Buffer::new(), MEMORY_DISCARD, None, |root| {
+        let mut params = root.init_as::<virtual_memory::discard_params::Builder<'_>>();
+        params.set_address(address as u64);
+        params.set_length(length as u64);
+    })
+    .map(drop)
+}
+
+/// Maps the first `length` bytes of `object` for reading.
+pub(super) fn map_read_only(object: Handle, length: usize) -> Result<usize, ErrorCode> {
+    let mut buffer = Buffer::new();
+    let reply = call(&mut buffer, MEMORY_MAP_OBJECT, Some(object), |mut root| {
+        let mut table = Vec::new();
+        let mut root = root.reborrow();
+        root.imbue_mut(&mut table);
+        let mut params = root.init_as::<virtual_memory::map_object_params::Builder<'_>>();
+        params.set_length(length as u64);
+        Access::Read.fill(params.reborrow().init_protection());
+        params.set_object(crate::runtime::borrowed_client::<memory_object::Client>(object));
+    })?;
+    reply
+        .read(|root| Ok(root.get_as::<virtual_memory::map_object_results::Reader<'_>>()?.get_address()))
+        .map(|address| address as usize)
+        .ok_or(ErrorCode::BadMessage)
+}

@@ -1,0 +1,162 @@
+#![expect(unsafe_code, reason = "the queues are memory shared with the kernel")]
+
+use crate::arch::{self, Port};
+use capos_abi::{
+    COMPLETION_ENTRIES, COMPLETION_OFFSET, CompletionEntry, ErrorCode, NO_DEADLINE, RingHeader, SUBMISSION_ENTRIES,
+    SUBMISSION_OFFSET, SubmissionEntry,
+};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
+
+/// The submission queue has no free entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingFull;
+
+/// User data of a completion that was already taken out of order.
+const TAKEN: u64 = u64::MAX;
+
+/// One thread's submission and completion queues.
+///
+/// Not `Send`: the kernel ties a ring to its thread.
+pub struct Ring {
+    base: NonNull<u8>,
+    port: Port,
+    submission_tail: u32,
+    completion_head: u32,
+}
+
+impl Ring {
+    /// Takes over the ring at `base`.
+    ///
+    /// # Safety
+    /// `base` must be the calling thread's ring, [`capos_abi::RING_BYTES`] of memory laid out as `capos_abi`
+    /// says, valid as long as the thread lives, and used by no other `Ring`.
+    #[must_use]
+    pub unsafe fn new(base: NonNull<u8>, port: Port) -> Self {
+        let mut ring = Self { base, port, submission_tail: 0, completion_head: 0 };
+        ring.submission_tail = ring.header().submission_tail.load(Ordering::Relaxed);
+        ring.completion_head = ring.header().completion_head.load(Ordering::Relaxed);
+        ring
+    }
+
+    fn header(&self) -> &RingHeader {
+        // SAFETY: by `new`'s contract the header is there, aligned, and only atomics live in it.
+        unsafe { self.base.cast::<RingHeader>().as_ref() }
+    }
+
+    /// Entries that the kernel has not taken yet.
+    #[must_use]
+    pub fn unsubmitted(&self) -> u32 {
+        self.submission_tail.wrapping_sub(self.header().submission_head.load(Ordering::Acquire))
+    }
+
+    /// Completions not read yet.
+    #[must_use]
+    pub fn unread(&self) -> u32 {
+        self.header().completion_tail.load(Ordering::Acquire).wrapping_sub(self.completion_head)
+    }
+
+    /// Appends an entry. The kernel sees it at the next [`enter`](Self::enter).
+    ///
+    /// # Errors
+    /// [`RingFull`]: enter first.
+    ///
+    /// # Safety
+    /// Until the operation's completion has been read (or, for entries that complete within their `enter`,
+    /// until that returns), `recv_address` and `recv_caps` must lead to memory that nothing else uses, and
+    /// `send_address` and `send_caps` to memory that may be read. Addresses that the process does not have are
+    /// safe: the kernel refuses them.
+    pub unsafe fn push(&mut self, entry: &SubmissionEntry) -> Result<(), RingFull> {
+        if self.unsubmitted() >= SUBMISSION_ENTRIES {
+            return Err(RingFull);
+        }
+        let index = (self.submission_tail % SUBMISSION_ENTRIES) as usize;
+        // SAFETY: the index is below SUBMISSION_ENTRIES, so the entry lies in the ring; the kernel does not
+        // read it before the tail moves past it.
+        unsafe {
+            self.base.add(SUBMISSION_OFFSET).cast::<SubmissionEntry>().add(index).write_volatile(*entry);
+        }
+        self.submission_tail = self.submission_tail.wrapping_add(1);
+        self.header().submission_tail.store(self.submission_tail, Ordering::Release);
+        Ok(())
+    }
+
+    /// Submits everything pushed and waits until `wait_for` completions are unread or `deadline_ns` has come.
+    /// Returns the number of unread completions.
+    ///
+    /// # Errors
+    /// What the kernel says; [`ErrorCode::BadRing`] if the indices were overwritten.
+    pub fn enter(&mut self, wait_for: u32, deadline_ns: u64) -> Result<u32, ErrorCode> {
+        let result = arch::cap_enter(&self.port, self.unsubmitted(), wait_for, deadline_ns);
+        u32::try_from(result).map_err(|_| {
+            i32::try_from(-result).ok().and_then(ErrorCode::from_raw).unwrap_or(ErrorCode::InvalidOpcode)
+        })
+    }
+
+    /// The oldest unread completion.
+    pub fn pop(&mut self) -> Option<CompletionEntry> {
+        while self.unread() != 0 {
+            let entry = self.peek(self.completion_head);
+            self.completion_head = self.completion_head.wrapping_add(1);
+            self.header().completion_head.store(self.completion_head, Ordering::Release);
+            if entry.user_data != TAKEN {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
+    fn slot(&self, position: u32) -> NonNull<CompletionEntry> {
+        let index = (position % COMPLETION_ENTRIES) as usize;
+        // SAFETY: the index is below COMPLETION_ENTRIES, so the entry lies in the ring.
+        unsafe { self.base.add(COMPLETION_OFFSET).cast::<CompletionEntry>().add(index) }
+    }
+
+    fn peek(&self, position: u32) -> CompletionEntry {
+        // SAFETY: the slot lies in the ring, any bits are a `CompletionEntry`, and the kernel does not write a
+        // slot between head and tail.
+        unsafe { self.slot(position).read_volatile() }
+    }
+
+    /// Submits `entry` and waits for its completion, leaving others unread. Uses no heap, so the heap itself
+    /// may use it. `user_data` of the entry must be no other operation's.
+    ///
+    /// # Errors
+    /// What the kernel says about entering; the operation's own outcome is in the completion.
+    ///
+    /// # Safety
+    /// As [`push`](Self::push), until this returns.
+    pub unsafe fn call_sync(&mut self, entry: &SubmissionEntry) -> Result<CompletionEntry, ErrorCode> {
+        // SAFETY: the caller's contract is that of `push`.
+        while unsafe { self.push(entry) }.is_err() {
+            self.enter(0, NO_DEADLINE)?;
+        }
+        let mut searched = self.completion_head;
+        let mut wait_for = 0;
+        loop {
+            let unread = self.enter(wait_for, NO_DEADLINE)?;
+            let end = self.completion_head.wrapping_add(unread.min(COMPLETION_ENTRIES));
+            while searched != end {
+                let completion = self.peek(searched);
+                if completion.user_data == entry.user_data {
+                    self.take(searched);
+                    return Ok(completion);
+                }
+                searched = searched.wrapping_add(1);
+            }
+            wait_for = unread + 1;
+        }
+    }
+
+    /// Marks the unread completion at `position` as read.
+    fn take(&mut self, position: u32) {
+        if position == self.completion_head {
+            self.completion_head = self.completion_head.wrapping_add(1);
+            self.header().completion_head.store(self.completion_head, Ordering::Release);
+        } else {
+            let taken = CompletionEntry { user_data: TAKEN, ..CompletionEntry::default() };
+            // SAFETY: the slot lies between head and tail, where the kernel does not write.
+            unsafe { self.slot(position).write_volatile(taken) };
+        }
+    }
+}

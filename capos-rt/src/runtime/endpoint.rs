@@ -1,0 +1,153 @@
+//! Endpoints, minting, attenuating and revoking: what a program may do with its capabilities besides calling.
+#![expect(unsafe_code, reason = "submits entries without addresses")]
+
+use super::capabilities::CLIENT_RIGHTS;
+use super::client::{client_hook, ring_handle};
+use super::error::from_code;
+use super::handle::OwnedHandle;
+use crate::bootstrap;
+use crate::local;
+use crate::methods::ENDPOINT_CREATE;
+use crate::ring::SyncBuffer;
+use capnp::Result;
+use capnp::capability::FromClientHook;
+use capos_abi::{ErrorCode, Handle, Opcode, Rights, SubmissionEntry, SubmissionFlags};
+use capos_schema::endpoint_capnp::{self, endpoint_factory};
+use std::rc::Rc;
+
+/// User data of the synchronous operations here.
+const USER_DATA: u64 = 1 << 63 | 1;
+
+/// A new endpoint, in charge of the caller.
+pub(super) fn create() -> std::result::Result<Handle, ErrorCode> {
+    let factory = bootstrap::get().ok_or(ErrorCode::BadCapability)?.endpoint_factory();
+    let mut buffer = SyncBuffer::<8, 16>::new();
+    let reply = buffer.call(factory, ENDPOINT_CREATE, None, |root| {
+        root.init_as::<endpoint_factory::create_params::Builder<'_>>();
+    })?;
+    Ok(reply.capability)
+}
+
+/// Submits an entry that has no addresses and waits for it.
+fn operate(entry: SubmissionEntry) -> std::result::Result<Handle, ErrorCode> {
+    let entry = SubmissionEntry { user_data: USER_DATA, ..entry };
+    // SAFETY: DERIVE and REVOKE use no memory of the process.
+    let completion = local::with_ring(|ring| unsafe { ring.call_sync(&entry) })?;
+    match ErrorCode::from_raw(completion.status) {
+        None => Ok(Handle(completion.token)),
+        Some(code) => Err(code),
+    }
+}
+
+/// A client capability of `endpoint` with `badge`.
+pub(super) fn mint(endpoint: Handle, badge: u64, rights: Rights) -> std::result::Result<Handle, ErrorCode> {
+    operate(SubmissionEntry {
+        opcode: Opcode::Derive as u8,
+        flags: SubmissionFlags::MINT.bits(),
+        rights: rights.bits(),
+        cap: endpoint.0,
+        badge,
+        ..SubmissionEntry::default()
+    })
+}
+
+fn revoke(handle: Handle) -> Result<()> {
+    operate(SubmissionEntry { opcode: Opcode::Revoke as u8, cap: handle.0, ..SubmissionEntry::default() })
+        .map(drop)
+        .map_err(from_code)
+}
+
+fn owned_client<C: FromClientHook>(handle: Handle) -> C {
+    C::new(client_hook(Rc::new(OwnedHandle::new(handle))))
+}
+
+/// The slot behind `client`, unless it is an object of this process or a promise.
+#[must_use]
+pub fn handle_of<C: FromClientHook>(client: &C) -> Option<Handle> {
+    ring_handle(client.as_client_hook())
+}
+
+/// A client of the same capability with no more than `rights`, derived from it.
+///
+/// # Errors
+/// If the capability is gone, is an object of this process, or there is no free slot.
+pub fn attenuate<C: FromClientHook>(client: &C, rights: Rights) -> Result<C> {
+    let handle = handle_of(client).ok_or_else(|| from_code(ErrorCode::BadCapability))?;
+    let entry = SubmissionEntry {
+        opcode: Opcode::Derive as u8,
+        rights: rights.bits(),
+        cap: handle.0,
+        ..SubmissionEntry::default()
+    };
+    operate(entry).map(owned_client).map_err(from_code)
+}
+
+/// An endpoint whose receiving side is to be given to another process. To serve in this one, use
+/// [`serve`](super::serve).
+#[derive(Debug)]
+pub struct Endpoint(OwnedHandle);
+
+impl Endpoint {
+    /// Makes an endpoint.
+    ///
+    /// # Errors
+    /// If a budget of the process is used up.
+    pub fn new() -> Result<Self> {
+        create().map(|handle| Self(OwnedHandle::new(handle))).map_err(from_code)
+    }
+
+    /// A client capability; the server sees `badge` with each of its calls.
+    ///
+    /// # Errors
+    /// If a budget of the process is used up, or the endpoint was revoked.
+    pub fn mint<C: FromClientHook>(&self, badge: u64) -> Result<C> {
+        mint(self.0.get(), badge, CLIENT_RIGHTS).map(owned_client).map_err(from_code)
+    }
+
+    /// The endpoint itself, to be granted with the rights that the server needs. It stays this value's.
+    #[must_use]
+    pub fn receiver(&self) -> endpoint_capnp::endpoint::Client {
+        super::borrowed_client(self.0.get())
+    }
+}
+
+/// A capability that is passed on and can be taken back.
+pub struct Revocable<C> {
+    client: C,
+}
+
+impl<C: FromClientHook + Clone> Revocable<C> {
+    /// A revocable client of `client`: of an object of this process, or of a capability that it was given.
+    ///
+    /// # Errors
+    /// If a budget of the process is used up, or `client` is a promise.
+    pub fn new(client: &C) -> Result<Self> {
+        let hook = client.as_client_hook();
+        if ring_handle(hook).is_some() {
+            return Ok(Self { client: attenuate(client, Rights::all())? });
+        }
+        let local = local::current();
+        let (endpoint, badge) = local.servers.export(local, hook.add_ref()).map_err(from_code)?;
+        match mint(endpoint, badge, CLIENT_RIGHTS) {
+            Ok(handle) => Ok(Self { client: owned_client(handle) }),
+            Err(code) => {
+                local.servers.forget(badge);
+                Err(from_code(code))
+            }
+        }
+    }
+
+    /// What to send to others.
+    #[must_use]
+    pub fn client(&self) -> C {
+        self.client.clone()
+    }
+
+    /// Takes it back from everyone: their calls fail from now on, and so do those under way.
+    ///
+    /// # Errors
+    /// If it was itself revoked.
+    pub fn revoke(&self) -> Result<()> {
+        revoke(handle_of(&self.client).unwrap_or_default())
+    }
+}

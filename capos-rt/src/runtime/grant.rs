@@ -1,0 +1,158 @@
+//! The capabilities that this process was started with.
+
+use super::client::{borrowed_client, client_hook};
+use super::handle::OwnedHandle;
+use crate::bootstrap;
+use capnp::capability::FromClientHook;
+use capnp::traits::HasTypeId;
+use capos_abi::Handle;
+use capos_schema::{endpoint_capnp, memory_capnp, process_capnp};
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::Mutex;
+
+/// Why a grant is not to be had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GrantError {
+    /// Nothing was granted under this name, or it was taken.
+    Missing {
+        /// The name asked for.
+        name: String,
+    },
+    /// What was granted under this name serves another interface.
+    WrongInterface {
+        /// The name asked for.
+        name: String,
+        /// Type id of the interface asked for.
+        expected: u64,
+        /// Type id of the interface granted.
+        found: u64,
+    },
+}
+
+impl fmt::Display for GrantError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { name } => write!(formatter, "no capability was granted as \"{name}\""),
+            Self::WrongInterface { name, expected, found } => write!(
+                formatter,
+                "the grant \"{name}\" serves interface @{found:#018x}, not @{expected:#018x}"
+            ),
+        }
+    }
+}
+
+impl Error for GrantError {}
+
+impl From<GrantError> for capnp::Error {
+    fn from(error: GrantError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+/// Names of grants that were taken.
+static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The handle granted as `name`.
+pub(super) fn find_grant(name: &str, interface: u64) -> Result<Handle, GrantError> {
+    let taken = TAKEN.lock().is_ok_and(|taken| taken.contains(name));
+    let found = if taken { None } else { bootstrap::get().and_then(|bootstrap| bootstrap.find(name)) };
+    match found {
+        None => Err(GrantError::Missing { name: name.into() }),
+        Some((handle, found)) if found == interface => Ok(handle),
+        Some((_, found)) => Err(GrantError::WrongInterface { name: name.into(), expected: interface, found }),
+    }
+}
+
+/// A client of the capability granted as `name`. The process keeps the grant when the client is dropped; to
+/// give it up, [`take_grant`].
+///
+/// # Errors
+/// If there is no such grant, or it serves another interface.
+pub fn grant<C: FromClientHook + HasTypeId>(name: &str) -> Result<C, GrantError> {
+    find_grant(name, C::TYPE_ID).map(borrowed_client)
+}
+
+/// Takes the capability granted as `name` out of the set of grants: it is released with the last client.
+///
+/// # Errors
+/// If there is no such grant, or it serves another interface.
+pub fn take_grant<C: FromClientHook + HasTypeId>(name: &str) -> Result<Cap<C>, GrantError> {
+    let handle = find_grant(name, C::TYPE_ID)?;
+    if let Ok(mut taken) = TAKEN.lock() {
+        taken.insert(name.into());
+    }
+    Ok(Cap::from_raw(handle))
+}
+
+/// This process's own address space.
+///
+/// # Panics
+/// In a process that has no bootstrap page, as the others here.
+#[must_use]
+pub fn virtual_memory() -> memory_capnp::virtual_memory::Client {
+    borrowed_client(own().virtual_memory())
+}
+
+/// This process's own threads and faults.
+#[must_use]
+pub fn thread_spawner() -> process_capnp::thread_spawner::Client {
+    borrowed_client(own().thread_spawner())
+}
+
+/// Makes endpoints for this process.
+#[must_use]
+pub fn endpoint_factory() -> endpoint_capnp::endpoint_factory::Client {
+    borrowed_client(own().endpoint_factory())
+}
+
+fn own() -> &'static bootstrap::Bootstrap {
+    let Some(bootstrap) = bootstrap::get() else { panic!("not a capOS process") };
+    bootstrap
+}
+
+/// An owned slot of the capability table whose object serves the interface of the client type `C`. Unlike a
+/// client it may pass between threads. Dropping it releases the slot.
+#[derive(Debug)]
+pub struct Cap<C> {
+    handle: ManuallyDrop<OwnedHandle>,
+    interface: PhantomData<fn() -> C>,
+}
+
+impl<C: FromClientHook> Cap<C> {
+    /// Takes charge of `handle`, which is claimed to serve `C`. A wrong claim makes calls fail, no more.
+    #[must_use]
+    pub fn from_raw(handle: Handle) -> Self {
+        Self { handle: ManuallyDrop::new(OwnedHandle::new(handle)), interface: PhantomData }
+    }
+
+    /// The slot.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.get()
+    }
+
+    /// A client, which releases the slot when its last clone is dropped.
+    #[must_use]
+    pub fn into_client(self) -> C {
+        let handle = self.into_raw();
+        C::new(client_hook(Rc::new(OwnedHandle::new(handle))))
+    }
+
+    /// The slot, for which the caller is now responsible.
+    #[must_use]
+    pub fn into_raw(self) -> Handle {
+        let this = ManuallyDrop::new(self);
+        this.handle.get()
+    }
+}
+
+impl<C> Drop for Cap<C> {
+    fn drop(&mut self) {
+        drop(OwnedHandle::new(self.handle.get()));
+    }
+}

@@ -1,0 +1,43 @@
+use crate::local;
+use capos_abi::{Handle, Opcode, SubmissionEntry, SubmissionFlags};
+
+/// A slot of the capability table, released when dropped.
+#[derive(Debug)]
+pub(crate) struct OwnedHandle {
+    handle: Handle,
+    /// Bootstrap capabilities belong to the process for as long as it lives.
+    keep: bool,
+}
+
+impl OwnedHandle {
+    /// Takes charge of `handle`.
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle, keep: false }
+    }
+
+    /// A handle that someone else is in charge of.
+    pub(crate) fn borrowed(handle: Handle) -> Self {
+        Self { handle, keep: true }
+    }
+
+    pub(crate) fn get(&self) -> Handle {
+        self.handle
+    }
+}
+
+impl Drop for OwnedHandle {
+    fn drop(&mut self) {
+        if self.keep || self.handle.is_null() {
+            return;
+        }
+        if let Some(local) = local::try_current() {
+            local.submit(SubmissionEntry {
+                opcode: Opcode::Release as u8,
+                flags: SubmissionFlags::QUIET.bits(),
+                user_data: local::IGNORED,
+                cap: self.handle.0,
+                ..SubmissionEntry::default()
+            });
+        }
+    }
+}

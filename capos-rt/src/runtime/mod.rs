@@ -1,0 +1,30 @@
+//! Futures, clients and servers on the ring.
+
+mod call;
+mod capabilities;
+mod client;
+mod endpoint;
+mod error;
+mod executor;
+mod grant;
+mod handle;
+mod incoming;
+mod operation;
+mod promise;
+mod remote;
+mod request;
+mod server;
+mod timer;
+
+pub use client::{serve, serve_rc};
+pub(crate) use client::borrowed_client;
+pub use endpoint::{Endpoint, Revocable, attenuate, handle_of};
+pub(crate) use executor::Executor;
+pub use executor::{JoinHandle, block_on, spawn_local, yield_now};
+pub use grant::{Cap, GrantError, endpoint_factory, grant, take_grant, thread_spawner, virtual_memory};
+pub(crate) use operation::Operations;
+#[cfg(target_os = "hermit")]
+pub(crate) use remote::OTHER_THREADS;
+pub(crate) use server::Servers;
+pub use server::serve_export;
+pub use timer::{Elapsed, sleep, sleep_until, sleep_until_ns, with_deadline, with_deadline_ns};

@@ -1,0 +1,265 @@
+//! Operations under way. Each owns the memory that the kernel may write, until its completion has come.
+
+use super::call::CallState;
+use super::capabilities::decode;
+use super::error::from_status;
+use super::handle::OwnedHandle;
+use super::request::Call;
+use crate::local::{IGNORED, Local};
+use crate::message::{CapTable, Message, Received};
+use capos_abi::{
+    COMPLETION_ENTRIES, CompletionEntry, CompletionFlags, ErrorCode, Handle, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS,
+    Opcode, SubmissionEntry, SubmissionFlags,
+};
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Calls under way at once; more wait their turn. The rest of the completion queue is for everything else.
+const MAX_CALLS: u32 = COMPLETION_ENTRIES - 16;
+/// Marks the user data of RETURN, whose completion comes only if it failed.
+const RETURN_TAG: u64 = 1 << 62;
+
+/// The operations of one thread.
+#[derive(Default)]
+pub(crate) struct Operations {
+    slots: RefCell<Slab<Operation>>,
+    calls: Cell<u32>,
+    /// Calls over the limit, oldest first.
+    waiting: RefCell<VecDeque<SubmissionEntry>>,
+    /// Answers that the kernel may not have taken yet.
+    returning: RefCell<Slab<Returning>>,
+}
+
+enum Operation {
+    Call(InCall),
+    Receive { endpoint: usize, message: Message },
+}
+
+struct InCall {
+    state: Rc<CallState>,
+    results: Message,
+    /// Dropped last, so that handles are released after the kernel has taken them along.
+    outgoing: Outgoing,
+}
+
+/// A call that is ready to go.
+pub(super) struct Outgoing {
+    pub(super) state: Rc<CallState>,
+    pub(super) target: Rc<OwnedHandle>,
+    pub(super) length: u32,
+    /// How many of the call's capabilities are sent; others only have to stay.
+    pub(super) sent: usize,
+    pub(super) call: Call,
+    /// Badges of objects exported with it.
+    pub(super) exported: Vec<u64>,
+}
+
+struct Returning {
+    token: u64,
+    _message: Message,
+    _capabilities: CapTable,
+}
+
+impl Operations {
+    /// Whether a completion may still come.
+    pub(super) fn any_outstanding(&self) -> bool {
+        !self.slots.borrow().is_empty()
+    }
+
+    /// Starts a call; returns its number.
+    pub(super) fn call(&self, local: &Local, outgoing: Outgoing) -> usize {
+        let results = Message::new();
+        let call = &outgoing.call;
+        let mut entry = SubmissionEntry {
+            opcode: Opcode::Call as u8,
+            method: call.method,
+            cap: outgoing.target.get().0,
+            interface: call.interface,
+            send_address: call.message.address(),
+            send_length: outgoing.length,
+            recv_address: results.address(),
+            recv_length: MAX_MESSAGE_BYTES,
+            recv_cap_count: MAX_MESSAGE_CAPS,
+            recv_caps: results.handles_address(),
+            ..SubmissionEntry::default()
+        };
+        if outgoing.sent != 0 {
+            entry.send_cap_count = outgoing.sent as u32;
+            entry.send_caps = call.message.descriptors_address();
+        }
+        let state = outgoing.state.clone();
+        let number = self.slots.borrow_mut().insert(Operation::Call(InCall { state, results, outgoing }));
+        entry.user_data = number as u64;
+        if self.calls.get() < MAX_CALLS {
+            self.calls.set(self.calls.get() + 1);
+            local.submit(entry);
+        } else {
+            self.waiting.borrow_mut().push_back(entry);
+        }
+        number
+    }
+
+    /// Cancels call `number`, whose outcome nobody waits for any more.
+    pub(super) fn cancel(&self, local: &Local, number: usize) {
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(index) = waiting.iter().position(|entry| entry.user_data == number as u64) {
+            waiting.remove(index);
+            drop(waiting);
+            let operation = self.slots.borrow_mut().try_remove(number);
+            drop(operation);
+            return;
+        }
+        local.submit(SubmissionEntry {
+            opcode: Opcode::Cancel as u8,
+            flags: SubmissionFlags::QUIET.bits(),
+            user_data: IGNORED,
+            token: number as u64,
+            ..SubmissionEntry::default()
+        });
+    }
+
+    /// Starts receiving the next call on `handle`.
+    pub(super) fn receive(&self, local: &Local, endpoint: usize, handle: Handle) {
+        let message = Message::new();
+        let mut entry = SubmissionEntry {
+            opcode: Opcode::Recv as u8,
+            cap: handle.0,
+            recv_address: message.address(),
+            recv_length: MAX_MESSAGE_BYTES,
+            recv_cap_count: MAX_MESSAGE_CAPS,
+            recv_caps: message.handles_address(),
+            ..SubmissionEntry::default()
+        };
+        entry.user_data = self.slots.borrow_mut().insert(Operation::Receive { endpoint, message }) as u64;
+        local.submit(entry);
+    }
+
+    /// Answers the call `token` with `length` bytes of `message` and `sent` capabilities beside it.
+    pub(super) fn answer(
+        &self,
+        local: &Local,
+        token: u64,
+        length: u32,
+        sent: usize,
+        message: Message,
+        capabilities: CapTable,
+    ) {
+        let mut entry = SubmissionEntry {
+            opcode: Opcode::Return as u8,
+            flags: SubmissionFlags::QUIET.bits(),
+            send_address: message.address(),
+            send_length: length,
+            token,
+            ..SubmissionEntry::default()
+        };
+        if sent != 0 {
+            entry.send_cap_count = sent as u32;
+            entry.send_caps = message.descriptors_address();
+        }
+        let returning = Returning { token, _message: message, _capabilities: capabilities };
+        entry.user_data = RETURN_TAG | self.returning.borrow_mut().insert(returning) as u64;
+        local.submit(entry);
+    }
+
+    /// Answers the call `token` with an exception.
+    pub(super) fn throw(&self, local: &Local, token: u64, code: ErrorCode, text: &str) {
+        let mut message = Message::new();
+        let length = message.set_text(text);
+        let entry = SubmissionEntry {
+            opcode: Opcode::Return as u8,
+            flags: (SubmissionFlags::QUIET | SubmissionFlags::EXCEPTION).bits(),
+            method: code as u16,
+            user_data: IGNORED,
+            send_address: message.address(),
+            send_length: length,
+            token,
+            ..SubmissionEntry::default()
+        };
+        self.returning.borrow_mut().insert(Returning { token, _message: message, _capabilities: CapTable::new() });
+        local.submit(entry);
+    }
+
+    /// Handles every unread completion.
+    pub(super) fn process(&self, local: &Local) {
+        while let Some(completion) = local.completion() {
+            match completion.user_data {
+                IGNORED => {}
+                tagged if tagged & RETURN_TAG != 0 => self.answer_failed(local, &completion),
+                number => self.completed(local, number as usize, &completion),
+            }
+        }
+        if !self.returning.borrow().is_empty() && local.all_submitted() {
+            let taken = self.returning.take();
+            drop(taken);
+        }
+    }
+
+    fn completed(&self, local: &Local, number: usize, completion: &CompletionEntry) {
+        let operation = self.slots.borrow_mut().try_remove(number);
+        match operation {
+            Some(Operation::Call(call)) => {
+                self.calls.set(self.calls.get().saturating_sub(1));
+                if let Some(next) = self.waiting.borrow_mut().pop_front() {
+                    self.calls.set(self.calls.get() + 1);
+                    local.submit(next);
+                }
+                call_completed(local, call, completion);
+            }
+            Some(Operation::Receive { endpoint, message }) => {
+                local.servers.received(local, endpoint, message, completion);
+            }
+            None => {}
+        }
+    }
+
+    /// The kernel refused an answer: the caller gets an exception instead, unless it is gone.
+    fn answer_failed(&self, local: &Local, completion: &CompletionEntry) {
+        let index = (completion.user_data & !RETURN_TAG) as usize;
+        let token = self.returning.borrow().get(index).map(|returning| returning.token);
+        let code = ErrorCode::from_raw(completion.status);
+        if let (Some(token), Some(code)) = (token, code) {
+            if code != ErrorCode::BadReplyToken {
+                self.throw(local, token, ErrorCode::Failed, code.message());
+            }
+        }
+    }
+}
+
+fn call_completed(local: &Local, call: InCall, completion: &CompletionEntry) {
+    let InCall { state, mut results, outgoing } = call;
+    let capabilities = decode(&results, completion.cap_count);
+    let outcome = if completion.status == 0 {
+        results.note_foreign(completion.length);
+        Received::foreign(results, completion.length, capabilities)
+    } else {
+        let has_text = completion.flags & CompletionFlags::EXCEPTION_TEXT.bits() != 0;
+        let length = if has_text { completion.length } else { 0 };
+        results.note_foreign(length);
+        let error = from_status(completion.status, &String::from_utf8_lossy(results.bytes(length as usize)));
+        if ErrorCode::from_raw(completion.status).is_some_and(never_delivered) {
+            for &badge in &outgoing.exported {
+                local.servers.forget(badge);
+            }
+        }
+        Err(error)
+    };
+    if !state.is_abandoned() {
+        state.complete(outcome);
+    }
+    drop(outgoing);
+}
+
+/// Whether an outcome means that the parameters never left, so that capabilities minted with them do not exist.
+fn never_delivered(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::InvalidArgument
+            | ErrorCode::BadCapability
+            | ErrorCode::MissingRights
+            | ErrorCode::BadAddress
+            | ErrorCode::MessageTooLarge
+            | ErrorCode::BadCapabilityList
+    )
+}

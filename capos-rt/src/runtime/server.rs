@@ -1,0 +1,218 @@
+//! Receiving calls and answering them.
+
+use super::capabilities::{CLIENT_RIGHTS, decode, encode};
+use super::error::{from_code, to_code, to_text};
+use super::executor::TaskId;
+use super::grant::{GrantError, find_grant};
+use super::handle::OwnedHandle;
+use super::incoming::{Params, Results, ResultsSlot};
+use super::remote::DOORBELL_BADGE;
+use super::{endpoint, remote};
+use crate::local::{self, Local};
+use crate::message::{Message, Received};
+use capnp::capability::{FromClientHook, Promise};
+use capnp::private::capability::ClientHook;
+use capnp::traits::HasTypeId;
+use capnp::{Error, Result};
+use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle};
+use capos_schema::endpoint_capnp;
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// Bits of a badge that say where in the table the object stands; the rest is a serial number, so that a late
+/// notice about a badge never meets another object.
+const INDEX_BITS: u32 = 24;
+
+/// What one thread serves.
+#[derive(Default)]
+pub(crate) struct Servers {
+    endpoints: RefCell<Slab<Served>>,
+    /// The endpoint behind objects that are sent in messages, once there is one.
+    own: Cell<Option<usize>>,
+    objects: RefCell<Slab<(u64, Box<dyn ClientHook>)>>,
+    exports: Cell<u64>,
+    /// Tasks of calls that could not be answered at once, by reply token.
+    calls: RefCell<BTreeMap<u64, TaskId>>,
+}
+
+struct Served {
+    handle: OwnedHandle,
+    /// The object behind every badge, on an endpoint that the manifest granted.
+    object: Option<Box<dyn ClientHook>>,
+}
+
+impl Servers {
+    fn own_endpoint(&self, local: &Local) -> std::result::Result<Handle, ErrorCode> {
+        if let Some(served) = self.own.get().and_then(|own| self.endpoints.borrow().get(own).map(|s| s.handle.get())) {
+            return Ok(served);
+        }
+        let handle = endpoint::create()?;
+        self.own.set(Some(self.serve(local, OwnedHandle::new(handle), None)));
+        Ok(handle)
+    }
+
+    fn serve(&self, local: &Local, handle: OwnedHandle, object: Option<Box<dyn ClientHook>>) -> usize {
+        let raw = handle.get();
+        let index = self.endpoints.borrow_mut().insert(Served { handle, object });
+        local.operations.receive(local, index, raw);
+        index
+    }
+
+    /// Makes `object` reachable from outside. Returns the endpoint and the badge to mint with. Each time it is
+    /// sent it gets a badge of its own, which is forgotten when the kernel says that it is gone.
+    pub(super) fn export(
+        &self,
+        local: &Local,
+        object: Box<dyn ClientHook>,
+    ) -> std::result::Result<(Handle, u64), ErrorCode> {
+        let endpoint = self.own_endpoint(local)?;
+        let serial = self.exports.get() + 1;
+        self.exports.set(serial);
+        let mut objects = self.objects.borrow_mut();
+        let entry = objects.vacant_entry();
+        let badge = serial << INDEX_BITS | entry.key() as u64;
+        entry.insert((badge, object));
+        Ok((endpoint, badge))
+    }
+
+    /// Drops the object behind `badge`.
+    pub(super) fn forget(&self, badge: u64) {
+        let index = (badge & ((1 << INDEX_BITS) - 1)) as usize;
+        let mut objects = self.objects.borrow_mut();
+        if objects.get(index).is_some_and(|(known, _)| *known == badge) {
+            let object = objects.remove(index);
+            drop(objects);
+            drop(object);
+        }
+    }
+
+    /// A handle that other threads call to wake this one.
+    pub(super) fn doorbell(&self, local: &Local) -> std::result::Result<Handle, ErrorCode> {
+        endpoint::mint(self.own_endpoint(local)?, DOORBELL_BADGE, CLIENT_RIGHTS)
+    }
+
+    fn object(&self, endpoint: usize, badge: u64) -> Option<Box<dyn ClientHook>> {
+        if let Some(object) = &self.endpoints.borrow().get(endpoint)?.object {
+            return Some(object.add_ref());
+        }
+        let index = (badge & ((1 << INDEX_BITS) - 1)) as usize;
+        match self.objects.borrow().get(index) {
+            Some((known, object)) if *known == badge => Some(object.add_ref()),
+            _ => None,
+        }
+    }
+
+    /// A RECV on `endpoint` completed.
+    pub(super) fn received(&self, local: &Local, endpoint: usize, message: Message, completion: &CompletionEntry) {
+        if completion.status != 0 {
+            // The endpoint is gone or was taken away; nothing more will come.
+            let served = self.endpoints.borrow_mut().try_remove(endpoint);
+            if self.own.get() == Some(endpoint) {
+                self.own.set(None);
+            }
+            drop(served);
+            return;
+        }
+        let handle = self.endpoints.borrow().get(endpoint).map(|served| served.handle.get());
+        if let Some(handle) = handle {
+            local.operations.receive(local, endpoint, handle);
+        }
+        match CompletionKind::from_raw(completion.kind) {
+            Some(CompletionKind::Call) => self.called(local, endpoint, message, completion),
+            Some(CompletionKind::BadgeDropped) if self.own.get() == Some(endpoint) => self.forget(completion.badge),
+            Some(CompletionKind::CallCancelled) => {
+                let task = self.calls.borrow_mut().remove(&completion.token);
+                if let Some(task) = task {
+                    local.executor.abort(task);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn called(&self, local: &Local, endpoint: usize, mut message: Message, completion: &CompletionEntry) {
+        let token = completion.token;
+        message.note_foreign(completion.length);
+        let capabilities = decode(&message, completion.cap_count);
+        if self.own.get() == Some(endpoint) && completion.badge == remote::DOORBELL_BADGE {
+            return local.operations.answer(local, token, 0, 0, message, capabilities);
+        }
+        let Some(object) = self.object(endpoint, completion.badge) else {
+            return local.operations.throw(local, token, ErrorCode::Disconnected, "the object is gone");
+        };
+        let params = match Received::foreign(message, completion.length, capabilities) {
+            Ok(params) => Box::new(Params(params)),
+            Err(error) => return local.operations.throw(local, token, ErrorCode::Failed, &to_text(&error)),
+        };
+        let (results, slot) = Results::new();
+        let mut promise = object.call(completion.interface, completion.method, params, results);
+        // Most methods are done at the first poll, and then need no task.
+        match Pin::new(&mut promise).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => finish(local, token, outcome, &slot),
+            Poll::Pending => {
+                let task = local.executor.spawn(Box::pin(answer_later(token, promise, slot)));
+                self.calls.borrow_mut().insert(token, task);
+            }
+        }
+    }
+}
+
+async fn answer_later(token: u64, promise: Promise<(), Error>, slot: ResultsSlot) {
+    let outcome = promise.await;
+    let local = local::current();
+    local.servers.calls.borrow_mut().remove(&token);
+    finish(local, token, outcome, &slot);
+}
+
+/// Answers the call `token`.
+fn finish(local: &Local, token: u64, outcome: Result<()>, slot: &ResultsSlot) {
+    let answered = outcome.and_then(|()| {
+        let Some((mut message, capabilities)) = slot.take() else {
+            return Err(Error::failed("the server kept the results".into()));
+        };
+        let length = message.finish().ok_or_else(|| from_code(ErrorCode::MessageTooLarge))?;
+        if capabilities.iter().flatten().any(|hook| hook.when_more_resolved().is_some()) {
+            return Ok(Some((message, capabilities)));
+        }
+        encode(local, &mut message, &capabilities)?;
+        local.operations.answer(local, token, length, capabilities.len(), message, capabilities);
+        Ok(None)
+    });
+    match answered {
+        Ok(None) => {}
+        Ok(Some((mut message, mut capabilities))) => {
+            // Some results are promises: the answer waits for them.
+            local.executor.spawn(Box::pin(async move {
+                let local = local::current();
+                let settled = super::capabilities::settle(&mut capabilities).await;
+                let encoded = settled.and_then(|()| encode(local, &mut message, &capabilities).map(drop));
+                match (encoded, message.finish()) {
+                    (Ok(()), Some(length)) => {
+                        let sent = capabilities.len();
+                        local.operations.answer(local, token, length, sent, message, capabilities);
+                    }
+                    (Err(error), _) => {
+                        local.operations.throw(local, token, to_code(&error), &to_text(&error));
+                    }
+                    (Ok(()), None) => {}
+                }
+            }));
+        }
+        Err(error) => local.operations.throw(local, token, to_code(&error), &to_text(&error)),
+    }
+}
+
+/// Answers every call on the endpoint that the manifest granted as `name` with `client`.
+///
+/// # Errors
+/// If there is no such grant, or it is not an endpoint.
+pub fn serve_export<C: FromClientHook>(name: &str, client: C) -> std::result::Result<(), GrantError> {
+    let handle = find_grant(name, endpoint_capnp::endpoint::Client::TYPE_ID)?;
+    let local = local::current();
+    local.servers.serve(local, OwnedHandle::borrowed(handle), Some(client.into_client_hook()));
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The first process. It holds every singleton capability, starts the processes that the manifest names, gives
+//! each exactly what its entry lists, and ends the system when they have ended.
+
+mod singletons;
+mod spawn;
+mod status;
+
+use capos_package::Package;
+use capos_rt::{block_on, spawn_local};
+use capos_schema::console_capnp::console;
+use capos_schema::manifest_capnp::boot_package;
+use capos_schema::power_capnp::power;
+
+use singletons::Singletons;
+
+/// What the system ends with when init itself cannot go on.
+const INIT_FAILED: u8 = 125;
+
+fn main() {
+    block_on(async {
+        let singletons = match Singletons::from_bootstrap() {
+            Ok(singletons) => singletons,
+            Err(error) => {
+                eprintln!("init: {error}");
+                return;
+            }
+        };
+        let status = match run(&singletons).await {
+            Ok(status) => status,
+            Err(error) => {
+                log(&singletons.log, &format!("init: {error}")).await;
+                INIT_FAILED
+            }
+        };
+        power_off(&singletons.power, status).await;
+    });
+}
+
+/// Starts everything, waits for everything, and returns the system's exit status.
+async fn run(singletons: &Singletons) -> capnp::Result<u8> {
+    let package = Package::map(singletons.boot_package.clone()).await?;
+    let message = package.message()?;
+    let root = message.get_root::<boot_package::Reader<'_>>()?;
+    let manifest = root.get_manifest()?;
+    let exit_from = manifest.get_exit_from()?.to_str()?;
+    // "host/instance" is decided by the host process, which ends with that instance's status.
+    let exit_process = exit_from.split('/').next().unwrap_or_default().to_owned();
+
+    let endpoints = spawn::Endpoints::create(manifest).await?;
+    let mut waiting = Vec::new();
+    for entry in manifest.get_processes()? {
+        let name = entry.get_name()?.to_string()?;
+        let process = match spawn::start(entry, root, &package, singletons, &endpoints).await {
+            Ok(process) => process,
+            Err(error) => {
+                log(&singletons.log, &format!("init: {name}: did not start: {error}")).await;
+                return Ok(status::NOT_STARTED);
+            }
+        };
+        let (log_to, expect_fault) = (singletons.log.clone(), entry.get_expect_fault());
+        let ends_system = !exit_process.is_empty() && name == exit_process;
+        waiting.push((
+            ends_system,
+            spawn_local(async move { wait(name, process, log_to, expect_fault).await }),
+        ));
+    }
+    // Servers see their callers go when this process's own copies do not keep their endpoints alive.
+    drop(endpoints);
+
+    let mut first_failure = 0;
+    for (ends_system, ended) in waiting {
+        let status = ended.await;
+        if ends_system {
+            return Ok(status);
+        }
+        if first_failure == 0 && exit_process.is_empty() {
+            first_failure = status;
+        }
+    }
+    Ok(first_failure)
+}
+
+/// Waits for the end of one process, logs it, and returns what it counts as.
+async fn wait(
+    name: String,
+    process: capos_schema::process_capnp::process::Client,
+    log_to: console::Client,
+    expect_fault: bool,
+) -> u8 {
+    let (text, status) = match status::of(&process, expect_fault).await {
+        Ok(end) => end,
+        Err(error) => (format!("cannot be watched: {error}"), INIT_FAILED),
+    };
+    log(&log_to, &format!("init: {name}: {text}")).await;
+    status
+}
+
+/// A line in the system log. Nothing can be done about a log that does not take it.
+async fn log(to: &console::Client, line: &str) {
+    let mut request = to.write_line_request();
+    request.get().set_line(line);
+    request.send().promise.await.ok();
+}
+
+async fn power_off(power: &power::Client, status: u8) {
+    let mut request = power.power_off_request();
+    request.get().set_status(status);
+    request.send().promise.await.ok();
+}

@@ -1,0 +1,94 @@
+//! Starting one process of the manifest.
+
+use crate::singletons::Singletons;
+use capnp::capability::Client;
+use capos_abi::Rights;
+use capos_package::{Package, Passed, Program};
+use capos_rt::Endpoint;
+use capos_schema::manifest_capnp::{boot_package, grant_entry, manifest, process_entry};
+use capos_schema::process_capnp::process;
+use std::collections::BTreeMap;
+
+/// The endpoint of each export, by process and export name.
+pub(crate) struct Endpoints(BTreeMap<(String, String), Endpoint>);
+
+impl Endpoints {
+    /// Makes an endpoint for each export that the manifest names.
+    pub(crate) async fn create(manifest: manifest::Reader<'_>) -> capnp::Result<Self> {
+        let mut endpoints = BTreeMap::new();
+        for entry in manifest.get_processes()? {
+            for export in entry.get_exports()? {
+                let key = (entry.get_name()?.to_string()?, export?.to_string()?);
+                endpoints.insert(key, Endpoint::create().await?);
+            }
+        }
+        Ok(Self(endpoints))
+    }
+
+    fn get(&self, process: &str, export: &str) -> capnp::Result<&Endpoint> {
+        self.0
+            .get(&(process.to_owned(), export.to_owned()))
+            .ok_or_else(|| capnp::Error::failed(format!("{process} exports no \"{export}\"")))
+    }
+}
+
+/// Starts `entry` with exactly the grants that it lists.
+pub(crate) async fn start(
+    entry: process_entry::Reader<'_>,
+    root: boot_package::Reader<'_>,
+    package: &Package,
+    singletons: &Singletons,
+    endpoints: &Endpoints,
+) -> capnp::Result<process::Client> {
+    let name = entry.get_name()?.to_str()?;
+    let mut grants = Vec::new();
+    for grant in entry.get_grants()? {
+        grants.push(granted(grant, singletons, endpoints)?);
+    }
+    for export in entry.get_exports()? {
+        let export = export?.to_str()?;
+        grants.push(Passed {
+            name: export.to_owned(),
+            client: endpoints.get(name, export)?.client(),
+            interface: 0,
+            rights: Rights::RECEIVE | Rights::MINT,
+        });
+    }
+    let mut arguments = Vec::new();
+    for argument in entry.get_arguments()? {
+        arguments.push(argument?.to_str()?);
+    }
+    let mut environment = Vec::new();
+    for variable in entry.get_environment()? {
+        environment.push((variable.get_name()?.to_str()?, variable.get_value()?.to_str()?));
+    }
+    let program = Program {
+        name,
+        binary: entry.get_binary()?.to_str()?,
+        arguments,
+        environment,
+        grants,
+        limits: entry.get_limits()?,
+        executable: entry.get_executable(),
+    };
+    capos_package::start(&singletons.spawner, package, root, program).await
+}
+
+/// The capability behind one grant.
+fn granted(
+    grant: grant_entry::Reader<'_>,
+    singletons: &Singletons,
+    endpoints: &Endpoints,
+) -> capnp::Result<Passed> {
+    if let Some(passed) = singletons.get(grant)? {
+        return Ok(passed);
+    }
+    let grant_entry::Export(source) = grant.which()? else {
+        return Err(capnp::Error::failed("a grant of unknown kind".into()));
+    };
+    let source = source?;
+    let endpoint = endpoints.get(source.get_process()?.to_str()?, source.get_export()?.to_str()?)?;
+    let client: Client = endpoint.mint(0)?;
+    let rights = Rights::CALL | Rights::TRANSFER;
+    Ok(Passed { name: grant.get_name()?.to_string()?, client, interface: 0, rights })
+}
