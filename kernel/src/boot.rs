@@ -24,7 +24,7 @@ fn start_init(kernel: &mut Kernel, info: &BootInfo) {
     let module = info.module().expect("no boot module");
     let pages = (module.end - module.start).div_ceil(4096);
     let image = kernel.objects.wrap(mm::frames::Frame::at(x86_64::PhysAddr::new_truncate(module.start)), pages).unwrap_or_else(|_| panic!());
-    let new = crate::process::NewProcess{ image, image_offset: 0, image_length: module.end-module.start, name: "init", limits: crate::process::Limits{frames: 10000, threads: 16, priority: 8}, executable: false};
+    let new = crate::process::NewProcess{ image, image_offset: 0, image_length: module.end-module.start, name: "init", limits: crate::process::Limits{frames: 10000, capability_slots: 64, threads: 16, priority: 8}, executable: false};
     let (id, entry) = kernel.create_process(&new).unwrap();
     kernel.init = Some(id);
     let h = capos_abi::Handle::NULL;

@@ -24,6 +24,7 @@ impl Kernel {
         self.forget_address_space(id);
         let Some(process) = self.processes.get_mut(id) else { return };
         process.futex_waiters.clear();
+        process.closed = true;
         let space = core::mem::replace(&mut process.space, AddressSpace::ended());
         for (object, _) in space.destroy() {
             self.drop_object(object);
@@ -51,7 +52,7 @@ impl Kernel {
     pub fn process_unreferenced(&mut self, id: ProcessId) {
         let Some(process) = self.processes.get_mut(id) else { return };
         process.held = false;
-        if process.end.is_some() {
+        if process.closed {
             self.processes.remove(id);
         }
     }

@@ -61,6 +61,8 @@ pub struct Process {
     pub fault_handler: u64,
     /// Why it ended; `None` while it runs.
     pub end: Option<ExitCause>,
+    /// Whether everything it had is gone, and only this record is left.
+    closed: bool,
     /// Whether anybody holds a capability of it.
     held: bool,
     /// Who waits for which futex word.

@@ -17,6 +17,8 @@ use capos_kernel_core::regions::Protection;
 pub struct Limits {
     /// Frames, page tables included.
     pub frames: u32,
+    /// Capabilities.
+    pub capability_slots: u32,
     /// Threads.
     pub threads: u32,
     /// The highest priority of its threads.
@@ -119,6 +121,7 @@ impl Kernel {
             may_read_tsc: false,
             fault_handler: 0,
             end: None,
+            closed: false,
             held: true,
             futex_waiters: Vec::new(),
             cpu_tsc: 0,
