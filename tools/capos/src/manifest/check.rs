@@ -5,8 +5,12 @@ use std::collections::{HashMap, HashSet};
 use super::model::*;
 use crate::problem::Problem;
 
-/// Most bytes that one entry's arguments and environment may have together.
+/// Most bytes that one entry's arguments and environment may have together: they travel in one message.
 const MOST_LAUNCH_BYTES: usize = 32 * 1024;
+/// What each string in a message costs beside its bytes.
+const STRING_BYTES: usize = 16;
+/// Most capabilities that one process can start with: they travel with that message.
+const MOST_GRANTS: usize = 48;
 
 /// Every problem with how the parts of `manifest` fit together.
 pub fn check(manifest: &Manifest) -> Vec<Problem> {
@@ -19,6 +23,11 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
         if !names.insert(process.name.as_str()) {
             let reason = format!("another process is called {:?} already", process.name);
             problems.push(Problem::new(format!("{}.name", process.at), reason));
+        }
+        let grants = process.grants.len() + process.services.len() + process.exports.len();
+        if grants > MOST_GRANTS {
+            let reason = format!("has {grants} grants and exports; at most {MOST_GRANTS} are possible");
+            problems.push(Problem::new(process.at.clone(), reason));
         }
         check_exports(process, &mut problems);
         check_services(process, manifest, &mut problems);
@@ -80,11 +89,10 @@ fn check_instances(process: &Process, host: &WasmHost, problems: &mut Vec<Proble
 }
 
 fn check_launch(at: &str, args: &[String], env: &[(String, String)], problems: &mut Vec<Problem>) {
-    let args: usize = args.iter().map(|arg| arg.len() + 1).sum();
-    let env: usize = env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    if args + env > MOST_LAUNCH_BYTES {
-        let reason =
-            format!("args and env have {} bytes; at most {MOST_LAUNCH_BYTES} are possible", args + env);
+    let names_and_values = env.iter().flat_map(|(name, value)| [name, value]);
+    let bytes: usize = args.iter().chain(names_and_values).map(|text| text.len() + STRING_BYTES).sum();
+    if bytes > MOST_LAUNCH_BYTES {
+        let reason = format!("args and env need {bytes} bytes; at most {MOST_LAUNCH_BYTES} are possible");
         problems.push(Problem::new(at, reason));
     }
 }

@@ -1,0 +1,252 @@
+//! Manifests that must be refused: each with the path of what is wrong and the reason, and nothing else.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use capos_host::manifest::{Manifest, Singleton, check, decode};
+use serde_json::{Value, json};
+
+/// The problems of a manifest, as `path: reason`.
+fn problems(manifest: &Value) -> Vec<String> {
+    let problems = match decode::decode(manifest) {
+        Ok(manifest) => check::check(&manifest),
+        Err(problems) => problems,
+    };
+    problems.iter().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+}
+
+/// A manifest with one process that has these fields beside its name.
+fn process(fields: Value) -> Value {
+    let mut process = json!({"name": "p"});
+    process.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    json!({"name": "m", "processes": [process]})
+}
+
+/// The same for an instance.
+fn instance(fields: Value) -> Value {
+    let mut instance = json!({"name": "i"});
+    instance.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    json!({"name": "m", "wasm": [{"instances": [instance]}]})
+}
+
+#[track_caller]
+fn refused(manifest: Value, wanted: &[&str]) {
+    let found = problems(&manifest);
+    assert!(
+        found.len() == wanted.len()
+            && found.iter().zip(wanted).all(|(found, wanted)| found.starts_with(wanted)),
+        "wanted {wanted:#?}, found {found:#?} in {manifest:#}"
+    );
+}
+
+#[test]
+fn unknown_fields() {
+    refused(json!({"name": "m", "proceses": []}), &["proceses: unknown field; known here: name, processes"]);
+    refused(process(json!({"consle": 1})), &["processes.0.consle: unknown field"]);
+    refused(process(json!({"grants": {"consle": true}})), &["processes.0.grants.consle: unknown field"]);
+    refused(process(json!({"limits": {"fuel": 1}})), &["processes.0.limits.fuel: unknown field"]);
+    refused(
+        instance(json!({"grants": {"power": true}})),
+        &["wasm.0.instances.0.grants.power: unknown field"],
+    );
+    refused(
+        instance(json!({"limits": {"threads": 1}})),
+        &["wasm.0.instances.0.limits.threads: unknown field"],
+    );
+    refused(
+        instance(json!({"module": {"path": "x"}})),
+        &["wasm.0.instances.0.module.path: unknown field", "wasm.0.instances.0.module.file: missing"],
+    );
+}
+
+#[test]
+fn wrong_types() {
+    refused(json!([]), &[": wanted a structure, found a list"]);
+    refused(
+        json!({"name": 1, "processes": {}}),
+        &["processes: wanted a list, found a structure", "name: wanted a string, found a number"],
+    );
+    refused(process(json!({"args": "x"})), &["processes.0.args: wanted a list, found a string"]);
+    refused(process(json!({"args": ["x", 1]})), &["processes.0.args.1: wanted a string, found a number"]);
+    refused(process(json!({"env": {"A": null}})), &["processes.0.env.A: wanted a string, found null"]);
+    refused(process(json!({"executable": "yes"})), &["processes.0.executable: wanted true or false"]);
+    refused(
+        process(json!({"grants": {"console": "yes"}})),
+        &["processes.0.grants.console: wanted true or false"],
+    );
+    refused(
+        process(json!({"grants": {"console": false}})),
+        &["processes.0.grants.console: a grant is `true`"],
+    );
+    refused(process(json!({"binary": 3})), &["processes.0.binary: wanted a structure, found a number"]);
+    refused(json!({"name": "m", "wasm": [{"instances": [3]}]}), &["wasm.0.instances.0: wanted a structure"]);
+}
+
+#[test]
+fn missing_names() {
+    refused(json!({"processes": [{}]}), &["processes.0.name: missing", "name: missing"]);
+    refused(json!({"name": "m", "wasm": [{"instances": [{}]}]}), &["wasm.0.instances.0.name: missing"]);
+    refused(
+        process(json!({"grants": {"services": {"s": {}}}})),
+        &["processes.0.grants.services.s.process: missing", "processes.0.grants.services.s.export: missing"],
+    );
+}
+
+#[test]
+fn limits_out_of_range() {
+    for (limit, value, reason) in [
+        ("memory", json!(0), "0 is not a whole number between 1 and"),
+        ("memory", json!(-1), "-1 is not"),
+        ("memory", json!(1.5), "1.5 is not"),
+        ("memory", json!("64MB"), "\"64MB\" has no known unit"),
+        ("memory", json!("16385GiB"), "17593259786240 bytes are more than the possible"),
+        ("memory", json!([]), "wanted a number of bytes"),
+        ("capabilitySlots", json!(65537), "65537 is not a whole number between 1 and 65536"),
+        ("threads", json!(0), "0 is not a whole number between 1 and 1024"),
+        ("priority", json!(32), "32 is not a whole number between 1 and 31"),
+        ("priority", json!("8"), "wanted a number"),
+    ] {
+        refused(
+            process(json!({"limits": {limit: value}})),
+            &[&format!("processes.0.limits.{limit}: {reason}")],
+        );
+    }
+    for (limit, value, reason) in [
+        ("memory", json!("5GiB"), "5368709120 bytes are more than the possible 4294967296"),
+        ("fuel", json!(0), "0 is not"),
+        ("wallTime", json!(5), "wanted a string such as \"500ms\""),
+        ("wallTime", json!("5h"), "\"5h\" has no known unit"),
+        ("wallTime", json!("99999999999999s"), "\"99999999999999s\" is too large"),
+        ("outputBytes", json!("0B"), "\"0B\" is zero"),
+        ("tableElements", json!(1u64 << 32), "4294967296 is not"),
+        ("stackDepth", json!(0), "0 is not"),
+    ] {
+        let wanted = format!("wasm.0.instances.0.limits.{limit}: {reason}");
+        refused(instance(json!({"limits": {limit: value}})), &[&wanted]);
+    }
+}
+
+#[test]
+fn hostile_names_and_texts() {
+    for name in ["", "..", "../../etc/passwd", "a/b", "a b", "a\0b", "ä", "-rf", &"x".repeat(64)] {
+        let manifest = json!({"name": "m", "processes": [{"name": name, "binary": "b"}]});
+        refused(manifest, &[&format!("processes.0.name: {name:?} is no name")]);
+        refused(process(json!({"binary": name})), &[&format!("processes.0.binary: {name:?} is no name")]);
+        refused(
+            instance(json!({"module": name})),
+            &[&format!("wasm.0.instances.0.module: {name:?} is no name")],
+        );
+    }
+    for file in ["", "..", "/", "a\0.wasm"] {
+        refused(
+            instance(json!({"module": {"file": file}})),
+            &["wasm.0.instances.0.module.file: not the path"],
+        );
+    }
+    refused(
+        instance(json!({"module": {"file": "x/a b.wasm"}})),
+        &["wasm.0.instances.0.module.file: \"a b\" is no"],
+    );
+    refused(process(json!({"args": ["a\0b"]})), &["processes.0.args.0: contains a NUL"]);
+    refused(process(json!({"env": {"A": "a\0b"}})), &["processes.0.env.A: contains a NUL"]);
+    refused(process(json!({"env": {"A=B": ""}})), &["processes.0.env.A=B: \"A=B\" is no name of an env"]);
+    refused(process(json!({"env": {"": ""}})), &["processes.0.env.: \"\" is no name of an env"]);
+}
+
+#[test]
+fn names_that_must_differ() {
+    refused(
+        json!({"name": "m", "processes": [{"name": "p"}, {"name": "p"}]}),
+        &["processes.1.name: another process is called \"p\" already"],
+    );
+    refused(
+        json!({"name": "m", "processes": [{"name": "wasm"}], "wasm": [{"instances": [{"name": "i"}]}]}),
+        &["wasm.0.name: another process is called \"wasm\" already"],
+    );
+    refused(
+        json!({"name": "m", "wasm": [{"instances": [{"name": "i"}, {"name": "i"}]}]}),
+        &["wasm.0.instances.1.name: another instance of \"wasm\" is called \"i\" already"],
+    );
+    refused(process(json!({"exports": ["s", "s"]})), &["processes.0.exports.1: \"s\" is exported twice"]);
+    refused(
+        process(json!({"exports": ["console"]})),
+        &["processes.0.exports.0: \"console\" is the name of a grant"],
+    );
+    refused(
+        json!({"name": "m", "wasm": [{"instances": [{"name": "x"}, {"name": "y", "module": {"file": "z/x.wasm"}}]}]}),
+        &["wasm.0.instances.1.module: the name \"x\" already means the program at wasm.0.instances.0"],
+    );
+    refused(
+        json!({"name": "m", "processes": [{"name": "x"}], "include": {"modules": ["x"]}}),
+        &["include.modules.0: the name \"x\" already means the program at processes.0"],
+    );
+}
+
+#[test]
+fn grants_without_a_source() {
+    let grant = |process, export| {
+        json!({"name": "m", "processes": [
+            {"name": "client", "grants": {"services": {"s": {"process": process, "export": export}}}},
+            {"name": "server", "exports": ["echo"]},
+        ]})
+    };
+    let at = "processes.0.grants.services.s";
+    refused(grant("server", "echo"), &[]);
+    refused(grant("sever", "echo"), &[&format!("{at}: no process is called \"sever\"")]);
+    refused(grant("server", "ohce"), &[&format!("{at}: process \"server\" does not export \"ohce\"")]);
+    refused(
+        json!({"name": "m", "processes": [
+            {"name": "c", "grants": {"services": {"timer": {"process": "wasm", "export": "wasm-host"}}}},
+        ], "wasm": [{"instances": [{"name": "i"}]}]}),
+        &[
+            "processes.0.grants.services.timer: \"timer\" is the name of a grant",
+            "processes.0.grants.services.timer: process \"wasm\" does not export \"wasm-host\"",
+        ],
+    );
+}
+
+#[test]
+fn statuses_from_nowhere() {
+    for from in ["q", "wasm/j", "p/i", "wasm/", "/i", ""] {
+        let manifest = json!({"name": "m", "exitFrom": from, "processes": [{"name": "p"}],
+            "wasm": [{"instances": [{"name": "i"}]}]});
+        refused(manifest, &[&format!("exitFrom: no process or instance is called {from:?}")]);
+    }
+}
+
+#[test]
+fn nothing_to_do_and_too_much() {
+    refused(json!({"name": "m"}), &[": nothing to start"]);
+    refused(json!({"name": "m", "wasm": [{}]}), &["wasm.0: has no instances and exports nothing"]);
+    refused(process(json!({"args": ["x".repeat(32769)]})), &["processes.0: args and env need 32785 bytes"]);
+    refused(process(json!({"args": vec![""; 2049]})), &["processes.0: args and env need 32784 bytes"]);
+    let exports: Vec<String> = (0..49).map(|number| format!("e{number}")).collect();
+    refused(process(json!({"exports": exports})), &["processes.0: has 49 grants and exports"]);
+}
+
+fn decoded(manifest: Value) -> Manifest {
+    decode::decode(&manifest).unwrap()
+}
+
+#[test]
+fn defaults_grant_nothing() {
+    let process = decoded(process(json!({}))).processes.remove(0);
+    assert!(process.grants.is_empty() && process.services.is_empty() && process.exports.is_empty());
+    assert!(!process.executable);
+    assert_eq!(process.binary.name, "p");
+}
+
+#[test]
+fn a_wasm_host_holds_what_its_instances_hold() {
+    let hosted = |instances| {
+        let host = decoded(json!({"name": "m", "wasm": [{"instances": instances}]})).processes.remove(0);
+        host.grants
+    };
+    let own = [Singleton::Log, Singleton::Timer, Singleton::BootPackage];
+    assert_eq!(hosted(json!([{"name": "a"}])), own);
+    assert_eq!(
+        hosted(json!([
+            {"name": "a", "grants": {"console": true, "timer": true}},
+            {"name": "b", "grants": {"entropy": true, "console": true}},
+        ])),
+        [Singleton::Console, Singleton::Log, Singleton::Timer, Singleton::Entropy, Singleton::BootPackage]
+    );
+}
