@@ -133,8 +133,8 @@ run-%: manifests/%.cue build ## boot manifests/NAME.cue; exits with the guest's 
 image: build ## pack what NAME=... boots into build/NAME.img
 	build/tools/bin/capos image manifests/$(NAME).cue -o build/$(NAME).img
 
-iso: image ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
-	scripts/iso.sh target/$(KERNEL_TARGET)/release/capos-kernel build/$(NAME).img build/$(NAME).iso
+iso: build ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
+	build/tools/bin/capos iso manifests/$(NAME).cue -o build/$(NAME).iso
 
 bench: build ## measure, and print `name value unit` lines
 	build/tools/bin/capos bench

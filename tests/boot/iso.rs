@@ -27,14 +27,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn boot(firmware: &str) -> Result<()> {
     let folder = tree::root().join("build/iso");
     std::fs::create_dir_all(&folder)?;
-    let package = folder.join(format!("{firmware}.capos"));
     let disc = folder.join(format!("{firmware}.iso"));
-    let (package, disc) = (package.to_string_lossy(), disc.to_string_lossy());
-    let manifest = tree::manifest(NAME);
-
-    succeed(capos::host_command().arg("image").arg(manifest).args(["-o", &package]))?;
-    let kernel = "target/x86_64-unknown-none/release/capos-kernel";
-    succeed(Command::new("scripts/iso.sh").current_dir(tree::root()).args([kernel, &package, &disc]))?;
+    let disc = disc.to_string_lossy();
+    succeed(capos::host_command().arg("iso").arg(tree::manifest(NAME)).args(["-o", &disc]))?;
 
     let mut expected = Expectation::read(NAME)?;
     expected.seconds = SECONDS;
