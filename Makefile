@@ -46,7 +46,7 @@ KERNEL_TARGET := x86_64-unknown-none
 USER_TARGET := x86_64-capos-hermit
 GUEST_TARGET := wasm32-wasip1
 
-USER_PACKAGES := $(call packages,$(wildcard services/*/Cargo.toml demos/native/*/Cargo.toml capos-wasm/Cargo.toml))
+USER_PACKAGES := $(call packages,$(wildcard services/*/Cargo.toml demos/native/*/Cargo.toml capos-wasm/process/Cargo.toml))
 C_GUESTS := $(patsubst demos/c/%.c,build/wasm/%.wasm,$(wildcard demos/c/*.c))
 TEXT_GUESTS := $(patsubst demos/wat/%.wat,build/wasm/%.wasm,$(wildcard demos/wat/*.wat))
 

@@ -1,0 +1,64 @@
+//! From a manifest's entry to what the library starts.
+
+use crate::grants::Held;
+use capos_package::binary;
+use capos_schema::manifest_capnp::{boot_package, instance_entry, process_entry};
+use capos_wasm::{InstanceSpec, Launch, Limits};
+use std::borrow::Cow;
+
+/// The entry of the process called `name`.
+pub(crate) fn find(
+    package: boot_package::Reader<'static>,
+    name: &str,
+) -> capnp::Result<process_entry::Reader<'static>> {
+    for entry in package.get_manifest()?.get_processes()? {
+        if entry.get_name()?.as_bytes() == name.as_bytes() {
+            return Ok(entry);
+        }
+    }
+    Err(capnp::Error::failed(format!("the manifest has no process \"{name}\"")))
+}
+
+/// What to start for `entry`; an error says what is wrong with it.
+pub(crate) fn spec(
+    package: boot_package::Reader<'static>,
+    entry: instance_entry::Reader<'static>,
+    held: &Held,
+) -> Result<InstanceSpec, String> {
+    let grants = held.for_instance(entry)?;
+    read(package, entry).map_err(|error| error.to_string()).and_then(|(module, module_name, launch)| {
+        Ok(InstanceSpec {
+            module,
+            module_name,
+            name: name(entry).map_err(|error| error.to_string())?.to_owned(),
+            launch: launch.map_err(|error| error.to_string())?,
+            grants,
+            limits: entry.get_limits().map(Limits::read).map_err(|error| error.to_string())?,
+            run: true,
+        })
+    })
+}
+
+/// What messages call the instance, and the first argument of its program.
+pub(crate) fn name(entry: instance_entry::Reader<'static>) -> capnp::Result<&'static str> {
+    Ok(entry.get_name()?.to_str()?)
+}
+
+type Parts = (Cow<'static, [u8]>, String, Result<Launch, capos_wasm::LaunchError>);
+
+fn read(
+    package: boot_package::Reader<'static>,
+    entry: instance_entry::Reader<'static>,
+) -> capnp::Result<Parts> {
+    let module = entry.get_module()?.to_str()?;
+    let mut arguments = vec![name(entry)?];
+    for argument in entry.get_arguments()? {
+        arguments.push(argument?.to_str()?);
+    }
+    let mut environment = Vec::new();
+    for variable in entry.get_environment()? {
+        environment.push((variable.get_name()?.to_str()?, variable.get_value()?.to_str()?));
+    }
+    let bytes = binary(package, module)?;
+    Ok((Cow::Borrowed(bytes), module.to_owned(), Launch::new(arguments, environment)))
+}

@@ -1,0 +1,74 @@
+//! What the host holds, and what of it an instance gets.
+
+use capos_rt::grant;
+use capos_schema::{
+    console_capnp::console,
+    entropy_capnp::entropy_source,
+    manifest_capnp::instance_entry,
+    timer_capnp::{timer, wall_clock},
+};
+use capos_wasm::{Grants, wasi::FastClock};
+use std::{rc::Rc, time::Instant};
+
+/// The capabilities that the host was granted.
+pub(crate) struct Held {
+    pub(crate) console: Option<console::Client>,
+    pub(crate) log: Option<console::Client>,
+    pub(crate) timer: Option<timer::Client>,
+    fast_clock: Option<FastClock>,
+    wall_clock: Option<wall_clock::Client>,
+    entropy: Option<entropy_source::Client>,
+}
+
+impl Held {
+    /// Everything that is there under its name.
+    pub(crate) async fn find() -> capnp::Result<Self> {
+        let timer: Option<timer::Client> = grant("timer").ok();
+        let fast_clock = match &timer {
+            Some(timer) => Some(fast_clock(timer).await?),
+            None => None,
+        };
+        Ok(Self {
+            console: grant("console").ok(),
+            log: grant("log").ok(),
+            timer,
+            fast_clock,
+            wall_clock: grant("wall-clock").ok(),
+            entropy: grant("entropy").ok(),
+        })
+    }
+
+    /// What `entry` lists; an error names what the host does not hold itself.
+    pub(crate) fn for_instance(&self, entry: instance_entry::Reader<'_>) -> Result<Grants, String> {
+        let console = pick("console", entry.get_console(), &self.console)?;
+        let timer = pick("timer", entry.get_timer(), &self.timer)?;
+        Ok(Grants {
+            stdin: console.clone(),
+            stdout: console.clone(),
+            stderr: console,
+            fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
+            timer,
+            wall_clock: pick("wall-clock", entry.get_wall_clock(), &self.wall_clock)?,
+            entropy: pick("entropy", entry.get_entropy(), &self.entropy)?,
+        })
+    }
+}
+
+fn pick<T: Clone>(name: &str, wanted: bool, held: &Option<T>) -> Result<Option<T>, String> {
+    match (wanted, held) {
+        (false, _) => Ok(None),
+        (true, Some(held)) => Ok(Some(held.clone())),
+        (true, None) => Err(format!("its entry grants {name}, which the host was not granted")),
+    }
+}
+
+/// The Timer's clock as the standard library reads it, which is from the time page and without a call.
+async fn fast_clock(timer: &timer::Client) -> capnp::Result<FastClock> {
+    let before = Instant::now();
+    let base_ns = timer.now_request().send().promise.await?.get()?.get_nanoseconds();
+    // Ahead of the Timer by the length of that call, so that a wait until a time read here is never short.
+    Ok(Rc::new(move || {
+        let since = u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        base_ns.saturating_add(since)
+    }))
+}

@@ -1,0 +1,26 @@
+//! A WebAssembly host as a process: runs the instances that its manifest entry lists, logs how each ended, and
+//! serves `WasmHost` when asked.
+//!
+//! It finds its entry in the boot package (grant "boot-package") by its own name, the first argument. Instances
+//! are granted copies of what it holds itself: "console", "timer", "wall-clock", "entropy". How they ended goes
+//! to "log".
+
+mod entry;
+mod grants;
+mod report;
+mod run;
+
+use capos_rt::block_on;
+
+/// The exit status of a host that could not do its work.
+const HOST_FAILED: i32 = 125;
+
+fn main() {
+    let status = block_on(async {
+        run::run().await.unwrap_or_else(|error| {
+            eprintln!("[wasm-host] {error}");
+            HOST_FAILED
+        })
+    });
+    std::process::exit(status);
+}

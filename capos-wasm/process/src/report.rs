@@ -1,0 +1,30 @@
+//! Saying how an instance ended.
+
+use crate::grants::Held;
+use capos_schema::console_capnp::console;
+use capos_wasm::End;
+
+/// Writes the end of the instance `name` to the log, a trap with the functions it happened in.
+pub(crate) async fn ended(held: &Held, name: &str, end: &End) {
+    let Some(log) = &held.log else { return };
+    write(log, &format!("[wasm-host] {name}: {end}")).await;
+    if let End::Trap(trap) = end {
+        for function in &trap.backtrace {
+            write(log, &format!("[wasm-host] {name}:   in {function}")).await;
+        }
+    }
+}
+
+/// Says on the host's own console that a module with nothing in it did what it could.
+pub(crate) async fn empty_module(held: &Held) {
+    if let Some(console) = &held.console {
+        write(console, "[wasm-host] empty module instantiated and exited").await;
+    }
+}
+
+/// A log that cannot be written cannot be told about either.
+async fn write(to: &console::Client, line: &str) {
+    let mut request = to.write_line_request();
+    request.get().set_line(line);
+    let _ = request.send().promise.await;
+}

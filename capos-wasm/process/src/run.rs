@@ -1,0 +1,111 @@
+//! Running the instances of one manifest entry.
+
+use crate::{entry, grants::Held, report};
+use capos_package::{Package, binary};
+use capos_rt::{JoinHandle, grant, serve_export, spawn_local};
+use capos_schema::{
+    manifest_capnp::{boot_package, instance_entry},
+    wasm_capnp::wasm_host,
+};
+use capos_wasm::{
+    End, Host, HostConfig,
+    server::{ModuleLookup, WasmHost},
+};
+use std::{future::pending, rc::Rc};
+
+/// What the tasks of all instances share.
+struct Runner {
+    package: boot_package::Reader<'static>,
+    held: Held,
+    host: Rc<Host>,
+}
+
+/// Runs everything and returns the process's exit status.
+pub(crate) async fn run() -> capnp::Result<i32> {
+    let name = std::env::args().next().unwrap_or_default();
+    let package = Package::map(grant("boot-package")?).await?;
+    // Both live as long as the process: instances borrow their modules from it.
+    let message = Box::leak(Box::new(package.message()?));
+    let package: boot_package::Reader<'static> = message.get_root()?;
+    let own = entry::find(package, &name)?.get_wasm_host()?;
+    let held = Held::find().await?;
+    let host = Rc::new(Host::new(HostConfig {
+        spawn: Rc::new(|task| drop(spawn_local(task))),
+        timer: held.timer.clone(),
+    }));
+    if own.get_exports() {
+        let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
+        let client: wasm_host::Client = capnp_rpc::new_client(WasmHost::new(host.clone(), modules));
+        serve_export("wasm-host", client)?;
+    }
+    let exit_from = package.get_manifest()?.get_exit_from()?.to_str()?;
+    let exit_instance = exit_from.strip_prefix(&*name).and_then(|rest| rest.strip_prefix('/'));
+    let runner = Rc::new(Runner { package, held, host });
+    let mut waiting = Vec::new();
+    for instance in own.get_instances()? {
+        let task = start(&runner, instance);
+        waiting.push(match own.get_sequence() {
+            true => (entry::name(instance)?, Ended::Now(task.await)),
+            false => (entry::name(instance)?, Ended::Later(task)),
+        });
+    }
+    if let Some(decisive) = exit_instance {
+        // The run ends with that instance, whatever the others still do.
+        for (name, ended) in waiting {
+            if name == decisive {
+                return Ok(ended.status().await);
+            }
+        }
+        return Err(capnp::Error::failed(format!(
+            "the run is to end with \"{decisive}\", which does not exist"
+        )));
+    }
+    let mut first_failure = 0;
+    for (_, ended) in waiting {
+        let status = ended.status().await;
+        if first_failure == 0 {
+            first_failure = status;
+        }
+    }
+    if own.get_exports() {
+        // Others may go on starting instances.
+        pending::<()>().await;
+    }
+    Ok(first_failure)
+}
+
+/// An instance's exit status, known or to come.
+enum Ended {
+    Now(i32),
+    Later(JoinHandle<i32>),
+}
+
+impl Ended {
+    async fn status(self) -> i32 {
+        match self {
+            Self::Now(status) => status,
+            Self::Later(task) => task.await,
+        }
+    }
+}
+
+/// Starts one instance; the task reports its end and yields its status.
+fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHandle<i32> {
+    let runner = runner.clone();
+    spawn_local(async move {
+        let name = entry::name(entry).unwrap_or("?");
+        let end = match entry::spec(runner.package, entry, &runner.held) {
+            Ok(spec) => {
+                let handle = runner.host.start(spec);
+                let end = handle.wait().await;
+                if handle.is_empty_module() {
+                    report::empty_module(&runner.held).await;
+                }
+                end
+            }
+            Err(reason) => End::FailedToStart(reason),
+        };
+        report::ended(&runner.held, name, &end).await;
+        end.status()
+    })
+}
