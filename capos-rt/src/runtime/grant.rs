@@ -54,6 +54,10 @@ impl From<GrantError> for capnp::Error {
     }
 }
 
+/// The interface of a grant whose giver does not know it, such as a service that another process exports. The
+/// holder's word is taken for it; calls on a wrong one are answered with `unimplemented`.
+const UNKNOWN: u64 = 0;
+
 /// Names of grants that were taken.
 static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -63,7 +67,7 @@ pub(super) fn find_grant(name: &str, interface: u64) -> Result<Handle, GrantErro
     let found = if taken { None } else { bootstrap::get().and_then(|bootstrap| bootstrap.find(name)) };
     match found {
         None => Err(GrantError::Missing { name: name.into() }),
-        Some((handle, found)) if found == interface => Ok(handle),
+        Some((handle, found)) if found == interface || found == UNKNOWN => Ok(handle),
         Some((_, found)) => Err(GrantError::WrongInterface { name: name.into(), expected: interface, found }),
     }
 }

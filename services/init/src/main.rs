@@ -46,7 +46,7 @@ async fn run(singletons: &Singletons) -> capnp::Result<u8> {
     // "host/instance" is decided by the host process, which ends with that instance's status.
     let exit_process = exit_from.split('/').next().unwrap_or_default().to_owned();
 
-    let endpoints = spawn::Endpoints::create(manifest).await?;
+    let endpoints = spawn::Endpoints::create(manifest)?;
     let mut waiting = Vec::new();
     for entry in manifest.get_processes()? {
         let name = entry.get_name()?.to_string()?;

@@ -1,10 +1,12 @@
 //! Starting one process of the manifest.
 
 use crate::singletons::Singletons;
-use capnp::capability::Client;
+use capnp::capability::{Client, FromClientHook};
+use capnp::traits::HasTypeId;
 use capos_abi::Rights;
 use capos_package::{Package, Passed, Program};
 use capos_rt::Endpoint;
+use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::{boot_package, grant_entry, manifest, process_entry};
 use capos_schema::process_capnp::process;
 use std::collections::BTreeMap;
@@ -14,12 +16,12 @@ pub(crate) struct Endpoints(BTreeMap<(String, String), Endpoint>);
 
 impl Endpoints {
     /// Makes an endpoint for each export that the manifest names.
-    pub(crate) async fn create(manifest: manifest::Reader<'_>) -> capnp::Result<Self> {
+    pub(crate) fn create(manifest: manifest::Reader<'_>) -> capnp::Result<Self> {
         let mut endpoints = BTreeMap::new();
         for entry in manifest.get_processes()? {
             for export in entry.get_exports()? {
                 let key = (entry.get_name()?.to_string()?, export?.to_string()?);
-                endpoints.insert(key, Endpoint::create().await?);
+                endpoints.insert(key, Endpoint::new()?);
             }
         }
         Ok(Self(endpoints))
@@ -49,9 +51,9 @@ pub(crate) async fn start(
         let export = export?.to_str()?;
         grants.push(Passed {
             name: export.to_owned(),
-            client: endpoints.get(name, export)?.client(),
-            interface: 0,
-            rights: Rights::RECEIVE | Rights::MINT,
+            client: Client::new(endpoints.get(name, export)?.receiver().into_client_hook()),
+            interface: endpoint::Client::TYPE_ID,
+            rights: Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER,
         });
     }
     let mut arguments = Vec::new();
@@ -90,5 +92,6 @@ fn granted(
     let endpoint = endpoints.get(source.get_process()?.to_str()?, source.get_export()?.to_str()?)?;
     let client: Client = endpoint.mint(0)?;
     let rights = Rights::CALL | Rights::TRANSFER;
+    // The manifest does not say which interface an export serves.
     Ok(Passed { name: grant.get_name()?.to_string()?, client, interface: 0, rights })
 }
