@@ -67,13 +67,14 @@ async fn run(singletons: &Singletons) -> capnp::Result<u8> {
     // Servers see their callers go when this process's own copies do not keep their endpoints alive.
     drop(endpoints);
 
+    if let Some(index) = waiting.iter().position(|(ends_system, _)| *ends_system) {
+        // The others are watched, and their ends logged, as long as this one runs.
+        return Ok(waiting.swap_remove(index).1.await);
+    }
     let mut first_failure = 0;
-    for (ends_system, ended) in waiting {
+    for (_, ended) in waiting {
         let status = ended.await;
-        if ends_system {
-            return Ok(status);
-        }
-        if first_failure == 0 && exit_process.is_empty() {
+        if first_failure == 0 {
             first_failure = status;
         }
     }

@@ -1,0 +1,56 @@
+//! Opens doors of the vault that it was granted, gives the vault a listener of its own, and sees its doors
+//! taken back.
+
+use capnp::Error;
+use native_ipc::vault_capnp::{door, listener, vault};
+use std::rc::Rc;
+
+/// Prints what it hears.
+struct Listener;
+
+impl listener::Server for Listener {
+    async fn hear(
+        self: Rc<Self>,
+        params: listener::HearParams,
+        _results: listener::HearResults,
+    ) -> Result<(), Error> {
+        println!("client heard: {}", params.get()?.get_news()?.to_str()?);
+        Ok(())
+    }
+}
+
+async fn knock(door: &door::Client, times: u32) -> Result<String, Error> {
+    let mut request = door.knock_request();
+    request.get().set_times(times);
+    Ok(request.send().promise.await?.get()?.get_answer()?.to_string()?)
+}
+
+async fn announce(vault: &vault::Client) -> Result<(), Error> {
+    let mut request = vault.announce_request();
+    request.get().set_listener(capos_rt::serve(Listener));
+    request.send().promise.await.map(drop)
+}
+
+async fn run(vault: vault::Client) -> Result<(), Error> {
+    let mut request = vault.open_request();
+    request.get().set_visitor("Ada");
+    // The first knock is on its way before the door is there.
+    let opening = request.send();
+    let early = opening.pipeline.get_door();
+    println!("server says: {}", knock(&early, 1).await?);
+    let door = opening.promise.await?.get()?.get_door()?;
+    println!("server says: {}", knock(&door, 2).await?);
+    announce(&vault).await?;
+
+    vault.lock_request().send().promise.await?;
+    match knock(&door, 3).await {
+        Ok(answer) => println!("the door was not locked: {answer}"),
+        Err(error) => println!("after locking: {error}"),
+    }
+    announce(&vault).await
+}
+
+fn main() -> Result<(), Error> {
+    let vault = capos_rt::grant("vault")?;
+    capos_rt::block_on(run(vault))
+}
