@@ -16,7 +16,10 @@ pub fn run(info: &BootInfo) -> ! {
     arch::init();
     let (free, total) = mm::frames::counts();
     klog!("capOS {}: {} of {} MiB free", env!("CARGO_PKG_VERSION"), free >> 8, total >> 8);
-    crate::kernel::setup(|kernel| start_init(kernel, info));
+    crate::kernel::setup(|kernel| {
+        kernel.init_clock();
+        start_init(kernel, info);
+    });
     arch::run()
 }
 

@@ -1,6 +1,7 @@
 //! Everything the kernel knows, behind one lock.
 
 use crate::{
+    clock::Clock,
     arch::{self, Lock},
     device::console::Console,
     mm::MemoryObjects,
@@ -40,6 +41,8 @@ pub struct Kernel {
     pub first_user_tsc: u64,
     /// The process whose end ends the system.
     pub(crate) init: Option<ProcessId>,
+    /// Clocks.
+    pub clock: Clock,
     /// The guest's console.
     pub console: Console,
 }
@@ -56,6 +59,7 @@ impl Kernel {
             cpus: [const { Cpu::new() }; MAX_CPUS],
             first_user_tsc: 0,
             init: None,
+            clock: Clock::new(),
             console: Console::new(),
         }
     }

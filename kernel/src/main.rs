@@ -10,6 +10,8 @@ extern crate alloc;
 
 mod arch;
 mod boot;
+mod check;
+mod clock;
 mod device;
 mod fault;
 mod kernel;

@@ -15,6 +15,8 @@ mod percpu;
 mod pit;
 mod port;
 pub mod power;
+pub mod random;
+pub mod rtc;
 pub mod serial;
 mod tables;
 pub mod time;

@@ -3,6 +3,7 @@
 use super::physmap;
 use crate::arch::Lock;
 use capos_kernel_core::frames::FrameAllocator;
+use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::PhysAddr;
 
 /// Bytes in a frame.
@@ -12,6 +13,8 @@ pub const FRAME_BYTES: usize = 4096;
 const KERNEL_RESERVE: u64 = 64;
 
 static FRAMES: Lock<Option<FrameAllocator>> = Lock::new(None);
+/// Frames that the kernel took for itself.
+static KERNEL_FRAMES: AtomicU64 = AtomicU64::new(0);
 
 /// A frame of physical memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,7 +105,20 @@ pub fn allocate() -> Option<Frame> {
 
 /// A frame for the kernel itself, with whatever it held before.
 pub fn allocate_for_kernel() -> Option<Frame> {
-    with(take)
+    let frame = with(take)?;
+    KERNEL_FRAMES.fetch_add(1, Ordering::Relaxed);
+    Some(frame)
+}
+
+/// Gives back a frame that the kernel took for itself.
+pub(super) fn release_from_kernel(frame: Frame) {
+    KERNEL_FRAMES.fetch_sub(1, Ordering::Relaxed);
+    release(frame);
+}
+
+/// How many frames the kernel has taken for itself.
+pub fn kernel_count() -> u64 {
+    KERNEL_FRAMES.load(Ordering::Relaxed)
 }
 
 #[inline]

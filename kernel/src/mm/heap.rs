@@ -52,7 +52,7 @@ impl Heap {
         while self.grown_to < wanted_end {
             let Some(frame) = frames::allocate_for_kernel() else { break };
             if !kernel_space::map_heap_page(self.grown_to, frame) {
-                frames::release(frame);
+                frames::release_from_kernel(frame);
                 break;
             }
             self.grown_to += frames::FRAME_BYTES as u64;

@@ -5,6 +5,7 @@ pub mod frames;
 pub mod heap;
 mod init;
 pub mod kernel_space;
+mod module;
 mod objects;
 pub mod physmap;
 mod ring;
@@ -14,6 +15,7 @@ mod user;
 
 pub use init::init;
 pub use kernel_space::load_kernel_space;
+pub use module::{module_bytes, module_frames};
 pub use objects::{MemoryObject, MemoryObjects, ObjectId};
 pub use ring::{RING_FRAMES, Ring};
 pub use space::{Access, AddressSpace, FaultError, FrameBudget, SpaceError};

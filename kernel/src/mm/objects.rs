@@ -138,6 +138,17 @@ impl MemoryObjects {
         self.0.insert(MemoryObject { store: Store::Contiguous(first), pages, references: 1, owner: None })
     }
 
+    /// An object of one page that begins with `bytes` and belongs to the kernel, with one reference.
+    ///
+    /// # Errors
+    /// When memory is used up.
+    pub(crate) fn create_for_kernel(&mut self, bytes: &[u8]) -> Result<ObjectId, OutOfMemory> {
+        let frame = frames::allocate_for_kernel().ok_or(OutOfMemory)?;
+        frame.zero();
+        frame.write(0, bytes);
+        self.wrap(frame, 1)
+    }
+
     /// The object, unless the id is stale.
     pub fn get(&self, id: ObjectId) -> Option<&MemoryObject> {
         self.0.get(id)

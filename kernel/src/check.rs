@@ -1,0 +1,63 @@
+//! The kernel checks itself, for tests.
+
+use crate::{kernel::Kernel, mm, thread::RunState};
+use alloc::{format, string::String, vec::Vec};
+
+impl Kernel {
+    /// Walks queues, page tables and frame counts. Every sentence returned is a bug.
+    pub fn self_check(&mut self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !mm::frames::is_consistent() {
+            problems.push(String::from("the frame allocator's summaries disagree"));
+        }
+        if !self.timers.is_consistent() {
+            problems.push(String::from("the timer queue is out of order"));
+        }
+        if !self.cpus.iter().all(crate::sched::Cpu::is_consistent) {
+            problems.push(String::from("a run queue's links disagree"));
+        }
+        self.check_frames(&mut problems);
+        self.check_threads(&mut problems);
+        problems
+    }
+
+    /// Every frame is free, the kernel's, an object's, or a process's.
+    fn check_frames(&self, problems: &mut Vec<String>) {
+        let (free, total) = mm::frames::counts();
+        let mut accounted = free + mm::frames::kernel_count();
+        accounted += self.objects.iter().map(|(_, frames)| frames).sum::<u64>();
+        for (_, process) in self.processes.iter().filter(|(_, process)| process.end.is_none()) {
+            let counted = process.space.count_frames();
+            accounted += u64::from(counted);
+            if counted > process.space.budget.used() {
+                problems.push(format!(
+                    "process {}: {counted} frames in page tables, {} charged",
+                    process.name,
+                    process.space.budget.used()
+                ));
+            }
+            if !process.space.regions().is_consistent() {
+                problems.push(format!("process {}: its regions are out of order", process.name));
+            }
+        }
+        if accounted != total {
+            problems.push(format!("{accounted} frames accounted for, {total} exist"));
+        }
+    }
+
+    fn check_threads(&self, problems: &mut Vec<String>) {
+        for (id, thread) in self.threads.iter() {
+            let Some(process) = self.processes.get(thread.process) else {
+                problems.push(format!("thread {id:?} has no process"));
+                continue;
+            };
+            if process.end.is_some() || !process.threads().any(|other| other == id) {
+                problems.push(format!("thread {id:?} is not one of its process's"));
+            }
+            let waiting = matches!(thread.run_state, RunState::Waiting(_));
+            if thread.deadline.is_some() && !waiting {
+                problems.push(format!("thread {id:?} has a deadline but does not wait"));
+            }
+        }
+    }
+}
