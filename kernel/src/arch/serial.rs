@@ -40,8 +40,10 @@ fn configure(base: u16) {
     write_u8(base + MODEM_CONTROL, 0x0b);
 }
 
-/// Makes [`write_log`] work.
-pub(super) fn init_log_port() {
+/// Makes [`write_log`] work. The console port is configured at the same time, because that drops what it has
+/// received, and the host sends input from the first line of the log on.
+pub(super) fn init_ports() {
+    configure(CONSOLE_BASE);
     configure(LOG_BASE);
 }
 
@@ -73,9 +75,8 @@ pub enum Input {
     Nothing,
 }
 
-/// Turns the console port on, with interrupts for input.
+/// Turns the console's interrupts for input on.
 pub fn init_console() {
-    configure(CONSOLE_BASE);
     console_set_interrupts(false);
 }
 

@@ -2,6 +2,10 @@
 
 use crate::arch::serial;
 
+/// Ends the input, as on a terminal (Ctrl-D). A break does too.
+const END_OF_INPUT: u8 = 0x04;
+/// Makes the next byte an ordinary one, as on a terminal (Ctrl-V).
+const QUOTE: u8 = 0x16;
 /// Input that nobody has read yet.
 const INPUT_BYTES: usize = 8192;
 
@@ -12,7 +16,9 @@ pub struct Console {
     /// Free-running: next byte to read, and one past the last.
     read_at: usize,
     written_at: usize,
-    /// Input is over: a break was received.
+    /// The last byte received was [`QUOTE`].
+    quoted: bool,
+    /// Input is over.
     ended: bool,
     wants_output_space: bool,
 }
@@ -29,7 +35,7 @@ pub struct Events {
 impl Console {
     /// Nothing read, nothing written.
     pub(crate) const fn new() -> Self {
-        Self { input: [0; INPUT_BYTES], read_at: 0, written_at: 0, ended: false, wants_output_space: false }
+        Self { input: [0; INPUT_BYTES], read_at: 0, written_at: 0, quoted: false, ended: false, wants_output_space: false }
     }
 
     /// Gives the device as many bytes as it takes now and returns how many those were. If not all, an interrupt
@@ -70,7 +76,10 @@ impl Console {
     fn take_input(&mut self) {
         while !self.ended && self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES {
             match serial::console_read() {
+                serial::Input::Byte(QUOTE) if !self.quoted => self.quoted = true,
+                serial::Input::Byte(END_OF_INPUT) if !self.quoted => self.ended = true,
                 serial::Input::Byte(byte) => {
+                    self.quoted = false;
                     if let Some(place) = self.input.get_mut(self.written_at % INPUT_BYTES) {
                         *place = byte;
                     }
