@@ -50,7 +50,10 @@ pub(crate) unsafe fn install(header: *const BootstrapHeader) -> bool {
     // its header describes.
     let (grants, launch) = unsafe {
         (
-            slice::from_raw_parts(base.add(checked.grants_offset as usize).cast(), checked.grant_count as usize),
+            slice::from_raw_parts(
+                base.add(checked.grants_offset as usize).cast(),
+                checked.grant_count as usize,
+            ),
             slice::from_raw_parts(base.add(checked.launch_offset as usize), checked.launch_length as usize),
         )
     };

@@ -2,7 +2,7 @@
 //! A test compares each number with what the generated client sends.
 
 #![cfg_attr(
-    not(target_os = "hermit"),
+    not(any(target_os = "hermit", test)),
     expect(dead_code, reason = "elsewhere there is no platform layer, only the runtime above it")
 )]
 
@@ -32,4 +32,91 @@ methods! {
     TIMER_NOW = timer_capnp::timer::Client, 0;
     TIMER_TIME_PAGE = timer_capnp::timer::Client, 2;
     WALL_CLOCK_NOW = timer_capnp::wall_clock::Client, 0;
+}
+
+#[cfg(test)]
+mod tests {
+    //! A client hook that notes what the generated clients call.
+
+    use super::*;
+    use capnp::capability::{FromClientHook, Promise, Request};
+    use capnp::private::capability::{ClientHook, ParamsHook, ResultsHook};
+    use capnp::{Error, MessageSize, any_pointer};
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+
+    struct Noting(Rc<Cell<Method>>);
+
+    impl ClientHook for Noting {
+        fn add_ref(&self) -> Box<dyn ClientHook> {
+            Box::new(Self(self.0.clone()))
+        }
+        fn new_call(
+            &self,
+            interface: u64,
+            method: u16,
+            _: Option<MessageSize>,
+        ) -> Request<any_pointer::Owned, any_pointer::Owned> {
+            self.0.set((interface, method));
+            std::panic::resume_unwind(Box::new("noted"))
+        }
+        fn call(
+            &self,
+            _: u64,
+            _: u16,
+            _: Box<dyn ParamsHook>,
+            _: Box<dyn ResultsHook>,
+        ) -> Promise<(), Error> {
+            Promise::ok(())
+        }
+        fn get_brand(&self) -> usize {
+            0
+        }
+        fn get_ptr(&self) -> usize {
+            0
+        }
+        fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
+            None
+        }
+        fn when_more_resolved(&self) -> Option<Promise<Box<dyn ClientHook>, Error>> {
+            None
+        }
+        fn when_resolved(&self) -> Promise<(), Error> {
+            Promise::ok(())
+        }
+    }
+
+    /// The method that `call` calls.
+    fn called<C: FromClientHook>(call: impl FnOnce(&C)) -> Method {
+        let noted = Rc::new(Cell::new((0, u16::MAX)));
+        let client = C::new(Box::new(Noting(noted.clone())));
+        assert!(catch_unwind(AssertUnwindSafe(|| call(&client))).is_err());
+        noted.get()
+    }
+
+    macro_rules! check {
+        ($($name:ident = $client:path, $request:ident;)*) => {
+            $(assert_eq!($name, called(|client: &$client| drop(client.$request())), stringify!($name));)*
+        };
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_generated_clients() {
+        check! {
+            CONSOLE_WRITE = console_capnp::console::Client, write_request;
+            CONSOLE_READ = console_capnp::console::Client, read_request;
+            ENDPOINT_CREATE = endpoint_capnp::endpoint_factory::Client, create_request;
+            ENTROPY_FILL = entropy_capnp::entropy_source::Client, fill_request;
+            MEMORY_RESERVE = memory_capnp::virtual_memory::Client, reserve_request;
+            MEMORY_PROTECT = memory_capnp::virtual_memory::Client, protect_request;
+            MEMORY_UNMAP = memory_capnp::virtual_memory::Client, unmap_request;
+            MEMORY_DISCARD = memory_capnp::virtual_memory::Client, discard_request;
+            MEMORY_MAP_OBJECT = memory_capnp::virtual_memory::Client, map_object_request;
+            THREAD_SPAWN = process_capnp::thread_spawner::Client, spawn_request;
+            TIMER_NOW = timer_capnp::timer::Client, now_request;
+            TIMER_TIME_PAGE = timer_capnp::timer::Client, time_page_request;
+            WALL_CLOCK_NOW = timer_capnp::wall_clock::Client, now_request;
+        }
+    }
 }

@@ -4,7 +4,9 @@
 #[cfg(target_os = "hermit")]
 mod syscall;
 #[cfg(target_os = "hermit")]
-pub use syscall::{Port, cap_enter, futex_wait, futex_wake, process_exit, raw_syscall, thread_exit, yield_now};
+pub use syscall::{
+    Port, cap_enter, futex_wait, futex_wake, process_exit, raw_syscall, thread_exit, yield_now,
+};
 #[cfg(target_os = "hermit")]
 pub(crate) use syscall::{read_time_stamp, set_thread_pointer};
 

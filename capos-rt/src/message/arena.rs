@@ -90,7 +90,12 @@ unsafe impl ReaderArena for Arena {
         }
     }
 
-    unsafe fn check_offset(&self, _segment: u32, start: *const u8, offset_in_words: i32) -> Result<*const u8> {
+    unsafe fn check_offset(
+        &self,
+        _segment: u32,
+        start: *const u8,
+        offset_in_words: i32,
+    ) -> Result<*const u8> {
         // SAFETY: the offset was written by the builder and leads to an object in the same segment.
         Ok(unsafe { start.offset(offset_in_words as isize * WORD as isize) })
     }

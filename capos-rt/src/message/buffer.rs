@@ -18,7 +18,8 @@ const BUFFER_BYTES: usize = MESSAGE_BYTES + 4096;
 /// Buffers allocated at once. Pages are only used once they are touched.
 const BATCH: usize = 8;
 
-const _: () = assert!(MAX_MESSAGE_CAPS as usize * size_of::<CapDescriptor>() <= HANDLES_OFFSET - DESCRIPTORS_OFFSET);
+const _: () =
+    assert!(MAX_MESSAGE_CAPS as usize * size_of::<CapDescriptor>() <= HANDLES_OFFSET - DESCRIPTORS_OFFSET);
 const _: () = assert!(MAX_MESSAGE_CAPS as usize * 8 <= BUFFER_BYTES - HANDLES_OFFSET);
 
 /// Memory for one message and the capabilities beside it.
@@ -112,7 +113,9 @@ impl Message {
         let length = text.floor_char_boundary(text.len().min(MESSAGE_BYTES));
         self.note_foreign(length as u32);
         // SAFETY: the buffer is at least that long, and `&mut self` means nothing reads it.
-        unsafe { self.buffer().memory.copy_from_nonoverlapping(NonNull::from(text.as_bytes()).cast(), length) };
+        unsafe {
+            self.buffer().memory.copy_from_nonoverlapping(NonNull::from(text.as_bytes()).cast(), length)
+        };
         length as u32
     }
 
@@ -130,7 +133,12 @@ impl Message {
         if index < MAX_MESSAGE_CAPS as usize {
             // SAFETY: the descriptor area is aligned and MAX_MESSAGE_CAPS long.
             unsafe {
-                self.buffer().memory.add(DESCRIPTORS_OFFSET).cast::<CapDescriptor>().add(index).write(descriptor);
+                self.buffer()
+                    .memory
+                    .add(DESCRIPTORS_OFFSET)
+                    .cast::<CapDescriptor>()
+                    .add(index)
+                    .write(descriptor);
             }
         }
     }

@@ -80,10 +80,8 @@ fn wall_clock() -> Result<timespec, ErrorCode> {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_clock_gettime(clock: i32, time: *mut timespec) -> i32 {
     let now = match clock {
-        CLOCK_MONOTONIC => monotonic_ns().map(|now| timespec {
-            tv_sec: (now / NANOSECONDS) as i64,
-            tv_nsec: (now % NANOSECONDS) as i32,
-        }),
+        CLOCK_MONOTONIC => monotonic_ns()
+            .map(|now| timespec { tv_sec: (now / NANOSECONDS) as i64, tv_nsec: (now % NANOSECONDS) as i32 }),
         CLOCK_REALTIME => wall_clock(),
         _ => return fail(errno::EINVAL),
     };

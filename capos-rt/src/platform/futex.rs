@@ -29,7 +29,12 @@ fn deadline(timeout: *const timespec, flags: u32) -> Result<u64, i32> {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn sys_futex_wait(word: *mut u32, expected: u32, timeout: *const timespec, flags: u32) -> i32 {
+unsafe extern "C" fn sys_futex_wait(
+    word: *mut u32,
+    expected: u32,
+    timeout: *const timespec,
+    flags: u32,
+) -> i32 {
     if word.is_null() || flags & !FUTEX_RELATIVE_TIMEOUT != 0 {
         return fail(errno::EINVAL);
     }

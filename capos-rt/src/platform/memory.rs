@@ -1,7 +1,9 @@
 //! The process's address space, below the heap: no call here allocates.
 
 use crate::bootstrap;
-use crate::methods::{MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP, Method};
+use crate::methods::{
+    MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP, Method,
+};
 use crate::ring::{Reply, SyncBuffer};
 use capnp::traits::ImbueMut;
 use capos_abi::{ErrorCode, Handle, PAGE_SIZE};

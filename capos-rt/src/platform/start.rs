@@ -2,9 +2,9 @@
 
 use super::tls;
 use crate::arch::{self, Port};
+use crate::bootstrap;
 use crate::local::{self, Local};
 use crate::ring::Ring;
-use crate::bootstrap;
 use capos_abi::BootstrapHeader;
 use core::arch::naked_asm;
 use core::ptr::NonNull;

@@ -109,12 +109,7 @@ fn spawn(function: extern "C" fn(usize), argument: usize, stack_bytes: usize) ->
     let record: *mut Thread = ptr::with_exposed_provenance_mut(record);
     // SAFETY: the stack is mapped and no thread uses it; record and block lie apart in its top.
     let (thread, thread_pointer) = unsafe {
-        record.write(Thread {
-            running: AtomicU32::new(1),
-            function,
-            argument,
-            stack,
-        });
+        record.write(Thread { running: AtomicU32::new(1), function, argument, stack });
         let block = ptr::with_exposed_provenance_mut(block & !15);
         (&*record, template.lay_out(block))
     };
@@ -170,7 +165,8 @@ extern "C" fn sys_spawn2(
 #[unsafe(no_mangle)]
 extern "C" fn sys_join(id: Tid) -> i32 {
     let mut guard = threads();
-    let Some(live) = guard.as_mut().and_then(|threads| threads.live.iter_mut().find(|live| live.id == id)) else {
+    let Some(live) = guard.as_mut().and_then(|threads| threads.live.iter_mut().find(|live| live.id == id))
+    else {
         return 0;
     };
     live.joined = true;

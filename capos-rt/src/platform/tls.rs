@@ -60,7 +60,8 @@ pub(super) fn template() -> Template {
         let table = base.cast::<u8>().add((*base).program_headers as usize).cast::<ProgramHeader>();
         core::slice::from_raw_parts(table, usize::from((*base).program_header_count))
     };
-    let mut template = Template { image: ptr::null(), image_bytes: 0, block_bytes: 0, memory_bytes: 0, align: MIN_ALIGN };
+    let mut template =
+        Template { image: ptr::null(), image_bytes: 0, block_bytes: 0, memory_bytes: 0, align: MIN_ALIGN };
     for header in headers {
         if header.kind == PT_TLS {
             template.image = ptr::with_exposed_provenance(header.address as usize);

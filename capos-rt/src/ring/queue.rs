@@ -2,8 +2,8 @@
 
 use crate::arch::{self, Port};
 use capos_abi::{
-    COMPLETION_ENTRIES, COMPLETION_OFFSET, CompletionEntry, ErrorCode, NO_DEADLINE, RingHeader, SUBMISSION_ENTRIES,
-    SUBMISSION_OFFSET, SubmissionEntry,
+    COMPLETION_ENTRIES, COMPLETION_OFFSET, CompletionEntry, ErrorCode, NO_DEADLINE, RingHeader,
+    SUBMISSION_ENTRIES, SUBMISSION_OFFSET, SubmissionEntry,
 };
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;

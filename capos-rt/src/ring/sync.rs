@@ -21,12 +21,14 @@ pub(crate) struct SyncBuffer<const PARAMS: usize, const RESULTS: usize> {
 }
 
 /// What came back from a synchronous call.
+#[cfg_attr(not(target_os = "hermit"), expect(dead_code, reason = "only the platform layer reads results"))]
 pub(crate) struct Reply<'a> {
     bytes: &'a [u8],
     /// The capability in the results, or null.
     pub(crate) capability: Handle,
 }
 
+#[cfg_attr(not(target_os = "hermit"), expect(dead_code, reason = "only the platform layer reads results"))]
 impl Reply<'_> {
     /// Reads the results.
     pub(crate) fn read<T>(&self, get: impl FnOnce(any_pointer::Reader<'_>) -> capnp::Result<T>) -> Option<T> {

@@ -112,7 +112,9 @@ impl Future for CallFuture {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let state = &self.0.0;
         match &*state.outcome.borrow() {
-            Some(Ok(received)) => Poll::Ready(Ok(Response::new(Box::new(ReceivedResponse(received.clone()))))),
+            Some(Ok(received)) => {
+                Poll::Ready(Ok(Response::new(Box::new(ReceivedResponse(received.clone())))))
+            }
             Some(Err(error)) => Poll::Ready(Err(error.clone())),
             None => {
                 let mut waker = state.waker.borrow_mut();

@@ -15,7 +15,10 @@ pub(super) const CLIENT_RIGHTS: Rights = Rights::CALL.union(Rights::TRANSFER);
 
 /// Whether no capability is a promise.
 pub(super) fn are_settled(capabilities: &[Option<Box<dyn ClientHook>>]) -> bool {
-    capabilities.iter().flatten().all(|hook| ring_handle(&**hook).is_some() || hook.when_more_resolved().is_none())
+    capabilities
+        .iter()
+        .flatten()
+        .all(|hook| ring_handle(&**hook).is_some() || hook.when_more_resolved().is_none())
 }
 
 /// Where `hook` finally leads.
@@ -81,8 +84,7 @@ pub(super) fn encode(
 
 /// The first `count` capabilities that came with `message`.
 pub(super) fn decode(message: &Message, count: u32) -> CapTable {
-    let handle = |&handle: &u64| {
-        (handle != 0).then(|| client_hook(Rc::new(OwnedHandle::new(Handle(handle)))))
-    };
+    let handle =
+        |&handle: &u64| (handle != 0).then(|| client_hook(Rc::new(OwnedHandle::new(Handle(handle)))));
     message.handles(count as usize).iter().map(handle).collect()
 }

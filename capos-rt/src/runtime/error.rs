@@ -7,7 +7,9 @@ use capos_abi::ErrorCode;
 pub(crate) fn from_status(status: i32, text: &str) -> Error {
     let code = ErrorCode::from_raw(status);
     let kind = match code {
-        Some(ErrorCode::Overloaded | ErrorCode::BudgetExceeded | ErrorCode::TimedOut) => ErrorKind::Overloaded,
+        Some(ErrorCode::Overloaded | ErrorCode::BudgetExceeded | ErrorCode::TimedOut) => {
+            ErrorKind::Overloaded
+        }
         Some(ErrorCode::Disconnected | ErrorCode::Revoked) => ErrorKind::Disconnected,
         Some(ErrorCode::Unimplemented) => ErrorKind::Unimplemented,
         _ => ErrorKind::Failed,

@@ -106,10 +106,12 @@ impl Executor {
         let count = self.ready.borrow().len();
         for _ in 0..count {
             let Some(index) = self.ready.borrow_mut().pop_front() else { return };
-            let Some((mut future, serial, signal)) = self.tasks.borrow_mut().get_mut(index).and_then(|task| {
-                let future = task.future.take()?;
-                Some((future, task.serial, task.signal.clone()))
-            }) else {
+            let Some((mut future, serial, signal)) =
+                self.tasks.borrow_mut().get_mut(index).and_then(|task| {
+                    let future = task.future.take()?;
+                    Some((future, task.serial, task.signal.clone()))
+                })
+            else {
                 continue;
             };
             signal.woken.store(false, Ordering::Relaxed);

@@ -8,8 +8,8 @@ use super::request::Call;
 use crate::local::{IGNORED, Local};
 use crate::message::{CapTable, Message, Received};
 use capos_abi::{
-    COMPLETION_ENTRIES, CompletionEntry, CompletionFlags, ErrorCode, Handle, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS,
-    Opcode, SubmissionEntry, SubmissionFlags,
+    COMPLETION_ENTRIES, CompletionEntry, CompletionFlags, ErrorCode, Handle, MAX_MESSAGE_BYTES,
+    MAX_MESSAGE_CAPS, Opcode, SubmissionEntry, SubmissionFlags,
 };
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -58,8 +58,8 @@ pub(super) struct Outgoing {
 
 struct Returning {
     token: u64,
-    _message: Message,
-    _capabilities: CapTable,
+    /// What the kernel reads, until it has.
+    contents: Option<(Message, CapTable)>,
 }
 
 impl Operations {
@@ -158,7 +158,7 @@ impl Operations {
             entry.send_cap_count = sent as u32;
             entry.send_caps = message.descriptors_address();
         }
-        let returning = Returning { token, _message: message, _capabilities: capabilities };
+        let returning = Returning { token, contents: Some((message, capabilities)) };
         entry.user_data = RETURN_TAG | self.returning.borrow_mut().insert(returning) as u64;
         local.submit(entry);
     }
@@ -177,12 +177,17 @@ impl Operations {
             token,
             ..SubmissionEntry::default()
         };
-        self.returning.borrow_mut().insert(Returning { token, _message: message, _capabilities: CapTable::new() });
+        let contents = Some((message, CapTable::new()));
+        self.returning.borrow_mut().insert(Returning { token, contents });
         local.submit(entry);
     }
 
     /// Handles every unread completion.
     pub(super) fn process(&self, local: &Local) {
+        let returned = local.all_submitted() && !self.returning.borrow().is_empty();
+        if returned {
+            self.drop_returned();
+        }
         while let Some(completion) = local.completion() {
             match completion.user_data {
                 IGNORED => {}
@@ -190,9 +195,26 @@ impl Operations {
                 number => self.completed(local, number as usize, &completion),
             }
         }
-        if !self.returning.borrow().is_empty() && local.all_submitted() {
-            let taken = self.returning.take();
-            drop(taken);
+        if returned {
+            self.returning.borrow_mut().retain(|_, returning| returning.contents.is_some());
+        }
+    }
+
+    /// Drops what the kernel has taken, first of all because it may hold the last client of something. The tokens
+    /// stay, for answers that the kernel refused.
+    fn drop_returned(&self) {
+        let mut index = 0;
+        loop {
+            let mut returning = self.returning.borrow_mut();
+            let Some((key, entry)) =
+                returning.iter_mut().find(|(key, entry)| *key >= index && entry.contents.is_some())
+            else {
+                return;
+            };
+            index = key + 1;
+            let contents = entry.contents.take();
+            drop(returning);
+            drop(contents);
         }
     }
 

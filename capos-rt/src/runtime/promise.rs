@@ -20,11 +20,7 @@ pub(super) struct PromiseState {
 
 impl PromiseState {
     pub(super) fn waiting_for(call: Interest) -> Self {
-        Self {
-            resolution: RefCell::new(None),
-            waiting: RefCell::default(),
-            call: RefCell::new(Some(call)),
-        }
+        Self { resolution: RefCell::new(None), waiting: RefCell::default(), call: RefCell::new(Some(call)) }
     }
 
     pub(super) fn resolve(&self, resolution: Result<Box<dyn ClientHook>>) {

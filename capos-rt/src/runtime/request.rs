@@ -88,7 +88,12 @@ impl RequestHook for Outbound {
 }
 
 /// Puts a call with settled capabilities into the ring.
-fn submit(state: &Rc<CallState>, handle: Rc<OwnedHandle>, keeper: Option<Box<dyn ClientHook>>, mut call: Call) {
+fn submit(
+    state: &Rc<CallState>,
+    handle: Rc<OwnedHandle>,
+    keeper: Option<Box<dyn ClientHook>>,
+    mut call: Call,
+) {
     // The hook that a borrowed handle came from travels with the capabilities of the message, unsent.
     let sent = call.capabilities.len();
     call.capabilities.extend(keeper.map(Some));

@@ -47,7 +47,9 @@ struct Served {
 
 impl Servers {
     fn own_endpoint(&self, local: &Local) -> std::result::Result<Handle, ErrorCode> {
-        if let Some(served) = self.own.get().and_then(|own| self.endpoints.borrow().get(own).map(|s| s.handle.get())) {
+        if let Some(served) =
+            self.own.get().and_then(|own| self.endpoints.borrow().get(own).map(|s| s.handle.get()))
+        {
             return Ok(served);
         }
         let handle = endpoint::create()?;
@@ -107,7 +109,13 @@ impl Servers {
     }
 
     /// A RECV on `endpoint` completed.
-    pub(super) fn received(&self, local: &Local, endpoint: usize, message: Message, completion: &CompletionEntry) {
+    pub(super) fn received(
+        &self,
+        local: &Local,
+        endpoint: usize,
+        message: Message,
+        completion: &CompletionEntry,
+    ) {
         if completion.status != 0 {
             // The endpoint is gone or was taken away; nothing more will come.
             let served = self.endpoints.borrow_mut().try_remove(endpoint);
@@ -123,7 +131,9 @@ impl Servers {
         }
         match CompletionKind::from_raw(completion.kind) {
             Some(CompletionKind::Call) => self.called(local, endpoint, message, completion),
-            Some(CompletionKind::BadgeDropped) if self.own.get() == Some(endpoint) => self.forget(completion.badge),
+            Some(CompletionKind::BadgeDropped) if self.own.get() == Some(endpoint) => {
+                self.forget(completion.badge)
+            }
             Some(CompletionKind::CallCancelled) => {
                 let task = self.calls.borrow_mut().remove(&completion.token);
                 if let Some(task) = task {

@@ -59,10 +59,8 @@ async fn run(singletons: &Singletons) -> capnp::Result<u8> {
         };
         let (log_to, expect_fault) = (singletons.log.clone(), entry.get_expect_fault());
         let ends_system = !exit_process.is_empty() && name == exit_process;
-        waiting.push((
-            ends_system,
-            spawn_local(async move { wait(name, process, log_to, expect_fault).await }),
-        ));
+        waiting
+            .push((ends_system, spawn_local(async move { wait(name, process, log_to, expect_fault).await })));
     }
     // Servers see their callers go when this process's own copies do not keep their endpoints alive.
     drop(endpoints);

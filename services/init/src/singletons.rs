@@ -63,5 +63,10 @@ impl Singletons {
 }
 
 fn pass<C: FromClientHook + HasTypeId + Clone>(name: &str, client: &C, rights: Rights) -> Passed {
-    Passed { name: name.to_owned(), client: Client::new(client.clone().into_client_hook()), interface: C::TYPE_ID, rights }
+    Passed {
+        name: name.to_owned(),
+        client: Client::new(client.clone().into_client_hook()),
+        interface: C::TYPE_ID,
+        rights,
+    }
 }

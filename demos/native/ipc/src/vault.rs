@@ -43,7 +43,11 @@ impl vault::Server for Vault {
         Ok(())
     }
 
-    async fn lock(self: Rc<Self>, _params: vault::LockParams, _results: vault::LockResults) -> Result<(), Error> {
+    async fn lock(
+        self: Rc<Self>,
+        _params: vault::LockParams,
+        _results: vault::LockResults,
+    ) -> Result<(), Error> {
         for door in self.opened.take() {
             door.revoke()?;
         }

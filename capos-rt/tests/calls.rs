@@ -1,0 +1,214 @@
+//! Generated clients and servers in two processes of a model kernel.
+
+mod common;
+
+use capnp::{Error, ErrorKind};
+use capos_rt::abi::ErrorCode;
+use capos_rt::schema::console_capnp;
+use capos_rt::{GrantError, block_on, grant, serve, serve_export, spawn_local};
+use native_ipc::Vault;
+use native_ipc::vault_capnp::{door, listener, vault};
+use std::cell::RefCell;
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use template::Counter;
+use template::counter_capnp::counter;
+
+fn serve_counter() {
+    serve_export("service", serve::<counter::Client, _>(Counter::default())).unwrap();
+    block_on(pending())
+}
+
+async fn add(counter: &counter::Client, amount: u32) -> Result<u64, Error> {
+    let mut request = counter.add_request();
+    request.get().set_amount(amount);
+    Ok(request.send().promise.await?.get()?.get_total())
+}
+
+#[test]
+fn calls_and_replies() {
+    let (server, client) = common::start();
+    server.run(serve_counter);
+    let totals = client.run(|| {
+        let counter = grant("service").unwrap();
+        block_on(async { [add(&counter, 1).await, add(&counter, 10).await, add(&counter, 100).await] })
+    });
+    let totals = totals.join().unwrap().map(Result::unwrap);
+    assert_eq!(totals, [1, 11, 111]);
+}
+
+#[test]
+fn more_calls_at_once_than_the_ring_holds() {
+    let (server, client) = common::start();
+    server.run(serve_counter);
+    let total = client.run(|| {
+        let counter: counter::Client = grant("service").unwrap();
+        block_on(async {
+            let calls: Vec<_> = (0..200)
+                .map(|_| {
+                    let counter = counter.clone();
+                    spawn_local(async move { add(&counter, 1).await.unwrap() })
+                })
+                .collect();
+            let mut last = 0;
+            for call in calls {
+                last = call.await.max(last);
+            }
+            last
+        })
+    });
+    assert_eq!(total.join().unwrap(), 200);
+}
+
+#[test]
+fn exceptions_keep_kind_and_text() {
+    let (server, client) = common::start();
+    server.run(serve_counter);
+    let error = client.run(|| {
+        // A counter does not serve the vault's interface.
+        let vault: vault::Client = grant("service").unwrap();
+        block_on(async { vault.lock_request().send().promise.await.map(drop).unwrap_err() })
+    });
+    let error = error.join().unwrap();
+    assert_eq!((error.kind, error.extra.as_str()), (ErrorKind::Unimplemented, "Method not implemented."));
+}
+
+#[test]
+fn missing_and_mistyped_grants() {
+    let (_, client) = common::start();
+    let errors = client.run(|| {
+        let missing = grant::<counter::Client>("nothing").err();
+        let wrong = grant::<console_capnp::console::Client>("console").err();
+        (missing, wrong)
+    });
+    let (missing, wrong) = errors.join().unwrap();
+    assert_eq!(missing, Some(GrantError::Missing { name: "nothing".into() }));
+    assert!(matches!(wrong, Some(GrantError::WrongInterface { found: 7, .. })));
+}
+
+struct Listener(Rc<RefCell<Vec<String>>>);
+
+impl listener::Server for Listener {
+    async fn hear(
+        self: Rc<Self>,
+        params: listener::HearParams,
+        _results: listener::HearResults,
+    ) -> Result<(), Error> {
+        self.0.borrow_mut().push(params.get()?.get_news()?.to_string()?);
+        Ok(())
+    }
+}
+
+async fn announced(vault: &vault::Client) -> String {
+    let news = Rc::new(RefCell::new(Vec::new()));
+    let mut request = vault.announce_request();
+    request.get().set_listener(serve(Listener(news.clone())));
+    request.send().promise.await.unwrap();
+    let heard = news.borrow_mut().pop();
+    heard.unwrap()
+}
+
+async fn knock(door: &door::Client) -> Result<String, Error> {
+    Ok(door.knock_request().send().promise.await?.get()?.get_answer()?.to_string()?)
+}
+
+async fn opened(vault: &vault::Client) -> door::Client {
+    vault.open_request().send().promise.await.unwrap().get().unwrap().get_door().unwrap()
+}
+
+fn serve_vault() {
+    serve_export("service", serve::<vault::Client, _>(Vault::default())).unwrap();
+    block_on(pending())
+}
+
+#[test]
+fn capabilities_travel_both_ways() {
+    let (server, client) = common::start();
+    server.run(serve_vault);
+    let heard = client.run(|| {
+        let vault = grant("service").unwrap();
+        block_on(async {
+            let door = opened(&vault).await;
+            assert_eq!(knock(&door).await.unwrap(), " knocked 0 times");
+            announced(&vault).await
+        })
+    });
+    assert_eq!(heard.join().unwrap(), "1 doors are open");
+}
+
+#[test]
+fn calls_on_promised_capabilities() {
+    let (server, client) = common::start();
+    server.run(serve_vault);
+    let answer = client.run(|| {
+        let vault: vault::Client = grant("service").unwrap();
+        block_on(async {
+            let door = vault.open_request().send().pipeline.get_door();
+            knock(&door).await.unwrap()
+        })
+    });
+    assert_eq!(answer.join().unwrap(), " knocked 0 times");
+}
+
+#[test]
+fn revoked_capabilities_fail_and_their_objects_go() {
+    let (server, client) = common::start();
+    server.run(serve_vault);
+    let (error, heard) = client
+        .run(|| {
+            let vault = grant("service").unwrap();
+            block_on(async {
+                let door = opened(&vault).await;
+                vault.lock_request().send().promise.await.unwrap();
+                (knock(&door).await.unwrap_err(), announced(&vault).await)
+            })
+        })
+        .join()
+        .unwrap();
+    assert_eq!((error.kind, error.extra.as_str()), (ErrorKind::Disconnected, ErrorCode::Revoked.message()));
+    assert_eq!(heard, "0 doors are open");
+}
+
+/// Never answers; counts the calls that were taken back.
+struct Silent(&'static AtomicU32);
+
+struct Guard(&'static AtomicU32);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl counter::Server for Silent {
+    async fn add(self: Rc<Self>, _: counter::AddParams, _: counter::AddResults) -> Result<(), Error> {
+        let _guard = Guard(self.0);
+        pending().await
+    }
+}
+
+#[test]
+fn dropping_a_promise_cancels_the_call() {
+    static CANCELLED: AtomicU32 = AtomicU32::new(0);
+    let (server, client) = common::start();
+    server.run(|| {
+        serve_export("service", serve::<counter::Client, _>(Silent(&CANCELLED))).unwrap();
+        block_on(pending::<()>())
+    });
+    client
+        .run(|| {
+            let counter: counter::Client = grant("service").unwrap();
+            block_on(async {
+                let in_time = capos_rt::with_deadline_ns(add(&counter, 1), 0);
+                assert_eq!(in_time.await.err(), Some(capos_rt::Elapsed));
+                // The cancellation is told before this call is, and waits until the server has seen it.
+                while CANCELLED.load(Ordering::Relaxed) == 0 {
+                    capos_rt::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            });
+        })
+        .join()
+        .unwrap();
+    assert_eq!(CANCELLED.load(Ordering::Relaxed), 1);
+}
