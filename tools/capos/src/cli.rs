@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, Bench};
 use crate::image;
 use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::Project;
-use crate::qemu::{self, Boot, Console, End, Firmware, Machine, Run};
+use crate::qemu::{self, Boot, Console, End, Firmware, Machine, Run, ShowLog};
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
@@ -35,6 +36,8 @@ const EXAMPLES: &str = "Examples:
 
 Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the time was over;
 1 nothing was booted, for the reason given.";
+
+const QEMU: &str = "qemu-system-x86_64";
 
 #[derive(Debug, Subcommand)]
 enum Task {
@@ -61,6 +64,15 @@ enum Task {
     },
     /// Boot a manifest in QEMU and exit with the guest's exit status
     Run(RunArgs),
+    /// Measure, and print `name value unit` lines
+    Bench {
+        /// Also rewrite the table of results in this document, such as docs/benchmarks.md
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+        /// The QEMU command
+        #[arg(long, default_value = QEMU, value_name = "COMMAND")]
+        qemu: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -87,7 +99,7 @@ struct RunArgs {
     #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     qemu_extra: String,
     /// The QEMU command
-    #[arg(long, default_value = "qemu-system-x86_64", value_name = "COMMAND")]
+    #[arg(long, default_value = QEMU, value_name = "COMMAND")]
     qemu: PathBuf,
     /// Where the kernel log goes [default: build/log/NAME.log]
     #[arg(long, value_name = "FILE")]
@@ -137,24 +149,19 @@ fn perform(cli: &Cli) -> Result<u8> {
         Task::Iso { manifest, output } => {
             let project = project(cli, Some(manifest))?;
             let checked = image::check(&project, manifest)?;
-            iso::make(&kernel(&project)?, &image::build(&checked)?, output)?;
+            iso::make(&image::kernel(&project)?, &image::build(&checked)?, output)?;
             Ok(0)
         }
         Task::Run(args) => run(cli, args),
+        Task::Bench { write, qemu } => {
+            bench(&project(cli, None)?, qemu, write.as_deref())?;
+            Ok(0)
+        }
     }
 }
 
 fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {
     Project::find(cli.root.as_deref(), manifest.and_then(Path::parent))
-}
-
-/// The built kernel.
-fn kernel(project: &Project) -> Result<PathBuf> {
-    let kernel = project.kernel();
-    if !kernel.is_file() {
-        bail!("{} has not been built; `make build` builds it", project.shown(&kernel).display());
-    }
-    Ok(kernel)
 }
 
 fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
@@ -165,13 +172,7 @@ fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let project = project(cli, args.manifest.as_deref())?;
     let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
     let (name, boot) = match (&args.manifest, &args.iso) {
-        (Some(manifest), _) => {
-            let checked = image::check(&project, manifest)?;
-            let kernel = kernel(&project)?;
-            let image = folder.path().join("image");
-            fs::write(&image, image::build(&checked)?).with_context(|| image.display().to_string())?;
-            (checked.manifest.name, Boot::Direct { kernel, image })
-        }
+        (Some(manifest), _) => image::direct_boot(&project, manifest, folder.path())?,
         (None, Some(iso)) => {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
@@ -191,11 +192,24 @@ fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         boot,
         timeout: Duration::from_secs(args.timeout),
         log_file: Some(log_file),
-        show_log: args.verbose,
+        log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
     };
     let end = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;
     explain(&end, args.timeout);
     Ok(end.exit_status())
+}
+
+fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> {
+    let measures = Bench { project, qemu }.run(|measure| {
+        writeln!(io::stdout(), "{} {} {}", measure.name, measure.value, measure.unit).context("printing")
+    })?;
+    if let Some(path) = document {
+        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let text =
+            bench::rewrite(&text, &measures).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
+        fs::write(path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Says why a run that did not end regularly ended.

@@ -1,8 +1,9 @@
 //! From a manifest file to a boot package: the steps in their order.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 
 use crate::binaries::{self, Images};
 use crate::cue;
@@ -10,6 +11,7 @@ use crate::manifest::{Manifest, check, decode};
 use crate::pack;
 use crate::problem::BadManifest;
 use crate::project::Project;
+use crate::qemu::Boot;
 
 /// A manifest without fault, and the programs it names.
 #[derive(Debug)]
@@ -36,6 +38,24 @@ pub fn check(project: &Project, file: &Path) -> Result<Checked> {
 /// The boot package of `checked`.
 pub fn build(checked: &Checked) -> Result<Vec<u8>> {
     pack::pack(&checked.manifest, &checked.images)
+}
+
+/// Packs `manifest` into `folder`, ready to boot directly. Also returns the run's name.
+pub fn direct_boot(project: &Project, manifest: &Path, folder: &Path) -> Result<(String, Boot)> {
+    let checked = check(project, manifest)?;
+    let kernel = kernel(project)?;
+    let image = folder.join("image");
+    fs::write(&image, build(&checked)?).with_context(|| image.display().to_string())?;
+    Ok((checked.manifest.name, Boot::Direct { kernel, image }))
+}
+
+/// The built kernel.
+pub fn kernel(project: &Project) -> Result<PathBuf> {
+    let kernel = project.kernel();
+    if !kernel.is_file() {
+        bail!("{} has not been built; `make build` builds it", project.shown(&kernel).display());
+    }
+    Ok(kernel)
 }
 
 /// Evaluates and decodes. Where the definitions do not hold, our own messages are preferred: they name

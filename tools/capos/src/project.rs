@@ -43,6 +43,11 @@ impl Project {
         self.root.join("manifests/schema.cue")
     }
 
+    /// A manifest of the tree itself.
+    pub fn manifest(&self, name: &str) -> PathBuf {
+        self.root.join("manifests").join(format!("{name}.cue"))
+    }
+
     /// The built kernel.
     pub fn kernel(&self) -> PathBuf {
         self.root.join("target/x86_64-unknown-none/release/capos-kernel")

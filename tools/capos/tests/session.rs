@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use capos_host::qemu::{self, Boot, Console, End, Firmware, Machine, Run};
+use capos_host::qemu::{self, Boot, Console, End, Firmware, Machine, Run, ShowLog};
 
 /// Python rather than a shell, because it has to connect to the log's socket as QEMU does.
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/qemu");
@@ -46,7 +46,7 @@ fn play(script: &str, input: &'static [u8], timeout: Duration, iso: bool) -> Out
         boot: if iso { Boot::Iso { file: "disc".into(), firmware: Firmware::Bios } } else { direct },
         timeout,
         log_file: Some(log_file.clone()),
-        show_log: false,
+        log: ShowLog::Never,
     };
     let end = qemu::run(&run, Console { input: Box::new(input), output: Box::new(output.clone()) }).unwrap();
     let output = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
@@ -137,7 +137,7 @@ fn a_missing_qemu_is_named() {
         boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
         timeout: LONG,
         log_file: None,
-        show_log: false,
+        log: ShowLog::Never,
     };
     let console = Console { input: Box::new(io::empty()), output: Box::new(io::sink()) };
     let error = format!("{:#}", qemu::run(&run, console).unwrap_err());

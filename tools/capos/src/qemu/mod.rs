@@ -12,7 +12,7 @@ mod session;
 pub use command::{Boot, Firmware, Machine};
 pub use input::{END_OF_INPUT, QUOTE};
 pub use output::ISO_MARKER;
-pub use session::{Console, Run, run};
+pub use session::{Console, Run, ShowLog, run};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

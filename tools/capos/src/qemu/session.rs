@@ -32,8 +32,19 @@ pub struct Run {
     pub timeout: Duration,
     /// Where the kernel log goes.
     pub log_file: Option<PathBuf>,
-    /// Show the kernel log on standard error as it comes, and not only after a failure.
-    pub show_log: bool,
+    /// When it is shown on standard error.
+    pub log: ShowLog,
+}
+
+/// When the kernel log is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShowLog {
+    /// Not at all.
+    Never,
+    /// At the end of a run that did not end regularly.
+    AfterFailure,
+    /// Line by line.
+    AsItComes,
 }
 
 /// The guest's console as we see it.
@@ -74,7 +85,7 @@ pub fn run(run: &Run, console: Console) -> Result<End> {
         .with_context(|| format!("starting {}; `make setup` installs it", run.machine.qemu.display()))?;
 
     let (ready, wait_ready) = mpsc::channel();
-    let show_log = run.show_log;
+    let show_log = run.log == ShowLog::AsItComes;
     let log = thread::spawn(move || collect_log(&listener, log_file, ready, show_log));
     let errors = collect_errors(&mut child);
     forward_input(&mut child, console.input, wait_ready);
@@ -99,7 +110,7 @@ pub fn run(run: &Run, console: Console) -> Result<End> {
         Some(Stop::Signal(signal)) => End::Signalled(signal),
         None => judge(status, &log, &join(errors)?),
     };
-    if !show_log && !matches!(end, End::Status(_) | End::Signalled(_)) {
+    if run.log == ShowLog::AfterFailure && !matches!(end, End::Status(_) | End::Signalled(_)) {
         show(&log);
     }
     Ok(end)

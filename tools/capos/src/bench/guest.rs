@@ -1,0 +1,149 @@
+//! Measures that guests take of themselves, in virtual time that advances with instructions.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
+use crate::image;
+use crate::qemu::{self, Console, End, Machine, Run};
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// Enough that memory is no concern.
+const MEMORY_MIB: u32 = 256;
+
+/// What a guest showed.
+pub(super) struct Shown {
+    pub(super) end: End,
+    pub(super) output: String,
+    pub(super) log: String,
+}
+
+/// How to run a guest.
+pub(super) struct How {
+    pub(super) memory_mib: u32,
+    pub(super) count_instructions: bool,
+    pub(super) timeout: Duration,
+}
+
+impl Bench<'_> {
+    /// What the guest prints in the form `name value unit`.
+    pub(super) fn guest(&self, manifest: &Path) -> Result<Vec<Measure>> {
+        let shown = self.counted(manifest)?;
+        let measures: Vec<Measure> = shown.output.lines().filter_map(parse).collect();
+        if measures.is_empty() {
+            bail!("{}: printed no measures", manifest.display());
+        }
+        Ok(measures)
+    }
+
+    /// From kernel entry until the guest has written its line and ended, by the kernel log's clock.
+    pub(super) fn boot_to_hello(&self) -> Result<Measure> {
+        let manifest = self.project.manifest(HELLO);
+        let shown = self.counted(&manifest)?;
+        if shown.output != HELLO_OUTPUT {
+            bail!("{}: printed {:?}", manifest.display(), shown.output);
+        }
+        let ended = shown.log.lines().find(|line| line.contains("[user]") && line.contains("exited"));
+        let nanoseconds =
+            ended.and_then(timestamp).context("the kernel log does not say when the guest ended")?;
+        Ok(Measure::new("boot_to_wasm_hello", nanoseconds, "instructions"))
+    }
+
+    fn counted(&self, manifest: &Path) -> Result<Shown> {
+        let how = How { memory_mib: MEMORY_MIB, count_instructions: true, timeout: TIMEOUT };
+        let shown = self.boot(manifest, &how)?;
+        if shown.end != End::Status(0) {
+            bail!("{}: ended with {:?}\n{}{}", manifest.display(), shown.end, shown.output, shown.log);
+        }
+        Ok(shown)
+    }
+
+    /// Boots a manifest, with an empty input.
+    pub(super) fn boot(&self, manifest: &Path, how: &How) -> Result<Shown> {
+        let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+        let (_, boot) = image::direct_boot(self.project, manifest, folder.path())?;
+        let log_file = folder.path().join("kernel.log");
+        let run = Run {
+            machine: Machine {
+                qemu: self.qemu.to_owned(),
+                memory_mib: how.memory_mib,
+                cpus: 1,
+                count_instructions: how.count_instructions,
+                extra: Vec::new(),
+            },
+            boot,
+            timeout: how.timeout,
+            log_file: Some(log_file.clone()),
+            log: qemu::ShowLog::Never,
+        };
+        let output = Shared::default();
+        let end =
+            qemu::run(&run, Console { input: Box::new(io::empty()), output: Box::new(output.clone()) })?;
+        let log = std::fs::read_to_string(&log_file).with_context(|| log_file.display().to_string())?;
+        Ok(Shown { end, output: output.text(), log })
+    }
+}
+
+/// A result line: exactly a name, a number and a unit.
+fn parse(line: &str) -> Option<Measure> {
+    let mut words = line.split_ascii_whitespace();
+    let (name, value, unit) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (plain && words.next().is_none()).then(|| Measure::new(name, value, unit))
+}
+
+/// Nanoseconds in a log line's `[   1.234567]`.
+fn timestamp(line: &str) -> Option<u64> {
+    let (stamp, _) = line.strip_prefix('[')?.split_once(']')?;
+    let (seconds, microseconds) = stamp.trim().split_once('.')?;
+    let microseconds: u64 = (microseconds.len() == 6).then(|| microseconds.parse().ok())??;
+    let seconds: u64 = seconds.parse().ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(microseconds * 1000)
+}
+
+/// Bytes that the run's thread writes and we read afterwards.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_lines() {
+        assert_eq!(parse("null_call 31 instructions"), Some(Measure::new("null_call", 31, "instructions")));
+        for line in ["", "hello", "a b c", "a 1", "a 1 b c", "a -1 b", "a: 1 b", "a 1.5 b"] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn log_times() {
+        assert_eq!(timestamp("[   0.015667] x"), Some(15_667_000));
+        assert_eq!(timestamp("[  12.000001] [user] x"), Some(12_000_001_000));
+        for line in ["", "x", "[user] x", "[1.5] x", "[a.000001] x"] {
+            assert_eq!(timestamp(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The smallest machine.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::guest::How;
+use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
+use crate::qemu::End;
+
+/// A machine that is too small may also hang.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// Where the search begins; it has to do.
+const ENOUGH_MIB: u32 = 128;
+
+impl Bench<'_> {
+    /// The smallest number of MiB in which the hello program passes.
+    pub(super) fn smallest_memory(&self) -> Result<Measure> {
+        let manifest = self.project.manifest(HELLO);
+        let passes = |memory_mib| {
+            let shown =
+                self.boot(&manifest, &How { memory_mib, count_instructions: false, timeout: TIMEOUT })?;
+            Ok(shown.end == End::Status(0) && shown.output == HELLO_OUTPUT)
+        };
+        let smallest = smallest(ENOUGH_MIB, passes)?;
+        Ok(Measure::new("wasm_hello_smallest_memory", smallest.into(), "MiB"))
+    }
+}
+
+/// The smallest number from 1 to `enough` that `passes`, given that all larger ones do too.
+fn smallest(enough: u32, mut passes: impl FnMut(u32) -> Result<bool>) -> Result<u32> {
+    if !passes(enough)? {
+        bail!("not even {enough} MiB of memory are enough");
+    }
+    let (mut fails, mut passed) = (0, enough);
+    while passed - fails > 1 {
+        let middle = fails.midpoint(passed);
+        if passes(middle)? { passed = middle } else { fails = middle }
+    }
+    Ok(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_finds_each_number() {
+        for wanted in 1..=128 {
+            assert_eq!(smallest(128, |tried| Ok(tried >= wanted)).unwrap(), wanted);
+        }
+        assert!(smallest(128, |_| Ok(false)).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! What the system costs: measured by guests under instruction counting, and by looking at what was built.
+
+mod guest;
+mod memory;
+mod report;
+mod size;
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::project::Project;
+
+pub use report::rewrite;
+
+/// The manifest whose image is looked at, and with which the smallest memory is found.
+const HELLO: &str = "wasi-hello-rust";
+/// What it prints.
+const HELLO_OUTPUT: &str = "Hello from WASI on capOS\n";
+
+/// One result, printed as `name value unit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measure {
+    /// What was measured: letters, digits and `_`.
+    pub name: String,
+    /// How much of it.
+    pub value: u64,
+    /// Of what.
+    pub unit: String,
+}
+
+impl Measure {
+    fn new(name: impl Into<String>, value: u64, unit: &str) -> Self {
+        Self { name: name.into(), value, unit: unit.to_owned() }
+    }
+}
+
+/// Where measuring happens and with what.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// The tree.
+    pub project: &'a Project,
+    /// The QEMU command.
+    pub qemu: &'a Path,
+}
+
+impl Bench<'_> {
+    /// Measures everything; `found` gets each result as soon as it is there.
+    pub fn run(&self, mut found: impl FnMut(&Measure) -> Result<()>) -> Result<Vec<Measure>> {
+        let mut all = Vec::new();
+        let mut add = |measures: Vec<Measure>| {
+            for measure in measures {
+                found(&measure)?;
+                all.push(measure);
+            }
+            anyhow::Ok(())
+        };
+        for manifest in self.manifests()? {
+            add(self.guest(&manifest)?)?;
+        }
+        add(vec![self.boot_to_hello()?])?;
+        add(size::measure(self.project, &self.project.manifest(HELLO))?)?;
+        add(source::measure(self.project)?)?;
+        add(vec![self.smallest_memory()?])?;
+        Ok(all)
+    }
+
+    /// `manifests/bench*.cue`, by name.
+    fn manifests(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.project.root().join("manifests");
+        let mut manifests = Vec::new();
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if let Some(stem) = name.strip_suffix(".cue").filter(|stem| stem.starts_with("bench")) {
+                manifests.push(self.project.manifest(stem));
+            }
+        }
+        manifests.sort();
+        Ok(manifests)
+    }
+}

@@ -1,0 +1,139 @@
+//! The table of results in a document.
+
+use std::fmt::Write as _;
+
+use super::Measure;
+
+const BEGIN: &str = "<!-- measured: begin -->";
+const END: &str = "<!-- measured: end -->";
+
+/// What each result is, what was aimed at, and what it costs elsewhere.
+struct Known {
+    name: &'static str,
+    meaning: &'static str,
+    target: Option<u64>,
+    reference: &'static str,
+}
+
+const fn known(
+    name: &'static str,
+    meaning: &'static str,
+    target: Option<u64>,
+    reference: &'static str,
+) -> Known {
+    Known { name, meaning, target, reference }
+}
+
+const KNOWN: [Known; 24] = [
+    known("null_kernel_call", "system call that does nothing", None, "Linux: 337"),
+    known("ring_nop", "ring entry that does nothing", None, ""),
+    known(
+        "raw_call_reply_64",
+        "call and reply between two processes, 64 bytes",
+        Some(2000),
+        "L4 family: 587 one way; Linux pipe round trip: 13,242",
+    ),
+    known("generated_call_reply_64", "the same through generated clients and servers", Some(5000), ""),
+    known("timer_now_generated", "kernel object through a generated client", None, ""),
+    known("capability_passing", "call that passes a capability", None, ""),
+    known("thread_switch", "switch between two threads", None, ""),
+    known("futex_round_trip", "futex round trip between two threads", None, "Linux: 12,621"),
+    known("thread_spawn_join", "thread spawn and join", Some(20_000), "Linux: 96,000"),
+    known("process_spawn_to_first_instruction", "process spawn to its first instruction", None, ""),
+    known(
+        "process_spawn_to_exit",
+        "process spawn to exit seen by the parent",
+        Some(160_000),
+        "Linux: 324,000",
+    ),
+    known("boot_to_first_user_instruction", "kernel entry to first user instruction", None, ""),
+    known(
+        "boot_to_wasm_hello",
+        "kernel entry to the end of the wasm hello",
+        Some(60_000_000),
+        "Linux: 1,629 million; tuned: 600 million",
+    ),
+    known(
+        "wasm_instantiation",
+        "instantiation of the Rust hello",
+        Some(300_000),
+        "wasmi on Linux: 1,155,000",
+    ),
+    known("wasi_clock_time_get", "WASI `clock_time_get`", Some(1100), "wasmi's WASI: 1,110; wasmtime's: 713"),
+    known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes", None, ""),
+    known(
+        "wasm_hello_smallest_memory",
+        "smallest machine that runs the wasm hello",
+        Some(16),
+        "Linux: 72 to 88",
+    ),
+    known("image_package", "boot package of the Rust hello, all parts", None, ""),
+    known("image_init", "its part `init`", None, ""),
+    known("image_kernel", "kernel, loaded part", None, ""),
+    known("kernel_text", "kernel code", None, ""),
+    known("kernel_lines", "kernel source without its core", None, ""),
+    known("kernel_core_lines", "kernel core source, no unsafe code", None, ""),
+    known("kernel_unsafe_blocks", "unsafe blocks in the kernel", None, ""),
+];
+
+/// `document` with the table between its markers replaced by one of `measures`; an error when there are none.
+pub fn rewrite(document: &str, measures: &[Measure]) -> Result<String, String> {
+    let missing = || format!("the document lacks the markers {BEGIN} and {END}");
+    let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
+    Ok(format!("{before}{BEGIN}\n{}{END}{after}", table(measures)))
+}
+
+fn table(measures: &[Measure]) -> String {
+    let mut table =
+        "| name | value | unit | target | what | elsewhere |\n|---|--:|---|--:|---|---|\n".to_owned();
+    for measure in measures {
+        let known = KNOWN.iter().find(|known| known.name == measure.name);
+        let target = known.and_then(|known| known.target).map(thousands).unwrap_or_default();
+        let (meaning, reference) = known.map_or(("", ""), |known| (known.meaning, known.reference));
+        let value = thousands(measure.value);
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            table,
+            "| `{}` | {value} | {} | {target} | {meaning} | {reference} |",
+            measure.name, measure.unit
+        );
+    }
+    table
+}
+
+/// `1234567` as `1,234,567`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_table_changes() {
+        let document = format!("# Title\n{BEGIN}\nold\n{END}\nrest\n");
+        let measures =
+            [Measure::new("wasi_clock_time_get", 1_234_567, "instructions"), Measure::new("x", 7, "y")];
+        let once = rewrite(&document, &measures).unwrap();
+        assert!(
+            once.starts_with(&format!("# Title\n{BEGIN}\n| name |"))
+                && once.ends_with(&format!("{END}\nrest\n"))
+        );
+        assert!(once.contains(
+            "| `wasi_clock_time_get` | 1,234,567 | instructions | 1,100 | WASI `clock_time_get` |"
+        ));
+        assert!(once.contains("| `x` | 7 | y |  |  |  |") && !once.contains("old"));
+        assert_eq!(rewrite(&once, &measures).unwrap(), once);
+        assert!(rewrite("# Title\n", &measures).is_err());
+    }
+}
