@@ -95,6 +95,10 @@ fn other_ends_are_told_apart() {
     for (script, end) in [
         ("connect(); say('panic\\n'); sys.exit(65)", End::Panic),
         ("connect(); sys.exit(0)", End::Reset),
+        (
+            "connect(); print('qemu: terminating on signal 2 from pid 7', file=sys.stderr); sys.exit(0)",
+            End::Signalled(2),
+        ),
         ("connect(); sys.exit(33)", End::Qemu("the kernel ended without an exit status in its log".into())),
         (
             "print('no such machine', file=sys.stderr); sys.exit(1)",

@@ -146,6 +146,9 @@ fn drain(events: &Receiver<Event>) {
 }
 
 fn judge(status: ExitStatus, log: &Log, errors: &str) -> End {
+    if let (Some(0), Some(signal)) = (status.code(), terminated(errors)) {
+        return End::Signalled(signal);
+    }
     match (status.code(), log.status()) {
         (Some(REGULAR_END), Some(status)) => End::Status(status),
         (Some(KERNEL_PANIC), _) => End::Panic,
@@ -155,6 +158,12 @@ fn judge(status: ExitStatus, log: &Log, errors: &str) -> End {
         }
         _ => End::Qemu(format!("QEMU ended with {status}\n{errors}")),
     }
+}
+
+/// The signal that ended QEMU, which a terminal's Ctrl-C reaches together with us and which then ends regularly.
+fn terminated(errors: &str) -> Option<i32> {
+    let (_, rest) = errors.split_once("terminating on signal ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn show(log: &Log) {
