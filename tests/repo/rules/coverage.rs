@@ -1,11 +1,11 @@
 //! Nothing goes untested: every manifest has an expectation, every demo a manifest.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use capos_repo::{root, sources};
+use capos_repo::{members, read_toml, root, sources};
 use capos_tests::expectation::Expectation;
 use capos_tests::tree;
+use toml::Value;
 
 use crate::none;
 
@@ -37,29 +37,51 @@ fn every_expectation_can_be_read() {
 #[test]
 fn every_demo_is_in_a_manifest() {
     let manifests = sources(".cue").unwrap();
-    let demos = [
-        ("demos/guests/src/bin", ".rs"),
-        ("demos/c", ".c"),
-        ("demos/wat", ".wat"),
-        ("demos/native", ""),
-        ("services", ""),
-    ];
-    // Packed into every image, so no manifest names it.
-    let everywhere = "init";
-    let mut problems = Vec::new();
-    for (folder, ending) in demos {
-        for name in names(&root().join(folder)) {
-            let Some(name) = name.strip_suffix(ending) else { continue };
+    let problems: Vec<_> = programs()
+        .into_iter()
+        .filter(|(_, name)| {
             let quoted = format!("\"{name}\"");
-            if name != everywhere && !manifests.iter().any(|manifest| manifest.text.contains(&quoted)) {
-                problems.push(format!("{folder}/{name}{ending}: no manifest names it"));
-            }
-        }
-    }
+            !manifests.iter().any(|manifest| manifest.text.contains(&quoted))
+        })
+        .map(|(place, name)| format!("{place}: no manifest names {name}"))
+        .collect();
     none(&problems);
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = folder.read_dir().into_iter().flatten().flatten();
+/// Every program that a manifest can start, with the place of its source.
+fn programs() -> Vec<(String, String)> {
+    let mut programs = Vec::new();
+    for (folder, ending) in [("demos/guests/src/bin", ".rs"), ("demos/c", ".c"), ("demos/wat", ".wat")] {
+        let names = names(folder);
+        assert!(!names.is_empty(), "{folder}");
+        let stems = names.iter().filter_map(|name| name.strip_suffix(ending));
+        programs.extend(stems.map(|stem| (format!("{folder}/{stem}{ending}"), stem.to_owned())));
+    }
+    for folder in members().unwrap() {
+        // `init` is in every image, so no manifest names it.
+        let native = folder.starts_with("demos/native/") || folder.starts_with("services/");
+        if native && folder != "services/init" {
+            programs.extend(binaries(&folder).into_iter().map(|name| (folder.clone(), name)));
+        }
+    }
+    programs
+}
+
+/// The names of a package's binaries.
+fn binaries(folder: &str) -> Vec<String> {
+    let manifest = read_toml(&format!("{folder}/Cargo.toml")).unwrap();
+    let name = |table: &Value| table.get("name").and_then(Value::as_str).map(str::to_owned);
+    let listed = manifest.get("bin").and_then(Value::as_array);
+    let mut found: Vec<_> = listed.into_iter().flatten().filter_map(name).collect();
+    if found.is_empty() && root().join(folder).join("src/main.rs").exists() {
+        found.extend(manifest.get("package").and_then(name));
+    }
+    let more = names(&format!("{folder}/src/bin"));
+    found.extend(more.iter().filter_map(|file| file.strip_suffix(".rs")).map(str::to_owned));
+    found
+}
+
+fn names(folder: &str) -> Vec<String> {
+    let entries = root().join(folder).read_dir().into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
