@@ -27,6 +27,8 @@ pub(crate) struct Control {
     usage: Cell<Usage>,
     output_limit: u64,
     empty_module: Cell<bool>,
+    /// Calls that wait for their turn.
+    queued: Cell<usize>,
 }
 
 impl Control {
@@ -39,6 +41,7 @@ impl Control {
             usage: Cell::default(),
             output_limit: limits.output_bytes,
             empty_module: Cell::default(),
+            queued: Cell::default(),
         }
     }
 
@@ -70,6 +73,20 @@ impl Control {
 
     pub(crate) fn is_empty_module(&self) -> bool {
         self.empty_module.get()
+    }
+
+    /// Counts a call that is to wait for its turn, unless `limit` wait already.
+    pub(crate) fn enqueue(&self, limit: usize) -> bool {
+        let queued = self.queued.get();
+        if queued < limit {
+            self.queued.set(queued + 1);
+        }
+        queued < limit
+    }
+
+    /// A call's turn has come.
+    pub(crate) fn dequeue(&self) {
+        self.queued.set(self.queued.get().saturating_sub(1));
     }
 
     /// Asks for the instance's end; takes effect when its task next runs.

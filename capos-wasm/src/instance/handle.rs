@@ -15,8 +15,9 @@ pub(crate) struct Command {
     pub(crate) reply: oneshot::Sender<Result<Vec<Value>, CallError>>,
 }
 
-pub(crate) fn command_queue() -> (mpsc::Sender<Command>, mpsc::Receiver<Command>) {
-    mpsc::channel(MAX_QUEUED_CALLS)
+pub(crate) fn command_queue() -> (mpsc::UnboundedSender<Command>, mpsc::UnboundedReceiver<Command>) {
+    // `Control::enqueue` bounds it: a bounded channel has room for one more with every sender.
+    mpsc::unbounded()
 }
 
 /// Why a call on an export brought no result.
@@ -47,11 +48,11 @@ impl std::error::Error for CallError {}
 #[derive(Clone)]
 pub struct InstanceHandle {
     control: Rc<Control>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl InstanceHandle {
-    pub(crate) fn new(control: Rc<Control>, commands: mpsc::Sender<Command>) -> Self {
+    pub(crate) fn new(control: Rc<Control>, commands: mpsc::UnboundedSender<Command>) -> Self {
         Self { control, commands }
     }
 
@@ -89,17 +90,16 @@ impl InstanceHandle {
         if let Some(end) = self.end() {
             return Err(CallError::Ended(end));
         }
+        if self.commands.is_closed() {
+            return Err(CallError::Refused("the instance takes no calls".into()));
+        }
+        if !self.control.enqueue(MAX_QUEUED_CALLS) {
+            return Err(CallError::Busy);
+        }
         let (reply, result) = oneshot::channel();
         let command = Command { function: function.into(), arguments: arguments.into(), reply };
-        let mut commands = self.commands.clone();
-        match commands.try_send(command) {
-            Err(error) if error.is_full() => return Err(CallError::Busy),
-            // A disconnected queue belongs to an instance that is ending or that runs by itself.
-            Err(_) if self.end().is_none() => {
-                return Err(CallError::Refused("the instance takes no calls".into()));
-            }
-            _ => {}
-        }
+        // Should the instance end right now, the reply is dropped with the command.
+        let _ = self.commands.unbounded_send(command);
         match result.await {
             Ok(result) => result,
             Err(oneshot::Canceled) => Err(CallError::Ended(self.wait().await)),

@@ -14,6 +14,7 @@ pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, time
 
 use capos_wasm::{End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits};
 use executor::Executor;
+use futures::channel::oneshot;
 use std::{borrow::Cow, future::Future, rc::Rc};
 
 /// A host, the executor under it, the clock that its timers read, and one console.
@@ -71,6 +72,13 @@ impl World {
             turns < 1_000_000 && (busy || clock.advance_to_next())
         };
         self.executor.block_on(future, tick).expect("nothing can go on, or it takes for ever")
+    }
+
+    /// Begins something that goes on while the test does other things; the result appears when it is done.
+    pub fn begin<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> oneshot::Receiver<T> {
+        let (sender, receiver) = oneshot::channel();
+        (self.executor.spawner())(Box::pin(async move { drop(sender.send(future.await)) }));
+        receiver
     }
 
     /// Gives everything `turns` turns, without letting time jump.

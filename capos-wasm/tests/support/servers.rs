@@ -31,6 +31,10 @@ impl ConsoleState {
         String::from_utf8_lossy(&self.written.borrow()).into_owned()
     }
 
+    pub fn bytes(&self) -> Vec<u8> {
+        self.written.borrow().clone()
+    }
+
     pub fn give(&self, bytes: &[u8]) {
         self.input.borrow_mut().extend(bytes);
         self.readers.take().into_iter().for_each(|reader| reader.send(()).unwrap_or(()));

@@ -5,6 +5,7 @@ use super::{
     fuel::FuelMeter,
     module::value_type,
     names::name_all,
+    start::START_EXPORT,
     trap::end_of,
 };
 use crate::{
@@ -39,15 +40,17 @@ impl Instance {
 
     /// Runs a program from `_start` to its end.
     pub(crate) async fn run(&mut self) -> End {
+        if let Err(end) = self.start_section().await {
+            return end;
+        }
         let Some(start) = self.instance.get_func(&self.store, "_start") else {
-            if self.instance.exports(&self.store).next().is_none() {
+            if self.instance.exports(&self.store).all(|export| export.name() == START_EXPORT) {
                 self.interrupts.control().set_empty_module();
                 return End::Exited(0);
             }
             return End::FailedToStart("the module exports no function _start".into());
         };
-        let ty = start.ty(&self.store);
-        if !ty.params().is_empty() || !ty.results().is_empty() {
+        if !takes_and_returns_nothing(&start, &self.store) {
             return End::FailedToStart("_start takes or returns something".into());
         }
         match self.execute(start, &[], &mut []).await {
@@ -57,16 +60,16 @@ impl Instance {
     }
 
     /// Serves calls, one after the other, until the instance ends or nobody can call any more.
-    pub(crate) async fn serve(&mut self, commands: mpsc::Receiver<Command>) -> End {
+    pub(crate) async fn serve(&mut self, commands: mpsc::UnboundedReceiver<Command>) -> End {
         let mut commands = pin!(commands);
-        if let Some(initialize) = self.instance.get_func(&self.store, "_initialize") {
-            let ty = initialize.ty(&self.store);
-            if ty.params().is_empty()
-                && ty.results().is_empty()
-                && let Err(end) = self.execute(initialize, &[], &mut []).await
-            {
-                return end;
-            }
+        if let Err(end) = self.start_section().await {
+            return end;
+        }
+        let initialize = self.instance.get_func(&self.store, "_initialize");
+        if let Some(initialize) = initialize.filter(|it| takes_and_returns_nothing(it, &self.store))
+            && let Err(end) = self.execute(initialize, &[], &mut []).await
+        {
+            return end;
         }
         loop {
             let command = poll_fn(|cx| match self.interrupts.poll(cx) {
@@ -77,6 +80,10 @@ impl Instance {
                 Ok(command) => command,
                 Err(end) => return end,
             };
+            self.interrupts.control().dequeue();
+            if reply.is_canceled() {
+                continue;
+            }
             let result = match self.export(&function, &arguments) {
                 Ok(prepared) => self.call(prepared).await,
                 Err(reason) => Ok(Err(CallError::Refused(reason))),
@@ -92,9 +99,19 @@ impl Instance {
         }
     }
 
+    /// Runs the module's start function, which comes before everything else.
+    async fn start_section(&mut self) -> Result<(), End> {
+        let Some(start) = self.instance.get_func(&self.store, START_EXPORT) else { return Ok(()) };
+        if !takes_and_returns_nothing(&start, &self.store) {
+            return Err(End::FailedToStart("the start function takes or returns something".into()));
+        }
+        self.execute(start, &[], &mut []).await
+    }
+
     /// Finds an exported function and checks the arguments for it.
     fn export(&self, name: &str, arguments: &[Value]) -> Result<(Func, Vec<Val>, Vec<Val>), String> {
-        let function = self.instance.get_export(&self.store, name).and_then(Extern::into_func);
+        let export = self.instance.get_export(&self.store, name);
+        let function = export.and_then(Extern::into_func).filter(|_| name != START_EXPORT);
         let function = function.ok_or_else(|| format!("no exported function {name:?}"))?;
         let ty = function.ty(&self.store);
         let arguments: Vec<Val> = arguments.iter().map(|&value| to_val(value)).collect();
@@ -175,6 +192,11 @@ impl Instance {
         });
         Ok(errno.await?.cast_signed())
     }
+}
+
+fn takes_and_returns_nothing(function: &Func, store: &Store<HostData>) -> bool {
+    let ty = function.ty(store);
+    ty.params().is_empty() && ty.results().is_empty()
 }
 
 fn to_val(value: Value) -> Val {

@@ -12,6 +12,7 @@ mod link;
 mod module;
 mod names;
 mod runtime;
+mod start;
 mod trap;
 
 pub(crate) use runtime::instantiate;

@@ -2,6 +2,7 @@
 
 use super::{
     data::HostData, fuel::FuelMeter, instance::Instance, limiter::Limiter, link::link, module::compile,
+    start::export_start,
 };
 use crate::{
     End, Limits,
@@ -30,6 +31,7 @@ pub(crate) fn instantiate(
     let failed =
         |reason: String| End::FailedToStart(format!("instance {name:?} of module {module_name:?}: {reason}"));
     let engine = Engine::new(&config(limits.stack_depth));
+    let bytes = export_start(bytes);
     let module = compile(&engine, &bytes).map_err(failed)?;
     let mut linker = Linker::new(&engine);
     link(&mut linker, &module).map_err(failed)?;
@@ -66,6 +68,8 @@ fn config(stack_depth: u32) -> Config {
             fuel_per_bytes_translated: 0,
             fuel_per_bytes_validated: 0,
         })
+        // There is none any more.
+        .allow_start_fn(false)
         // Names are read from the module itself, and only when there is a trap.
         .ignore_custom_sections(true)
         .set_max_recursion_depth(depth)

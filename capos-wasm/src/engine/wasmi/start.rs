@@ -1,0 +1,124 @@
+//! Start sections.
+//!
+//! wasmi runs a module's start function inside the instantiation, where it could neither wait nor be stopped.
+//! So the start section is turned into one more export before compiling, which is then called like any other.
+
+use std::{borrow::Cow, ops::Range};
+
+/// What the start function is exported as. A module that exports this name itself is refused as invalid.
+pub(super) const START_EXPORT: &str = "capos:start section";
+
+const HEADER_BYTES: usize = 8;
+const EXPORT_SECTION: u8 = 7;
+const START_SECTION: u8 = 8;
+const FUNCTION_EXPORT: u8 = 0;
+
+/// Turns a start section, if there is one, into an export. What does not parse stays as it is, for the engine
+/// to refuse.
+pub(super) fn export_start(module: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+    match rewrite(&module) {
+        Some(rewritten) => Cow::Owned(rewritten),
+        None => module,
+    }
+}
+
+fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
+    let sections = sections(module)?;
+    let start = sections.iter().find(|section| section.id == START_SECTION)?;
+    let (function, end) = read_leb(module, start.content.start)?;
+    if end != start.content.end {
+        return None;
+    }
+    let exports = sections.iter().find(|section| section.id == EXPORT_SECTION);
+    // Exports stand before the start section in every valid module; without any, they take its place.
+    let (place, count, entries) = match exports {
+        Some(exports) if exports.whole.end <= start.whole.start => {
+            let (count, entries) = read_leb(module, exports.content.start)?;
+            (exports.whole.clone(), count, entries..exports.content.end)
+        }
+        Some(_) => return None,
+        None => (start.whole.start..start.whole.start, 0, 0..0),
+    };
+    let mut content = Vec::new();
+    write_leb(&mut content, count.checked_add(1)?);
+    content.extend_from_slice(module.get(entries)?);
+    write_leb(&mut content, START_EXPORT.len() as u32);
+    content.extend_from_slice(START_EXPORT.as_bytes());
+    content.push(FUNCTION_EXPORT);
+    write_leb(&mut content, function);
+
+    let mut rewritten = module.get(..place.start)?.to_vec();
+    rewritten.push(EXPORT_SECTION);
+    write_leb(&mut rewritten, u32::try_from(content.len()).ok()?);
+    rewritten.extend_from_slice(&content);
+    rewritten.extend_from_slice(module.get(place.end..start.whole.start)?);
+    rewritten.extend_from_slice(module.get(start.whole.end..)?);
+    Some(rewritten)
+}
+
+struct Section {
+    id: u8,
+    /// With its id and length.
+    whole: Range<usize>,
+    content: Range<usize>,
+}
+
+fn sections(module: &[u8]) -> Option<Vec<Section>> {
+    let mut sections = Vec::new();
+    let mut at = HEADER_BYTES;
+    while at < module.len() {
+        let id = *module.get(at)?;
+        let (len_bytes, content) = read_leb(module, at + 1)?;
+        let end = content.checked_add(len_bytes as usize).filter(|&end| end <= module.len())?;
+        sections.push(Section { id, whole: at..end, content: content..end });
+        at = end;
+    }
+    Some(sections)
+}
+
+/// Reads a number in LEB128, and where it ends.
+fn read_leb(module: &[u8], at: usize) -> Option<(u32, usize)> {
+    let mut value = 0u64;
+    for (index, &byte) in module.get(at..)?.iter().take(5).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Some((u32::try_from(value).ok()?, at + index + 1));
+        }
+    }
+    None
+}
+
+fn write_leb(bytes: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{export_start, read_leb, write_leb};
+    use std::borrow::Cow;
+
+    #[test]
+    fn numbers_come_back() {
+        for value in [0, 1, 127, 128, 300, 16_384, u32::MAX] {
+            let mut bytes = vec![0xaa];
+            write_leb(&mut bytes, value);
+            assert_eq!(read_leb(&bytes, 1), Some((value, bytes.len())));
+        }
+        assert_eq!(read_leb(&[0xff; 9], 0), None);
+        assert_eq!(read_leb(&[0xff, 0xff, 0xff, 0xff, 0x7f], 0), None);
+        assert_eq!(read_leb(&[0x80], 0), None);
+    }
+
+    #[test]
+    fn modules_without_a_start_section_stay() {
+        for module in
+            [&b""[..], b"\0asm\x01\0\0\0", b"\0asm\x01\0\0\0\x08", b"\0asm\x01\0\0\0\x08\xff\xff\xff\xff\x0f"]
+        {
+            assert!(matches!(export_start(Cow::Borrowed(module)), Cow::Borrowed(_)));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `docs/wasi.md` says what the table in the code says.
+
+use capos_wasm::wasi::{FUNCTIONS, State};
+use std::{fs, path::Path};
+
+#[test]
+fn the_documented_table_is_the_codes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wasi.md");
+    let page = fs::read_to_string(path).expect("docs/wasi.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), FUNCTIONS.len());
+    for (row, function) in rows.iter().zip(FUNCTIONS) {
+        let name = format!("`{}`", function.name);
+        let missing = function.missing.map_or("—", |errno| errno.name());
+        let state = match function.state {
+            State::Done => "done",
+            State::Absent => "absent",
+        };
+        let [documented, capability, granted, not_granted, documented_state] = row[..] else {
+            panic!("{row:?} has not five cells");
+        };
+        assert_eq!(documented, name);
+        assert_eq!(capability, function.needs.capabilities(), "{name}");
+        assert_eq!(not_granted, missing, "{name}");
+        assert_eq!(documented_state, state, "{name}");
+        assert_eq!(granted.is_empty(), function.state == State::Absent, "{name}");
+    }
+}

@@ -1,0 +1,253 @@
+//! What ends an instance: each limit with its own reason, and traps with where they happened.
+
+use crate::support::{World, with_imports};
+use capos_wasm::{End, Limits, Trap, Usage};
+
+fn trap(end: End) -> Trap {
+    match end {
+        End::Trap(trap) => trap,
+        other => panic!("no trap: {other}"),
+    }
+}
+
+/// Grows memory a page at a time until that fails, then does something.
+fn hog(then: &str) -> String {
+    with_imports(&format!(
+        r#"(func (export "_start")
+            (loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+            {then})"#
+    ))
+}
+
+#[test]
+fn refused_memory_is_the_reason_when_the_program_then_fails() {
+    let mut world = World::new();
+    for then in ["unreachable", "(call $proc_exit (i32.const 1))"] {
+        let mut spec = world.program(&hog(then));
+        spec.limits.memory_bytes = 1 << 20;
+        let handle = world.host.start(spec);
+        assert_eq!(world.wait(&handle), End::OutOfMemory, "{then}");
+        assert_eq!(handle.usage().memory_bytes, 1 << 20);
+    }
+}
+
+#[test]
+fn a_program_that_copes_with_refused_memory_goes_on() {
+    let mut world = World::new();
+    let mut spec = world.program(&hog("(call $proc_exit (i32.const 0))"));
+    spec.limits.memory_bytes = 1 << 20;
+    assert_eq!(world.run(spec), End::Exited(0));
+}
+
+#[test]
+fn growth_past_the_modules_own_maximum_is_not_the_limit() {
+    let mut world = World::new();
+    let program = r#"(module (memory 1 2) (func (export "_start")
+        (drop (memory.grow (i32.const 5)))
+        (if (i32.ne (memory.grow (i32.const 1)) (i32.const 1)) (then unreachable))
+        (drop (i32.div_u (i32.const 1) (i32.const 0)))))"#;
+    assert!(matches!(world.run(world.program(program)), End::Trap(_)));
+}
+
+#[test]
+fn all_memories_count_together() {
+    let mut world = World::new();
+    let program = r#"(module (memory 10) (memory 10) (func (export "_start")
+        (if (i32.ne (memory.grow 1 (i32.const 1)) (i32.const -1)) (then unreachable))))"#;
+    let mut spec = world.program(program);
+    spec.limits.memory_bytes = 20 << 16;
+    assert_eq!(world.run(spec), End::Exited(0));
+}
+
+#[test]
+fn a_start_that_needs_more_than_the_limit_names_both() {
+    let mut world = World::new();
+    for (program, expected) in [
+        ("(module (memory 100))", "it needs 6553600 bytes of memory and its limit is 1048576"),
+        ("(module (memory 10) (memory 10))", "it needs 1310720 bytes of memory and its limit is 1048576"),
+        ("(module (table 1000 funcref))", "it needs 1000 table elements and its limit is 100"),
+        (
+            "(module (table 60 funcref) (table 60 funcref))",
+            "it needs 120 table elements and its limit is 100",
+        ),
+    ] {
+        let mut spec = world.program(program);
+        spec.limits = Limits { memory_bytes: 1 << 20, table_elements: 100, ..Limits::default() };
+        let End::FailedToStart(reason) = world.run(spec) else { panic!("it started") };
+        assert!(reason.ends_with(expected), "{reason}");
+    }
+}
+
+#[test]
+fn tables_stop_growing_at_their_limit() {
+    let mut world = World::new();
+    let program = r#"(module (table 10 funcref) (func (export "_start")
+        (if (i32.eq (table.grow (ref.null func) (i32.const 90)) (i32.const -1)) (then unreachable))
+        (if (i32.ne (table.grow (ref.null func) (i32.const 1)) (i32.const -1)) (then unreachable))))"#;
+    let mut spec = world.program(program);
+    spec.limits.table_elements = 100;
+    assert_eq!(world.run(spec), End::Exited(0));
+}
+
+const LOOP: &str = r#"(module (func (export "_start") (loop $again (br $again))))"#;
+
+#[test]
+fn fuel_ends_a_loop() {
+    let mut world = World::new();
+    for fuel in [1, 1_000, 1_000_000] {
+        let mut spec = world.program(LOOP);
+        spec.limits.fuel = Some(fuel);
+        let handle = world.host.start(spec);
+        assert_eq!(world.wait(&handle), End::OutOfFuel(fuel));
+        assert_eq!(handle.usage().fuel, fuel);
+    }
+}
+
+#[test]
+fn a_step_that_needs_more_than_a_slice_gets_it() {
+    let mut world = World::new();
+    // A fill of 16 MiB costs more fuel at once than one slice.
+    let program = r#"(module (memory 256) (func (export "_start")
+        (memory.fill (i32.const 0) (i32.const 1) (i32.const 16777216))))"#;
+    assert_eq!(world.run(world.program(program)), End::Exited(0));
+    let mut spec = world.program(program);
+    spec.limits.fuel = Some(100_000);
+    assert_eq!(world.run(spec), End::OutOfFuel(100_000));
+}
+
+#[test]
+fn wall_time_ends_a_loop_and_a_wait() {
+    let mut world = World::new();
+    let wait = with_imports(
+        r#"(data (i32.const 0) "\40\00\00\00\04\00\00\00")
+        (func (export "_start")
+            (drop (call $fd_read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 32))))"#,
+    );
+    for program in [LOOP, &wait] {
+        let mut spec = world.program(program);
+        spec.limits.wall_time_ns = Some(30_000);
+        let before = world.clock.now_ns();
+        assert_eq!(world.run(spec), End::OutOfTime);
+        let took = world.clock.now_ns() - before;
+        assert!((30_000..60_000).contains(&took), "{took}");
+    }
+}
+
+#[test]
+fn a_program_within_its_time_is_left_alone() {
+    let mut world = World::new();
+    let mut spec = world.program(&with_imports(r#"(func (export "_start"))"#));
+    spec.limits.wall_time_ns = Some(2_000_000);
+    assert_eq!(world.run(spec), End::Exited(0));
+}
+
+#[test]
+fn output_stops_at_its_limit() {
+    let mut world = World::new();
+    let program = with_imports(
+        r#"(data (i32.const 0) "\40\00\00\00\0a\00\00\00") (data (i32.const 64) "0123456789")
+        (func (export "_start") (loop $more
+            (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))
+            (br $more)))"#,
+    );
+    let mut spec = world.program(&program);
+    spec.limits.output_bytes = 25;
+    let handle = world.host.start(spec);
+    assert_eq!(world.wait(&handle), End::OutOfOutput);
+    assert_eq!(world.output(), "0123456789012345678901234");
+    assert_eq!(handle.usage(), Usage { output_bytes: 25, ..handle.usage() });
+}
+
+#[test]
+fn a_trap_says_what_and_where() {
+    let mut world = World::new();
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "sched_yield" (func $sched_yield (result i32)))
+        (func $innermost (drop (i32.div_s (i32.const 1) (i32.const 0))))
+        (func $middle (drop (call $sched_yield)) (call $innermost) (nop))
+        (func $other (call $middle) (call $middle))
+        (func $main (export "_start") (call $other)))"#;
+    let trap = trap(world.run(world.program(program)));
+    assert_eq!(trap.message, "integer divide by zero");
+    assert_eq!(trap.backtrace, ["innermost", "middle", "other", "main"]);
+}
+
+#[test]
+fn functions_without_names_have_their_index() {
+    let mut world = World::new();
+    let program = r#"(module (func unreachable) (func (export "_start") (call 0)))"#;
+    let trap = trap(world.run(world.program(program)));
+    assert_eq!(trap.backtrace, ["function 0", "function 1"]);
+}
+
+#[test]
+fn every_kind_of_trap_ends_with_it() {
+    let mut world = World::new();
+    for (body, message) in [
+        ("unreachable", "unreachable"),
+        ("(drop (i32.load (i32.const 65536)))", "out of bounds memory access"),
+        ("(i32.store (i32.const -1) (i32.const 0))", "out of bounds memory access"),
+        ("(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))", "integer overflow"),
+        ("(drop (i32.trunc_f32_s (f32.const nan)))", "invalid conversion to integer"),
+        ("(call_indirect (i32.const 0))", "uninitialized element"),
+        ("(call_indirect (i32.const 9))", "undefined element"),
+    ] {
+        let program = format!(r#"(module (memory 1) (table 2 funcref) (func (export "_start") {body}))"#);
+        let trap = trap(world.run(world.program(&program)));
+        assert!(trap.message.contains(message), "{body}: {}", trap.message);
+    }
+}
+
+const RECURSE: &str = r#"(module (func $f (export "_start") (call $f)))"#;
+
+#[test]
+fn endless_recursion_is_a_trap_at_any_depth() {
+    let mut world = World::new();
+    for depth in [1, 10, 1000, 100_000, u32::MAX] {
+        let mut spec = world.program(RECURSE);
+        spec.limits.stack_depth = depth;
+        let trap = trap(world.run(spec));
+        assert_eq!(trap.message, "call stack exhausted", "{depth}");
+        assert!(trap.backtrace.len() <= 64 && trap.backtrace.iter().all(|name| name == "f"));
+    }
+}
+
+#[test]
+fn large_frames_are_a_trap_too() {
+    let mut world = World::new();
+    let locals = "i64 ".repeat(5_000);
+    let program = format!(r#"(module (func $f (export "_start") (local {locals}) (call $f)))"#);
+    assert_eq!(trap(world.run(world.program(&program))).message, "call stack exhausted");
+}
+
+#[test]
+fn the_stack_limit_counts_nested_calls() {
+    let mut world = World::new();
+    let program = r#"(module
+        (func $f (param i32) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))
+        (func (export "_start") (call $f (i32.const 500))))"#;
+    assert_eq!(world.run(world.program(program)), End::Exited(0));
+    let mut spec = world.program(program);
+    spec.limits.stack_depth = 400;
+    assert!(matches!(world.run(spec), End::Trap(_)));
+}
+
+#[test]
+fn a_start_section_that_never_ends_is_stopped() {
+    let mut world = World::new();
+    let program = "(module (func $f (loop $again (br $again))) (start $f))";
+    let mut spec = world.program(program);
+    spec.limits.fuel = Some(1_000_000);
+    assert_eq!(world.run(spec), End::OutOfFuel(1_000_000));
+}
+
+#[test]
+fn a_start_section_may_wait() {
+    let mut world = World::new();
+    let program = with_imports(
+        r#"(func $f (drop (call $sched_yield)) (i32.store (i32.const 0) (i32.const 7)))
+        (start $f)
+        (func (export "_start") (call $proc_exit (i32.load (i32.const 0))))"#,
+    );
+    assert_eq!(world.run(world.program(&program)), End::Exited(7));
+}
