@@ -200,8 +200,17 @@ fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
 }
 
 fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> {
-    let measures = Bench { project, qemu }.run(|measure| {
-        writeln!(io::stdout(), "{} {} {}", measure.name, measure.value, measure.unit).context("printing")
+    let mut failures = 0;
+    let measures = Bench { project, qemu }.run(|found| match found {
+        Ok(measures) => {
+            for measure in measures {
+                println!("{} {} {}", measure.name, measure.value, measure.unit);
+            }
+        }
+        Err(error) => {
+            report(error);
+            failures += 1;
+        }
     })?;
     if let Some(path) = document {
         let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
@@ -209,6 +218,7 @@ fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> 
             bench::rewrite(&text, &measures).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
         fs::write(path, text).with_context(|| path.display().to_string())?;
     }
+    ensure!(failures == 0, "{failures} of the measurements failed");
     Ok(())
 }
 
