@@ -17,8 +17,6 @@ use capos_kernel_core::regions::Protection;
 pub struct Limits {
     /// Frames, page tables included.
     pub frames: u32,
-    /// Capabilities.
-    pub capability_slots: u32,
     /// Threads.
     pub threads: u32,
     /// The highest priority of its threads.
