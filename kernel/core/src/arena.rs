@@ -170,6 +170,15 @@ impl<T> Arena<T> {
         self.slots.get_mut(index as usize)?.value.as_mut()
     }
 
+    /// The records at two different places.
+    #[inline]
+    pub fn pair_at_mut(&mut self, first: u32, second: u32) -> Option<(&mut T, &mut T)> {
+        match self.slots.get_disjoint_mut([first as usize, second as usize]) {
+            Ok([first, second]) => Some((first.value.as_mut()?, second.value.as_mut()?)),
+            Err(_) => None,
+        }
+    }
+
     /// The id of the record at a place.
     #[must_use]
     pub fn id_at(&self, index: u32) -> Option<Id<T>> {

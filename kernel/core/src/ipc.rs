@@ -32,7 +32,7 @@ mod tests;
 
 pub use list::List;
 pub use machine::{CopyFault, Machine, Place};
-pub use objects::{ObjectCall, QueueId, Reply};
+pub use objects::{ObjectCall, QueueId, Reply, Suspended};
 pub use submit::Submitted;
 
 /// Who asked, and where the answer goes.

@@ -33,6 +33,19 @@ pub struct ObjectCall {
     pub deadline_ns: u64,
 }
 
+/// A call that waits in a [`QueueId`].
+#[derive(Clone, Copy, Debug)]
+pub struct Suspended {
+    /// Who asks.
+    pub caller: Caller,
+    /// The parameters, still in the caller's memory.
+    pub send: Outgoing,
+    /// The method's number.
+    pub method: u16,
+    /// What was left with it.
+    pub note: u64,
+}
+
 /// What a kernel object answers.
 #[derive(Clone, Copy, Debug)]
 pub enum Reply<'a> {
@@ -100,20 +113,31 @@ impl Ipc {
         self.operations.id_at(self.queues.get(queue.0)?.first)
     }
 
-    /// Who made a suspended call.
+    /// A suspended call, and the note that was left with it.
     #[must_use]
-    pub fn caller_of(&self, id: OperationId) -> Option<Caller> {
-        self.operations.get(id).map(|operation| operation.caller)
+    pub fn suspended(&self, id: OperationId) -> Option<Suspended> {
+        let operation = self.operations.get(id)?;
+        let Operation { caller, send, method, badge, .. } = *operation;
+        Some(Suspended { caller, send, method, note: badge })
     }
 
-    /// Lets a call wait in a queue until [`Self::answer`]. If that fails, the caller is told.
+    /// Changes the note of a suspended call.
+    pub fn set_note(&mut self, id: OperationId, note: u64) {
+        if let Some(operation) = self.operations.get_mut(id) {
+            operation.badge = note;
+        }
+    }
+
+    /// Lets a call wait in a queue until [`Self::answer`], with a note for whoever goes on with it. If that fails, the
+    /// caller is told.
     pub fn suspend<M: Machine>(
         &mut self,
         machine: &mut M,
         call: &ObjectCall,
         queue: QueueId,
+        note: u64,
     ) -> Option<OperationId> {
-        match self.begin_object_call(call, call.deadline_ns) {
+        match self.begin_object_call(call, call.deadline_ns, note) {
             Ok(id) => {
                 self.set_state(id, State::Pending(queue));
                 Some(id)
@@ -129,7 +153,7 @@ impl Ipc {
     pub fn sleep<M: Machine>(&mut self, machine: &mut M, call: &ObjectCall, wake_ns: u64) {
         let gives_up_first = call.deadline_ns != 0 && call.deadline_ns < wake_ns;
         let deadline_ns = if gives_up_first { call.deadline_ns } else { 0 };
-        let result = self.begin_object_call(call, deadline_ns).and_then(|id| {
+        let result = self.begin_object_call(call, deadline_ns, 0).and_then(|id| {
             if gives_up_first || self.set_alarm(id, wake_ns, Alarm::Awake(id)) {
                 Ok(())
             } else {
@@ -142,15 +166,21 @@ impl Ipc {
         }
     }
 
-    fn begin_object_call(&mut self, call: &ObjectCall, deadline_ns: u64) -> Result<OperationId, ErrorCode> {
+    fn begin_object_call(
+        &mut self,
+        call: &ObjectCall,
+        deadline_ns: u64,
+        note: u64,
+    ) -> Result<OperationId, ErrorCode> {
         let operation = Operation {
             caller: call.caller,
             state: State::Unlisted,
             endpoint: None,
             interface: call.interface,
             method: call.method,
-            badge: 0,
-            send: Outgoing::default(),
+            // Nobody receives this call, so its badge is free for the object's own use.
+            badge: note,
+            send: call.send,
             node: NONE,
             timer: None,
             place: UNLINKED,

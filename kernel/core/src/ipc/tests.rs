@@ -337,7 +337,7 @@ fn kernel_objects_answer_at_once_or_later() {
     assert_eq!(world.only(1).length, 16);
     let queue = world.ipc.create_queue().unwrap();
     let call = world.submit(1, entry).unwrap();
-    let id = world.ipc.suspend(&mut world.fake, &call, queue).unwrap();
+    let id = world.ipc.suspend(&mut world.fake, &call, queue, 0).unwrap();
     assert_eq!(world.ipc.first_suspended(queue), Some(id));
     world.ipc.check().unwrap();
     world.ipc.answer(&mut world.fake, id, Reply::Exception(ErrorCode::Failed, "no"));
@@ -351,7 +351,7 @@ fn kernel_objects_answer_at_once_or_later() {
         assert_eq!(status(&world.only(1)), expected);
     }
     let call = world.submit(1, entry).unwrap();
-    world.ipc.suspend(&mut world.fake, &call, queue).unwrap();
+    world.ipc.suspend(&mut world.fake, &call, queue, 0).unwrap();
     world.ipc.remove_queue(&mut world.fake, queue);
     assert_eq!(status(&world.only(1)), Some(ErrorCode::Disconnected));
     world.ipc.check().unwrap();

@@ -1,0 +1,95 @@
+//! What calls need from memory and threads.
+
+use super::unpack;
+use crate::{
+    kernel::Kernel,
+    mm::CopyError,
+    syscall::failure,
+    thread::{RunState, Wait},
+};
+use capos_abi::{CapDescriptor, CompletionEntry, MAX_MESSAGE_CAPS};
+use capos_kernel_core::{
+    caps::ObjectKind,
+    ipc::{CopyFault, Machine, Place},
+    ring::unread_completions,
+};
+
+const DESCRIPTOR_BYTES: usize = size_of::<CapDescriptor>();
+
+impl Machine for Kernel {
+    #[inline]
+    fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
+        let length = length as usize;
+        let result = if from.process == to.process {
+            let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
+            process.space.copy_within(&mut self.objects, from.address, to.address, length)
+        } else {
+            let pair = self.processes.pair_at_mut(from.process, to.process);
+            let (source, target) = pair.ok_or(CopyFault::Source)?;
+            let objects = &mut self.objects;
+            source.space.copy_across(objects, from.address, &mut target.space, to.address, length)
+        };
+        result.map_err(|error| match error {
+            CopyError::Source => CopyFault::Source,
+            CopyError::Destination => CopyFault::Destination,
+        })
+    }
+
+    #[inline]
+    fn write(&mut self, to: Place, bytes: &[u8]) -> Result<(), CopyFault> {
+        let process = self.processes.at_mut(to.process).ok_or(CopyFault::Destination)?;
+        process.space.copy_out(&mut self.objects, to.address, bytes).map_err(|_| CopyFault::Destination)
+    }
+
+    fn read_descriptors(&mut self, from: Place, into: &mut [CapDescriptor]) -> Result<(), CopyFault> {
+        let mut buffer = [0; MAX_MESSAGE_CAPS as usize * DESCRIPTOR_BYTES];
+        let bytes = buffer.get_mut(..size_of_val(into)).ok_or(CopyFault::Source)?;
+        let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
+        process.space.copy_in(&mut self.objects, from.address, bytes).map_err(|_| CopyFault::Source)?;
+        for (descriptor, bytes) in into.iter_mut().zip(bytes.as_chunks::<DESCRIPTOR_BYTES>().0) {
+            let [h0, h1, h2, h3, h4, h5, h6, h7, b0, b1, b2, b3, b4, b5, b6, b7, rest @ ..] = *bytes;
+            let [r0, r1, r2, r3, m0, m1, m2, m3] = rest;
+            *descriptor = CapDescriptor {
+                handle: u64::from_le_bytes([h0, h1, h2, h3, h4, h5, h6, h7]),
+                badge: u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]),
+                rights: u32::from_le_bytes([r0, r1, r2, r3]),
+                mode: u32::from_le_bytes([m0, m1, m2, m3]),
+            };
+        }
+        Ok(())
+    }
+
+    fn write_handles(&mut self, to: Place, handles: &[u64]) -> Result<(), CopyFault> {
+        for (position, handle) in handles.iter().enumerate() {
+            let address = to.address.checked_add(position as u64 * 8).ok_or(CopyFault::Destination)?;
+            self.write(Place { address, ..to }, &handle.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn complete(&mut self, thread: u32, entry: &CompletionEntry) {
+        let Some(record) = self.threads.at_mut(thread) else { return };
+        let tail = record.ring_position.completion_tail;
+        record.ring_position.completion_tail = tail.wrapping_add(1);
+        record.ring.set_completion(tail, entry);
+        record.ring.set_completion_tail(tail.wrapping_add(1));
+        let RunState::Waiting(Wait::Completions(wait_for)) = record.run_state else { return };
+        let result = match unread_completions(record.ring.completion_head(), tail.wrapping_add(1)) {
+            Ok(unread) if unread < wait_for => return,
+            Ok(unread) => i64::from(unread),
+            Err(error) => failure(error),
+        };
+        if let Some(id) = self.threads.id_at(thread) {
+            self.wake(id, result);
+        }
+    }
+
+    fn object_lost(&mut self, kind: ObjectKind, payload: u64) {
+        match kind {
+            ObjectKind::MemoryObject => self.drop_object(unpack(payload)),
+            ObjectKind::Process => self.process_unreferenced(unpack(payload)),
+            _ => {}
+        }
+    }
+}

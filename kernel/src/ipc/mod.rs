@@ -1,0 +1,99 @@
+//! Calls between processes: the decisions are `capos_kernel_core::ipc`'s; here they meet memory, rings and threads.
+
+mod enter;
+mod machine;
+
+use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId};
+use alloc::boxed::Box;
+use capos_kernel_core::{
+    arena::Id,
+    ipc::Ipc,
+    ring::unread_completions,
+};
+
+/// Where the state of all calls lives. While it decides, it is out of its place, and whatever it calls
+/// in the kernel must do without it.
+#[derive(Default)]
+pub struct IpcPlace(Option<Box<Ipc>>);
+
+impl IpcPlace {
+    /// Nothing yet; [`Kernel::init_ipc`] follows.
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+}
+
+/// The kernel's own positions in a thread's ring. What userspace can write is never read back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RingPosition {
+    /// Next submission to take.
+    submission_head: u32,
+    /// One past the last completion.
+    completion_tail: u32,
+}
+
+impl Kernel {
+    /// Begins with no capabilities and no calls.
+    pub(crate) fn init_ipc(&mut self) {
+        self.ipc = IpcPlace(Some(Box::default()));
+    }
+
+    /// Lets the state of calls and the rest of the kernel work on each other.
+    #[inline]
+    pub fn with_ipc<R>(&mut self, work: impl FnOnce(&mut Ipc, &mut Self) -> R) -> R {
+        let mut ipc = self.ipc.0.take().expect("calls are decided one at a time, after init_ipc");
+        let result = work(&mut ipc, self);
+        self.ipc.0 = Some(ipc);
+        result
+    }
+
+    /// The state of calls, to look at.
+    pub fn ipc(&mut self) -> &mut Ipc {
+        self.ipc.0.as_mut().expect("calls are decided one at a time, after init_ipc")
+    }
+
+    /// Opens the place of a new thread's calls. `false` when memory is used up.
+    pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId) -> bool {
+        self.ipc().open_thread(thread.index(), process.index()).is_ok()
+    }
+
+    /// Ends whatever a thread has under way.
+    pub(crate) fn close_thread_calls(&mut self, thread: ThreadId) {
+        self.with_ipc(|ipc, kernel| ipc.close_thread(kernel, thread.index()));
+    }
+
+    /// Ends the calls that a process was answering, and its capabilities.
+    pub(crate) fn close_process_calls(&mut self, process: ProcessId) {
+        self.with_ipc(|ipc, kernel| ipc.close_process(kernel, process.index()));
+    }
+
+    /// Ends the operations whose deadline has passed.
+    pub(crate) fn expire_calls(&mut self, now_ns: u64) {
+        self.with_ipc(|ipc, kernel| ipc.expire(kernel, now_ns));
+    }
+
+    /// The earliest deadline of an operation.
+    #[inline]
+    pub(crate) fn next_call_deadline(&self) -> Option<u64> {
+        self.ipc.0.as_ref()?.next_deadline()
+    }
+
+    /// How many completions a thread has not read, as the result of `CapEnter`.
+    pub(crate) fn unread_completions(&self, id: ThreadId) -> i64 {
+        let Some(thread) = self.threads.get(id) else { return 0 };
+        let head = thread.ring.completion_head();
+        unread_completions(head, thread.ring_position.completion_tail)
+            .map_or_else(crate::syscall::failure, i64::from)
+    }
+}
+
+/// An id as one number, for the payload of a capability.
+pub(crate) fn pack<T>(id: Id<T>) -> u64 {
+    u64::from(id.index()) | u64::from(id.generation()) << 32
+}
+
+/// What [`pack`] packed.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is the index")]
+pub(crate) fn unpack<T>(packed: u64) -> Id<T> {
+    Id::new(packed as u32, (packed >> 32) as u32)
+}

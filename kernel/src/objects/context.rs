@@ -1,0 +1,64 @@
+//! What a method works with.
+
+use super::{cap_table::CapTable, failure::Failure, services::Words};
+use crate::{ipc::unpack, kernel::Kernel, process::Process};
+use capnp::{capability::FromClientHook, traits::HasTypeId};
+use capos_abi::{CapDescriptor, ErrorCode, Rights};
+use capos_kernel_core::{
+    arena::Id,
+    caps::{Node, ObjectKind},
+    ipc::ObjectCall,
+};
+
+/// A call being served.
+pub(super) struct Context<'a> {
+    pub(super) kernel: &'a mut Kernel,
+    pub(super) call: &'a ObjectCall,
+    /// The capability list that came with it.
+    pub(super) caps: &'a [CapDescriptor],
+    /// Markers for it.
+    pub(super) table: &'a CapTable,
+    /// Where results are built.
+    pub(super) results: &'a mut Words,
+}
+
+impl Context<'_> {
+    /// Makes sure that it is interface `C` that is called.
+    pub(super) fn expect_interface<C: HasTypeId>(&self) -> Result<(), Failure> {
+        if self.call.interface == C::TYPE_ID { Ok(()) } else { Err(Failure::UNIMPLEMENTED) }
+    }
+
+    /// Makes sure that the capability has some right.
+    pub(super) fn require(&self, rights: Rights) -> Result<(), Failure> {
+        if self.call.rights.contains(rights) { Ok(()) } else { Err(Failure::code(ErrorCode::MissingRights)) }
+    }
+
+    /// Which process an object like `VirtualMemory` belongs to.
+    pub(super) fn target(&self) -> Id<Process> {
+        unpack(self.call.payload)
+    }
+
+    /// The calling process.
+    pub(super) fn caller(&self) -> Result<Id<Process>, Failure> {
+        self.kernel.processes.id_at(self.call.caller.process).ok_or(Failure::ENDED)
+    }
+
+    /// The capability, of a certain kind of object and with certain rights, that a parameter names.
+    pub(super) fn lent(
+        &mut self,
+        client: impl FromClientHook,
+        kind: ObjectKind,
+        rights: Rights,
+    ) -> Result<Node, Failure> {
+        let index = client.into_client_hook().get_ptr();
+        let descriptor =
+            self.caps.get(index).ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
+        let process = self.call.caller.process;
+        let node = self.kernel.ipc().caps.lend(process, descriptor)?;
+        let node = node.ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
+        if node.kind != kind {
+            return Err(Failure::failed("a capability is of the wrong interface"));
+        }
+        if node.rights.contains(rights) { Ok(node) } else { Err(Failure::code(ErrorCode::MissingRights)) }
+    }
+}

@@ -1,0 +1,86 @@
+//! `EntropySource` (schema/entropy.capnp): ChaCha20, seeded from the processor's generator and timing.
+
+use super::{Answer, Context, Failure, Parameters, message::build};
+use crate::arch::{random, time};
+use capos_schema::entropy_capnp::{MAX_FILL_BYTES, entropy_source};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
+const FILL: u16 = 0;
+
+/// After this many bytes new entropy is mixed in.
+const RESEED_BYTES: u64 = 1 << 20;
+const SEED_WORDS: usize = 4;
+/// How often the processor is asked for a word before it counts as not having any.
+const ATTEMPTS: u32 = 64;
+
+/// The generator. It gives nothing until it has been seeded.
+#[derive(Default)]
+pub struct Generator {
+    rng: Option<ChaCha20Rng>,
+    bytes_left: u64,
+}
+
+impl Generator {
+    /// Not seeded.
+    pub(super) const fn new() -> Self {
+        Self { rng: None, bytes_left: 0 }
+    }
+
+    /// Mixes fresh entropy into the generator. Without a hardware generator it stays as it is.
+    pub(super) fn reseed(&mut self) {
+        let mut seed = [0; SEED_WORDS * 8];
+        for chunk in seed.chunks_exact_mut(8) {
+            let Some(word) = (0..ATTEMPTS).find_map(|_| random::hardware_word()) else { return };
+            // Timing makes up for a processor whose words an observer might know.
+            chunk.copy_from_slice(&(word ^ time::read_tsc().rotate_left(32)).to_le_bytes());
+        }
+        if let Some(rng) = &mut self.rng {
+            let mut old = [0; SEED_WORDS * 8];
+            rng.fill_bytes(&mut old);
+            for (new, old) in seed.iter_mut().zip(old) {
+                *new ^= old;
+            }
+        }
+        self.rng = Some(ChaCha20Rng::from_seed(seed));
+        self.bytes_left = RESEED_BYTES;
+    }
+
+    /// Fills `into`; `false` if the generator was never seeded.
+    fn fill(&mut self, into: &mut [u8]) -> bool {
+        if self.bytes_left < into.len() as u64 {
+            self.reseed();
+        }
+        self.bytes_left = self.bytes_left.saturating_sub(into.len() as u64);
+        match &mut self.rng {
+            Some(rng) => {
+                rng.fill_bytes(into);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<entropy_source::Client>()?;
+    if context.call.method != FILL {
+        return Err(Failure::UNIMPLEMENTED);
+    }
+    let length = parameters.get_root::<entropy_source::fill_params::Reader<'_>>()?.get_length();
+    if length > MAX_FILL_BYTES {
+        return Err(Failure::overloaded("more than 32768 bytes in one draw"));
+    }
+    let generator = &mut context.kernel.services.entropy;
+    type Results = entropy_source::fill_results::Owned;
+    let bytes = build::<Results>(context.results, length as usize + 64, |results| {
+        if generator.fill(results.init_bytes(length)) {
+            Ok(())
+        } else {
+            Err(Failure::overloaded("the generator has not been seeded: the processor gave no entropy"))
+        }
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
+}

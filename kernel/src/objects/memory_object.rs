@@ -1,0 +1,17 @@
+//! `MemoryObject` (schema/memory.capnp).
+
+use super::{Answer, Context, Failure, message::results};
+use crate::ipc::unpack;
+use capos_schema::memory_capnp::memory_object;
+
+const SIZE: u16 = 0;
+
+pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<memory_object::Client>()?;
+    if context.call.method != SIZE {
+        return Err(Failure::UNIMPLEMENTED);
+    }
+    let object = context.kernel.objects.get(unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+    let bytes = object.bytes();
+    results::<memory_object::size_results::Owned>(context.results, |mut results| results.set_bytes(bytes))
+}

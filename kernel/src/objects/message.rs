@@ -1,0 +1,91 @@
+//! Building results.
+
+use super::{cap_table, failure::Failure, services::Words};
+use capnp::{
+    Word,
+    capability::FromClientHook,
+    message::{Builder, SingleSegmentAllocator},
+    traits::{ImbueMut, Owned},
+};
+use capos_abi::Handle;
+
+/// The longest result that is built here, framing included.
+pub(super) const MAX_RESULT_BYTES: usize = 36 * 1024;
+/// Enough for results of a few fields.
+pub(super) const SMALL_BYTES: usize = 256;
+
+/// What a method answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    /// Results without fields.
+    Empty,
+    /// A message at the beginning of the results buffer, and the capability it names.
+    Results { bytes: usize, cap: Option<Handle> },
+    /// The call is suspended or has been answered already.
+    Later,
+}
+
+/// Builds a message of at most `room` bytes (which the caller knows from the sizes of what it puts in) and frames it at
+/// the beginning of `buffer`. Returns its length.
+pub(super) fn build<T: Owned>(
+    buffer: &mut Words,
+    room: usize,
+    fill: impl for<'b> FnOnce(T::Builder<'b>) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    let (output, scratch) = buffer.halves();
+    let scratch = scratch.get_mut(..room.next_multiple_of(8)).ok_or(Failure::OUT_OF_MEMORY)?;
+    let mut message = Builder::new(SingleSegmentAllocator::new(scratch));
+    fill(message.init_root::<T::Builder<'_>>())?;
+    let segments = message.get_segments_for_output();
+    frame(segments.first().copied().unwrap_or_default(), output)
+}
+
+/// Results of a few fields.
+pub(super) fn results<T: Owned>(
+    buffer: &mut Words,
+    fill: impl for<'b> FnOnce(T::Builder<'b>),
+) -> Result<Answer, Failure> {
+    let bytes = build::<T>(buffer, SMALL_BYTES, |root| {
+        fill(root);
+        Ok(())
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
+}
+
+/// Results with one capability: `set` puts the client it is given into the message.
+pub(super) fn results_with_cap<T, C>(
+    buffer: &mut Words,
+    cap: Handle,
+    set: impl for<'b> FnOnce(&mut T::Builder<'b>, C),
+) -> Result<Answer, Failure>
+where
+    T: Owned,
+    C: FromClientHook,
+    for<'b> T::Builder<'b>: ImbueMut<'b>,
+{
+    let mut table = cap_table::empty();
+    let bytes = {
+        let (output, scratch) = buffer.halves();
+        let scratch = scratch.get_mut(..SMALL_BYTES).ok_or(Failure::OUT_OF_MEMORY)?;
+        let mut message = Builder::new(SingleSegmentAllocator::new(scratch));
+        {
+            let mut root = message.init_root::<T::Builder<'_>>();
+            root.imbue_mut(&mut table);
+            set(&mut root, C::new(cap_table::marker(0)));
+        }
+        let segments = message.get_segments_for_output();
+        frame(segments.first().copied().unwrap_or_default(), output)?
+    };
+    Ok(Answer::Results { bytes, cap: Some(cap) })
+}
+
+/// Frames one segment at the beginning of `output`.
+fn frame(segment: &[u8], output: &mut [u8]) -> Result<usize, Failure> {
+    let total = segment.len() + size_of::<Word>();
+    let framed = output.get_mut(..total).ok_or(Failure::OUT_OF_MEMORY)?;
+    let (header, body) = framed.split_at_mut(size_of::<Word>());
+    // One segment; its length in words.
+    header.copy_from_slice(&((segment.len() as u64 / 8) << 32).to_le_bytes());
+    body.copy_from_slice(segment);
+    Ok(total)
+}

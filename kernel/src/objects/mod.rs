@@ -1,0 +1,153 @@
+//! The objects that the kernel serves itself: one module for each interface in `schema/`.
+//!
+//! Parameters are copied out of the caller's memory before anything looks at them. A method answers at once, or leaves
+//! the call suspended in a queue and answers from an event.
+
+mod cap_table;
+pub mod console;
+mod context;
+mod diagnostics;
+mod endpoint_factory;
+pub mod entropy;
+mod failure;
+mod memory_object;
+mod message;
+mod power;
+pub mod process;
+mod process_spawner;
+mod services;
+mod spawn;
+mod thread_spawner;
+mod timer;
+mod virtual_memory;
+mod wall_clock;
+
+use crate::kernel::Kernel;
+use alloc::vec::Vec;
+use capnp::{
+    message::{Reader, ReaderOptions},
+    serialize::{NoAllocSliceSegments, read_message_from_flat_slice_no_alloc},
+};
+use capos_abi::{CapDescriptor, ErrorCode, Handle, TransferMode};
+use capos_kernel_core::{
+    caps::ObjectKind,
+    ipc::{Machine, ObjectCall, Place, Reply},
+};
+
+use context::Context;
+use failure::Failure;
+use message::Answer;
+pub use services::Services;
+
+/// A call's parameters.
+type Parameters<'a> = Reader<NoAllocSliceSegments<'a>>;
+
+/// Nothing the kernel serves takes deep messages; each may be traversed once or twice.
+const OPTIONS: ReaderOptions = ReaderOptions { traversal_limit_in_words: Some(32 * 1024), nesting_limit: 8 };
+
+/// Serves a call to a kernel object.
+pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
+    let mut buffers = core::mem::take(&mut kernel.services.buffers);
+    let outcome = answer(kernel, call, &mut buffers);
+    let message;
+    let handle;
+    let reply = match outcome {
+        Ok(Answer::Empty) => Some(Reply::EMPTY),
+        Ok(Answer::Results { bytes, cap }) => {
+            message = buffers.results.bytes(bytes);
+            handle = cap;
+            Some(Reply::Results(message, handle.as_slice()))
+        }
+        Ok(Answer::Later) => None,
+        Err(Failure { code, text }) => Some(Reply::Exception(code, text)),
+    };
+    if let Some(reply) = reply {
+        // The call may have ended its own process.
+        if kernel.processes.at_mut(call.caller.process).is_some() {
+            kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &call.caller, reply));
+        }
+    }
+    kernel.services.buffers = buffers;
+}
+
+/// Reads the parameters and lets the object answer.
+fn answer(
+    kernel: &mut Kernel,
+    call: &ObjectCall,
+    buffers: &mut services::Buffers,
+) -> Result<Answer, Failure> {
+    let caps = read_caps(kernel, call)?;
+    let parameters = read_parameters(kernel, call, &mut buffers.parameters)?;
+    let table = cap_table::parameters(caps.len());
+    let mut context =
+        Context { kernel, call, caps: &caps, table: &table, results: &mut buffers.results };
+    let answer = dispatch(&mut context, &parameters)?;
+    release_moved(context.kernel, call, &caps);
+    Ok(answer)
+}
+
+fn dispatch(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    match context.call.kind {
+        ObjectKind::Console => console::serve(context, parameters),
+        ObjectKind::Timer => timer::serve(context, parameters),
+        ObjectKind::WallClock => wall_clock::serve(context),
+        ObjectKind::EntropySource => entropy::serve(context, parameters),
+        ObjectKind::VirtualMemory => virtual_memory::serve(context, parameters),
+        ObjectKind::MemoryObject => memory_object::serve(context),
+        ObjectKind::ProcessSpawner => process_spawner::serve(context, parameters),
+        ObjectKind::Process => process::serve(context),
+        ObjectKind::ThreadSpawner => thread_spawner::serve(context, parameters),
+        ObjectKind::EndpointFactory => endpoint_factory::serve(context),
+        ObjectKind::Power => power::serve(context, parameters),
+        ObjectKind::Diagnostics => diagnostics::serve(context),
+        // Calls to endpoints never come here.
+        ObjectKind::Endpoint => Err(Failure::UNIMPLEMENTED),
+    }
+}
+
+/// Copies a call's capability list out of the caller's memory.
+fn read_caps(kernel: &mut Kernel, call: &ObjectCall) -> Result<Vec<CapDescriptor>, Failure> {
+    let mut caps = Vec::new();
+    let count = call.send.cap_count as usize;
+    caps.try_reserve_exact(count).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    caps.resize(count, CapDescriptor::default());
+    if count > 0 {
+        let from = Place { process: call.caller.process, address: call.send.caps };
+        kernel.read_descriptors(from, &mut caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
+    }
+    Ok(caps)
+}
+
+/// Copies a call's parameters out of the caller's memory.
+fn read_parameters<'a>(
+    kernel: &mut Kernel,
+    call: &ObjectCall,
+    buffer: &'a mut services::Words,
+) -> Result<Parameters<'a>, Failure> {
+    read_message(kernel, call.caller.process, call.send, buffer)
+}
+
+/// Copies a message out of a process's memory.
+fn read_message<'a>(
+    kernel: &mut Kernel,
+    process: u32,
+    send: capos_kernel_core::ring::Outgoing,
+    buffer: &'a mut services::Words,
+) -> Result<Parameters<'a>, Failure> {
+    let bytes = buffer.bytes_mut(send.length as usize);
+    let record = kernel.processes.at_mut(process).ok_or(Failure::code(ErrorCode::BadAddress))?;
+    record.space.copy_in(&mut kernel.objects, send.address, bytes).map_err(Failure::code)?;
+    let mut rest: &[u8] = bytes;
+    Ok(read_message_from_flat_slice_no_alloc(&mut rest, OPTIONS)?)
+}
+
+/// Capabilities that were moved to the kernel are released once the call has succeeded. Those moved into a new
+/// process have left the table already.
+fn release_moved(kernel: &mut Kernel, call: &ObjectCall, caps: &[CapDescriptor]) {
+    for descriptor in caps.iter().filter(|descriptor| descriptor.mode == TransferMode::Move as u32) {
+        let handle = Handle(descriptor.handle);
+        kernel.with_ipc(|ipc, kernel| {
+            let _ = ipc.release(kernel, call.caller.process, handle);
+        });
+    }
+}

@@ -1,0 +1,18 @@
+//! `Power` (schema/power.capnp).
+
+use super::{Answer, Context, Failure, Parameters, console, services::Buffers};
+use crate::arch;
+use capos_schema::power_capnp::power;
+
+const POWER_OFF: u16 = 0;
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<power::Client>()?;
+    if context.call.method != POWER_OFF {
+        return Err(Failure::UNIMPLEMENTED);
+    }
+    let status = parameters.get_root::<power::power_off_params::Reader<'_>>()?.get_status();
+    let mut buffers = Buffers::for_flush();
+    console::flush(context.kernel, &mut buffers);
+    arch::power::off(status)
+}

@@ -1,0 +1,105 @@
+//! `Process` (schema/process.capnp).
+
+use super::{Answer, Context, Failure, message, services::Words};
+use crate::{
+    arch::time,
+    kernel::Kernel,
+    process::{ExitCause, FaultCause, ProcessId},
+};
+use capos_kernel_core::ipc::Reply;
+use capos_schema::process_capnp::{exit_cause, fault, process};
+
+const WAIT: u16 = 0;
+const KILL: u16 = 1;
+const RESOURCE_USE: u16 = 2;
+
+pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<process::Client>()?;
+    let id = context.target();
+    match context.call.method {
+        WAIT => wait(context, id),
+        KILL => {
+            context.kernel.end_process(id, ExitCause::Killed);
+            Ok(Answer::Empty)
+        }
+        RESOURCE_USE => resource_use(context, id),
+        _ => Err(Failure::UNIMPLEMENTED),
+    }
+}
+
+fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
+    let record = context.kernel.processes.get(id).ok_or(Failure::ENDED)?;
+    if let Some(cause) = record.end {
+        let bytes = cause_message(context.results, cause)?;
+        return Ok(Answer::Results { bytes, cap: None });
+    }
+    let queue = match record.waiters {
+        Some(queue) => queue,
+        None => {
+            let queue = context.kernel.ipc().create_queue()?;
+            if let Some(record) = context.kernel.processes.get_mut(id) {
+                record.waiters = Some(queue);
+            }
+            queue
+        }
+    };
+    let call = context.call;
+    context.kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, call, queue, 0));
+    Ok(Answer::Later)
+}
+
+/// Tells everybody who waits for the end of a process.
+pub(crate) fn ended(kernel: &mut Kernel, id: ProcessId) {
+    let Some(process) = kernel.processes.get_mut(id) else { return };
+    let (Some(cause), Some(queue)) = (process.end, process.waiters.take()) else { return };
+    let mut buffer = Words::small();
+    let message = match cause_message(&mut buffer, cause) {
+        Ok(length) => buffer.bytes(length),
+        Err(_) => &[],
+    };
+    kernel.with_ipc(|ipc, kernel| {
+        while let Some(waiter) = ipc.first_suspended(queue) {
+            ipc.answer(kernel, waiter, Reply::Results(message, &[]));
+        }
+        ipc.remove_queue(kernel, queue);
+    });
+}
+
+fn cause_message(buffer: &mut Words, cause: ExitCause) -> Result<usize, Failure> {
+    message::build::<process::wait_results::Owned>(buffer, message::SMALL_BYTES, |results| {
+        set_cause(results.init_cause(), cause);
+        Ok(())
+    })
+}
+
+fn set_cause(mut into: exit_cause::Builder<'_>, cause: ExitCause) {
+    match cause {
+        ExitCause::Exited(status) => into.set_exited(status),
+        ExitCause::Killed => into.set_killed(()),
+        ExitCause::Fault(cause) => set_fault(into.init_fault(), cause),
+        ExitCause::OutOfMemory(cause) => set_fault(into.init_out_of_memory(), cause),
+    }
+}
+
+fn set_fault(mut into: fault::Builder<'_>, cause: FaultCause) {
+    into.set_vector(cause.vector);
+    into.set_error_code(cause.error_code);
+    into.set_address(cause.address);
+    into.set_instruction_pointer(cause.instruction_pointer);
+}
+
+fn resource_use(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
+    let slots = context.kernel.ipc().caps.slots_used(id.index());
+    let record = context.kernel.processes.get(id).ok_or(Failure::ENDED)?;
+    let (budget, threads) = (record.space.budget, record.thread_count());
+    let cpu_ns = time::duration_ns(record.cpu_tsc);
+    let slots = if record.end.is_some() { 0 } else { slots };
+    message::results::<process::resource_use_results::Owned>(context.results, |results| {
+        let mut used = results.init_use();
+        used.set_frames(budget.used());
+        used.set_frames_peak(budget.peak());
+        used.set_capability_slots(slots);
+        used.set_threads(threads);
+        used.set_cpu_nanoseconds(cpu_ns);
+    })
+}

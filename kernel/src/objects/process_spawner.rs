@@ -1,0 +1,104 @@
+//! `ProcessSpawner` (schema/process.capnp): reading what is asked for. Doing it is `spawn`'s.
+
+use super::{Answer, Context, Failure, Parameters, message::results_with_cap, spawn};
+use crate::{ipc::unpack, process::Limits};
+use alloc::vec::Vec;
+use capnp::traits::Imbue;
+use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS, Rights};
+use capos_kernel_core::caps::ObjectKind;
+use capos_schema::process_capnp::{limits, process, process_spawner};
+
+const SPAWN: u16 = 0;
+
+const DEFAULT_FRAMES: u32 = 16384;
+const DEFAULT_SLOTS: u32 = 256;
+const DEFAULT_THREADS: u32 = 16;
+const DEFAULT_PRIORITY: u8 = 8;
+const HIGHEST_PRIORITY: u8 = 31;
+const MAX_NAME_BYTES: usize = 64;
+/// What a table of this size would need at most is within the kernel's reach.
+const MAX_SLOTS: u32 = 1 << 16;
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<process_spawner::Client>()?;
+    if context.call.method != SPAWN {
+        return Err(Failure::UNIMPLEMENTED);
+    }
+    let mut asked: process_spawner::spawn_params::Reader<'_> = parameters.get_root()?;
+    asked.imbue(context.table);
+    // Its pages become code, so whoever may not make pages executable may not start what it wrote itself.
+    let image = context.lent(asked.get_image()?, ObjectKind::MemoryObject, Rights::READ | Rights::EXECUTE)?;
+    let executable = asked.get_executable();
+    if executable && !context.call.rights.contains(Rights::EXECUTE) {
+        return Err(Failure::failed("an executable process needs a ProcessSpawner with the EXECUTE right"));
+    }
+    let name = asked.get_name()?.to_str()?;
+    if name.len() > MAX_NAME_BYTES {
+        return Err(Failure::failed("the name is longer than 64 bytes"));
+    }
+    let (limits, slots) = read_limits(context, asked.get_limits()?)?;
+    let grants = grants(context, asked)?;
+    let launch = asked.get_launch_parameters()?;
+    let new = crate::process::NewProcess {
+        image: unpack(image.payload),
+        image_offset: asked.get_image_offset(),
+        image_length: asked.get_image_length(),
+        name,
+        limits,
+        executable,
+    };
+    let handle = spawn::spawn(context, &new, slots, &grants, launch)?;
+    type Results = process_spawner::spawn_results::Owned;
+    results_with_cap::<Results, process::Client>(context.results, handle, |results, process| {
+        results.set_process(process);
+    })
+}
+
+fn or_default<T: PartialEq + From<u8>>(value: T, default: T) -> T {
+    if value == T::from(0) { default } else { value }
+}
+
+/// The limits of the new process, and its capability slots.
+fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limits, u32), Failure> {
+    let highest = context.kernel.processes.at(context.call.caller.process).map_or(1, |p| p.priority_limit);
+    let priority = or_default(asked.get_priority(), DEFAULT_PRIORITY.min(highest));
+    if priority > HIGHEST_PRIORITY || priority > highest {
+        return Err(Failure::failed("the priority is higher than the spawner's own"));
+    }
+    let slots = or_default(asked.get_capability_slots(), DEFAULT_SLOTS);
+    if slots > MAX_SLOTS {
+        return Err(Failure::failed("more than 65536 capability slots"));
+    }
+    let limits = Limits {
+        frames: or_default(asked.get_frames(), DEFAULT_FRAMES),
+        threads: or_default(asked.get_threads(), DEFAULT_THREADS),
+        priority,
+    };
+    Ok((limits, slots))
+}
+
+/// What moves into the new process: entries of the capability list with the rights that the grants name.
+fn grants(
+    context: &Context<'_>,
+    asked: process_spawner::spawn_params::Reader<'_>,
+) -> Result<Vec<CapDescriptor>, Failure> {
+    let asked = asked.get_grants()?;
+    if asked.len() > MAX_MESSAGE_CAPS {
+        return Err(Failure::failed("more than 64 grants"));
+    }
+    let mut grants = Vec::new();
+    grants.try_reserve_exact(asked.len() as usize).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    for mut grant in asked {
+        grant.imbue(context.table);
+        let rights = grant.get_rights();
+        if !grant.has_capability() {
+            grants.push(CapDescriptor::default());
+            continue;
+        }
+        let client: capnp::capability::Client = grant.get_capability().get_as_capability()?;
+        let descriptor = context.caps.get(client.hook.get_ptr());
+        let descriptor = descriptor.ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
+        grants.push(CapDescriptor { rights: descriptor.rights & rights, ..*descriptor });
+    }
+    Ok(grants)
+}

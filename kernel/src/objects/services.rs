@@ -1,0 +1,102 @@
+//! What the kernel objects keep between calls.
+
+use super::entropy::Generator;
+use crate::kernel::Kernel;
+use alloc::vec::Vec;
+use capnp::Word;
+use capos_abi::MAX_MESSAGE_BYTES;
+use capos_kernel_core::{caps, ipc::QueueId};
+
+/// State of the singletons, and memory to work in.
+#[derive(Default)]
+pub struct Services {
+    /// Taken out while a call is served.
+    pub(super) buffers: Buffers,
+    /// Calls of `Console.read` that wait for input.
+    pub(super) console_readers: Option<QueueId>,
+    /// Calls of `Console.write` that wait for the device.
+    pub(super) console_writers: Option<QueueId>,
+    /// The page of `Timer.timePage`, once it exists.
+    pub(super) time_page: Option<caps::ObjectId>,
+    /// Nanoseconds from 1970 to the start of the monotonic clock.
+    pub(super) wall_clock_base_ns: u64,
+    /// Where `EntropySource` draws from.
+    pub(super) entropy: Generator,
+}
+
+/// Aligned memory for one message.
+#[derive(Default)]
+pub(super) struct Words(Vec<Word>);
+
+impl Words {
+    fn new(bytes: usize) -> Self {
+        Self(Word::allocate_zeroed_vec(bytes.div_ceil(8)))
+    }
+
+    /// The first `length` bytes, or as many as there are.
+    pub(super) fn bytes(&self, length: usize) -> &[u8] {
+        Word::words_to_bytes(&self.0).get(..length).unwrap_or_default()
+    }
+
+    /// The same, to change.
+    pub(super) fn bytes_mut(&mut self, length: usize) -> &mut [u8] {
+        Word::words_to_bytes_mut(&mut self.0).get_mut(..length).unwrap_or_default()
+    }
+}
+
+impl Words {
+    /// For building and framing one small message.
+    pub(super) fn small() -> Self {
+        Self::new(4 * super::message::SMALL_BYTES)
+    }
+
+    /// Room for a framed message, and room to build it.
+    pub(super) fn halves(&mut self) -> (&mut [u8], &mut [u8]) {
+        let middle = self.0.len() / 2;
+        let (output, scratch) = self.0.split_at_mut(middle);
+        (Word::words_to_bytes_mut(output), Word::words_to_bytes_mut(scratch))
+    }
+}
+
+/// Memory for the call being served.
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) parameters: Words,
+    pub(super) results: Words,
+}
+
+impl Buffers {
+    /// Memory for writing what is left while the usual buffers are in use.
+    pub(super) fn for_flush() -> Self {
+        Self { parameters: Words::new(MAX_MESSAGE_BYTES as usize), results: Words::default() }
+    }
+}
+
+impl Services {
+    /// Nothing yet; [`Kernel::init_services`] follows.
+    pub(crate) const fn new() -> Self {
+        Self {
+            buffers: Buffers { parameters: Words(Vec::new()), results: Words(Vec::new()) },
+            console_readers: None,
+            console_writers: None,
+            time_page: None,
+            wall_clock_base_ns: 0,
+            entropy: Generator::new(),
+        }
+    }
+}
+
+impl Kernel {
+    /// Makes the kernel objects ready to be called.
+    pub(crate) fn init_services(&mut self) {
+        // A result is built in one half and framed in the other.
+        self.services.buffers = Buffers {
+            parameters: Words::new(MAX_MESSAGE_BYTES as usize),
+            results: Words::new(2 * super::message::MAX_RESULT_BYTES),
+        };
+        self.services.console_readers = self.ipc().create_queue().ok();
+        self.services.console_writers = self.ipc().create_queue().ok();
+        self.services.wall_clock_base_ns = super::wall_clock::base_ns();
+        self.services.entropy.reseed();
+    }
+}

@@ -1,0 +1,99 @@
+//! Starting a process with capabilities, whole or not at all.
+
+use super::{Context, Failure};
+use crate::{
+    ipc::pack,
+    kernel::Kernel,
+    process::{Bootstrap, ExitCause, NewProcess, ProcessId},
+};
+use alloc::vec::Vec;
+use capos_abi::{CapDescriptor, ErrorCode, Handle, Rights};
+use capos_kernel_core::caps::{ObjectKind, TransferError};
+
+/// What every process gets of its own.
+pub(crate) struct Own {
+    pub(crate) virtual_memory: Handle,
+    pub(crate) thread_spawner: Handle,
+    pub(crate) endpoint_factory: Handle,
+}
+
+/// Makes a process, gives it the grants, and starts it. Returns the caller's handle of it.
+pub(super) fn spawn(
+    context: &mut Context<'_>,
+    new: &NewProcess<'_>,
+    slots: u32,
+    grants: &[CapDescriptor],
+    launch: &[u8],
+) -> Result<Handle, Failure> {
+    let caller = context.call.caller.process;
+    let kernel = &mut *context.kernel;
+    let (id, entry) = kernel.create_process(new)?;
+    let result = open(kernel, id, new.executable, slots).and_then(|own| {
+        let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
+        let (handle, _) = kernel.ipc().caps.insert_new(caller, ObjectKind::Process, pack(id), rights)?;
+        start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).map_err(|failure| {
+            // The process goes with the last capability of it.
+            let released = kernel.with_ipc(|ipc, kernel| ipc.release(kernel, caller, handle));
+            debug_assert!(released.is_ok());
+            failure
+        })
+    });
+    result.inspect_err(|_| {
+        kernel.end_process(id, ExitCause::Killed);
+        kernel.process_unreferenced(id);
+    })
+}
+
+/// Opens a process's capability table and puts its own objects into it.
+pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: u32) -> Result<Own, Failure> {
+    let process = id.index();
+    kernel.ipc().open_process(process, slots)?;
+    let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
+    let caps = &mut kernel.ipc().caps;
+    let (thread_spawner, _) = caps.insert_new(process, ObjectKind::ThreadSpawner, pack(id), rights)?;
+    let (endpoint_factory, _) = caps.insert_new(process, ObjectKind::EndpointFactory, pack(id), rights)?;
+    rights.set(Rights::EXECUTE, executable);
+    let (virtual_memory, _) = caps.insert_new(process, ObjectKind::VirtualMemory, pack(id), rights)?;
+    Ok(Own { virtual_memory, thread_spawner, endpoint_factory })
+}
+
+/// Moves the grants over and starts the first thread.
+fn start(
+    kernel: &mut Kernel,
+    caller: u32,
+    id: ProcessId,
+    entry: u64,
+    own: &Own,
+    grants: &[CapDescriptor],
+    launch: &[u8],
+) -> Result<(), Failure> {
+    let mut words = Vec::new();
+    words.try_reserve_exact(grants.len()).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    words.resize(grants.len(), 0);
+    let child = id.index();
+    kernel.ipc().caps.begin_transfer(caller, child, grants, &mut words).map_err(|error| match error {
+        TransferError::Sender(ErrorCode::MissingRights) => {
+            Failure::failed("a grant lacks the TRANSFER right (or MINT, to be minted)")
+        }
+        TransferError::Sender(code) => Failure::code(code),
+        TransferError::ReceiverFull => Failure::overloaded("the grants do not fit the capability slots"),
+    })?;
+    let handles: Vec<Handle> = words.iter().map(|&word| Handle(word)).collect();
+    let bootstrap = Bootstrap {
+        grants: &handles,
+        virtual_memory: own.virtual_memory,
+        thread_spawner: own.thread_spawner,
+        endpoint_factory: own.endpoint_factory,
+        launch,
+    };
+    match kernel.start_process(id, entry, &bootstrap) {
+        Ok(()) => {
+            kernel.ipc().caps.commit_transfer(caller, child, grants, &words);
+            Ok(())
+        }
+        Err(error) => {
+            kernel.ipc().caps.abort_transfer(caller, child, grants, &words);
+            Err(error.into())
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `ThreadSpawner` (schema/process.capnp).
+
+use super::{Answer, Context, Failure, Parameters, message::results};
+use crate::thread::{NewThread, SpawnThreadError};
+use capos_abi::USER_END;
+use capos_schema::process_capnp::thread_spawner;
+
+const SPAWN: u16 = 0;
+const SET_FAULT_HANDLER: u16 = 1;
+const SET_FAULT_STACK: u16 = 2;
+
+impl From<SpawnThreadError> for Failure {
+    fn from(error: SpawnThreadError) -> Self {
+        match error {
+            SpawnThreadError::InvalidArgument => {
+                Self::failed("an address lies outside user space, or the priority is not allowed")
+            }
+            SpawnThreadError::BudgetExceeded => {
+                Self::overloaded("the process's budget of threads or frames is used up")
+            }
+            SpawnThreadError::Ended => Self::ENDED,
+        }
+    }
+}
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<thread_spawner::Client>()?;
+    match context.call.method {
+        SPAWN => spawn(context, parameters.get_root()?),
+        SET_FAULT_HANDLER => {
+            let entry =
+                parameters.get_root::<thread_spawner::set_fault_handler_params::Reader<'_>>()?.get_entry();
+            if entry >= USER_END {
+                return Err(Failure::failed("the handler lies outside user space"));
+            }
+            let id = context.target();
+            context.kernel.processes.get_mut(id).ok_or(Failure::ENDED)?.fault_handler = entry;
+            Ok(Answer::Empty)
+        }
+        SET_FAULT_STACK => {
+            let range: thread_spawner::set_fault_stack_params::Reader<'_> = parameters.get_root()?;
+            set_fault_stack(context, range.get_stack(), range.get_length())
+        }
+        _ => Err(Failure::UNIMPLEMENTED),
+    }
+}
+
+fn spawn(
+    context: &mut Context<'_>,
+    parameters: thread_spawner::spawn_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let caller_priority =
+        context.kernel.threads.at(context.call.caller.thread).map_or(1, |thread| thread.priority);
+    let new = NewThread {
+        entry: parameters.get_entry(),
+        stack: parameters.get_stack(),
+        argument: parameters.get_argument(),
+        thread_pointer: parameters.get_thread_pointer(),
+        priority: match parameters.get_priority() {
+            0 => caller_priority,
+            priority => priority,
+        },
+    };
+    let id = context.target();
+    let (thread, ring) = context.kernel.spawn_thread(id, new)?;
+    results::<thread_spawner::spawn_results::Owned>(context.results, |mut results| {
+        results.set_thread_id(thread.index());
+        results.set_ring(ring);
+    })
+}
+
+fn set_fault_stack(context: &mut Context<'_>, stack: u64, length: u64) -> Result<Answer, Failure> {
+    if stack.checked_add(length).is_none_or(|end| end > USER_END) {
+        return Err(Failure::failed("the stack lies outside user space"));
+    }
+    // The calling thread's own, which belongs to the process that the capability is for.
+    let target = context.target();
+    match context.kernel.threads.at_mut(context.call.caller.thread) {
+        Some(thread) if thread.process == target => {
+            thread.fault_stack = (stack, length);
+            Ok(Answer::Empty)
+        }
+        _ => Err(Failure::failed("the ThreadSpawner belongs to another process")),
+    }
+}

@@ -1,0 +1,85 @@
+//! `Timer` (schema/timer.capnp).
+
+use super::{
+    Answer, Context, Failure, Parameters,
+    message::{results, results_with_cap},
+};
+use crate::{
+    arch::time,
+    ipc::pack,
+    kernel::Kernel,
+    mm::frames,
+};
+use capos_abi::{Rights, TimePage};
+use capos_kernel_core::caps::{self, ObjectKind};
+use capos_schema::{memory_capnp::memory_object, timer_capnp::timer};
+
+const NOW: u16 = 0;
+const SLEEP_UNTIL: u16 = 1;
+const TIME_PAGE: u16 = 2;
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<timer::Client>()?;
+    match context.call.method {
+        NOW => results::<timer::now_results::Owned>(context.results, |mut results| {
+            results.set_nanoseconds(time::now_ns());
+        }),
+        SLEEP_UNTIL => {
+            let wake_ns =
+                parameters.get_root::<timer::sleep_until_params::Reader<'_>>()?.get_nanoseconds();
+            if wake_ns <= time::now_ns() {
+                return Ok(Answer::Empty);
+            }
+            let call = context.call;
+            context.kernel.with_ipc(|ipc, kernel| ipc.sleep(kernel, call, wake_ns));
+            Ok(Answer::Later)
+        }
+        TIME_PAGE => time_page(context),
+        _ => Err(Failure::UNIMPLEMENTED),
+    }
+}
+
+fn time_page(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let caller = context.caller()?;
+    let object = match context.kernel.services.time_page {
+        Some(object) => object,
+        None => create_time_page(context.kernel)?,
+    };
+    let rights = Rights::READ | Rights::TRANSFER;
+    let handle = context.kernel.ipc().caps.insert(context.call.caller.process, object, rights)?;
+    context.kernel.allow_tsc(caller);
+    type Results = timer::time_page_results::Owned;
+    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, page| {
+        results.set_page(page);
+    })
+}
+
+/// Makes the page; it is the same for everybody and stays for ever.
+fn create_time_page(kernel: &mut Kernel) -> Result<caps::ObjectId, Failure> {
+    let frame = frames::allocate_for_kernel().ok_or(Failure::OUT_OF_MEMORY)?;
+    frame.zero();
+    let page = TimePage {
+        version: 1,
+        shift: time::SHIFT,
+        base_tsc: time::entry_tsc(),
+        base_ns: 0,
+        multiplier: time::multiplier(),
+    };
+    let mut offset = 0;
+    let mut put = |bytes: &[u8]| {
+        frame.write(offset, bytes);
+        offset += bytes.len();
+    };
+    put(&page.version.to_le_bytes());
+    put(&page.shift.to_le_bytes());
+    for word in [page.base_tsc, page.base_ns, page.multiplier] {
+        put(&word.to_le_bytes());
+    }
+    let memory = kernel.objects.wrap(frame, 1).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    let caps = &mut kernel.ipc().caps;
+    let object =
+        caps.create_object(ObjectKind::MemoryObject, pack(memory)).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    caps.pin(object);
+    kernel.services.time_page = Some(object);
+    Ok(object)
+}

@@ -1,0 +1,155 @@
+//! `VirtualMemory` (schema/memory.capnp).
+
+use super::{
+    Answer, Context, Failure, Parameters,
+    message::{results, results_with_cap},
+};
+use crate::{ipc::{pack, unpack}, mm::AddressSpace};
+use capnp::traits::Imbue;
+use capos_abi::{PAGE_SIZE, Rights};
+use capos_kernel_core::{caps::ObjectKind, regions::Protection};
+use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
+
+const RESERVE: u16 = 0;
+const PROTECT: u16 = 1;
+const UNMAP: u16 = 2;
+const DISCARD: u16 = 3;
+const CREATE_OBJECT: u16 = 4;
+const MAP_OBJECT: u16 = 5;
+
+const NOT_EXECUTABLE: Failure =
+    Failure::failed("making pages executable needs a VirtualMemory with the EXECUTE right");
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<virtual_memory::Client>()?;
+    match context.call.method {
+        RESERVE => reserve(context, parameters.get_root()?),
+        PROTECT => protect(context, parameters.get_root()?),
+        UNMAP => unmap(context, parameters.get_root()?),
+        DISCARD => {
+            let range: virtual_memory::discard_params::Reader<'_> = parameters.get_root()?;
+            space(context)?.discard(range.get_address(), range.get_length())?;
+            Ok(Answer::Empty)
+        }
+        CREATE_OBJECT => create_object(context, parameters.get_root()?),
+        MAP_OBJECT => map_object(context, parameters.get_root()?),
+        _ => Err(Failure::UNIMPLEMENTED),
+    }
+}
+
+/// The address space that the capability is for.
+fn space<'a>(context: &'a mut Context<'_>) -> Result<&'a mut AddressSpace, Failure> {
+    let id = context.target();
+    match context.kernel.processes.get_mut(id) {
+        Some(process) if process.end.is_none() => Ok(&mut process.space),
+        _ => Err(Failure::ENDED),
+    }
+}
+
+/// What pages may ever become.
+fn ceiling(context: &Context<'_>) -> Protection {
+    let mut ceiling = Protection::READ | Protection::WRITE;
+    ceiling.set(Protection::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
+    ceiling
+}
+
+/// The protection asked for, if the capability allows it.
+fn allowed(context: &Context<'_>, asked: protection::Reader<'_>) -> Result<Protection, Failure> {
+    let mut protection = Protection::empty();
+    protection.set(Protection::READ, asked.get_read());
+    protection.set(Protection::WRITE, asked.get_write());
+    protection.set(Protection::EXECUTE, asked.get_execute());
+    if ceiling(context).contains(protection) { Ok(protection) } else { Err(NOT_EXECUTABLE) }
+}
+
+fn reserve(
+    context: &mut Context<'_>,
+    range: virtual_memory::reserve_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let protection = allowed(context, range.get_protection()?)?;
+    let ceiling = ceiling(context);
+    let address = space(context)?.reserve(range.get_address(), range.get_length(), protection, ceiling)?;
+    results::<virtual_memory::reserve_results::Owned>(context.results, |mut results| {
+        results.set_address(address);
+    })
+}
+
+fn protect(
+    context: &mut Context<'_>,
+    range: virtual_memory::protect_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let protection = allowed(context, range.get_protection()?)?;
+    space(context)?.protect(range.get_address(), range.get_length(), protection)?;
+    Ok(Answer::Empty)
+}
+
+fn unmap(
+    context: &mut Context<'_>,
+    range: virtual_memory::unmap_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let id = context.target();
+    let kernel = &mut *context.kernel;
+    let process = kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+    let objects = process.space.unmap(&kernel.objects, range.get_address(), range.get_length())?;
+    for object in objects {
+        kernel.drop_object(object);
+    }
+    Ok(Answer::Empty)
+}
+
+fn create_object(
+    context: &mut Context<'_>,
+    parameters: virtual_memory::create_object_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let length = parameters.get_length();
+    if length == 0 || !length.is_multiple_of(PAGE_SIZE) {
+        return Err(Failure::failed("the length must be a multiple of the page size, and not zero"));
+    }
+    let (owner, pages) = (context.target(), length / PAGE_SIZE);
+    if !space(context)?.budget.charge(pages) {
+        return Err(Failure::overloaded("the process's frame budget is used up"));
+    }
+    let object = match context.kernel.objects.create(pages, owner) {
+        Ok(object) => object,
+        Err(_) => {
+            space(context)?.budget.refund(pages);
+            return Err(Failure::overloaded("the object is too large"));
+        }
+    };
+    let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
+    rights.set(Rights::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
+    let caller = context.call.caller.process;
+    let inserted =
+        context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, pack(object), rights);
+    let (handle, _) = inserted.inspect_err(|_| context.kernel.drop_object(object))?;
+    type Results = virtual_memory::create_object_results::Owned;
+    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, object| {
+        results.set_object(object);
+    })
+}
+
+fn map_object(
+    context: &mut Context<'_>,
+    mut parameters: virtual_memory::map_object_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let protection = allowed(context, parameters.get_protection()?)?;
+    let (offset, length, address) =
+        (parameters.get_offset(), parameters.get_length(), parameters.get_address());
+    parameters.imbue(context.table);
+    let object = context.lent(parameters.get_object()?, ObjectKind::MemoryObject, Rights::empty())?;
+    let mut most = Protection::empty();
+    most.set(Protection::READ, object.rights.contains(Rights::READ));
+    most.set(Protection::WRITE, object.rights.contains(Rights::WRITE));
+    most.set(Protection::EXECUTE, object.rights.contains(Rights::EXECUTE));
+    let most = most & ceiling(context);
+    let end = offset.checked_add(length).ok_or(Failure::failed("the range leads outside the memory object"))?;
+    let id = context.target();
+    let kernel = &mut *context.kernel;
+    let process = kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+    let memory = unpack(object.payload);
+    let address =
+        process.space.map_object(&mut kernel.objects, memory, offset..end, address, protection, most)?;
+    results::<virtual_memory::map_object_results::Owned>(context.results, |mut results| {
+        results.set_address(address);
+    })
+}
