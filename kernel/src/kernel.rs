@@ -4,7 +4,9 @@ use crate::{
     clock::Clock,
     arch::{self, Lock},
     device::console::Console,
+    ipc::IpcPlace,
     mm::MemoryObjects,
+    objects::{self, Services},
     process::{Process, ProcessId},
     sched::Cpu,
     thread::{Thread, ThreadId},
@@ -45,6 +47,10 @@ pub struct Kernel {
     pub clock: Clock,
     /// The guest's console.
     pub console: Console,
+    /// Capabilities and calls.
+    pub(crate) ipc: IpcPlace,
+    /// What the kernel's own objects keep.
+    pub(crate) services: Services,
 }
 
 static KERNEL: Lock<Kernel> = Lock::new(Kernel::new());
@@ -61,6 +67,8 @@ impl Kernel {
             init: None,
             clock: Clock::new(),
             console: Console::new(),
+            ipc: IpcPlace::new(),
+            services: Services::new(),
         }
     }
 
@@ -73,7 +81,8 @@ impl Kernel {
 
     /// Handles the console's interrupt.
     pub(crate) fn console_interrupt(&mut self) {
-        let _events = self.console.interrupt();
+        let events = self.console.interrupt();
+        objects::console::ready(self, events);
     }
 }
 

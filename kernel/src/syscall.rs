@@ -14,7 +14,7 @@ pub fn failure(error: ErrorCode) -> i64 {
 pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
     let [first, second, third] = arguments;
     let result = match Syscall::from_raw(number) {
-        Some(Syscall::CapEnter) => failure(ErrorCode::Unimplemented),
+        Some(Syscall::CapEnter) => return kernel.cap_enter(first, second, third),
         Some(Syscall::ThreadExit) => return kernel.exit_thread(first),
         Some(Syscall::ProcessExit) => return exit_process(kernel, first),
         Some(Syscall::FaultReturn) => match kernel.fault_return(first) {

@@ -35,6 +35,12 @@ pub fn multiplier() -> u64 {
     MULTIPLIER.load(Ordering::Relaxed)
 }
 
+/// What a number of counter steps amounts to.
+#[expect(clippy::cast_possible_truncation, reason = "the counter runs for centuries before 64 bits overflow")]
+pub fn duration_ns(steps: u64) -> u64 {
+    ((u128::from(steps) * u128::from(multiplier())) >> SHIFT) as u64
+}
+
 /// Nanoseconds since the kernel was entered.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "nanoseconds since boot fit 64 bits for 584 years")]

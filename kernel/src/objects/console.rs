@@ -5,7 +5,7 @@ use super::{
     message::build,
     services::Buffers,
 };
-use crate::{arch::serial, device::console::Events, kernel::Kernel};
+use crate::{device::console::Events, kernel::Kernel, log};
 use capos_abi::Rights;
 use capos_kernel_core::ipc::{OperationId, Reply};
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
@@ -48,8 +48,8 @@ fn output<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<(&'a [u8], 
 
 fn write(context: &mut Context<'_>, bytes: &[u8], end: &[u8]) -> Result<Answer, Failure> {
     if context.call.payload == LOG {
-        serial::write_log(bytes);
-        serial::write_log(end);
+        log::user_bytes(bytes);
+        log::user_bytes(end);
         return Ok(Answer::Empty);
     }
     let queue = context.kernel.services.console_writers.ok_or(Failure::OUT_OF_MEMORY)?;

@@ -2,11 +2,10 @@
 
 use super::{
     Answer, Context, Failure,
-    message::{MAX_RESULT_BYTES, build, results},
+    message::{build, results},
 };
 use crate::{
     arch::time,
-    kernel::Kernel,
     mm::{frames, heap},
 };
 use capos_schema::diagnostics_capnp::diagnostics;
@@ -14,57 +13,34 @@ use capos_schema::diagnostics_capnp::diagnostics;
 const SELF_CHECK: u16 = 0;
 const COUNTERS: u16 = 1;
 
+/// More than these would not help anybody.
 const MAX_PROBLEMS: usize = 16;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<diagnostics::Client>()?;
     match context.call.method {
-        SELF_CHECK => {
-            let mut found = [""; MAX_PROBLEMS];
-            let count = self_check(context.kernel, &mut found);
-            let found = found.get(..count).unwrap_or_default();
-            type Results = diagnostics::self_check_results::Owned;
-            let bytes = build::<Results>(context.results, MAX_RESULT_BYTES / 2, |results| {
-                let mut list = results.init_problems(found.len() as u32);
-                for (position, problem) in found.iter().enumerate() {
-                    list.set(position as u32, problem);
-                }
-                Ok(())
-            })?;
-            Ok(Answer::Results { bytes, cap: None })
-        }
+        SELF_CHECK => self_check(context),
         COUNTERS => counters(context),
         _ => Err(Failure::UNIMPLEMENTED),
     }
 }
 
-/// Looks for disagreements between the kernel's records; returns how many it found.
-fn self_check(kernel: &mut Kernel, found: &mut [&'static str; MAX_PROBLEMS]) -> usize {
-    let mut count = 0;
-    let mut note = |problem: &'static str| {
-        if let Some(place) = found.get_mut(count) {
-            *place = problem;
-            count += 1;
+fn self_check(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let mut problems = context.kernel.self_check();
+    if let Err(problem) = context.kernel.ipc().check() {
+        problems.push(problem.into());
+    }
+    problems.truncate(MAX_PROBLEMS);
+    type Results = diagnostics::self_check_results::Owned;
+    let room = 64 + problems.iter().map(|problem| problem.len() + 32).sum::<usize>();
+    let bytes = build::<Results>(context.results, room, |results| {
+        let mut list = results.init_problems(problems.len() as u32);
+        for (position, problem) in problems.iter().enumerate() {
+            list.set(position as u32, problem.as_str());
         }
-    };
-    if let Err(problem) = kernel.ipc().check() {
-        note(problem);
-    }
-    if !frames::is_consistent() {
-        note("the frame allocator's records disagree");
-    }
-    if !kernel.cpu().is_consistent() {
-        note("the run queue's records disagree");
-    }
-    if !kernel.timers.is_consistent() {
-        note("the deadlines of threads are not in order");
-    }
-    for (_, process) in kernel.processes.iter() {
-        if !process.space.regions().is_consistent() {
-            note("the regions of an address space overlap or break W^X");
-        }
-    }
-    count
+        Ok(())
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
 }
 
 fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {

@@ -13,8 +13,6 @@ const FILL: u16 = 0;
 /// After this many bytes new entropy is mixed in.
 const RESEED_BYTES: u64 = 1 << 20;
 const SEED_WORDS: usize = 4;
-/// How often the processor is asked for a word before it counts as not having any.
-const ATTEMPTS: u32 = 64;
 
 /// The generator. It gives nothing until it has been seeded.
 #[derive(Default)]
@@ -33,7 +31,7 @@ impl Generator {
     pub(super) fn reseed(&mut self) {
         let mut seed = [0; SEED_WORDS * 8];
         for chunk in seed.chunks_exact_mut(8) {
-            let Some(word) = (0..ATTEMPTS).find_map(|_| random::hardware_word()) else { return };
+            let Some(word) = random::rdseed().or_else(random::rdrand) else { return };
             // Timing makes up for a processor whose words an observer might know.
             chunk.copy_from_slice(&(word ^ time::read_tsc().rotate_left(32)).to_le_bytes());
         }

@@ -18,8 +18,6 @@ pub struct Services {
     pub(super) console_writers: Option<QueueId>,
     /// The page of `Timer.timePage`, once it exists.
     pub(super) time_page: Option<caps::ObjectId>,
-    /// Nanoseconds from 1970 to the start of the monotonic clock.
-    pub(super) wall_clock_base_ns: u64,
     /// Where `EntropySource` draws from.
     pub(super) entropy: Generator,
 }
@@ -80,7 +78,6 @@ impl Services {
             console_readers: None,
             console_writers: None,
             time_page: None,
-            wall_clock_base_ns: 0,
             entropy: Generator::new(),
         }
     }
@@ -96,7 +93,6 @@ impl Kernel {
         };
         self.services.console_readers = self.ipc().create_queue().ok();
         self.services.console_writers = self.ipc().create_queue().ok();
-        self.services.wall_clock_base_ns = super::wall_clock::base_ns();
         self.services.entropy.reseed();
     }
 }

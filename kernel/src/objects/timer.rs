@@ -4,13 +4,8 @@ use super::{
     Answer, Context, Failure, Parameters,
     message::{results, results_with_cap},
 };
-use crate::{
-    arch::time,
-    ipc::pack,
-    kernel::Kernel,
-    mm::frames,
-};
-use capos_abi::{Rights, TimePage};
+use crate::{arch::time, ipc::pack, kernel::Kernel};
+use capos_abi::Rights;
 use capos_kernel_core::caps::{self, ObjectKind};
 use capos_schema::{memory_capnp::memory_object, timer_capnp::timer};
 
@@ -43,7 +38,7 @@ fn time_page(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let caller = context.caller()?;
     let object = match context.kernel.services.time_page {
         Some(object) => object,
-        None => create_time_page(context.kernel)?,
+        None => publish_time_page(context.kernel)?,
     };
     let rights = Rights::READ | Rights::TRANSFER;
     let handle = context.kernel.ipc().caps.insert(context.call.caller.process, object, rights)?;
@@ -54,28 +49,9 @@ fn time_page(context: &mut Context<'_>) -> Result<Answer, Failure> {
     })
 }
 
-/// Makes the page; it is the same for everybody and stays for ever.
-fn create_time_page(kernel: &mut Kernel) -> Result<caps::ObjectId, Failure> {
-    let frame = frames::allocate_for_kernel().ok_or(Failure::OUT_OF_MEMORY)?;
-    frame.zero();
-    let page = TimePage {
-        version: 1,
-        shift: time::SHIFT,
-        base_tsc: time::entry_tsc(),
-        base_ns: 0,
-        multiplier: time::multiplier(),
-    };
-    let mut offset = 0;
-    let mut put = |bytes: &[u8]| {
-        frame.write(offset, bytes);
-        offset += bytes.len();
-    };
-    put(&page.version.to_le_bytes());
-    put(&page.shift.to_le_bytes());
-    for word in [page.base_tsc, page.base_ns, page.multiplier] {
-        put(&word.to_le_bytes());
-    }
-    let memory = kernel.objects.wrap(frame, 1).map_err(|_| Failure::OUT_OF_MEMORY)?;
+/// Makes the page an object that capabilities can lead to; it stays for ever.
+fn publish_time_page(kernel: &mut Kernel) -> Result<caps::ObjectId, Failure> {
+    let memory = kernel.clock.page().ok_or(Failure::OUT_OF_MEMORY)?;
     let caps = &mut kernel.ipc().caps;
     let object =
         caps.create_object(ObjectKind::MemoryObject, pack(memory)).map_err(|_| Failure::OUT_OF_MEMORY)?;

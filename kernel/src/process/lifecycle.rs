@@ -21,6 +21,7 @@ impl Kernel {
         while let Some(thread) = self.processes.get(id).and_then(|process| process.threads().next()) {
             self.remove_thread(thread);
         }
+        self.close_process_calls(id);
         self.forget_address_space(id);
         let Some(process) = self.processes.get_mut(id) else { return };
         process.futex_waiters.clear();
@@ -29,6 +30,7 @@ impl Kernel {
         for (object, _) in space.destroy() {
             self.drop_object(object);
         }
+        crate::objects::process::ended(self, id);
         if Some(id) == self.init {
             crate::boot::init_ended(self, cause);
         }

@@ -9,7 +9,7 @@ use crate::{
     thread::ThreadId,
 };
 use alloc::{string::String, vec::Vec};
-use capos_kernel_core::arena::Id;
+use capos_kernel_core::{arena::Id, ipc::QueueId};
 
 pub use load::LoadError;
 pub use start::{Bootstrap, Limits, NewProcess, StartError};
@@ -67,6 +67,8 @@ pub struct Process {
     held: bool,
     /// Who waits for which futex word.
     pub(crate) futex_waiters: Vec<(u64, ThreadId)>,
+    /// Calls of `Process.wait`, once there was one.
+    pub(crate) waiters: Option<QueueId>,
     /// Processor time used, in counter steps.
     pub cpu_tsc: u64,
 }

@@ -122,6 +122,7 @@ impl Kernel {
             closed: false,
             held: true,
             futex_waiters: Vec::new(),
+            waiters: None,
             cpu_tsc: 0,
         };
         let id = self.processes.insert(process).map_err(|_| StartError::OutOfMemory)?;

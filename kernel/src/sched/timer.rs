@@ -32,6 +32,7 @@ impl Kernel {
     #[inline]
     fn arm_for(&mut self, due_ns: u64) {
         let due_ns = self.timers.next_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
+        let due_ns = self.next_call_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
         let cpu = self.cpu();
         // An interrupt that comes too early does no harm and is cheaper than setting the timer again.
         if due_ns < cpu.timer_ns {
@@ -49,6 +50,7 @@ impl Kernel {
             cpu.quantum_end_ns = 0;
             cpu.yielding = true;
         }
+        self.expire_calls(now);
         while let Some(event) = self.timers.pop_expired(now) {
             match event {
                 TimerEvent::Thread(id) => self.deadline_passed(id),

@@ -3,6 +3,7 @@
 use super::{RunState, Thread, ThreadId};
 use crate::{
     arch::ThreadState,
+    ipc::RingPosition,
     kernel::Kernel,
     mm::{RING_FRAMES, Ring, frames::Frame},
     process::{ExitCause, ProcessId},
@@ -79,12 +80,13 @@ impl Kernel {
             priority: new.priority,
             run_state: RunState::Ready,
             ring: Ring::new([first, second, third]),
+            ring_position: RingPosition::default(),
             state: Box::new(state),
             deadline: None,
             fault_stack: (0, 0),
         });
         let id = match id {
-            Ok(id) if self.admit(id) => id,
+            Ok(id) if self.admit(id) && self.open_thread_calls(id, process_id) => id,
             other => {
                 if let Ok(id) = other {
                     self.threads.remove(id);
@@ -105,6 +107,7 @@ impl Kernel {
     /// Takes a thread away: out of the queues and its process, with its ring.
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
         self.leave_futex(id);
+        self.close_thread_calls(id);
         self.forget_thread(id);
         let Some(thread) = self.threads.remove(id) else { return };
         if let Some(timer) = thread.deadline {

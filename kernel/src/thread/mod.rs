@@ -4,7 +4,7 @@ mod futex;
 mod lifecycle;
 mod wait;
 
-use crate::{arch::ThreadState, kernel::TimerEvent, mm::Ring, process::ProcessId};
+use crate::{arch::ThreadState, ipc::RingPosition, kernel::TimerEvent, mm::Ring, process::ProcessId};
 use alloc::boxed::Box;
 use capos_kernel_core::{arena::Id, timers::TimerId};
 
@@ -37,6 +37,8 @@ pub struct Thread {
     pub run_state: RunState,
     /// Its ring.
     pub ring: Ring,
+    /// Where the kernel stands in it.
+    pub(crate) ring_position: RingPosition,
     /// Its processor state.
     pub(crate) state: Box<ThreadState>,
     /// Ends its wait.
