@@ -86,7 +86,7 @@ fn answer(
     Ok(answer)
 }
 
-fn dispatch(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Result<Answer, Failure> {
     match context.call.kind {
         ObjectKind::Console => console::serve(context, parameters),
         ObjectKind::Timer => timer::serve(context, parameters),

@@ -20,7 +20,7 @@ const MAP_OBJECT: u16 = 5;
 const NOT_EXECUTABLE: Failure =
     Failure::failed("making pages executable needs a VirtualMemory with the EXECUTE right");
 
-pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+pub(super) fn serve<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<virtual_memory::Client>()?;
     match context.call.method {
         RESERVE => reserve(context, parameters.get_root()?),
@@ -128,9 +128,9 @@ fn create_object(
     })
 }
 
-fn map_object(
-    context: &mut Context<'_>,
-    mut parameters: virtual_memory::map_object_params::Reader<'_>,
+fn map_object<'a>(
+    context: &mut Context<'a>,
+    mut parameters: virtual_memory::map_object_params::Reader<'a>,
 ) -> Result<Answer, Failure> {
     let protection = allowed(context, parameters.get_protection()?)?;
     let (offset, length, address) =
