@@ -6,7 +6,7 @@ use capos_kernel_core::regions::RegionError;
 
 /// An error code and what to tell people, which may be nothing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     pub(super) code: ErrorCode,
     pub(super) text: &'static str,
 }

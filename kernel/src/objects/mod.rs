@@ -38,6 +38,7 @@ use context::Context;
 use failure::Failure;
 use message::Answer;
 pub use services::Services;
+pub(crate) use spawn::open as open_process;
 
 /// A call's parameters.
 type Parameters<'a> = Reader<NoAllocSliceSegments<'a>>;

@@ -32,7 +32,7 @@ impl Kernel {
         }
         crate::objects::process::ended(self, id);
         if Some(id) == self.init {
-            crate::boot::init_ended(self, cause);
+            crate::boot::init_ended(cause);
         }
         if let Some(process) = self.processes.get(id)
             && !process.held
