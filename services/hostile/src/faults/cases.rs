@@ -1,0 +1,155 @@
+//! What each misdeed must get.
+
+use capos_abi::ErrorCode;
+
+/// How a hostile process must end.
+pub enum Expected {
+    /// By itself, having got one of these errors.
+    Error(&'static [ErrorCode]),
+    /// By itself, with nothing to report.
+    Success,
+    /// By a processor exception with this number, at this address when one is given.
+    Fault(u8, Option<u64>),
+    /// By using up its frames.
+    OutOfMemory,
+}
+
+use ErrorCode::{
+    BadAddress, BadCapability, BadCapabilityList, BadMessage, BadReplyToken, BadRing, BudgetExceeded, Failed,
+    InvalidArgument, InvalidOpcode, MessageTooLarge, MissingRights, NotFound, Overloaded, ResultTooLarge, Revoked,
+    Unimplemented,
+};
+use Expected::{Error, Fault, OutOfMemory, Success};
+
+const DIVIDE: u8 = 0;
+const DEBUG: u8 = 1;
+const BREAKPOINT: u8 = 3;
+const UNDEFINED: u8 = 6;
+const PROTECTION: u8 = 13;
+const PAGE: u8 = 14;
+const X87: u8 = 16;
+const ALIGNMENT: u8 = 17;
+const VECTOR: u8 = 19;
+const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
+
+/// Every case, in the order they run.
+pub const CASES: &[(&str, Expected)] = &[
+    // System calls and the ring
+    ("bad_syscall", Error(&[InvalidOpcode])),
+    ("bad_syscall_huge", Error(&[InvalidOpcode])),
+    ("wait_for_too_many", Error(&[InvalidArgument])),
+    ("submission_tail_ahead", Error(&[BadRing])),
+    ("submission_tail_behind", Error(&[BadRing])),
+    ("completion_head_ahead", Error(&[BadRing])),
+    ("kernel_index_overwritten", Success),
+    ("bad_opcode", Error(&[InvalidOpcode])),
+    ("bad_flags", Error(&[InvalidArgument])),
+    ("reserved_field", Error(&[InvalidArgument])),
+    ("unknown_reply_token", Error(&[BadReplyToken])),
+    ("cancel_of_nothing", Error(&[NotFound])),
+    ("completions_never_read", Success),
+    // Handles
+    ("out_of_range", Error(&[BadCapability])),
+    ("null_handle", Error(&[BadCapability])),
+    ("stale", Error(&[BadCapability])),
+    ("stale_after_reuse", Error(&[BadCapability])),
+    ("revoked", Error(&[Revoked])),
+    ("wrong_interface", Error(&[Unimplemented])),
+    ("wrong_method", Error(&[Unimplemented])),
+    ("right_not_held", Error(&[MissingRights])),
+    ("rights_never_grow", Error(&[MissingRights])),
+    ("receive_on_console", Error(&[MissingRights])),
+    ("mint_of_console", Error(&[MissingRights])),
+    ("release_twice", Error(&[BadCapability])),
+    ("release_own_virtual_memory", Success),
+    // Pointers
+    ("send_from_kernel", Error(&[BadAddress])),
+    ("send_from_null", Error(&[BadAddress])),
+    ("send_from_unmapped", Error(&[BadAddress])),
+    ("send_from_non_canonical", Error(&[BadAddress])),
+    ("send_wraps_around", Error(&[BadAddress, InvalidArgument])),
+    ("send_crosses_user_end", Error(&[BadAddress])),
+    ("send_over_limit", Error(&[MessageTooLarge])),
+    ("receive_into_kernel", Error(&[BadAddress])),
+    ("receive_into_read_only", Error(&[BadAddress])),
+    ("receive_into_text", Error(&[BadAddress])),
+    ("receive_into_unmapped", Error(&[BadAddress])),
+    ("receive_too_small", Error(&[ResultTooLarge])),
+    ("capability_list_unmapped", Error(&[BadAddress])),
+    ("futex_in_kernel", Error(&[BadAddress])),
+    ("futex_unaligned", Error(&[BadAddress])),
+    ("fault_return_from_unmapped", Error(&[BadAddress])),
+    ("fault_return_to_kernel", Error(&[BadAddress, InvalidArgument])),
+    ("fault_return_non_canonical", Error(&[BadAddress, InvalidArgument])),
+    ("thread_exit_word_in_kernel", Success),
+    ("bootstrap_is_intact", Success),
+    // Messages
+    ("garbage", Error(&[BadMessage])),
+    ("empty", Error(&[BadMessage])),
+    ("too_many_segments", Error(&[BadMessage])),
+    ("segment_past_the_end", Error(&[BadMessage])),
+    ("pointer_out_of_bounds", Error(&[BadMessage])),
+    ("list_overflow", Error(&[BadMessage])),
+    ("far_pointer_loop", Error(&[BadMessage])),
+    ("list_too_long", Error(&[BadCapabilityList])),
+    ("list_bad_mode", Error(&[BadCapabilityList])),
+    ("list_stale_handle", Error(&[BadCapabilityList])),
+    ("index_past_the_list", Error(&[BadCapabilityList])),
+    // Memory and budgets
+    ("writable_and_executable", Error(&[Failed])),
+    ("executable_without_right", Error(&[Failed])),
+    ("protect_executable_without_right", Error(&[Failed])),
+    ("reserve_in_kernel", Error(&[Failed])),
+    ("reserve_past_user_end", Error(&[Failed])),
+    ("reserve_wraps_around", Error(&[Failed])),
+    ("reserve_unaligned", Error(&[Failed])),
+    ("reserve_nothing", Error(&[Failed])),
+    ("reserve_null_page", Error(&[Failed])),
+    ("protect_of_nothing", Error(&[Failed])),
+    ("protect_own_ring", Error(&[Failed])),
+    ("guard_page", Fault(PAGE, None)),
+    ("execute_reserved", Fault(PAGE, None)),
+    ("touch_past_the_budget", OutOfMemory),
+    ("object_past_the_budget", Error(&[Overloaded])),
+    ("objects_until_refused", Error(&[Overloaded, BudgetExceeded])),
+    ("slots_until_refused", Error(&[BudgetExceeded])),
+    ("endpoints_until_refused", Error(&[Overloaded, BudgetExceeded])),
+    ("ranges_until_refused", Error(&[Overloaded])),
+    ("threads_until_refused", Error(&[Overloaded])),
+    ("calls_until_refused", Success),
+    // The processor
+    ("read_null", Fault(PAGE, Some(0))),
+    ("read_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
+    ("write_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
+    ("read_non_canonical", Fault(PROTECTION, None)),
+    ("write_text", Fault(PAGE, None)),
+    ("write_bootstrap", Fault(PAGE, Some(capos_abi::BOOTSTRAP_ADDRESS))),
+    ("execute_data", Fault(PAGE, None)),
+    ("execute_stack", Fault(PAGE, None)),
+    ("jump_to_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
+    ("jump_non_canonical", Fault(PROTECTION, None)),
+    ("stack_overflow", Fault(PAGE, None)),
+    ("divide_by_zero", Fault(DIVIDE, None)),
+    ("undefined_instruction", Fault(UNDEFINED, None)),
+    ("breakpoint", Fault(BREAKPOINT, None)),
+    ("software_interrupt", Fault(PROTECTION, None)),
+    ("forged_page_fault", Fault(PROTECTION, None)),
+    ("halt", Fault(PROTECTION, None)),
+    ("disable_interrupts", Fault(PROTECTION, None)),
+    ("read_port", Fault(PROTECTION, None)),
+    ("write_port", Fault(PROTECTION, None)),
+    ("read_msr", Fault(PROTECTION, None)),
+    ("write_cr3", Fault(PROTECTION, None)),
+    ("load_idt", Fault(PROTECTION, None)),
+    ("store_gdt", Fault(PROTECTION, None)),
+    ("read_time_stamp", Fault(PROTECTION, None)),
+    ("misaligned_vector", Fault(PROTECTION, None)),
+    ("single_step", Fault(DEBUG, None)),
+    ("vector_exception", Fault(VECTOR, None)),
+    ("x87_exception", Fault(X87, None)),
+    ("load_bad_segment", Fault(PROTECTION, None)),
+    ("far_return_to_ring_0", Fault(PROTECTION, None)),
+    ("swap_gs", Fault(PROTECTION, None)),
+    ("system_return", Fault(PROTECTION, None)),
+    ("alignment_check", Fault(ALIGNMENT, None)),
+];

@@ -1,0 +1,77 @@
+//! Starts one hostile process after another, checks that each gets the documented error or ends alone, then lets
+//! fuzzers make a million random calls, and finally asks the kernel to check itself.
+
+mod cases;
+mod fuzzing;
+mod package;
+mod start;
+
+use capos_schema::process_capnp::exit_cause;
+use cases::{CASES, Expected};
+use start::Launcher;
+
+fn main() -> std::process::ExitCode {
+    match capos_rt::block_on(run()) {
+        Ok(0) => std::process::ExitCode::SUCCESS,
+        Ok(_) => std::process::ExitCode::FAILURE,
+        Err(error) => {
+            println!("faults: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns how many checks failed.
+async fn run() -> Result<usize, capnp::Error> {
+    let launcher = Launcher::new().await?;
+    let mut failures = 0;
+    for (name, expected) in CASES {
+        let process = launcher.start(&[name], start::small_limits()).await?;
+        let response = process.wait_request().send().promise.await?;
+        let cause = response.get()?.get_cause()?;
+        match check(cause, expected)? {
+            None => println!("faults: {name}: ok"),
+            Some(difference) => {
+                failures += 1;
+                println!("faults: {name}: {difference}");
+            }
+        }
+    }
+    failures += fuzzing::run(&launcher).await?;
+    let problems = launcher.self_check().await?;
+    for problem in &problems {
+        println!("faults: self-check: {problem}");
+    }
+    failures += problems.len();
+    if failures == 0 {
+        println!("faults: {} cases as documented, kernel consistent", CASES.len());
+    } else {
+        println!("faults: {failures} failed");
+    }
+    Ok(failures)
+}
+
+/// What differs from `expected`, if anything does.
+fn check(cause: exit_cause::Reader<'_>, expected: &Expected) -> Result<Option<String>, capnp::Error> {
+    let matches = match (cause.which()?, expected) {
+        (exit_cause::Exited(0), Expected::Success) => true,
+        (exit_cause::Exited(status), Expected::Error(codes)) => codes.iter().any(|code| *code as i32 == status),
+        (exit_cause::Fault(fault), Expected::Fault(vector, address)) => {
+            let fault = fault?;
+            fault.get_vector() == *vector && address.is_none_or(|address| fault.get_address() == address)
+        }
+        (exit_cause::OutOfMemory(_), Expected::OutOfMemory) => true,
+        _ => false,
+    };
+    if matches {
+        return Ok(None);
+    }
+    let wanted = match expected {
+        Expected::Success => "exit status 0".to_owned(),
+        Expected::Error(codes) => format!("one of {codes:?}"),
+        Expected::Fault(vector, Some(address)) => format!("exception {vector} at {address:#x}"),
+        Expected::Fault(vector, None) => format!("exception {vector}"),
+        Expected::OutOfMemory => "out of memory".to_owned(),
+    };
+    Ok(Some(format!("expected {wanted}, got {}", start::describe(cause)?)))
+}

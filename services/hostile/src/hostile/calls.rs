@@ -1,0 +1,92 @@
+//! Well-formed calls on kernel objects, for cases whose hostility lies in what they ask for.
+
+use crate::handles::call;
+use crate::raw::{bootstrap, exit, run};
+use capnp::message::{Allocator, Builder, HeapAllocator};
+use capnp::traits::HasTypeId;
+use capos_abi::{CompletionEntry, SubmissionEntry};
+use capos_schema::memory_capnp::virtual_memory;
+
+/// The words of a message.
+pub fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
+    capnp::serialize::write_message_to_words(message)
+        .chunks_exact(8)
+        .map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
+        .collect()
+}
+
+/// Calls with `message` and room for `results` words and one capability. Returns the completion and that handle.
+pub fn invoke(
+    cap: u64,
+    interface: u64,
+    method: u16,
+    message: &Builder<HeapAllocator>,
+    results: &mut [u64],
+) -> (CompletionEntry, u64) {
+    let words = words(message);
+    let mut handle = 0_u64;
+    let entry = SubmissionEntry {
+        send_address: words.as_ptr() as u64,
+        send_length: u32::try_from(words.len() * 8).unwrap_or_else(|_| exit(251)),
+        recv_address: results.as_mut_ptr() as u64,
+        recv_length: u32::try_from(results.len() * 8).unwrap_or_else(|_| exit(251)),
+        recv_caps: (&raw mut handle) as u64,
+        recv_cap_count: 1,
+        ..call(cap, interface, method)
+    };
+    let completion = run(entry);
+    let handle = core::hint::black_box(&raw const handle);
+    (completion, if completion.cap_count == 1 { read_handle(handle) } else { 0 })
+}
+
+#[expect(unsafe_code, reason = "the kernel wrote the handle behind the compiler's back")]
+fn read_handle(handle: *const u64) -> u64 {
+    // SAFETY: `handle` points at a live local of the caller; volatile because the kernel wrote it.
+    unsafe { handle.read_volatile() }
+}
+
+/// `VirtualMemory.reserve` with a protection given as "rwx" letters. Returns status and address.
+pub fn reserve(address: u64, length: u64, protection: &str) -> (i32, u64) {
+    let mut message = Builder::new_default();
+    {
+        let mut root = message.init_root::<virtual_memory::reserve_params::Builder<'_>>();
+        root.set_address(address);
+        root.set_length(length);
+        set_protection(root.init_protection(), protection);
+    }
+    let mut results = [0_u64; 64];
+    let (completion, _) =
+        invoke(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, 0, &message, &mut results);
+    // Frame word, root pointer, then the one data word of the results.
+    (completion.status, results[2])
+}
+
+/// `VirtualMemory.protect`.
+pub fn protect(address: u64, length: u64, protection: &str) -> i32 {
+    let mut message = Builder::new_default();
+    {
+        let mut root = message.init_root::<virtual_memory::protect_params::Builder<'_>>();
+        root.set_address(address);
+        root.set_length(length);
+        set_protection(root.init_protection(), protection);
+    }
+    let mut results = [0_u64; 64];
+    let vm = bootstrap().virtual_memory;
+    invoke(vm, virtual_memory::Client::TYPE_ID, 1, &message, &mut results).0.status
+}
+
+/// `VirtualMemory.createObject`. Returns status and handle.
+pub fn create_object(length: u64) -> (i32, u64) {
+    let mut message = Builder::new_default();
+    message.init_root::<virtual_memory::create_object_params::Builder<'_>>().set_length(length);
+    let mut results = [0_u64; 64];
+    let vm = bootstrap().virtual_memory;
+    let (completion, handle) = invoke(vm, virtual_memory::Client::TYPE_ID, 4, &message, &mut results);
+    (completion.status, handle)
+}
+
+fn set_protection(mut to: capos_schema::memory_capnp::protection::Builder<'_>, letters: &str) {
+    to.set_read(letters.contains('r'));
+    to.set_write(letters.contains('w'));
+    to.set_execute(letters.contains('x'));
+}

@@ -1,0 +1,65 @@
+//! One misdeed per start: the first argument names it. The exit status is the number of the error that the kernel
+//! answered with, or 0; a misdeed that must end in a fault does not get to exit.
+
+mod calls;
+mod fuzz;
+mod handles;
+mod memory;
+mod messages;
+mod pointers;
+mod processor;
+mod raw;
+mod ring_entries;
+
+/// Exit status for a name that is not in the table below.
+const UNKNOWN_CASE: i32 = 250;
+
+macro_rules! dispatch {
+    ($name:expr, $($module:ident: $($case:ident)*;)*) => {
+        match $name {
+            $($(stringify!($case) => $module::$case(),)*)*
+            _ => UNKNOWN_CASE,
+        }
+    };
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let status = if name == "fuzz" {
+        let seed = arguments.next().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+        fuzz::run(seed)
+    } else {
+        run(&name)
+    };
+    raw::exit(status)
+}
+
+fn run(name: &str) -> i32 {
+    dispatch!(name,
+        ring_entries: bad_syscall bad_syscall_huge wait_for_too_many submission_tail_ahead submission_tail_behind
+            completion_head_ahead kernel_index_overwritten bad_opcode bad_flags reserved_field
+            unknown_reply_token cancel_of_nothing completions_never_read;
+        handles: out_of_range null_handle stale stale_after_reuse revoked wrong_interface wrong_method
+            right_not_held rights_never_grow receive_on_console mint_of_console release_twice
+            release_own_virtual_memory;
+        pointers: send_from_kernel send_from_null send_from_unmapped send_from_non_canonical send_wraps_around
+            send_crosses_user_end send_over_limit receive_into_kernel receive_into_read_only
+            receive_into_text receive_into_unmapped receive_too_small capability_list_unmapped
+            futex_in_kernel futex_unaligned fault_return_from_unmapped fault_return_to_kernel
+            fault_return_non_canonical thread_exit_word_in_kernel bootstrap_is_intact;
+        messages: garbage empty too_many_segments segment_past_the_end pointer_out_of_bounds list_overflow
+            far_pointer_loop list_too_long list_bad_mode list_stale_handle index_past_the_list;
+        memory: writable_and_executable executable_without_right protect_executable_without_right
+            reserve_in_kernel reserve_past_user_end reserve_wraps_around reserve_unaligned reserve_nothing
+            reserve_null_page protect_of_nothing protect_own_ring guard_page execute_reserved
+            touch_past_the_budget object_past_the_budget objects_until_refused slots_until_refused
+            endpoints_until_refused ranges_until_refused threads_until_refused calls_until_refused;
+        processor: read_null read_kernel write_kernel read_non_canonical write_text write_bootstrap execute_data
+            execute_stack jump_to_kernel jump_non_canonical stack_overflow divide_by_zero
+            undefined_instruction breakpoint software_interrupt forged_page_fault halt disable_interrupts
+            read_port write_port read_msr write_cr3 load_idt store_gdt read_time_stamp misaligned_vector
+            single_step vector_exception x87_exception load_bad_segment far_return_to_ring_0 swap_gs
+            system_return alignment_check;
+    )
+}

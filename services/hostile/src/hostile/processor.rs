@@ -1,0 +1,102 @@
+//! One program for every way to make the processor object.
+#![expect(unsafe_code, reason = "each case executes an instruction that must fault")]
+
+use crate::raw::{jump, peek, poke};
+use core::arch::asm;
+
+const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
+
+pub fn read_null() -> i32 {
+    i32::from(peek(0))
+}
+
+pub fn read_kernel() -> i32 {
+    i32::from(peek(KERNEL_ADDRESS))
+}
+
+pub fn write_kernel() -> i32 {
+    poke(KERNEL_ADDRESS, 1);
+    0
+}
+
+pub fn read_non_canonical() -> i32 {
+    i32::from(peek(0x8000_0000_0000_0000))
+}
+
+pub fn write_text() -> i32 {
+    poke(write_text as *const () as u64, 0xc3);
+    0
+}
+
+pub fn write_bootstrap() -> i32 {
+    poke(capos_abi::BOOTSTRAP_ADDRESS, 0);
+    0
+}
+
+pub fn execute_data() -> i32 {
+    static RETURN: [u8; 1] = [0xc3];
+    jump(RETURN.as_ptr() as u64)
+}
+
+pub fn execute_stack() -> i32 {
+    let code = [0xc3_u8; 16];
+    jump(core::hint::black_box(code.as_ptr()) as u64)
+}
+
+pub fn jump_to_kernel() -> i32 {
+    jump(KERNEL_ADDRESS)
+}
+
+pub fn jump_non_canonical() -> i32 {
+    jump(0x0000_8000_0000_0000)
+}
+
+pub fn stack_overflow() -> i32 {
+    fn deeper(depth: u64) -> u64 {
+        let frame = [depth; 64];
+        core::hint::black_box(&frame);
+        deeper(depth + 1) + frame[0]
+    }
+    i32::try_from(deeper(core::hint::black_box(0))).unwrap_or(0)
+}
+
+macro_rules! instruction_cases {
+    ($($(#[$meta:meta])* $name:ident => $($line:literal),+;)*) => {
+        $($(#[$meta])* pub fn $name() -> i32 {
+            // SAFETY: not sound, and meant to be: each sequence ends in a fault that ends this process.
+            unsafe { asm!($($line),+, out("rax") _, out("rcx") _, out("rdx") _) };
+            0
+        })*
+    };
+}
+
+instruction_cases! {
+    divide_by_zero => "xor ecx, ecx", "xor edx, edx", "mov eax, 1", "div ecx";
+    undefined_instruction => "ud2";
+    breakpoint => "int3";
+    software_interrupt => "int 0x80";
+    /// Vector 14 by INT must not reach the page-fault path.
+    forged_page_fault => "int 14";
+    halt => "hlt";
+    disable_interrupts => "cli";
+    read_port => "in al, 0x60";
+    write_port => "mov al, 0", "out 0xf4, al";
+    read_msr => "mov ecx, 0xC0000082", "rdmsr";
+    write_cr3 => "xor eax, eax", "mov cr3, rax";
+    load_idt => "sub rsp, 16", "lidt [rsp]", "add rsp, 16";
+    /// UMIP hides where the tables stand.
+    store_gdt => "sub rsp, 16", "sgdt [rsp]", "add rsp, 16";
+    read_time_stamp => "rdtsc";
+    misaligned_vector => "sub rsp, 32", "movaps xmm0, [rsp + 1]", "add rsp, 32";
+    single_step => "pushfq", "or qword ptr [rsp], 0x100", "popfq", "nop", "nop";
+    vector_exception => "sub rsp, 16", "mov dword ptr [rsp], 0", "ldmxcsr [rsp]",
+        "xorps xmm0, xmm0", "divss xmm0, xmm0", "add rsp, 16";
+    x87_exception => "sub rsp, 16", "mov word ptr [rsp], 0x0340", "fldcw [rsp]", "fldz", "fldz",
+        "fdivp", "fwait", "add rsp, 16";
+    load_bad_segment => "mov eax, 0x8", "mov ss, eax";
+    far_return_to_ring_0 => "mov eax, 0x8", "push rax", "lea rcx, [rip]", "push rcx", "retfq";
+    swap_gs => "swapgs";
+    system_return => "sysretq";
+    alignment_check => "pushfq", "or qword ptr [rsp], 0x40000", "popfq", "sub rsp, 16",
+        "mov eax, [rsp + 1]", "add rsp, 16";
+}
