@@ -3,7 +3,7 @@
 
 mod cases;
 mod fuzzing;
-mod package;
+
 mod start;
 
 use capos_schema::process_capnp::exit_cause;

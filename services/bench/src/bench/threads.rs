@@ -1,0 +1,75 @@
+//! Threads of one process.
+
+use crate::counter::{Counter, RUNS, report};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+/// All measurements with threads.
+pub fn all(counter: &Counter) {
+    counter.measure("thread_spawn_join", || {
+        thread::spawn(|| ()).join().unwrap_or_else(|_| panic!("an empty thread panicked"));
+    });
+    switch(counter);
+    futex_round_trip(counter);
+}
+
+/// Two threads that do nothing but give way to each other.
+fn switch(counter: &Counter) {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let other = thread::spawn(|| {
+        while !DONE.load(Ordering::Relaxed) {
+            capos_rt::arch::yield_now();
+        }
+    });
+    for _ in 0..8 {
+        capos_rt::arch::yield_now();
+    }
+    let start = counter.read();
+    for _ in 0..RUNS {
+        capos_rt::arch::yield_now();
+    }
+    let instructions = counter.read() - start;
+    DONE.store(true, Ordering::Relaxed);
+    other.join().unwrap_or_else(|_| panic!("the yielding thread panicked"));
+    // Each turn goes there and back.
+    report("thread_switch", instructions / u64::from(2 * RUNS));
+}
+
+/// Two threads that wake each other through two futexes.
+fn futex_round_trip(counter: &Counter) {
+    static THERE: AtomicU32 = AtomicU32::new(0);
+    static BACK: AtomicU32 = AtomicU32::new(0);
+    const TURNS: u32 = RUNS + 16;
+    let other = thread::spawn(|| {
+        for turn in 0..TURNS {
+            wait_until(&THERE, turn + 1);
+            signal(&BACK, turn + 1);
+        }
+    });
+    let mut start = 0;
+    for turn in 0..TURNS {
+        if turn == TURNS - RUNS {
+            start = counter.read();
+        }
+        signal(&THERE, turn + 1);
+        wait_until(&BACK, turn + 1);
+    }
+    let instructions = counter.read() - start;
+    other.join().unwrap_or_else(|_| panic!("the answering thread panicked"));
+    report("futex_round_trip", instructions / u64::from(RUNS));
+}
+
+fn signal(word: &AtomicU32, value: u32) {
+    word.store(value, Ordering::Release);
+    capos_rt::arch::futex_wake(word.as_ptr(), 1);
+}
+
+fn wait_until(word: &AtomicU32, value: u32) {
+    loop {
+        let current = word.load(Ordering::Acquire);
+        if current == value {
+            return;
+        }
+        capos_rt::arch::futex_wait(word, current, capos_abi::NO_DEADLINE);
+    }
+}
