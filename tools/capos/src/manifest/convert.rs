@@ -96,6 +96,7 @@ fn convert_singleton(from: Singleton, mut to: grant_entry::Builder<'_>) {
         Singleton::ProcessSpawner => to.set_process_spawner(()),
         Singleton::Power => to.set_power(()),
         Singleton::BootPackage => to.set_boot_package(()),
+        Singleton::Diagnostics => to.set_diagnostics(()),
     }
 }
 

@@ -84,11 +84,12 @@ pub enum Singleton {
     ProcessSpawner,
     Power,
     BootPackage,
+    Diagnostics,
 }
 
 impl Singleton {
     /// All of them, with the field that grants each.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("console", Self::Console),
         ("log", Self::Log),
         ("timer", Self::Timer),
@@ -97,6 +98,7 @@ impl Singleton {
         ("processSpawner", Self::ProcessSpawner),
         ("power", Self::Power),
         ("bootPackage", Self::BootPackage),
+        ("diagnostics", Self::Diagnostics),
     ];
 
     /// The name under which its holder finds it.
@@ -110,6 +112,7 @@ impl Singleton {
             Self::ProcessSpawner => "process-spawner",
             Self::Power => "power",
             Self::BootPackage => "boot-package",
+            Self::Diagnostics => "diagnostics",
         }
     }
 }
