@@ -24,7 +24,7 @@ async fn run() -> capnp::Result<()> {
     let counter = Counter::new().await?;
     boot().await?;
     calls::kernel(&counter).await?;
-    calls::raw(&counter);
+    calls::raw(&counter)?;
     calls::generated(&counter).await?;
     threads::all(&counter);
     processes::all(&counter).await

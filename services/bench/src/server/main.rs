@@ -1,22 +1,30 @@
 //! The other side of the call benchmarks: answers 64 bytes by the bare ring, or calls on generated servers.
 
-use capos_abi::{Opcode, SubmissionEntry, SubmissionFlags};
+use capos_abi::{Handle, Opcode, SubmissionEntry, SubmissionFlags};
+use capos_rt::{Cap, serve};
+use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::{console_capnp::console, memory_capnp::virtual_memory};
 use std::rc::Rc;
 
-fn main() {
+fn main() -> Result<(), capos_rt::GrantError> {
     let role = std::env::args().nth(1).unwrap_or_default();
     match role.as_str() {
         "raw" => raw(),
-        "generated" => generated(),
+        "generated" => generated()?,
         _ => std::process::exit(2),
     }
+    Ok(())
+}
+
+/// The endpoint to receive from.
+fn endpoint() -> Handle {
+    capos_rt::take_grant::<endpoint::Client>("raw").map_or(Handle::NULL, Cap::into_raw)
 }
 
 /// Receives, and answers with the message that came.
 #[expect(unsafe_code, reason = "this is the bare ring")]
 fn raw() {
-    let endpoint = capos_rt::raw_grant("raw").unwrap_or_default();
+    let endpoint = endpoint();
     let mut message = [0_u64; 64];
     let recv = SubmissionEntry {
         opcode: Opcode::Recv as u8,
@@ -48,12 +56,12 @@ fn raw() {
 }
 
 /// Serves a Console that swallows what is written, and a VirtualMemory that takes objects and lets them go.
-fn generated() {
+fn generated() -> Result<(), capos_rt::GrantError> {
     capos_rt::block_on(async {
-        capos_rt::serve_export::<console::Client, _>("sink", Sink);
-        capos_rt::serve_export::<virtual_memory::Client, _>("taker", Taker);
-        std::future::pending::<()>().await;
-    });
+        capos_rt::serve_export::<console::Client>("sink", serve(Sink))?;
+        capos_rt::serve_export::<virtual_memory::Client>("taker", serve(Taker))?;
+        std::future::pending::<Result<(), capos_rt::GrantError>>().await
+    })
 }
 
 struct Sink;
