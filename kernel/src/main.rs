@@ -5,6 +5,7 @@
 //! `capos-kernel-core`, where they are tested on the host.
 #![no_std]
 #![no_main]
+#![expect(unreachable_pub, reason = "in a program, `pub` says what a module offers to its siblings")]
 
 extern crate alloc;
 

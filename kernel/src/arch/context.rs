@@ -95,11 +95,6 @@ impl ThreadState {
         self.context.rax = result.cast_unsigned();
     }
 
-    /// Where the thread stands.
-    pub fn instruction_pointer(&self) -> u64 {
-        self.context.rip
-    }
-
     /// Its stack pointer.
     pub fn stack_pointer(&self) -> u64 {
         self.context.rsp

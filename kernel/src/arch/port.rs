@@ -14,12 +14,6 @@ pub(super) fn write_u8(port: u16, value: u8) {
     unsafe { Port::<u8>::new(port).write(value) }
 }
 
-/// Reads 16 bits from `port`.
-pub(super) fn read_u16(port: u16) -> u16 {
-    // SAFETY: as for `read_u8`.
-    unsafe { Port::<u16>::new(port).read() }
-}
-
 /// Writes 16 bits to `port`.
 pub(super) fn write_u16(port: u16, value: u16) {
     // SAFETY: as for `write_u8`.

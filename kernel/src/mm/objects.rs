@@ -71,15 +71,6 @@ impl MemoryObject {
         })
     }
 
-    /// Copies bytes into it. `false` if it has no room for all of them; some may have been copied then.
-    pub fn write(&mut self, offset: u64, from: &[u8]) -> bool {
-        self.chunks(offset, from.len(), |frame, at, range| {
-            if let Some(part) = from.get(range) {
-                frame.write(at, part);
-            }
-        })
-    }
-
     /// Calls `each` for the part of every frame that the range touches.
     fn chunks(
         &mut self,

@@ -53,8 +53,6 @@ pub struct Process {
     threads: Vec<Option<ThreadId>>,
     /// The highest priority its threads may have, and the default of those it spawns.
     pub priority_limit: u8,
-    /// Whether it may make pages executable.
-    pub executable: bool,
     /// Whether RDTSC works in user mode.
     pub may_read_tsc: bool,
     /// Where faults enter; 0 for nowhere.

@@ -115,7 +115,6 @@ impl Kernel {
             space,
             threads,
             priority_limit: new.limits.priority,
-            executable: new.executable,
             may_read_tsc: false,
             fault_handler: 0,
             end: None,

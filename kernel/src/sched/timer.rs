@@ -67,7 +67,8 @@ impl Kernel {
                 self.wake(id, -i64::from(ErrorCode::TimedOut as i32));
             }
             RunState::Waiting(Wait::Completions(_)) => {
-                self.wake(id, 0);
+                let unread = self.unread_completions(id);
+                self.wake(id, unread);
             }
             RunState::Ready | RunState::Running => {}
         }
