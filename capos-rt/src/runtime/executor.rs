@@ -4,7 +4,7 @@ use super::remote::{OTHER_THREADS, Remote};
 use super::timer::Timers;
 use crate::local::{self, Local};
 use slab::Slab;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, LazyCell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -22,7 +22,8 @@ pub(crate) struct Executor {
     tasks: RefCell<Slab<Task>>,
     ready: RefCell<VecDeque<usize>>,
     next_serial: Cell<u64>,
-    remote: Arc<Remote>,
+    /// Made when it is first needed: the heap asks through the ring of a thread that has its state already.
+    remote: LazyCell<Arc<Remote>>,
     pub(super) timers: Timers,
 }
 
