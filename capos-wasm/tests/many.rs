@@ -48,6 +48,23 @@ fn a_busy_instance_starves_nobody() {
 }
 
 #[test]
+fn calls_that_are_answered_at_once_do_not_keep_the_thread() {
+    let mut world = World::new();
+    let program = with_imports(
+        r#"(func (export "_start") (loop $again
+            (drop (call $clock_time_get (i32.const 1) (i64.const 1) (i32.const 8)))
+            (br $again)))"#,
+    );
+    let both = [(); 2].map(|()| world.host.start(world.program(&program)));
+    world.turns(5);
+    for handle in both {
+        assert!(handle.usage().fuel > 0);
+        handle.kill();
+        assert_eq!(world.wait(&handle), End::Killed);
+    }
+}
+
+#[test]
 fn killing_ends_a_loop_and_a_wait_and_a_sleeper() {
     let mut world = World::new();
     let read = with_imports(

@@ -252,3 +252,18 @@ fn a_reactor_is_initialized_before_its_first_call() {
     let instance = start(&mut world, module, false).expect("it starts");
     assert_eq!(call(&mut world, &instance, "ready", &[]).expect("ready"), [1]);
 }
+
+#[test]
+fn waiting_in_a_tail_call_or_in_an_exported_import() {
+    let mut world = World::new();
+    let module = r#"(module
+        (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+        (func $tail (result i32) (return_call $yield))
+        (func (export "root") (result i32) (return_call $yield))
+        (func (export "nested") (result i32) (i32.add (call $tail) (i32.const 5)))
+        (export "import" (func $yield)))"#;
+    let instance = start(&mut world, module, false).expect("it starts");
+    for (function, expected) in [("root", 0), ("nested", 5), ("import", 0), ("nested", 5)] {
+        assert_eq!(call(&mut world, &instance, function, &[]).expect(function), [expected]);
+    }
+}

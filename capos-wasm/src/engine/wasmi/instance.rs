@@ -158,13 +158,16 @@ impl Instance {
                     call.resume(&mut self.store, results)
                 }
                 Ok(ResumableCall::HostTrap(call)) => {
-                    let errno = self.reply(call.host_error()).await?;
-                    self.fuel.give(&mut self.store, 0)?;
+                    let (errno, turn) = self.reply(call.host_error()).await?;
+                    // Without a turn of the others in between the slice goes on.
+                    if turn == Turn::Taken {
+                        self.fuel.give(&mut self.store, 0)?;
+                    }
                     call.resume(&mut self.store, &[Val::I32(errno)], results)
                 }
                 Err(error) if error.downcast_ref::<Pause>().is_some() => {
                     // The export is itself an imported function: there is no guest to resume.
-                    let errno = self.reply(&error).await?;
+                    let (errno, _) = self.reply(&error).await?;
                     results.iter_mut().for_each(|result| *result = Val::I32(errno));
                     return Ok(());
                 }
@@ -180,18 +183,33 @@ impl Instance {
     }
 
     /// Waits for the reply to the call that paused the guest, unless the instance ends first.
-    async fn reply(&mut self, error: &wasmi::Error) -> Result<i32, End> {
+    async fn reply(&mut self, error: &wasmi::Error) -> Result<(i32, Turn), End> {
         match error.downcast_ref::<Pause>() {
             Some(Pause::Suspended) => {}
             Some(Pause::Ended(end)) => return Err(end.clone()),
             None => return Err(self.failure(error)),
         }
-        let errno = poll_fn(|cx| match self.interrupts.poll(cx) {
-            Poll::Ready(end) => Poll::Ready(Err(end)),
-            Poll::Pending => poll_reply(&mut self.store, cx),
+        let mut turn = Turn::Kept;
+        let reply = poll_fn(|cx| {
+            if let Poll::Ready(end) = self.interrupts.poll(cx) {
+                return Poll::Ready(Err(end));
+            }
+            let reply = poll_reply(&mut self.store, cx);
+            if reply.is_pending() {
+                turn = Turn::Taken;
+            }
+            reply
         });
-        Ok(errno.await?.cast_signed())
+        let errno = reply.await?;
+        Ok((errno.cast_signed(), turn))
     }
+}
+
+/// Whether other tasks had a turn while the guest waited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Kept,
+    Taken,
 }
 
 fn takes_and_returns_nothing(function: &Func, store: &Store<HostData>) -> bool {
