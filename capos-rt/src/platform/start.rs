@@ -33,12 +33,14 @@ unsafe extern "C" fn _start() -> ! {
         "call {size}",
         "sub rsp, rax",
         "and rsp, -64",
+        "mov rdi, rsp",
+        "call {enter}",
         "mov rdi, r12",
         "mov rsi, r13",
-        "mov rdx, rsp",
         "call {start}",
         "ud2",
         size = sym thread_local_bytes,
+        enter = sym enter_thread_local,
         start = sym start,
     )
 }
@@ -47,12 +49,15 @@ extern "C" fn thread_local_bytes() -> usize {
     tls::template().reserve_bytes()
 }
 
-unsafe extern "C" fn start(ring: NonNull<u8>, header: *const BootstrapHeader, block: *mut u8) -> ! {
-    // SAFETY: `_start` made room for the block on the stack, which this thread never unwinds; `ring` and
-    // `header` are what the kernel passed.
+/// A function of its own, because the compiler takes a thread pointer for constant within one.
+unsafe extern "C" fn enter_thread_local(block: *mut u8) {
+    // SAFETY: `_start` made room for the block on the stack, which the thread never unwinds.
+    unsafe { arch::set_thread_pointer(tls::template().lay_out(block)) };
+}
+
+unsafe extern "C" fn start(ring: NonNull<u8>, header: *const BootstrapHeader) -> ! {
+    // SAFETY: `ring` and `header` are what the kernel passed.
     unsafe {
-        let thread_pointer = tls::template().lay_out(block);
-        arch::set_thread_pointer(thread_pointer);
         if !bootstrap::install(header) {
             arch::process_exit(WRONG_ABI);
         }
