@@ -1,3 +1,4 @@
+// Unsafe here: mapped memory becomes a slice in one place.
 #![expect(unsafe_code, reason = "the package is read through the address at which it is mapped")]
 
 use capnp::message::{Reader, ReaderOptions};
