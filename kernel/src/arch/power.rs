@@ -24,6 +24,7 @@ pub fn exit_after_panic() -> ! {
 /// Ends the run in an orderly way: logs `status` for the host, then uses the debug-exit device where there is one,
 /// else ACPI.
 pub fn off(status: u8) -> ! {
+    crate::klog!("power off");
     crate::log::bare_line(format_args!("capos-exit-status: {status}"));
     port::write_u32(DEBUG_EXIT_PORT, DEBUG_EXIT_DONE);
     super::acpi::power_off();

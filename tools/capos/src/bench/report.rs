@@ -49,7 +49,7 @@ const KNOWN: [Known; 24] = [
     known("boot_to_first_user_instruction", "kernel entry to first user instruction", None, ""),
     known(
         "boot_to_wasm_hello",
-        "kernel entry to the end of the wasm hello",
+        "kernel entry to power off after the wasm hello",
         Some(60_000_000),
         "Linux: 1,629 million; tuned: 600 million",
     ),
