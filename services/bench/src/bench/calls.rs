@@ -7,7 +7,7 @@ use capos_schema::memory_capnp::virtual_memory;
 use capos_schema::timer_capnp::timer;
 
 /// What the kernel answers itself.
-pub async fn kernel(counter: &Counter) -> capnp::Result<()> {
+pub(crate) async fn kernel(counter: &Counter) -> capnp::Result<()> {
     counter.measure("null_kernel_call", || {
         capos_rt::ring::with_ring(|ring| ring.enter(0, NO_DEADLINE)).ok();
     });
@@ -23,7 +23,7 @@ pub async fn kernel(counter: &Counter) -> capnp::Result<()> {
 }
 
 /// A 64-byte message there and back through the bare ring.
-pub fn raw(counter: &Counter) -> capnp::Result<()> {
+pub(crate) fn raw(counter: &Counter) -> capnp::Result<()> {
     // What the raw server serves has no interface; a console is as good as any.
     let raw = capos_rt::take_grant::<console::Client>("raw").map_err(failed)?.into_raw();
     let message = [0x0000_0007_0000_0000_u64, 0, 0, 0, 0, 0, 0, 0];
@@ -55,7 +55,7 @@ fn exchange(entry: &SubmissionEntry) {
 }
 
 /// The same through generated clients and servers, and with a capability in the message.
-pub async fn generated(counter: &Counter) -> capnp::Result<()> {
+pub(crate) async fn generated(counter: &Counter) -> capnp::Result<()> {
     let sink: console::Client = capos_rt::grant("sink").map_err(failed)?;
     let bytes = [7_u8; 40];
     counter

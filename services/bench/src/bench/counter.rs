@@ -6,14 +6,14 @@ use std::future::Future;
 /// Runs before the first counted one, so that pages, caches of handles and buffers are there.
 const WARM_UP: u32 = 16;
 /// Counted runs; their mean is reported.
-pub const RUNS: u32 = 128;
+pub(crate) const RUNS: u32 = 128;
 
 /// The permission to read the counter.
-pub struct Counter(());
+pub(crate) struct Counter(());
 
 impl Counter {
     /// Asks the Timer for its time page, which allows this process to read the counter.
-    pub async fn new() -> capnp::Result<Self> {
+    pub(crate) async fn new() -> capnp::Result<Self> {
         let timer: timer::Client = capos_rt::grant("timer").map_err(failed)?;
         timer.time_page_request().send().promise.await?.get()?.get_page()?;
         Ok(Self(()))
@@ -22,13 +22,13 @@ impl Counter {
     /// The counter's value.
     #[expect(unsafe_code, reason = "RDTSC has no safe form")]
     #[must_use]
-    pub fn read(&self) -> u64 {
+    pub(crate) fn read(&self) -> u64 {
         // SAFETY: the process asked for the time page, and may execute RDTSC since.
         unsafe { core::arch::x86_64::_rdtsc() }
     }
 
     /// Reports the mean cost of `run`.
-    pub fn measure(&self, name: &str, mut run: impl FnMut()) {
+    pub(crate) fn measure(&self, name: &str, mut run: impl FnMut()) {
         for _ in 0..WARM_UP {
             run();
         }
@@ -40,7 +40,7 @@ impl Counter {
     }
 
     /// Reports the mean cost of the future that `run` makes.
-    pub async fn measure_async<F: Future<Output = capnp::Result<()>>>(
+    pub(crate) async fn measure_async<F: Future<Output = capnp::Result<()>>>(
         &self,
         name: &str,
         mut run: impl FnMut() -> F,
@@ -58,11 +58,11 @@ impl Counter {
 }
 
 /// Prints one result.
-pub fn report(name: &str, instructions: u64) {
+pub(crate) fn report(name: &str, instructions: u64) {
     println!("{name} {instructions} instructions");
 }
 
 /// Any error as a Cap'n Proto one.
-pub fn failed(error: impl std::fmt::Display) -> capnp::Error {
+pub(crate) fn failed(error: impl std::fmt::Display) -> capnp::Error {
     capnp::Error::failed(error.to_string())
 }

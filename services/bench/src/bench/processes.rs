@@ -14,7 +14,7 @@ use capos_schema::timer_capnp::timer;
 const RUNS: u64 = 8;
 
 /// All measurements with processes.
-pub async fn all(counter: &Counter) -> capnp::Result<()> {
+pub(crate) async fn all(counter: &Counter) -> capnp::Result<()> {
     let package = Package::map(capos_rt::grant("boot-package").map_err(failed)?).await?;
     let message = package.message()?;
     let root = message.get_root::<boot_package::Reader<'_>>()?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 /// All measurements with threads.
-pub fn all(counter: &Counter) {
+pub(crate) fn all(counter: &Counter) {
     counter.measure("thread_spawn_join", || {
         thread::spawn(|| ()).join().unwrap_or_else(|_| panic!("an empty thread panicked"));
     });

@@ -5,7 +5,8 @@
 #![expect(unsafe_code, reason = "a program without a runtime speaks the binary contract itself")]
 
 use capos_abi::{
-    BootstrapHeader, COMPLETION_OFFSET, NO_DEADLINE, Opcode, RingHeader, SUBMISSION_OFFSET, SubmissionEntry, Syscall,
+    BootstrapHeader, COMPLETION_OFFSET, NO_DEADLINE, Opcode, RingHeader, SUBMISSION_OFFSET, SubmissionEntry,
+    Syscall,
 };
 use core::arch::asm;
 use core::sync::atomic::Ordering;

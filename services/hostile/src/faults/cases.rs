@@ -3,7 +3,7 @@
 use capos_abi::ErrorCode;
 
 /// How a hostile process must end.
-pub enum Expected {
+pub(crate) enum Expected {
     /// By itself, having got one of these errors.
     Error(&'static [ErrorCode]),
     /// By itself, with nothing to report.
@@ -16,8 +16,8 @@ pub enum Expected {
 
 use ErrorCode::{
     BadAddress, BadCapability, BadCapabilityList, BadMessage, BadReplyToken, BadRing, BudgetExceeded, Failed,
-    InvalidArgument, InvalidOpcode, MessageTooLarge, MissingRights, NotFound, Overloaded, ResultTooLarge, Revoked,
-    Unimplemented,
+    InvalidArgument, InvalidOpcode, MessageTooLarge, MissingRights, NotFound, Overloaded, ResultTooLarge,
+    Revoked, Unimplemented,
 };
 use Expected::{Error, Fault, OutOfMemory, Success};
 
@@ -33,7 +33,7 @@ const VECTOR: u8 = 19;
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
 /// Every case, in the order they run.
-pub const CASES: &[(&str, Expected)] = &[
+pub(crate) const CASES: &[(&str, Expected)] = &[
     // System calls and the ring
     ("bad_syscall", Error(&[InvalidOpcode])),
     ("bad_syscall_huge", Error(&[InvalidOpcode])),

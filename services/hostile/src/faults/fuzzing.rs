@@ -9,7 +9,7 @@ const CALLS: u64 = 1_000_000;
 const STARTS: u64 = 2_000;
 
 /// Returns how many checks failed.
-pub async fn run(launcher: &Launcher) -> Result<usize, capnp::Error> {
+pub(crate) async fn run(launcher: &Launcher) -> Result<usize, capnp::Error> {
     let (counter, count) = launcher.shared_counter().await?;
     let mut seed = 0_u64;
     while count.load(Ordering::Relaxed) < CALLS {

@@ -55,7 +55,9 @@ async fn run() -> Result<usize, capnp::Error> {
 fn check(cause: exit_cause::Reader<'_>, expected: &Expected) -> Result<Option<String>, capnp::Error> {
     let matches = match (cause.which()?, expected) {
         (exit_cause::Exited(0), Expected::Success) => true,
-        (exit_cause::Exited(status), Expected::Error(codes)) => codes.iter().any(|code| *code as i32 == status),
+        (exit_cause::Exited(status), Expected::Error(codes)) => {
+            codes.iter().any(|code| *code as i32 == status)
+        }
         (exit_cause::Fault(fault), Expected::Fault(vector, address)) => {
             let fault = fault?;
             fault.get_vector() == *vector && address.is_none_or(|address| fault.get_address() == address)

@@ -17,7 +17,7 @@ use capos_schema::timer_capnp::timer;
 use std::sync::atomic::AtomicU64;
 
 /// What the parent holds and hands out.
-pub struct Launcher {
+pub(crate) struct Launcher {
     package: Package,
     message: PackageMessage,
     spawner: process_spawner::Client,
@@ -31,7 +31,7 @@ pub struct Launcher {
 type OwnedLimits = TypedReader<Builder<capnp::message::HeapAllocator>, limits::Owned>;
 
 /// A budget that a misbehaving program uses up quickly.
-pub fn small_limits() -> OwnedLimits {
+pub(crate) fn small_limits() -> OwnedLimits {
     let mut message = Builder::new_default();
     let mut limits = message.init_root::<limits::Builder<'_>>();
     limits.set_frames(1024);
@@ -52,7 +52,7 @@ fn pass<C: FromClientHook + HasTypeId + Clone>(name: &str, client: &C, rights: R
 
 impl Launcher {
     /// Takes the grants of this process.
-    pub async fn new() -> capnp::Result<Self> {
+    pub(crate) async fn new() -> capnp::Result<Self> {
         let package = Package::map(capos_rt::grant("boot-package").map_err(failed)?).await?;
         let message = package.message()?;
         Ok(Self {
@@ -68,7 +68,11 @@ impl Launcher {
     }
 
     /// Starts the hostile program with `arguments`, a console and a timer.
-    pub async fn start(&self, arguments: &[&str], limits: OwnedLimits) -> capnp::Result<process::Client> {
+    pub(crate) async fn start(
+        &self,
+        arguments: &[&str],
+        limits: OwnedLimits,
+    ) -> capnp::Result<process::Client> {
         let grants = vec![
             pass("console", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
             pass("timer", &self.timer, Rights::READ | Rights::WRITE),
@@ -77,7 +81,7 @@ impl Launcher {
     }
 
     /// Starts a fuzzer. What it writes goes to the log, because it writes nonsense.
-    pub async fn start_fuzzer(
+    pub(crate) async fn start_fuzzer(
         &self,
         seed: u64,
         counter: &memory_object::Client,
@@ -115,7 +119,7 @@ impl Launcher {
     }
 
     /// A page that fuzzers count their calls in.
-    pub async fn shared_counter(&self) -> capnp::Result<(memory_object::Client, &'static AtomicU64)> {
+    pub(crate) async fn shared_counter(&self) -> capnp::Result<(memory_object::Client, &'static AtomicU64)> {
         let memory = capos_rt::virtual_memory();
         let mut request = memory.create_object_request();
         request.get().set_length(4096);
@@ -133,19 +137,19 @@ impl Launcher {
     }
 
     /// A new endpoint for a pair of fuzzers to fight over.
-    pub async fn endpoint(&self) -> capnp::Result<endpoint::Client> {
+    pub(crate) async fn endpoint(&self) -> capnp::Result<endpoint::Client> {
         capos_rt::endpoint_factory().create_request().send().promise.await?.get()?.get_endpoint()
     }
 
     /// What the kernel finds wrong with itself.
-    pub async fn self_check(&self) -> capnp::Result<Vec<String>> {
+    pub(crate) async fn self_check(&self) -> capnp::Result<Vec<String>> {
         let response = self.diagnostics.self_check_request().send().promise.await?;
         response.get()?.get_problems()?.iter().map(|line| Ok(line?.to_string()?)).collect()
     }
 }
 
 /// A cause in words.
-pub fn describe(cause: exit_cause::Reader<'_>) -> capnp::Result<String> {
+pub(crate) fn describe(cause: exit_cause::Reader<'_>) -> capnp::Result<String> {
     Ok(match cause.which()? {
         exit_cause::Exited(status) => match capos_abi::ErrorCode::from_raw(status) {
             Some(code) => format!("exit status {status} ({code:?})"),

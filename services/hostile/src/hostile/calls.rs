@@ -8,7 +8,7 @@ use capos_abi::{CompletionEntry, SubmissionEntry};
 use capos_schema::memory_capnp::virtual_memory;
 
 /// The words of a message.
-pub fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
+pub(crate) fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
     capnp::serialize::write_message_to_words(message)
         .chunks_exact(8)
         .map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()))
@@ -16,7 +16,7 @@ pub fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
 }
 
 /// Calls with `message` and room for `results` words and one capability. Returns the completion and that handle.
-pub fn invoke(
+pub(crate) fn invoke(
     cap: u64,
     interface: u64,
     method: u16,
@@ -46,7 +46,7 @@ fn read_handle(handle: *const u64) -> u64 {
 }
 
 /// `VirtualMemory.reserve` with a protection given as "rwx" letters. Returns status and address.
-pub fn reserve(address: u64, length: u64, protection: &str) -> (i32, u64) {
+pub(crate) fn reserve(address: u64, length: u64, protection: &str) -> (i32, u64) {
     let mut message = Builder::new_default();
     {
         let mut root = message.init_root::<virtual_memory::reserve_params::Builder<'_>>();
@@ -62,7 +62,7 @@ pub fn reserve(address: u64, length: u64, protection: &str) -> (i32, u64) {
 }
 
 /// `VirtualMemory.protect`.
-pub fn protect(address: u64, length: u64, protection: &str) -> i32 {
+pub(crate) fn protect(address: u64, length: u64, protection: &str) -> i32 {
     let mut message = Builder::new_default();
     {
         let mut root = message.init_root::<virtual_memory::protect_params::Builder<'_>>();
@@ -76,7 +76,7 @@ pub fn protect(address: u64, length: u64, protection: &str) -> i32 {
 }
 
 /// `VirtualMemory.createObject`. Returns status and handle.
-pub fn create_object(length: u64) -> (i32, u64) {
+pub(crate) fn create_object(length: u64) -> (i32, u64) {
     let mut message = Builder::new_default();
     message.init_root::<virtual_memory::create_object_params::Builder<'_>>().set_length(length);
     let mut results = [0_u64; 64];

@@ -52,7 +52,7 @@ struct Fuzzer {
 }
 
 /// Runs until `CALLS_PER_RUN` calls are made.
-pub fn run(seed: u64) -> i32 {
+pub(crate) fn run(seed: u64) -> i32 {
     let counter = map_counter();
     let mut fuzzer = Fuzzer::new(seed);
     for _ in 0..CALLS_PER_RUN {

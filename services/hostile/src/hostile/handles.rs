@@ -6,10 +6,10 @@ use capos_abi::{Handle, Opcode, Rights, SubmissionEntry, SubmissionFlags};
 use capos_schema::{console_capnp::console, timer_capnp::timer};
 
 /// An empty message in stream framing: one segment of one word, a null root pointer.
-pub static EMPTY_MESSAGE: [u64; 2] = [0x0000_0001_0000_0000, 0];
+pub(crate) static EMPTY_MESSAGE: [u64; 2] = [0x0000_0001_0000_0000, 0];
 
 /// A call with an empty message and no room for results.
-pub fn call(cap: u64, interface: u64, method: u16) -> SubmissionEntry {
+pub(crate) fn call(cap: u64, interface: u64, method: u16) -> SubmissionEntry {
     SubmissionEntry {
         opcode: Opcode::Call as u8,
         cap,
@@ -29,15 +29,15 @@ fn derive(cap: u64, rights: Rights) -> SubmissionEntry {
     SubmissionEntry { opcode: Opcode::Derive as u8, cap, rights: rights.bits(), ..Default::default() }
 }
 
-pub fn out_of_range() -> i32 {
+pub(crate) fn out_of_range() -> i32 {
     run(call(Handle::new(0x00ff_fff0, 1).0, console::Client::TYPE_ID, 0)).status
 }
 
-pub fn null_handle() -> i32 {
+pub(crate) fn null_handle() -> i32 {
     run(call(0, console::Client::TYPE_ID, 0)).status
 }
 
-pub fn stale() -> i32 {
+pub(crate) fn stale() -> i32 {
     let copy = run(derive(grant(0), Rights::all()));
     if copy.status != 0 {
         return 100 + copy.status;
@@ -49,7 +49,7 @@ pub fn stale() -> i32 {
 }
 
 /// A slot that was used again must not answer to its old handle.
-pub fn stale_after_reuse() -> i32 {
+pub(crate) fn stale_after_reuse() -> i32 {
     let first = run(derive(grant(0), Rights::all()));
     release(first.token);
     let second = run(derive(grant(0), Rights::all()));
@@ -59,7 +59,7 @@ pub fn stale_after_reuse() -> i32 {
     run(call(first.token, console::Client::TYPE_ID, 0)).status
 }
 
-pub fn revoked() -> i32 {
+pub(crate) fn revoked() -> i32 {
     let copy = run(derive(grant(0), Rights::all()));
     let revoke =
         run(SubmissionEntry { opcode: Opcode::Revoke as u8, cap: grant(0), ..Default::default() }).status;
@@ -69,15 +69,15 @@ pub fn revoked() -> i32 {
     run(call(copy.token, console::Client::TYPE_ID, 0)).status
 }
 
-pub fn wrong_interface() -> i32 {
+pub(crate) fn wrong_interface() -> i32 {
     run(call(grant(0), timer::Client::TYPE_ID, 0)).status
 }
 
-pub fn wrong_method() -> i32 {
+pub(crate) fn wrong_method() -> i32 {
     run(call(grant(0), console::Client::TYPE_ID, 9999)).status
 }
 
-pub fn right_not_held() -> i32 {
+pub(crate) fn right_not_held() -> i32 {
     let reader = run(derive(grant(0), Rights::READ));
     if reader.status != 0 {
         return 100 + reader.status;
@@ -86,7 +86,7 @@ pub fn right_not_held() -> i32 {
 }
 
 /// A copy that asks for more than its source has gets no more.
-pub fn rights_never_grow() -> i32 {
+pub(crate) fn rights_never_grow() -> i32 {
     let reader = run(derive(grant(0), Rights::READ));
     let again = run(derive(reader.token, Rights::all()));
     if again.status != 0 {
@@ -95,22 +95,22 @@ pub fn rights_never_grow() -> i32 {
     run(call(again.token, console::Client::TYPE_ID, 0)).status
 }
 
-pub fn receive_on_console() -> i32 {
+pub(crate) fn receive_on_console() -> i32 {
     run(SubmissionEntry { opcode: Opcode::Recv as u8, cap: grant(0), ..Default::default() }).status
 }
 
-pub fn mint_of_console() -> i32 {
+pub(crate) fn mint_of_console() -> i32 {
     let mint = SubmissionFlags::MINT.bits();
     run(SubmissionEntry { flags: mint, badge: 5, ..derive(grant(0), Rights::all()) }).status
 }
 
-pub fn release_twice() -> i32 {
+pub(crate) fn release_twice() -> i32 {
     let copy = run(derive(grant(0), Rights::all()));
     release(copy.token);
     release(copy.token)
 }
 
 /// Releasing its own address space must not take the ground from under the process or the kernel.
-pub fn release_own_virtual_memory() -> i32 {
+pub(crate) fn release_own_virtual_memory() -> i32 {
     release(bootstrap().virtual_memory)
 }

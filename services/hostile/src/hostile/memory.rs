@@ -9,55 +9,55 @@ use capos_schema::{endpoint_capnp::endpoint_factory, process_capnp::thread_spawn
 
 const PAGE: u64 = 4096;
 
-pub fn writable_and_executable() -> i32 {
+pub(crate) fn writable_and_executable() -> i32 {
     reserve(0, PAGE, "rwx").0
 }
 
-pub fn executable_without_right() -> i32 {
+pub(crate) fn executable_without_right() -> i32 {
     reserve(0, PAGE, "rx").0
 }
 
-pub fn protect_executable_without_right() -> i32 {
+pub(crate) fn protect_executable_without_right() -> i32 {
     let (status, address) = reserve(0, PAGE, "rw");
     if status == 0 { protect(address, PAGE, "rx") } else { 100 + status }
 }
 
-pub fn reserve_in_kernel() -> i32 {
+pub(crate) fn reserve_in_kernel() -> i32 {
     reserve(0xffff_ffff_8000_0000, PAGE, "rw").0
 }
 
-pub fn reserve_past_user_end() -> i32 {
+pub(crate) fn reserve_past_user_end() -> i32 {
     reserve(USER_END - PAGE, 2 * PAGE, "rw").0
 }
 
-pub fn reserve_wraps_around() -> i32 {
+pub(crate) fn reserve_wraps_around() -> i32 {
     reserve(0x1000_0000, u64::MAX - 0x1000_0000 + 1, "rw").0
 }
 
-pub fn reserve_unaligned() -> i32 {
+pub(crate) fn reserve_unaligned() -> i32 {
     reserve(0x1000_0001, PAGE, "rw").0
 }
 
-pub fn reserve_nothing() -> i32 {
+pub(crate) fn reserve_nothing() -> i32 {
     reserve(0, 0, "rw").0
 }
 
-pub fn reserve_null_page() -> i32 {
+pub(crate) fn reserve_null_page() -> i32 {
     // Address 0 means "anywhere", so the lowest page that can be asked for is the next one.
     reserve(PAGE, PAGE, "rw").0
 }
 
-pub fn protect_of_nothing() -> i32 {
+pub(crate) fn protect_of_nothing() -> i32 {
     protect(0x3000_0000_0000, PAGE, "rw")
 }
 
 /// The ring belongs to the kernel as much as to the process.
-pub fn protect_own_ring() -> i32 {
+pub(crate) fn protect_own_ring() -> i32 {
     protect(RING_AREA, PAGE, "r")
 }
 
 /// Four gigabytes cost nothing until they are touched, and a touched guard is a fault.
-pub fn guard_page() -> i32 {
+pub(crate) fn guard_page() -> i32 {
     let (status, address) = reserve(0, 4 << 30, "");
     if status != 0 {
         return 100 + status;
@@ -66,7 +66,7 @@ pub fn guard_page() -> i32 {
     0
 }
 
-pub fn execute_reserved() -> i32 {
+pub(crate) fn execute_reserved() -> i32 {
     let (status, address) = reserve(0, PAGE, "rw");
     if status != 0 {
         return 100 + status;
@@ -75,7 +75,7 @@ pub fn execute_reserved() -> i32 {
     jump(address)
 }
 
-pub fn touch_past_the_budget() -> i32 {
+pub(crate) fn touch_past_the_budget() -> i32 {
     let (status, address) = reserve(0, 4 << 30, "rw");
     if status != 0 {
         return 100 + status;
@@ -86,22 +86,23 @@ pub fn touch_past_the_budget() -> i32 {
     0
 }
 
-pub fn object_past_the_budget() -> i32 {
+pub(crate) fn object_past_the_budget() -> i32 {
     create_object(1 << 40).0
 }
 
-pub fn objects_until_refused() -> i32 {
+pub(crate) fn objects_until_refused() -> i32 {
     until_refused(1_000_000, || create_object(PAGE).0)
 }
 
-pub fn slots_until_refused() -> i32 {
+pub(crate) fn slots_until_refused() -> i32 {
     until_refused(1_000_000, || {
         let rights = Rights::all().bits();
-        run(SubmissionEntry { opcode: Opcode::Derive as u8, cap: grant(0), rights, ..Default::default() }).status
+        run(SubmissionEntry { opcode: Opcode::Derive as u8, cap: grant(0), rights, ..Default::default() })
+            .status
     })
 }
 
-pub fn endpoints_until_refused() -> i32 {
+pub(crate) fn endpoints_until_refused() -> i32 {
     let message = Builder::new_default();
     until_refused(1_000_000, || {
         let mut results = [0_u64; 64];
@@ -111,7 +112,7 @@ pub fn endpoints_until_refused() -> i32 {
 }
 
 /// Alternating protections keep the ranges from being merged.
-pub fn ranges_until_refused() -> i32 {
+pub(crate) fn ranges_until_refused() -> i32 {
     let mut write = false;
     until_refused(1_000_000, || {
         write = !write;
@@ -119,7 +120,7 @@ pub fn ranges_until_refused() -> i32 {
     })
 }
 
-pub fn threads_until_refused() -> i32 {
+pub(crate) fn threads_until_refused() -> i32 {
     extern "C" fn spin() -> ! {
         loop {
             syscall(Syscall::Yield as u64, 0, 0, 0);
@@ -141,7 +142,7 @@ pub fn threads_until_refused() -> i32 {
 }
 
 /// Calls that never return pile up until the kernel takes no more; the process can still end.
-pub fn calls_until_refused() -> i32 {
+pub(crate) fn calls_until_refused() -> i32 {
     let read = crate::handles::call(
         grant(0),
         <capos_schema::console_capnp::console::Client as HasTypeId>::TYPE_ID,

@@ -6,52 +6,53 @@ use core::arch::asm;
 
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
-pub fn read_null() -> i32 {
+pub(crate) fn read_null() -> i32 {
     i32::from(peek(0))
 }
 
-pub fn read_kernel() -> i32 {
+pub(crate) fn read_kernel() -> i32 {
     i32::from(peek(KERNEL_ADDRESS))
 }
 
-pub fn write_kernel() -> i32 {
+pub(crate) fn write_kernel() -> i32 {
     poke(KERNEL_ADDRESS, 1);
     0
 }
 
-pub fn read_non_canonical() -> i32 {
+pub(crate) fn read_non_canonical() -> i32 {
     i32::from(peek(0x8000_0000_0000_0000))
 }
 
-pub fn write_text() -> i32 {
+pub(crate) fn write_text() -> i32 {
     poke(write_text as *const () as u64, 0xc3);
     0
 }
 
-pub fn write_bootstrap() -> i32 {
+pub(crate) fn write_bootstrap() -> i32 {
     poke(capos_abi::BOOTSTRAP_ADDRESS, 0);
     0
 }
 
-pub fn execute_data() -> i32 {
+pub(crate) fn execute_data() -> i32 {
     static RETURN: [u8; 1] = [0xc3];
     jump(RETURN.as_ptr() as u64)
 }
 
-pub fn execute_stack() -> i32 {
+pub(crate) fn execute_stack() -> i32 {
     let code = [0xc3_u8; 16];
     jump(core::hint::black_box(code.as_ptr()) as u64)
 }
 
-pub fn jump_to_kernel() -> i32 {
+pub(crate) fn jump_to_kernel() -> i32 {
     jump(KERNEL_ADDRESS)
 }
 
-pub fn jump_non_canonical() -> i32 {
+pub(crate) fn jump_non_canonical() -> i32 {
     jump(0x0000_8000_0000_0000)
 }
 
-pub fn stack_overflow() -> i32 {
+pub(crate) fn stack_overflow() -> i32 {
+    #[expect(unconditional_recursion, reason = "it is to overflow the stack")]
     fn deeper(depth: u64) -> u64 {
         let frame = [depth; 64];
         core::hint::black_box(&frame);
@@ -62,7 +63,7 @@ pub fn stack_overflow() -> i32 {
 
 macro_rules! instruction_cases {
     ($($(#[$meta:meta])* $name:ident => $($line:literal),+;)*) => {
-        $($(#[$meta])* pub fn $name() -> i32 {
+        $($(#[$meta])* pub(crate) fn $name() -> i32 {
             // SAFETY: not sound, and meant to be: each sequence ends in a fault that ends this process.
             unsafe { asm!($($line),+, out("rax") _, out("rcx") _, out("rdx") _) };
             0

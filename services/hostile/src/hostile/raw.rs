@@ -13,7 +13,7 @@ use core::arch::asm;
 use core::sync::atomic::Ordering;
 
 /// Any system call number with any arguments.
-pub fn syscall(number: u64, first: u64, second: u64, third: u64) -> i64 {
+pub(crate) fn syscall(number: u64, first: u64, second: u64, third: u64) -> i64 {
     let result;
     // SAFETY: the kernel preserves every register but those named here, and what a call may do to this
     // process's memory is the point of the exercise: the process is thrown away afterwards.
@@ -32,7 +32,7 @@ pub fn syscall(number: u64, first: u64, second: u64, third: u64) -> i64 {
 }
 
 /// Ends the process at once.
-pub fn exit(status: i32) -> ! {
+pub(crate) fn exit(status: i32) -> ! {
     syscall(Syscall::ProcessExit as u64, i64::from(status) as u64, 0, 0);
     // Only reached if the kernel let a process that had ended go on.
     loop {
@@ -41,19 +41,19 @@ pub fn exit(status: i32) -> ! {
 }
 
 /// `cap_enter` with no deadline.
-pub fn cap_enter(submit: u32, wait_for: u32) -> i64 {
+pub(crate) fn cap_enter(submit: u32, wait_for: u32) -> i64 {
     syscall(Syscall::CapEnter as u64, u64::from(submit), u64::from(wait_for), NO_DEADLINE)
 }
 
 /// The main thread's ring indices.
-pub fn ring() -> &'static RingHeader {
+pub(crate) fn ring() -> &'static RingHeader {
     // SAFETY: the kernel maps the first thread's ring at this fixed address for the life of the process, and
     // all its fields are atomics.
     unsafe { &*(RING_AREA as *const RingHeader) }
 }
 
 /// Writes an entry behind the submission tail and moves the tail.
-pub fn push(entry: SubmissionEntry) {
+pub(crate) fn push(entry: SubmissionEntry) {
     let tail = ring().submission_tail.load(Ordering::Relaxed);
     let slot = (tail % SUBMISSION_ENTRIES) as usize;
     let entries = (RING_AREA as usize + SUBMISSION_OFFSET) as *mut SubmissionEntry;
@@ -64,7 +64,7 @@ pub fn push(entry: SubmissionEntry) {
 }
 
 /// The next unread completion, if there is one.
-pub fn pop() -> Option<CompletionEntry> {
+pub(crate) fn pop() -> Option<CompletionEntry> {
     let head = ring().completion_head.load(Ordering::Relaxed);
     if head == ring().completion_tail.load(Ordering::Acquire) {
         return None;
@@ -79,7 +79,7 @@ pub fn pop() -> Option<CompletionEntry> {
 }
 
 /// Submits one entry and waits for its completion. A failing `cap_enter` ends the process with its error.
-pub fn run(entry: SubmissionEntry) -> CompletionEntry {
+pub(crate) fn run(entry: SubmissionEntry) -> CompletionEntry {
     push(entry);
     let result = cap_enter(1, 1);
     if result < 0 {
@@ -89,13 +89,13 @@ pub fn run(entry: SubmissionEntry) -> CompletionEntry {
 }
 
 /// The header of the bootstrap pages.
-pub fn bootstrap() -> &'static BootstrapHeader {
+pub(crate) fn bootstrap() -> &'static BootstrapHeader {
     // SAFETY: the kernel maps the bootstrap pages read-only at this fixed address for the life of the process.
     unsafe { &*(BOOTSTRAP_ADDRESS as *const BootstrapHeader) }
 }
 
 /// The raw handle of the grant at `index`, in the order of the start.
-pub fn grant(index: u32) -> u64 {
+pub(crate) fn grant(index: u32) -> u64 {
     let header = bootstrap();
     if index >= header.grant_count {
         exit(252);
@@ -106,19 +106,19 @@ pub fn grant(index: u32) -> u64 {
 }
 
 /// Reads one byte at any address at all.
-pub fn peek(address: u64) -> u8 {
+pub(crate) fn peek(address: u64) -> u8 {
     // SAFETY: not sound, and meant to be: either the page is readable or this process ends with a fault.
     unsafe { (address as *const u8).read_volatile() }
 }
 
 /// Writes one byte at any address at all.
-pub fn poke(address: u64, value: u8) {
+pub(crate) fn poke(address: u64, value: u8) {
     // SAFETY: as for `peek`.
     unsafe { (address as *mut u8).write_volatile(value) }
 }
 
 /// Jumps to any address at all.
-pub fn jump(address: u64) -> ! {
+pub(crate) fn jump(address: u64) -> ! {
     // SAFETY: as for `peek`; control never comes back.
     unsafe { asm!("jmp {}", in(reg) address, options(noreturn)) }
 }

@@ -8,35 +8,35 @@ fn nop() -> SubmissionEntry {
     SubmissionEntry { opcode: Opcode::Nop as u8, ..Default::default() }
 }
 
-pub fn bad_syscall() -> i32 {
+pub(crate) fn bad_syscall() -> i32 {
     error_of(syscall(999, 1, 2, 3))
 }
 
-pub fn bad_syscall_huge() -> i32 {
+pub(crate) fn bad_syscall_huge() -> i32 {
     error_of(syscall(u64::MAX, u64::MAX, u64::MAX, u64::MAX))
 }
 
 /// More unread completions asked for than the queue can hold could never be satisfied.
-pub fn wait_for_too_many() -> i32 {
+pub(crate) fn wait_for_too_many() -> i32 {
     error_of(cap_enter(0, COMPLETION_ENTRIES + 1))
 }
 
 /// The submission tail is further ahead than the queue is long.
-pub fn submission_tail_ahead() -> i32 {
+pub(crate) fn submission_tail_ahead() -> i32 {
     let head = ring().submission_head.load(Ordering::Relaxed);
     ring().submission_tail.store(head.wrapping_add(SUBMISSION_ENTRIES + 1), Ordering::Release);
     error_of(cap_enter(1, 0))
 }
 
 /// The submission tail is behind the head.
-pub fn submission_tail_behind() -> i32 {
+pub(crate) fn submission_tail_behind() -> i32 {
     let head = ring().submission_head.load(Ordering::Relaxed);
     ring().submission_tail.store(head.wrapping_sub(1), Ordering::Release);
     error_of(cap_enter(1, 0))
 }
 
 /// The completion head is ahead of what the kernel has written.
-pub fn completion_head_ahead() -> i32 {
+pub(crate) fn completion_head_ahead() -> i32 {
     let tail = ring().completion_tail.load(Ordering::Relaxed);
     ring().completion_head.store(tail.wrapping_add(7), Ordering::Release);
     push(nop());
@@ -44,7 +44,7 @@ pub fn completion_head_ahead() -> i32 {
 }
 
 /// Userspace overwrites the index that only the kernel writes; the kernel must go by its own copy.
-pub fn kernel_index_overwritten() -> i32 {
+pub(crate) fn kernel_index_overwritten() -> i32 {
     ring().completion_tail.store(0xdead_beef, Ordering::Release);
     ring().submission_head.store(0xdead_beef, Ordering::Release);
     let first = cap_enter(0, 0);
@@ -53,33 +53,29 @@ pub fn kernel_index_overwritten() -> i32 {
     if first == second { 0 } else { 1 }
 }
 
-pub fn bad_opcode() -> i32 {
+pub(crate) fn bad_opcode() -> i32 {
     run(SubmissionEntry { opcode: 200, ..Default::default() }).status
 }
 
-pub fn bad_flags() -> i32 {
+pub(crate) fn bad_flags() -> i32 {
     run(SubmissionEntry { flags: 0x80, ..nop() }).status
 }
 
-pub fn reserved_field() -> i32 {
+pub(crate) fn reserved_field() -> i32 {
     run(SubmissionEntry { reserved: [0, 1, 0], ..nop() }).status
 }
 
-pub fn unknown_reply_token() -> i32 {
-    run(SubmissionEntry {
-        opcode: Opcode::Return as u8,
-        token: 0x0001_0000_0003,
-        ..Default::default()
-    })
-    .status
+pub(crate) fn unknown_reply_token() -> i32 {
+    run(SubmissionEntry { opcode: Opcode::Return as u8, token: 0x0001_0000_0003, ..Default::default() })
+        .status
 }
 
-pub fn cancel_of_nothing() -> i32 {
+pub(crate) fn cancel_of_nothing() -> i32 {
     run(SubmissionEntry { opcode: Opcode::Cancel as u8, token: 77, ..Default::default() }).status
 }
 
 /// A completion queue that is never read: the kernel must stop taking entries, not lose completions.
-pub fn completions_never_read() -> i32 {
+pub(crate) fn completions_never_read() -> i32 {
     let mut taken = 0_u32;
     loop {
         let before = ring().submission_head.load(Ordering::Acquire);
@@ -107,6 +103,6 @@ pub fn completions_never_read() -> i32 {
 }
 
 /// The number of the error that a negative result means; 0 for success.
-pub fn error_of(result: i64) -> i32 {
+pub(crate) fn error_of(result: i64) -> i32 {
     if result < 0 { i32::try_from(-result).unwrap_or(254) } else { 0 }
 }
