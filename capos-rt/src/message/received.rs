@@ -1,5 +1,6 @@
 use super::Message;
-use capnp::message::{Reader, ReaderOptions};
+use super::arena::HEADER_BYTES;
+use capnp::message::{Reader, ReaderOptions, ReaderSegments};
 use capnp::private::capability::ClientHook;
 use capnp::serialize::NoAllocBufferSegments;
 use capnp::traits::Imbue;
@@ -16,9 +17,41 @@ pub(crate) struct Received {
 
 enum Body {
     /// From another process: every pointer in it is checked.
-    Foreign(Reader<NoAllocBufferSegments<ForeignBytes>>),
+    Foreign(Reader<Segments>),
     /// Built in this process.
     Own(Message),
+}
+
+/// The segments of a message from another process.
+enum Segments {
+    /// One, of `length` bytes behind the segment table; what this runtime sends.
+    Single { message: Message, length: usize },
+    Several(NoAllocBufferSegments<ForeignBytes>),
+}
+
+impl Segments {
+    fn new(message: Message, length: usize, options: ReaderOptions) -> Result<Self> {
+        if let Some(&[0, 0, 0, 0, a, b, c, d]) = message.bytes(length).first_chunk() {
+            let segment = u32::from_le_bytes([a, b, c, d]) as usize * 8;
+            if segment <= length - HEADER_BYTES {
+                return Ok(Self::Single { message, length: segment });
+            }
+        }
+        NoAllocBufferSegments::from_buffer(ForeignBytes { message, length }, options).map(Self::Several)
+    }
+}
+
+impl ReaderSegments for Segments {
+    #[inline]
+    fn get_segment(&self, index: u32) -> Option<&[u8]> {
+        match self {
+            Self::Single { message, length } if index == 0 => {
+                message.bytes(HEADER_BYTES + length).get(HEADER_BYTES..)
+            }
+            Self::Single { .. } => None,
+            Self::Several(segments) => segments.get_segment(index),
+        }
+    }
 }
 
 /// The first `length` bytes of a message.
@@ -40,8 +73,7 @@ impl Received {
     /// If its segment table is malformed.
     pub(crate) fn foreign(message: Message, length: u32, capabilities: CapTable) -> Result<Self> {
         let options = ReaderOptions::new();
-        let bytes = ForeignBytes { message, length: length as usize };
-        let segments = NoAllocBufferSegments::from_buffer(bytes, options)?;
+        let segments = Segments::new(message, length as usize, options)?;
         Ok(Self { body: Body::Foreign(Reader::new(segments, options)), capabilities })
     }
 

@@ -1,9 +1,15 @@
-//! The heap: dlmalloc for small blocks, whole reservations for large ones.
+//! The heap: dlmalloc, a cache per thread in front of it for the smallest blocks, and whole reservations for
+//! large ones.
+
+mod area;
+mod cache;
+
+pub(super) use cache::flush;
 
 use super::memory::{self, Access, whole_pages};
+use area::Area;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use dlmalloc::Dlmalloc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +20,6 @@ static HEAP: Heap = Heap(Mutex::new(Dlmalloc::new_with_allocator(Area)));
 const LARGE_BYTES: usize = 128 * 1024;
 /// Reservations up to this size are rounded up generously, so that blocks grow in place.
 const SLACK_LIMIT: usize = 1 << 30;
-/// Address space for small blocks.
-const AREA_BYTES: usize = 64 << 30;
 /// A block that shrinks gives back its tail when that is at least so long.
 const TRIM_BYTES: usize = 64 * 1024;
 
@@ -24,6 +28,31 @@ struct Heap(Mutex<Dlmalloc<Area>>);
 impl Heap {
     fn small(&self) -> MutexGuard<'_, Dlmalloc<Area>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Safety
+    /// As `alloc`, for a layout that has no class.
+    unsafe fn alloc_uncached(&self, layout: Layout) -> *mut u8 {
+        if is_large(layout.size(), layout.align()) {
+            return match memory::reserve(reservation(layout.size()), Access::ReadWrite) {
+                Ok(address) => ptr::with_exposed_provenance_mut(address),
+                Err(_) => ptr::null_mut(),
+            };
+        }
+        // SAFETY: the layout is the caller's.
+        unsafe { self.small().malloc(layout.size(), layout.align()) }
+    }
+
+    /// # Safety
+    /// As `dealloc`, for a layout that has no class.
+    unsafe fn dealloc_uncached(&self, block: *mut u8, layout: Layout) {
+        if is_large(layout.size(), layout.align()) {
+            // Failing leaves the pages mapped, which is all that can be done here.
+            let _ = memory::unmap(block as usize, reservation(layout.size()));
+            return;
+        }
+        // SAFETY: the block came from `alloc` with this layout.
+        unsafe { self.small().free(block, layout.size(), layout.align()) }
     }
 }
 
@@ -44,40 +73,60 @@ fn reservation(size: usize) -> usize {
 // SAFETY: small blocks are dlmalloc's, behind a lock; a large block is its own reservation, found again by its
 // size alone. No method unwinds.
 unsafe impl GlobalAlloc for Heap {
+    #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_large(layout.size(), layout.align()) {
-            return match memory::reserve(reservation(layout.size()), Access::ReadWrite) {
-                Ok(address) => ptr::with_exposed_provenance_mut(address),
-                Err(_) => ptr::null_mut(),
+        if let Some(class) = cache::class(layout.size(), layout.align()) {
+            return match cache::take(class) {
+                Some(block) => block.as_ptr(),
+                // SAFETY: a class's size is not zero, and its blocks are aligned as any of dlmalloc's.
+                None => unsafe { self.small().malloc(cache::class_bytes(class), cache::ALIGN) },
             };
         }
         // SAFETY: the layout is the caller's.
-        unsafe { self.small().malloc(layout.size(), layout.align()) }
+        unsafe { self.alloc_uncached(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if is_large(layout.size(), layout.align()) {
             // SAFETY: as `alloc`; fresh pages read as zero.
-            return unsafe { self.alloc(layout) };
+            return unsafe { self.alloc_uncached(layout) };
+        }
+        if cache::class(layout.size(), layout.align()).is_some() {
+            // SAFETY: as `alloc`; the block is at least as long as the layout.
+            return unsafe {
+                let block = self.alloc(layout);
+                if !block.is_null() {
+                    block.write_bytes(0, layout.size());
+                }
+                block
+            };
         }
         // SAFETY: the layout is the caller's.
         unsafe { self.small().calloc(layout.size(), layout.align()) }
     }
 
+    #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if is_large(layout.size(), layout.align()) {
-            // Failing leaves the pages mapped, which is all that can be done here.
-            let _ = memory::unmap(block as usize, reservation(layout.size()));
+        if let Some(class) = cache::class(layout.size(), layout.align()) {
+            // SAFETY: the block is of this class, and the caller's no more.
+            if !unsafe { cache::put(class, block) } {
+                // SAFETY: it came from dlmalloc with the class's size.
+                unsafe { self.small().free(block, cache::class_bytes(class), cache::ALIGN) };
+            }
             return;
         }
         // SAFETY: the block came from `alloc` with this layout.
-        unsafe { self.small().free(block, layout.size(), layout.align()) }
+        unsafe { self.dealloc_uncached(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let (old_size, align) = (layout.size(), layout.align());
         let (was_large, will_be_large) = (is_large(old_size, align), is_large(new_size, align));
-        if !was_large && !will_be_large {
+        let (old_class, new_class) = (cache::class(old_size, align), cache::class(new_size, align));
+        if old_class.is_some() && old_class == new_class {
+            return block;
+        }
+        if old_class.is_none() && new_class.is_none() && !was_large && !will_be_large {
             // SAFETY: the block came from `alloc` with this layout.
             return unsafe { self.small().realloc(block, old_size, align, new_size) };
         }
@@ -97,60 +146,6 @@ unsafe impl GlobalAlloc for Heap {
             }
             moved
         }
-    }
-}
-
-/// Address space from which dlmalloc's segments are cut, one after the other, so that they merge.
-struct Area;
-
-static AREA_NEXT: AtomicUsize = AtomicUsize::new(0);
-static AREA_END: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every range handed out is fresh or was given back before. Only called with the heap's lock held.
-unsafe impl dlmalloc::Allocator for Area {
-    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        if AREA_END.load(Ordering::Relaxed) == 0 {
-            let Ok(start) = memory::reserve(AREA_BYTES, Access::ReadWrite) else {
-                return (ptr::null_mut(), 0, 0);
-            };
-            AREA_NEXT.store(start, Ordering::Relaxed);
-            AREA_END.store(start + AREA_BYTES, Ordering::Relaxed);
-        }
-        let start = AREA_NEXT.load(Ordering::Relaxed);
-        if size > AREA_END.load(Ordering::Relaxed) - start {
-            return (ptr::null_mut(), 0, 0);
-        }
-        AREA_NEXT.store(start + size, Ordering::Relaxed);
-        (ptr::with_exposed_provenance_mut(start), size, 0)
-    }
-
-    fn remap(&self, _ptr: *mut u8, _old: usize, _new: usize, _can_move: bool) -> *mut u8 {
-        ptr::null_mut()
-    }
-
-    fn free_part(&self, ptr: *mut u8, old_size: usize, new_size: usize) -> bool {
-        let (start, end) = (ptr as usize + new_size, ptr as usize + old_size);
-        if end != AREA_NEXT.load(Ordering::Relaxed) || memory::discard(start, end - start).is_err() {
-            return false;
-        }
-        AREA_NEXT.store(start, Ordering::Relaxed);
-        true
-    }
-
-    fn free(&self, ptr: *mut u8, size: usize) -> bool {
-        self.free_part(ptr, size, 0)
-    }
-
-    fn can_release_part(&self, _flags: u32) -> bool {
-        true
-    }
-
-    fn allocates_zeros(&self) -> bool {
-        true
-    }
-
-    fn page_size(&self) -> usize {
-        capos_abi::PAGE_SIZE as usize
     }
 }
 

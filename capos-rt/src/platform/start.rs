@@ -76,6 +76,7 @@ unsafe extern "C" fn start(ring: NonNull<u8>, header: *const BootstrapHeader) ->
 unsafe extern "C" fn main(argc: isize, argv: *const *const c_char) -> c_int {
     let local = local::current();
     super::entropy::started();
+    super::heap::flush();
     let thread_pointer: u64;
     // SAFETY: the word at FS:0 is the thread pointer itself; nothing of the program has run on this thread, so
     // nothing refers to its thread-local data but the runtime, which is entered again.

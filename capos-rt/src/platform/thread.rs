@@ -147,6 +147,7 @@ unsafe extern "C" fn run(ring: NonNull<u8>, thread: &'static Thread) -> ! {
     local::enter(unsafe { &*(&raw const local) });
     (thread.function)(thread.argument);
     drop(local);
+    super::heap::flush();
     arch::thread_exit(&thread.running)
 }
 
