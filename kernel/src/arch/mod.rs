@@ -36,5 +36,4 @@ pub fn init() {
     cpu::init();
     percpu::init_boot_cpu();
     apic::init();
-    serial::init_console();
 }

@@ -11,7 +11,6 @@ const INTERRUPT_ENABLE: u16 = 1;
 const FIFO_CONTROL: u16 = 2;
 const LINE_CONTROL: u16 = 3;
 const MODEM_CONTROL: u16 = 4;
-const INTERRUPT_IDENTIFICATION: u16 = 2;
 const LINE_STATUS: u16 = 5;
 
 /// Line status: a received byte is there.
@@ -75,21 +74,27 @@ pub enum Input {
     Nothing,
 }
 
-/// Turns the console's interrupts for input on.
-pub fn init_console() {
-    console_set_interrupts(false);
+/// What the console interrupts for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interests {
+    /// Received bytes and breaks.
+    pub input: bool,
+    /// Room for output.
+    pub output_space: bool,
 }
 
-/// Whether an interrupt comes when the console takes output again; those for input always come.
-pub fn console_set_interrupts(output_space: bool) {
-    let enabled = if output_space { RECEIVE_INTERRUPTS | TRANSMIT_INTERRUPT } else { RECEIVE_INTERRUPTS };
-    write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, enabled);
+/// Sets what the console interrupts for. The line goes down and, if one of these is the case already, up again: the
+/// interrupt controller sees only edges, so an interrupt that is handled but whose cause has come back would
+/// otherwise be the last.
+pub fn console_set_interrupts(interests: Interests) {
+    let input = if interests.input { RECEIVE_INTERRUPTS } else { 0 };
+    let output = if interests.output_space { TRANSMIT_INTERRUPT } else { 0 };
+    write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, 0);
+    write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, input | output);
 }
 
 /// Whether the console takes bytes now.
 pub fn console_can_write() -> bool {
-    // Reading this register also acknowledges the transmitter's interrupt.
-    read_u8(CONSOLE_BASE + INTERRUPT_IDENTIFICATION);
     read_u8(CONSOLE_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
 }
 

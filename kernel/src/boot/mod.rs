@@ -19,10 +19,12 @@ pub fn run(info: &BootInfo) -> ! {
     let (free, total) = mm::frames::counts();
     klog!("capOS {}: {} of {} MiB free", env!("CARGO_PKG_VERSION"), free >> 8, total >> 8);
     crate::kernel::setup(|kernel| {
+        kernel.console.set_interrupts();
         kernel.init_clock();
         kernel.init_ipc();
         kernel.init_services();
         init_process::start(kernel, info.module());
+        kernel.first_user_tsc = arch::time::read_tsc();
     });
     arch::run()
 }

@@ -1,6 +1,6 @@
 //! The guest's console on the first serial port: bytes in and out, driven by interrupts.
 
-use crate::arch::serial;
+use crate::arch::serial::{self, Interests};
 
 /// Ends the input, as on a terminal (Ctrl-D). A break does too.
 const END_OF_INPUT: u8 = 0x04;
@@ -35,7 +35,14 @@ pub struct Events {
 impl Console {
     /// Nothing read, nothing written.
     pub(crate) const fn new() -> Self {
-        Self { input: [0; INPUT_BYTES], read_at: 0, written_at: 0, quoted: false, ended: false, wants_output_space: false }
+        Self {
+            input: [0; INPUT_BYTES],
+            read_at: 0,
+            written_at: 0,
+            quoted: false,
+            ended: false,
+            wants_output_space: false,
+        }
     }
 
     /// Gives the device as many bytes as it takes now and returns how many those were. If not all, an interrupt
@@ -45,7 +52,7 @@ impl Console {
         let wants = taken < bytes.len();
         if wants != self.wants_output_space {
             self.wants_output_space = wants;
-            serial::console_set_interrupts(wants);
+            self.set_interrupts();
         }
         taken
     }
@@ -64,8 +71,16 @@ impl Console {
         if count > 0 {
             // The device may hold bytes that there was no room for.
             self.take_input();
+            self.set_interrupts();
         }
         count
+    }
+
+    /// Makes the device interrupt for what can be dealt with now.
+    pub(crate) fn set_interrupts(&self) {
+        let has_room = self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES;
+        let interests = Interests { input: has_room && !self.ended, output_space: self.wants_output_space };
+        serial::console_set_interrupts(interests);
     }
 
     /// Whether all input has been read and no more will come.
@@ -95,12 +110,11 @@ impl Console {
     pub(crate) fn interrupt(&mut self) -> Events {
         let (had, had_ended) = (self.written_at, self.ended);
         self.take_input();
-        // Without room the device keeps its bytes and must not interrupt for them until somebody reads.
         let output_space = self.wants_output_space && serial::console_can_write();
         if output_space {
             self.wants_output_space = false;
-            serial::console_set_interrupts(false);
         }
+        self.set_interrupts();
         Events { input: self.written_at != had || self.ended != had_ended, output_space }
     }
 }

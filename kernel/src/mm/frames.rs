@@ -10,7 +10,7 @@ use x86_64::PhysAddr;
 pub const FRAME_BYTES: usize = 4096;
 /// Frames that only the kernel itself may take, so that its own bookkeeping never fails because a process
 /// took the last frame.
-const KERNEL_RESERVE: u64 = 64;
+pub(super) const KERNEL_RESERVE: u64 = 64;
 
 static FRAMES: Lock<Option<FrameAllocator>> = Lock::new(None);
 /// Frames that the kernel took for itself.
@@ -131,6 +131,11 @@ fn take(frames: &mut FrameAllocator) -> Option<Frame> {
 pub fn release(frame: Frame) {
     let released = with(|frames| frames.release(frame.0.into()));
     assert!(released, "frame {frame:?} was given back twice");
+}
+
+/// Whether only the kernel's reserve is left: nothing new should be begun.
+pub fn is_low() -> bool {
+    with(|frames| frames.free() <= KERNEL_RESERVE)
 }
 
 /// Free frames and all frames.

@@ -15,6 +15,9 @@ const GROWTH_BASE: u64 = kernel_space::HEAP_BASE;
 /// Grows by at least this many bytes.
 const GROWTH_STEP: usize = 64 * 1024;
 
+/// Up to this size a block is a single record.
+const SMALL_BYTES: usize = 2048;
+
 struct Heap {
     pool: Tlsf<'static, u32, u32, 24, 16>,
     grown_to: u64,
@@ -47,6 +50,11 @@ impl Heap {
         // Twice the request covers alignment and the allocator's own headers and rounding.
         let wanted = layout.size().checked_mul(2)?.checked_add(layout.align())?;
         let bytes = wanted.max(GROWTH_STEP).checked_next_multiple_of(frames::FRAME_BYTES)?;
+        // Large blocks are tables, whose growth may fail: they leave what small ones, which may not, need.
+        let frames_needed = (bytes / frames::FRAME_BYTES) as u64;
+        if layout.size() > SMALL_BYTES && frames::counts().0 < frames_needed + frames::KERNEL_RESERVE {
+            return None;
+        }
         let start = self.grown_to;
         let wanted_end = start.checked_add(bytes as u64)?;
         while self.grown_to < wanted_end {

@@ -3,7 +3,7 @@
 use super::{ExitCause, LoadError, Process, ProcessId, load};
 use crate::{
     kernel::Kernel,
-    mm::{AddressSpace, ObjectId},
+    mm::{self, AddressSpace, ObjectId},
     thread::NewThread,
 };
 use alloc::{string::String, vec::Vec};
@@ -82,6 +82,9 @@ impl Kernel {
     /// # Errors
     /// See [`StartError`].
     pub fn create_process(&mut self, new: &NewProcess<'_>) -> Result<(ProcessId, u64), StartError> {
+        if mm::frames::is_low() {
+            return Err(StartError::OutOfMemory);
+        }
         let mut space = AddressSpace::new(new.limits.frames).ok_or(StartError::OutOfMemory)?;
         let image = load::Image { object: new.image, offset: new.image_offset, length: new.image_length };
         let executable_ceiling =

@@ -5,7 +5,7 @@ use crate::{
     arch::ThreadState,
     ipc::RingPosition,
     kernel::Kernel,
-    mm::{RING_FRAMES, Ring, frames::Frame},
+    mm::{self, RING_FRAMES, Ring, frames::Frame},
     process::{ExitCause, ProcessId},
 };
 use alloc::boxed::Box;
@@ -58,6 +58,9 @@ impl Kernel {
             || new.priority > process.priority_limit
         {
             return Err(SpawnThreadError::InvalidArgument);
+        }
+        if mm::frames::is_low() {
+            return Err(SpawnThreadError::BudgetExceeded);
         }
         let slot = process.free_thread_slot().ok_or(SpawnThreadError::BudgetExceeded)?;
         let ring_address = RING_AREA + u64::from(slot) * RING_STRIDE;
