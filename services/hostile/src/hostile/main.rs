@@ -1,6 +1,8 @@
 //! One misdeed per start: the first argument names it. The exit status is the number of the error that the kernel
 //! answered with, or 0; a misdeed that must end in a fault does not get to exit.
 
+use capos_rt as _;
+
 mod calls;
 mod fuzz;
 mod handles;
