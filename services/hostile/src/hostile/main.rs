@@ -13,6 +13,9 @@ mod processor;
 mod raw;
 mod ring_entries;
 
+// Brings the start-up code and what `std` stands on.
+use capos_rt as _;
+
 /// Exit status for a name that is not in the table below.
 const UNKNOWN_CASE: i32 = 250;
 
