@@ -20,14 +20,14 @@ static TIME_PAGE: AtomicPtr<TimePage> = AtomicPtr::new(ptr::null_mut());
 fn granted(name: &str, interface: u64) -> Result<Handle, ErrorCode> {
     match bootstrap::get().and_then(|bootstrap| bootstrap.find(name)) {
         Some((handle, found)) if found == interface => Ok(handle),
-        _ => Err(ErrorCode::Unimplemented),
+        _ => Err(ErrorCode::MissingRights),
     }
 }
 
 /// Nanoseconds since the kernel started.
 ///
 /// # Errors
-/// [`ErrorCode::Unimplemented`] without the grant "timer".
+/// [`ErrorCode::MissingRights`] without the grant "timer".
 pub(crate) fn monotonic_ns() -> Result<u64, ErrorCode> {
     let page = TIME_PAGE.load(Ordering::Acquire);
     if page.is_null() {

@@ -21,7 +21,8 @@ pub(super) fn started() {
     STARTED.store(true, Ordering::Relaxed);
 }
 
-/// Fills `target`. Without the grant: `ENOSYS`, at which `std` panics (`HashMap::new` needs keys).
+/// Fills `target`. Without the grant: `EPERM`, which is the one error that `std` names when it panics (`HashMap::new`
+/// needs keys).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_read_entropy(target: *mut u8, length: usize, flags: u32) -> isize {
     if flags != 0 {
@@ -36,7 +37,7 @@ unsafe extern "C" fn sys_read_entropy(target: *mut u8, length: usize, flags: u32
     }
     let source = bootstrap::get().and_then(|bootstrap| bootstrap.find("entropy"));
     let Some((source, entropy_source::Client::TYPE_ID)) = source else {
-        return fail(errno::ENOSYS) as isize;
+        return fail(errno::EPERM) as isize;
     };
     for part in target.chunks_mut(FILL_BYTES) {
         let mut buffer = SyncBuffer::<8, { FILL_BYTES / 8 + 8 }>::new();

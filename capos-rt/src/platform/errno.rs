@@ -15,7 +15,7 @@ pub(super) fn fail(errno: i32) -> i32 {
 /// The errno nearest to a kernel error.
 pub(super) fn from_code(code: ErrorCode) -> i32 {
     match code {
-        ErrorCode::BadCapability | ErrorCode::MissingRights | ErrorCode::Revoked => errno::EACCES,
+        ErrorCode::BadCapability | ErrorCode::MissingRights | ErrorCode::Revoked => errno::EPERM,
         ErrorCode::Disconnected => errno::EPIPE,
         ErrorCode::TimedOut => errno::ETIMEDOUT,
         ErrorCode::BadAddress => errno::EFAULT,

@@ -24,7 +24,7 @@ fn deadline(timeout: *const timespec, flags: u32) -> Result<u64, i32> {
     if flags & FUTEX_RELATIVE_TIMEOUT == 0 {
         return Ok(time);
     }
-    let now = monotonic_ns().map_err(|_| errno::ENOSYS)?;
+    let now = monotonic_ns().map_err(|_| errno::EPERM)?;
     Ok(now.saturating_add(time))
 }
 
