@@ -58,11 +58,8 @@ impl Kernel {
         let (start, length) = thread.fault_stack;
         let on_fault_stack = stack > start && stack - start <= length;
         // A fault within the handler nests below it on the same stack.
-        let top = if length > 0 && !on_fault_stack {
-            start + length
-        } else {
-            stack.saturating_sub(RED_ZONE_BYTES)
-        };
+        let top =
+            if length > 0 && !on_fault_stack { start + length } else { stack.saturating_sub(RED_ZONE_BYTES) };
         let frame_address = top.saturating_sub(FRAME_BYTES) & !0xf;
         if length > 0 && frame_address < start {
             return false;

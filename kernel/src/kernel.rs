@@ -1,8 +1,8 @@
 //! Everything the kernel knows, behind one lock.
 
 use crate::{
-    clock::Clock,
     arch::{self, Lock},
+    clock::Clock,
     device::console::Console,
     ipc::IpcPlace,
     mm::MemoryObjects,

@@ -106,7 +106,7 @@ impl<T> Arena<T> {
     ///
     /// # Errors
     /// When memory or the limit do not allow it.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
         let index = self.first_free;
         if let Some(slot) = self.slots.get_mut(index as usize) {
@@ -168,6 +168,13 @@ impl<T> Arena<T> {
     #[inline]
     pub fn at_mut(&mut self, index: u32) -> Option<&mut T> {
         self.slots.get_mut(index as usize)?.value.as_mut()
+    }
+
+    /// The record at a place and its id.
+    #[inline]
+    pub(crate) fn entry_at(&self, index: u32) -> Option<(Id<T>, &T)> {
+        let slot = self.slots.get(index as usize)?;
+        Some((Id::new(index, slot.generation), slot.value.as_ref()?))
     }
 
     /// The records at two different places.

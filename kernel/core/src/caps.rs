@@ -81,9 +81,12 @@ pub struct Node {
     first_child: u32,
     next_sibling: u32,
     previous_sibling: u32,
-    /// The first of the operations under way through this capability.
-    pub(crate) first_operation: u32,
+    /// It has changed tables, so operations under way through it may be any thread's.
+    moved: bool,
 }
+
+/// Names a capability by its place in the tree.
+pub(crate) type NodeId = Id<Node>;
 
 /// What ended with a capability.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -280,12 +283,14 @@ impl CapSpace {
         self.objects.get(object).is_some_and(|object| object.receivers > 0)
     }
 
-    pub(crate) fn node(&self, index: u32) -> Option<&Node> {
+    fn node(&self, index: u32) -> Option<&Node> {
         self.nodes.at(index)
     }
 
-    pub(crate) fn node_mut(&mut self, index: u32) -> Option<&mut Node> {
-        self.nodes.at_mut(index)
+    /// The capability that a handle names, with the id of its node.
+    #[inline]
+    pub(crate) fn lookup_id(&self, process: u32, handle: Handle) -> Result<(NodeId, &Node), ErrorCode> {
+        self.nodes.entry_at(self.node_index(process, handle)?).ok_or(ErrorCode::BadCapability)
     }
 }
 
@@ -304,7 +309,7 @@ impl Node {
             first_child: NONE,
             next_sibling: NONE,
             previous_sibling: NONE,
-            first_operation: NONE,
+            moved: false,
         }
     }
 

@@ -10,7 +10,7 @@
 use crate::{
     NONE,
     arena::{Arena, Id},
-    caps::{CapSpace, ObjectId, ObjectKind},
+    caps::{CapSpace, NodeId, ObjectId, ObjectKind},
     ring::{Incoming, Outgoing},
     timers::{TimerId, Timers},
 };
@@ -86,15 +86,13 @@ pub struct Operation {
     method: u16,
     badge: u64,
     send: Outgoing,
-    /// The capability it was made with, until that is released.
-    node: u32,
+    /// The capability it was made with, which may be gone.
+    node: NodeId,
     timer: Option<TimerId<Alarm>>,
     /// In the list that `state` says.
     place: Links,
     /// Among the operations of its thread.
     by_thread: Links,
-    /// Among those made with its capability.
-    by_node: Links,
 }
 
 /// Names an operation.
@@ -265,10 +263,22 @@ const fn unpack<T>(packed: u64) -> Id<T> {
 }
 
 /// A completion of `caller`'s operation with nothing but a status.
+#[inline(always)]
 fn completion(caller: &Caller, code: Option<ErrorCode>) -> CompletionEntry {
     CompletionEntry {
         user_data: caller.user_data,
-        status: code.map_or(0, |code| code as i32),
-        ..CompletionEntry::default()
+        status: match code {
+            None => 0,
+            Some(code) => code as i32,
+        },
+        flags: 0,
+        kind: 0,
+        length: 0,
+        cap_count: 0,
+        token: 0,
+        badge: 0,
+        interface: 0,
+        method: 0,
+        reserved: [0; 7],
     }
 }

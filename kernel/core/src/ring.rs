@@ -109,7 +109,7 @@ const fn in_user_space(address: u64, length: u64) -> bool {
     length == 0 || (address < USER_END && length <= USER_END - address)
 }
 
-#[inline]
+#[inline(always)]
 fn outgoing(entry: &SubmissionEntry) -> Result<Outgoing, ErrorCode> {
     if entry.send_length > MAX_MESSAGE_BYTES {
         return Err(ErrorCode::MessageTooLarge);
@@ -130,7 +130,7 @@ fn outgoing(entry: &SubmissionEntry) -> Result<Outgoing, ErrorCode> {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn incoming(entry: &SubmissionEntry) -> Result<Incoming, ErrorCode> {
     // More room than a message can need is cut to what it can need, so that the sums below stay small.
     let length = entry.recv_length.min(MAX_MESSAGE_BYTES);
@@ -200,7 +200,7 @@ impl Fields {
 ///
 /// # Errors
 /// `InvalidOpcode`, `InvalidArgument`, `MessageTooLarge`, `BadCapabilityList` or `BadAddress`.
-#[inline]
+#[inline(always)]
 pub fn parse(entry: &SubmissionEntry) -> Result<(Operation, SubmissionFlags), ErrorCode> {
     let opcode = Opcode::from_raw(entry.opcode).ok_or(ErrorCode::InvalidOpcode)?;
     let flags = SubmissionFlags::from_bits(entry.flags).ok_or(ErrorCode::InvalidArgument)?;

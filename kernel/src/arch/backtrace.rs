@@ -13,7 +13,8 @@ pub fn log(frame: u64) {
             break;
         }
         // SAFETY: both words lie within a kernel stack of the image, which is always mapped.
-        let [next, return_address] = unsafe { *core::ptr::with_exposed_provenance::<[u64; 2]>(frame as usize) };
+        let [next, return_address] =
+            unsafe { *core::ptr::with_exposed_provenance::<[u64; 2]>(frame as usize) };
         if return_address == 0 {
             break;
         }

@@ -60,7 +60,10 @@ pub(super) fn init() {
     // (SMAP, SMEP) and writes no read-only page (WP).
     unsafe {
         Cr0::write(
-            (Cr0::read() | Cr0Flags::WRITE_PROTECT | Cr0Flags::NUMERIC_ERROR | Cr0Flags::MONITOR_COPROCESSOR
+            (Cr0::read()
+                | Cr0Flags::WRITE_PROTECT
+                | Cr0Flags::NUMERIC_ERROR
+                | Cr0Flags::MONITOR_COPROCESSOR
                 | Cr0Flags::ALIGNMENT_MASK)
                 - Cr0Flags::EMULATE_COPROCESSOR
                 - Cr0Flags::TASK_SWITCHED,

@@ -34,8 +34,7 @@ pub(super) const STACK: usize = offset_of!(PerCpu, stack_top);
 pub(super) const SCRATCH: usize = offset_of!(PerCpu, scratch);
 pub(super) const CONTEXT: usize = offset_of!(PerCpu, context);
 const SPARE: usize = offset_of!(PerCpu, spare_address);
-const PRIVILEGE_STACK: usize =
-    offset_of!(PerCpu, tss) + offset_of!(TaskStateSegment, privilege_stack_table);
+const PRIVILEGE_STACK: usize = offset_of!(PerCpu, tss) + offset_of!(TaskStateSegment, privilege_stack_table);
 
 const FATAL_STACK_BYTES: usize = 16 * 1024;
 
@@ -94,7 +93,9 @@ pub fn install(thread: &mut ThreadState) {
 pub fn install_none() {
     let spare: u64;
     // SAFETY: GS leads to this CPU's PerCpu, which nothing moves.
-    unsafe { asm!("mov {}, gs:[{spare}]", out(reg) spare, spare = const SPARE, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("mov {}, gs:[{spare}]", out(reg) spare, spare = const SPARE, options(nostack, preserves_flags))
+    };
     set_context(spare);
 }
 

@@ -25,7 +25,8 @@ const CAPABILITY_SLOTS: u32 = 4096;
 /// said plainly.
 pub(super) fn start(kernel: &mut Kernel, module: Option<MemoryRegion>) {
     let module = module.expect("the boot loader passed no boot package (QEMU: -initrd FILE)");
-    let (offset, length) = find_image(module).unwrap_or_else(|error| panic!("the boot package is damaged: {error}"));
+    let (offset, length) =
+        find_image(module).unwrap_or_else(|error| panic!("the boot package is damaged: {error}"));
     let (first, pages) = mm::module_frames(module);
     let package = kernel.objects.wrap(first, pages).expect("memory for the boot package's object");
     let new = NewProcess {
@@ -36,8 +37,9 @@ pub(super) fn start(kernel: &mut Kernel, module: Option<MemoryRegion>) {
         limits: LIMITS,
         executable: true,
     };
-    let (id, entry) =
-        kernel.create_process(&new).unwrap_or_else(|error| panic!("the first process does not load: {error:?}"));
+    let (id, entry) = kernel
+        .create_process(&new)
+        .unwrap_or_else(|error| panic!("the first process does not load: {error:?}"));
     kernel.init = Some(id);
     let own = open_process(kernel, id, new.executable, CAPABILITY_SLOTS)
         .unwrap_or_else(|_| panic!("no memory for the first process's capabilities"));
@@ -67,7 +69,11 @@ fn find_image(module: MemoryRegion) -> capnp::Result<(u64, u64)> {
 }
 
 /// Gives the first process what [`GRANTS`] names, in its order.
-fn give_capabilities(kernel: &mut Kernel, id: ProcessId, package: ObjectId) -> Result<Vec<Handle>, ErrorCode> {
+fn give_capabilities(
+    kernel: &mut Kernel,
+    id: ProcessId,
+    package: ObjectId,
+) -> Result<Vec<Handle>, ErrorCode> {
     let mut handles = Vec::new();
     let caps = &mut kernel.ipc().caps;
     for grant in &GRANTS {

@@ -5,8 +5,12 @@ use capnp::{message::Builder, serialize, traits::HasTypeId};
 use capos_abi::Rights;
 use capos_kernel_core::caps::ObjectKind;
 use capos_schema::{
-    console_capnp::console, diagnostics_capnp::diagnostics, entropy_capnp::entropy_source,
-    launch_capnp::launch_parameters, memory_capnp::memory_object, power_capnp::power,
+    console_capnp::console,
+    diagnostics_capnp::diagnostics,
+    entropy_capnp::entropy_source,
+    launch_capnp::launch_parameters,
+    memory_capnp::memory_object,
+    power_capnp::power,
     process_capnp::process_spawner,
     timer_capnp::{timer, wall_clock},
 };
@@ -40,7 +44,12 @@ pub(super) const GRANTS: [Grant; 9] = [
     grant::<timer::Client>("timer", ObjectKind::Timer, USE, 0),
     grant::<wall_clock::Client>("wall-clock", ObjectKind::WallClock, LOOK, 0),
     grant::<entropy_source::Client>("entropy", ObjectKind::EntropySource, USE, 0),
-    grant::<process_spawner::Client>("process-spawner", ObjectKind::ProcessSpawner, USE.union(Rights::EXECUTE), 0),
+    grant::<process_spawner::Client>(
+        "process-spawner",
+        ObjectKind::ProcessSpawner,
+        USE.union(Rights::EXECUTE),
+        0,
+    ),
     grant::<power::Client>("power", ObjectKind::Power, USE, 0),
     grant::<memory_object::Client>("boot-package", ObjectKind::MemoryObject, LOOK.union(Rights::EXECUTE), 0),
     grant::<diagnostics::Client>("diagnostics", ObjectKind::Diagnostics, USE, 0),

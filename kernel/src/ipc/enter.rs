@@ -7,7 +7,7 @@ use crate::{
     syscall::failure,
     thread::{ThreadId, Wait},
 };
-use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE};
+use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE, SubmissionEntry};
 use capos_kernel_core::{
     ipc::Submitted,
     ring::{unread_completions, waiting_submissions},
@@ -29,11 +29,17 @@ impl Kernel {
     /// Takes up to `submit` entries, as long as the completion queue is sure to have room for what they will
     /// complete. Returns how many completions are unread.
     #[inline]
-    fn take_submissions(&mut self, id: ThreadId, submit: u64, wait_for: u64) -> Result<Option<u32>, ErrorCode> {
+    fn take_submissions(
+        &mut self,
+        id: ThreadId,
+        submit: u64,
+        wait_for: u64,
+    ) -> Result<Option<u32>, ErrorCode> {
         if submit > u64::from(u32::MAX) || wait_for > u64::from(COMPLETION_ENTRIES) {
             return Err(ErrorCode::InvalidArgument);
         }
         let mut left = submit;
+        let mut entry = SubmissionEntry::default();
         loop {
             let Some(thread) = self.threads.get_mut(id) else { return Ok(None) };
             let ring = thread.ring;
@@ -51,7 +57,7 @@ impl Kernel {
             if let Some(thread) = self.threads.get_mut(id) {
                 thread.ring_position.submission_head = head.wrapping_add(1);
             }
-            let entry = ring.submission(head);
+            ring.submission(head, &mut entry);
             ring.set_submission_head(head.wrapping_add(1));
             let submitted = self.with_ipc(|ipc, kernel| ipc.submit(kernel, id.index(), &entry));
             if let Submitted::Object(call) = submitted {

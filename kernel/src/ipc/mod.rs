@@ -5,11 +5,7 @@ mod machine;
 
 use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId};
 use alloc::boxed::Box;
-use capos_kernel_core::{
-    arena::Id,
-    ipc::Ipc,
-    ring::unread_completions,
-};
+use capos_kernel_core::{arena::Id, ipc::Ipc, ring::unread_completions};
 
 /// Where the state of all calls lives. While it decides, it is out of its place, and whatever it calls
 /// in the kernel must do without it.
@@ -48,6 +44,7 @@ impl Kernel {
     }
 
     /// The state of calls, to look at.
+    #[inline]
     pub fn ipc(&mut self) -> &mut Ipc {
         self.ipc.0.as_mut().expect("calls are decided one at a time, after init_ipc")
     }

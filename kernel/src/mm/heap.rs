@@ -67,7 +67,8 @@ impl Heap {
         }
         let grown = usize::try_from(self.grown_to - start).ok()?;
         self.bytes += grown;
-        let pointer = NonNull::new(core::ptr::with_exposed_provenance_mut::<u8>(usize::try_from(start).ok()?))?;
+        let pointer =
+            NonNull::new(core::ptr::with_exposed_provenance_mut::<u8>(usize::try_from(start).ok()?))?;
         let block = NonNull::slice_from_raw_parts(pointer, grown);
         // SAFETY: these pages were mapped just now for the heap alone; later ones follow the earlier ones.
         unsafe {

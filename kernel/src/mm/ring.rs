@@ -13,7 +13,8 @@ use core::sync::atomic::Ordering;
 
 /// Frames of a ring.
 pub const RING_FRAMES: usize = RING_BYTES / FRAME_BYTES;
-const _: () = assert!(RING_FRAMES == 3 && SUBMISSION_OFFSET == FRAME_BYTES && COMPLETION_OFFSET == 2 * FRAME_BYTES);
+const _: () =
+    assert!(RING_FRAMES == 3 && SUBMISSION_OFFSET == FRAME_BYTES && COMPLETION_OFFSET == 2 * FRAME_BYTES);
 
 /// The frames of one ring. They belong to the address space of the ring's process and live as long as the thread.
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +58,18 @@ impl Ring {
         self.header().completion_tail.store(tail, Ordering::Release);
     }
 
-    /// The submission at a free-running index.
-    #[inline]
-    pub fn submission(&self, index: u32) -> SubmissionEntry {
+    /// Copies the submission at a free-running index.
+    #[inline(always)]
+    pub fn submission(&self, index: u32, into: &mut SubmissionEntry) {
         let slot = (index % SUBMISSION_ENTRIES) as usize;
-        // SAFETY: the slot lies within the frame; the entry is integers only, so any bytes are a value.
-        // Volatile: userspace may write meanwhile, and the copy must not be read twice.
-        unsafe { physmap::pointer::<SubmissionEntry>(self.frames[1].address()).add(slot).read_volatile() }
+        let from = physmap::pointer::<SubmissionEntry>(self.frames[1].address());
+        let into = core::ptr::from_mut(into).cast::<u64>();
+        for word in 0..size_of::<SubmissionEntry>() / size_of::<u64>() {
+            // SAFETY: the slot lies within the frame; the entry is integers without padding, so any bytes are a value.
+            // Volatile: userspace may write meanwhile, and nothing may be read twice. Word by word, because the compiler
+            // copies a volatile structure twice.
+            unsafe { into.add(word).write(from.add(slot).cast::<u64>().add(word).read_volatile()) };
+        }
     }
 
     /// Writes the completion at a free-running index.
@@ -71,6 +77,8 @@ impl Ring {
     pub fn set_completion(&self, index: u32, entry: &CompletionEntry) {
         let slot = (index % COMPLETION_ENTRIES) as usize;
         // SAFETY: the slot lies within the frame, which the kernel may write.
-        unsafe { physmap::pointer::<CompletionEntry>(self.frames[2].address()).add(slot).write_volatile(*entry) };
+        unsafe {
+            physmap::pointer::<CompletionEntry>(self.frames[2].address()).add(slot).write_volatile(*entry)
+        };
     }
 }

@@ -1,9 +1,6 @@
 //! Page tables as arrays of entries in frames.
 
-use super::{
-    frames::Frame,
-    physmap,
-};
+use super::{frames::Frame, physmap};
 use x86_64::{PhysAddr, structures::paging::PageTableFlags as Flags};
 
 /// Entries in a table.

@@ -29,7 +29,12 @@ impl AddressSpace {
     /// # Errors
     /// `BadAddress` when the process could not read all of it.
     #[inline]
-    pub fn copy_in(&mut self, objects: &mut MemoryObjects, address: u64, into: &mut [u8]) -> Result<(), ErrorCode> {
+    pub fn copy_in(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        into: &mut [u8],
+    ) -> Result<(), ErrorCode> {
         check_range(address, into.len())?;
         let (mut address, mut rest) = (address, into);
         while !rest.is_empty() {
@@ -48,7 +53,12 @@ impl AddressSpace {
     /// # Errors
     /// `BadAddress` when the process could not write all of it; some may have been written then.
     #[inline]
-    pub fn copy_out(&mut self, objects: &mut MemoryObjects, address: u64, from: &[u8]) -> Result<(), ErrorCode> {
+    pub fn copy_out(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        from: &[u8],
+    ) -> Result<(), ErrorCode> {
         check_range(address, from.len())?;
         let (mut address, mut rest) = (address, from);
         while !rest.is_empty() {
@@ -83,7 +93,8 @@ impl AddressSpace {
             let (source_offset, count) = first_part(source, length - done);
             let (target_offset, count) = first_part(target, count);
             let source_frame = self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?;
-            let target_frame = other.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
+            let target_frame =
+                other.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
             target_frame.copy_from(target_offset, source_frame, source_offset, count);
             done += count;
         }
@@ -109,7 +120,8 @@ impl AddressSpace {
             let (source_offset, count) = first_part(source, length - done);
             let (target_offset, count) = first_part(target, count);
             let source_frame = self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?;
-            let target_frame = self.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
+            let target_frame =
+                self.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
             target_frame.copy_from(target_offset, source_frame, source_offset, count);
             done += count;
         }

@@ -1,10 +1,6 @@
 //! `Console` (schema/console.capnp).
 
-use super::{
-    Answer, Context, Failure, Parameters,
-    message::build,
-    services::Buffers,
-};
+use super::{Answer, Context, Failure, Parameters, message::build, services::Buffers};
 use crate::{device::console::Events, kernel::Kernel, log};
 use capos_abi::Rights;
 use capos_kernel_core::ipc::{OperationId, Reply};
@@ -132,8 +128,7 @@ fn continue_writers(kernel: &mut Kernel, buffers: &mut Buffers) {
 /// all is written.
 fn continue_writer(kernel: &mut Kernel, id: OperationId, buffers: &mut Buffers) -> Result<bool, Failure> {
     let Some(call) = kernel.ipc().suspended(id) else { return Ok(true) };
-    let parameters =
-        super::read_message(kernel, call.caller.process, call.send, &mut buffers.parameters)?;
+    let parameters = super::read_message(kernel, call.caller.process, call.send, &mut buffers.parameters)?;
     let (bytes, end) = output(call.method, &parameters)?;
     let done = usize::try_from(call.note).unwrap_or(usize::MAX).min(bytes.len() + end.len());
     let written = push(kernel, bytes, end, done);

@@ -51,8 +51,7 @@ impl Context<'_> {
         rights: Rights,
     ) -> Result<Node, Failure> {
         let index = client.into_client_hook().get_ptr();
-        let descriptor =
-            self.caps.get(index).ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
+        let descriptor = self.caps.get(index).ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
         let process = self.call.caller.process;
         let node = self.kernel.ipc().caps.lend(process, descriptor)?;
         let node = node.ok_or(Failure::code(ErrorCode::BadCapabilityList))?;

@@ -48,8 +48,7 @@ fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let (free, total) = frames::counts();
     let (processes, threads) = (kernel.processes.len(), kernel.threads.len());
     let first_user_tsc = kernel.first_user_tsc;
-    let (capabilities, endpoints) =
-        (kernel.ipc().caps.capability_count(), kernel.ipc().endpoint_count());
+    let (capabilities, endpoints) = (kernel.ipc().caps.capability_count(), kernel.ipc().endpoint_count());
     results::<diagnostics::counters_results::Owned>(context.results, |mut results| {
         results.set_frames_free(free);
         results.set_frames_total(total);

@@ -80,8 +80,7 @@ fn answer(
     let caps = read_caps(kernel, call)?;
     let parameters = read_parameters(kernel, call, &mut buffers.parameters)?;
     let table = cap_table::parameters(caps.len());
-    let mut context =
-        Context { kernel, call, caps: &caps, table: &table, results: &mut buffers.results };
+    let mut context = Context { kernel, call, caps: &caps, table: &table, results: &mut buffers.results };
     let answer = dispatch(&mut context, &parameters)?;
     release_moved(context.kernel, call, &caps);
     Ok(answer)

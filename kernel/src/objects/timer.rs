@@ -20,8 +20,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
             results.set_nanoseconds(time::now_ns());
         }),
         SLEEP_UNTIL => {
-            let wake_ns =
-                parameters.get_root::<timer::sleep_until_params::Reader<'_>>()?.get_nanoseconds();
+            let wake_ns = parameters.get_root::<timer::sleep_until_params::Reader<'_>>()?.get_nanoseconds();
             if wake_ns <= time::now_ns() {
                 return Ok(Answer::Empty);
             }

@@ -4,7 +4,10 @@ use super::{
     Answer, Context, Failure, Parameters,
     message::{results, results_with_cap},
 };
-use crate::{ipc::{pack, unpack}, mm::AddressSpace};
+use crate::{
+    ipc::{pack, unpack},
+    mm::AddressSpace,
+};
 use capnp::traits::Imbue;
 use capos_abi::{PAGE_SIZE, Rights};
 use capos_kernel_core::{caps::ObjectKind, regions::Protection};
@@ -20,7 +23,10 @@ const MAP_OBJECT: u16 = 5;
 const NOT_EXECUTABLE: Failure =
     Failure::failed("making pages executable needs a VirtualMemory with the EXECUTE right");
 
-pub(super) fn serve<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Result<Answer, Failure> {
+pub(super) fn serve<'a>(
+    context: &mut Context<'a>,
+    parameters: &'a Parameters<'_>,
+) -> Result<Answer, Failure> {
     context.expect_interface::<virtual_memory::Client>()?;
     match context.call.method {
         RESERVE => reserve(context, parameters.get_root()?),
@@ -89,7 +95,8 @@ fn unmap(
 ) -> Result<Answer, Failure> {
     let id = context.target();
     let kernel = &mut *context.kernel;
-    let process = kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+    let process =
+        kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
     let objects = process.space.unmap(&kernel.objects, range.get_address(), range.get_length())?;
     for object in objects {
         kernel.drop_object(object);
@@ -142,10 +149,12 @@ fn map_object<'a>(
     most.set(Protection::WRITE, object.rights.contains(Rights::WRITE));
     most.set(Protection::EXECUTE, object.rights.contains(Rights::EXECUTE));
     let most = most & ceiling(context);
-    let end = offset.checked_add(length).ok_or(Failure::failed("the range leads outside the memory object"))?;
+    let end =
+        offset.checked_add(length).ok_or(Failure::failed("the range leads outside the memory object"))?;
     let id = context.target();
     let kernel = &mut *context.kernel;
-    let process = kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+    let process =
+        kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
     let memory = unpack(object.payload);
     let address =
         process.space.map_object(&mut kernel.objects, memory, offset..end, address, protection, most)?;

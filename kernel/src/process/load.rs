@@ -50,7 +50,8 @@ pub(super) fn load(
     image: Image,
     executable_ceiling: Protection,
 ) -> Result<u64, LoadError> {
-    let object = objects.get_mut(image.object).ok_or(LoadError::BadImage("there is no such memory object"))?;
+    let object =
+        objects.get_mut(image.object).ok_or(LoadError::BadImage("there is no such memory object"))?;
     if image.offset.checked_add(image.length).is_none_or(|end| end > object.bytes()) {
         return Err(LoadError::BadImage("the image lies outside the memory object"));
     }

@@ -4,10 +4,7 @@ mod lifecycle;
 mod load;
 mod start;
 
-use crate::{
-    mm::AddressSpace,
-    thread::ThreadId,
-};
+use crate::{mm::AddressSpace, thread::ThreadId};
 use alloc::{string::String, vec::Vec};
 use capos_kernel_core::{arena::Id, ipc::QueueId};
 

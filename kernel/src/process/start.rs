@@ -8,7 +8,8 @@ use crate::{
 };
 use alloc::{string::String, vec::Vec};
 use capos_abi::{
-    BOOTSTRAP_ADDRESS, BOOTSTRAP_MAX_BYTES, BootstrapHeader, Handle, MAIN_STACK_BYTES, MAIN_STACK_TOP, PAGE_SIZE,
+    BOOTSTRAP_ADDRESS, BOOTSTRAP_MAX_BYTES, BootstrapHeader, Handle, MAIN_STACK_BYTES, MAIN_STACK_TOP,
+    PAGE_SIZE,
 };
 use capos_kernel_core::regions::Protection;
 
@@ -87,8 +88,7 @@ impl Kernel {
         }
         let mut space = AddressSpace::new(new.limits.frames).ok_or(StartError::OutOfMemory)?;
         let image = load::Image { object: new.image, offset: new.image_offset, length: new.image_length };
-        let executable_ceiling =
-            if new.executable { Protection::EXECUTE } else { Protection::empty() };
+        let executable_ceiling = if new.executable { Protection::EXECUTE } else { Protection::empty() };
         let stack = MAIN_STACK_TOP - MAIN_STACK_BYTES;
         let usage = Protection::READ | Protection::WRITE;
         let loaded = load::load(&mut space, &mut self.objects, image, executable_ceiling).and_then(|entry| {

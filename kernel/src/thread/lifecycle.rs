@@ -67,11 +67,16 @@ impl Kernel {
         let mut frames = [None::<Frame>; RING_FRAMES];
         process
             .space
-            .place_fixed(ring_address, RING_FRAMES as u64, Protection::READ | Protection::WRITE, |page, frame| {
-                if let Some(place) = frames.get_mut(page as usize) {
-                    *place = Some(frame);
-                }
-            })
+            .place_fixed(
+                ring_address,
+                RING_FRAMES as u64,
+                Protection::READ | Protection::WRITE,
+                |page, frame| {
+                    if let Some(place) = frames.get_mut(page as usize) {
+                        *place = Some(frame);
+                    }
+                },
+            )
             .map_err(|_| SpawnThreadError::BudgetExceeded)?;
         let [Some(first), Some(second), Some(third)] = frames else {
             return Err(SpawnThreadError::BudgetExceeded);

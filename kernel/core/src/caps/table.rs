@@ -131,12 +131,11 @@ impl CapSpace {
 
     /// One step of a process's end: takes out one capability of its table and says what ended with it. After the last
     /// one removes the table and returns `None`.
-    pub fn close_table_step(&mut self, process: u32) -> Option<(u32, Lost)> {
+    pub fn close_table_step(&mut self, process: u32) -> Option<Lost> {
         let table = self.table_mut(process)?;
         while let Some(slot) = table.slots.pop() {
             if let SlotState::Used(node) = slot.state {
-                let operations = self.take_operations(node);
-                return Some((operations, self.delete(node)));
+                return Some(self.delete(node));
             }
         }
         self.tables[process as usize] = None;
@@ -158,32 +157,26 @@ impl CapSpace {
     }
 
     /// Empties the slot `handle`: the capability's children go to its parent. Also clears the slot of a
-    /// revoked capability. Returns the operations that were under way through it.
+    /// revoked capability.
     ///
     /// # Errors
     /// `BadCapability`.
-    pub fn release(&mut self, process: u32, handle: Handle) -> Result<(u32, Lost), ErrorCode> {
+    pub fn release(&mut self, process: u32, handle: Handle) -> Result<Lost, ErrorCode> {
         match self.node_index(process, handle) {
             Ok(node) => {
-                let operations = self.take_operations(node);
                 let lost = self.delete(node);
                 if let Some(table) = self.table_mut(process) {
                     table.free(handle.index());
                 }
-                Ok((operations, lost))
+                Ok(lost)
             }
             Err(ErrorCode::Revoked) => {
                 if let Some(table) = self.table_mut(process) {
                     table.free(handle.index());
                 }
-                Ok((NONE, Lost::default()))
+                Ok(Lost::default())
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// The first of the operations under way through a capability, which then has none.
-    pub(super) fn take_operations(&mut self, node: u32) -> u32 {
-        self.nodes.at_mut(node).map_or(NONE, |node| core::mem::replace(&mut node.first_operation, NONE))
     }
 }

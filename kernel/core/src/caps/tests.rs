@@ -156,7 +156,7 @@ impl World {
             Step::Release(index) => {
                 let Some(index) = self.pick(index) else { return };
                 let entry = self.model.entries[index].clone();
-                let (_, lost) = self.caps.release(entry.process, entry.handle).unwrap();
+                let lost = self.caps.release(entry.process, entry.handle).unwrap();
                 self.model.remove(index);
                 self.check_lost(&entry, lost);
             }
@@ -340,7 +340,7 @@ proptest! {
                     owed.retain(|&other| other != badge);
                 },
                 2 => if let Some(handle) = list.pop() {
-                    let (_, lost) = caps.release(0, handle).unwrap();
+                    let lost = caps.release(0, handle).unwrap();
                     prop_assert_eq!(lost.badge_on, list.is_empty().then_some(9));
                     if list.is_empty() {
                         owed.push(badge);

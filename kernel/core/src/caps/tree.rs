@@ -1,6 +1,6 @@
 //! The derivation tree.
 
-use super::{CapSpace, Lost, Node, table::SlotState};
+use super::{CapSpace, Lost, Node, NodeId, table::SlotState};
 use crate::NONE;
 use capos_abi::{ErrorCode, Handle, Rights};
 
@@ -15,8 +15,10 @@ pub struct Revocation {
 /// What one step of a revocation took away.
 #[derive(Debug)]
 pub struct Revoked {
-    /// The first of the operations that were under way through the capability.
-    pub(crate) operations: u32,
+    /// The capability's node.
+    pub(crate) node: NodeId,
+    /// Who held it; `None` if operations under way through it may be anybody's.
+    pub(crate) holder: Option<u32>,
     /// What ended with it.
     pub lost: Lost,
 }
@@ -132,6 +134,7 @@ impl CapSpace {
         let Some(node) = self.nodes.at_mut(index) else { return };
         let old = (node.process, node.slot);
         (node.process, node.slot) = (process, handle.index());
+        node.moved = true;
         let received = node.rights.contains(Rights::RECEIVE);
         node.rights = node.rights.intersection(rights);
         let lost_receive = received && !node.rights.contains(Rights::RECEIVE);
@@ -167,9 +170,8 @@ impl CapSpace {
             return None;
         }
         let index = revocation.cursor;
-        let &Node { next_sibling, parent, process, slot, .. } = self.nodes.at(index)?;
+        let (id, &Node { next_sibling, parent, process, slot, moved, .. }) = self.nodes.entry_at(index)?;
         revocation.cursor = if next_sibling == NONE { parent } else { next_sibling };
-        let operations = self.take_operations(index);
         let lost = self.delete(index);
         if let Some(table) = self.table_mut(process)
             && let Some(slot) = table.slots.get_mut(slot as usize)
@@ -177,6 +179,6 @@ impl CapSpace {
             slot.state = SlotState::Revoked;
             table.tombstones += 1;
         }
-        Some(Revoked { operations, lost })
+        Some(Revoked { node: id, holder: (!moved).then_some(process), lost })
     }
 }

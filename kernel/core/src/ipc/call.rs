@@ -1,11 +1,11 @@
 //! CALL and RETURN.
 
 use super::{
-    Caller, Endpoint, Ipc, Machine, ObjectCall, Operation, OperationId, Place, State, UNLINKED, unpack,
+    Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, ServerCalls, State,
+    UNLINKED, unpack,
 };
 use crate::{
-    NONE,
-    arena::Id,
+    arena::{Arena, Id},
     caps::ObjectKind,
     ipc::{Alarm, CopyFault, message::PassError},
     ring::Outgoing,
@@ -36,7 +36,7 @@ impl Ipc {
         send: Outgoing,
         deadline_ns: u64,
     ) -> Result<Option<ObjectCall>, ErrorCode> {
-        let (node, record) = self.caps.lookup(caller.process, cap, Rights::empty())?;
+        let (node, record) = self.caps.lookup_id(caller.process, cap)?;
         let (kind, payload, rights, badge) = (record.kind, record.payload, record.rights, record.badge);
         if kind != ObjectKind::Endpoint {
             return Ok(Some(ObjectCall {
@@ -66,13 +66,12 @@ impl Ipc {
             method,
             badge,
             send,
-            node: NONE,
+            node,
             timer: None,
             place: UNLINKED,
             by_thread: UNLINKED,
-            by_node: UNLINKED,
         };
-        let call = self.begin(operation, node, deadline_ns)?;
+        let call = self.begin(operation, deadline_ns)?;
         while let Some(receiver) = self.first_receiver(endpoint) {
             match self.hand_over(machine, call, receiver) {
                 Handed::Over | Handed::CallFailed => return Ok(None),
@@ -84,13 +83,8 @@ impl Ipc {
     }
 
     /// Registers an operation with its thread, its capability and its deadline.
-    #[inline]
-    pub(super) fn begin(
-        &mut self,
-        operation: Operation,
-        node: u32,
-        deadline_ns: u64,
-    ) -> Result<OperationId, ErrorCode> {
+    #[inline(always)]
+    pub(super) fn begin(&mut self, operation: Operation, deadline_ns: u64) -> Result<OperationId, ErrorCode> {
         let thread = operation.caller.thread;
         let id = self.operations.insert(operation).map_err(|_| ErrorCode::BudgetExceeded)?;
         if deadline_ns != 0 && !self.set_alarm(id, deadline_ns, Alarm::GiveUp(id)) {
@@ -98,7 +92,6 @@ impl Ipc {
             return Err(ErrorCode::BudgetExceeded);
         }
         self.link_thread(thread, id.index());
-        self.link_node(node, id.index());
         Ok(id)
     }
 
@@ -119,17 +112,19 @@ impl Ipc {
     /// Moves an operation to the list that goes with its new state.
     #[inline]
     pub(super) fn set_state(&mut self, id: OperationId, state: State) {
-        let index = id.index();
-        self.leave_list(index);
-        let Some(operation) = self.operations.get_mut(id) else { return };
+        self.leave_list(id.index());
+        self.enter_list(id.index(), state);
+    }
+
+    /// Puts an operation that is on no list on the one that goes with its new state.
+    #[inline(always)]
+    pub(super) fn enter_list(&mut self, index: u32, state: State) {
+        let Some(operation) = self.operations.at_mut(index) else { return };
         operation.state = state;
         let endpoint = operation.endpoint;
-        if let Some(list) = self.list_of(state, endpoint) {
-            let mut ends = *list;
-            ends.push_place(&mut self.operations, index);
-            if let Some(list) = self.list_of(state, endpoint) {
-                *list = ends;
-            }
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
+        {
+            list.push_place(&mut self.operations, index);
         }
     }
 
@@ -139,24 +134,9 @@ impl Ipc {
         let Some(operation) = self.operations.at_mut(index) else { return };
         let state = core::mem::replace(&mut operation.state, State::Unlisted);
         let endpoint = operation.endpoint;
-        if let Some(list) = self.list_of(state, endpoint) {
-            let mut ends = *list;
-            ends.unlink_place(&mut self.operations, index);
-            if let Some(list) = self.list_of(state, endpoint) {
-                *list = ends;
-            }
-        }
-    }
-
-    #[inline]
-    fn list_of(&mut self, state: State, endpoint: Option<Id<Endpoint>>) -> Option<&mut super::List> {
-        match state {
-            State::Queued => Some(&mut self.endpoints.get_mut(endpoint?)?.callers),
-            State::Receiving => Some(&mut self.endpoints.get_mut(endpoint?)?.receivers),
-            State::Open(server) => Some(&mut self.servers.get_mut(server as usize)?.open),
-            State::Abandoned(server) => Some(&mut self.servers.get_mut(server as usize)?.abandoned),
-            State::Pending(queue) => self.queues.get_mut(queue.0),
-            State::Unlisted => None,
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
+        {
+            list.unlink_place(&mut self.operations, index);
         }
     }
 
@@ -283,5 +263,24 @@ impl Ipc {
         self.retire(id);
         machine.complete(caller.thread, &entry);
         Ok(())
+    }
+}
+
+/// The list of operations in `state`, at `endpoint` if the state has one.
+#[inline(always)]
+fn list_of<'a>(
+    endpoints: &'a mut Arena<Endpoint>,
+    servers: &'a mut [ServerCalls],
+    queues: &'a mut Arena<List>,
+    state: State,
+    endpoint: Option<Id<Endpoint>>,
+) -> Option<&'a mut List> {
+    match state {
+        State::Queued => Some(&mut endpoints.get_mut(endpoint?)?.callers),
+        State::Receiving => Some(&mut endpoints.get_mut(endpoint?)?.receivers),
+        State::Open(server) => Some(&mut servers.get_mut(server as usize)?.open),
+        State::Abandoned(server) => Some(&mut servers.get_mut(server as usize)?.abandoned),
+        State::Pending(queue) => queues.get_mut(queue.0),
+        State::Unlisted => None,
     }
 }

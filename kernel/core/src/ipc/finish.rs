@@ -13,7 +13,6 @@ impl Ipc {
             self.timers.cancel(timer);
         }
         self.unlink_thread(thread, id.index());
-        self.unlink_node(id.index());
     }
 
     /// Removes an operation without a completion.

@@ -14,7 +14,7 @@ impl List {
     /// No operations.
     pub const EMPTY: Self = Self { first: NONE, last: NONE };
 
-    #[inline]
+    #[inline(always)]
     fn push(
         &mut self,
         operations: &mut Arena<Operation>,
@@ -31,7 +31,7 @@ impl List {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlink(
         &mut self,
         operations: &mut Arena<Operation>,
@@ -78,47 +78,5 @@ impl Ipc {
             thread.list.unlink(&mut self.operations, index, |operation| &mut operation.by_thread);
             thread.count -= 1;
         }
-    }
-
-    /// Adds an operation to those made with capability `node`. The list has no last: order does not matter.
-    #[inline]
-    pub(super) fn link_node(&mut self, node: u32, index: u32) {
-        let Some(record) = self.caps.node_mut(node) else { return };
-        let next = core::mem::replace(&mut record.first_operation, index);
-        if let Some(operation) = self.operations.at_mut(next) {
-            operation.by_node.previous = index;
-        }
-        if let Some(operation) = self.operations.at_mut(index) {
-            operation.node = node;
-            operation.by_node = Links { next, previous: NONE };
-        }
-    }
-
-    #[inline]
-    pub(super) fn unlink_node(&mut self, index: u32) {
-        let Some(operation) = self.operations.at_mut(index) else { return };
-        let node = core::mem::replace(&mut operation.node, NONE);
-        if node == NONE {
-            return;
-        }
-        let Links { next, previous } = core::mem::replace(&mut operation.by_node, UNLINKED);
-        match self.operations.at_mut(previous) {
-            Some(operation) => operation.by_node.next = next,
-            None => {
-                if let Some(record) = self.caps.node_mut(node) {
-                    record.first_operation = next;
-                }
-            }
-        }
-        if let Some(operation) = self.operations.at_mut(next) {
-            operation.by_node.previous = previous;
-        }
-    }
-
-    /// Takes one operation off a chain that [`crate::caps`] handed out when its capability went; returns the next.
-    pub(super) fn detach_from_node(&mut self, index: u32) -> Option<u32> {
-        let operation = self.operations.at_mut(index)?;
-        operation.node = NONE;
-        Some(core::mem::replace(&mut operation.by_node, UNLINKED).next)
     }
 }

@@ -3,7 +3,11 @@
 use super::{
     Alarm, Caller, CopyFault, Ipc, List, Machine, Operation, OperationId, Place, State, UNLINKED, completion,
 };
-use crate::{NONE, arena::Id, caps::ObjectKind, ring::Outgoing};
+use crate::{
+    arena::Id,
+    caps::{NodeId, ObjectKind},
+    ring::Outgoing,
+};
 use capos_abi::{CompletionEntry, CompletionFlags, ErrorCode, Handle, Rights};
 
 /// A queue of calls that a kernel object cannot answer yet.
@@ -16,7 +20,7 @@ pub struct ObjectCall {
     /// Who asks.
     pub caller: Caller,
     /// The capability's node.
-    pub(super) node: u32,
+    pub(super) node: NodeId,
     /// What is called.
     pub kind: ObjectKind,
     /// What the binary knows it by.
@@ -181,13 +185,12 @@ impl Ipc {
             // Nobody receives this call, so its badge is free for the object's own use.
             badge: note,
             send: call.send,
-            node: NONE,
+            node: call.node,
             timer: None,
             place: UNLINKED,
             by_thread: UNLINKED,
-            by_node: UNLINKED,
         };
-        self.begin(operation, call.node, deadline_ns)
+        self.begin(operation, deadline_ns)
     }
 }
 

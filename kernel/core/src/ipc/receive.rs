@@ -17,7 +17,7 @@ impl Ipc {
         cap: Handle,
         deadline_ns: u64,
     ) -> Result<(), ErrorCode> {
-        let (node, record) = self.caps.lookup(caller.process, cap, Rights::empty())?;
+        let (node, record) = self.caps.lookup_id(caller.process, cap)?;
         if record.kind != ObjectKind::Endpoint {
             return Err(ErrorCode::InvalidArgument);
         }
@@ -43,13 +43,11 @@ impl Ipc {
                 method: 0,
                 badge: 0,
                 send: Outgoing::default(),
-                node: NONE,
+                node,
                 timer: None,
                 place: UNLINKED,
                 by_thread: UNLINKED,
-                by_node: UNLINKED,
             },
-            node,
             deadline_ns,
         )?;
         loop {
@@ -60,7 +58,7 @@ impl Ipc {
                 Handed::CallFailed => {}
             }
         }
-        self.set_state(receiver, State::Receiving);
+        self.enter_list(receiver.index(), State::Receiving);
         Ok(())
     }
 

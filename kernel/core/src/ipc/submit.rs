@@ -1,8 +1,8 @@
 //! Taking a submission: what can be done at once is done at once.
 
-use super::{Caller, Ipc, Machine, ObjectCall, completion};
+use super::{Caller, Ipc, Machine, ObjectCall, Operation, OperationId, completion};
 use crate::{
-    caps::Lost,
+    caps::{Lost, NodeId},
     ring::{Incoming, Operation as Parsed, parse},
 };
 use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionEntry, SubmissionFlags};
@@ -96,10 +96,7 @@ impl Ipc {
         process: u32,
         cap: Handle,
     ) -> Result<(), ErrorCode> {
-        let (mut operation, lost) = self.caps.release(process, cap)?;
-        while let Some(next) = self.detach_from_node(operation) {
-            operation = next;
-        }
+        let lost = self.caps.release(process, cap)?;
         self.after_loss(machine, lost);
         Ok(())
     }
@@ -108,29 +105,42 @@ impl Ipc {
     fn revoke<M: Machine>(&mut self, machine: &mut M, process: u32, cap: Handle) -> Result<(), ErrorCode> {
         let mut revocation = self.caps.revoke(process, cap)?;
         while let Some(revoked) = self.caps.revoke_step(&mut revocation) {
-            let mut operation = revoked.operations;
-            while let Some(next) = self.detach_from_node(operation) {
-                if let Some(id) = self.operations.id_at(operation) {
-                    self.give_up(machine, id, Some(ErrorCode::Revoked));
-                }
-                operation = next;
-            }
+            self.fail_revoked(machine, revoked.node, revoked.holder);
             self.after_loss(machine, revoked.lost);
         }
         Ok(())
     }
 
-    fn cancel<M: Machine>(&mut self, machine: &mut M, thread: u32, user_data: u64) -> Result<(), ErrorCode> {
-        let mut index = self.thread(thread).ok_or(ErrorCode::NotFound)?.list.first;
+    /// Fails the operations under way through a capability that is gone. They are among those of its holder's threads.
+    fn fail_revoked<M: Machine>(&mut self, machine: &mut M, node: NodeId, holder: Option<u32>) {
+        for thread in 0..self.threads.len() {
+            let Some(Some(record)) = self.threads.get(thread) else { continue };
+            if holder.is_some_and(|holder| holder != record.process) {
+                continue;
+            }
+            // One at a time from the start: what fails may take other operations off the list. There are at most 64.
+            while let Some(id) = self.find_operation(thread as u32, |operation| operation.node == node) {
+                self.give_up(machine, id, Some(ErrorCode::Revoked));
+            }
+        }
+    }
+
+    /// The first operation of a thread for which `wanted` holds.
+    fn find_operation(&self, thread: u32, wanted: impl Fn(&Operation) -> bool) -> Option<OperationId> {
+        let mut index = self.thread(thread)?.list.first;
         while let Some(operation) = self.operations.at(index) {
-            if operation.caller.user_data == user_data {
-                let id = self.operations.id_at(index).ok_or(ErrorCode::NotFound)?;
-                self.give_up(machine, id, Some(ErrorCode::Cancelled));
-                return Ok(());
+            if wanted(operation) {
+                return self.operations.id_at(index);
             }
             index = operation.by_thread.next;
         }
-        Err(ErrorCode::NotFound)
+        None
+    }
+
+    fn cancel<M: Machine>(&mut self, machine: &mut M, thread: u32, user_data: u64) -> Result<(), ErrorCode> {
+        let found = self.find_operation(thread, |operation| operation.caller.user_data == user_data);
+        self.give_up(machine, found.ok_or(ErrorCode::NotFound)?, Some(ErrorCode::Cancelled));
+        Ok(())
     }
 
     /// Tells whom it concerns what ended with a capability.

@@ -31,10 +31,7 @@ impl Ipc {
         {
             self.remove(id);
         }
-        while let Some((mut operation, lost)) = self.caps.close_table_step(process) {
-            while let Some(next) = self.detach_from_node(operation) {
-                operation = next;
-            }
+        while let Some(lost) = self.caps.close_table_step(process) {
             self.after_loss(machine, lost);
         }
     }

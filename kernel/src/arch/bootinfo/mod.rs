@@ -37,8 +37,12 @@ pub struct BootInfo {
 
 impl BootInfo {
     pub(super) fn read(protocol: Protocol, address: PhysAddr) -> Self {
-        let mut info =
-            Self { regions: [MemoryRegion::default(); MAX_REGIONS], region_count: 0, module: None, rsdp: None };
+        let mut info = Self {
+            regions: [MemoryRegion::default(); MAX_REGIONS],
+            region_count: 0,
+            module: None,
+            rsdp: None,
+        };
         match protocol {
             Protocol::Pvh => pvh::read(address, &mut info),
             Protocol::Multiboot2 => multiboot2::read(address, &mut info),

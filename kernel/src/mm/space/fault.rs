@@ -44,8 +44,8 @@ impl AddressSpace {
             Access::Write => Flags::PRESENT | Flags::USER_ACCESSIBLE | Flags::WRITABLE,
             Access::Read | Access::Execute => Flags::PRESENT | Flags::USER_ACCESSIBLE,
         };
-        let allowed = flags.contains(wanted)
-            && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE));
+        let allowed =
+            flags.contains(wanted) && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE));
         allowed.then(|| entry.frame())
     }
 
@@ -77,7 +77,12 @@ impl AddressSpace {
     /// # Errors
     /// See [`FaultError`].
     #[cold]
-    pub fn fill(&mut self, objects: &mut MemoryObjects, address: u64, access: Access) -> Result<(), FaultError> {
+    pub fn fill(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        access: Access,
+    ) -> Result<(), FaultError> {
         let region = *self.regions.find(address).ok_or(FaultError::NotAllowed)?;
         let needed = match access {
             Access::Read => Protection::READ,
@@ -106,7 +111,8 @@ impl AddressSpace {
             Backing::Object { object, offset } => {
                 let object = objects.at_mut(object).ok_or(FaultError::NotAllowed)?;
                 let page = address & !(PAGE - 1);
-                let frame = object.frame((offset + (page - region.start)) / PAGE).ok_or(FaultError::OutOfMemory)?;
+                let frame =
+                    object.frame((offset + (page - region.start)) / PAGE).ok_or(FaultError::OutOfMemory)?;
                 tables::set(table, slot, leaf(frame, region.protection, Flags::empty()));
                 if object.is_contiguous() {
                     map_around(table, &region, page, frame);

@@ -50,7 +50,12 @@ impl AddressSpace {
 
     /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
     pub(crate) const fn ended() -> Self {
-        Self { root: Frame::NONE, regions: RegionMap::new(0), budget: FrameBudget::new(0), mapped: Vec::new() }
+        Self {
+            root: Frame::NONE,
+            regions: RegionMap::new(0),
+            budget: FrameBudget::new(0),
+            mapped: Vec::new(),
+        }
     }
 
     /// Puts its tables into use on this CPU.

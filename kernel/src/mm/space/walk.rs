@@ -8,8 +8,7 @@ use crate::mm::{
 };
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-const TABLE: Flags =
-    Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE);
+const TABLE: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE);
 
 /// Bytes that one entry at `level` covers.
 const fn span(level: u32) -> u64 {
@@ -66,7 +65,12 @@ impl AddressSpace {
     }
 
     /// Replaces every last-level entry in `start..end` that is in use.
-    pub(super) fn change_leaves(&mut self, start: u64, end: u64, change: &mut dyn FnMut(u64, Entry) -> Entry) {
+    pub(super) fn change_leaves(
+        &mut self,
+        start: u64,
+        end: u64,
+        change: &mut dyn FnMut(u64, Entry) -> Entry,
+    ) {
         change_below(self.root, 4, 0, start, end, change);
     }
 
