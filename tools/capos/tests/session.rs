@@ -71,7 +71,9 @@ fn the_status_in_the_log_is_the_result() {
 fn input_waits_for_the_kernel_and_ends_with_the_end_of_input() {
     let script = "import select
 early = select.select([0], [], [], 0.2)[0]
-connect(); say('booting\\n')
+connect(); say('firmware\\n')
+early = early or select.select([0], [], [], 0.2)[0]
+say('noise[   0.001000] capOS 1.2.3\\n')
 data = b''
 while not data.endswith(b'\\x04') or data.endswith(b'\\x16\\x04'):
     data += os.read(0, 1)

@@ -8,7 +8,14 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 const KEPT_LINES: usize = 400;
 /// A longer line is cut in two, so that a guest cannot make us hold much.
 const LONGEST_LINE: u64 = 4096;
+/// Stands in the kernel's first line.
+const BANNER: &str = "] capOS ";
 const STATUS: &str = "capos-exit-status: ";
+
+/// Whether `line` is the kernel's first, perhaps behind what firmware or a boot loader left on the line.
+pub(super) fn is_banner(line: &str) -> bool {
+    line.contains(BANNER)
+}
 
 /// What the kernel has said.
 #[derive(Debug, Default)]
@@ -18,18 +25,16 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Reads until the log ends; `first` is called once something has come, `each` for each line.
+    /// Reads until the log ends and calls `each` for each line.
     pub(super) fn collect(
         from: impl Read,
         mut file: Option<File>,
-        mut first: impl FnMut(),
         mut each: impl FnMut(&str),
     ) -> io::Result<Self> {
         let mut log = Self::default();
         let mut from = BufReader::new(from);
         let mut bytes = Vec::new();
         while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? > 0 {
-            first();
             let line = String::from_utf8_lossy(&bytes);
             let line = line.trim_end_matches(['\r', '\n']);
             if let Some(file) = &mut file {
@@ -71,18 +76,16 @@ mod tests {
     fn the_status_is_the_last_one_the_kernel_wrote() {
         let text = "[user] capos-exit-status: 3\r\ncapos-exit-status: 9\r\ncapos-exit-status: 42\r\nend";
         let mut seen = Vec::new();
-        let mut firsts = 0;
-        let log =
-            Log::collect(text.as_bytes(), None, || firsts += 1, |line| seen.push(line.to_owned())).unwrap();
+        let log = Log::collect(text.as_bytes(), None, |line| seen.push(line.to_owned())).unwrap();
         assert_eq!(log.status(), Some(42));
         assert_eq!(seen.last().map(String::as_str), Some("end"));
-        assert_eq!(firsts, seen.len());
+        assert_eq!(seen.len(), 4);
     }
 
     #[test]
     fn statuses_that_are_no_bytes_do_not_count() {
         for text in ["capos-exit-status: 256\n", "capos-exit-status: x\n", "capos-exit-status:1\n", ""] {
-            let log = Log::collect(text.as_bytes(), None, || (), |_| ()).unwrap();
+            let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
             assert_eq!(log.status(), None, "{text}");
         }
     }
@@ -90,7 +93,7 @@ mod tests {
     #[test]
     fn only_so_much_is_kept() {
         let text = "x".repeat(10_000_000);
-        let log = Log::collect(text.as_bytes(), None, || (), |_| ()).unwrap();
+        let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
         assert_eq!(log.tail().count(), KEPT_LINES);
     }
 }

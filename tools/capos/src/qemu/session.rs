@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::command::{Boot, Machine};
-use super::log::Log;
+use super::log::{self, Log};
 use super::{End, input, output};
 
 /// QEMU's exit statuses for what the kernel writes to its exit device, 0x10 and 0x20.
@@ -182,18 +182,18 @@ fn collect_log(
 ) -> io::Result<Log> {
     let (stream, _) = listener.accept()?;
     let mut ready = Some(ready);
-    let first = move || {
-        if let Some(ready) = ready.take() {
-            // The input's thread may have ended with the input already.
-            let _ = ready.send(());
-        }
-    };
     let each = |line: &str| {
         if show {
             eprintln!("{line}");
         }
+        if log::is_banner(line)
+            && let Some(ready) = ready.take()
+        {
+            // The input's thread may have ended with the input already.
+            let _ = ready.send(());
+        }
     };
-    Log::collect(stream, file, first, each)
+    Log::collect(stream, file, each)
 }
 
 fn collect_errors(child: &mut Child) -> JoinHandle<String> {
@@ -206,7 +206,7 @@ fn collect_errors(child: &mut Child) -> JoinHandle<String> {
     })
 }
 
-/// Forwards input from when the kernel says something: before, its serial line would lose it.
+/// Forwards input from the kernel's first line on. Before, it would be lost, or read by firmware.
 ///
 /// The thread is never joined. It may wait for input that nobody will type.
 fn forward_input(child: &mut Child, mut from: Box<dyn Read + Send>, ready: Receiver<()>) {
