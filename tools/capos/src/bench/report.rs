@@ -60,8 +60,6 @@ const KNOWN: &[Known] = &[
         Some(300_000),
         "wasmi on Linux, instantiation alone: 1,155,000",
     ),
-        "wasmi on Linux: 1,155,000",
-    ),
     known("wasi_clock_time_get", "WASI `clock_time_get`", Some(1100), "wasmi's WASI: 1,110; wasmtime's: 713"),
     known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes", None, ""),
     known(
@@ -72,6 +70,8 @@ const KNOWN: &[Known] = &[
     ),
     known("image_package", "boot package of the Rust hello, all parts", None, ""),
     known("image_init", "its part `init`", None, ""),
+    known("image_capos_wasm", "its part `capos-wasm`", None, ""),
+    known("image_wasi_hello_rust", "its part, the module", None, ""),
     known("image_kernel", "kernel, loaded part", None, ""),
     known("kernel_text", "kernel code", None, ""),
     known("kernel_lines", "kernel source without its core", None, ""),
