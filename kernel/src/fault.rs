@@ -32,7 +32,7 @@ impl Kernel {
                 (false, false) => Access::Read,
             };
             let Some(process) = self.processes.get_mut(process_id) else { return };
-            match process.space.fill(&mut self.objects, trap.address, access) {
+            match process.space.handle_fault(&mut self.objects, trap.address, access) {
                 Ok(()) => return crate::arch::flush_page(trap.address),
                 Err(FaultError::OutOfMemory) => {
                     return self.end_process(process_id, ExitCause::OutOfMemory(cause));

@@ -24,7 +24,7 @@ pub mod time;
 pub use bootinfo::{BootInfo, MemoryRegion};
 pub use context::ThreadState;
 pub use cpu::{
-    allow_user_tsc, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages, load_root,
+    allow_user_tsc, copy_bytes, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages, load_root,
     zero_words,
 };
 pub use handlers::{Trap, run};

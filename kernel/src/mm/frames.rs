@@ -56,7 +56,7 @@ impl Frame {
         // SAFETY: the source lies within the frame (asserted), which the direct map covers.
         unsafe {
             let from = physmap::pointer::<u8>(self.address()).add(offset);
-            core::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len());
+            crate::arch::copy_bytes(from, into.as_mut_ptr(), into.len());
         }
     }
 
@@ -68,7 +68,7 @@ impl Frame {
         // Rust manages is never reached by a `Frame`.
         unsafe {
             let into = physmap::pointer::<u8>(self.address()).add(offset);
-            core::ptr::copy_nonoverlapping(from.as_ptr(), into, from.len());
+            crate::arch::copy_bytes(from.as_ptr(), into, from.len());
         }
     }
 
@@ -79,11 +79,15 @@ impl Frame {
             length <= FRAME_BYTES && offset <= FRAME_BYTES - length && source_offset <= FRAME_BYTES - length,
             "copy beyond a frame"
         );
-        // SAFETY: both ranges lie within their frames (asserted); `copy` allows them to overlap.
+        // SAFETY: both ranges lie within their frames (asserted); `copy` allows them to overlap, different frames do not.
         unsafe {
             let from = physmap::pointer::<u8>(source.address()).add(source_offset);
             let into = physmap::pointer::<u8>(self.address()).add(offset);
-            core::ptr::copy(from, into, length);
+            if self == source {
+                core::ptr::copy(from, into, length);
+            } else {
+                crate::arch::copy_bytes(from, into, length);
+            }
         }
     }
 }

@@ -12,10 +12,11 @@ impl Kernel {
     /// Makes the timer interrupt come at the next deadline, or when `running` must make room for an equal.
     #[inline]
     pub(super) fn arm_timer(&mut self, running: ThreadId) {
-        let priority = self.priority(running);
-        let cpu = self.cpu();
         let mut due = u64::MAX;
-        if cpu.run_queue.highest().is_some_and(|highest| highest >= priority) {
+        if let Some(highest) = self.cpu().run_queue.highest()
+            && highest >= self.priority(running)
+        {
+            let cpu = self.cpu();
             if cpu.quantum_end_ns == 0 {
                 cpu.quantum_end_ns = arch::time::now_ns() + QUANTUM_NS;
             }

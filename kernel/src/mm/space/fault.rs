@@ -37,8 +37,15 @@ const PAGE: u64 = FRAME_BYTES as u64;
 impl AddressSpace {
     /// The frame behind `address`, if it is there now and `access` is allowed.
     #[inline]
-    fn present(&self, address: u64, access: Access) -> Option<Frame> {
-        let entry = self.entry(address)?;
+    fn present(&mut self, address: u64, access: Access) -> Option<Frame> {
+        let entry = match self.recent.get(address) {
+            Some(entry) => entry,
+            None => {
+                let entry = self.entry(address).filter(|entry| entry.is_present())?;
+                self.recent.remember(address, entry);
+                entry
+            }
+        };
         let flags = entry.flags();
         let wanted = match access {
             Access::Write => Flags::PRESENT | Flags::USER_ACCESSIBLE | Flags::WRITABLE,
@@ -72,6 +79,23 @@ impl AddressSpace {
         }
     }
 
+    /// Handles a page fault of the process: like [`Self::fill`], but a page that is usable already cannot be the
+    /// reason, so trying again would not help.
+    ///
+    /// # Errors
+    /// See [`FaultError`].
+    pub fn handle_fault(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        access: Access,
+    ) -> Result<(), FaultError> {
+        if address >= USER_END || self.present(address, access).is_some() {
+            return Err(FaultError::NotAllowed);
+        }
+        self.fill(objects, address, access)
+    }
+
     /// Makes `address` usable for `access` if its region allows it.
     ///
     /// # Errors
@@ -98,6 +122,7 @@ impl AddressSpace {
         let old = tables::get(table, slot);
         if old != Entry::EMPTY {
             // It was hidden by an earlier protection, or another thread was faster.
+            self.recent.clear();
             tables::set(table, slot, leaf(old.frame(), region.protection, old.flags() & OWNED));
             return Ok(());
         }

@@ -3,6 +3,7 @@
 mod budget;
 mod change;
 mod fault;
+mod recent;
 mod walk;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     tables::Entry,
 };
 use alloc::vec::Vec;
+use recent::Recent;
 use capos_kernel_core::regions::{Protection, RegionMap};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -33,6 +35,8 @@ pub struct AddressSpace {
     pub budget: FrameBudget,
     /// Which objects are mapped, with how many bytes.
     mapped: Vec<(ObjectId, u64)>,
+    /// Translations that the kernel used lately.
+    recent: Recent,
 }
 
 impl AddressSpace {
@@ -45,7 +49,7 @@ impl AddressSpace {
         let root = frames::allocate()?;
         root.zero();
         kernel_space::share_with(root);
-        Some(Self { root, regions: RegionMap::new(MAX_REGIONS), budget, mapped: Vec::new() })
+        Some(Self { root, regions: RegionMap::new(MAX_REGIONS), budget, mapped: Vec::new(), recent: Recent::new() })
     }
 
     /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
@@ -55,6 +59,7 @@ impl AddressSpace {
             regions: RegionMap::new(0),
             budget: FrameBudget::new(0),
             mapped: Vec::new(),
+            recent: Recent::new(),
         }
     }
 

@@ -71,11 +71,13 @@ impl AddressSpace {
         end: u64,
         change: &mut dyn FnMut(u64, Entry) -> Entry,
     ) {
+        self.recent.clear();
         change_below(self.root, 4, 0, start, end, change);
     }
 
     /// Empties `start..end`: frames of its own go back, and so do tables that hold nothing any more.
     pub(super) fn clear(&mut self, start: u64, end: u64) {
+        self.recent.clear();
         self.clear_below(self.root, 4, 0, start, end);
     }
 
