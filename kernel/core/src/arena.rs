@@ -108,23 +108,25 @@ impl<T> Arena<T> {
     /// When memory or the limit do not allow it.
     #[inline(always)]
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
-        let index = self.first_free;
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            self.first_free = slot.next_free;
-            self.used += 1;
-            slot.value = Some(value);
-            return Ok(Id::new(index, slot.generation));
+        if self.first_free == NONE {
+            self.grow()?;
         }
-        self.grow(value)
+        // The value is stored at one place only, so that it can be built where it will stand.
+        let index = self.first_free;
+        let slot = self.slots.get_mut(index as usize).ok_or(OutOfMemory)?;
+        self.first_free = slot.next_free;
+        self.used += 1;
+        slot.value = Some(value);
+        Ok(Id::new(index, slot.generation))
     }
 
+    /// Adds an empty place.
     #[cold]
-    fn grow(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
+    fn grow(&mut self) -> Result<(), OutOfMemory> {
         self.reserve(1)?;
-        let index = self.slots.len() as u32;
-        self.slots.push(Slot { generation: 1, next_free: NONE, value: Some(value) });
-        self.used += 1;
-        Ok(Id::new(index, 1))
+        self.first_free = self.slots.len() as u32;
+        self.slots.push(Slot { generation: 1, next_free: NONE, value: None });
+        Ok(())
     }
 
     /// Takes a record out; its id is stale from then on.

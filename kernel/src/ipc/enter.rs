@@ -29,49 +29,38 @@ impl Kernel {
     /// Takes up to `submit` entries, as long as the completion queue is sure to have room for what they will
     /// complete. Returns how many completions are unread.
     #[inline]
-    fn take_submissions(
-        &mut self,
-        id: ThreadId,
-        submit: u64,
-        wait_for: u64,
-    ) -> Result<Option<u32>, ErrorCode> {
+    fn take_submissions(&mut self, id: ThreadId, submit: u64, wait_for: u64) -> Result<Option<u32>, ErrorCode> {
         if submit > u64::from(u32::MAX) || wait_for > u64::from(COMPLETION_ENTRIES) {
             return Err(ErrorCode::InvalidArgument);
         }
-        let mut left = submit;
+        let Some(thread) = self.threads.get(id) else { return Ok(None) };
+        let (ring, mut head) = (thread.ring, thread.ring_position.submission_head);
+        let unread = unread_completions(ring.completion_head(), thread.ring_position.completion_tail)?;
+        if submit == 0 {
+            return Ok(Some(unread));
+        }
+        let waiting = waiting_submissions(head, ring.submission_tail())?;
+        // Every entry taken uses up one place, whether it completes now or later; what userspace reads meanwhile
+        // only makes more room.
+        let room = COMPLETION_ENTRIES.saturating_sub(self.ipc().outstanding(id.index()) + unread);
+        let mut left = u64::from(waiting.min(room)).min(submit);
         let mut entry = SubmissionEntry::default();
-        loop {
-            let Some(thread) = self.threads.get_mut(id) else { return Ok(None) };
-            let ring = thread.ring;
-            let unread = unread_completions(ring.completion_head(), thread.ring_position.completion_tail)?;
-            if left == 0 {
-                return Ok(Some(unread));
-            }
-            let head = thread.ring_position.submission_head;
-            if waiting_submissions(head, ring.submission_tail())? == 0
-                || self.outstanding_calls(id) + unread >= COMPLETION_ENTRIES
-            {
-                return Ok(Some(unread));
-            }
+        while left > 0 {
             left -= 1;
-            if let Some(thread) = self.threads.get_mut(id) {
-                thread.ring_position.submission_head = head.wrapping_add(1);
-            }
             ring.submission(head, &mut entry);
-            ring.set_submission_head(head.wrapping_add(1));
+            head = head.wrapping_add(1);
+            ring.set_submission_head(head);
             let submitted = self.with_ipc(|ipc, kernel| ipc.submit(kernel, id.index(), &entry));
             if let Submitted::Object(call) = submitted {
                 objects::serve(self, &call);
-            }
-            if self.current_thread() != Some(id) {
-                return Ok(None);
+                if self.current_thread() != Some(id) {
+                    return Ok(None);
+                }
             }
         }
-    }
-
-    #[inline]
-    fn outstanding_calls(&mut self, id: ThreadId) -> u32 {
-        self.ipc().outstanding(id.index())
+        let Some(thread) = self.threads.get_mut(id) else { return Ok(None) };
+        thread.ring_position.submission_head = head;
+        unread_completions(ring.completion_head(), thread.ring_position.completion_tail).map(Some)
     }
 
     /// Returns to the thread if enough completions are unread or the deadline has passed, else lets it wait.

@@ -3,7 +3,7 @@
 use super::unpack;
 use crate::{
     kernel::Kernel,
-    mm::CopyError,
+    mm::{Access, CopyError},
     syscall::failure,
     thread::{RunState, Wait},
 };
@@ -16,10 +16,10 @@ use capos_kernel_core::{
 
 const DESCRIPTOR_BYTES: usize = size_of::<CapDescriptor>();
 
-impl Machine for Kernel {
-    #[inline]
-    fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
-        let length = length as usize;
+impl Kernel {
+    /// Copies what may cross pages, or cannot be copied whole.
+    #[cold]
+    fn copy_across_pages(&mut self, from: Place, to: Place, length: usize) -> Result<(), CopyFault> {
         let result = if from.process == to.process {
             let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
             process.space.copy_within(&mut self.objects, from.address, to.address, length)
@@ -33,6 +33,23 @@ impl Machine for Kernel {
             CopyError::Source => CopyFault::Source,
             CopyError::Destination => CopyFault::Destination,
         })
+    }
+}
+
+impl Machine for Kernel {
+    #[inline]
+    fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
+        let length = length as usize;
+        let source = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
+        let source = source.space.locate(&mut self.objects, from.address, length, Access::Read);
+        let target = self.processes.at_mut(to.process).ok_or(CopyFault::Destination)?;
+        let target = target.space.locate(&mut self.objects, to.address, length, Access::Write);
+        // Short messages lie within a page on both sides.
+        if let (Ok(Some((source, source_offset))), Ok(Some((target, offset)))) = (source, target) {
+            target.copy_from(offset, source, source_offset, length);
+            return Ok(());
+        }
+        self.copy_across_pages(from, to, length)
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 //! every check that the processor would make.
 
 use super::{
-    frames::FRAME_BYTES,
+    frames::{FRAME_BYTES, Frame},
     objects::MemoryObjects,
     space::{Access, AddressSpace},
 };
@@ -99,6 +99,27 @@ impl AddressSpace {
             done += count;
         }
         Ok(())
+    }
+
+    /// The frame that holds all of a short range, and where in it the range begins. `None` when the range crosses a
+    /// page.
+    ///
+    /// # Errors
+    /// `BadAddress` when the process could not use it that way.
+    #[inline(always)]
+    pub(crate) fn locate(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        length: usize,
+        access: Access,
+    ) -> Result<Option<(Frame, usize)>, ErrorCode> {
+        let offset = address as usize % FRAME_BYTES;
+        if offset + length > FRAME_BYTES {
+            return Ok(None);
+        }
+        let frame = self.frame_at(objects, address, access).map_err(|_| ErrorCode::BadAddress)?;
+        Ok(Some((frame, offset)))
     }
 
     /// Copies bytes within this address space.

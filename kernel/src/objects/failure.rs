@@ -37,8 +37,12 @@ impl From<ErrorCode> for Failure {
 }
 
 impl From<capnp::Error> for Failure {
-    fn from(_: capnp::Error) -> Self {
-        Self::code(ErrorCode::BadMessage)
+    fn from(error: capnp::Error) -> Self {
+        Self::code(match error.kind {
+            // The pointer is well-formed, but the list that came with the message has no such entry.
+            capnp::ErrorKind::MessageContainsInvalidCapabilityPointer => ErrorCode::BadCapabilityList,
+            _ => ErrorCode::BadMessage,
+        })
     }
 }
 

@@ -114,6 +114,7 @@ fn read_caps(kernel: &mut Kernel, call: &ObjectCall) -> Result<Vec<CapDescriptor
     if count > 0 {
         let from = Place { process: call.caller.process, address: call.send.caps };
         kernel.read_descriptors(from, &mut caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
+        kernel.ipc().caps.check_list(call.caller.process, &caps)?;
     }
     Ok(caps)
 }

@@ -171,6 +171,18 @@ impl CapSpace {
         }
     }
 
+    /// Checks a list whose capabilities are lent to the kernel, or not used at all: each entry must name a capability, but
+    /// nothing is copied, so the rights to do so are not needed.
+    ///
+    /// # Errors
+    /// `BadCapabilityList`, or `Revoked`.
+    pub fn check_list(&self, from: u32, list: &[CapDescriptor]) -> Result<(), ErrorCode> {
+        list.iter().try_for_each(|descriptor| match self.item(from, descriptor) {
+            Ok(_) | Err(ErrorCode::MissingRights) => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+
     /// The capability that a descriptor lends to the kernel itself, without moving it: for
     /// kernel-served objects. `None` for a null capability.
     ///

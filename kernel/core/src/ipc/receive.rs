@@ -18,11 +18,11 @@ impl Ipc {
         deadline_ns: u64,
     ) -> Result<(), ErrorCode> {
         let (node, record) = self.caps.lookup_id(caller.process, cap)?;
-        if record.kind != ObjectKind::Endpoint {
-            return Err(ErrorCode::InvalidArgument);
-        }
         if !record.rights.contains(Rights::RECEIVE) {
             return Err(ErrorCode::MissingRights);
+        }
+        if record.kind != ObjectKind::Endpoint {
+            return Err(ErrorCode::InvalidArgument);
         }
         let object = record.object;
         let id: Id<Endpoint> = unpack(record.payload);
