@@ -2,9 +2,9 @@
 
 use crate::{
     End, InstanceHandle, Launch, Limits,
-    engine::wasmi::instantiate,
-    instance::{Control, Interrupts, command_queue},
-    wasi::{Context, Grants},
+    engine::wasmi::{Instance, compile, instantiate},
+    instance::{Control, Interrupts, StartTime, command_queue},
+    wasi::{Context, FastClock, Grants},
 };
 use capos_schema::timer_capnp::timer;
 use futures::future::LocalBoxFuture;
@@ -20,6 +20,8 @@ pub struct HostConfig {
     pub spawn: Spawn,
     /// The host's own timer, for wall time limits. It is not given to instances.
     pub timer: Option<timer::Client>,
+    /// The host's own clock, by which it tells how long a start took.
+    pub clock: Option<FastClock>,
 }
 
 /// What to start.
@@ -57,25 +59,17 @@ impl Host {
         let control = Rc::new(Control::new(&spec.limits));
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
-        let interrupts = match self.interrupts(&control, &spec.limits) {
-            Ok(interrupts) => interrupts,
+        let (run, name, module_name) = (spec.run, spec.name.clone(), spec.module_name.clone());
+        let mut instance = match self.prepare(spec, &control) {
+            Ok(instance) => instance,
             Err(reason) => {
+                let reason = format!("instance {name:?} of module {module_name:?}: {reason}");
                 control.finish(End::FailedToStart(reason));
                 return handle;
             }
         };
-        let context = Context::new(spec.launch, spec.grants, control.clone());
-        let instance =
-            instantiate(spec.module, &spec.module_name, &spec.name, context, spec.limits, interrupts);
-        let mut instance = match instance {
-            Ok(instance) => instance,
-            Err(end) => {
-                control.finish(end);
-                return handle;
-            }
-        };
         (self.config.spawn)(Box::pin(async move {
-            let end = match spec.run {
+            let end = match run {
                 true => {
                     drop(commands);
                     instance.run().await
@@ -87,6 +81,20 @@ impl Host {
             control.finish(end);
         }));
         handle
+    }
+
+    fn prepare(&self, spec: InstanceSpec, control: &Rc<Control>) -> Result<Instance, String> {
+        let now_ns = || self.config.clock.as_ref().map_or(0, |clock| clock());
+        let interrupts = self.interrupts(control, &spec.limits)?;
+        let begun = now_ns();
+        let compiled = compile(spec.module, &spec.limits)?;
+        let compile_ns = now_ns().saturating_sub(begun);
+        let begun = now_ns();
+        let context = Context::new(spec.launch, spec.grants, control.clone());
+        let instance = instantiate(compiled, context, &spec.limits, interrupts)?;
+        let instantiate_ns = now_ns().saturating_sub(begun);
+        control.set_start_time(StartTime { compile_ns, instantiate_ns });
+        Ok(instance)
     }
 
     fn interrupts(&self, control: &Rc<Control>, limits: &Limits) -> Result<Interrupts, String> {

@@ -22,7 +22,7 @@ pub mod wasi;
 
 pub use end::{End, Trap};
 pub use host::{Host, HostConfig, InstanceSpec, Spawn};
-pub use instance::{CallError, InstanceHandle, Usage, Value, ValueType};
+pub use instance::{CallError, InstanceHandle, StartTime, Usage, Value, ValueType};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
 pub use wasi::Grants;

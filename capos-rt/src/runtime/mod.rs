@@ -27,4 +27,4 @@ pub(crate) use operation::Operations;
 pub(crate) use remote::OTHER_THREADS;
 pub(crate) use server::Servers;
 pub use server::serve_export;
-pub use timer::{Elapsed, sleep, sleep_until, sleep_until_ns, with_deadline, with_deadline_ns};
+pub use timer::{Elapsed, now_ns, sleep, sleep_until, sleep_until_ns, with_deadline, with_deadline_ns};

@@ -47,15 +47,18 @@ impl Timers {
 /// # Panics
 /// Without the grant "timer", as `Instant::now` does.
 #[cfg(target_os = "hermit")]
-fn now_ns() -> u64 {
+#[must_use]
+pub fn now_ns() -> u64 {
     match crate::platform::monotonic_ns() {
         Ok(now) => now,
         Err(_) => panic!("waiting for a time needs the grant \"timer\""),
     }
 }
 
+/// Monotonic nanoseconds since the first call.
 #[cfg(not(target_os = "hermit"))]
-fn now_ns() -> u64 {
+#[must_use]
+pub fn now_ns() -> u64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }

@@ -8,34 +8,31 @@ use capos_schema::{
     timer_capnp::{timer, wall_clock},
 };
 use capos_wasm::{Grants, wasi::FastClock};
-use std::{rc::Rc, time::Instant};
+use std::rc::Rc;
 
 /// The capabilities that the host was granted.
 pub(crate) struct Held {
     pub(crate) console: Option<console::Client>,
     pub(crate) log: Option<console::Client>,
     pub(crate) timer: Option<timer::Client>,
-    fast_clock: Option<FastClock>,
+    pub(crate) fast_clock: Option<FastClock>,
     wall_clock: Option<wall_clock::Client>,
     entropy: Option<entropy_source::Client>,
 }
 
 impl Held {
     /// Everything that is there under its name.
-    pub(crate) async fn find() -> capnp::Result<Self> {
+    pub(crate) fn find() -> Self {
         let timer: Option<timer::Client> = grant("timer").ok();
-        let fast_clock = match &timer {
-            Some(timer) => Some(fast_clock(timer).await?),
-            None => None,
-        };
-        Ok(Self {
+        Self {
             console: grant("console").ok(),
             log: grant("log").ok(),
+            // The same clock as the Timer's, read from its page.
+            fast_clock: timer.as_ref().map(|_| Rc::new(capos_rt::now_ns) as FastClock),
             timer,
-            fast_clock,
             wall_clock: grant("wall-clock").ok(),
             entropy: grant("entropy").ok(),
-        })
+        }
     }
 
     /// What `entry` lists; an error names what the host does not hold itself.
@@ -60,15 +57,4 @@ fn pick<T: Clone>(name: &str, wanted: bool, held: &Option<T>) -> Result<Option<T
         (true, Some(held)) => Ok(Some(held.clone())),
         (true, None) => Err(format!("its entry grants {name}, which the host was not granted")),
     }
-}
-
-/// The Timer's clock as the standard library reads it, which is from the time page and without a call.
-async fn fast_clock(timer: &timer::Client) -> capnp::Result<FastClock> {
-    let before = Instant::now();
-    let base_ns = timer.now_request().send().promise.await?.get()?.get_nanoseconds();
-    // Ahead of the Timer by the length of that call, so that a wait until a time read here is never short.
-    Ok(Rc::new(move || {
-        let since = u64::try_from(before.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        base_ns.saturating_add(since)
-    }))
 }

@@ -2,7 +2,18 @@
 
 use crate::grants::Held;
 use capos_schema::console_capnp::console;
-use capos_wasm::End;
+use capos_wasm::{End, StartTime};
+
+/// Writes how long starting the instance `name` took, which is told with its end so as not to delay it.
+pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
+    let (Some(log), Some(_)) = (&held.log, &held.fast_clock) else { return };
+    let StartTime { compile_ns, instantiate_ns } = time;
+    write(
+        log,
+        &format!("[wasm-host] {name}: compiled in {compile_ns} ns, instantiated in {instantiate_ns} ns"),
+    )
+    .await;
+}
 
 /// Writes the end of the instance `name` to the log, a trap with the functions it happened in.
 pub(crate) async fn ended(held: &Held, name: &str, end: &End) {

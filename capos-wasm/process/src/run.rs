@@ -28,10 +28,11 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
-    let held = Held::find().await?;
+    let held = Held::find();
     let host = Rc::new(Host::new(HostConfig {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),
+        clock: held.fast_clock.clone(),
     }));
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
@@ -98,6 +99,7 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHan
             Ok(spec) => {
                 let handle = runner.host.start(spec);
                 let end = handle.wait().await;
+                report::started(&runner.held, name, handle.start_time()).await;
                 if handle.is_empty_module() {
                     report::empty_module(&runner.held).await;
                 }

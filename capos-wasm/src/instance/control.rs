@@ -18,6 +18,15 @@ pub struct Usage {
     pub output_bytes: u64,
 }
 
+/// How long it took to start an instance, by its host's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartTime {
+    /// Reading and validating the module.
+    pub compile_ns: u64,
+    /// Making the instance of it.
+    pub instantiate_ns: u64,
+}
+
 pub(crate) struct Control {
     killed: Cell<bool>,
     /// Wakes the task that runs the instance.
@@ -27,6 +36,7 @@ pub(crate) struct Control {
     usage: Cell<Usage>,
     output_limit: u64,
     empty_module: Cell<bool>,
+    start_time: Cell<StartTime>,
     /// Calls that wait for their turn.
     queued: Cell<usize>,
 }
@@ -41,6 +51,7 @@ impl Control {
             usage: Cell::default(),
             output_limit: limits.output_bytes,
             empty_module: Cell::default(),
+            start_time: Cell::default(),
             queued: Cell::default(),
         }
     }
@@ -65,6 +76,14 @@ impl Control {
         let output_bytes = usage.output_bytes + u64::from(allowed);
         self.usage.set(Usage { output_bytes, ..usage });
         allowed
+    }
+
+    pub(crate) fn set_start_time(&self, start_time: StartTime) {
+        self.start_time.set(start_time);
+    }
+
+    pub(crate) fn start_time(&self) -> StartTime {
+        self.start_time.get()
     }
 
     pub(crate) fn set_empty_module(&self) {

@@ -1,6 +1,6 @@
 //! The Rust interface to a started instance.
 
-use super::{Control, Usage, Value};
+use super::{Control, StartTime, Usage, Value};
 use crate::End;
 use futures::channel::{mpsc, oneshot};
 use std::{fmt, rc::Rc};
@@ -75,6 +75,11 @@ impl InstanceHandle {
     /// What the instance has used so far.
     pub fn usage(&self) -> Usage {
         self.control.usage()
+    }
+
+    /// How long the start took; zero when the host has no clock.
+    pub fn start_time(&self) -> StartTime {
+        self.control.start_time()
     }
 
     /// Whether the module has no `_start` and exports nothing: such an instance exits with 0 at once.

@@ -6,7 +6,7 @@ mod interrupt;
 mod value;
 
 pub(crate) use control::Control;
-pub use control::Usage;
+pub use control::{StartTime, Usage};
 pub use handle::{CallError, InstanceHandle};
 pub(crate) use handle::{Command, command_queue};
 pub(crate) use interrupt::{Interrupts, poll_once, yield_once};

@@ -29,7 +29,7 @@ impl World {
     pub fn new() -> Self {
         let executor = Executor::default();
         let clock = Rc::new(FakeClock::default());
-        let config = HostConfig { spawn: executor.spawner(), timer: Some(timer(&clock)) };
+        let config = HostConfig { spawn: executor.spawner(), timer: Some(timer(&clock)), clock: None };
         Self { executor, host: Rc::new(Host::new(config)), clock, console: Rc::default() }
     }
 

@@ -15,4 +15,5 @@ mod runtime;
 mod start;
 mod trap;
 
-pub(crate) use runtime::instantiate;
+pub(crate) use instance::Instance;
+pub(crate) use runtime::{compile, instantiate};

@@ -6,7 +6,8 @@ use wasmi::{Engine, ExternType, FuncType, ImportType, Module, ValType};
 /// A module may not be longer than this.
 const MAX_MODULE_BYTES: usize = 256 << 20;
 
-pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Module, String> {
+/// Reads and validates a module.
+pub(super) fn parse(engine: &Engine, bytes: &[u8]) -> Result<Module, String> {
     if bytes.len() > MAX_MODULE_BYTES {
         return Err(format!("it is {} bytes long, more than {MAX_MODULE_BYTES}", bytes.len()));
     }

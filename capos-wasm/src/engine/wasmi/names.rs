@@ -1,10 +1,13 @@
 //! Names for the functions of a backtrace.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
 use wasmparser::{KnownCustom, Name, NameSectionReader, Parser, Payload};
 
 /// A longer name is cut: it is the module's text and goes into the log.
-const MAX_NAME_CHARS: usize = 200;
+const MAX_NAME_BYTES: usize = 200;
 
 /// Names the functions with these indices: as the module's name section does, else `function N`.
 pub(super) fn name_all(module: &[u8], indices: &[u32]) -> Vec<String> {
@@ -41,8 +44,41 @@ fn collect_section(
     Ok(())
 }
 
-/// Takes out what could break a line or steer a terminal.
+/// Undoes the mangling of compilers, and takes out what could break a line or steer a terminal.
 fn printable(name: &str) -> String {
-    let visible = |char: char| if char.is_control() { '?' } else { char };
-    name.chars().take(MAX_NAME_CHARS).map(visible).collect()
+    let mut short = Short(String::new());
+    // Writing fails only when there is enough.
+    let _ = match rustc_demangle::try_demangle(name) {
+        Ok(plain) => write!(short, "{plain:#}"),
+        Err(_) => short.write_str(name),
+    };
+    short.0
+}
+
+/// Takes the first characters of what is written and refuses the rest, so that a name that unfolds to
+/// megabytes costs nothing.
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            if self.0.len() >= MAX_NAME_BYTES {
+                return Err(fmt::Error);
+            }
+            self.0.push(if char.is_control() { '?' } else { char });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_NAME_BYTES, printable};
+
+    #[test]
+    fn names_are_plain_and_short() {
+        assert_eq!(printable("_RNvCsj7tOLqQT1xd_10wasi_stack6deeper"), "wasi_stack::deeper");
+        assert_eq!(printable("main\n\x1b[2J"), "main??[2J");
+        assert_eq!(printable(&"x".repeat(1000)).len(), MAX_NAME_BYTES);
+    }
 }

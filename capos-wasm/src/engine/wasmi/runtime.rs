@@ -1,54 +1,64 @@
 //! From a module to an instance.
 
 use super::{
-    data::HostData, fuel::FuelMeter, instance::Instance, limiter::Limiter, link::link, module::compile,
+    data::HostData, fuel::FuelMeter, instance::Instance, limiter::Limiter, link::link, module::parse,
     start::export_start,
 };
 use crate::{
-    End, Limits,
+    Limits,
     instance::Interrupts,
     limits::MAX_STACK_DEPTH,
     wasi::{Context, Wasi},
 };
 use std::borrow::Cow;
-use wasmi::{CompilationMode, Config, CustomFuelCosts, Engine, Linker, Store};
+use wasmi::{CompilationMode, Config, CustomFuelCosts, Engine, Linker, Module, Store};
 
 /// Room for each nested call's parameters, locals and operands, on average.
 const STACK_BYTES_PER_CALL: usize = 1024;
 
-/// Compiles and instantiates a module.
+/// A module, read and validated.
+pub(crate) struct Compiled {
+    engine: Engine,
+    module: Module,
+    bytes: Cow<'static, [u8]>,
+}
+
+/// Compiles a module for one instance. The error says what is wrong with it.
 ///
 /// Each instance has an engine of its own: wasmi never frees code while its engine lives, so that starting
 /// instances for ever on one engine would use up the host's memory.
-pub(crate) fn instantiate(
-    bytes: Cow<'static, [u8]>,
-    module_name: &str,
-    name: &str,
-    context: Context,
-    limits: Limits,
-    interrupts: Interrupts,
-) -> Result<Instance, End> {
-    let failed =
-        |reason: String| End::FailedToStart(format!("instance {name:?} of module {module_name:?}: {reason}"));
+pub(crate) fn compile(bytes: Cow<'static, [u8]>, limits: &Limits) -> Result<Compiled, String> {
     let engine = Engine::new(&config(limits.stack_depth));
     let bytes = export_start(bytes);
-    let module = compile(&engine, &bytes).map_err(failed)?;
+    let module = parse(&engine, &bytes)?;
+    Ok(Compiled { engine, module, bytes })
+}
+
+/// Makes an instance of a module. The error says what is missing.
+pub(crate) fn instantiate(
+    compiled: Compiled,
+    context: Context,
+    limits: &Limits,
+    interrupts: Interrupts,
+) -> Result<Instance, String> {
+    let Compiled { engine, module, bytes } = compiled;
     let mut linker = Linker::new(&engine);
-    link(&mut linker, &module).map_err(failed)?;
+    link(&mut linker, &module)?;
     let control = interrupts.control();
-    let limiter = Limiter::new(control.clone(), &limits);
+    let limiter = Limiter::new(control.clone(), limits);
     let data = HostData::new(Wasi::new(context), limiter);
     let mut store = Store::new(&engine, data);
     store.limiter(|data| &mut data.limiter);
     let mut fuel = FuelMeter::new(control, limits.fuel);
-    fuel.give(&mut store, 0)?;
+    // Nothing of the guest's runs here; but copying its data counts too.
+    fuel.give(&mut store, 0).map_err(|end| end.to_string())?;
     let instance = linker.instantiate_and_start(&mut store, &module);
     fuel.settle(&store);
     let instance = instance.map_err(|error| match store.data().limiter.refused() {
         Some(refused) => {
-            failed(format!("it needs {} {} and its limit is {}", refused.wanted, refused.unit, refused.limit))
+            format!("it needs {} {} and its limit is {}", refused.wanted, refused.unit, refused.limit)
         }
-        None => failed(error.to_string()),
+        None => error.to_string(),
     })?;
     Ok(Instance::new(store, module, instance, bytes, fuel, interrupts))
 }

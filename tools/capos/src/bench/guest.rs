@@ -40,8 +40,9 @@ impl Bench<'_> {
         Ok(measures)
     }
 
-    /// From kernel entry until everything has ended, by the kernel log's clock.
-    pub(super) fn boot_to_hello(&self) -> Result<Measure> {
+    /// From kernel entry until everything has ended, by the kernel log's clock; and of that, what the wasm host
+    /// says starting the instance took.
+    pub(super) fn boot_to_hello(&self) -> Result<Vec<Measure>> {
         let manifest = self.project.manifest(HELLO);
         let shown = self.counted(&manifest)?;
         if shown.output != HELLO_OUTPUT {
@@ -49,7 +50,12 @@ impl Bench<'_> {
         }
         let end = shown.log.lines().rev().find(|line| line.ends_with("] power off")).and_then(timestamp);
         let nanoseconds = end.context("the kernel log does not say when the power went off")?;
-        Ok(Measure::new("boot_to_wasm_hello", nanoseconds, "instructions"))
+        let mut measures = vec![Measure::new("boot_to_wasm_hello", nanoseconds, "instructions")];
+        let (compile, instantiate) =
+            shown.log.lines().find_map(start_time).context("the log does not say how long the start took")?;
+        measures.push(Measure::new("wasm_compilation", compile, "instructions"));
+        measures.push(Measure::new("wasm_instantiation", instantiate, "instructions"));
+        Ok(measures)
     }
 
     fn counted(&self, manifest: &Path) -> Result<Shown> {
@@ -95,6 +101,14 @@ fn parse(line: &str) -> Option<Measure> {
     (plain && words.next().is_none()).then(|| Measure::new(name, value, unit))
 }
 
+/// Nanoseconds of compiling and of instantiating in the wasm host's line `NAME: compiled in N ns, instantiated
+/// in N ns`.
+fn start_time(line: &str) -> Option<(u64, u64)> {
+    let (_, times) = line.split_once(": compiled in ")?;
+    let (compile, instantiate) = times.split_once(" ns, instantiated in ")?;
+    Some((compile.parse().ok()?, instantiate.strip_suffix(" ns")?.parse().ok()?))
+}
+
 /// Nanoseconds in a log line's `[   1.234567]`.
 fn timestamp(line: &str) -> Option<u64> {
     let (stamp, _) = line.strip_prefix('[')?.split_once(']')?;
@@ -134,6 +148,15 @@ mod tests {
         assert_eq!(parse("null_call 31 instructions"), Some(Measure::new("null_call", 31, "instructions")));
         for line in ["", "hello", "a b c", "a 1", "a 1 b c", "a -1 b", "a: 1 b", "a 1.5 b"] {
             assert_eq!(parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn start_times() {
+        let line = "[user] [wasm-host] hello: compiled in 12 ns, instantiated in 345 ns";
+        assert_eq!(start_time(line), Some((12, 345)));
+        for line in ["", "x", "hello: compiled in 1 ns", "hello: compiled in a ns, instantiated in 3 ns"] {
+            assert_eq!(start_time(line), None, "{line}");
         }
     }
 

@@ -57,7 +57,7 @@ impl Bench<'_> {
         for manifest in self.manifests()? {
             add(self.guest(&manifest));
         }
-        add(self.boot_to_hello().map(|measure| vec![measure]));
+        add(self.boot_to_hello());
         add(size::measure(self.project, &self.project.manifest(HELLO)));
         add(source::measure(self.project));
         add(self.smallest_memory().map(|measure| vec![measure]));
