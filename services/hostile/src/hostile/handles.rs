@@ -96,7 +96,15 @@ pub(crate) fn rights_never_grow() -> i32 {
 }
 
 pub(crate) fn receive_on_console() -> i32 {
-    run(SubmissionEntry { opcode: Opcode::Recv as u8, cap: grant(0), ..Default::default() }).status
+    let mut room = [0_u64; 8];
+    run(SubmissionEntry {
+        opcode: Opcode::Recv as u8,
+        cap: grant(0),
+        recv_address: room.as_mut_ptr() as u64,
+        recv_length: 64,
+        ..Default::default()
+    })
+    .status
 }
 
 pub(crate) fn mint_of_console() -> i32 {

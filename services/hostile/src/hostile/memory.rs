@@ -103,7 +103,8 @@ pub(crate) fn slots_until_refused() -> i32 {
 }
 
 pub(crate) fn endpoints_until_refused() -> i32 {
-    let message = Builder::new_default();
+    let mut message = Builder::new_default();
+    message.init_root::<endpoint_factory::create_params::Builder<'_>>();
     until_refused(1_000_000, || {
         let mut results = [0_u64; 64];
         let factory = bootstrap().endpoint_factory;

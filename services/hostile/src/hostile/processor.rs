@@ -90,8 +90,6 @@ instruction_cases! {
     read_time_stamp => "rdtsc";
     misaligned_vector => "sub rsp, 32", "movaps xmm0, [rsp + 1]", "add rsp, 32";
     single_step => "pushfq", "or qword ptr [rsp], 0x100", "popfq", "nop", "nop";
-    vector_exception => "sub rsp, 16", "mov dword ptr [rsp], 0", "ldmxcsr [rsp]",
-        "xorps xmm0, xmm0", "divss xmm0, xmm0", "add rsp, 16";
     x87_exception => "sub rsp, 16", "mov word ptr [rsp], 0x0340", "fldcw [rsp]", "fldz", "fldz",
         "fdivp", "fwait", "add rsp, 16";
     load_bad_segment => "mov eax, 0x8", "mov ss, eax";
