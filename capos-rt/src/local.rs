@@ -20,6 +20,7 @@ pub(crate) struct Local {
     ring: RefCell<Ring>,
     /// Entries that found the submission queue full, oldest first.
     backlog: RefCell<VecDeque<SubmissionEntry>>,
+    #[expect(clippy::vec_box, reason = "buffers change hands all the time, and a pointer moves faster")]
     pub(crate) buffers: RefCell<Vec<Box<Buffer>>>,
     pub(crate) operations: Operations,
     pub(crate) executor: Executor,
@@ -107,7 +108,12 @@ impl Local {
 }
 
 impl Drop for Local {
+    /// Drops what runs here, so that what it holds is released, while the ring can still say so.
     fn drop(&mut self) {
+        self.executor.clear();
+        self.servers.clear();
+        self.poll();
+        self.operations.abandon();
         LOCAL.set(ptr::null());
         retire(self.buffers.take());
     }

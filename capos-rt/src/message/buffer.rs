@@ -194,6 +194,7 @@ fn spare() -> std::sync::MutexGuard<'static, Vec<Spare>> {
 }
 
 /// Keeps the buffers of a thread that ends for others.
+#[expect(clippy::vec_box, reason = "as the thread kept them")]
 pub(crate) fn retire(buffers: Vec<Box<Buffer>>) {
     if !buffers.is_empty() {
         spare().extend(buffers.into_iter().map(Spare));

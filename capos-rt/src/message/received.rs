@@ -25,7 +25,10 @@ enum Body {
 /// The segments of a message from another process.
 enum Segments {
     /// One, of `length` bytes behind the segment table; what this runtime sends.
-    Single { message: Message, length: usize },
+    Single {
+        message: Message,
+        length: usize,
+    },
     Several(NoAllocBufferSegments<ForeignBytes>),
 }
 

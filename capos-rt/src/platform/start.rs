@@ -63,7 +63,8 @@ unsafe extern "C" fn start(ring: NonNull<u8>, header: *const BootstrapHeader) ->
         }
         let local = Local::new(Ring::new(ring, Port));
         // This function never returns, so its frame lives as long as the thread.
-        local::enter(&*(&raw const local));
+        let state: *const Local = &raw const local;
+        local::enter(&*state);
         let (argc, argv, env) = arguments();
         runtime_entry(argc, argv, env)
     }

@@ -141,12 +141,14 @@ unsafe extern "C" fn enter() -> ! {
 }
 
 unsafe extern "C" fn run(ring: NonNull<u8>, thread: &'static Thread) -> ! {
-    // SAFETY: the kernel passes this thread's own ring.
-    let local = Local::new(unsafe { Ring::new(ring, Port) });
-    // SAFETY: the frame lives until `thread_exit`, after which nothing of the thread runs.
-    local::enter(unsafe { &*(&raw const local) });
-    (thread.function)(thread.argument);
-    drop(local);
+    {
+        // SAFETY: the kernel passes this thread's own ring.
+        let local = Local::new(unsafe { Ring::new(ring, Port) });
+        let state: *const Local = &raw const local;
+        // SAFETY: dropping it where it stands, at the end of this block, makes the thread forget it.
+        local::enter(unsafe { &*state });
+        (thread.function)(thread.argument);
+    }
     super::heap::flush();
     arch::thread_exit(&thread.running)
 }
@@ -176,10 +178,10 @@ extern "C" fn sys_join(id: Tid) -> i32 {
     while thread.running.load(Ordering::Acquire) != 0 {
         arch::futex_wait(&thread.running, 1, NO_DEADLINE);
     }
-    if let Some(threads) = threads().as_mut() {
-        if let Some(index) = threads.live.iter().position(|live| live.id == id) {
-            threads.take_back(index);
-        }
+    if let Some(threads) = threads().as_mut()
+        && let Some(index) = threads.live.iter().position(|live| live.id == id)
+    {
+        threads.take_back(index);
     }
     0
 }

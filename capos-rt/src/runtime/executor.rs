@@ -102,6 +102,12 @@ impl Executor {
         }
     }
 
+    /// Drops every task.
+    pub(crate) fn clear(&self) {
+        let tasks = self.tasks.take();
+        drop(tasks);
+    }
+
     /// Polls the tasks that are ready now, but not those that become so meanwhile.
     fn run_ready(&self) {
         let count = self.ready.borrow().len();
@@ -185,11 +191,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
-        if root.woken.swap(false, Ordering::AcqRel) {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                local.poll();
-                return output;
-            }
+        if root.woken.swap(false, Ordering::AcqRel)
+            && let Poll::Ready(output) = future.as_mut().poll(&mut context)
+        {
+            local.poll();
+            return output;
         }
         executor.take_remote();
         executor.run_ready();

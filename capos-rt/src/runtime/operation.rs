@@ -68,6 +68,14 @@ impl Operations {
         !self.slots.borrow().is_empty()
     }
 
+    /// Leaves what is under way to the kernel, which may write its memory until the thread has ended: that memory is
+    /// never used again.
+    pub(crate) fn abandon(&self) {
+        std::mem::forget(self.slots.take());
+        let returned = self.returning.take();
+        drop(returned);
+    }
+
     /// Starts a call; returns its number.
     pub(super) fn call(&self, local: &Local, outgoing: Outgoing) -> usize {
         let results = Message::new();
@@ -241,10 +249,10 @@ impl Operations {
         let index = (completion.user_data & !RETURN_TAG) as usize;
         let token = self.returning.borrow().get(index).map(|returning| returning.token);
         let code = ErrorCode::from_raw(completion.status);
-        if let (Some(token), Some(code)) = (token, code) {
-            if code != ErrorCode::BadReplyToken {
-                self.throw(local, token, ErrorCode::Failed, code.message());
-            }
+        if let (Some(token), Some(code)) = (token, code)
+            && code != ErrorCode::BadReplyToken
+        {
+            self.throw(local, token, ErrorCode::Failed, code.message());
         }
     }
 }

@@ -46,6 +46,13 @@ struct Served {
 }
 
 impl Servers {
+    /// Stops serving and drops every object.
+    pub(crate) fn clear(&self) {
+        self.own.set(None);
+        let (endpoints, objects) = (self.endpoints.take(), self.objects.take());
+        drop((endpoints, objects));
+    }
+
     fn own_endpoint(&self, local: &Local) -> std::result::Result<Handle, ErrorCode> {
         if let Some(served) =
             self.own.get().and_then(|own| self.endpoints.borrow().get(own).map(|s| s.handle.get()))

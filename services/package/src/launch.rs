@@ -94,7 +94,8 @@ fn launch_parameters(program: &Program<'_>) -> capnp::Result<Vec<u8>> {
 
 /// The length of a list that a message must be able to count.
 fn count<T>(list: &[T]) -> capnp::Result<u32> {
-    u32::try_from(list.len()).ok().filter(|&length| length < 1 << 16).ok_or_else(|| {
-        capnp::Error::failed("too many arguments, variables or grants for one program".into())
-    })
+    u32::try_from(list.len())
+        .ok()
+        .filter(|&length| length < 1 << 16)
+        .ok_or_else(|| capnp::Error::failed("too many arguments, variables or grants for one program".into()))
 }

@@ -27,7 +27,8 @@ impl Package {
         request.get().set_length(size);
         request.get().init_protection().set_read(true);
         let address = request.send().promise.await?.get()?.get_address();
-        let length = usize::try_from(size).map_err(|_| capnp::Error::failed("boot package too large".into()))?;
+        let length =
+            usize::try_from(size).map_err(|_| capnp::Error::failed("boot package too large".into()))?;
         // SAFETY: the kernel mapped `size` bytes there, read-only; nothing unmaps them, and nobody can write the
         // boot package, because no capability to it has the WRITE right.
         let bytes = unsafe { core::slice::from_raw_parts(address as *const u8, length) };

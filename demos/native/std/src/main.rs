@@ -46,7 +46,10 @@ fn granted() {
     time::all();
     threads::all();
     heap::all();
-    println!("files: {}", File::open("/etc/passwd").map_or_else(|error| error.to_string(), |_| "opened".into()));
+    println!(
+        "files: {}",
+        File::open("/etc/passwd").map_or_else(|error| error.to_string(), |_| "opened".into())
+    );
     let socket = TcpStream::connect(("127.0.0.1", 80));
     println!("sockets: {}", if socket.is_err() { "refused" } else { "connected" });
 }

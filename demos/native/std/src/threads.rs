@@ -76,16 +76,14 @@ fn woken() -> u32 {
             }
         }
     });
-    let answer = capos_rt::block_on(std::future::poll_fn(|context| {
-        match ANSWER.load(Ordering::Acquire) {
-            0 => {
-                if let Ok(mut waker) = waker.lock() {
-                    *waker = Some(context.waker().clone());
-                }
-                std::task::Poll::Pending
+    let answer = capos_rt::block_on(std::future::poll_fn(|context| match ANSWER.load(Ordering::Acquire) {
+        0 => {
+            if let Ok(mut waker) = waker.lock() {
+                *waker = Some(context.waker().clone());
             }
-            answer => std::task::Poll::Ready(answer),
+            std::task::Poll::Pending
         }
+        answer => std::task::Poll::Ready(answer),
     }));
     worker.join().ok();
     answer
