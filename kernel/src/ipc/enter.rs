@@ -29,7 +29,12 @@ impl Kernel {
     /// Takes up to `submit` entries, as long as the completion queue is sure to have room for what they will
     /// complete. Returns how many completions are unread.
     #[inline]
-    fn take_submissions(&mut self, id: ThreadId, submit: u64, wait_for: u64) -> Result<Option<u32>, ErrorCode> {
+    fn take_submissions(
+        &mut self,
+        id: ThreadId,
+        submit: u64,
+        wait_for: u64,
+    ) -> Result<Option<u32>, ErrorCode> {
         if submit > u64::from(u32::MAX) || wait_for > u64::from(COMPLETION_ENTRIES) {
             return Err(ErrorCode::InvalidArgument);
         }

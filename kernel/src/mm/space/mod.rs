@@ -13,8 +13,8 @@ use super::{
     tables::Entry,
 };
 use alloc::vec::Vec;
-use recent::Recent;
 use capos_kernel_core::regions::{Protection, RegionMap};
+use recent::Recent;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 pub use budget::FrameBudget;
@@ -49,7 +49,13 @@ impl AddressSpace {
         let root = frames::allocate()?;
         root.zero();
         kernel_space::share_with(root);
-        Some(Self { root, regions: RegionMap::new(MAX_REGIONS), budget, mapped: Vec::new(), recent: Recent::new() })
+        Some(Self {
+            root,
+            regions: RegionMap::new(MAX_REGIONS),
+            budget,
+            mapped: Vec::new(),
+            recent: Recent::new(),
+        })
     }
 
     /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
