@@ -87,7 +87,8 @@ fn map_ram(root: Frame, region: MemoryRegion, take: TakeFrame<'_>) -> Option<()>
     let flags = DATA | Flags::HUGE_PAGE | Flags::GLOBAL;
     let mut start = region.start & !(SIZE_2M - 1);
     while start < region.end {
-        let is_whole_gib = start % SIZE_1G == 0 && start >= region.start && region.end - start >= SIZE_1G;
+        let is_whole_gib =
+            start.is_multiple_of(SIZE_1G) && start >= region.start && region.end - start >= SIZE_1G;
         let (level, size) = if is_whole_gib && arch::has_1g_pages() { (3, SIZE_1G) } else { (2, SIZE_2M) };
         map(root, physmap::BASE + start, level, Entry::new(PhysAddr::new_truncate(start), flags), take)?;
         start += size;

@@ -31,11 +31,10 @@ pub(super) fn spawn(
     let result = open(kernel, id, new.executable, slots).and_then(|own| {
         let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
         let (handle, _) = kernel.ipc().caps.insert_new(caller, ObjectKind::Process, pack(id), rights)?;
-        start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).map_err(|failure| {
+        start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).inspect_err(|_| {
             // The process goes with the last capability of it.
             let released = kernel.with_ipc(|ipc, kernel| ipc.release(kernel, caller, handle));
             debug_assert!(released.is_ok());
-            failure
         })
     });
     result.inspect_err(|_| {

@@ -64,7 +64,7 @@ impl AddressSpace {
         if part.start > part.end || part.end > object.bytes() {
             return Err(SpaceError::OutsideObject);
         }
-        if part.start % PAGE != 0 {
+        if !part.start.is_multiple_of(PAGE) {
             return Err(RegionError::Unaligned.into());
         }
         let length = part.end - part.start;
