@@ -112,7 +112,9 @@ impl Ipc {
     /// Moves an operation to the list that goes with its new state.
     #[inline]
     pub(super) fn set_state(&mut self, id: OperationId, state: State) {
-        self.leave_list(id.index());
+        if self.operations.get(id).is_some_and(|operation| operation.state != State::Unlisted) {
+            self.leave_list(id.index());
+        }
         self.enter_list(id.index(), state);
     }
 
@@ -268,7 +270,7 @@ impl Ipc {
 
 /// The list of operations in `state`, at `endpoint` if the state has one.
 #[inline(always)]
-fn list_of<'a>(
+pub(super) fn list_of<'a>(
     endpoints: &'a mut Arena<Endpoint>,
     servers: &'a mut [ServerCalls],
     queues: &'a mut Arena<List>,

@@ -1,6 +1,6 @@
 //! How operations end.
 
-use super::{Ipc, Machine, OperationId, State, completion};
+use super::{Caller, Ipc, Machine, Operation, OperationId, State, call::list_of, completion};
 use capos_abi::ErrorCode;
 
 impl Ipc {
@@ -15,11 +15,25 @@ impl Ipc {
         self.unlink_thread(thread, id.index());
     }
 
-    /// Removes an operation without a completion.
+    /// Removes an operation without a completion. This is [`Self::detach`] and [`Self::remove`] in one go, because
+    /// every call passes here twice.
     #[inline]
     pub(super) fn retire(&mut self, id: OperationId) {
-        self.detach(id);
-        self.remove(id);
+        let Some(operation) = self.operations.get(id) else { return };
+        let &Operation { caller: Caller { thread, .. }, state, endpoint, timer, place, by_thread, .. } =
+            operation;
+        self.operations.remove(id);
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        if let Some(Some(thread)) = self.threads.get_mut(thread as usize) {
+            thread.list.close_by_thread(&mut self.operations, by_thread);
+            thread.count -= 1;
+        }
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
+        {
+            list.close_place(&mut self.operations, place);
+        }
     }
 
     /// Removes the record of an operation that is detached already.

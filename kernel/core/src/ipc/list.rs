@@ -39,7 +39,19 @@ impl List {
         links: fn(&mut Operation) -> &mut Links,
     ) {
         let Some(operation) = operations.at_mut(index) else { return };
-        let Links { next, previous } = core::mem::replace(links(operation), UNLINKED);
+        let gone = core::mem::replace(links(operation), UNLINKED);
+        self.close_gap(operations, gone, links);
+    }
+
+    /// Joins what stood beside an operation that has gone with these links.
+    #[inline(always)]
+    fn close_gap(
+        &mut self,
+        operations: &mut Arena<Operation>,
+        gone: Links,
+        links: fn(&mut Operation) -> &mut Links,
+    ) {
+        let Links { next, previous } = gone;
         match operations.at_mut(previous) {
             Some(operation) => links(operation).next = next,
             None => self.first = next,
@@ -54,6 +66,18 @@ impl List {
     #[inline]
     pub(super) fn push_place(&mut self, operations: &mut Arena<Operation>, index: u32) {
         self.push(operations, index, |operation| &mut operation.place);
+    }
+
+    /// Closes the gap that a removed operation leaves in the list that its state named.
+    #[inline(always)]
+    pub(super) fn close_place(&mut self, operations: &mut Arena<Operation>, gone: Links) {
+        self.close_gap(operations, gone, |operation| &mut operation.place);
+    }
+
+    /// Closes the gap that a removed operation leaves in its thread's list.
+    #[inline(always)]
+    pub(super) fn close_by_thread(&mut self, operations: &mut Arena<Operation>, gone: Links) {
+        self.close_gap(operations, gone, |operation| &mut operation.by_thread);
     }
 
     #[inline]
