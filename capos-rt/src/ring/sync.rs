@@ -22,7 +22,6 @@ pub(crate) struct SyncBuffer<const PARAMS: usize, const RESULTS: usize> {
 
 /// What came back from a synchronous call.
 pub(crate) struct Reply<'a> {
-    #[cfg_attr(not(target_os = "hermit"), expect(dead_code, reason = "only the platform layer reads them"))]
     bytes: &'a [u8],
     /// The capability in the results, or null.
     pub(crate) capability: Handle,
