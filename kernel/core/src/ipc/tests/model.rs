@@ -144,7 +144,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
             let entry = SubmissionEntry {
                 opcode: words[0] as u8 % 9,
                 flags: words[1] as u8 % 4,
-                cap: words[2] % 5 | 1 << 32,
+                cap: (words[2] % 5) | (1 << 32),
                 recv_address: words[3],
                 recv_length: words[4] as u32,
                 token: words[5],
@@ -186,12 +186,12 @@ proptest! {
             let callers = world.live_tokens();
             model.open.retain(|token| callers.contains(token));
             run(&mut world, &mut model, step)?;
-            world.ipc.check().map_err(|error| TestCaseError::fail(error))?;
+            world.ipc.check().map_err(TestCaseError::fail)?;
         }
         world.ipc.close_thread(&mut world.fake, 0);
         model.waiting.retain(|_, thread| *thread != 0);
         world.ipc.close_process(&mut world.fake, 0);
-        world.ipc.check().map_err(|error| TestCaseError::fail(error))?;
+        world.ipc.check().map_err(TestCaseError::fail)?;
         for (_, entry) in world.fake.completions.drain(..) {
             model.waiting.remove(&entry.user_data);
         }
