@@ -10,6 +10,8 @@ pub(crate) enum Expected {
     Success,
     /// By a processor exception with this number, at this address when one is given.
     Fault(u8, Option<u64>),
+    /// By one of these processor exceptions.
+    FaultOneOf(&'static [u8]),
     /// By using up its frames.
     OutOfMemory,
 }
@@ -19,7 +21,7 @@ use ErrorCode::{
     InvalidArgument, InvalidOpcode, MessageTooLarge, MissingRights, NotFound, Overloaded, ResultTooLarge,
     Revoked, Unimplemented,
 };
-use Expected::{Error, Fault, OutOfMemory, Success};
+use Expected::{Error, Fault, FaultOneOf, OutOfMemory, Success};
 
 const DIVIDE: u8 = 0;
 const DEBUG: u8 = 1;
@@ -28,7 +30,6 @@ const UNDEFINED: u8 = 6;
 const PROTECTION: u8 = 13;
 const PAGE: u8 = 14;
 const X87: u8 = 16;
-const ALIGNMENT: u8 = 17;
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
 /// Every case, in the order they run.
@@ -116,7 +117,8 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("ranges_until_refused", Error(&[Overloaded])),
     ("threads_until_refused", Error(&[Overloaded])),
     ("calls_until_refused", Success),
-    // The processor. Unmasked vector exceptions (#XM) are not among them: QEMU never raises one.
+    // The processor. Unmasked vector exceptions (#XM) and alignment checks
+    // (#AC) are not among them: QEMU never raises one.
     ("read_null", Fault(PAGE, Some(0))),
     ("read_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
     ("write_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
@@ -146,8 +148,8 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("single_step", Fault(DEBUG, None)),
     ("x87_exception", Fault(X87, None)),
     ("load_bad_segment", Fault(PROTECTION, None)),
-    ("far_return_to_ring_0", Fault(PROTECTION, None)),
+    // A processor refuses the selector; QEMU 7.2 reads the stack as the kernel would first, which SMAP stops.
+    ("far_return_to_ring_0", FaultOneOf(&[PROTECTION, PAGE])),
     ("swap_gs", Fault(PROTECTION, None)),
     ("system_return", Fault(PROTECTION, None)),
-    ("alignment_check", Fault(ALIGNMENT, None)),
 ];

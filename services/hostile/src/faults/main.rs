@@ -62,6 +62,7 @@ fn check(cause: exit_cause::Reader<'_>, expected: &Expected) -> Result<Option<St
             let fault = fault?;
             fault.get_vector() == *vector && address.is_none_or(|address| fault.get_address() == address)
         }
+        (exit_cause::Fault(fault), Expected::FaultOneOf(vectors)) => vectors.contains(&fault?.get_vector()),
         (exit_cause::OutOfMemory(_), Expected::OutOfMemory) => true,
         _ => false,
     };
@@ -73,6 +74,7 @@ fn check(cause: exit_cause::Reader<'_>, expected: &Expected) -> Result<Option<St
         Expected::Error(codes) => format!("one of {codes:?}"),
         Expected::Fault(vector, Some(address)) => format!("exception {vector} at {address:#x}"),
         Expected::Fault(vector, None) => format!("exception {vector}"),
+        Expected::FaultOneOf(vectors) => format!("an exception of {vectors:?}"),
         Expected::OutOfMemory => "out of memory".to_owned(),
     };
     Ok(Some(format!("expected {wanted}, got {}", start::describe(cause)?)))

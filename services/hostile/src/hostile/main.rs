@@ -65,6 +65,6 @@ fn run(name: &str) -> i32 {
             undefined_instruction breakpoint software_interrupt forged_page_fault halt disable_interrupts
             read_port write_port read_msr write_cr3 load_idt store_gdt read_time_stamp misaligned_vector
             single_step x87_exception load_bad_segment far_return_to_ring_0 swap_gs
-            system_return alignment_check;
+            system_return;
     )
 }

@@ -96,6 +96,4 @@ instruction_cases! {
     far_return_to_ring_0 => "mov eax, 0x8", "push rax", "lea rcx, [rip]", "push rcx", "retfq";
     swap_gs => "swapgs";
     system_return => "sysretq";
-    alignment_check => "pushfq", "or qword ptr [rsp], 0x40000", "popfq", "sub rsp, 16",
-        "mov eax, [rsp + 1]", "add rsp, 16";
 }
