@@ -108,17 +108,18 @@ pub fn save(thread: &mut ThreadState) {
     thread.gs_base = cpu::read_user_gs_base();
 }
 
-/// What entry.s resumes.
+/// What entry.s resumes: the address of a context.
+#[derive(Clone, Copy)]
 #[repr(transparent)]
-pub struct Resume(*mut UserContext);
+pub struct Resume(u64);
 
 impl Resume {
     /// Nothing: wait for interrupts.
-    pub const IDLE: Self = Self(core::ptr::null_mut());
+    pub const IDLE: Self = Self(0);
 
     /// The installed thread.
     #[inline]
     pub fn installed(thread: &mut ThreadState) -> Self {
-        Self(&raw mut thread.context)
+        Self((&raw mut thread.context).expose_provenance() as u64)
     }
 }

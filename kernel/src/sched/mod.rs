@@ -32,8 +32,12 @@ pub(crate) struct Cpu {
     yielding: bool,
     /// Whether user mode may read the time-stamp counter now.
     tsc_allowed: bool,
-    /// Since when the installed thread has been running.
+    /// Since when the loaded process's time has not been counted.
     running_since_tsc: u64,
+    /// Nothing runs.
+    idle: bool,
+    /// What leads back to the installed thread.
+    resume: arch::Resume,
 }
 
 impl Cpu {
@@ -49,6 +53,8 @@ impl Cpu {
             yielding: false,
             tsc_allowed: false,
             running_since_tsc: 0,
+            idle: true,
+            resume: arch::Resume::IDLE,
         }
     }
 
@@ -90,6 +96,9 @@ impl Kernel {
     pub(crate) fn forget_thread(&mut self, id: ThreadId) {
         let cpu = self.cpu();
         cpu.run_queue.remove(id.index());
+        if cpu.installed == Some(id) {
+            cpu.resume = arch::Resume::IDLE;
+        }
         for place in [&mut cpu.current, &mut cpu.handoff, &mut cpu.installed] {
             if *place == Some(id) {
                 *place = None;
@@ -100,34 +109,40 @@ impl Kernel {
     /// Stops using a process's page tables, which are about to be freed.
     pub(crate) fn forget_address_space(&mut self, id: ProcessId) {
         if self.cpu().loaded == Some(id) {
+            self.count_time();
             self.cpu().loaded = None;
             crate::mm::load_kernel_space();
         }
     }
 
     /// Decides what this CPU does when it leaves the kernel, and prepares the processor for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn choose_next(&mut self) -> arch::Resume {
         let cpu = self.cpu();
-        let next = match (cpu.current, cpu.handoff, cpu.yielding) {
-            // Nothing changed, nobody more urgent waits.
-            (Some(current), None, false) if cpu.run_queue.highest().is_none() => Some(current),
+        let nobody_else = cpu.handoff.is_none() && cpu.run_queue.highest().is_none();
+        if nobody_else && !cpu.yielding && cpu.current.is_some() {
+            let resume = cpu.resume;
+            self.arm_for(u64::MAX);
+            return resume;
+        }
+        self.choose_other()
+    }
+
+    fn choose_other(&mut self) -> arch::Resume {
+        let cpu = self.cpu();
+        let next = match (cpu.current, cpu.handoff) {
             // The current thread waits and woke just one other: switch straight to it.
-            (None, Some(woken), _) if cpu.run_queue.highest().is_none() => {
+            (None, Some(woken)) if cpu.run_queue.highest().is_none() => {
                 cpu.handoff = None;
+                cpu.yielding = false;
                 Some(woken)
             }
             _ => self.choose_among_ready(),
         };
         let Some(next) = next else { return self.idle() };
-        if self.cpu().installed != Some(next) {
-            self.switch_to(next);
-        }
+        self.switch_to(next);
         self.arm_timer(next);
-        match self.threads.get_mut(next) {
-            Some(thread) => arch::Resume::installed(&mut thread.state),
-            None => self.idle(),
-        }
+        self.cpu().resume
     }
 
     /// The general case: compares the current thread, the one woken last, and the queue.
@@ -167,37 +182,61 @@ impl Kernel {
         self.threads.id_at(index)
     }
 
-    /// Puts `next`'s state into the processor.
+    /// Puts `next`'s state into the processor, unless it is there already.
     #[inline]
     fn switch_to(&mut self, next: ThreadId) {
-        let now_tsc = arch::time::read_tsc();
-        let cpu = self.cpu();
-        let (previous, since) = (cpu.installed, cpu.running_since_tsc);
-        cpu.running_since_tsc = now_tsc;
-        cpu.quantum_end_ns = 0;
-        cpu.installed = Some(next);
+        let cpu = &mut self.cpus[arch::cpu_index() as usize];
+        let previous = cpu.installed.replace(next);
         cpu.current = Some(next);
-        let loaded = cpu.loaded;
-        if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
-            arch::save(&mut thread.state);
-            if let Some(process) = self.processes.get_mut(thread.process) {
-                process.cpu_tsc += now_tsc - since;
+        let is_installed = previous == Some(next);
+        if !is_installed {
+            cpu.quantum_end_ns = 0;
+            if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
+                arch::save(&mut thread.state);
             }
         }
         let Some(thread) = self.threads.get_mut(next) else { return };
         thread.run_state = RunState::Running;
+        if is_installed {
+            return;
+        }
         arch::install(&mut thread.state);
-        if loaded != Some(thread.process)
-            && let Some(process) = self.processes.get_mut(thread.process)
-        {
-            process.space.load();
-            let (id, allow) = (thread.process, process.may_read_tsc);
-            let cpu = self.cpu();
-            cpu.loaded = Some(id);
-            if cpu.tsc_allowed != allow {
-                cpu.tsc_allowed = allow;
-                arch::allow_user_tsc(allow);
-            }
+        cpu.resume = arch::Resume::installed(&mut thread.state);
+        let process = thread.process;
+        if cpu.loaded != Some(process) || cpu.idle {
+            self.enter_process(process);
+        }
+    }
+
+    /// Puts a process's page tables into use, and begins to count its time.
+    #[inline]
+    fn enter_process(&mut self, id: ProcessId) {
+        self.count_time();
+        let cpu = &mut self.cpus[arch::cpu_index() as usize];
+        cpu.idle = false;
+        if cpu.loaded == Some(id) {
+            return;
+        }
+        let Some(process) = self.processes.get_mut(id) else { return };
+        process.space.load();
+        cpu.loaded = Some(id);
+        if cpu.tsc_allowed != process.may_read_tsc {
+            cpu.tsc_allowed = process.may_read_tsc;
+            arch::allow_user_tsc(cpu.tsc_allowed);
+        }
+    }
+
+    /// Adds the time since it was last counted to the process that used it.
+    #[inline]
+    fn count_time(&mut self) {
+        let now = arch::time::read_tsc();
+        let cpu = self.cpu();
+        let since = core::mem::replace(&mut cpu.running_since_tsc, now);
+        if cpu.idle {
+            return;
+        }
+        if let Some(process) = cpu.loaded.and_then(|id| self.processes.get_mut(id)) {
+            process.cpu_tsc += now.saturating_sub(since);
         }
     }
 
@@ -216,14 +255,12 @@ impl Kernel {
     /// Nothing is ready.
     #[cold]
     fn idle(&mut self) -> arch::Resume {
-        let now_tsc = arch::time::read_tsc();
+        self.count_time();
         let cpu = self.cpu();
-        let (previous, since) = (cpu.installed.take(), cpu.running_since_tsc);
-        if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
+        cpu.idle = true;
+        cpu.resume = arch::Resume::IDLE;
+        if let Some(thread) = cpu.installed.take().and_then(|id| self.threads.get_mut(id)) {
             arch::save(&mut thread.state);
-            if let Some(process) = self.processes.get_mut(thread.process) {
-                process.cpu_tsc += now_tsc - since;
-            }
         }
         arch::install_none();
         self.arm_idle_timer();

@@ -30,8 +30,8 @@ impl Kernel {
         self.arm_for(u64::MAX);
     }
 
-    #[inline]
-    fn arm_for(&mut self, due_ns: u64) {
+    #[inline(always)]
+    pub(super) fn arm_for(&mut self, due_ns: u64) {
         let due_ns = self.timers.next_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
         let due_ns = self.next_call_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
         let cpu = self.cpu();
