@@ -120,10 +120,10 @@ struct ThreadOperations {
     count: u32,
 }
 
-/// The calls a process is answering, and those whose callers gave up meanwhile.
+/// The calls that a process was answering when their callers gave up. Open calls are on no list of their server's: they
+/// are found by their callers' threads when it ends.
 #[derive(Clone, Copy)]
 struct ServerCalls {
-    open: List,
     abandoned: List,
 }
 
@@ -172,7 +172,7 @@ impl Ipc {
         if needed > self.servers.len() {
             let additional = needed - self.servers.len();
             self.servers.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
-            let none = ServerCalls { open: List::EMPTY, abandoned: List::EMPTY };
+            let none = ServerCalls { abandoned: List::EMPTY };
             self.servers.resize(needed, none);
         }
         self.caps.open_table(process, slot_limit)

@@ -118,6 +118,15 @@ impl Ipc {
         self.enter_list(id.index(), state);
     }
 
+    /// Notes who answers a call. Open calls are on no list.
+    #[inline(always)]
+    fn open(&mut self, call: OperationId, server: u32) {
+        match self.operations.get_mut(call) {
+            Some(operation) if operation.state == State::Unlisted => operation.state = State::Open(server),
+            _ => self.set_state(call, State::Open(server)),
+        }
+    }
+
     /// Puts an operation that is on no list on the one that goes with its new state.
     #[inline(always)]
     pub(super) fn enter_list(&mut self, index: u32, state: State) {
@@ -169,7 +178,7 @@ impl Ipc {
         match result {
             Ok(()) => {
                 self.retire(receiver);
-                self.set_state(call, State::Open(recv.process));
+                self.open(call, recv.process);
                 machine.complete(recv.thread, &entry);
                 Handed::Over
             }
@@ -280,9 +289,8 @@ pub(super) fn list_of<'a>(
     match state {
         State::Queued => Some(&mut endpoints.get_mut(endpoint?)?.callers),
         State::Receiving => Some(&mut endpoints.get_mut(endpoint?)?.receivers),
-        State::Open(server) => Some(&mut servers.get_mut(server as usize)?.open),
         State::Abandoned(server) => Some(&mut servers.get_mut(server as usize)?.abandoned),
         State::Pending(queue) => queues.get_mut(queue.0),
-        State::Unlisted => None,
+        State::Open(_) | State::Unlisted => None,
     }
 }

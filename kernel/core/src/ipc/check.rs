@@ -23,7 +23,6 @@ impl Ipc {
         }
         for (process, server) in self.servers.iter().enumerate() {
             let process = process as u32;
-            listed += self.walk(server.open, |operation| operation.state == State::Open(process))?;
             listed +=
                 self.walk(server.abandoned, |operation| operation.state == State::Abandoned(process))?;
         }
@@ -31,8 +30,8 @@ impl Ipc {
             let state = State::Pending(super::QueueId(id));
             listed += self.walk(*queue, |operation| operation.state == state)?;
         }
-        let unlisted =
-            self.operations.iter().filter(|(_, operation)| operation.state == State::Unlisted).count();
+        let is_listed = |state| !matches!(state, State::Open(_) | State::Unlisted);
+        let unlisted = self.operations.iter().filter(|(_, operation)| !is_listed(operation.state)).count();
         if listed + unlisted != self.operations.len() as usize {
             return Err("an operation is not on the list that its state names");
         }

@@ -126,7 +126,11 @@ impl Ipc {
     }
 
     /// The first operation of a thread for which `wanted` holds.
-    fn find_operation(&self, thread: u32, wanted: impl Fn(&Operation) -> bool) -> Option<OperationId> {
+    pub(super) fn find_operation(
+        &self,
+        thread: u32,
+        wanted: impl Fn(&Operation) -> bool,
+    ) -> Option<OperationId> {
         let mut index = self.thread(thread)?.list.first;
         while let Some(operation) = self.operations.at(index) {
             if wanted(operation) {

@@ -1,6 +1,6 @@
 //! The end of threads and processes.
 
-use super::{Ipc, Machine, State};
+use super::{Ipc, Machine, Operation, State};
 use capos_abi::ErrorCode;
 
 impl Ipc {
@@ -16,13 +16,11 @@ impl Ipc {
 
     /// Ends a process whose threads are closed: the calls it was answering fail, its capabilities go.
     pub fn close_process<M: Machine>(&mut self, machine: &mut M, process: u32) {
-        while let Some(id) =
-            self.servers.get(process as usize).and_then(|server| self.operations.id_at(server.open.first))
-        {
-            debug_assert!(
-                self.operations.get(id).is_some_and(|operation| operation.state == State::Open(process))
-            );
-            self.finish(machine, id, Some(ErrorCode::Disconnected));
+        for thread in 0..self.threads.len() as u32 {
+            let answered = |operation: &Operation| operation.state == State::Open(process);
+            while let Some(id) = self.find_operation(thread, answered) {
+                self.finish(machine, id, Some(ErrorCode::Disconnected));
+            }
         }
         while let Some(id) = self
             .servers
