@@ -18,19 +18,26 @@ impl Kernel {
     ///
     /// # Errors
     /// `BudgetExceeded` when there is no memory for the deadline; the thread goes on then.
+    #[inline]
     pub fn block_current(&mut self, wait: Wait, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.cpu().current else { return Ok(()) };
-        let deadline = if deadline_ns == NO_DEADLINE {
-            None
-        } else {
-            let timer = self.timers.insert(deadline_ns, TimerEvent::Thread(id));
-            Some(timer.map_err(|_| ErrorCode::BudgetExceeded)?)
-        };
+        if deadline_ns != NO_DEADLINE {
+            self.set_deadline(id, deadline_ns)?;
+        }
         if let Some(thread) = self.threads.get_mut(id) {
             thread.run_state = RunState::Waiting(wait);
-            thread.deadline = deadline;
         }
         self.cpu().current = None;
+        Ok(())
+    }
+
+    /// Sets when the wait of a thread that is about to begin one ends. Threads that run have no deadline.
+    fn set_deadline(&mut self, id: ThreadId, deadline_ns: u64) -> Result<(), ErrorCode> {
+        let timer = self.timers.insert(deadline_ns, TimerEvent::Thread(id));
+        let timer = timer.map_err(|_| ErrorCode::BudgetExceeded)?;
+        if let Some(thread) = self.threads.get_mut(id) {
+            thread.deadline = Some(timer);
+        }
         Ok(())
     }
 
