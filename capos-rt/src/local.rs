@@ -45,16 +45,19 @@ impl Local {
 
     /// Hands an entry to the kernel at the next [`wait`](Self::wait) or [`poll`](Self::poll). What its addresses
     /// lead to is kept by `operations` until it has completed.
+    #[inline(always)]
     pub(crate) fn submit(&self, entry: SubmissionEntry) {
-        let mut backlog = self.backlog.borrow_mut();
-        if !backlog.is_empty() || self.ring.borrow().unsubmitted() >= FULL {
-            backlog.push_back(entry);
-            return;
-        }
         // SAFETY: every caller in this crate keeps the entry's buffers in `operations` until its completion.
-        if unsafe { self.ring.borrow_mut().push(&entry) }.is_err() {
-            backlog.push_back(entry);
+        if !self.backlog.borrow().is_empty()
+            || unsafe { self.ring.borrow_mut().push_below(FULL, &entry) }.is_err()
+        {
+            self.queue(entry);
         }
+    }
+
+    #[cold]
+    fn queue(&self, entry: SubmissionEntry) {
+        self.backlog.borrow_mut().push_back(entry);
     }
 
     /// Submits what is pending and waits for a completion or the deadline.
@@ -71,7 +74,7 @@ impl Local {
 
     fn enter(&self, wait_for: u32, deadline_ns: u64) {
         loop {
-            let more = self.refill();
+            let more = !self.backlog.borrow().is_empty() && self.refill();
             let wait_for = if more { 0 } else { wait_for };
             let entered = self.ring.borrow_mut().enter(wait_for, deadline_ns);
             // Only corrupt indices make entering fail, and nothing can go on without the ring.
@@ -83,6 +86,7 @@ impl Local {
     }
 
     /// Moves the backlog into the queue as far as it fits; true if some is left.
+    #[cold]
     fn refill(&self) -> bool {
         let mut backlog = self.backlog.borrow_mut();
         while let Some(entry) = backlog.front() {
@@ -102,6 +106,7 @@ impl Local {
     }
 
     /// The oldest unread completion.
+    #[inline(always)]
     pub(crate) fn completion(&self) -> Option<CompletionEntry> {
         self.ring.borrow_mut().pop()
     }
@@ -125,6 +130,7 @@ pub(crate) fn enter(local: &'static Local) {
 }
 
 /// The calling thread's state, if it has one.
+#[inline(always)]
 pub(crate) fn try_current() -> Option<&'static Local> {
     // SAFETY: only `enter` sets the pointer, from a reference that is valid until `Local::drop` clears it;
     // `Local` is not `Sync`, so the reference cannot leave the thread.
@@ -132,10 +138,12 @@ pub(crate) fn try_current() -> Option<&'static Local> {
 }
 
 /// The calling thread's state.
+#[inline(always)]
 pub(crate) fn current() -> &'static Local {
-    let local = try_current();
-    assert!(local.is_some(), "this thread was not started by the capOS runtime");
-    local.unwrap_or_else(|| unreachable!())
+    match try_current() {
+        Some(local) => local,
+        None => panic!("this thread was not started by the capOS runtime"),
+    }
 }
 
 /// Uses the calling thread's ring. `f` must not allocate, because the heap uses the ring too.

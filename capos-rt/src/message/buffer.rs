@@ -39,6 +39,7 @@ pub(crate) struct Message {
 
 impl Message {
     /// A message buffer from the pool.
+    #[inline(always)]
     pub(crate) fn new() -> Self {
         let pooled = local::current().buffers.borrow_mut().pop();
         Self { buffer: Some(pooled.unwrap_or_else(allocate)) }
@@ -61,6 +62,7 @@ impl Message {
     }
 
     /// Starts an empty message to build.
+    #[inline]
     pub(crate) fn begin(&mut self) {
         let buffer = self.buffer_mut();
         if buffer.built || buffer.foreign_bytes != 0 {

@@ -33,6 +33,7 @@ enum Segments {
 }
 
 impl Segments {
+    #[inline]
     fn new(message: Message, length: usize, options: ReaderOptions) -> Result<Self> {
         if let Some(&[0, 0, 0, 0, a, b, c, d]) = message.bytes(length).first_chunk() {
             let segment = u32::from_le_bytes([a, b, c, d]) as usize * 8;
@@ -74,6 +75,7 @@ impl Received {
     ///
     /// # Errors
     /// If its segment table is malformed.
+    #[inline]
     pub(crate) fn foreign(message: Message, length: u32, capabilities: CapTable) -> Result<Self> {
         let options = ReaderOptions::new();
         let segments = Segments::new(message, length as usize, options)?;

@@ -39,6 +39,7 @@ impl Ring {
         ring
     }
 
+    #[inline(always)]
     fn header(&self) -> &RingHeader {
         // SAFETY: by `new`'s contract the header is there, aligned, and only atomics live in it.
         unsafe { self.base.cast::<RingHeader>().as_ref() }
@@ -46,12 +47,14 @@ impl Ring {
 
     /// Entries that the kernel has not taken yet.
     #[must_use]
+    #[inline]
     pub fn unsubmitted(&self) -> u32 {
         self.submission_tail.wrapping_sub(self.header().submission_head.load(Ordering::Acquire))
     }
 
     /// Completions not read yet.
     #[must_use]
+    #[inline]
     pub fn unread(&self) -> u32 {
         self.header().completion_tail.load(Ordering::Acquire).wrapping_sub(self.completion_head)
     }
@@ -66,15 +69,26 @@ impl Ring {
     /// until that returns), `recv_address` and `recv_caps` must lead to memory that nothing else uses, and
     /// `send_address` and `send_caps` to memory that may be read. Addresses that the process does not have are
     /// safe: the kernel refuses them.
+    #[inline]
     pub unsafe fn push(&mut self, entry: &SubmissionEntry) -> Result<(), RingFull> {
-        if self.unsubmitted() >= SUBMISSION_ENTRIES {
+        // SAFETY: the caller's contract is the same.
+        unsafe { self.push_below(SUBMISSION_ENTRIES, entry) }
+    }
+
+    /// As [`push`](Self::push), if fewer than `limit` entries are unsubmitted.
+    ///
+    /// # Safety
+    /// As [`push`](Self::push).
+    #[inline(always)]
+    pub(crate) unsafe fn push_below(&mut self, limit: u32, entry: &SubmissionEntry) -> Result<(), RingFull> {
+        if self.unsubmitted() >= limit.min(SUBMISSION_ENTRIES) {
             return Err(RingFull);
         }
         let index = (self.submission_tail % SUBMISSION_ENTRIES) as usize;
         // SAFETY: the index is below SUBMISSION_ENTRIES, so the entry lies in the ring; the kernel does not
         // read it before the tail moves past it.
         unsafe {
-            self.base.add(SUBMISSION_OFFSET).cast::<SubmissionEntry>().add(index).write_volatile(*entry);
+            self.base.add(SUBMISSION_OFFSET).cast::<SubmissionEntry>().add(index).write(*entry);
         }
         self.submission_tail = self.submission_tail.wrapping_add(1);
         self.header().submission_tail.store(self.submission_tail, Ordering::Release);
@@ -94,6 +108,7 @@ impl Ring {
     }
 
     /// The oldest unread completion.
+    #[inline]
     pub fn pop(&mut self) -> Option<CompletionEntry> {
         while self.unread() != 0 {
             let entry = self.peek(self.completion_head);
@@ -106,16 +121,18 @@ impl Ring {
         None
     }
 
+    #[inline(always)]
     fn slot(&self, position: u32) -> NonNull<CompletionEntry> {
         let index = (position % COMPLETION_ENTRIES) as usize;
         // SAFETY: the index is below COMPLETION_ENTRIES, so the entry lies in the ring.
         unsafe { self.base.add(COMPLETION_OFFSET).cast::<CompletionEntry>().add(index) }
     }
 
+    #[inline(always)]
     fn peek(&self, position: u32) -> CompletionEntry {
         // SAFETY: the slot lies in the ring, any bits are a `CompletionEntry`, and the kernel does not write a
         // slot between head and tail.
-        unsafe { self.slot(position).read_volatile() }
+        unsafe { self.slot(position).read() }
     }
 
     /// Submits `entry` and waits for its completion, leaving others unread. Uses no heap, so the heap itself

@@ -46,12 +46,16 @@ pub(super) async fn settle(capabilities: &mut CapTable) -> Result<()> {
 
 /// Writes the descriptors of settled capabilities beside `message`; objects of this process are exported.
 /// Returns their badges.
+#[inline]
 pub(super) fn encode(
     local: &Local,
     message: &mut Message,
     capabilities: &[Option<Box<dyn ClientHook>>],
 ) -> Result<Vec<u64>> {
     let mut exported = Vec::new();
+    if capabilities.is_empty() {
+        return Ok(exported);
+    }
     if capabilities.len() > MAX_MESSAGE_CAPS as usize {
         return Err(from_code(ErrorCode::BadCapabilityList));
     }
@@ -83,7 +87,12 @@ pub(super) fn encode(
 }
 
 /// The first `count` capabilities that came with `message`.
+#[inline(always)]
 pub(super) fn decode(message: &Message, count: u32) -> CapTable {
+    if count == 0 { CapTable::new() } else { decode_some(message, count) }
+}
+
+fn decode_some(message: &Message, count: u32) -> CapTable {
     let handle =
         |&handle: &u64| (handle != 0).then(|| client_hook(Rc::new(OwnedHandle::new(Handle(handle)))));
     message.handles(count as usize).iter().map(handle).collect()

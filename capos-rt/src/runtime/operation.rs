@@ -1,10 +1,9 @@
 //! Operations under way. Each owns the memory that the kernel may write, until its completion has come.
 
-use super::call::CallState;
+use super::call::Stage;
 use super::capabilities::decode;
 use super::error::from_status;
-use super::handle::OwnedHandle;
-use super::request::Call;
+use super::request::{Call, Target};
 use crate::local::{IGNORED, Local};
 use crate::message::{CapTable, Message, Received};
 use capos_abi::{
@@ -14,7 +13,6 @@ use capos_abi::{
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 /// Calls under way at once; more wait their turn. The rest of the completion queue is for everything else.
 const MAX_CALLS: u32 = COMPLETION_ENTRIES - 16;
@@ -33,27 +31,8 @@ pub(crate) struct Operations {
 }
 
 enum Operation {
-    Call(InCall),
-    Receive { endpoint: usize, message: Message },
-}
-
-struct InCall {
-    state: Rc<CallState>,
-    results: Message,
-    /// Dropped last, so that handles are released after the kernel has taken them along.
-    outgoing: Outgoing,
-}
-
-/// A call that is ready to go.
-pub(super) struct Outgoing {
-    pub(super) state: Rc<CallState>,
-    pub(super) target: Rc<OwnedHandle>,
-    pub(super) length: u32,
-    /// How many of the call's capabilities are sent; others only have to stay.
-    pub(super) sent: usize,
-    pub(super) call: Call,
-    /// Badges of objects exported with it.
-    pub(super) exported: Vec<u64>,
+    Call(Box<Call>),
+    Receive { endpoint: usize, handle: Handle, message: Message },
 }
 
 struct Returning {
@@ -76,37 +55,39 @@ impl Operations {
         drop(returned);
     }
 
-    /// Starts a call; returns its number.
-    pub(super) fn call(&self, local: &Local, outgoing: Outgoing) -> usize {
+    /// Starts `call`, whose message is `length` bytes long.
+    pub(super) fn call(&self, local: &Local, length: u32, mut call: Box<Call>) {
+        let Target::Ring(target) = &call.target else { return };
         let results = Message::new();
-        let call = &outgoing.call;
         let mut entry = SubmissionEntry {
             opcode: Opcode::Call as u8,
             method: call.method,
-            cap: outgoing.target.get().0,
+            cap: target.get().0,
             interface: call.interface,
             send_address: call.message.address(),
-            send_length: outgoing.length,
+            send_length: length,
             recv_address: results.address(),
             recv_length: MAX_MESSAGE_BYTES,
             recv_cap_count: MAX_MESSAGE_CAPS,
             recv_caps: results.handles_address(),
             ..SubmissionEntry::default()
         };
-        if outgoing.sent != 0 {
-            entry.send_cap_count = outgoing.sent as u32;
+        if !call.capabilities.is_empty() {
+            entry.send_cap_count = call.capabilities.len() as u32;
             entry.send_caps = call.message.descriptors_address();
         }
-        let state = outgoing.state.clone();
-        let number = self.slots.borrow_mut().insert(Operation::Call(InCall { state, results, outgoing }));
-        entry.user_data = number as u64;
+        call.results = Some(results);
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.vacant_entry();
+        entry.user_data = slot.key() as u64;
+        call.state.set_stage(Stage::Operation(slot.key()));
+        slot.insert(Operation::Call(call));
         if self.calls.get() < MAX_CALLS {
             self.calls.set(self.calls.get() + 1);
             local.submit(entry);
         } else {
             self.waiting.borrow_mut().push_back(entry);
         }
-        number
     }
 
     /// Cancels call `number`, whose outcome nobody waits for any more.
@@ -128,20 +109,13 @@ impl Operations {
         });
     }
 
-    /// Starts receiving the next call on `handle`.
+    /// Starts receiving calls on `handle`.
     pub(super) fn receive(&self, local: &Local, endpoint: usize, handle: Handle) {
         let message = Message::new();
-        let mut entry = SubmissionEntry {
-            opcode: Opcode::Recv as u8,
-            cap: handle.0,
-            recv_address: message.address(),
-            recv_length: MAX_MESSAGE_BYTES,
-            recv_cap_count: MAX_MESSAGE_CAPS,
-            recv_caps: message.handles_address(),
-            ..SubmissionEntry::default()
-        };
-        entry.user_data = self.slots.borrow_mut().insert(Operation::Receive { endpoint, message }) as u64;
-        local.submit(entry);
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.vacant_entry();
+        submit_receive(local, slot.key(), handle, &message);
+        slot.insert(Operation::Receive { endpoint, handle, message });
     }
 
     /// Answers the call `token` with `length` bytes of `message` and `sent` capabilities beside it.
@@ -227,20 +201,39 @@ impl Operations {
     }
 
     fn completed(&self, local: &Local, number: usize, completion: &CompletionEntry) {
-        let operation = self.slots.borrow_mut().try_remove(number);
-        match operation {
-            Some(Operation::Call(call)) => {
-                self.calls.set(self.calls.get().saturating_sub(1));
-                if let Some(next) = self.waiting.borrow_mut().pop_front() {
-                    self.calls.set(self.calls.get() + 1);
-                    local.submit(next);
-                }
-                call_completed(local, call, completion);
-            }
-            Some(Operation::Receive { endpoint, message }) => {
+        let mut slots = self.slots.borrow_mut();
+        match slots.get_mut(number) {
+            Some(Operation::Receive { endpoint, handle, message }) if completion.status == 0 => {
+                // The place and the handle stay; only the memory is new.
+                let next = Message::new();
+                submit_receive(local, number, *handle, &next);
+                let (endpoint, message) = (*endpoint, std::mem::replace(message, next));
+                drop(slots);
                 local.servers.received(local, endpoint, message, completion);
             }
+            Some(_) => {
+                let operation = slots.remove(number);
+                drop(slots);
+                match operation {
+                    Operation::Call(call) => {
+                        self.calls.set(self.calls.get().saturating_sub(1));
+                        self.next_call(local);
+                        call_completed(local, call, completion);
+                    }
+                    Operation::Receive { endpoint, .. } => local.servers.ended(endpoint),
+                }
+            }
             None => {}
+        }
+    }
+
+    /// Starts a call that waits for its turn.
+    #[inline]
+    fn next_call(&self, local: &Local) {
+        let next = self.waiting.borrow_mut().pop_front();
+        if let Some(next) = next {
+            self.calls.set(self.calls.get() + 1);
+            local.submit(next);
         }
     }
 
@@ -257,28 +250,46 @@ impl Operations {
     }
 }
 
-fn call_completed(local: &Local, call: InCall, completion: &CompletionEntry) {
-    let InCall { state, mut results, outgoing } = call;
+#[inline(always)]
+fn submit_receive(local: &Local, number: usize, handle: Handle, message: &Message) {
+    local.submit(SubmissionEntry {
+        opcode: Opcode::Recv as u8,
+        user_data: number as u64,
+        cap: handle.0,
+        recv_address: message.address(),
+        recv_length: MAX_MESSAGE_BYTES,
+        recv_cap_count: MAX_MESSAGE_CAPS,
+        recv_caps: message.handles_address(),
+        ..SubmissionEntry::default()
+    });
+}
+
+fn call_completed(local: &Local, mut call: Box<Call>, completion: &CompletionEntry) {
+    let Some(mut results) = call.results.take() else { return };
     let capabilities = decode(&results, completion.cap_count);
     let outcome = if completion.status == 0 {
         results.note_foreign(completion.length);
         Received::foreign(results, completion.length, capabilities)
     } else {
-        let has_text = completion.flags & CompletionFlags::EXCEPTION_TEXT.bits() != 0;
-        let length = if has_text { completion.length } else { 0 };
-        results.note_foreign(length);
-        let error = from_status(completion.status, &String::from_utf8_lossy(results.bytes(length as usize)));
-        if ErrorCode::from_raw(completion.status).is_some_and(never_delivered) {
-            for &badge in &outgoing.exported {
-                local.servers.forget(badge);
-            }
-        }
-        Err(error)
+        Err(failed(local, &call, results, completion))
     };
-    if !state.is_abandoned() {
-        state.complete(outcome);
+    if !call.state.is_abandoned() {
+        call.state.complete(outcome);
     }
-    drop(outgoing);
+}
+
+/// The error of a call that failed.
+#[cold]
+fn failed(local: &Local, call: &Call, mut results: Message, completion: &CompletionEntry) -> capnp::Error {
+    let has_text = completion.flags & CompletionFlags::EXCEPTION_TEXT.bits() != 0;
+    let length = if has_text { completion.length } else { 0 };
+    results.note_foreign(length);
+    if ErrorCode::from_raw(completion.status).is_some_and(never_delivered) {
+        for &badge in &call.exported {
+            local.servers.forget(badge);
+        }
+    }
+    from_status(completion.status, &String::from_utf8_lossy(results.bytes(length as usize)))
 }
 
 /// Whether an outcome means that the parameters never left, so that capabilities minted with them do not exist.

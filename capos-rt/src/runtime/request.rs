@@ -6,7 +6,6 @@ use super::client::ring_handle;
 use super::error::from_code;
 use super::handle::OwnedHandle;
 use super::incoming::{Params, Results};
-use super::operation::Outgoing;
 use crate::local;
 use crate::message::{CapTable, Message, Received};
 use capnp::capability::{Promise, RemotePromise, Request};
@@ -24,17 +23,21 @@ pub(super) enum Target {
     Hook(Box<dyn ClientHook>),
 }
 
-/// Everything about a call but its target.
+/// A call, from its first parameter to its completion. It stays in one box all the way.
 pub(super) struct Call {
+    pub(super) target: Target,
     pub(super) interface: u64,
     pub(super) method: u16,
     pub(super) message: Message,
     pub(super) capabilities: CapTable,
-}
-
-struct Outbound {
-    target: Target,
-    call: Call,
+    /// Once sent, what its promise looks at.
+    pub(super) state: Rc<CallState>,
+    /// Once under way, where the results go.
+    pub(super) results: Option<Message>,
+    /// Badges of objects exported with it.
+    pub(super) exported: Vec<u64>,
+    /// What a borrowed handle in `target` came from.
+    keeper: Option<Box<dyn ClientHook>>,
 }
 
 /// An empty request.
@@ -45,14 +48,23 @@ pub(super) fn new_request(
 ) -> Request<any_pointer::Owned, any_pointer::Owned> {
     let mut message = Message::new();
     message.begin();
-    let call = Call { interface, method, message, capabilities: CapTable::new() };
-    Request::new(Box::new(Outbound { target, call }))
+    Request::new(Box::new(Call {
+        target,
+        interface,
+        method,
+        message,
+        capabilities: CapTable::new(),
+        state: Rc::default(),
+        results: None,
+        exported: Vec::new(),
+        keeper: None,
+    }))
 }
 
-impl RequestHook for Outbound {
+impl RequestHook for Call {
     fn get(&mut self) -> any_pointer::Builder<'_> {
-        let mut root = self.call.message.root();
-        root.imbue_mut(&mut self.call.capabilities);
+        let mut root = self.message.root();
+        root.imbue_mut(&mut self.capabilities);
         root
     }
 
@@ -61,18 +73,13 @@ impl RequestHook for Outbound {
     }
 
     fn send(self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
-        let Self { target, call } = *self;
-        let state = Rc::new(CallState::default());
+        let state = self.state.clone();
         let promise = state.remote_promise();
-        match target {
-            Target::Ring(handle) if capabilities::are_settled(&call.capabilities) => {
-                submit(&state, handle, None, call);
-            }
-            target => {
-                let delivery = deliver(state.clone(), target, call);
-                let task = local::current().executor.spawn(Box::pin(delivery));
-                state.set_stage(Stage::Task(task));
-            }
+        if matches!(self.target, Target::Ring(_)) && capabilities::are_settled(&self.capabilities) {
+            submit(self);
+        } else {
+            let task = local::current().executor.spawn(Box::pin(deliver(self)));
+            state.set_stage(Stage::Task(task));
         }
         promise
     }
@@ -88,46 +95,41 @@ impl RequestHook for Outbound {
 }
 
 /// Puts a call with settled capabilities into the ring.
-fn submit(
-    state: &Rc<CallState>,
-    handle: Rc<OwnedHandle>,
-    keeper: Option<Box<dyn ClientHook>>,
-    mut call: Call,
-) {
-    // The hook that a borrowed handle came from travels with the capabilities of the message, unsent.
-    let sent = call.capabilities.len();
-    call.capabilities.extend(keeper.map(Some));
+fn submit(mut call: Box<Call>) {
     let local = local::current();
     let Some(length) = call.message.finish() else {
-        return state.complete(Err(from_code(ErrorCode::MessageTooLarge)));
+        return call.state.complete(Err(from_code(ErrorCode::MessageTooLarge)));
     };
-    match capabilities::encode(local, &mut call.message, &call.capabilities[..sent]) {
+    match capabilities::encode(local, &mut call.message, &call.capabilities) {
         Ok(exported) => {
-            let outgoing = Outgoing { state: state.clone(), target: handle, length, sent, call, exported };
-            state.set_stage(Stage::Operation(local.operations.call(local, outgoing)));
+            call.exported = exported;
+            local.operations.call(local, length, call);
         }
-        Err(error) => state.complete(Err(error)),
+        Err(error) => call.state.complete(Err(error)),
     }
 }
 
 /// Follows promises, the target's and those among the parameters, then makes the call.
-async fn deliver(state: Rc<CallState>, target: Target, mut call: Call) {
+async fn deliver(mut call: Box<Call>) {
     if let Err(error) = capabilities::settle(&mut call.capabilities).await {
-        return state.complete(Err(error));
+        return call.state.complete(Err(error));
     }
-    let hook = match target {
-        Target::Ring(handle) => return submit(&state, handle, None, call),
-        Target::Hook(hook) => match capabilities::settled(hook).await {
+    let hook = match &call.target {
+        Target::Ring(_) => return submit(call),
+        Target::Hook(hook) => match capabilities::settled(hook.add_ref()).await {
             Ok(hook) => hook,
-            Err(error) => return state.complete(Err(error)),
+            Err(error) => return call.state.complete(Err(error)),
         },
     };
     if let Some(handle) = ring_handle(&*hook) {
-        return submit(&state, Rc::new(OwnedHandle::borrowed(handle)), Some(hook), call);
+        call.target = Target::Ring(Rc::new(OwnedHandle::borrowed(handle)));
+        call.keeper = Some(hook);
+        return submit(call);
     }
-    let params = Box::new(Params(Received::own(call.message, call.capabilities)));
+    let Call { interface, method, message, capabilities, state, .. } = *call;
+    let params = Box::new(Params(Received::own(message, capabilities)));
     let (results, slot) = Results::new();
-    let outcome = match hook.call(call.interface, call.method, params, results).await {
+    let outcome = match hook.call(interface, method, params, results).await {
         Ok(()) => match slot.take() {
             Some((message, capabilities)) => Ok(Received::own(message, capabilities)),
             None => Err(Error::failed("the server kept the results".into())),

@@ -115,6 +115,15 @@ impl Servers {
         }
     }
 
+    /// `endpoint` is gone or was taken away; nothing more will come from it.
+    pub(super) fn ended(&self, endpoint: usize) {
+        let served = self.endpoints.borrow_mut().try_remove(endpoint);
+        if self.own.get() == Some(endpoint) {
+            self.own.set(None);
+        }
+        drop(served);
+    }
+
     /// A RECV on `endpoint` completed.
     pub(super) fn received(
         &self,
@@ -123,19 +132,6 @@ impl Servers {
         message: Message,
         completion: &CompletionEntry,
     ) {
-        if completion.status != 0 {
-            // The endpoint is gone or was taken away; nothing more will come.
-            let served = self.endpoints.borrow_mut().try_remove(endpoint);
-            if self.own.get() == Some(endpoint) {
-                self.own.set(None);
-            }
-            drop(served);
-            return;
-        }
-        let handle = self.endpoints.borrow().get(endpoint).map(|served| served.handle.get());
-        if let Some(handle) = handle {
-            local.operations.receive(local, endpoint, handle);
-        }
         match CompletionKind::from_raw(completion.kind) {
             Some(CompletionKind::Call) => self.called(local, endpoint, message, completion),
             Some(CompletionKind::BadgeDropped) if self.own.get() == Some(endpoint) => {
@@ -151,6 +147,7 @@ impl Servers {
         }
     }
 
+    #[inline]
     fn called(&self, local: &Local, endpoint: usize, mut message: Message, completion: &CompletionEntry) {
         let token = completion.token;
         message.note_foreign(completion.length);
