@@ -47,10 +47,11 @@ impl Local {
     /// lead to is kept by `operations` until it has completed.
     #[inline(always)]
     pub(crate) fn submit(&self, entry: SubmissionEntry) {
+        if !self.backlog.borrow().is_empty() {
+            return self.queue(entry);
+        }
         // SAFETY: every caller in this crate keeps the entry's buffers in `operations` until its completion.
-        if !self.backlog.borrow().is_empty()
-            || unsafe { self.ring.borrow_mut().push_below(FULL, &entry) }.is_err()
-        {
+        if unsafe { self.ring.borrow_mut().push_below(FULL, &entry) }.is_err() {
             self.queue(entry);
         }
     }
