@@ -152,6 +152,9 @@ check: ## everything that needs no boot: format, lints, repository rules, unit t
 e2e: build ## boot every manifest and compare output and exit status (TESTS=name for some)
 	$(call cargo,test,-p capos-tests -- $(TESTS))
 
+# More than building and running the unit tests takes on two processors.
+UNIT_SECONDS := 1500
+
 .PHONY: check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests
 check-fmt: ## formatting
 	$(RUST_BIN)/cargo-fmt fmt --all --check </dev/null
@@ -160,7 +163,8 @@ check-repo: ## repository rules and what the documents name
 	$(call cargo,test,-p capos-repo)
 
 check-unit: ## unit tests on the host
-	$(call cargo,test)
+	# A test that hangs must not hang everything after it.
+	timeout $(UNIT_SECONDS) $(call cargo,test)
 
 check-lint-host: ## clippy on what runs on the host
 	$(call clippy,--all-targets)
