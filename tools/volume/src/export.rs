@@ -1,0 +1,56 @@
+//! `export`: out of a volume onto the host.
+
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
+
+use crate::list::each;
+
+/// Copies what is at `path` to `target`, which must not exist.
+pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path) -> Result<()> {
+    let root = Namespace::root(volume)?;
+    let stat = root.stat(volume, path.as_bytes(), Last::Follow).with_context(|| path.to_owned())?;
+    copy(volume, stat.ino, stat.kind, target)
+}
+
+fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path) -> Result<()> {
+    let about = || target.display().to_string();
+    match kind {
+        Kind::Directory => {
+            fs::create_dir(target).with_context(about)?;
+            each(volume, ino, |volume, name, ino, kind| {
+                // Names of a volume have no slash and are not `..`, or it would not open them; but this writes
+                // to the host, so better twice.
+                if name.contains('/') || matches!(name, "" | "." | "..") {
+                    bail!("{}: an entry with the name {name:?}", about());
+                }
+                copy(volume, ino, kind, &target.join(name))
+            })
+        }
+        Kind::Symlink => std::os::unix::fs::symlink(volume.read_link(ino)?, target).with_context(about),
+        Kind::File => {
+            let mut open = OpenOptions::new();
+            let file = open.write(true).create_new(true).open(target).with_context(about)?;
+            copy_file(volume, ino, file).with_context(about)
+        }
+    }
+}
+
+fn copy_file(volume: &mut Volume, ino: Ino, mut file: File) -> Result<()> {
+    let stat = volume.stat(ino)?;
+    let mut buffer = vec![0; MAX_WRITE_BYTES];
+    let mut offset = 0;
+    while offset < stat.size {
+        let count = volume.read(ino, offset, &mut buffer)?;
+        let Some(data) = buffer.get(..count).filter(|data| !data.is_empty()) else { break };
+        file.write_all(data)?;
+        offset += count as u64;
+    }
+    let time = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
+    let times = FileTimes::new().set_accessed(time(stat.accessed_ns)).set_modified(time(stat.modified_ns));
+    Ok(file.set_times(times)?)
+}

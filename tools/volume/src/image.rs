@@ -1,0 +1,84 @@
+//! Image files: making, opening and checking them.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use capos_volume::{
+    BlockDevice, FileDevice, FormatOptions, MIN_DEVICE_BYTES, Mode, Options, Problem, Volume,
+};
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn options(mode: Mode) -> Options {
+    Options { mode, meta_cache_bytes: 32 << 20, data_cache_bytes: 8 << 20, clock: Arc::new(now_ns) }
+}
+
+/// Makes a file of `size` bytes and a volume in it.
+pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool) -> Result<()> {
+    if size < MIN_DEVICE_BYTES {
+        bail!("a volume needs at least {} MiB", MIN_DEVICE_BYTES >> 20);
+    }
+    let mut open = OpenOptions::new();
+    open.read(true).write(true);
+    let open = if force { open.create(true).truncate(true) } else { open.create_new(true) };
+    let file = open.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    lock(&file, path)?;
+    file.set_len(size).with_context(|| format!("cannot give {} its size", path.display()))?;
+    let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::new(file)?);
+    let id = getrandom::u64().context("no random number for the volume's identity")?;
+    Volume::format(&device, FormatOptions { id, meta_bytes: metadata }, now_ns())
+        .with_context(|| format!("cannot make a volume in {}", path.display()))
+}
+
+/// One process at a time: two writers would destroy the volume, and a reader would see it change.
+fn lock(file: &File, path: &Path) -> Result<()> {
+    file.try_lock().with_context(|| format!("{} is in use", path.display()))
+}
+
+fn open(path: &Path, mode: Mode) -> Result<Volume> {
+    let file = OpenOptions::new().read(true).write(mode == Mode::ReadWrite).open(path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    lock(&file, path)?;
+    Volume::open(Arc::new(FileDevice::new(file)?), options(mode))
+        .with_context(|| format!("{} holds no volume that can be opened", path.display()))
+}
+
+/// Opens a volume without changing a bit of its file.
+pub(crate) fn open_to_read(path: &Path) -> Result<Volume> {
+    open(path, Mode::ReadOnly)
+}
+
+/// Opens a volume to change it.
+pub(crate) fn open_to_write(path: &Path) -> Result<Volume> {
+    open(path, Mode::ReadWrite)
+}
+
+/// Checks a volume, says what it found, and returns the number of problems.
+pub(crate) fn check(volume: &mut Volume) -> Result<usize> {
+    let report = volume.check().context("the check could not be finished")?;
+    for problem in &report.problems {
+        match problem {
+            Problem::BadBlock { ino, offset } => println!("inode {ino}: bad block at byte {offset}"),
+            Problem::LostPages(count) => println!("metadata: {count} pages are bad in both copies"),
+            Problem::Inconsistent { ino, what } => println!("inode {ino}: {what}"),
+        }
+    }
+    let usage = volume.usage();
+    println!(
+        "{} inodes, {} of {} blocks in use, {} of {} bytes of metadata, {} metadata pages mended, {} problems",
+        report.inodes,
+        report.blocks,
+        usage.blocks,
+        usage.meta_bytes,
+        usage.meta_bytes_max,
+        report.mended,
+        report.problems.len(),
+    );
+    Ok(report.problems.len())
+}

@@ -1,0 +1,89 @@
+//! `capos volume`: makes volume images, shows what is in them, moves files in and out, and checks them.
+//!
+//! It uses the library that the file service uses. A command takes a [`VolumeCommand`] from `clap` and [`run`]s it.
+
+mod export;
+mod image;
+mod import;
+mod list;
+mod size;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+
+/// What to do with a volume image.
+#[derive(Clone, Debug, Subcommand)]
+pub enum VolumeCommand {
+    /// Make an empty volume in a new file
+    Create {
+        /// The image to make
+        file: PathBuf,
+        /// Its size: bytes, or with K, M, G or T
+        #[arg(long, value_parser = size::parse, default_value = "64M")]
+        size: u64,
+        /// Room for names and attributes, instead of a sixteenth of the size
+        #[arg(long, value_parser = size::parse)]
+        metadata: Option<u64>,
+        /// Replace the file if there is one
+        #[arg(long)]
+        force: bool,
+    },
+    /// List a directory of a volume
+    Ls {
+        /// The image
+        file: PathBuf,
+        /// A directory or file in it
+        #[arg(default_value = ".")]
+        path: String,
+        /// Everything below it too
+        #[arg(short, long)]
+        recursive: bool,
+    },
+    /// Copy host files or folders into a volume, replacing files of the same name
+    Import {
+        /// The image
+        file: PathBuf,
+        /// What to copy
+        #[arg(required = true)]
+        sources: Vec<PathBuf>,
+        /// The directory in the volume where it goes; made if it does not exist
+        #[arg(long, default_value = ".")]
+        to: String,
+    },
+    /// Copy files or directories out of a volume
+    Export {
+        /// The image
+        file: PathBuf,
+        /// What to copy
+        path: String,
+        /// Where on the host it goes; must not exist yet
+        target: PathBuf,
+    },
+    /// Check every name, block and checksum of a volume, and mend what its second copy of the metadata can mend
+    Check {
+        /// The image
+        file: PathBuf,
+    },
+}
+
+/// Runs a command. What it shows goes to standard output.
+pub fn run(command: VolumeCommand) -> Result<()> {
+    match command {
+        VolumeCommand::Create { file, size, metadata, force } => image::create(&file, size, metadata, force),
+        VolumeCommand::Ls { file, path, recursive } => {
+            list::list(&mut image::open_to_read(&file)?, &path, recursive, &mut std::io::stdout().lock())
+        }
+        VolumeCommand::Import { file, sources, to } => {
+            import::import(&mut image::open_to_write(&file)?, &sources, &to)
+        }
+        VolumeCommand::Export { file, path, target } => {
+            export::export(&mut image::open_to_read(&file)?, &path, &target)
+        }
+        VolumeCommand::Check { file } => {
+            let problems = image::check(&mut image::open_to_write(&file)?)?;
+            if problems > 0 { bail!("{}: {problems} problems", file.display()) } else { Ok(()) }
+        }
+    }
+}

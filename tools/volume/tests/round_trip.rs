@@ -1,0 +1,82 @@
+//! Files go into an image and come out as they were.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use capos_volume_tool::{VolumeCommand, run};
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: VolumeCommand,
+}
+
+fn volume(arguments: &[&str]) -> anyhow::Result<()> {
+    let words = std::iter::once("volume").chain(arguments.iter().copied());
+    run(<Arguments as clap::Parser>::try_parse_from(words)?.command)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn what_goes_in_comes_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    let image = text(&image);
+    let source = folder.path().join("source");
+    fs::create_dir_all(source.join("sub/empty")).unwrap();
+    let big: Vec<u8> = (0..3_000_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
+    fs::write(source.join("big"), &big).unwrap();
+    fs::write(source.join("sub/small"), "hello").unwrap();
+    fs::hard_link(source.join("sub/small"), source.join("twin")).unwrap();
+    std::os::unix::fs::symlink("sub/small", source.join("link")).unwrap();
+
+    volume(&["create", image, "--size", "16M"]).unwrap();
+    assert!(volume(&["create", image]).is_err(), "an image is not overwritten without being told");
+    volume(&["import", image, text(&source), "--to", "a/b"]).unwrap();
+    // Importing again replaces.
+    fs::write(source.join("sub/small"), "hello again").unwrap();
+    volume(&["import", image, text(&source), "--to", "a/b"]).unwrap();
+    volume(&["check", image]).unwrap();
+    volume(&["ls", image, "a", "--recursive"]).unwrap();
+    assert!(volume(&["ls", image, "none"]).is_err());
+
+    let out = folder.path().join("out");
+    volume(&["export", image, "a/b/source", text(&out)]).unwrap();
+    assert!(fs::read(out.join("big")).unwrap() == big);
+    assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "hello again");
+    assert_eq!(fs::read_to_string(out.join("twin")).unwrap(), "hello again");
+    assert!(out.join("sub/empty").is_dir());
+    let modified = |path: &Path| fs::metadata(path).unwrap().mtime_nsec();
+    assert_eq!(modified(&source.join("big")), modified(&out.join("big")));
+    assert!(volume(&["export", image, "a/b/source", text(&out)]).is_err(), "the host is not overwritten");
+
+    // What does not fit is an error, and does no harm.
+    fs::write(folder.path().join("huge"), vec![1; 20 << 20]).unwrap();
+    assert!(volume(&["import", image, text(&folder.path().join("huge"))]).is_err());
+    volume(&["check", image]).unwrap();
+}
+
+#[test]
+fn a_bad_image_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    fs::write(&image, vec![7; 5 << 20]).unwrap();
+    assert!(volume(&["check", text(&image)]).is_err());
+    assert!(volume(&["ls", text(&image)]).is_err());
+    assert!(volume(&["create", text(&image), "--size", "1M", "--force"]).is_err());
+    volume(&["create", text(&image), "--size", "5M", "--force"]).unwrap();
+    let source = folder.path().join("file");
+    fs::write(&source, vec![0x5a; 10_000]).unwrap();
+    volume(&["import", text(&image), text(&source)]).unwrap();
+    let mut bytes = fs::read(&image).unwrap();
+    let at = bytes.windows(64).position(|w| w.iter().all(|b| *b == 0x5a)).unwrap();
+    bytes[at + 5] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let error = volume(&["check", text(&image)]).unwrap_err().to_string();
+    assert!(error.contains("1 problems"), "{error}");
+    assert!(volume(&["export", text(&image), "file", text(&folder.path().join("out"))]).is_err());
+}

@@ -1,0 +1,135 @@
+//! Blocks of files in memory: those that were written and not stored yet, and some that were read.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::layout::BLOCK;
+use crate::record::Ino;
+
+/// The content of one block.
+pub(crate) type Block = Box<[u8; BLOCK]>;
+
+/// A block of zeros.
+pub(crate) fn zero_block() -> Block {
+    Box::new([0; BLOCK])
+}
+
+#[derive(Debug)]
+struct Cached {
+    data: Block,
+    dirty: bool,
+    /// Used since eviction last looked at it.
+    recent: bool,
+    /// Has a place in `order`.
+    queued: bool,
+}
+
+/// Blocks by file and index.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    blocks: BTreeMap<(Ino, u64), Cached>,
+    dirty: BTreeSet<(Ino, u64)>,
+    /// Candidates for eviction, oldest first.
+    order: VecDeque<(Ino, u64)>,
+    /// How many blocks of each sort to keep.
+    limit: usize,
+}
+
+impl Cache {
+    /// Holds up to `limit` clean blocks, and asks for a flush at as many dirty ones.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { blocks: BTreeMap::new(), dirty: BTreeSet::new(), order: VecDeque::new(), limit: limit.max(8) }
+    }
+
+    pub(crate) fn get(&mut self, ino: Ino, index: u64) -> Option<&[u8; BLOCK]> {
+        let cached = self.blocks.get_mut(&(ino, index))?;
+        cached.recent = true;
+        Some(&cached.data)
+    }
+
+    pub(crate) fn contains(&self, ino: Ino, index: u64) -> bool {
+        self.blocks.contains_key(&(ino, index))
+    }
+
+    /// Adds a block as it is stored.
+    pub(crate) fn insert_clean(&mut self, ino: Ino, index: u64, data: Block) {
+        let key = (ino, index);
+        self.blocks.insert(key, Cached { data, dirty: false, recent: false, queued: true });
+        self.order.push_back(key);
+    }
+
+    /// The block, to be changed: made of zeros if it is not here. It is dirty from now on.
+    pub(crate) fn change(&mut self, ino: Ino, index: u64) -> &mut [u8; BLOCK] {
+        let key = (ino, index);
+        let cached = self.blocks.entry(key).or_insert_with(|| Cached {
+            data: zero_block(),
+            dirty: false,
+            recent: true,
+            queued: false,
+        });
+        if !cached.dirty {
+            cached.dirty = true;
+            self.dirty.insert(key);
+        }
+        &mut cached.data
+    }
+
+    pub(crate) fn is_dirty(&self, ino: Ino, index: u64) -> bool {
+        self.dirty.contains(&(ino, index))
+    }
+
+    /// The block was stored.
+    pub(crate) fn set_clean(&mut self, ino: Ino, index: u64) {
+        let key = (ino, index);
+        self.dirty.remove(&key);
+        if let Some(cached) = self.blocks.get_mut(&key) {
+            cached.dirty = false;
+            if !cached.queued {
+                cached.queued = true;
+                self.order.push_back(key);
+            }
+        }
+    }
+
+    pub(crate) fn dirty_count(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// Whether it is time to store dirty blocks.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.dirty.len() >= self.limit
+    }
+
+    pub(crate) fn first_dirty(&self) -> Option<(Ino, u64)> {
+        self.dirty.first().copied()
+    }
+
+    /// Indices of dirty blocks of a file.
+    pub(crate) fn dirty_within(&self, ino: Ino, range: std::ops::Range<u64>) -> Vec<u64> {
+        self.dirty.range((ino, range.start)..(ino, range.end)).map(|(_, index)| *index).collect()
+    }
+
+    /// Forgets all blocks of a file from `index` on.
+    pub(crate) fn cut(&mut self, ino: Ino, index: u64) {
+        let gone: Vec<_> = self.blocks.range((ino, index)..=(ino, u64::MAX)).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.blocks.remove(&key);
+            self.dirty.remove(&key);
+        }
+    }
+
+    /// Drops clean blocks that were not used lately until as many are left as should be.
+    pub(crate) fn evict(&mut self) {
+        while self.blocks.len() - self.dirty.len() > self.limit {
+            let Some(key) = self.order.pop_front() else { return };
+            let Some(cached) = self.blocks.get_mut(&key) else { continue };
+            if cached.dirty {
+                cached.queued = false;
+            } else if cached.recent {
+                cached.recent = false;
+                self.order.push_back(key);
+            } else {
+                self.blocks.remove(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! Reading and writing files.
+
+use crate::cache::{Block, zero_block};
+use crate::error::{Error, Result};
+use crate::layout::BLOCK;
+use crate::map::{GROUP, Group, Mapping, block_sum};
+use crate::record::{Ino, Kind, key2, tag};
+use crate::volume::Volume;
+
+/// The largest file, in bytes: what group numbers of 32 bits reach.
+pub const MAX_FILE_BYTES: u64 = 1 << 44;
+
+/// The most that one write takes; a longer one is cut short, so that each is applied whole or not at all.
+pub const MAX_WRITE_BYTES: usize = 1 << 20;
+
+const BLOCK64: u64 = BLOCK as u64;
+
+/// What writing to a block will need.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing: it is dirty already.
+    Dirty,
+    /// A new place until the commit.
+    Stored,
+    /// A new place for good.
+    Hole,
+}
+
+impl Volume {
+    pub(crate) fn group(&self, ino: Ino, number: u64) -> Result<Group> {
+        Ok(self.store.get(&key2(tag::MAP, ino, number), Group::decode)?.unwrap_or_default())
+    }
+
+    /// Reads up to `out.len()` bytes from `offset`; fewer at the end of the file. A block that fails its
+    /// checksum is [`Error::Corrupt`], after what came before it was read.
+    pub fn read(&mut self, ino: Ino, offset: u64, out: &mut [u8]) -> Result<usize> {
+        let inode = self.inode(ino)?;
+        match inode.kind {
+            Kind::File => {}
+            Kind::Directory => return Err(Error::IsDirectory),
+            Kind::Symlink => return Err(Error::Invalid),
+        }
+        let len = usize::try_from(inode.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let mut loaded: Option<(u64, Group)> = None;
+        let mut done = 0;
+        while done < len {
+            let at = offset + done as u64;
+            let (index, start) = (at / BLOCK64, (at % BLOCK64) as usize);
+            let part = (BLOCK - start).min(len - done);
+            let target = &mut out[done..done + part];
+            if let Some(data) = self.cache.get(ino, index) {
+                target.copy_from_slice(&data[start..start + part]);
+                done += part;
+                continue;
+            }
+            let group = match &mut loaded {
+                Some((number, group)) if *number == index / GROUP => group,
+                slot => &mut slot.insert((index / GROUP, self.group(ino, index / GROUP)?)).1,
+            };
+            let mapping = group.get(index);
+            let result = if mapping.is_hole() {
+                target.fill(0);
+                Ok(part)
+            } else if part == BLOCK {
+                let group = group.clone();
+                self.read_run(ino, index, &group, &mut out[done..len])
+            } else {
+                self.fetch(ino, index, mapping).map(|block| {
+                    target.copy_from_slice(&block[start..start + part]);
+                    self.cache.insert_clean(ino, index, block);
+                    part
+                })
+            };
+            match result {
+                Ok(count) => done += count,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.cache.evict();
+        Ok(done)
+    }
+
+    /// Reads whole blocks that lie one after the other on the device, straight to where they are wanted.
+    fn read_run(&mut self, ino: Ino, index: u64, group: &Group, out: &mut [u8]) -> Result<usize> {
+        let first = group.get(index);
+        let mut count = 1;
+        let most = (out.len() / BLOCK).min((GROUP - index % GROUP) as usize);
+        while count < most
+            && group.get(index + count as u64).block == first.block.saturating_add(count as u32)
+            && !self.cache.contains(ino, index + count as u64)
+        {
+            count += 1;
+        }
+        let run = &mut out[..count * BLOCK];
+        self.device.read_at(u64::from(first.block) * BLOCK64, run)?;
+        for (i, data) in (index..).zip(run.chunks_exact(BLOCK)) {
+            if block_sum(ino, i, data) != group.get(i).sum {
+                let good = (i - index) as usize * BLOCK;
+                return if good > 0 { Ok(good) } else { Err(Error::Corrupt) };
+            }
+        }
+        Ok(count * BLOCK)
+    }
+
+    /// Reads and checks one stored block.
+    fn fetch(&self, ino: Ino, index: u64, mapping: Mapping) -> Result<Block> {
+        let mut block = zero_block();
+        self.device.read_at(u64::from(mapping.block) * BLOCK64, &mut block[..])?;
+        if block_sum(ino, index, &block[..]) == mapping.sum { Ok(block) } else { Err(Error::Corrupt) }
+    }
+
+    /// Brings a stored block into the cache, so that part of it can be changed.
+    fn load(&mut self, ino: Ino, index: u64) -> Result<()> {
+        if self.cache.contains(ino, index) {
+            return Ok(());
+        }
+        let mapping = self.group(ino, index / GROUP)?.get(index);
+        if !mapping.is_hole() {
+            let block = self.fetch(ino, index, mapping)?;
+            self.cache.insert_clean(ino, index, block);
+        }
+        Ok(())
+    }
+
+    fn states(&self, ino: Ino, first: u64, last: u64) -> Result<Vec<State>> {
+        let mut states = Vec::with_capacity((last - first + 1) as usize);
+        let mut number = first / GROUP;
+        let mut group = self.group(ino, number)?;
+        for index in first..=last {
+            if index / GROUP != number {
+                number = index / GROUP;
+                group = self.group(ino, number)?;
+            }
+            states.push(match group.get(index).is_hole() {
+                _ if self.cache.is_dirty(ino, index) => State::Dirty,
+                true => State::Hole,
+                false => State::Stored,
+            });
+        }
+        Ok(states)
+    }
+
+    /// How many of the blocks from `first` to `last` can be written now, and their states. Commits if that
+    /// makes room. At least one, or why not.
+    fn admit(&mut self, ino: Ino, first: u64, last: u64) -> Result<Vec<State>> {
+        let quota = self.inode(ino)?.quota;
+        let may_commit = [true, false];
+        let mut why = Error::NoSpace;
+        for retry in may_commit {
+            let mut states = self.states(ino, first, last)?;
+            let free = u64::from(self.blocks.free()).saturating_sub(self.cache.dirty_count() as u64);
+            let reserve = u64::from(self.reserve());
+            let quota_left = self.quotas.blocks_left(quota);
+            let (mut taken, mut added, mut fit) = (0, 0, 0);
+            for state in &states {
+                match state {
+                    State::Dirty => {}
+                    State::Stored if taken < free => taken += 1,
+                    State::Hole if added >= quota_left => {
+                        why = Error::Quota;
+                        break;
+                    }
+                    State::Hole if taken + 1 + reserve <= free => {
+                        taken += 1;
+                        added += 1;
+                    }
+                    State::Stored | State::Hole => {
+                        why = Error::NoSpace;
+                        break;
+                    }
+                }
+                fit += 1;
+            }
+            let whole = fit == states.len();
+            let gain = self.cache.dirty_count() > 0 || self.blocks.free() < self.blocks.free_after_commit();
+            if whole || why == Error::Quota || !retry || !gain {
+                states.truncate(fit);
+                return if states.is_empty() { Err(why) } else { Ok(states) };
+            }
+            self.commit()?;
+        }
+        Err(why)
+    }
+
+    /// Writes at `offset`, extending the file as needed; what lies between its end and `offset` reads as zero.
+    /// Returns how many bytes were written: fewer than given where space or quota ends, or the write is
+    /// longer than [`MAX_WRITE_BYTES`].
+    pub fn write(&mut self, ino: Ino, offset: u64, data: &[u8]) -> Result<usize> {
+        self.begin()?;
+        self.writable_file(ino)?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        if offset >= MAX_FILE_BYTES {
+            return Err(Error::TooBig);
+        }
+        let room = usize::try_from(MAX_FILE_BYTES - offset).unwrap_or(usize::MAX);
+        let mut len = data.len().min(MAX_WRITE_BYTES).min(room);
+        let first = offset / BLOCK64;
+        let last = (offset + len as u64 - 1) / BLOCK64;
+        // The most that records can grow by: a hole between two blocks of a group is filled with empty entries.
+        self.need_meta((last / GROUP - first / GROUP + 1) * (GROUP * 8 + 64))?;
+        let states = self.admit(ino, first, last)?;
+        let reach = (first + states.len() as u64) * BLOCK64 - offset;
+        len = len.min(usize::try_from(reach).unwrap_or(usize::MAX));
+        let data = &data[..len];
+        let end = offset + len as u64;
+        let last = (end - 1) / BLOCK64;
+
+        // Blocks that keep some of what they hold. After this nothing can fail.
+        if !offset.is_multiple_of(BLOCK64) || (first == last && !end.is_multiple_of(BLOCK64)) {
+            self.load(ino, first)?;
+        }
+        if first != last && !end.is_multiple_of(BLOCK64) {
+            self.load(ino, last)?;
+        }
+
+        let mut done = 0;
+        for index in first..=last {
+            let start = if index == first { (offset % BLOCK64) as usize } else { 0 };
+            let part = (BLOCK - start).min(len - done);
+            self.cache.change(ino, index)[start..start + part].copy_from_slice(&data[done..done + part]);
+            done += part;
+        }
+        let added = states.iter().filter(|state| **state == State::Hole).count() as u64;
+        self.grown(ino, added, end)?;
+        self.cache.evict();
+        Ok(len)
+    }
+
+    /// Notes new blocks and a new end of a file that was changed.
+    fn grown(&mut self, ino: Ino, added: u64, end: u64) -> Result<()> {
+        let now_ns = self.now_ns();
+        let inode = self.inode_mut(ino)?;
+        inode.blocks += added;
+        inode.size = inode.size.max(end);
+        (inode.modified_ns, inode.changed_ns) = (now_ns, now_ns);
+        let quota = inode.quota;
+        self.quotas.charge(quota, added as i64, 0);
+        Ok(())
+    }
+
+    fn writable_file(&mut self, ino: Ino) -> Result<u64> {
+        let inode = self.inode(ino)?;
+        match inode.kind {
+            Kind::File => Ok(inode.size),
+            Kind::Directory => Err(Error::IsDirectory),
+            Kind::Symlink => Err(Error::Invalid),
+        }
+    }
+
+    /// Writes at the end of the file. Returns how many bytes were written, and the new end.
+    pub fn append(&mut self, ino: Ino, data: &[u8]) -> Result<(usize, u64)> {
+        let size = self.writable_file(ino)?;
+        let written = self.write(ino, size, data)?;
+        Ok((written, size + written as u64))
+    }
+
+    /// Cuts the file or extends it with zeros.
+    pub fn set_size(&mut self, ino: Ino, size: u64) -> Result<()> {
+        self.begin()?;
+        let present = self.writable_file(ino)?;
+        if size > MAX_FILE_BYTES {
+            return Err(Error::TooBig);
+        }
+        if size < present {
+            // What is cut off must read as zero when the file grows again.
+            let (index, start) = (size / BLOCK64, (size % BLOCK64) as usize);
+            if start != 0 {
+                let needs_room = !self.cache.is_dirty(ino, index)
+                    && self.blocks.free() as usize <= self.cache.dirty_count();
+                if needs_room {
+                    self.commit()?;
+                }
+                self.load(ino, index)?;
+                if self.cache.contains(ino, index) {
+                    self.cache.change(ino, index)[start..].fill(0);
+                }
+            }
+            let cut = self.cut(ino, size.div_ceil(BLOCK64));
+            self.note(cut)?;
+        }
+        let now_ns = self.now_ns();
+        let inode = self.inode_mut(ino)?;
+        inode.size = size;
+        (inode.modified_ns, inode.changed_ns) = (now_ns, now_ns);
+        Ok(())
+    }
+
+    /// Gives back all blocks of a file from `index` on.
+    pub(crate) fn cut(&mut self, ino: Ino, index: u64) -> Result<()> {
+        /// Records looked at in one go, so that a large file does not need large memory.
+        const BATCH: usize = 256;
+        let unstored = self.cache.dirty_within(ino, index..u64::MAX);
+        let mut freed = unstored.len() as u64;
+        let mut number = index / GROUP;
+        loop {
+            let mut batch: Vec<(u64, Group)> = Vec::new();
+            self.store.scan(&key2(tag::MAP, ino, number), &key2(tag::MAP, ino, u64::MAX), |key, value| {
+                let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
+                batch.push((number, Group::decode(value).ok_or(Error::Corrupt)?));
+                Ok(if batch.len() < BATCH {
+                    std::ops::ControlFlow::Continue(())
+                } else {
+                    std::ops::ControlFlow::Break(())
+                })
+            })?;
+            let Some((highest, _)) = batch.last() else { break };
+            number = highest + 1;
+            for (number, mut group) in batch {
+                for i in index.max(number * GROUP)..(number + 1) * GROUP {
+                    let mapping = group.get(i);
+                    if !mapping.is_hole() {
+                        self.blocks.release(mapping.block);
+                        freed += u64::from(!self.cache.is_dirty(ino, i));
+                        group.set(i, Mapping::default());
+                    }
+                }
+                self.put_group(ino, number, &group)?;
+            }
+        }
+        self.cache.cut(ino, index);
+        let inode = self.inode_mut(ino)?;
+        inode.blocks = inode.blocks.saturating_sub(freed);
+        let quota = inode.quota;
+        self.quotas.charge(quota, -(freed as i64), 0);
+        Ok(())
+    }
+
+    fn put_group(&mut self, ino: Ino, number: u64, group: &Group) -> Result<()> {
+        let key = key2(tag::MAP, ino, number);
+        match group.encode() {
+            Some(value) => self.store.put(&key, &value),
+            None => self.store.remove(&key).map(|_| ()),
+        }
+    }
+
+    /// Makes sure that `offset..offset + len` is within the file and has blocks, so that writing there does not
+    /// end for lack of space. All of it or nothing.
+    pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
+        self.begin()?;
+        self.writable_file(ino)?;
+        let end = offset.checked_add(len).filter(|end| *end <= MAX_FILE_BYTES).ok_or(Error::TooBig)?;
+        if len == 0 {
+            return Err(Error::Invalid);
+        }
+        let (first, last) = (offset / BLOCK64, (end - 1) / BLOCK64);
+        let most = u64::from(self.blocks.total());
+        // Before counting holes one by one: what cannot fit need not be counted.
+        if last - first > most + self.inode(ino)?.blocks {
+            return Err(Error::NoSpace);
+        }
+        let states = self.states(ino, first, last)?;
+        let added = states.iter().filter(|state| **state == State::Hole).count() as u64;
+        let quota = self.inode(ino)?.quota;
+        if added > self.quotas.blocks_left(quota) {
+            return Err(Error::Quota);
+        }
+        let needed = added + u64::from(self.reserve());
+        self.need_meta((last / GROUP - first / GROUP + 1) * (GROUP * 8 + 64))?;
+        let lacks = |volume: &Self| {
+            u64::from(volume.blocks.free()).saturating_sub(volume.cache.dirty_count() as u64) < needed
+        };
+        if lacks(self) {
+            self.commit()?;
+            if lacks(self) {
+                return Err(Error::NoSpace);
+            }
+        }
+        for (index, state) in (first..).zip(states) {
+            if state == State::Hole {
+                if self.cache.wants_flush() {
+                    let flushed = self.flush_blocks();
+                    self.note(flushed)?;
+                }
+                self.cache.change(ino, index);
+            }
+        }
+        self.grown(ino, added, end)
+    }
+
+    /// Stores all dirty blocks. They are not durable before the commit.
+    pub(crate) fn flush_blocks(&mut self) -> Result<()> {
+        while let Some((ino, index)) = self.cache.first_dirty() {
+            self.flush_group(ino, index / GROUP)?;
+        }
+        self.cache.evict();
+        Ok(())
+    }
+
+    /// Stores the dirty blocks of one group. If the device refuses, everything is as before.
+    fn flush_group(&mut self, ino: Ino, number: u64) -> Result<()> {
+        let mut group = self.group(ino, number)?;
+        let mut placed: Vec<(u64, u32)> = Vec::new();
+        let mut short = false;
+        for index in self.cache.dirty_within(ino, number * GROUP..(number + 1) * GROUP) {
+            let old = group.get(index).block;
+            if old != 0 && self.blocks.is_fresh(old) {
+                placed.push((index, old));
+            } else if let Some(block) = self.blocks.allocate() {
+                placed.push((index, block));
+            } else {
+                short = true;
+                break;
+            }
+        }
+        let written = if short { Err(Error::NoSpace) } else { self.write_placed(ino, &placed, &mut group) };
+        if let Err(error) = written {
+            let before = self.group(ino, number)?;
+            for (index, block) in placed {
+                if before.get(index).block != block {
+                    self.blocks.release(block);
+                }
+            }
+            return Err(error);
+        }
+        let before = self.group(ino, number)?;
+        let stored = self.put_group(ino, number, &group);
+        self.note(stored)?;
+        for (index, block) in placed {
+            let old = before.get(index).block;
+            if old != 0 && old != block {
+                self.blocks.release(old);
+            }
+            self.cache.set_clean(ino, index);
+        }
+        Ok(())
+    }
+
+    /// Writes blocks to their places, neighbours together, and notes places and checksums in `group`.
+    fn write_placed(&mut self, ino: Ino, placed: &[(u64, u32)], group: &mut Group) -> Result<()> {
+        let mut run = Vec::new();
+        let mut run_start = 0;
+        for (i, (index, block)) in placed.iter().enumerate() {
+            let Some(data) = self.cache.get(ino, *index) else { return Err(Error::Io) };
+            if run.is_empty() {
+                run_start = *block;
+            }
+            group.set(*index, Mapping { block: *block, sum: block_sum(ino, *index, data) });
+            run.extend_from_slice(data);
+            if placed.get(i + 1).is_none_or(|(_, next)| *next != block + 1) {
+                self.device.write_at(u64::from(run_start) * BLOCK64, &run)?;
+                run.clear();
+            }
+        }
+        Ok(())
+    }
+}

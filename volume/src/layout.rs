@@ -1,0 +1,185 @@
+//! Where things are on the device, and the superblock that says so.
+//!
+//! | blocks (4 KiB) | content |
+//! |---|---|
+//! | 0, 1 | superblock, twice; written by `format` and never again |
+//! | 2, 3 | two slots for the header of the metadata store |
+//! | from 4 | metadata frames, first copy, then second copy; nine sectors each |
+//! | the rest | data blocks |
+
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::device::{BlockDevice, SECTOR};
+use crate::error::{Error, Result};
+
+/// The unit in which file data is stored and checked, in bytes.
+pub const BLOCK: usize = 4096;
+const BLOCK64: u64 = BLOCK as u64;
+
+/// A metadata page in its frame: the page and one sector that vouches for it.
+pub(crate) const FRAME: usize = BLOCK + SECTOR;
+
+/// The smallest device that can hold a volume.
+pub const MIN_DEVICE_BYTES: u64 = 4 << 20;
+
+const MAGIC: &[u8; 8] = b"capOSvol";
+const VERSION: u32 = 1;
+const HEADER_SLOTS: u64 = 2;
+const FIRST_FRAME_BLOCK: u64 = HEADER_SLOTS + 2;
+
+/// What redb asks for when it starts, its header page included. A test compares.
+const STORE_START_PAGES: u64 = 258;
+
+/// The places of everything, derived from the superblock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Distinguishes this volume from whatever was on the device before.
+    pub(crate) id: u64,
+    /// Of the whole device.
+    pub(crate) blocks: u64,
+    /// Pages that the metadata store may use, its header page included.
+    pub(crate) meta_pages: u64,
+}
+
+impl Geometry {
+    /// Lays out a new volume. `meta_bytes` is a wish for the size of the metadata area; by default a sixteenth
+    /// of the device (which, kept twice, takes a seventh).
+    pub(crate) fn plan(id: u64, size_bytes: u64, meta_bytes: Option<u64>) -> Result<Self> {
+        let blocks = (size_bytes / BLOCK64).min(u64::from(u32::MAX));
+        if size_bytes < MIN_DEVICE_BYTES {
+            return Err(Error::NoSpace);
+        }
+        let wish = meta_bytes.unwrap_or(size_bytes / 16) / BLOCK64;
+        let geometry = Self { id, blocks, meta_pages: wish.min(blocks / 4).max(STORE_START_PAGES) };
+        if geometry.first_data_block() + 64 > blocks { Err(Error::NoSpace) } else { Ok(geometry) }
+    }
+
+    /// The device offset of a header slot.
+    pub(crate) fn header_slot(slot: usize) -> u64 {
+        (HEADER_SLOTS + slot as u64) * BLOCK64
+    }
+
+    /// The device offset of the frame of `page` in `copy` (0 or 1).
+    pub(crate) fn frame(&self, copy: u64, page: u64) -> u64 {
+        FIRST_FRAME_BLOCK * BLOCK64 + (copy * self.meta_pages + page) * FRAME as u64
+    }
+
+    /// Bytes that the metadata store may use.
+    pub(crate) fn area_bytes(&self) -> u64 {
+        self.meta_pages * BLOCK64
+    }
+
+    /// The first block that can hold file data.
+    pub(crate) fn first_data_block(&self) -> u64 {
+        self.frame(2, 0).div_ceil(BLOCK64)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut block = Vec::with_capacity(BLOCK);
+        block.extend_from_slice(MAGIC);
+        block.extend_from_slice(&VERSION.to_le_bytes());
+        block.extend_from_slice(&(BLOCK as u32).to_le_bytes());
+        for field in [self.id, self.blocks, self.meta_pages] {
+            block.extend_from_slice(&field.to_le_bytes());
+        }
+        block.resize(BLOCK - 8, 0);
+        let sum = xxh3_64_with_seed(&block, 0);
+        block.extend_from_slice(&sum.to_le_bytes());
+        block
+    }
+
+    fn decode(block: &[u8], device_blocks: u64) -> Option<Self> {
+        let (body, sum) = block.split_last_chunk::<8>()?;
+        let (magic, rest) = body.split_first_chunk::<8>()?;
+        let (version, rest) = rest.split_first_chunk::<4>()?;
+        let (block_size, rest) = rest.split_first_chunk::<4>()?;
+        let (id, rest) = rest.split_first_chunk::<8>()?;
+        let (blocks, rest) = rest.split_first_chunk::<8>()?;
+        let meta_pages = rest.first_chunk::<8>()?;
+        let genuine = magic == MAGIC
+            && u64::from_le_bytes(*sum) == xxh3_64_with_seed(body, 0)
+            && u32::from_le_bytes(*version) == VERSION
+            && u32::from_le_bytes(*block_size) == BLOCK as u32;
+        let geometry = Self {
+            id: u64::from_le_bytes(*id),
+            blocks: u64::from_le_bytes(*blocks),
+            meta_pages: u64::from_le_bytes(*meta_pages),
+        };
+        // The checksum proves that we wrote it; these bounds hold even for one that was forged.
+        let fits = geometry.blocks <= device_blocks.min(u64::from(u32::MAX))
+            && geometry.meta_pages >= STORE_START_PAGES
+            && geometry.meta_pages < geometry.blocks
+            && geometry.first_data_block() < geometry.blocks;
+        (genuine && fits).then_some(geometry)
+    }
+
+    /// Reads whichever superblock is good.
+    pub(crate) fn load(device: &Arc<dyn BlockDevice>) -> Result<Self> {
+        let device_blocks = device.size_bytes() / BLOCK64;
+        if device.size_bytes() < MIN_DEVICE_BYTES {
+            return Err(Error::Corrupt);
+        }
+        let mut block = vec![0; BLOCK];
+        for place in [0, BLOCK64] {
+            if device.read_at(place, &mut block).is_ok()
+                && let Some(geometry) = Self::decode(&block, device_blocks)
+            {
+                return Ok(geometry);
+            }
+        }
+        Err(Error::Corrupt)
+    }
+
+    /// Makes the device no volume at all, as the first step of `format`.
+    pub(crate) fn erase(device: &Arc<dyn BlockDevice>) -> Result<()> {
+        device.write_at(0, &vec![0; BLOCK * FIRST_FRAME_BLOCK as usize])?;
+        Ok(device.flush()?)
+    }
+
+    /// Writes both superblocks, as the last step of `format`.
+    pub(crate) fn save(&self, device: &Arc<dyn BlockDevice>) -> Result<()> {
+        let block = self.encode();
+        device.write_at(0, &block)?;
+        device.write_at(BLOCK64, &block)?;
+        Ok(device.flush()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::{Frames, Health};
+    use crate::store::Store;
+    use crate::{MemDevice, Options, ROOT, Volume};
+    use redb::StorageBackend;
+
+    #[test]
+    fn the_store_starts_in_the_smallest_area() {
+        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(MIN_DEVICE_BYTES));
+        let geometry = Geometry::plan(1, MIN_DEVICE_BYTES, None).unwrap();
+        assert_eq!(geometry.meta_pages, STORE_START_PAGES);
+        let health = Arc::<Health>::default();
+        let frames = Frames::open(device.clone(), geometry, health.clone()).unwrap();
+        let store = Store::open(frames, geometry.area_bytes(), health.clone(), 1 << 20).unwrap();
+        drop(store);
+        let frames = Frames::open(device, geometry, health).unwrap();
+        assert!(frames.len().unwrap() <= geometry.area_bytes());
+    }
+
+    #[test]
+    fn a_superblock_is_read_from_either_copy() {
+        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(8 << 20));
+        Volume::format(&device, Default::default(), 0).unwrap();
+        for place in [0, BLOCK64] {
+            let mut block = vec![0; BLOCK];
+            device.read_at(place, &mut block).unwrap();
+            let mut bad = block.clone();
+            bad[100] ^= 1;
+            device.write_at(place, &bad).unwrap();
+            assert!(Volume::open(device.clone(), Options::default()).unwrap().stat(ROOT).is_ok());
+            device.write_at(place, &block).unwrap();
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Namespaces: a directory and all below it, with the rights that its holder has.
+
+use bitflags::bitflags;
+
+use crate::error::{Error, Result};
+use crate::inode::{Attributes, SetTime};
+use crate::path::{Last, Place, walk};
+use crate::record::{Entry, Ino, Kind, ROOT};
+use crate::volume::{Mode, Volume};
+
+bitflags! {
+    /// What the holder of a namespace may do. A namespace made from another has no more than that one.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct Rights: u32 {
+        /// See names, attributes and content.
+        const READ = 1;
+        /// Change content, size and times of what exists.
+        const WRITE = 2;
+        /// Make, remove, link and rename.
+        const MODIFY = 4;
+    }
+
+    /// How to open.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct OpenFlags: u32 {
+        /// To read.
+        const READ = 1;
+        /// To write.
+        const WRITE = 2;
+        /// Make the file if there is none.
+        const CREATE = 4;
+        /// With `CREATE`: fail if there is one.
+        const EXCLUSIVE = 8;
+        /// Empty the file.
+        const TRUNCATE = 16;
+        /// Fail unless it is a directory.
+        const DIRECTORY = 32;
+    }
+}
+
+/// A directory as the root of all paths, and rights. It keeps its directory alive until it is closed.
+#[derive(Debug)]
+pub struct Namespace {
+    root: Ino,
+    rights: Rights,
+}
+
+/// What was opened. It keeps its inode alive until [`Volume::release`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The inode.
+    pub ino: Ino,
+    /// A file or a directory.
+    pub kind: Kind,
+}
+
+impl Namespace {
+    /// All of a volume, with all rights.
+    pub fn root(volume: &mut Volume) -> Result<Self> {
+        volume.retain(ROOT)?;
+        Ok(Self { root: ROOT, rights: Rights::all() })
+    }
+
+    /// A namespace below this one, with those of `rights` that this one has.
+    pub fn sub(&self, volume: &mut Volume, path: &[u8], rights: Rights) -> Result<Self> {
+        let found = self.find(volume, path, Last::Follow)?;
+        if found.kind != Kind::Directory {
+            return Err(Error::NotDirectory);
+        }
+        volume.retain(found.ino)?;
+        Ok(Self { root: found.ino, rights: rights & self.rights })
+    }
+
+    /// Ends the namespace.
+    pub fn close(self, volume: &mut Volume) -> Result<()> {
+        volume.release(self.root)
+    }
+
+    /// What its holder may do.
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Its directory.
+    pub fn ino(&self) -> Ino {
+        self.root
+    }
+
+    fn need(&self, rights: Rights) -> Result<()> {
+        if self.rights.contains(rights) { Ok(()) } else { Err(Error::NotCapable) }
+    }
+
+    /// The inode that a path leads to.
+    fn find(&self, volume: &mut Volume, path: &[u8], last: Last) -> Result<Opened> {
+        match walk(volume, self.root, path, last)? {
+            Place { name: None, dir, .. } => Ok(Opened { ino: dir, kind: Kind::Directory }),
+            Place { entry: None, .. } => Err(Error::NotFound),
+            Place { entry: Some(entry), slash, .. } if slash && entry.kind != Kind::Directory => {
+                Err(Error::NotDirectory)
+            }
+            Place { entry: Some(entry), .. } => Ok(Opened { ino: entry.ino, kind: entry.kind }),
+        }
+    }
+
+    /// Opens what is at `path`, as `flags` say. With [`Last::Stay`] a symbolic link at the end is
+    /// [`Error::Loop`].
+    pub fn open(&self, volume: &mut Volume, path: &[u8], last: Last, flags: OpenFlags) -> Result<Opened> {
+        if flags.contains(OpenFlags::READ) {
+            self.need(Rights::READ)?;
+        }
+        let writes = flags.intersects(OpenFlags::WRITE | OpenFlags::TRUNCATE);
+        if writes {
+            self.need(Rights::WRITE)?;
+        }
+        if flags.contains(OpenFlags::CREATE | OpenFlags::DIRECTORY) {
+            return Err(Error::Invalid);
+        }
+        let exclusive = flags.contains(OpenFlags::CREATE | OpenFlags::EXCLUSIVE);
+        let place = walk(volume, self.root, path, if exclusive { Last::Name } else { last })?;
+        let opened = match place {
+            Place { name: None, .. } | Place { entry: Some(_), .. } if exclusive => {
+                return Err(Error::Exists);
+            }
+            Place { name: None, dir, .. } => Opened { ino: dir, kind: Kind::Directory },
+            Place { name: Some(name), entry: None, dir, slash } => {
+                if !flags.contains(OpenFlags::CREATE) {
+                    return Err(Error::NotFound);
+                }
+                if slash {
+                    return Err(Error::IsDirectory);
+                }
+                self.need(Rights::MODIFY)?;
+                Opened { ino: volume.create_file(dir, &name)?, kind: Kind::File }
+            }
+            Place { entry: Some(Entry { ino, kind, .. }), slash, .. } => {
+                let must_be_directory = slash || flags.contains(OpenFlags::DIRECTORY);
+                match kind {
+                    Kind::Directory => {}
+                    Kind::File | Kind::Symlink if must_be_directory => return Err(Error::NotDirectory),
+                    Kind::Symlink => return Err(Error::Loop),
+                    Kind::File => {}
+                }
+                Opened { ino, kind }
+            }
+        };
+        if opened.kind == Kind::Directory && (writes || flags.contains(OpenFlags::CREATE)) {
+            return Err(Error::IsDirectory);
+        }
+        if writes && volume.mode() == Mode::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
+        if flags.contains(OpenFlags::TRUNCATE) {
+            volume.set_size(opened.ino, 0)?;
+        }
+        volume.retain(opened.ino)?;
+        Ok(opened)
+    }
+
+    /// Attributes of what is at `path`.
+    pub fn stat(&self, volume: &mut Volume, path: &[u8], last: Last) -> Result<Attributes> {
+        self.need(Rights::READ)?;
+        let found = self.find(volume, path, last)?;
+        volume.stat(found.ino)
+    }
+
+    /// Sets the times of what is at `path`.
+    pub fn set_times(
+        &self,
+        volume: &mut Volume,
+        path: &[u8],
+        last: Last,
+        accessed: SetTime,
+        modified: SetTime,
+    ) -> Result<()> {
+        self.need(Rights::WRITE)?;
+        let found = self.find(volume, path, last)?;
+        volume.set_times(found.ino, accessed, modified)
+    }
+
+    /// Where the symbolic link at `path` points.
+    pub fn read_link(&self, volume: &mut Volume, path: &[u8]) -> Result<String> {
+        self.need(Rights::READ)?;
+        let found = self.find(volume, path, Last::Stay)?;
+        volume.read_link(found.ino)
+    }
+
+    /// Makes a directory.
+    pub fn create_dir(&self, volume: &mut Volume, path: &[u8]) -> Result<Ino> {
+        self.need(Rights::MODIFY)?;
+        match walk(volume, self.root, path, Last::Name)? {
+            Place { name: Some(name), entry: None, dir, .. } => volume.create_dir(dir, &name),
+            _ => Err(Error::Exists),
+        }
+    }
+
+    /// Makes a symbolic link. An absolute target, which no path could follow, is [`Error::NotPermitted`].
+    pub fn create_symlink(&self, volume: &mut Volume, target: &[u8], path: &[u8]) -> Result<Ino> {
+        self.need(Rights::MODIFY)?;
+        let target = std::str::from_utf8(target).map_err(|_| Error::NotUtf8)?;
+        if target.starts_with('/') {
+            return Err(Error::NotPermitted);
+        }
+        match walk(volume, self.root, path, Last::Name)? {
+            Place { name: Some(_), entry: None, slash: true, .. } => Err(Error::NotFound),
+            Place { name: Some(name), entry: None, dir, .. } => volume.create_symlink(dir, &name, target),
+            _ => Err(Error::Exists),
+        }
+    }
+
+    /// Removes a file or symbolic link.
+    pub fn unlink(&self, volume: &mut Volume, path: &[u8]) -> Result<()> {
+        self.need(Rights::MODIFY)?;
+        match walk(volume, self.root, path, Last::Name)? {
+            Place { name: None, .. } => Err(Error::IsDirectory),
+            Place { entry: Some(entry), slash: true, .. } if entry.kind != Kind::Directory => {
+                Err(Error::NotDirectory)
+            }
+            Place { name: Some(name), dir, .. } => volume.unlink(dir, &name),
+        }
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_dir(&self, volume: &mut Volume, path: &[u8]) -> Result<()> {
+        self.need(Rights::MODIFY)?;
+        match walk(volume, self.root, path, Last::Name)? {
+            Place { name: None, dir, .. } if dir == self.root => Err(Error::Busy),
+            Place { name: None, .. } => Err(Error::Invalid),
+            Place { name: Some(name), dir, .. } => volume.remove_dir(dir, &name),
+        }
+    }
+
+    /// Renames, here or into another namespace of the same volume. See [`Volume::rename`].
+    pub fn rename(&self, volume: &mut Volume, path: &[u8], to: &Self, new_path: &[u8]) -> Result<()> {
+        self.need(Rights::MODIFY)?;
+        to.need(Rights::MODIFY)?;
+        let from = walk(volume, self.root, path, Last::Name)?;
+        let target = walk(volume, to.root, new_path, Last::Name)?;
+        let (Some(name), Some(new_name)) = (from.name, target.name) else { return Err(Error::Busy) };
+        let entry = from.entry.ok_or(Error::NotFound)?;
+        if (from.slash || target.slash) && entry.kind != Kind::Directory {
+            return Err(Error::NotDirectory);
+        }
+        volume.rename(from.dir, &name, target.dir, &new_name)
+    }
+
+    /// Makes a hard link at `new_path` of `to` to what is at `path`.
+    pub fn link(
+        &self,
+        volume: &mut Volume,
+        path: &[u8],
+        last: Last,
+        to: &Self,
+        new_path: &[u8],
+    ) -> Result<()> {
+        // Through the link the file may do what the target namespace allows: no more than this one did.
+        self.need(to.rights)?;
+        to.need(Rights::MODIFY)?;
+        let found = self.find(volume, path, last)?;
+        match walk(volume, to.root, new_path, Last::Name)? {
+            Place { name: Some(_), entry: None, slash: true, .. } => Err(Error::NotFound),
+            Place { name: Some(name), entry: None, dir, .. } => volume.link(found.ino, dir, &name),
+            _ => Err(Error::Exists),
+        }
+    }
+}

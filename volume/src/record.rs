@@ -1,0 +1,224 @@
+//! The records of the metadata store: keys that sort as the volume reads them, and their values.
+
+/// An inode number. Never reused within a volume.
+pub type Ino = u64;
+
+/// The root directory.
+pub const ROOT: Ino = 1;
+
+/// What an inode is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+}
+
+impl Kind {
+    fn tag(self) -> u8 {
+        match self {
+            Self::File => 1,
+            Self::Directory => 2,
+            Self::Symlink => 3,
+        }
+    }
+
+    fn from_tag(tag: u8) -> Option<Self> {
+        Some(match tag {
+            1 => Self::File,
+            2 => Self::Directory,
+            3 => Self::Symlink,
+            _ => return None,
+        })
+    }
+}
+
+/// First byte of a key: which kind of record.
+pub(crate) mod tag {
+    /// The volume's own record: the next inode number.
+    pub(crate) const VOLUME: u8 = 0;
+    pub(crate) const INODE: u8 = 1;
+    /// Directory and name → entry.
+    pub(crate) const ENTRY: u8 = 2;
+    /// Directory and cookie → name and entry: the order of listing.
+    pub(crate) const LISTING: u8 = 3;
+    /// File and group number → where its blocks are.
+    pub(crate) const MAP: u8 = 4;
+    /// Inodes without a name that were open.
+    pub(crate) const ORPHAN: u8 = 5;
+    /// Target of a symbolic link.
+    pub(crate) const TARGET: u8 = 6;
+    /// Quota trees.
+    pub(crate) const QUOTA: u8 = 7;
+}
+
+/// `tag` and an inode number.
+pub(crate) fn key(tag: u8, ino: Ino) -> [u8; 9] {
+    let mut key = [tag; 9];
+    key[1..].copy_from_slice(&ino.to_be_bytes());
+    key
+}
+
+/// `tag`, an inode number, and a number below it.
+pub(crate) fn key2(tag: u8, ino: Ino, below: u64) -> [u8; 17] {
+    let mut out = [0; 17];
+    out[..9].copy_from_slice(&key(tag, ino));
+    out[9..].copy_from_slice(&below.to_be_bytes());
+    out
+}
+
+/// The key of a directory entry.
+pub(crate) fn entry_key(dir: Ino, name: &str) -> Vec<u8> {
+    [&key(tag::ENTRY, dir)[..], name.as_bytes()].concat()
+}
+
+/// Splits a key made by [`key2`].
+pub(crate) fn split_key2(key: &[u8]) -> Option<(Ino, u64)> {
+    let (ino, below) = key.get(1..)?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*ino), u64::from_be_bytes(below.try_into().ok()?)))
+}
+
+/// The inode number in a key.
+pub(crate) fn key_ino(key: &[u8]) -> Option<Ino> {
+    Some(u64::from_be_bytes(*key.get(1..)?.first_chunk()?))
+}
+
+/// Reads little-endian numbers one after the other.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u32::from_le_bytes(*first))
+    }
+
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*first))
+    }
+}
+
+/// What is known about a file, directory or link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Inode {
+    pub(crate) kind: Kind,
+    pub(crate) links: u32,
+    /// Bytes of a file or target; entries of a directory.
+    pub(crate) size: u64,
+    /// Data blocks that are or will be stored.
+    pub(crate) blocks: u64,
+    pub(crate) accessed_ns: u64,
+    pub(crate) modified_ns: u64,
+    pub(crate) changed_ns: u64,
+    /// The quota tree that pays for it; 0 for none.
+    pub(crate) quota: u32,
+    /// Of a directory: where `..` leads.
+    pub(crate) parent: Ino,
+    /// Of a directory: the cookie of the next entry made.
+    pub(crate) next_cookie: u64,
+}
+
+impl Inode {
+    pub(crate) fn new(kind: Kind, quota: u32, now_ns: u64) -> Self {
+        Self {
+            kind,
+            links: 1,
+            size: 0,
+            blocks: 0,
+            accessed_ns: now_ns,
+            modified_ns: now_ns,
+            changed_ns: now_ns,
+            quota,
+            parent: 0,
+            next_cookie: FIRST_COOKIE,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(73);
+        out.push(self.kind.tag());
+        out.extend_from_slice(&self.links.to_le_bytes());
+        out.extend_from_slice(&self.quota.to_le_bytes());
+        let times = [self.accessed_ns, self.modified_ns, self.changed_ns];
+        for field in [self.size, self.blocks].into_iter().chain(times) {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        if self.kind == Kind::Directory {
+            out.extend_from_slice(&self.parent.to_le_bytes());
+            out.extend_from_slice(&self.next_cookie.to_le_bytes());
+        }
+        out
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
+        let mut reader = Reader(value);
+        let kind = Kind::from_tag(reader.u8()?)?;
+        let (links, quota) = (reader.u32()?, reader.u32()?);
+        let (size, blocks) = (reader.u64()?, reader.u64()?);
+        let (accessed_ns, modified_ns, changed_ns) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        let (parent, next_cookie) =
+            if kind == Kind::Directory { (reader.u64()?, reader.u64()?) } else { (0, FIRST_COOKIE) };
+        Some(Self {
+            kind,
+            links,
+            size,
+            blocks,
+            accessed_ns,
+            modified_ns,
+            changed_ns,
+            quota,
+            parent,
+            next_cookie,
+        })
+    }
+}
+
+/// Cookies 1 and 2 are left to `.` and `..`, which WASI lists and volumes do not store.
+pub(crate) const FIRST_COOKIE: u64 = 3;
+
+/// What a name leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The inode.
+    pub ino: Ino,
+    /// Its kind.
+    pub kind: Kind,
+    /// The entry's place in its directory's listing.
+    pub cookie: u64,
+}
+
+impl Entry {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(17);
+        out.push(self.kind.tag());
+        out.extend_from_slice(&self.ino.to_le_bytes());
+        out.extend_from_slice(&self.cookie.to_le_bytes());
+        out
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
+        let mut reader = Reader(value);
+        Some(Self { kind: Kind::from_tag(reader.u8()?)?, ino: reader.u64()?, cookie: reader.u64()? })
+    }
+
+    /// The record under the cookie: the entry and its name.
+    pub(crate) fn encode_listing(&self, name: &str) -> Vec<u8> {
+        [&self.encode(), name.as_bytes()].concat()
+    }
+
+    pub(crate) fn decode_listing(value: &[u8]) -> Option<(Self, &str)> {
+        let (entry, name) = value.split_at_checked(17)?;
+        Some((Self::decode(entry)?, std::str::from_utf8(name).ok()?))
+    }
+}

@@ -1,0 +1,188 @@
+//! The metadata store: one table of one redb database, always within an open write transaction.
+//!
+//! Operations change the transaction; [`Store::commit`] makes all of them durable at once, or none. So what a
+//! crash leaves is the state at the last commit: a prefix of the operations, since they are applied in order.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransaction};
+
+use crate::error::{Error, Result};
+use crate::frames::{Frames, Health};
+
+const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("capos");
+
+/// What redb adds to each record: two lengths, and its share of page headers.
+const RECORD_OVERHEAD: u64 = 12;
+
+/// Bytes of redb's pages that a byte of records takes at worst: redb merges pages less than a third full, so
+/// three, and a transaction can copy all of them before a commit frees the originals.
+const STORE_BYTES_PER_RECORD_BYTE: u64 = 7;
+
+pub(crate) struct Store {
+    /// Before `db`, so that it is dropped first. `None` only after a commit failed.
+    txn: Option<WriteTransaction>,
+    db: Database,
+    /// Changes since the last commit.
+    changes: u64,
+    record_bytes: u64,
+    /// What redb may grow to.
+    area_bytes: u64,
+    health: Arc<Health>,
+    /// A device error ended redb's session.
+    broken: Cell<bool>,
+}
+
+fn error(error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Corrupted(_) => Error::Corrupt,
+        _ => Error::Io,
+    }
+}
+
+/// What a record counts for in [`Store::usage`].
+pub(crate) fn size_of_record(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64 + RECORD_OVERHEAD
+}
+
+impl Store {
+    /// Opens the store on its frames, or begins one where there is none. An interrupted one is recovered.
+    pub(crate) fn open(
+        frames: Frames,
+        area_bytes: u64,
+        health: Arc<Health>,
+        cache_bytes: usize,
+    ) -> Result<Self> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(cache_bytes);
+        let db = builder.create_with_backend(frames).map_err(error)?;
+        let mut store =
+            Self { txn: None, db, changes: 0, record_bytes: 0, area_bytes, health, broken: Cell::new(false) };
+        store.begin()?;
+        Ok(store)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let mut txn = self.db.begin_write().map_err(error)?;
+        // Two phases: the header never names pages that are not on the medium yet, whatever their checksums
+        // would say.
+        txn.set_two_phase_commit(true);
+        txn.set_durability(Durability::Immediate).map_err(error)?;
+        self.txn = Some(txn);
+        Ok(())
+    }
+
+    /// Translates an error of redb, and remembers one after which it answers nothing but errors.
+    fn fault(&self, fault: impl Into<redb::Error>) -> Error {
+        let fault = error(fault);
+        if fault == Error::Io {
+            self.broken.set(true);
+        }
+        fault
+    }
+
+    /// Whether the session is over.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    fn txn(&self) -> Result<&WriteTransaction> {
+        self.txn.as_ref().ok_or(Error::Io)
+    }
+
+    /// Reads a record through `decode`, which answers `None` for one that makes no sense.
+    pub(crate) fn get<T>(&self, key: &[u8], decode: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>> {
+        let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+        let found = table.get(key).map_err(|e| self.fault(e))?;
+        found.map(|value| decode(value.value()).ok_or(Error::Corrupt)).transpose()
+    }
+
+    /// Writes a record, in place of one with the same key.
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let replaced = {
+            let mut table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+            let old = table.insert(key, value).map_err(|e| self.fault(e))?;
+            old.map_or(0, |old| size_of_record(key, old.value()))
+        };
+        self.record_bytes = self.record_bytes.saturating_sub(replaced) + size_of_record(key, value);
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// Removes a record. False if there was none.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<bool> {
+        let removed = {
+            let mut table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+            let old = table.remove(key).map_err(|e| self.fault(e))?;
+            old.map(|old| size_of_record(key, old.value()))
+        };
+        self.changes += 1;
+        self.record_bytes = self.record_bytes.saturating_sub(removed.unwrap_or(0));
+        Ok(removed.is_some())
+    }
+
+    /// Shows records in order, from `start` up to `end`, until `visit` breaks.
+    pub(crate) fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        if start >= end {
+            return Ok(());
+        }
+        let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+        for record in table.range(start..end).map_err(|e| self.fault(e))? {
+            let (key, value) = record.map_err(|e| self.fault(e))?;
+            if visit(key.value(), value.value())?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything since the last commit durable.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        let txn = self.txn.take().ok_or(Error::Io)?;
+        txn.commit().map_err(|e| self.fault(e))?;
+        self.changes = 0;
+        self.begin()
+    }
+
+    /// Changes since the last commit.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Bytes of all records, and how many there may be for certain.
+    pub(crate) fn usage(&self) -> (u64, u64) {
+        let (store_bytes, can_grow) = self.extent();
+        let bound = if can_grow { self.area_bytes } else { store_bytes } / STORE_BYTES_PER_RECORD_BYTE;
+        (self.record_bytes, bound.max(self.record_bytes))
+    }
+
+    /// What redb takes now, and whether the area has room for its next growth, which is always to the double.
+    fn extent(&self) -> (u64, bool) {
+        let store_bytes = self.health.store_bytes.load(Ordering::Relaxed);
+        (store_bytes, store_bytes * 2 <= self.area_bytes)
+    }
+
+    /// Counts a record that was found when the volume was opened.
+    pub(crate) fn count(&mut self, bytes: u64) {
+        self.record_bytes += bytes;
+    }
+
+    /// Whether records of `bytes` more, keys and overhead included, are sure to find room. If not, redb might
+    /// want to grow beyond its area, and a store that cannot grow ends its session.
+    ///
+    /// While it can grow once more, anything goes. When it has grown for the last time, it was full at half
+    /// of what it is now, so that all it holds can still be copied, as removing does; and nothing may be
+    /// added unless it fits at worst.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let (store_bytes, can_grow) = self.extent();
+        can_grow || (self.record_bytes + bytes) * STORE_BYTES_PER_RECORD_BYTE <= store_bytes
+    }
+}

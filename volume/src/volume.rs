@@ -1,0 +1,360 @@
+//! A volume: opening, closing, committing, and the state that everything else works on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::blocks::Blocks;
+use crate::cache::Cache;
+use crate::device::{BlockDevice, Overlay};
+use crate::error::{Error, Result};
+use crate::frames::{Frames, Health};
+use crate::layout::{BLOCK, Geometry};
+use crate::map::Group;
+use crate::quota::Quotas;
+use crate::record::{Ino, Inode, Kind, ROOT, Reader, key, key_ino, tag};
+use crate::store::{Store, size_of_record};
+
+/// Whether a volume may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is written to the device, not even for recovery.
+    ReadOnly,
+    /// Everything is allowed.
+    ReadWrite,
+}
+
+/// Tells the time for time stamps, in nanoseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// How to open a volume.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether it may be changed.
+    pub mode: Mode,
+    /// Memory for metadata pages.
+    pub meta_cache_bytes: usize,
+    /// Memory for file blocks that were read, and again as much for blocks not stored yet.
+    pub data_cache_bytes: usize,
+    /// Where time stamps come from. Without a clock they are 0.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::ReadWrite,
+            meta_cache_bytes: 2 << 20,
+            data_cache_bytes: 2 << 20,
+            clock: Arc::new(|| 0),
+        }
+    }
+}
+
+/// How to make a volume.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FormatOptions {
+    /// Identifies it; files report it as their device number. Choose it at random.
+    pub id: u64,
+    /// Room for metadata. By default a sixteenth of the device.
+    pub meta_bytes: Option<u64>,
+}
+
+/// Use of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Size of a block.
+    pub block_bytes: u32,
+    /// Data blocks in all.
+    pub blocks: u64,
+    /// Data blocks that a write can still take.
+    pub blocks_free: u64,
+    /// Inodes in use, the root included.
+    pub inodes: u64,
+    /// Bytes of metadata records.
+    pub meta_bytes: u64,
+    /// How many there may be for certain; how many more, depends on how they fall into pages.
+    pub meta_bytes_max: u64,
+    /// Metadata pages that had rotted and were mended from their second copy since the volume was opened.
+    pub mended: u64,
+    /// Metadata pages found bad in both copies since the volume was opened.
+    pub lost: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct CachedInode {
+    pub(crate) inode: Inode,
+    pub(crate) dirty: bool,
+}
+
+/// An open volume.
+///
+/// Operations are applied in order and become durable together with [`Volume::sync`], and before that only at
+/// the volume's own choosing; never in another order and never in part. Dropping a volume without
+/// [`Volume::sync`] is what a power cut is.
+pub struct Volume {
+    pub(crate) store: Store,
+    pub(crate) device: Arc<dyn BlockDevice>,
+    pub(crate) geometry: Geometry,
+    health: Arc<Health>,
+    mode: Mode,
+    clock: Clock,
+    pub(crate) blocks: Blocks,
+    pub(crate) cache: Cache,
+    pub(crate) inodes: HashMap<Ino, CachedInode>,
+    pub(crate) opens: HashMap<Ino, u32>,
+    pub(crate) quotas: Quotas,
+    pub(crate) next_ino: Ino,
+    pub(crate) inode_count: u64,
+    failed: bool,
+}
+
+impl fmt::Debug for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Volume")
+            .field("geometry", &self.geometry)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Changes after which a commit happens without being asked for, to bound what one transaction holds.
+const COMMIT_AFTER_CHANGES: u64 = 8192;
+/// Inodes kept in memory.
+const INODES_CACHED: usize = 1024;
+/// Room that removing and renaming may use when nothing else may: so a full volume can be emptied.
+const META_SLACK_BYTES: u64 = 16 << 10;
+
+impl Volume {
+    /// Makes an empty volume on `device`. Whatever was there is gone.
+    pub fn format(device: &Arc<dyn BlockDevice>, options: FormatOptions, now_ns: u64) -> Result<()> {
+        let geometry = Geometry::plan(options.id, device.size_bytes(), options.meta_bytes)?;
+        Geometry::erase(device)?;
+        let health = Arc::<Health>::default();
+        let frames = Frames::open(device.clone(), geometry, health.clone())?;
+        let mut store = Store::open(frames, geometry.area_bytes(), health, 1 << 20)?;
+        let mut root = Inode::new(Kind::Directory, 0, now_ns);
+        root.links = 2;
+        root.parent = ROOT;
+        store.put(&key(tag::INODE, ROOT), &root.encode())?;
+        store.put(&key(tag::VOLUME, 0), &(ROOT + 1).to_le_bytes())?;
+        store.commit()?;
+        drop(store);
+        geometry.save(device)
+    }
+
+    /// Opens the volume on `device`, recovering it first if it was interrupted.
+    pub fn open(device: Arc<dyn BlockDevice>, options: Options) -> Result<Self> {
+        let device: Arc<dyn BlockDevice> = match options.mode {
+            Mode::ReadWrite => device,
+            Mode::ReadOnly => Arc::new(Overlay::new(device)),
+        };
+        let geometry = Geometry::load(&device)?;
+        let health = Arc::<Health>::default();
+        let frames = Frames::open(device.clone(), geometry, health.clone())?;
+        if !frames.is_begun() {
+            return Err(Error::Corrupt);
+        }
+        let store = Store::open(frames, geometry.area_bytes(), health.clone(), options.meta_cache_bytes)?;
+        let mut volume = Self {
+            store,
+            device,
+            geometry,
+            health,
+            mode: options.mode,
+            clock: options.clock,
+            blocks: Blocks::new(geometry.first_data_block() as u32, geometry.blocks as u32),
+            cache: Cache::new(options.data_cache_bytes / BLOCK),
+            inodes: HashMap::new(),
+            opens: HashMap::new(),
+            quotas: Quotas::default(),
+            next_ino: 0,
+            inode_count: 0,
+            failed: false,
+        };
+        let orphans = volume.survey()?;
+        if options.mode == Mode::ReadWrite {
+            // They were open and without a name when the volume was interrupted.
+            for ino in orphans {
+                volume.reclaim(ino)?;
+            }
+        }
+        Ok(volume)
+    }
+
+    /// Goes through all records once: what is in use, and by whom.
+    fn survey(&mut self) -> Result<Vec<Ino>> {
+        let Self { store, blocks, quotas, next_ino, inode_count, .. } = self;
+        let mut orphans = Vec::new();
+        let mut highest = 0;
+        let mut bytes = 0;
+        store.scan(&[], &[u8::MAX], |record_key, value| {
+            bytes += size_of_record(record_key, value);
+            match record_key.first() {
+                Some(&tag::VOLUME) => *next_ino = Reader(value).u64().ok_or(Error::Corrupt)?,
+                Some(&tag::INODE) => {
+                    let inode = Inode::decode(value).ok_or(Error::Corrupt)?;
+                    highest = highest.max(key_ino(record_key).ok_or(Error::Corrupt)?);
+                    *inode_count += 1;
+                    quotas.charge(inode.quota, i64::try_from(inode.blocks).map_err(|_| Error::Corrupt)?, 1);
+                }
+                Some(&tag::MAP) => {
+                    // A block claimed twice is left to `check`: both files' checksums say whose it is.
+                    for mapping in Group::decode(value).ok_or(Error::Corrupt)?.0 {
+                        blocks.claim(mapping.block);
+                    }
+                }
+                Some(&tag::ORPHAN) => orphans.push(key_ino(record_key).ok_or(Error::Corrupt)?),
+                Some(&tag::QUOTA) => quotas.load(record_key, value)?,
+                _ => {}
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        *next_ino = (*next_ino).max(highest + 1);
+        store.count(bytes);
+        Ok(orphans)
+    }
+
+    /// Whether it may be changed.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Identifies the volume: the device number of its files.
+    pub fn id(&self) -> u64 {
+        self.geometry.id
+    }
+
+    /// How full it is.
+    pub fn usage(&self) -> Usage {
+        let (meta_bytes, meta_bytes_max) = self.store.usage();
+        let reserved = self.cache.dirty_count() as u64 + u64::from(self.reserve());
+        Usage {
+            block_bytes: BLOCK as u32,
+            blocks: u64::from(self.blocks.total()),
+            blocks_free: u64::from(self.blocks.free_after_commit()).saturating_sub(reserved),
+            inodes: self.inode_count,
+            meta_bytes,
+            meta_bytes_max,
+            mended: self.health.mended.load(Ordering::Relaxed),
+            lost: self.health.lost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether the device failed in a way after which this session can change nothing more. Opening the volume
+    /// again shows the last state that became durable.
+    pub fn has_failed(&self) -> bool {
+        self.failed || self.store.is_broken()
+    }
+
+    pub(crate) fn now_ns(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Blocks kept back so that overwriting, which needs a block until the commit, always can.
+    pub(crate) fn reserve(&self) -> u32 {
+        16 + self.blocks.total() / 256
+    }
+
+    /// Called before every operation that changes something, while no operation is half done.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        if self.mode == Mode::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
+        if self.has_failed() {
+            return Err(Error::Io);
+        }
+        if self.cache.wants_flush() {
+            self.flush_blocks()?;
+        }
+        if self.inodes.len() > INODES_CACHED {
+            self.flush_inodes()?;
+            self.inodes.clear();
+        }
+        if self.store.changes() > COMMIT_AFTER_CHANGES {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Makes every completed operation durable: what `fd_sync` and `fd_datasync` wait for.
+    pub fn sync(&mut self) -> Result<()> {
+        if self.has_failed() {
+            return Err(Error::Io);
+        }
+        self.commit()
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        if self.mode == Mode::ReadOnly {
+            return Ok(());
+        }
+        // Blocks first: a device that refuses one leaves everything as it was, to be tried again.
+        self.flush_blocks()?;
+        self.flush_inodes()?;
+        if self.store.changes() == 0 {
+            return Ok(());
+        }
+        let done = self.store.commit();
+        self.note(done)?;
+        self.blocks.committed();
+        Ok(())
+    }
+
+    /// An error of the store in the middle of a change leaves no state to go on from.
+    pub(crate) fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.failed = true;
+        }
+        result
+    }
+
+    fn flush_inodes(&mut self) -> Result<()> {
+        for (ino, cached) in &mut self.inodes {
+            if cached.dirty {
+                let stored = self.store.put(&key(tag::INODE, *ino), &cached.inode.encode());
+                self.failed |= stored.is_err();
+                stored?;
+                cached.dirty = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// An inode, to look at.
+    pub(crate) fn inode(&mut self, ino: Ino) -> Result<&Inode> {
+        self.cached(ino).map(|cached| &cached.inode)
+    }
+
+    /// An inode, to change.
+    pub(crate) fn inode_mut(&mut self, ino: Ino) -> Result<&mut Inode> {
+        let cached = self.cached(ino)?;
+        cached.dirty = true;
+        Ok(&mut cached.inode)
+    }
+
+    fn cached(&mut self, ino: Ino) -> Result<&mut CachedInode> {
+        use std::collections::hash_map::Entry;
+        match self.inodes.entry(ino) {
+            Entry::Occupied(cached) => Ok(cached.into_mut()),
+            Entry::Vacant(place) => {
+                let inode = self.store.get(&key(tag::INODE, ino), Inode::decode)?.ok_or(Error::NotFound)?;
+                Ok(place.insert(CachedInode { inode, dirty: false }))
+            }
+        }
+    }
+
+    /// Checks that `bytes` of new records are sure to fit, dirty blocks' records included.
+    pub(crate) fn need_meta(&mut self, bytes: u64) -> Result<()> {
+        /// At worst two blocks at both ends of a record, with empty entries between them.
+        const PER_DIRTY_BLOCK: u64 = 300;
+        let pending = self.cache.dirty_count() as u64 * PER_DIRTY_BLOCK;
+        if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
+            return Ok(());
+        }
+        self.flush_blocks()?;
+        if self.store.has_room(bytes + META_SLACK_BYTES) { Ok(()) } else { Err(Error::NoSpace) }
+    }
+}
