@@ -125,18 +125,18 @@ impl Volume {
 
     fn states(&self, ino: Ino, first: u64, last: u64) -> Result<Vec<State>> {
         let mut states = Vec::with_capacity((last - first + 1) as usize);
-        let mut number = first / GROUP;
-        let mut group = self.group(ino, number)?;
+        // Small writes mostly meet a dirty block, and need not look further.
+        let mut group: Option<(u64, Group)> = None;
         for index in first..=last {
-            if index / GROUP != number {
-                number = index / GROUP;
-                group = self.group(ino, number)?;
+            if self.cache.is_dirty(ino, index) {
+                states.push(State::Dirty);
+                continue;
             }
-            states.push(match group.get(index).is_hole() {
-                _ if self.cache.is_dirty(ino, index) => State::Dirty,
-                true => State::Hole,
-                false => State::Stored,
-            });
+            let mappings = match &mut group {
+                Some((number, mappings)) if *number == index / GROUP => mappings,
+                slot => &mut slot.insert((index / GROUP, self.group(ino, index / GROUP)?)).1,
+            };
+            states.push(if mappings.get(index).is_hole() { State::Hole } else { State::Stored });
         }
         Ok(states)
     }
