@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use capos_volume_tool::VolumeCommand;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
@@ -64,6 +65,9 @@ enum Task {
     },
     /// Boot a manifest in QEMU and exit with the guest's exit status
     Run(RunArgs),
+    /// Make volume images, and move files in and out of them
+    #[command(subcommand)]
+    Volume(VolumeCommand),
     /// Measure, and print `name value unit` lines
     Bench {
         /// Also rewrite the table of results in this document, such as docs/benchmarks.md
@@ -137,6 +141,10 @@ fn report(error: &anyhow::Error) {
 
 fn perform(cli: &Cli) -> Result<u8> {
     match &cli.command {
+        Task::Volume(command) => {
+            capos_volume_tool::run(command.clone())?;
+            Ok(0)
+        }
         Task::Check { manifest } => {
             image::check(&project(cli, Some(manifest))?, manifest)?;
             Ok(0)
