@@ -3,6 +3,7 @@
 
 using Launch = import "launch.capnp";
 using Process = import "process.capnp";
+using File = import "file.capnp";
 
 struct BootPackage {
   manifest @0 :Manifest;
@@ -25,6 +26,43 @@ struct Manifest {
   exitFrom @2 :Text;
   # The process or instance ("host/instance") whose exit status ends the system. Empty: the system ends
   # when every entry has ended, with the first non-zero status in manifest order.
+  volumes @3 :List(VolumeEntry);
+  # Each served by a process of its own, started before the others.
+}
+
+struct VolumeEntry {
+  name @0 :Text;
+  union {
+    ram @1 :UInt64;
+    # Empty at the start, this many bytes at most, gone at the end.
+    packed @2 :Text;
+    # Names one of `BootPackage.binaries`: a volume image, which is not changed.
+    disk @3 :UInt32;
+    # The virtio disk with this number, counted from 0 in bus order.
+  }
+  readOnly @4 :Bool;
+  limits @5 :Process.Limits;
+  # Of the process that serves the volume.
+}
+
+struct NamespaceRef {
+  # A directory of a volume, as a grant.
+  volume @0 :Text;
+  path @1 :Text;
+  rights @2 :File.Rights;
+  create @3 :Bool;
+  # Make the directory, and those above it, if it is not there.
+  quota @4 :File.Quota;
+}
+
+struct RestartPolicy {
+  # What follows when something has ended.
+  union {
+    never @0 :Void;
+    onFailure @1 :UInt32;
+    # Start it again when it did not end with status 0, at most this many times.
+    always @2 :Void;
+  }
 }
 
 struct ProcessEntry {
@@ -43,6 +81,7 @@ struct ProcessEntry {
   # Set only for a wasm host.
   expectFault @9 :Bool;
   # The process is meant to end by a fault; that is then not a failure.
+  restart @10 :RestartPolicy;
 }
 
 struct GrantEntry {
@@ -62,6 +101,7 @@ struct GrantEntry {
     export @9 :ExportRef;
     # An endpoint that another process of this manifest serves.
     diagnostics @10 :Void;
+    namespace @11 :NamespaceRef;
   }
 }
 
@@ -90,6 +130,42 @@ struct InstanceEntry {
   wallClock @6 :Bool;
   entropy @7 :Bool;
   limits @8 :InstanceLimits;
+  preopens @9 :List(Preopen);
+  # Descriptors from 3 on, in this order.
+  stdin @10 :Stdio;
+  stdout @11 :Stdio;
+  stderr @12 :Stdio;
+  trapUnknownImports @13 :Bool;
+  # Functions that the host does not know trap when called. Otherwise a module that imports one does not start.
+  restart @14 :RestartPolicy;
+}
+
+struct Preopen {
+  guest @0 :Text;
+  # The path under which the program knows it.
+  grant @1 :Text;
+  # The name under which the host process was granted the Namespace.
+}
+
+struct Stdio {
+  # What a standard stream is.
+  union {
+    console @0 :Void;
+    # The instance's console, if it is granted one; otherwise closed.
+    closed @1 :Void;
+    pipe @2 :Text;
+    # One end of the pipe with this name, between two instances of one host.
+    file @3 :StdioFile;
+  }
+}
+
+struct StdioFile {
+  grant @0 :Text;
+  # The name under which the host process was granted a Namespace.
+  path @1 :Text;
+  # In that Namespace. Output makes the file if there is none.
+  append @2 :Bool;
+  # Output goes after what the file holds; otherwise it replaces that.
 }
 
 struct InstanceLimits {
@@ -106,4 +182,6 @@ struct InstanceLimits {
   # All tables together. Default 65536.
   stackDepth @5 :UInt32;
   # Nested calls. Default 1000.
+  descriptors @6 :UInt32;
+  # Open at once. Default 1024.
 }

@@ -23,10 +23,13 @@ macro_rules! schema {
 }
 
 schema! {
+    block_capnp
     console_capnp
     diagnostics_capnp
     endpoint_capnp
     entropy_capnp
+    errno_capnp
+    file_capnp
     launch_capnp
     manifest_capnp
     memory_capnp

@@ -57,7 +57,7 @@ impl Singletons {
                 pass(name, &self.boot_package, Rights::READ | Rights::EXECUTE | Rights::TRANSFER)
             }
             grant_entry::Diagnostics(()) => pass(name, &self.diagnostics, both),
-            grant_entry::Export(_) => return Ok(None),
+            grant_entry::Export(_) | grant_entry::Namespace(_) => return Ok(None),
         }))
     }
 }
