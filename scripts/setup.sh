@@ -16,7 +16,8 @@ mkdir -p build/tools/bin
 choose_rust || true
 install_packages
 if [ -z "$RUST_BIN" ]; then
-    choose_rust || fail "no Rust compiler qualifies" "rustup component add rust-src clippy rustfmt  (version $RUST_MIN or later)"
+    choose_rust || fail "no Rust compiler qualifies; version $RUST_MIN or later is needed" \
+        "rustup component add rust-src clippy rustfmt; or let apt see Debian's security updates (suite bookworm-security), which bring one"
 fi
 say "Rust: $("$RUST_BIN/rustc" --version) in $RUST_BIN"
 install_cue
