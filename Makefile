@@ -150,7 +150,7 @@ check: ## everything that needs no boot: format, lints, repository rules, unit t
 	scripts/check.sh
 
 e2e: build ## boot every manifest and compare output and exit status (TESTS=name for some)
-	$(call cargo,test,-p capos-tests -- $(TESTS))
+	$(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
 
 # More than building and running the unit tests takes on two processors.
 UNIT_SECONDS := 1500
@@ -164,7 +164,7 @@ check-repo: ## repository rules and what the documents name
 
 check-unit: ## unit tests on the host
 	# A test that hangs must not hang everything after it.
-	timeout $(UNIT_SECONDS) $(call cargo,test)
+	timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast)
 
 check-lint-host: ## clippy on what runs on the host
 	$(call clippy,--all-targets)

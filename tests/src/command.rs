@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How a program ended and what it wrote.
 #[derive(Debug)]
@@ -75,10 +76,8 @@ pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<O
 
 /// Kills a program's whole process group.
 fn kill(leader: &Child) -> Result<()> {
-    let group = format!("-{}", leader.id());
-    let status = Command::new("kill").args(["-KILL", "--", &group]).status().context("kill")?;
-    ensure!(status.success(), "a program that takes too long cannot be killed: {status}");
-    Ok(())
+    kill_process_group(Pid::from_child(leader), Signal::KILL)
+        .context("a program that takes too long cannot be killed")
 }
 
 fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
