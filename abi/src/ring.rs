@@ -60,6 +60,9 @@ pub enum Opcode {
     Derive = 6,
     /// Revokes every capability derived from `cap`, in whichever process. `cap` itself stays.
     Revoke = 7,
+    /// Tells in the completion the `badge` of the client capability `token` (a [`Handle`](crate::Handle)), if it is one
+    /// of the endpoint `cap`, which must have RECEIVE. Otherwise `NotFound`.
+    Identify = 8,
 }
 
 impl Opcode {
@@ -75,6 +78,7 @@ impl Opcode {
             5 => Self::Cancel,
             6 => Self::Derive,
             7 => Self::Revoke,
+            8 => Self::Identify,
             _ => return None,
         })
     }
@@ -97,6 +101,9 @@ bitflags! {
     pub struct CompletionFlags: u16 {
         /// `length` bytes of UTF-8 in the `recv` buffer say what went wrong.
         const EXCEPTION_TEXT = 1 << 0;
+        /// Some capability that came with the message may be one of an endpoint that this process receives from;
+        /// [`Opcode::Identify`] says. Never absent when one is.
+        const OWN_CAPABILITY = 1 << 1;
     }
 }
 
@@ -137,7 +144,7 @@ pub struct SubmissionEntry {
     pub recv_caps: u64,
     /// CALL, RECV: monotonic nanoseconds at which to give up; 0 for never.
     pub deadline_ns: u64,
-    /// RETURN: reply token. CANCEL: user data of the operation to cancel.
+    /// RETURN: reply token. CANCEL: user data of the operation to cancel. IDENTIFY: the client capability.
     pub token: u64,
     /// DERIVE with MINT: the badge.
     pub badge: u64,
@@ -191,7 +198,7 @@ pub struct CompletionEntry {
     pub cap_count: u32,
     /// RECV: the reply token. DERIVE: the new handle.
     pub token: u64,
-    /// RECV: the badge of the capability that was called or dropped.
+    /// RECV: the badge of the capability that was called or dropped. IDENTIFY: the capability's.
     pub badge: u64,
     /// RECV: the interface's type id.
     pub interface: u64,

@@ -3,7 +3,7 @@
 
 use crate::message::{Buffer, retire};
 use crate::ring::Ring;
-use crate::runtime::{Executor, Operations, Servers};
+use crate::runtime::{Asked, Executor, Operations, Servers};
 use capos_abi::{CompletionEntry, NO_DEADLINE, SUBMISSION_ENTRIES, SubmissionEntry};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -25,6 +25,7 @@ pub(crate) struct Local {
     pub(crate) operations: Operations,
     pub(crate) executor: Executor,
     pub(crate) servers: Servers,
+    pub(crate) asked_server: Cell<Asked>,
 }
 
 thread_local! {
@@ -40,6 +41,7 @@ impl Local {
             operations: Operations::default(),
             executor: Executor::default(),
             servers: Servers::default(),
+            asked_server: Cell::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use capnp::capability::FromClientHook;
 use capnp::{Error, ErrorKind};
 use capos_rt::abi::ErrorCode;
 use capos_rt::schema::console_capnp;
@@ -168,6 +169,44 @@ fn revoked_capabilities_fail_and_their_objects_go() {
         .unwrap();
     assert_eq!((error.kind, error.extra.as_str()), (ErrorKind::Disconnected, ErrorCode::Revoked.message()));
     assert_eq!(heard, "0 doors are open");
+}
+
+#[test]
+fn objects_that_come_back_are_themselves() {
+    let (server, client) = common::start();
+    server.run(serve_vault);
+    let (mine, visitor, foreign) = client
+        .run(|| {
+            let vault: vault::Client = grant("service").unwrap();
+            block_on(async {
+                let listener = Rc::new(Listener(Rc::default()));
+                let mut request = vault.meet_request();
+                request.get().set_listener(capos_rt::serve_rc(listener.clone()));
+                let met = request.send().promise.await.unwrap();
+                let met: listener::Client = met.get().unwrap().get_listener().unwrap();
+                let mine = capos_rt::local_server(&met).is_some_and(|met| Rc::ptr_eq(&met, &listener));
+                assert!(capos_rt::local_server::<Silent, _>(&met).is_none(), "it is of another type");
+
+                let mut request = vault.open_request();
+                request.get().set_visitor("Eve");
+                let door = request.send().promise.await.unwrap().get().unwrap().get_door().unwrap();
+                assert!(capos_rt::local_server::<Listener, _>(&door).is_none(), "it is the server's");
+                let mut request = vault.whose_request();
+                request.get().set_door(door.clone());
+                let visitor = request.send().promise.await.unwrap();
+                let visitor = visitor.get().unwrap().get_visitor().unwrap().to_string().unwrap();
+                assert_eq!(knock(&door).await.unwrap(), "Eve knocked 0 times");
+
+                // Any object will do that the server does not serve.
+                let mut request = vault.whose_request();
+                request.get().set_door(FromClientHook::new(met.into_client_hook()));
+                (mine, visitor, request.send().promise.await.map(drop).unwrap_err().extra)
+            })
+        })
+        .join()
+        .unwrap();
+    assert!(mine);
+    assert_eq!((visitor.as_str(), foreign.as_str()), ("Eve", "not a door of this vault"));
 }
 
 /// Answers only when nothing is added; counts the calls that were taken back.

@@ -7,7 +7,10 @@ use crate::local::Local;
 use crate::message::{CapTable, Message};
 use capnp::Result;
 use capnp::private::capability::ClientHook;
-use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights, TransferMode};
+use capos_abi::{
+    CapDescriptor, CompletionEntry, CompletionFlags, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights,
+    TransferMode,
+};
 use std::rc::Rc;
 
 /// Rights of a client capability of an object served here.
@@ -86,14 +89,22 @@ pub(super) fn encode(
     Ok(exported)
 }
 
-/// The first `count` capabilities that came with `message`.
+/// The capabilities that came with `message`, of which `completion` tells.
 #[inline(always)]
-pub(super) fn decode(message: &Message, count: u32) -> CapTable {
-    if count == 0 { CapTable::new() } else { decode_some(message, count) }
+pub(super) fn decode(local: &Local, message: &Message, completion: &CompletionEntry) -> CapTable {
+    if completion.cap_count == 0 { CapTable::new() } else { decode_some(local, message, completion) }
 }
 
-fn decode_some(message: &Message, count: u32) -> CapTable {
-    let handle =
-        |&handle: &u64| (handle != 0).then(|| client_hook(Rc::new(OwnedHandle::new(Handle(handle)))));
-    message.handles(count as usize).iter().map(handle).collect()
+/// Objects of this thread that come back to it are themselves again, not clients of themselves.
+fn decode_some(local: &Local, message: &Message, completion: &CompletionEntry) -> CapTable {
+    let may_be_own = completion.flags & CompletionFlags::OWN_CAPABILITY.bits() != 0;
+    let hook = |&handle: &u64| {
+        if handle == 0 {
+            return None;
+        }
+        let owned = OwnedHandle::new(Handle(handle));
+        let object = if may_be_own { local.servers.object_behind(owned.get()) } else { None };
+        Some(object.unwrap_or_else(|| client_hook(Rc::new(owned))))
+    };
+    message.handles(completion.cap_count as usize).iter().map(hook).collect()
 }

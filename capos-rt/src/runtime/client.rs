@@ -3,13 +3,15 @@
 use super::handle::OwnedHandle;
 use super::promise::when_resolved;
 use super::request::{Target, forward, new_request};
+use crate::local;
 use capnp::capability::{FromClientHook, FromServer, Params, Promise, Request, Results, Server};
 use capnp::private::capability::{ClientHook, ParamsHook, ResultsHook};
 use capnp::{Error, MessageSize, any_pointer};
 use capos_abi::Handle;
+use std::any::Any;
 use std::rc::Rc;
 
-/// The brand of clients whose `get_ptr` is a handle.
+/// The brand of clients whose `get_ptr` is a handle, as [`handle_to_pointer`] writes it.
 static RING_BRAND: u8 = 0;
 
 fn ring_brand() -> usize {
@@ -18,7 +20,19 @@ fn ring_brand() -> usize {
 
 /// The handle behind `hook`, if it is a capability in this process's table.
 pub(super) fn ring_handle(hook: &dyn ClientHook) -> Option<Handle> {
-    (hook.get_brand() == ring_brand()).then(|| Handle(hook.get_ptr() as u64))
+    (hook.get_brand() == ring_brand()).then(|| handle_from_pointer(hook.get_ptr()))
+}
+
+/// A handle as a number that is no object's address: those are even.
+fn handle_to_pointer(handle: Handle) -> usize {
+    // Slots are far fewer, so a higher index names nothing, as the null handle does.
+    let handle = if handle.index() >> 31 == 0 { handle } else { Handle::NULL };
+    (u64::from(handle.generation()) << 32 | u64::from(handle.index()) << 1 | 1) as usize
+}
+
+fn handle_from_pointer(pointer: usize) -> Handle {
+    let pointer = pointer as u64;
+    Handle::new(pointer as u32 >> 1, (pointer >> 32) as u32)
 }
 
 /// A client hook of a capability in the table.
@@ -62,7 +76,7 @@ impl ClientHook for RingClient {
     }
 
     fn get_ptr(&self) -> usize {
-        self.0.get().0 as usize
+        handle_to_pointer(self.0.get())
     }
 
     fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
@@ -84,6 +98,7 @@ impl ClientHook for RingClient {
 pub fn serve<C, S>(server: S) -> C
 where
     C: FromServer<S>,
+    S: 'static,
 {
     serve_rc(Rc::new(server))
 }
@@ -92,15 +107,47 @@ where
 pub fn serve_rc<C, S>(server: Rc<S>) -> C
 where
     C: FromServer<S>,
+    S: 'static,
 {
-    C::new(Box::new(LocalClient(C::from_server(server))))
+    C::new(Box::new(LocalClient { dispatch: C::from_server(server.clone()), server }))
 }
 
-struct LocalClient<D>(D);
+/// The server behind `client`, if [`serve`] or [`serve_rc`] made it on this thread from an `S`. It may have been in
+/// another process meanwhile: clients of this thread's own objects that come back in messages lead to the objects
+/// themselves.
+#[must_use]
+pub fn local_server<S: 'static, C: FromClientHook>(client: &C) -> Option<Rc<S>> {
+    let mut resolved = client.as_client_hook().get_resolved();
+    while let Some(next) = resolved.as_ref().and_then(|hook| hook.get_resolved()) {
+        resolved = Some(next);
+    }
+    let hook = resolved.as_deref().unwrap_or(client.as_client_hook());
+    let asked = &local::current().asked_server;
+    asked.set(Asked::Anyone);
+    hook.get_ptr();
+    match asked.take() {
+        Asked::Found(server) => server.downcast().ok(),
+        Asked::Nobody | Asked::Anyone => None,
+    }
+}
+
+/// How [`local_server`] asks a hook for its server: the hook's trait has no method for it, so it does with another.
+#[derive(Default)]
+pub(crate) enum Asked {
+    #[default]
+    Nobody,
+    Anyone,
+    Found(Rc<dyn Any>),
+}
+
+struct LocalClient<D> {
+    dispatch: D,
+    server: Rc<dyn Any>,
+}
 
 impl<D: Server + Clone + 'static> ClientHook for LocalClient<D> {
     fn add_ref(&self) -> Box<dyn ClientHook> {
-        Box::new(Self(self.0.clone()))
+        Box::new(Self { dispatch: self.dispatch.clone(), server: self.server.clone() })
     }
 
     fn new_call(
@@ -119,7 +166,10 @@ impl<D: Server + Clone + 'static> ClientHook for LocalClient<D> {
         params: Box<dyn ParamsHook>,
         results: Box<dyn ResultsHook>,
     ) -> Promise<(), Error> {
-        self.0.clone().dispatch_call(interface, method, Params::new(params), Results::new(results)).promise
+        self.dispatch
+            .clone()
+            .dispatch_call(interface, method, Params::new(params), Results::new(results))
+            .promise
     }
 
     fn get_brand(&self) -> usize {
@@ -127,7 +177,12 @@ impl<D: Server + Clone + 'static> ClientHook for LocalClient<D> {
     }
 
     fn get_ptr(&self) -> usize {
-        self.0.as_ptr()
+        if let Some(asked) = local::try_current().map(|local| &local.asked_server)
+            && let Asked::Anyone = asked.take()
+        {
+            asked.set(Asked::Found(self.server.clone()));
+        }
+        self.dispatch.as_ptr()
     }
 
     fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {

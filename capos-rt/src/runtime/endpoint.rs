@@ -11,7 +11,7 @@ use crate::methods::ENDPOINT_CREATE;
 use crate::ring::SyncBuffer;
 use capnp::Result;
 use capnp::capability::FromClientHook;
-use capos_abi::{ErrorCode, Handle, Opcode, Rights, SubmissionEntry, SubmissionFlags};
+use capos_abi::{CompletionEntry, ErrorCode, Handle, Opcode, Rights, SubmissionEntry, SubmissionFlags};
 use capos_schema::endpoint_capnp::{self, endpoint_factory};
 use std::rc::Rc;
 
@@ -29,19 +29,24 @@ pub(super) fn create() -> std::result::Result<Handle, ErrorCode> {
 }
 
 /// Submits an entry that has no addresses and waits for it.
-fn operate(entry: SubmissionEntry) -> std::result::Result<Handle, ErrorCode> {
+fn operate(entry: SubmissionEntry) -> std::result::Result<CompletionEntry, ErrorCode> {
     let entry = SubmissionEntry { user_data: USER_DATA, ..entry };
-    // SAFETY: DERIVE and REVOKE use no memory of the process.
+    // SAFETY: DERIVE, IDENTIFY and REVOKE use no memory of the process.
     let completion = local::with_ring(|ring| unsafe { ring.call_sync(&entry) })?;
     match ErrorCode::from_raw(completion.status) {
-        None => Ok(Handle(completion.token)),
+        None => Ok(completion),
         Some(code) => Err(code),
     }
 }
 
+/// As [`operate`], for what makes a capability.
+fn make(entry: SubmissionEntry) -> std::result::Result<Handle, ErrorCode> {
+    operate(entry).map(|completion| Handle(completion.token))
+}
+
 /// A client capability of `endpoint` with `badge`.
 pub(super) fn mint(endpoint: Handle, badge: u64, rights: Rights) -> std::result::Result<Handle, ErrorCode> {
-    operate(SubmissionEntry {
+    make(SubmissionEntry {
         opcode: Opcode::Derive as u8,
         flags: SubmissionFlags::MINT.bits(),
         rights: rights.bits(),
@@ -49,6 +54,17 @@ pub(super) fn mint(endpoint: Handle, badge: u64, rights: Rights) -> std::result:
         badge,
         ..SubmissionEntry::default()
     })
+}
+
+/// The badge of `client`, if it is a client capability of `endpoint`, which this process receives from.
+pub(super) fn identify(endpoint: Handle, client: Handle) -> std::result::Result<u64, ErrorCode> {
+    let entry = SubmissionEntry {
+        opcode: Opcode::Identify as u8,
+        cap: endpoint.0,
+        token: client.0,
+        ..SubmissionEntry::default()
+    };
+    operate(entry).map(|completion| completion.badge)
 }
 
 fn revoke(handle: Handle) -> Result<()> {
@@ -79,7 +95,7 @@ pub fn attenuate<C: FromClientHook>(client: &C, rights: Rights) -> Result<C> {
         cap: handle.0,
         ..SubmissionEntry::default()
     };
-    operate(entry).map(owned_client).map_err(from_code)
+    make(entry).map(owned_client).map_err(from_code)
 }
 
 /// An endpoint whose receiving side is to be given to another process. To serve in this one, use

@@ -16,8 +16,8 @@ mod request;
 mod server;
 mod timer;
 
-pub(crate) use client::borrowed_client;
-pub use client::{serve, serve_rc};
+pub(crate) use client::{Asked, borrowed_client};
+pub use client::{local_server, serve, serve_rc};
 pub use endpoint::{Endpoint, Revocable, attenuate, handle_of};
 pub(crate) use executor::Executor;
 pub use executor::{JoinHandle, block_on, spawn_local, yield_now};

@@ -266,7 +266,7 @@ fn submit_receive(local: &Local, number: usize, handle: Handle, message: &Messag
 
 fn call_completed(local: &Local, mut call: Box<Call>, completion: &CompletionEntry) {
     let Some(mut results) = call.results.take() else { return };
-    let capabilities = decode(&results, completion.cap_count);
+    let capabilities = decode(local, &results, completion);
     let outcome = if completion.status == 0 {
         results.note_foreign(completion.length);
         Received::foreign(results, completion.length, capabilities)

@@ -115,6 +115,16 @@ impl Servers {
         }
     }
 
+    /// The object of this thread that calls on `client` reach, if it is one.
+    pub(super) fn object_behind(&self, client: Handle) -> Option<Box<dyn ClientHook>> {
+        let handles = self.endpoints.borrow();
+        let (endpoint, badge) = handles.iter().find_map(|(endpoint, served)| {
+            endpoint::identify(served.handle.get(), client).ok().map(|badge| (endpoint, badge))
+        })?;
+        drop(handles);
+        self.object(endpoint, badge)
+    }
+
     /// `endpoint` is gone or was taken away; nothing more will come from it.
     pub(super) fn ended(&self, endpoint: usize) {
         let served = self.endpoints.borrow_mut().try_remove(endpoint);
@@ -151,7 +161,7 @@ impl Servers {
     fn called(&self, local: &Local, endpoint: usize, mut message: Message, completion: &CompletionEntry) {
         let token = completion.token;
         message.note_foreign(completion.length);
-        let capabilities = decode(&message, completion.cap_count);
+        let capabilities = decode(local, &message, completion);
         if self.own.get() == Some(endpoint) && completion.badge == remote::DOORBELL_BADGE {
             return local.operations.answer(local, token, 0, 0, message, capabilities);
         }

@@ -1,7 +1,9 @@
 //! The model's capability table: a flat list, searched every time.
 
 use super::{read, write};
-use capos_rt::abi::{CapDescriptor, ErrorCode, Handle, Rights, SubmissionEntry, TransferMode};
+use capos_rt::abi::{
+    CapDescriptor, CompletionFlags, ErrorCode, Handle, Rights, SubmissionEntry, TransferMode,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Object {
@@ -131,13 +133,35 @@ impl Table {
             .collect()
     }
 
-    /// Gives `process` capabilities that came with a message; their handles are written at `address`.
-    pub(crate) fn arrive(&mut self, process: usize, sent: &[Sent], address: u64) -> u32 {
+    /// Gives `process` capabilities that came with a message; their handles are written at `address`. Returns how many
+    /// and what the completion says of them.
+    pub(crate) fn arrive(&mut self, process: usize, sent: &[Sent], address: u64) -> (u32, CompletionFlags) {
+        let mut flags = CompletionFlags::empty();
         for (index, sent) in sent.iter().enumerate() {
             let handle = sent.map_or(Handle::NULL, |sent| self.place(process, sent));
             write(address + index as u64 * 8, &handle.0.to_le_bytes());
+            if sent.is_some_and(|(parent, ..)| self.receives(process, self.caps[parent].object)) {
+                flags |= CompletionFlags::OWN_CAPABILITY;
+            }
         }
-        sent.len() as u32
+        (sent.len() as u32, flags)
+    }
+
+    fn receives(&self, process: usize, object: Object) -> bool {
+        let receives = |cap: &Cap| {
+            cap.alive
+                && cap.process == process
+                && cap.object == object
+                && cap.rights.contains(Rights::RECEIVE)
+        };
+        matches!(object, Object::Endpoint(_)) && self.caps.iter().any(receives)
+    }
+
+    /// The badge of `client`, if it is one of `endpoint`.
+    pub(crate) fn identify(&self, process: usize, endpoint: u64, client: u64) -> Result<u64, ErrorCode> {
+        let own = self.endpoint(process, endpoint, Rights::RECEIVE)?.0;
+        let (object, badge) = self.object(process, Handle(client), Rights::CALL)?;
+        if object == Object::Endpoint(own) { Ok(badge) } else { Err(ErrorCode::NotFound) }
     }
 
     pub(crate) fn release(&mut self, process: usize, handle: Handle) -> Result<(), ErrorCode> {

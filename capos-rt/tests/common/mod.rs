@@ -162,6 +162,10 @@ impl State {
                     .map(|handle| handle.0)
             }
             Opcode::Revoke => self.table.revoke(waiting.process, Handle(entry.cap)).map(|()| 0),
+            Opcode::Identify => match self.table.identify(waiting.process, entry.cap, entry.token) {
+                Ok(badge) => return waiting.done(CompletionEntry { badge, ..CompletionEntry::default() }),
+                Err(code) => Err(code),
+            },
         };
         match outcome {
             Ok(_) if quiet => {}
@@ -224,11 +228,13 @@ impl State {
                 }),
                 Event::Call { token, badge, message, handles, entry } => {
                     write(receiver.entry.recv_address, &message);
-                    let count = self.table.arrive(receiver.process, &handles, receiver.entry.recv_caps);
+                    let (cap_count, flags) =
+                        self.table.arrive(receiver.process, &handles, receiver.entry.recv_caps);
                     receiver.done(CompletionEntry {
                         kind: CompletionKind::Call as u16,
+                        flags: flags.bits(),
                         length: message.len() as u32,
-                        cap_count: count,
+                        cap_count,
                         token,
                         badge,
                         interface: entry.interface,
@@ -257,8 +263,9 @@ impl State {
         }
         let handles = self.table.take_along(waiting.process, &entry)?;
         write(caller.entry.recv_address, &message);
-        let cap_count = self.table.arrive(caller.process, &handles, caller.entry.recv_caps);
+        let (cap_count, flags) = self.table.arrive(caller.process, &handles, caller.entry.recv_caps);
         caller.done(CompletionEntry {
+            flags: flags.bits(),
             length: message.len() as u32,
             cap_count,
             ..CompletionEntry::default()

@@ -51,11 +51,32 @@ pub struct Object {
     references: u32,
     /// Nodes with the RECEIVE right.
     receivers: u32,
+    /// Who holds them.
+    receiver: Receiver,
     /// Badge records by badge, sorted.
     badges: Vec<(u64, u32)>,
     /// Badge records whose last capability is gone and whose server does not know yet.
     dropped_first: u32,
     dropped_last: u32,
+}
+
+/// Which process holds the nodes of an object that have the RECEIVE right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Receiver {
+    Nobody,
+    Only(u32),
+    /// More than one process does, or did.
+    Several,
+}
+
+impl Receiver {
+    const fn may_be(self, process: u32) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Only(only) => only == process,
+            Self::Several => true,
+        }
+    }
 }
 
 /// Names an object.
@@ -172,6 +193,7 @@ impl CapSpace {
             payload,
             references: 0,
             receivers: 0,
+            receiver: Receiver::Nobody,
             badges: Vec::new(),
             dropped_first: NONE,
             dropped_last: NONE,
@@ -281,6 +303,27 @@ impl CapSpace {
     #[must_use]
     pub fn has_receivers(&self, object: ObjectId) -> bool {
         self.objects.get(object).is_some_and(|object| object.receivers > 0)
+    }
+
+    /// The badge of `client`, a capability to make calls on the endpoint that `endpoint` receives from. Both are in the
+    /// table of `process`.
+    ///
+    /// # Errors
+    /// Those of [`Self::lookup`] for either, `InvalidArgument` if `endpoint` is none, `NotFound` if `client` leads
+    /// elsewhere.
+    pub fn identify(&self, process: u32, endpoint: Handle, client: Handle) -> Result<u64, ErrorCode> {
+        let (_, own) = self.lookup(process, endpoint, Rights::RECEIVE)?;
+        if own.kind != ObjectKind::Endpoint {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        let (_, client) = self.lookup(process, client, Rights::CALL)?;
+        if client.object == own.object { Ok(client.badge) } else { Err(ErrorCode::NotFound) }
+    }
+
+    /// Whether a capability leads to an endpoint that `process` may be receiving from. Never wrongly `false`.
+    fn leads_back_to(&self, process: u32, node: &Node) -> bool {
+        node.kind == ObjectKind::Endpoint
+            && self.objects.get(node.object).is_some_and(|object| object.receiver.may_be(process))
     }
 
     fn node(&self, index: u32) -> Option<&Node> {

@@ -101,6 +101,10 @@ pub enum Operation {
     Revoke {
         cap: Handle,
     },
+    Identify {
+        endpoint: Handle,
+        client: Handle,
+    },
 }
 
 /// Whether `length` bytes from `address` lie below the end of user space. Empty ranges may lie anywhere.
@@ -210,6 +214,8 @@ pub fn parse(entry: &SubmissionEntry) -> Result<(Operation, SubmissionFlags), Er
         Opcode::Return => SubmissionFlags::QUIET.union(SubmissionFlags::EXCEPTION),
         // The new handle is in the completion, so there must be one.
         Opcode::Derive => SubmissionFlags::MINT,
+        // So is the badge.
+        Opcode::Identify => SubmissionFlags::empty(),
         _ => SubmissionFlags::QUIET,
     };
     if !allowed.contains(flags) {
@@ -276,6 +282,10 @@ pub fn parse(entry: &SubmissionEntry) -> Result<(Operation, SubmissionFlags), Er
             }
         }
         Opcode::Revoke => Fields { cap: true, ..UNUSED }.check(entry).map(|()| Operation::Revoke { cap })?,
+        Opcode::Identify => {
+            Fields { cap: true, token: true, ..UNUSED }.check(entry)?;
+            Operation::Identify { endpoint: cap, client: Handle(entry.token) }
+        }
     };
     Ok((operation, flags))
 }

@@ -13,6 +13,12 @@ interface Vault {
 
   lock @2 () -> ();
   # Takes every door back from whoever holds it.
+
+  whose @3 (door :Door) -> (visitor :Text);
+  # For whom a door of this vault was opened. Fails for any other door.
+
+  meet @4 (listener :Listener) -> (listener :Listener);
+  # Gives `listener` back.
 }
 
 interface Door {

@@ -53,6 +53,30 @@ impl vault::Server for Vault {
         }
         Ok(())
     }
+
+    async fn whose(
+        self: Rc<Self>,
+        params: vault::WhoseParams,
+        mut results: vault::WhoseResults,
+    ) -> Result<(), Error> {
+        // A door that was sent away and came back is the same object again.
+        match capos_rt::local_server::<Door, _>(&params.get()?.get_door()?) {
+            Some(door) => {
+                results.get().set_visitor(door.visitor.as_str());
+                Ok(())
+            }
+            None => Err(Error::failed("not a door of this vault".into())),
+        }
+    }
+
+    async fn meet(
+        self: Rc<Self>,
+        params: vault::MeetParams,
+        mut results: vault::MeetResults,
+    ) -> Result<(), Error> {
+        results.get().set_listener(params.get()?.get_listener()?);
+        Ok(())
+    }
 }
 
 impl door::Server for Door {

@@ -84,6 +84,12 @@ impl CapSpace {
             if nodes().count() > object.references as usize || receivers != object.receivers as usize {
                 return Err("an object's counts are wrong");
             }
+            let known = |node: &super::Node| {
+                !node.rights.contains(Rights::RECEIVE) || object.receiver.may_be(node.process)
+            };
+            if !nodes().all(|(_, node)| known(node)) {
+                return Err("an object does not know who receives from it");
+            }
         }
         if self.nodes.iter().all(|(_, node)| self.objects.get(node.object).is_some()) {
             Ok(())

@@ -68,6 +68,7 @@ enum Step {
     Mint(usize, u64),
     Release(usize),
     Revoke(usize),
+    Identify(usize, usize),
     Transfer(usize, u32, u32, u64, u8),
     TransferTwo(usize, usize, u32, u32),
 }
@@ -80,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any_index(), 0..3u64).prop_map(|(i, b)| Step::Mint(i, b)),
         3 => any_index().prop_map(Step::Release),
         1 => any_index().prop_map(Step::Revoke),
+        2 => (any_index(), any_index()).prop_map(|(a, b)| Step::Identify(a, b)),
         6 => (any_index(), 0..PROCESSES, 0..4u32, 0..3u64, any::<u8>())
             .prop_map(|(i, to, mode, badge, rights)| Step::Transfer(i, to, mode, badge, rights)),
         2 => (any_index(), any_index(), 0..PROCESSES, 0..2u32)
@@ -161,6 +163,7 @@ impl World {
                 self.check_lost(&entry, lost);
             }
             Step::Revoke(index) => self.revoke(index),
+            Step::Identify(endpoint, client) => self.identify(endpoint, client),
             Step::Transfer(index, to, mode, badge, bits) => {
                 let Some(index) = self.pick(index) else { return };
                 let entry = self.model.entries[index].clone();
@@ -183,6 +186,24 @@ impl World {
                 }
             }
         }
+    }
+
+    fn identify(&self, endpoint: usize, client: usize) {
+        let (Some(endpoint), Some(client)) = (self.pick(endpoint), self.pick(client)) else { return };
+        let (endpoint, client) = (&self.model.entries[endpoint], &self.model.entries[client]);
+        let expected = if !endpoint.rights.contains(Rights::RECEIVE) {
+            Err(ErrorCode::MissingRights)
+        } else if client.process != endpoint.process {
+            // The other table may have something else at this handle, or nothing.
+            return;
+        } else if !client.rights.contains(Rights::CALL) {
+            Err(ErrorCode::MissingRights)
+        } else if client.object != endpoint.object {
+            Err(ErrorCode::NotFound)
+        } else {
+            Ok(client.badge.unwrap_or(0))
+        };
+        assert_eq!(self.caps.identify(endpoint.process, endpoint.handle, client.handle), expected);
     }
 
     fn revoke(&mut self, index: usize) {
@@ -235,7 +256,13 @@ impl World {
             assert!(self.caps.slots_used(to) <= before.1);
             return;
         }
-        self.caps.commit_transfer(from, to, list, &handles);
+        let to_own_endpoint = entries.iter().any(|entry| {
+            self.model.alive().any(|(_, other)| {
+                other.object == entry.object && other.process == to && other.rights.contains(Rights::RECEIVE)
+            })
+        });
+        let leads_back = self.caps.commit_transfer(from, to, list, &handles);
+        assert!(leads_back || !to_own_endpoint, "who serves an object learns that it got it back");
         for ((&index, descriptor), &handle) in indices.iter().zip(list).zip(&handles) {
             let asked = Rights::from_bits_truncate(descriptor.rights);
             let handle = Handle(handle);

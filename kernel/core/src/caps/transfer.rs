@@ -150,11 +150,19 @@ impl CapSpace {
         }
     }
 
-    /// Does what [`Self::begin_transfer`] prepared.
-    pub fn commit_transfer(&mut self, from: u32, to: u32, list: &[CapDescriptor], handles: &[u64]) {
+    /// Does what [`Self::begin_transfer`] prepared. Returns whether any of the capabilities leads to an endpoint that
+    /// `to` may be receiving from.
+    pub fn commit_transfer(&mut self, from: u32, to: u32, list: &[CapDescriptor], handles: &[u64]) -> bool {
+        let mut leads_back = false;
         for (descriptor, &handle) in list.iter().zip(handles) {
             let handle = Handle(handle);
-            match self.item(from, descriptor) {
+            let item = self.item(from, descriptor);
+            if let Ok(Item::Copy { node, .. } | Item::Move { node, .. } | Item::Mint { node, .. }) = item
+                && let Some(source) = self.node(node)
+            {
+                leads_back |= self.leads_back_to(to, source);
+            }
+            match item {
                 Ok(Item::Copy { node, rights }) => {
                     if let Some(&source) = self.node(node) {
                         self.place(source.copy_for(to, handle, rights), node);
@@ -169,6 +177,7 @@ impl CapSpace {
                 Ok(Item::Null) | Err(_) => {}
             }
         }
+        leads_back
     }
 
     /// Checks a list whose capabilities are lent to the kernel, or not used at all: each entry must name a capability, but

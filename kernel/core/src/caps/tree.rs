@@ -1,6 +1,6 @@
 //! The derivation tree.
 
-use super::{CapSpace, Lost, Node, NodeId, table::SlotState};
+use super::{CapSpace, Lost, Node, NodeId, Object, Receiver, table::SlotState};
 use crate::NONE;
 use capos_abi::{ErrorCode, Handle, Rights};
 
@@ -42,7 +42,9 @@ impl CapSpace {
         }
         if let Some(object) = self.objects.get_mut(object) {
             object.references += 1;
-            object.receivers += u32::from(receives);
+            if receives {
+                object.add_receiver(process);
+            }
         }
         if let Some(badge) = self.badges.at_mut(badge_record) {
             badge.count += 1;
@@ -81,7 +83,7 @@ impl CapSpace {
         if let Some(object) = self.objects.get_mut(node.object) {
             object.references -= 1;
             if node.rights.contains(Rights::RECEIVE) {
-                object.receivers -= 1;
+                object.remove_receiver();
                 if object.receivers == 0 {
                     lost.deaf_endpoint = Some(node.payload);
                     self.forget_badges(node.object, true);
@@ -137,10 +139,13 @@ impl CapSpace {
         node.moved = true;
         let received = node.rights.contains(Rights::RECEIVE);
         node.rights = node.rights.intersection(rights);
-        let lost_receive = received && !node.rights.contains(Rights::RECEIVE);
+        let receives = node.rights.contains(Rights::RECEIVE);
         let object = node.object;
-        if lost_receive && let Some(object) = self.objects.get_mut(object) {
-            object.receivers -= 1;
+        if received && let Some(object) = self.objects.get_mut(object) {
+            object.remove_receiver();
+            if receives {
+                object.add_receiver(process);
+            }
         }
         self.set_slot(process, handle.index(), SlotState::Used(index));
         if let Some(table) = self.table_mut(old.0) {
@@ -180,5 +185,24 @@ impl CapSpace {
             table.tombstones += 1;
         }
         Some(Revoked { node: id, holder: (!moved).then_some(process), lost })
+    }
+}
+
+impl Object {
+    /// Counts a node of `process` with the RECEIVE right.
+    fn add_receiver(&mut self, process: u32) {
+        self.receiver = match self.receiver {
+            Receiver::Nobody => Receiver::Only(process),
+            Receiver::Only(only) if only == process => Receiver::Only(only),
+            Receiver::Only(_) | Receiver::Several => Receiver::Several,
+        };
+        self.receivers += 1;
+    }
+
+    fn remove_receiver(&mut self) {
+        self.receivers -= 1;
+        if self.receivers == 0 {
+            self.receiver = Receiver::Nobody;
+        }
     }
 }

@@ -176,7 +176,8 @@ impl Ipc {
         };
         let result = self.pass_message(machine, sender, send, &recv);
         match result {
-            Ok(()) => {
+            Ok(flags) => {
+                entry.flags = flags.bits();
                 self.retire(receiver);
                 self.open(call, recv.process);
                 machine.complete(recv.thread, &entry);
@@ -227,7 +228,7 @@ impl Ipc {
             entry.cap_count = 0;
         } else {
             match self.pass_message(machine, process, send, &caller) {
-                Ok(()) => {}
+                Ok(flags) => entry.flags = flags.bits(),
                 Err(PassError::ReceiverFull) => {
                     entry = super::completion(&caller, Some(ErrorCode::BudgetExceeded));
                 }

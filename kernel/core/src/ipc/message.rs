@@ -2,7 +2,7 @@
 
 use super::{Caller, CopyFault, Ipc, Machine, Place};
 use crate::{caps::TransferError, ring::Outgoing};
-use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS};
+use capos_abi::{CapDescriptor, CompletionFlags, ErrorCode, MAX_MESSAGE_CAPS};
 
 /// Why a message was not passed, and who is told.
 pub(super) enum PassError {
@@ -24,7 +24,7 @@ impl From<CopyFault> for PassError {
 }
 
 impl Ipc {
-    /// Copies `send` out of `sender` to where `receiver` wants it.
+    /// Copies `send` out of `sender` to where `receiver` wants it. Returns the flags of its completion.
     #[inline]
     pub(super) fn pass_message<M: Machine>(
         &mut self,
@@ -32,7 +32,7 @@ impl Ipc {
         sender: u32,
         send: Outgoing,
         receiver: &Caller,
-    ) -> Result<(), PassError> {
+    ) -> Result<CompletionFlags, PassError> {
         if send.length > receiver.recv.length || send.cap_count > receiver.recv.cap_count {
             return Err(PassError::Sender(ErrorCode::MessageTooLarge));
         }
@@ -41,7 +41,11 @@ impl Ipc {
             let to = Place { process: receiver.process, address: receiver.recv.address };
             machine.copy(from, to, send.length)?;
         }
-        if send.cap_count > 0 { self.pass_caps(machine, sender, send, receiver) } else { Ok(()) }
+        if send.cap_count > 0 {
+            self.pass_caps(machine, sender, send, receiver)
+        } else {
+            Ok(CompletionFlags::empty())
+        }
     }
 
     #[inline(never)]
@@ -51,7 +55,7 @@ impl Ipc {
         sender: u32,
         send: Outgoing,
         receiver: &Caller,
-    ) -> Result<(), PassError> {
+    ) -> Result<CompletionFlags, PassError> {
         let mut descriptors = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
         let mut handles = [0; MAX_MESSAGE_CAPS as usize];
         let count = send.cap_count as usize;
@@ -68,7 +72,10 @@ impl Ipc {
             self.caps.abort_transfer(sender, receiver.process, list, handles);
             return Err(fault.into());
         }
-        self.caps.commit_transfer(sender, receiver.process, list, handles);
-        Ok(())
+        Ok(if self.caps.commit_transfer(sender, receiver.process, list, handles) {
+            CompletionFlags::OWN_CAPABILITY
+        } else {
+            CompletionFlags::empty()
+        })
     }
 }

@@ -45,9 +45,9 @@ impl Ipc {
                     }
                     Parsed::Return { token, send } => self.return_results(machine, process, token, send),
                     other => match self.submit_simple(machine, &caller, &other) {
-                        Ok(token) => {
+                        Ok((token, badge)) => {
                             if !caller.quiet {
-                                let entry = CompletionEntry { token, ..completion(&caller, None) };
+                                let entry = CompletionEntry { token, badge, ..completion(&caller, None) };
                                 machine.complete(thread, &entry);
                             }
                             return Submitted::Done;
@@ -64,13 +64,13 @@ impl Ipc {
         Submitted::Done
     }
 
-    /// The operations that complete at once. Returns the completion's token.
+    /// The operations that complete at once. Returns the completion's token and badge.
     fn submit_simple<M: Machine>(
         &mut self,
         machine: &mut M,
         caller: &Caller,
         operation: &Parsed,
-    ) -> Result<u64, ErrorCode> {
+    ) -> Result<(u64, u64), ErrorCode> {
         let process = caller.process;
         match *operation {
             Parsed::Throw { token, code, text_address, text_length } => {
@@ -78,12 +78,17 @@ impl Ipc {
             }
             Parsed::Release { cap } => self.release(machine, process, cap)?,
             Parsed::Cancel { user_data } => self.cancel(machine, caller.thread, user_data)?,
-            Parsed::Derive { cap, rights } => return Ok(self.caps.derive(process, cap, rights)?.0),
-            Parsed::Mint { cap, rights, badge } => return Ok(self.caps.mint(process, cap, rights, badge)?.0),
+            Parsed::Derive { cap, rights } => return Ok((self.caps.derive(process, cap, rights)?.0, 0)),
+            Parsed::Mint { cap, rights, badge } => {
+                return Ok((self.caps.mint(process, cap, rights, badge)?.0, 0));
+            }
+            Parsed::Identify { endpoint, client } => {
+                return Ok((0, self.caps.identify(process, endpoint, client)?));
+            }
             Parsed::Revoke { cap } => self.revoke(machine, process, cap)?,
             Parsed::Nop | Parsed::Call { .. } | Parsed::Recv { .. } | Parsed::Return { .. } => {}
         }
-        Ok(0)
+        Ok((0, 0))
     }
 
     /// Empties a slot. Calls under way through it go on.

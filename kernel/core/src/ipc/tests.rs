@@ -9,6 +9,7 @@ use capos_abi::{
 use proptest::prelude::*;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    vec,
     vec::Vec,
 };
 
@@ -325,6 +326,41 @@ fn capabilities_travel_with_messages_or_not_at_all() {
     assert_eq!(world.ipc.check_rights(1, gift, Rights::empty()), Err(ErrorCode::BadCapability));
     world.ipc.release(&mut world.fake, 0, arrived).unwrap();
     assert_eq!(world.fake.lost, [(ObjectKind::Console, 0)]);
+}
+
+#[test]
+fn who_serves_an_object_recognises_it() {
+    let mut world = World::new();
+    let list = |handle: Handle| vec![CapDescriptor { handle: handle.0, badge: 0, rights: u32::MAX, mode: 0 }];
+    let client = world.clients[0];
+    let other = world.ipc.create_endpoint(0).unwrap();
+    let identify = |endpoint: Handle, client: u64| SubmissionEntry {
+        opcode: Opcode::Identify as u8,
+        cap: endpoint.0,
+        token: client,
+        ..EMPTY
+    };
+    let own = capos_abi::CompletionFlags::OWN_CAPABILITY.bits();
+    // In parameters.
+    world.fake.descriptors.insert((1, 0x7000), list(client));
+    world.receive(1);
+    world.submit(1, SubmissionEntry { cap: client.0, send_caps: 0x7000, send_cap_count: 1, ..CALL });
+    let call = world.only(0);
+    assert_eq!((call.cap_count, call.flags), (1, own));
+    let arrived = world.fake.handles[&(0, 0x5000)];
+    world.submit(0, identify(world.server, arrived));
+    let told = world.only(0);
+    assert_eq!((told.status, told.badge), (0, 1));
+    world.submit(0, identify(other, arrived));
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::NotFound));
+    world.submit(0, identify(Handle(arrived), arrived));
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::MissingRights));
+    world.submit(0, identify(world.server, world.server.0));
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::MissingRights));
+    // In results, for whoever does not serve it.
+    world.fake.descriptors.insert((0, 0x7000), list(Handle(arrived)));
+    world.submit(0, SubmissionEntry { token: call.token, send_caps: 0x7000, send_cap_count: 1, ..RETURN });
+    assert_eq!((world.only(1).flags, world.only(0).status), (0, 0));
 }
 
 #[test]

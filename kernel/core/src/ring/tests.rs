@@ -16,7 +16,7 @@ fn entry() -> impl Strategy<Value = SubmissionEntry> {
     };
     (proptest::array::uniform16(word()), proptest::array::uniform3(word())).prop_map(|(w, reserved)| {
         SubmissionEntry {
-            opcode: w[0] as u8 % 10,
+            opcode: w[0] as u8 % 11,
             flags: w[1] as u8 % 9,
             method: w[2] as u16,
             rights: w[3] as u32,
@@ -80,9 +80,11 @@ fn unused_fields_must_be_zero() {
         SubmissionEntry { flags: 2, ..nop },
         SubmissionEntry { opcode: 2, flags: 1, ..nop },
         SubmissionEntry { opcode: 3, flags: 2, method: 1, ..nop },
+        SubmissionEntry { opcode: 8, flags: 1, ..nop },
+        SubmissionEntry { opcode: 8, badge: 1, ..nop },
     ];
     for entry in wrong {
         assert_eq!(parse(&entry), Err(ErrorCode::InvalidArgument), "{entry:?}");
     }
-    assert_eq!(parse(&SubmissionEntry { opcode: 8, ..nop }), Err(ErrorCode::InvalidOpcode));
+    assert_eq!(parse(&SubmissionEntry { opcode: 9, ..nop }), Err(ErrorCode::InvalidOpcode));
 }

@@ -62,6 +62,9 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("mint_of_console", Error(&[MissingRights])),
     ("release_twice", Error(&[BadCapability])),
     ("release_own_virtual_memory", Success),
+    ("identify_without_receive", Error(&[MissingRights])),
+    ("identify_foreign", Error(&[NotFound])),
+    ("identify_stale", Error(&[BadCapability])),
     // Pointers
     ("send_from_kernel", Error(&[BadAddress])),
     ("send_from_null", Error(&[BadAddress])),

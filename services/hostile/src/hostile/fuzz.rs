@@ -184,7 +184,7 @@ impl Fuzzer {
                 mode: u32::try_from(self.random.below(4)).unwrap_or(0),
             };
         }
-        let opcode = u8::try_from(self.random.below(9)).unwrap_or(0);
+        let opcode = u8::try_from(self.random.below(10)).unwrap_or(0);
         let uses_list = self.random.one_in(3);
         let descriptors = self.descriptors.as_ptr() as u64;
         let (interfaces, tokens) = (self.interfaces, self.tokens);

@@ -3,7 +3,7 @@
 use crate::raw::{bootstrap, grant, run};
 use capnp::traits::HasTypeId;
 use capos_abi::{Handle, Opcode, Rights, SubmissionEntry, SubmissionFlags};
-use capos_schema::{console_capnp::console, timer_capnp::timer};
+use capos_schema::{console_capnp::console, endpoint_capnp::endpoint_factory, timer_capnp::timer};
 
 /// An empty message in stream framing: one segment of one word, a null root pointer.
 pub(crate) static EMPTY_MESSAGE: [u64; 2] = [0x0000_0001_0000_0000, 0];
@@ -121,4 +121,50 @@ pub(crate) fn release_twice() -> i32 {
 /// Releasing its own address space must not take the ground from under the process or the kernel.
 pub(crate) fn release_own_virtual_memory() -> i32 {
     release(bootstrap().virtual_memory)
+}
+
+fn identify(endpoint: u64, client: u64) -> SubmissionEntry {
+    SubmissionEntry { opcode: Opcode::Identify as u8, cap: endpoint, token: client, ..Default::default() }
+}
+
+/// A new endpoint's handle, or how making it failed.
+fn endpoint() -> Result<u64, i32> {
+    let mut room = [0_u64; 8];
+    let mut handle = [0_u64; 1];
+    let made = run(SubmissionEntry {
+        recv_address: room.as_mut_ptr() as u64,
+        recv_length: 64,
+        recv_caps: handle.as_mut_ptr() as u64,
+        recv_cap_count: 1,
+        ..call(bootstrap().endpoint_factory, endpoint_factory::Client::TYPE_ID, 0)
+    });
+    match made.status {
+        0 => Ok(core::hint::black_box(handle)[0]),
+        status => Err(100 + status),
+    }
+}
+
+/// Only who receives from an endpoint may ask for badges of it.
+pub(crate) fn identify_without_receive() -> i32 {
+    let Ok(endpoint) = endpoint() else { return 100 };
+    let mint = SubmissionFlags::MINT.bits();
+    let client = run(SubmissionEntry { flags: mint, badge: 5, ..derive(endpoint, Rights::all()) });
+    let told = run(identify(endpoint, client.token));
+    if (client.status, told.status, told.badge) != (0, 0, 5) {
+        return 200;
+    }
+    run(identify(client.token, client.token)).status
+}
+
+/// Another endpoint's capabilities, or anything else, have no badge here.
+pub(crate) fn identify_foreign() -> i32 {
+    let (Ok(endpoint), Ok(other)) = (endpoint(), endpoint()) else { return 100 };
+    let mint = SubmissionFlags::MINT.bits();
+    let client = run(SubmissionEntry { flags: mint, badge: 5, ..derive(other, Rights::all()) });
+    run(identify(endpoint, client.token)).status
+}
+
+pub(crate) fn identify_stale() -> i32 {
+    let Ok(endpoint) = endpoint() else { return 100 };
+    run(identify(endpoint, Handle::new(0x00ff_fff0, 1).0)).status
 }

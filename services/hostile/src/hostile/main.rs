@@ -47,7 +47,7 @@ fn run(name: &str) -> i32 {
             unknown_reply_token cancel_of_nothing completions_never_read;
         handles: out_of_range null_handle stale stale_after_reuse revoked wrong_interface wrong_method
             right_not_held rights_never_grow receive_on_console mint_of_console release_twice
-            release_own_virtual_memory;
+            release_own_virtual_memory identify_without_receive identify_foreign identify_stale;
         pointers: send_from_kernel send_from_null send_from_unmapped send_from_non_canonical send_wraps_around
             send_crosses_user_end send_over_limit receive_into_kernel receive_into_read_only
             receive_into_text receive_into_unmapped receive_too_small capability_list_unmapped

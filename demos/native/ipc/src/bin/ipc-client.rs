@@ -31,6 +31,21 @@ async fn announce(vault: &vault::Client) -> Result<(), Error> {
     request.send().promise.await.map(drop)
 }
 
+/// Has the vault look at things that were in the other process before.
+async fn recognise(vault: &vault::Client, door: &door::Client) -> Result<(), Error> {
+    let mut request = vault.whose_request();
+    request.get().set_door(door.clone());
+    println!("server knows the door of {}", request.send().promise.await?.get()?.get_visitor()?.to_str()?);
+
+    let listener = Rc::new(Listener);
+    let mut request = vault.meet_request();
+    request.get().set_listener(capos_rt::serve_rc(listener.clone()));
+    let met = request.send().promise.await?.get()?.get_listener()?;
+    let same = capos_rt::local_server(&met).is_some_and(|met| Rc::ptr_eq(&met, &listener));
+    println!("client got its own listener back: {same}");
+    Ok(())
+}
+
 async fn run(vault: vault::Client) -> Result<(), Error> {
     let mut request = vault.open_request();
     request.get().set_visitor("Ada");
@@ -41,6 +56,7 @@ async fn run(vault: vault::Client) -> Result<(), Error> {
     let door = opening.promise.await?.get()?.get_door()?;
     println!("server says: {}", knock(&door, 2).await?);
     announce(&vault).await?;
+    recognise(&vault, &door).await?;
 
     vault.lock_request().send().promise.await?;
     match knock(&door, 3).await {

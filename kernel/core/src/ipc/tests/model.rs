@@ -142,7 +142,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
         Step::Garbage(words) => {
             let user_data = model.fresh(1);
             let entry = SubmissionEntry {
-                opcode: words[0] as u8 % 9,
+                opcode: words[0] as u8 % 10,
                 flags: words[1] as u8 % 4,
                 cap: (words[2] % 5) | (1 << 32),
                 recv_address: words[3],
