@@ -16,6 +16,7 @@ use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::Project;
 use crate::qemu::{self, Boot, Console, End, Firmware, Machine, Run, ShowLog};
+use crate::volumes;
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
@@ -108,6 +109,9 @@ struct RunArgs {
     /// Where the kernel log goes [default: build/log/NAME.log]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Use this file for a disk volume of the manifest, in place of the one that it names
+    #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
+    disks: Vec<(String, PathBuf)>,
     /// Let the clock advance with instructions executed: exact, repeatable, slower
     #[arg(long)]
     icount: bool,
@@ -179,8 +183,14 @@ fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     );
     let project = project(cli, args.manifest.as_deref())?;
     let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+    let mut disks = None;
     let (name, boot) = match (&args.manifest, &args.iso) {
-        (Some(manifest), _) => image::direct_boot(&project, manifest, folder.path())?,
+        (Some(manifest), _) => {
+            let checked = image::check(&project, manifest)?;
+            disks = Some(volumes::disks(&checked.manifest, &checked.folder, &args.disks)?);
+            let boot = image::direct_boot(&project, &checked, folder.path())?;
+            (checked.manifest.name, boot)
+        }
         (None, Some(iso)) => {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
@@ -195,6 +205,7 @@ fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             memory_mib: args.mem,
             cpus: args.smp,
             count_instructions: args.icount,
+            disks: disks.as_ref().map(|disks| disks.list.clone()).unwrap_or_default(),
             extra: args.qemu_extra.split_whitespace().map(str::to_owned).collect(),
         },
         boot,
@@ -240,6 +251,14 @@ fn explain(end: &End, timeout: u64) {
             eprintln!("capos: the guest was ended after {timeout} seconds; the kernel log is above")
         }
         End::Qemu(reason) => eprintln!("capos: {}", reason.trim_end()),
+    }
+}
+
+/// `NAME=FILE`.
+fn disk_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("not of the form NAME=FILE".to_owned()),
     }
 }
 

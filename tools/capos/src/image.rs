@@ -12,6 +12,7 @@ use crate::pack;
 use crate::problem::BadManifest;
 use crate::project::Project;
 use crate::qemu::Boot;
+use crate::volumes;
 
 /// A manifest without fault, and the programs it names.
 #[derive(Debug)]
@@ -20,15 +21,18 @@ pub struct Checked {
     pub manifest: Manifest,
     /// The programs.
     pub images: Images,
+    /// The manifest's folder, which paths in it are relative to.
+    pub folder: PathBuf,
 }
 
 /// Reads `file` and reports everything that is wrong with it as one [`BadManifest`].
 pub fn check(project: &Project, file: &Path) -> Result<Checked> {
     let manifest = evaluate(project, file)?;
-    let mut problems = check::check(&manifest);
     let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let mut problems = check::check(&manifest);
+    problems.extend(volumes::check(&manifest, &folder));
     match binaries::load(&manifest, project, &folder) {
-        Ok(images) if problems.is_empty() => return Ok(Checked { manifest, images }),
+        Ok(images) if problems.is_empty() => return Ok(Checked { manifest, images, folder }),
         Ok(_) => {}
         Err(more) => problems.extend(more),
     }
@@ -37,16 +41,16 @@ pub fn check(project: &Project, file: &Path) -> Result<Checked> {
 
 /// The boot package of `checked`.
 pub fn build(checked: &Checked) -> Result<Vec<u8>> {
-    pack::pack(&checked.manifest, &checked.images)
+    let volumes = volumes::pack(&checked.manifest, &checked.folder)?;
+    pack::pack(&checked.manifest, &checked.images, &volumes)
 }
 
-/// Packs `manifest` into `folder`, ready to boot directly. Also returns the run's name.
-pub fn direct_boot(project: &Project, manifest: &Path, folder: &Path) -> Result<(String, Boot)> {
-    let checked = check(project, manifest)?;
+/// Packs `checked` into `folder`, ready to boot directly.
+pub fn direct_boot(project: &Project, checked: &Checked, folder: &Path) -> Result<Boot> {
     let kernel = kernel(project)?;
     let image = folder.join("image");
-    fs::write(&image, build(&checked)?).with_context(|| image.display().to_string())?;
-    Ok((checked.manifest.name, Boot::Direct { kernel, image }))
+    fs::write(&image, build(checked)?).with_context(|| image.display().to_string())?;
+    Ok(Boot::Direct { kernel, image })
 }
 
 /// The built kernel.

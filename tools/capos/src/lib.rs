@@ -16,3 +16,4 @@ pub mod pack;
 pub mod problem;
 pub mod project;
 pub mod qemu;
+pub mod volumes;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use capnp::message::{Builder, HeapAllocator};
 use capos_schema::manifest_capnp::boot_package;
 
-use crate::binaries::Images;
+use crate::binaries::{Image, Images};
 use crate::manifest::{Manifest, convert};
 
 /// Programs begin at multiples of this, from the start of the package.
@@ -19,12 +19,13 @@ const METADATA_ALLOWANCE: usize = 16 << 20;
 
 type Message = Builder<HeapAllocator>;
 
-/// The package's bytes: standard framing, a whole number of pages.
-pub fn pack(manifest: &Manifest, images: &Images) -> Result<Vec<u8>> {
-    let all = || std::iter::once(&images.init).chain(images.programs.iter().map(|image| &image.bytes));
+/// The package's bytes: standard framing, a whole number of pages. `volumes` are the images of packed volumes.
+pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<Vec<u8>> {
+    let named = || images.programs.iter().chain(volumes);
+    let all = || std::iter::once(&images.init).chain(named().map(|image| &image.bytes));
     ensure!(
         all().all(|bytes| bytes.len() <= MOST_DATA_BYTES),
-        "a program is larger than {MOST_DATA_BYTES} bytes"
+        "a program or volume is larger than {MOST_DATA_BYTES} bytes"
     );
     let programs: usize = all().map(|bytes| bytes.len() + 2 * PAGE_BYTES).sum();
     let words = u32::try_from((programs + METADATA_ALLOWANCE) / WORD_BYTES)?;
@@ -32,8 +33,8 @@ pub fn pack(manifest: &Manifest, images: &Images) -> Result<Vec<u8>> {
 
     let mut package: boot_package::Builder<'_> = message.init_root();
     convert::convert(manifest, package.reborrow().init_manifest())?;
-    let mut entries = package.init_binaries(u32::try_from(images.programs.len())?);
-    for (index, image) in (0..).zip(&images.programs) {
+    let mut entries = package.init_binaries(u32::try_from(named().count())?);
+    for (index, image) in (0..).zip(named()) {
         entries.reborrow().get(index).set_name(&image.name);
     }
 
@@ -41,7 +42,7 @@ pub fn pack(manifest: &Manifest, images: &Images) -> Result<Vec<u8>> {
         package.set_init(bytes);
         Ok(())
     })?;
-    for (index, image) in (0..).zip(&images.programs) {
+    for (index, image) in (0..).zip(named()) {
         place(&mut message, &image.bytes, |package, bytes| {
             package.get_binaries()?.get(index).set_image(bytes);
             Ok(())

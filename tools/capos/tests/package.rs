@@ -60,7 +60,7 @@ fn reading(package: &[u8], read: impl FnOnce(boot_package::Reader<'_>)) {
 #[test]
 fn every_field_arrives() {
     let images = Images { init: vec![1], programs: vec![Image { name: "b".into(), bytes: vec![2; 5000] }] };
-    reading(&pack(&manifest(), &images).unwrap(), |package| {
+    reading(&pack(&manifest(), &images, &[]).unwrap(), |package| {
         assert_eq!(package.get_init().unwrap(), [1]);
         let binary = package.get_binaries().unwrap().get(0);
         assert_eq!(
@@ -95,7 +95,7 @@ fn every_field_arrives() {
 #[test]
 fn grants_are_of_the_right_kind() {
     let images = Images { init: vec![1], programs: vec![] };
-    reading(&pack(&manifest(), &images).unwrap(), |package| {
+    reading(&pack(&manifest(), &images, &[]).unwrap(), |package| {
         let grants = package.get_manifest().unwrap().get_processes().unwrap().get(0).get_grants().unwrap();
         let kinds: Vec<bool> = (0..grants.len())
             .map(|index| match (index, grants.get(index).which().unwrap()) {
@@ -124,7 +124,7 @@ proptest! {
                 .map(|(index, bytes)| Image { name: "x".repeat(index), bytes: bytes.clone() })
                 .collect(),
         };
-        reading(&pack(&manifest(), &images).unwrap(), |package| {
+        reading(&pack(&manifest(), &images, &[]).unwrap(), |package| {
             assert_eq!(package.get_init().unwrap(), init);
             for (index, (binary, bytes)) in package.get_binaries().unwrap().iter().zip(&programs).enumerate() {
                 assert_eq!(binary.get_name().unwrap().len(), index);

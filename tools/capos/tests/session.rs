@@ -32,7 +32,14 @@ struct Outcome {
 }
 
 fn machine(qemu: &str, extra: Vec<String>) -> Machine {
-    Machine { qemu: qemu.into(), memory_mib: 64, cpus: 1, count_instructions: false, extra }
+    Machine {
+        qemu: qemu.into(),
+        memory_mib: 64,
+        cpus: 1,
+        count_instructions: false,
+        disks: Vec::new(),
+        extra,
+    }
 }
 
 /// Runs with `script` as the machine.

@@ -15,7 +15,7 @@ fn now_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn options(mode: Mode) -> Options {
+pub(crate) fn options(mode: Mode) -> Options {
     Options { mode, meta_cache_bytes: 32 << 20, data_cache_bytes: 8 << 20, clock: Arc::new(now_ns) }
 }
 
@@ -31,9 +31,13 @@ pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool)
     lock(&file, path)?;
     file.set_len(size).with_context(|| format!("cannot give {} its size", path.display()))?;
     let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::new(file)?);
+    format(&device, metadata).with_context(|| format!("cannot make a volume in {}", path.display()))
+}
+
+/// Makes an empty volume on `device`.
+pub(crate) fn format(device: &Arc<dyn BlockDevice>, metadata: Option<u64>) -> Result<()> {
     let id = getrandom::u64().context("no random number for the volume's identity")?;
-    Volume::format(&device, FormatOptions { id, meta_bytes: metadata }, now_ns())
-        .with_context(|| format!("cannot make a volume in {}", path.display()))
+    Ok(Volume::format(device, FormatOptions { id, meta_bytes: metadata }, now_ns())?)
 }
 
 /// One process at a time: two writers would destroy the volume, and a reader would see it change.

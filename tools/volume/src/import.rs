@@ -25,6 +25,24 @@ pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Resu
     volume.sync().context("cannot make it durable")
 }
 
+/// Copies what is in `folder` into the directory `dir` of the volume.
+pub(crate) fn import_contents(volume: &mut Volume, folder: &Path, dir: Ino) -> Result<()> {
+    copy_entries(volume, folder, dir, &mut Linked::new())?;
+    volume.sync().context("cannot make it durable")
+}
+
+fn copy_entries(volume: &mut Volume, folder: &Path, dir: Ino, linked: &mut Linked) -> Result<()> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect);
+    let mut entries: Vec<_> = entries.with_context(|| folder.display().to_string())?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let name = name.to_str().with_context(|| format!("{:?} is not UTF-8", entry.path()))?;
+        copy(volume, &entry.path(), dir, name, linked)?;
+    }
+    Ok(())
+}
+
 /// Makes the directories of a path that do not exist yet.
 fn make_path(volume: &mut Volume, path: &str) -> Result<Ino> {
     let mut dir = ROOT;
@@ -48,13 +66,7 @@ fn copy(volume: &mut Volume, source: &Path, dir: Ino, name: &str, linked: &mut L
             Ok(_) => bail!("{}: the volume has a file of this name", about()),
             Err(_) => volume.create_dir(dir, name).with_context(about)?,
         };
-        let mut entries: Vec<_> = fs::read_dir(source).and_then(Iterator::collect).with_context(about)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let inner = entry.file_name();
-            let inner = inner.to_str().with_context(|| format!("{:?} is not UTF-8", entry.path()))?;
-            copy(volume, &entry.path(), made, inner, linked)?;
-        }
+        copy_entries(volume, source, made, linked)?;
         made
     } else {
         match volume.unlink(dir, name) {

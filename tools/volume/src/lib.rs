@@ -6,12 +6,20 @@ mod export;
 mod image;
 mod import;
 mod list;
+mod pack;
 mod size;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
+
+pub use pack::pack;
+
+/// Makes an empty volume of `size` bytes in the new file `path`.
+pub fn create(path: &Path, size: u64) -> Result<()> {
+    image::create(path, size, None, false)
+}
 
 /// What to do with a volume image.
 #[derive(Clone, Debug, Subcommand)]

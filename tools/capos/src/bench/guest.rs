@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
 use crate::image;
 use crate::qemu::{self, Console, End, Machine, Run};
+use crate::volumes;
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// Enough that memory is no concern.
@@ -70,7 +71,9 @@ impl Bench<'_> {
     /// Boots a manifest, with an empty input.
     pub(super) fn boot(&self, manifest: &Path, how: &How) -> Result<Shown> {
         let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
-        let (_, boot) = image::direct_boot(self.project, manifest, folder.path())?;
+        let checked = image::check(self.project, manifest)?;
+        let boot = image::direct_boot(self.project, &checked, folder.path())?;
+        let disks = volumes::fresh_disks(&checked.manifest, folder.path())?;
         let log_file = folder.path().join("kernel.log");
         let run = Run {
             machine: Machine {
@@ -78,6 +81,7 @@ impl Bench<'_> {
                 memory_mib: how.memory_mib,
                 cpus: 1,
                 count_instructions: how.count_instructions,
+                disks: disks.list.clone(),
                 extra: Vec::new(),
             },
             boot,

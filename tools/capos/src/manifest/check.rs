@@ -1,5 +1,7 @@
 //! What single fields cannot show: names that must differ, references that must lead somewhere, totals.
 
+mod storage;
+
 use std::collections::{HashMap, HashSet};
 
 use super::model::*;
@@ -24,18 +26,21 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
             let reason = format!("another process is called {:?} already", process.name);
             problems.push(Problem::new(format!("{}.name", process.at), reason));
         }
-        let grants = process.grants.len() + process.services.len() + process.exports.len();
+        let grants =
+            process.grants.len() + process.services.len() + process.namespaces.len() + process.exports.len();
         if grants > MOST_GRANTS {
             let reason = format!("has {grants} grants and exports; at most {MOST_GRANTS} are possible");
             problems.push(Problem::new(process.at.clone(), reason));
         }
         check_exports(process, &mut problems);
         check_services(process, manifest, &mut problems);
+        check_namespaces(process, &mut problems);
         check_launch(&process.at, &process.args, &process.env, &mut problems);
         if let Some(host) = &process.wasm_host {
             check_instances(process, host, &mut problems);
         }
     }
+    storage::check(manifest, &mut problems);
     check_exit_from(manifest, &mut problems);
     check_program_names(manifest, &mut problems);
     problems
@@ -68,6 +73,21 @@ fn check_services(process: &Process, manifest: &Manifest, problems: &mut Vec<Pro
                 problem(format!("process {:?} does not export {:?}", other.name, service.export));
             }
             Some(_) => {}
+        }
+    }
+}
+
+fn check_namespaces(process: &Process, problems: &mut Vec<Problem>) {
+    for NamespaceGrant { name, directory } in &process.namespaces {
+        let mut problem = |reason: String| problems.push(Problem::new(directory.at.clone(), reason));
+        if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == name) {
+            problem(format!("{name:?} is the name of a grant"));
+        }
+        if process.exports.contains(name) {
+            problem(format!("{name:?} is also an export of this process"));
+        }
+        if process.services.iter().any(|service| service.name == *name) {
+            problem(format!("{name:?} is also a service that this process is granted"));
         }
     }
 }

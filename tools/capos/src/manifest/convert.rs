@@ -1,8 +1,11 @@
 //! From a checked [`Manifest`] to its Cap'n Proto form.
 
+mod storage;
+
 use capnp::{struct_list, text_list};
 use capos_schema::launch_capnp::variable;
 use capos_schema::manifest_capnp::{grant_entry, instance_entry, manifest, process_entry};
+use capos_schema::process_capnp::limits;
 
 use super::model::*;
 
@@ -37,6 +40,7 @@ fn counted<T>(list: &[T]) -> impl Iterator<Item = (u32, &T)> {
 pub fn convert(from: &Manifest, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
     to.set_name(&from.name);
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
+    storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
     let mut entries = to.init_processes(length(&from.processes)?);
     for (index, process) in counted(&from.processes) {
         convert_process(process, entries.reborrow().get(index))?;
@@ -54,7 +58,9 @@ fn convert_process(from: &Process, mut to: process_entry::Builder<'_>) -> Result
     convert_texts(&from.exports, to.reborrow().init_exports(length(&from.exports)?));
 
     let singletons = length(&from.grants)?;
-    let total = length(&from.services)?.checked_add(singletons).ok_or(TooLong)?;
+    let services = length(&from.services)?;
+    let named = services.checked_add(length(&from.namespaces)?).ok_or(TooLong)?;
+    let total = named.checked_add(singletons).ok_or(TooLong)?;
     let mut grants = to.reborrow().init_grants(total);
     for (index, singleton) in counted(&from.grants) {
         convert_singleton(*singleton, grants.reborrow().get(index));
@@ -66,12 +72,13 @@ fn convert_process(from: &Process, mut to: process_entry::Builder<'_>) -> Result
         export.set_process(&service.process);
         export.set_export(&service.export);
     }
-
-    let mut limits = to.reborrow().init_limits();
-    limits.set_frames(frames(from));
-    limits.set_capability_slots(from.limits.capability_slots.unwrap_or(0));
-    limits.set_threads(from.limits.threads.unwrap_or(0));
-    limits.set_priority(from.limits.priority.unwrap_or(0));
+    for (index, namespace) in counted(&from.namespaces) {
+        let mut grant = grants.reborrow().get(singletons + services + index);
+        grant.set_name(&namespace.name);
+        storage::convert_directory(&namespace.directory, grant.init_namespace());
+    }
+    convert_limits(&from.limits, memory_bytes(from), to.reborrow().init_limits());
+    storage::convert_restart(from.restart, to.reborrow().init_restart());
 
     if let Some(host) = &from.wasm_host {
         let mut entry = to.init_wasm_host();
@@ -100,14 +107,23 @@ fn convert_singleton(from: Singleton, mut to: grant_entry::Builder<'_>) {
     }
 }
 
-/// The frame limit; 0 leaves it to the documented default.
+/// Zero leaves a limit to the documented default.
+fn convert_limits(from: &ProcessLimits, memory_bytes: Option<u64>, mut to: limits::Builder<'_>) {
+    let frames = memory_bytes.unwrap_or(0).div_ceil(FRAME_BYTES);
+    to.set_frames(u32::try_from(frames).unwrap_or(u32::MAX));
+    to.set_capability_slots(from.capability_slots.unwrap_or(0));
+    to.set_threads(from.threads.unwrap_or(0));
+    to.set_priority(from.priority.unwrap_or(0));
+}
+
+/// The memory limit; `None` leaves it to the documented default.
 ///
 /// A wasm host without a limit of its own gets room for the linear memories of the instances that can live
 /// at once, where the default would not do.
-fn frames(process: &Process) -> u32 {
-    let bytes = match (&process.limits.memory_bytes, &process.wasm_host) {
-        (Some(bytes), _) => *bytes,
-        (None, None) => 0,
+fn memory_bytes(process: &Process) -> Option<u64> {
+    match (&process.limits.memory_bytes, &process.wasm_host) {
+        (Some(bytes), _) => Some(*bytes),
+        (None, None) => None,
         (None, Some(host)) => {
             let memories = host
                 .instances
@@ -118,12 +134,9 @@ fn frames(process: &Process) -> u32 {
             } else {
                 memories.fold(0, u64::saturating_add)
             };
-            Some(memory.saturating_add(WASM_HOST_OVERHEAD))
-                .filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
-                .unwrap_or(0)
+            Some(memory.saturating_add(WASM_HOST_OVERHEAD)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
         }
-    };
-    u32::try_from(bytes.div_ceil(FRAME_BYTES)).unwrap_or(u32::MAX)
+    }
 }
 
 fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Result<(), TooLong> {
@@ -135,6 +148,9 @@ fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Res
     to.set_timer(from.grants.contains(&Singleton::Timer));
     to.set_wall_clock(from.grants.contains(&Singleton::WallClock));
     to.set_entropy(from.grants.contains(&Singleton::Entropy));
+    to.set_trap_unknown_imports(from.trap_unknown_imports);
+    storage::convert_streams(from, to.reborrow())?;
+    storage::convert_restart(from.restart, to.reborrow().init_restart());
     let mut limits = to.init_limits();
     limits.set_memory_bytes(from.limits.memory_bytes.unwrap_or(0));
     limits.set_fuel(from.limits.fuel.unwrap_or(0));
@@ -142,6 +158,7 @@ fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Res
     limits.set_output_bytes(from.limits.output_bytes.unwrap_or(0));
     limits.set_table_elements(from.limits.table_elements.unwrap_or(0));
     limits.set_stack_depth(from.limits.stack_depth.unwrap_or(0));
+    limits.set_descriptors(from.limits.descriptors.unwrap_or(0));
     Ok(())
 }
 

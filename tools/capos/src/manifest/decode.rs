@@ -1,10 +1,13 @@
 //! From evaluated JSON to a typed [`Manifest`]: field names, types and ranges.
 
+mod storage;
+
 use serde_json::Value;
 
 use super::json::{Node, Object, Sink};
 use super::model::*;
 use crate::problem::Problem;
+use storage::Direction;
 
 /// Most bytes of memory a process limit can name: the package counts 4 KiB frames in 32 bits.
 const MOST_PROCESS_MEMORY: u64 = (u32::MAX as u64) << 12;
@@ -14,8 +17,22 @@ const MOST_PRIORITY: u64 = 31;
 /// A 32-bit linear memory ends here.
 const MOST_LINEAR_MEMORY: u64 = 1 << 32;
 
-const PROCESS_FIELDS: [&str; 9] =
-    ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault"];
+const PROCESS_FIELDS: [&str; 10] =
+    ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];
+const INSTANCE_FIELDS: [&str; 12] = [
+    "name",
+    "module",
+    "args",
+    "env",
+    "grants",
+    "preopens",
+    "stdin",
+    "stdout",
+    "stderr",
+    "unknownImports",
+    "restart",
+    "limits",
+];
 
 /// Reads a manifest; on failure every problem that was found.
 ///
@@ -29,7 +46,7 @@ pub fn decode(json: &Value) -> Result<Manifest, Vec<Problem>> {
 }
 
 fn manifest(node: &Node<'_>) -> Manifest {
-    let object = node.object(&["name", "processes", "wasm", "exitFrom", "include"]);
+    let object = node.object(&["name", "processes", "wasm", "volumes", "exitFrom", "include"]);
     let mut processes: Vec<Process> = object.items("processes").iter().map(process).collect();
     processes.extend(object.items("wasm").iter().map(wasm_host));
     let mut include = Vec::new();
@@ -40,6 +57,7 @@ fn manifest(node: &Node<'_>) -> Manifest {
     }
     Manifest {
         name: needed_name(&object),
+        volumes: storage::volumes(&object),
         processes,
         exit_from: object.get("exitFrom").and_then(|node| node.string()).map(str::to_owned),
         include,
@@ -49,29 +67,43 @@ fn manifest(node: &Node<'_>) -> Manifest {
 fn process(node: &Node<'_>) -> Process {
     let object = node.object(&PROCESS_FIELDS);
     let name = needed_name(&object);
-    let (grants, services) = object.get("grants").map(|node| process_grants(&node)).unwrap_or_default();
+    let granted = object.get("grants").map(|node| process_grants(&node)).unwrap_or_default();
     Process {
         at: node.path().to_owned(),
         binary: program_or(object.get("binary"), ProgramKind::Native, &name, node.path()),
         name,
         args: texts(&object, "args"),
         env: variables(&object),
-        grants,
-        services,
+        grants: granted.singletons,
+        services: granted.services,
+        namespaces: granted.namespaces,
         limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
         executable: object.flag("executable"),
         exports: object.items("exports").iter().filter_map(self::name).collect(),
         expect_fault: object.flag("expectFault"),
+        restart: storage::restart(&object),
         wasm_host: None,
     }
 }
 
-fn process_grants(node: &Node<'_>) -> (Vec<Singleton>, Vec<Service>) {
-    let known: Vec<&str> = Singleton::ALL.iter().map(|(field, _)| *field).chain(["services"]).collect();
+#[derive(Default)]
+struct ProcessGrants {
+    singletons: Vec<Singleton>,
+    services: Vec<Service>,
+    namespaces: Vec<NamespaceGrant>,
+}
+
+fn process_grants(node: &Node<'_>) -> ProcessGrants {
+    let others = ["services", "namespaces"];
+    let known: Vec<&str> = Singleton::ALL.iter().map(|(field, _)| *field).chain(others).collect();
     let object = node.object(&known);
     let services = object.get("services").map(|node| node.entries()).unwrap_or_default();
     let services = services.iter().map(|(name, node)| service(name, node)).collect();
-    (singletons(&object, &Singleton::ALL), services)
+    ProcessGrants {
+        singletons: singletons(&object, &Singleton::ALL),
+        services,
+        namespaces: storage::namespaces(&object),
+    }
 }
 
 fn service(name: &str, node: &Node<'_>) -> Service {
@@ -112,8 +144,8 @@ fn process_limits(node: &Node<'_>) -> ProcessLimits {
 }
 
 fn wasm_host(node: &Node<'_>) -> Process {
-    let object = node.object(&["name", "instances", "sequence", "exports", "limits"]);
-    let host = WasmHost {
+    let object = node.object(&["name", "instances", "sequence", "exports", "limits", "restart"]);
+    let mut host = WasmHost {
         instances: object.items("instances").iter().map(instance).collect(),
         sequence: object.flag("sequence"),
         exports: object.flag("exports"),
@@ -128,7 +160,9 @@ fn wasm_host(node: &Node<'_>) -> Process {
             file: None,
         },
         grants: host_grants(&host),
+        namespaces: host.collect_namespaces(),
         limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
+        restart: storage::restart(&object),
         exports: if host.exports { vec![WASM_HOST_EXPORT.to_owned()] } else { Vec::new() },
         wasm_host: Some(host),
         ..Process::default()
@@ -152,7 +186,7 @@ fn instance(node: &Node<'_>) -> Instance {
         ("wallClock", Singleton::WallClock),
         ("entropy", Singleton::Entropy),
     ];
-    let object = node.object(&["name", "module", "args", "env", "grants", "limits"]);
+    let object = node.object(&INSTANCE_FIELDS);
     let name = needed_name(&object);
     let grants = object.get("grants").map(|node| node.object(&GRANTS.map(|(field, _)| field)));
     Instance {
@@ -162,12 +196,34 @@ fn instance(node: &Node<'_>) -> Instance {
         args: texts(&object, "args"),
         env: variables(&object),
         grants: grants.map(|grants| singletons(&grants, &GRANTS)).unwrap_or_default(),
+        preopens: storage::preopens(&object),
+        stdin: storage::stdio(&object, "stdin", Direction::In),
+        stdout: storage::stdio(&object, "stdout", Direction::Out),
+        stderr: storage::stdio(&object, "stderr", Direction::Out),
+        trap_unknown_imports: object.get("unknownImports").is_some_and(|node| traps(&node)),
+        restart: storage::restart(&object),
         limits: object.get("limits").map(|node| instance_limits(&node)).unwrap_or_default(),
     }
 }
 
+fn traps(node: &Node<'_>) -> bool {
+    let policy = node.string();
+    if let Some(other) = policy.filter(|policy| !matches!(*policy, "deny" | "trap")) {
+        node.problem(format!("{other:?} is neither \"deny\" nor \"trap\""));
+    }
+    policy == Some("trap")
+}
+
 fn instance_limits(node: &Node<'_>) -> InstanceLimits {
-    let object = node.object(&["memory", "fuel", "wallTime", "outputBytes", "tableElements", "stackDepth"]);
+    let object = node.object(&[
+        "memory",
+        "fuel",
+        "wallTime",
+        "outputBytes",
+        "tableElements",
+        "stackDepth",
+        "descriptors",
+    ]);
     let count = |field, most| object.get(field).and_then(|node| node.count(most));
     let count32 = |field| count(field, u32::MAX.into()).and_then(|count| count.try_into().ok());
     InstanceLimits {
@@ -177,6 +233,7 @@ fn instance_limits(node: &Node<'_>) -> InstanceLimits {
         output_bytes: object.get("outputBytes").and_then(|node| node.size(u64::MAX)),
         table_elements: count32("tableElements"),
         stack_depth: count32("stackDepth"),
+        descriptors: count32("descriptors"),
     }
 }
 

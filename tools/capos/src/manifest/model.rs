@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+mod storage;
+
+pub use storage::*;
+
 /// The export under which a wasm host serves its `WasmHost` interface.
 pub const WASM_HOST_EXPORT: &str = "wasm-host";
 /// The program that hosts WebAssembly instances.
@@ -12,6 +16,8 @@ pub const WASM_HOST_BINARY: &str = "capos-wasm";
 pub struct Manifest {
     /// What the run is called.
     pub name: String,
+    /// Directory trees that directories are granted of; disks in bus order.
+    pub volumes: Vec<Volume>,
     /// Native processes and wasm hosts, in start order.
     pub processes: Vec<Process>,
     /// The entry whose status ends the run.
@@ -37,6 +43,8 @@ pub struct Process {
     pub grants: Vec<Singleton>,
     /// Services of other processes.
     pub services: Vec<Service>,
+    /// Directories of volumes.
+    pub namespaces: Vec<NamespaceGrant>,
     /// What it may use.
     pub limits: ProcessLimits,
     /// May make pages executable.
@@ -45,6 +53,8 @@ pub struct Process {
     pub exports: Vec<String>,
     /// Meant to end by a fault.
     pub expect_fault: bool,
+    /// What follows when it has ended.
+    pub restart: Restart,
     /// Set for a process that hosts WebAssembly instances.
     pub wasm_host: Option<WasmHost>,
 }
@@ -169,6 +179,18 @@ pub struct Instance {
     pub env: Vec<(String, String)>,
     /// Console, timer, wall clock, entropy: those it has.
     pub grants: Vec<Singleton>,
+    /// Directories that it finds open, from descriptor 3 on.
+    pub preopens: Vec<Preopen>,
+    /// Standard input.
+    pub stdin: Stdio,
+    /// Standard output.
+    pub stdout: Stdio,
+    /// Standard error.
+    pub stderr: Stdio,
+    /// Imported functions that the host does not know trap when called, rather than being refused.
+    pub trap_unknown_imports: bool,
+    /// What follows when it has ended.
+    pub restart: Restart,
     /// What it may use.
     pub limits: InstanceLimits,
 }
@@ -188,6 +210,8 @@ pub struct InstanceLimits {
     pub table_elements: Option<u32>,
     /// Nested calls.
     pub stack_depth: Option<u32>,
+    /// Descriptors open at once.
+    pub descriptors: Option<u32>,
 }
 
 impl Manifest {

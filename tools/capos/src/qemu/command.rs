@@ -32,6 +32,15 @@ pub enum Firmware {
     Uefi,
 }
 
+/// A file that becomes a disk of the machine.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// The image, as it is.
+    pub file: PathBuf,
+    /// Whether the guest can only read it.
+    pub read_only: bool,
+}
+
 /// The machine that QEMU makes.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -43,6 +52,8 @@ pub struct Machine {
     pub cpus: u32,
     /// Let the clock advance with instructions executed, so that costs are exact.
     pub count_instructions: bool,
+    /// Its virtio disks, in bus order.
+    pub disks: Vec<Disk>,
     /// More arguments.
     pub extra: Vec<String>,
 }
@@ -67,6 +78,14 @@ impl Machine {
         arguments.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(OsString::from));
         if self.count_instructions {
             arguments.extend(["-icount", "shift=0,sleep=off"].map(OsString::from));
+        }
+        for (number, disk) in self.disks.iter().enumerate() {
+            let mode = if disk.read_only { "on" } else { "off" };
+            let drive = format!("if=none,id=disk{number},format=raw,readonly={mode},file=");
+            arguments.extend(["-drive".into(), keyed(&drive, &disk.file)]);
+            arguments.extend(
+                ["-device".to_owned(), format!("virtio-blk-pci,drive=disk{number}")].map(OsString::from),
+            );
         }
         match boot {
             Boot::Direct { kernel, image } => {

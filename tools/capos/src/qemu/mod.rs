@@ -9,7 +9,7 @@ mod log;
 mod output;
 mod session;
 
-pub use command::{Boot, Firmware, Machine};
+pub use command::{Boot, Disk, Firmware, Machine};
 pub use input::{END_OF_INPUT, QUOTE};
 pub use output::ISO_MARKER;
 pub use session::{Console, Run, ShowLog, run};

@@ -1,0 +1,102 @@
+//! Volumes that are named must exist, pipes have two ends, and nobody is given the same path twice.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use super::super::model::*;
+use crate::problem::Problem;
+
+/// How a pipe's ends are used in one host.
+#[derive(Default)]
+struct Pipe {
+    readers: Vec<String>,
+    writers: Vec<String>,
+}
+
+pub(super) fn check(manifest: &Manifest, problems: &mut Vec<Problem>) {
+    check_disks(manifest, problems);
+    for process in &manifest.processes {
+        for directory in process.directories() {
+            if !manifest.volumes.iter().any(|volume| volume.name == directory.volume) {
+                let reason = format!("no volume is called {:?}", directory.volume);
+                problems.push(Problem::new(format!("{}.volume", directory.at), reason));
+            }
+        }
+        if let Some(host) = &process.wasm_host {
+            check_pipes(host, problems);
+            for instance in &host.instances {
+                check_guest_paths(instance, problems);
+                check_outputs(instance, manifest, problems);
+            }
+        }
+    }
+}
+
+/// Two volumes that write to one image would destroy it.
+fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
+    let mut seen: Vec<(&Path, &DiskImage)> = Vec::new();
+    for volume in &manifest.volumes {
+        let VolumeSource::Disk(disk) = &volume.source else { continue };
+        let shared = seen.iter().find(|(file, _)| *file == disk.file);
+        if shared.is_some_and(|(_, other)| !(other.read_only && disk.read_only)) {
+            let reason = "the image of another volume; only volumes that are all readOnly can share one";
+            problems.push(Problem::new(format!("{}.disk", volume.at), reason));
+        }
+        seen.push((&disk.file, disk));
+    }
+}
+
+fn check_pipes(host: &WasmHost, problems: &mut Vec<Problem>) {
+    let mut pipes: BTreeMap<&str, Pipe> = BTreeMap::new();
+    for instance in &host.instances {
+        let streams =
+            [("stdin", &instance.stdin), ("stdout", &instance.stdout), ("stderr", &instance.stderr)];
+        for (field, stdio) in streams {
+            let Stdio::Pipe(name) = stdio else { continue };
+            let pipe = pipes.entry(name).or_default();
+            let ends = if field == "stdin" { &mut pipe.readers } else { &mut pipe.writers };
+            ends.push(format!("{}.{field}", instance.at));
+        }
+    }
+    for (name, pipe) in pipes {
+        let mut problem = |at: &String, reason: String| problems.push(Problem::new(at, reason));
+        match (pipe.readers.as_slice(), pipe.writers.as_slice()) {
+            ([], [writer, ..]) => problem(writer, format!("nothing in this host reads the pipe {name:?}")),
+            ([reader, ..], []) => {
+                problem(reader, format!("nothing in this host writes to the pipe {name:?}"))
+            }
+            ([first, others @ ..], [_, ..]) => {
+                for other in others {
+                    problem(other, format!("the pipe {name:?} is read at {first} already"));
+                }
+                if host.sequence {
+                    // The writer would wait for a reader that is started only when the writer has ended.
+                    problem(first, "instances that run one after the other cannot share a pipe".to_owned());
+                }
+            }
+            ([], []) => {}
+        }
+    }
+}
+
+fn check_guest_paths(instance: &Instance, problems: &mut Vec<Problem>) {
+    let mut seen = HashSet::new();
+    for preopen in &instance.preopens {
+        let plain: Vec<&str> = preopen.guest.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        if !seen.insert((preopen.guest.starts_with('/'), plain)) {
+            let reason = format!("another preopen of this instance is at {:?} already", preopen.guest);
+            problems.push(Problem::new(format!("{}.guest", preopen.directory.at), reason));
+        }
+    }
+}
+
+fn check_outputs(instance: &Instance, manifest: &Manifest, problems: &mut Vec<Problem>) {
+    for stdio in [&instance.stdout, &instance.stderr] {
+        let Stdio::File(file) = stdio else { continue };
+        let volume = manifest.volumes.iter().find(|volume| volume.name == file.directory.volume);
+        if volume.is_some_and(Volume::is_read_only) {
+            let reason = format!("output to the volume {:?}, which cannot be changed", file.directory.volume);
+            problems.push(Problem::new(file.directory.at.clone(), reason));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Volumes, directories of them, standard streams, and what follows an end.
+
+use std::path::PathBuf;
+
+use super::{Process, ProcessLimits, WasmHost};
+
+/// A directory tree, served by a process of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Where the manifest says so.
+    pub at: String,
+    /// Its unique name.
+    pub name: String,
+    /// Where its content is.
+    pub source: VolumeSource,
+    /// What the process that serves it may use.
+    pub limits: ProcessLimits,
+}
+
+/// Where a volume's content is. Paths are as the manifest writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// In memory, of this many bytes: empty at the start, gone at the end.
+    Ram(u64),
+    /// In the boot package: the files of a folder of the host, never changed.
+    Files(PathBuf),
+    /// In a disk image.
+    Disk(DiskImage),
+}
+
+/// A file that becomes a disk of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskImage {
+    /// The image.
+    pub file: PathBuf,
+    /// How large to make it if it does not exist; not made without.
+    pub size: Option<u64>,
+    /// Whether it is protected from changes.
+    pub read_only: bool,
+}
+
+/// A directory of a volume, as it is granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// Where the manifest grants it.
+    pub at: String,
+    /// The volume's name.
+    pub volume: String,
+    /// The path in the volume, without `..` and a `/` at its beginning; `.` for the volume's root.
+    pub path: String,
+    /// What its holder may do.
+    pub access: Access,
+    /// Whether it is made if it is not there.
+    pub create: bool,
+    /// What may be kept in it.
+    pub quota: Quota,
+}
+
+impl Directory {
+    /// Whether both are the same grant, wherever the manifest has them.
+    pub fn same_grant(&self, other: &Self) -> bool {
+        let key = |one: &Self| (one.access, one.create, one.quota);
+        self.volume == other.volume && self.path == other.path && key(self) == key(other)
+    }
+}
+
+/// What the holder of a directory may do in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// See names, attributes and content.
+    Read,
+    /// Also change content, and make, remove, link and rename.
+    ReadWrite,
+}
+
+/// Limits on a directory and all below it; `None` is no limit.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of file data.
+    pub bytes: Option<u64>,
+    /// Files, directories and links.
+    pub inodes: Option<u64>,
+}
+
+/// A directory that a process finds under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceGrant {
+    /// The name its holder asks for.
+    pub name: String,
+    /// The directory.
+    pub directory: Directory,
+}
+
+/// A directory that a WebAssembly program finds open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preopen {
+    /// The path under which the program knows it.
+    pub guest: String,
+    /// The name under which its host is granted it.
+    pub grant: String,
+    /// The directory.
+    pub directory: Directory,
+}
+
+/// What a standard stream of an instance is.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum Stdio {
+    /// The console if that is granted, and otherwise closed.
+    #[default]
+    Console,
+    /// Nothing.
+    Closed,
+    /// One end of the pipe of that name.
+    Pipe(String),
+    /// A file.
+    File(StdioFile),
+}
+
+/// A file as a standard stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StdioFile {
+    /// The name under which the host is granted its directory.
+    pub grant: String,
+    /// The directory it is in.
+    pub directory: Directory,
+    /// Its name there.
+    pub name: String,
+    /// Add to what it holds rather than replace that.
+    pub append: bool,
+}
+
+/// What follows when something has ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    Never,
+    /// It is started again if it has failed, at most this many times.
+    OnFailure(u32),
+    /// It is started again.
+    Always,
+}
+
+impl WasmHost {
+    /// The directories that the host must hold for its instances, each once; names each in what refers to it.
+    pub(in crate::manifest) fn collect_namespaces(&mut self) -> Vec<NamespaceGrant> {
+        let mut found = Vec::new();
+        for instance in &mut self.instances {
+            let name = &instance.name;
+            for (index, preopen) in instance.preopens.iter_mut().enumerate() {
+                preopen.grant = share(&mut found, &preopen.directory, || format!("preopen/{name}/{index}"));
+            }
+            let streams = [
+                ("stdin", &mut instance.stdin),
+                ("stdout", &mut instance.stdout),
+                ("stderr", &mut instance.stderr),
+            ];
+            for (stream, stdio) in streams {
+                if let Stdio::File(file) = stdio {
+                    file.grant = share(&mut found, &file.directory, || format!("{stream}/{name}"));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The name of the grant of `directory`, which becomes a new one of `found` if it is in none yet.
+fn share(found: &mut Vec<NamespaceGrant>, directory: &Directory, new: impl FnOnce() -> String) -> String {
+    if let Some(known) = found.iter().find(|known| known.directory.same_grant(directory)) {
+        return known.name.clone();
+    }
+    let name = new();
+    found.push(NamespaceGrant { name: name.clone(), directory: directory.clone() });
+    name
+}
+
+impl Process {
+    /// Every directory that the manifest names in this entry, for itself or for an instance.
+    pub fn directories(&self) -> Vec<&Directory> {
+        let Some(host) = &self.wasm_host else {
+            return self.namespaces.iter().map(|grant| &grant.directory).collect();
+        };
+        let instances = host.instances.iter().flat_map(|instance| {
+            let streams =
+                [&instance.stdin, &instance.stdout, &instance.stderr].into_iter().filter_map(|stdio| {
+                    let Stdio::File(file) = stdio else { return None };
+                    Some(&file.directory)
+                });
+            instance.preopens.iter().map(|preopen| &preopen.directory).chain(streams)
+        });
+        instances.collect()
+    }
+}
+
+/// What the server of a volume in memory may need beside the volume.
+const SERVER_OVERHEAD: u64 = 32 << 20;
+
+impl Volume {
+    /// Whether nothing on it can be changed.
+    pub fn is_read_only(&self) -> bool {
+        match &self.source {
+            VolumeSource::Ram(_) => false,
+            VolumeSource::Files(_) => true,
+            VolumeSource::Disk(disk) => disk.read_only,
+        }
+    }
+
+    /// What the package calls the image of a packed volume. No program's name has a slash.
+    pub fn image_name(&self) -> String {
+        format!("volume/{}", self.name)
+    }
+
+    /// The memory limit of its server; `None` leaves it to the documented default. A volume in memory gets
+    /// room for all of it.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.limits.memory_bytes.or(match self.source {
+            VolumeSource::Ram(bytes) => Some(bytes.saturating_add(SERVER_OVERHEAD)),
+            _ => None,
+        })
+    }
+}

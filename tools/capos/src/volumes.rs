@@ -1,0 +1,107 @@
+//! The host's side of volumes: packing folders into images, and finding or making disk images.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+
+use crate::binaries::Image;
+use crate::manifest::{DiskImage, Manifest, VolumeSource};
+use crate::problem::Problem;
+use crate::qemu::Disk;
+
+/// Folders to be packed that are not there. `folder` is the manifest's.
+pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for volume in &manifest.volumes {
+        if let VolumeSource::Files(files) = &volume.source
+            && !folder.join(files).is_dir()
+        {
+            let reason = format!("there is no folder {}", folder.join(files).display());
+            problems.push(Problem::new(format!("{}.files", volume.at), reason));
+        }
+    }
+    problems
+}
+
+/// Images of the volumes that are packed.
+pub fn pack(manifest: &Manifest, folder: &Path) -> Result<Vec<Image>> {
+    let mut images = Vec::new();
+    for volume in &manifest.volumes {
+        if let VolumeSource::Files(files) = &volume.source {
+            let bytes = capos_volume_tool::pack(&folder.join(files))
+                .with_context(|| format!("volume {}", volume.name))?;
+            images.push(Image { name: volume.image_name(), bytes });
+        }
+    }
+    Ok(images)
+}
+
+/// The disks of a run, kept from other commands as long as this is held.
+#[derive(Debug)]
+pub struct Disks {
+    /// In the order that the package counts them.
+    pub list: Vec<Disk>,
+    locks: Vec<File>,
+}
+
+/// Finds the image of each disk of `manifest`, or makes it where the manifest says how large. `instead` has
+/// files to use for disks in place of those that the manifest names.
+pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) -> Result<Disks> {
+    for (name, _) in instead {
+        ensure!(
+            disk_images(manifest).any(|(disk, _)| disk == name),
+            "--disk {name}: the manifest has no disk volume of this name"
+        );
+    }
+    let mut disks = Disks { list: Vec::new(), locks: Vec::new() };
+    for (name, image) in disk_images(manifest) {
+        let replaced = instead.iter().rev().find(|(disk, _)| disk == name);
+        let file = replaced.map_or_else(|| folder.join(&image.file), |(_, file)| file.clone());
+        let lock = open_or_make(&file, image).with_context(|| format!("volume {name}"))?;
+        disks.locks.push(lock);
+        disks.list.push(Disk { file, read_only: image.read_only });
+    }
+    Ok(disks)
+}
+
+/// New disks in `folder`, whatever files the manifest names: for a run that must find nothing and leave nothing.
+pub fn fresh_disks(manifest: &Manifest, folder: &Path) -> Result<Disks> {
+    let files: Vec<_> = disk_images(manifest)
+        .map(|(name, _)| (name.to_owned(), folder.join(format!("{name}.disk"))))
+        .collect();
+    disks(manifest, folder, &files)
+}
+
+fn disk_images(manifest: &Manifest) -> impl Iterator<Item = (&str, &DiskImage)> {
+    manifest.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Disk(image) => Some((volume.name.as_str(), image)),
+        VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
+    })
+}
+
+fn open_or_make(file: &Path, image: &DiskImage) -> Result<File> {
+    if !file.exists() {
+        let Some(size) = image.size else {
+            bail!("there is no {}; a `size` in the manifest has it made", file.display());
+        };
+        make(file, size)?;
+    }
+    let opened = OpenOptions::new().read(true).write(!image.read_only).open(file);
+    let opened = opened.with_context(|| file.display().to_string())?;
+    let locked = if image.read_only { opened.try_lock_shared() } else { opened.try_lock() };
+    locked.map_err(|_| anyhow!("{} is in use", file.display()))?;
+    Ok(opened)
+}
+
+/// Under its name an image is whole or not there.
+fn make(file: &Path, size: u64) -> Result<()> {
+    let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
+    let place = place.with_context(|| folder.display().to_string())?;
+    let made = place.path().join(name);
+    capos_volume_tool::create(&made, size)?;
+    fs::rename(&made, file).with_context(|| file.display().to_string())
+}

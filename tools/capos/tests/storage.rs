@@ -1,0 +1,290 @@
+//! Manifests with volumes: what is refused and why, and what the package says of the rest.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::fs;
+use std::path::PathBuf;
+
+use capos_host::binaries::{Image, Images};
+use capos_host::manifest::{Manifest, check, convert, decode};
+use capos_host::{pack, volumes};
+use capos_schema::manifest_capnp::manifest;
+use serde_json::{Value, json};
+
+fn problems(manifest: &Value) -> Vec<String> {
+    let problems = match decode::decode(manifest) {
+        Ok(manifest) => check::check(&manifest),
+        Err(problems) => problems,
+    };
+    problems.iter().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
+}
+
+#[track_caller]
+fn refused(manifest: &Value, wanted: &[&str]) {
+    let found = problems(manifest);
+    assert!(
+        found.len() == wanted.len()
+            && found.iter().zip(wanted).all(|(found, wanted)| found.starts_with(wanted)),
+        "wanted {wanted:#?}, found {found:#?} in {manifest:#}"
+    );
+}
+
+/// A manifest with the volume `v` and these instances.
+fn instances(instances: Value) -> Value {
+    json!({"name": "m", "volumes": {"v": {"ram": "4MiB"}, "site": {"files": "site"}},
+        "wasm": [{"instances": instances}]})
+}
+
+fn instance(fields: Value) -> Value {
+    let mut instance = json!({"name": "i"});
+    instance.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    instances(json!([instance]))
+}
+
+const AT: &str = "wasm.0.instances.0";
+
+#[test]
+fn volumes_are_of_one_kind() {
+    for (volume, wanted) in [
+        (json!({}), "volumes.v: a volume is exactly one of ram, files and disk"),
+        (json!({"ram": "4MiB", "files": "x"}), "volumes.v: a volume is exactly one of"),
+        (json!({"ram": "3MiB"}), "volumes.v.ram: a volume has between 4 MiB and 16 TiB"),
+        (json!({"ram": "5MB"}), "volumes.v.ram: \"5MB\" has no known unit"),
+        (json!({"ram": "4MiB", "readOnly": true}), "volumes.v.readOnly: only a disk has this"),
+        (json!({"disk": "", "size": "4MiB"}), "volumes.v.disk: not the path of a file"),
+        (json!({"disk": "x", "size": "1B"}), "volumes.v.size: a volume has between"),
+        (json!({"disk": "x", "siez": "4MiB"}), "volumes.v.siez: unknown field"),
+        (json!({"disk": "x", "limits": {"fuel": 1}}), "volumes.v.limits.fuel: unknown field"),
+    ] {
+        let manifest = json!({"name": "m", "volumes": {"v": volume}, "processes": [{"name": "p"}]});
+        refused(&manifest, &[wanted]);
+    }
+}
+
+#[test]
+fn two_volumes_do_not_write_to_one_image() {
+    let two = |first: bool, second: bool| {
+        json!({"name": "m", "processes": [{"name": "p"}], "volumes": {
+            "a": {"disk": "x", "readOnly": first}, "b": {"disk": "x", "readOnly": second}}})
+    };
+    refused(&two(true, true), &[]);
+    for (first, second) in [(false, false), (true, false), (false, true)] {
+        refused(&two(first, second), &["volumes.b.disk: the image of another volume"]);
+    }
+}
+
+#[test]
+fn directories_name_a_volume_a_path_and_rights() {
+    let preopen = |fields: Value| {
+        let mut preopen = json!({"guest": "/data", "volume": "v", "rights": "rw"});
+        preopen.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        instance(json!({"preopens": [preopen]}))
+    };
+    refused(
+        &preopen(json!({"path": "//a/./b/", "create": true, "quota": {"bytes": "1MiB", "inodes": 5}})),
+        &[],
+    );
+    for (fields, wanted) in [
+        (json!({"volume": "w"}), "volume: no volume is called \"w\""),
+        (json!({"volume": "a/b"}), "volume: \"a/b\" is no name"),
+        (json!({"path": "a/../b"}), "path: a path in a volume has no `..`"),
+        (json!({"path": ""}), "path: not a path"),
+        (json!({"path": "a\0"}), "path: not a path"),
+        (json!({"path": "x/".repeat(2049)}), "path: longer than 4096 bytes"),
+        (json!({"path": "x".repeat(256)}), "path: has a name longer than 255 bytes"),
+        (json!({"rights": "w"}), "rights: \"w\" is neither \"r\" nor \"rw\""),
+        (json!({"guest": ""}), "guest: not a path"),
+        (json!({"quota": {"files": 1}}), "quota.files: unknown field"),
+        (json!({"from": "/"}), "from: unknown field"),
+    ] {
+        refused(&preopen(fields), &[&format!("{AT}.preopens.0.{wanted}")]);
+    }
+    refused(
+        &instance(json!({"preopens": [{"volume": "v", "rights": "r"}]})),
+        &[&format!("{AT}.preopens.0.guest: missing")],
+    );
+    let manifest = json!({"name": "m", "processes": [{"name": "p", "exports": ["a"], "grants": {
+        "namespaces": {"a": {"volume": "w", "rights": "r"}, "timer": {"volume": "w", "rights": "r"}}}}]});
+    refused(
+        &manifest,
+        &[
+            "processes.0.grants.namespaces.a: \"a\" is also an export",
+            "processes.0.grants.namespaces.timer: \"timer\" is the name of a grant",
+            "processes.0.grants.namespaces.a.volume: no volume is called \"w\"",
+            "processes.0.grants.namespaces.timer.volume: no volume is called \"w\"",
+        ],
+    );
+}
+
+#[test]
+fn a_program_knows_each_directory_by_another_path() {
+    let two = |first: &str, second: &str| {
+        instance(json!({"preopens": [
+            {"guest": first, "volume": "v", "rights": "r"}, {"guest": second, "volume": "v", "rights": "r"}]}))
+    };
+    for (first, second) in [("/a", "/b"), ("/a", "a"), ("/a", "/a/b"), ("/", ".")] {
+        refused(&two(first, second), &[]);
+    }
+    for (first, second) in [("/a", "/a"), ("/a", "/a/"), ("/a", "//./a"), (".", "./")] {
+        refused(&two(first, second), &[&format!("{AT}.preopens.1.guest: another preopen of this instance")]);
+    }
+}
+
+#[test]
+fn pipes_have_two_ends() {
+    let reads = |name, pipe| json!({"name": name, "stdin": {"pipe": pipe}});
+    let writes = |name, pipe| json!({"name": name, "stdout": {"pipe": pipe}});
+    refused(&instances(json!([reads("a", "p"), writes("b", "p")])), &[]);
+    let both = json!({"name": "b", "stdout": {"pipe": "p"}, "stderr": {"pipe": "p"}});
+    refused(&instances(json!([reads("a", "p"), both])), &[]);
+    refused(
+        &instances(json!([reads("a", "p")])),
+        &[&format!("{AT}.stdin: nothing in this host writes to the pipe \"p\"")],
+    );
+    refused(
+        &instances(json!([writes("a", "p")])),
+        &[&format!("{AT}.stdout: nothing in this host reads the pipe \"p\"")],
+    );
+    refused(
+        &instances(json!([reads("a", "p"), writes("b", "p"), reads("c", "p")])),
+        &["wasm.0.instances.2.stdin: the pipe \"p\" is read at wasm.0.instances.0.stdin already"],
+    );
+    let one_by_one =
+        json!({"name": "m", "wasm": [{"sequence": true, "instances": [reads("a", "p"), writes("b", "p")]}]});
+    refused(&one_by_one, &[&format!("{AT}.stdin: instances that run one after the other")]);
+}
+
+#[test]
+fn streams_files_and_policies() {
+    for (fields, wanted) in [
+        (json!({"stdin": "consle"}), "stdin: \"consle\" is none of \"console\", \"closed\""),
+        (json!({"stdin": {}}), "stdin: a stream is exactly one of pipe and file"),
+        (
+            json!({"stdin": {"file": {"volume": "v", "path": "x", "append": true}}}),
+            "stdin.file.append: unknown",
+        ),
+        (
+            json!({"stdout": {"file": {"volume": "v", "path": "x/"}}}),
+            "stdout.file.path: not the path of a file",
+        ),
+        (
+            json!({"stdout": {"file": {"volume": "v", "path": "/"}}}),
+            "stdout.file.path: not the path of a file",
+        ),
+        (
+            json!({"stdout": {"file": {"volume": "v", "path": "x/."}}}),
+            "stdout.file.path: not the path of a file",
+        ),
+        (
+            json!({"stdout": {"file": {"volume": "w", "path": "x"}}}),
+            "stdout.file.volume: no volume is called",
+        ),
+        (
+            json!({"stderr": {"file": {"volume": "site", "path": "x"}}}),
+            "stderr.file: output to the volume \"site\"",
+        ),
+        (json!({"unknownImports": "allow"}), "unknownImports: \"allow\" is neither"),
+        (json!({"restart": "on-failure"}), "restart: \"on-failure\" is none of"),
+        (json!({"restart": {"onFailure": 0}}), "restart.onFailure: 0 is not"),
+        (json!({"limits": {"descriptors": 0}}), "limits.descriptors: 0 is not"),
+    ] {
+        refused(&instance(fields), &[&format!("{AT}.{wanted}")]);
+    }
+}
+
+fn all() -> Manifest {
+    let json = json!({"name": "all",
+        "volumes": {
+            "a": {"disk": "a.img", "readOnly": true, "limits": {"threads": 3}},
+            "b": {"disk": "b.img", "size": "5000KiB"},
+            "c": {"files": "site"},
+            "d": {"ram": "100MiB"},
+        },
+        "processes": [{"name": "p", "restart": {"onFailure": 7}, "grants": {
+            "console": true,
+            "namespaces": {"home": {"volume": "b", "path": "/x", "rights": "r", "create": true,
+                "quota": {"bytes": 11, "inodes": 12}}}}}],
+        "wasm": [{"instances": [
+            {"name": "i", "restart": "always", "unknownImports": "trap", "limits": {"descriptors": 9},
+                "preopens": [
+                    {"guest": "/data", "volume": "b", "path": "app", "rights": "rw"},
+                    {"guest": "/", "volume": "c", "rights": "r"},
+                ],
+                "stdin": {"file": {"volume": "c", "path": "index"}},
+                "stdout": {"file": {"volume": "b", "path": "log/out", "append": true}},
+                "stderr": "closed"},
+            {"name": "j", "preopens": [{"guest": "/same", "volume": "b", "path": "/app/", "rights": "rw"}],
+                "stdin": {"pipe": "q"}, "stdout": {"pipe": "q"}},
+        ]}],
+    });
+    let manifest = decode::decode(&json).unwrap();
+    assert_eq!(check::check(&manifest), []);
+    manifest
+}
+
+#[test]
+fn every_field_arrives() {
+    let mut message = capnp::message::Builder::new_default();
+    convert::convert(&all(), message.init_root()).unwrap();
+    let text = format!("{:?}", message.get_root_as_reader::<manifest::Reader<'_>>().unwrap());
+    for part in [
+        r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 0, threads = 3"#,
+        r#"name = "b", disk = 1, readOnly = false"#,
+        r#"name = "c", packed = "volume/c", readOnly = true"#,
+        r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792"#,
+        "restart = (onFailure = 7)",
+        r#"(name = "home", namespace = (volume = "b", path = "x", rights = (read = true, write = false, modify = false), create = true, quota = (bytes = 11, inodes = 12)))"#,
+        r#"(name = "preopen/i/0", namespace = (volume = "b", path = "app", rights = (read = true, write = true, modify = true), create = false, quota = (bytes = 0, inodes = 0)))"#,
+        r#"(name = "preopen/i/1", namespace = (volume = "c", path = ".", "#,
+        r#"(name = "stdout/i", namespace = (volume = "b", path = "log", rights = (read = true, write = true, modify = true), create = true"#,
+        r#"preopens = [(guest = "/data", grant = "preopen/i/0"), (guest = "/", grant = "preopen/i/1")]"#,
+        r#"stdin = (file = (grant = "preopen/i/1", path = "index", append = false))"#,
+        r#"stdout = (file = (grant = "stdout/i", path = "out", append = true))"#,
+        "stderr = (closed = ())",
+        "trapUnknownImports = true, restart = (always = ())",
+        "descriptors = 9",
+        // The same directory with the same rights is one grant.
+        r#"preopens = [(guest = "/same", grant = "preopen/i/0")], stdin = (pipe = "q"), stdout = (pipe = "q")"#,
+        "stderr = (console = ()), trapUnknownImports = false, restart = (never = ())",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert_eq!(text.matches(r#"name = "preopen/"#).count(), 2);
+}
+
+#[test]
+fn folders_are_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = volumes::check(&all(), folder.path());
+    assert_eq!(found.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(), ["volumes.c.files"]);
+    fs::create_dir(folder.path().join("site")).unwrap();
+    fs::write(folder.path().join("site/index"), "hello").unwrap();
+    assert_eq!(volumes::check(&all(), folder.path()), []);
+    let images = volumes::pack(&all(), folder.path()).unwrap();
+    assert_eq!(images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(), ["volume/c"]);
+    let programs = Images { init: vec![1], programs: vec![Image { name: "p".into(), bytes: vec![2] }] };
+    let package = pack::pack(&all(), &programs, &images).unwrap();
+    assert!(package.len() > 4 << 20);
+}
+
+#[test]
+fn disk_images_are_found_made_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let error = |instead: &[(String, PathBuf)]| {
+        format!("{:#}", volumes::disks(&all(), base, instead).unwrap_err())
+            .replace(base.to_str().unwrap(), "")
+    };
+    assert_eq!(error(&[]), "volume a: there is no /a.img; a `size` in the manifest has it made");
+    assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk volume"));
+    fs::write(base.join("a.img"), "").unwrap();
+    let other = base.join("deep/other.img");
+    let disks = volumes::disks(&all(), base, &[("b".into(), other.clone())]).unwrap();
+    let list: Vec<_> = disks.list.iter().map(|disk| (disk.file.clone(), disk.read_only)).collect();
+    assert_eq!(list, [(base.join("a.img"), true), (other.clone(), false)]);
+    assert_eq!(fs::metadata(&other).unwrap().len(), 5000 << 10);
+    assert_eq!(error(&[("b".into(), other.clone())]), "volume b: /deep/other.img is in use");
+    drop(disks);
+    let again = volumes::disks(&all(), base, &[("b".into(), other)]);
+    assert!(again.is_ok(), "{again:?}");
+    assert!(!base.join("b.img").exists());
+}
