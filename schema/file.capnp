@@ -107,7 +107,8 @@ interface Namespace extends(Object) {
   open @0 (path :Data, follow :Bool, flags :OpenFlags) -> (error :Errno, file :File, directory :Namespace,
           attributes :Attributes);
   # Opens what `path` names; with `follow`, what a symbolic link in its last place leads to. Either `file` or `directory`
-  # is set. A directory opened has this namespace's rights, except those that `flags` leaves out (`write` stands for both).
+  # is set. A directory opened has this namespace's rights (`sub` gives fewer); to open one to write is `isDirectory`.
+  # `attributes` are set unless this namespace may not read and the file was opened for nothing.
 
   sub @1 (path :Data, rights :Rights) -> (error :Errno, directory :Namespace);
   # A namespace that begins at a directory of this one and has those of its rights that `rights` also has: it can do no
@@ -147,7 +148,9 @@ interface Volume {
 
   namespace @0 (path :Data, rights :Rights, create :Bool, quota :Quota) -> (error :Errno, directory :Namespace);
   # The directory at `path` with these rights; with `create`, made with all above it if missing. A `quota` with a limit
-  # is set on that directory.
+  # is set on that directory, and stays. `path` begins at the root, with or without a slash; empty is the root.
+  # Each namespace given out has its own limit of open objects; past it, opening is `tooManyFiles`.
+  # If the volume's device failed, this opens the volume again; what was opened before keeps answering `io`.
 
   usage @1 () -> (error :Errno, blockBytes :UInt32, blocks :UInt64, blocksFree :UInt64, inodes :UInt64, readOnly :Bool);
 

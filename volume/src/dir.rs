@@ -346,7 +346,7 @@ impl Volume {
     }
 
     /// Whether `dir` is `ancestor` or below it.
-    fn is_within(&mut self, mut dir: Ino, ancestor: Ino) -> Result<bool> {
+    pub fn is_within(&mut self, mut dir: Ino, ancestor: Ino) -> Result<bool> {
         // No path is deeper than there are inodes: a cycle in a forged image ends.
         for _ in 0..=self.inode_count {
             if dir == ancestor {

@@ -26,6 +26,8 @@ pub enum Error {
     IsDirectory = 31,
     /// Too many symbolic links on the way, or one where none may be followed (`ELOOP`).
     Loop = 32,
+    /// As much is open as may be (`EMFILE`).
+    TooManyOpen = 33,
     /// An inode has as many hard links as it can count (`EMLINK`).
     TooManyLinks = 34,
     /// A name is longer than 255 bytes, or a path or link target too long (`ENAMETOOLONG`).
@@ -78,6 +80,7 @@ impl fmt::Display for Error {
             Self::Io => "device error",
             Self::IsDirectory => "is a directory",
             Self::Loop => "too many symbolic links",
+            Self::TooManyOpen => "too many open files",
             Self::TooManyLinks => "too many hard links",
             Self::NameTooLong => "name too long",
             Self::NotFound => "no such file or directory",

@@ -58,6 +58,11 @@ impl Volume {
         })
     }
 
+    /// Bytes of a file or of a link's target; entries of a directory.
+    pub fn size(&mut self, ino: Ino) -> Result<u64> {
+        Ok(self.inode(ino)?.size)
+    }
+
     /// Sets access and modification time.
     pub fn set_times(&mut self, ino: Ino, accessed: SetTime, modified: SetTime) -> Result<()> {
         self.begin()?;

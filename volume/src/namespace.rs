@@ -71,6 +71,11 @@ impl Namespace {
         Ok(Self { root: found.ino, rights: rights & self.rights })
     }
 
+    /// A namespace of a directory that was opened, of which it takes charge, with `rights`.
+    pub fn from_opened(opened: Opened, rights: Rights) -> Self {
+        Self { root: opened.ino, rights }
+    }
+
     /// Ends the namespace.
     pub fn close(self, volume: &mut Volume) -> Result<()> {
         volume.release(self.root)
@@ -86,7 +91,8 @@ impl Namespace {
         self.root
     }
 
-    fn need(&self, rights: Rights) -> Result<()> {
+    /// Checks that its holder may do what `rights` say.
+    pub fn need(&self, rights: Rights) -> Result<()> {
         if self.rights.contains(rights) { Ok(()) } else { Err(Error::NotCapable) }
     }
 

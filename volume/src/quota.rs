@@ -117,6 +117,9 @@ impl Volume {
         let own = self.store.get(&key(tag::QUOTA, u64::from(present)), |_| Some(()))?.is_some()
             && self.is_quota_root(dir, present)?;
         let number = if own {
+            if self.quotas.0.get(&present).is_some_and(|quota| quota.limits == limits) {
+                return Ok(());
+            }
             present
         } else {
             let number = self.quotas.0.last_key_value().map_or(1, |(last, _)| last + 1);

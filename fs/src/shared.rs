@@ -1,0 +1,152 @@
+//! What the objects of one volume share: the volume, who has what open, and which directories are ours.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use capos_schema::file_capnp::namespace;
+use capos_volume::{Error, Ino, Result, Volume};
+
+use crate::namespace::Directory;
+use crate::{Limits, Options, Reopen};
+
+pub(crate) struct Shared {
+    /// Absent only after it failed and could not be opened again.
+    volume: RefCell<Option<Volume>>,
+    /// Which opening of the volume is current. Objects of an earlier one answer nothing but errors: what their
+    /// holders had done may be lost, and must not seem to be durable at the next sync.
+    session: Cell<u64>,
+    reopen: Option<Reopen>,
+    pub(crate) options: Options,
+    objects: Cell<u32>,
+    /// Directories by the pointer of their clients' hooks.
+    directories: RefCell<BTreeMap<usize, Weak<Directory>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(volume: Volume, options: Options, reopen: Option<Reopen>) -> Self {
+        Self {
+            volume: RefCell::new(Some(volume)),
+            session: Cell::new(0),
+            reopen,
+            options,
+            objects: Cell::new(0),
+            directories: RefCell::default(),
+        }
+    }
+
+    /// Uses the volume as it is now.
+    pub(crate) fn current<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
+        match &mut *self.volume.borrow_mut() {
+            Some(volume) => work(volume),
+            None => Err(Error::Io),
+        }
+    }
+
+    /// Uses the volume, opened again if it had failed.
+    pub(crate) fn revived<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
+        if let Some(reopen) = &self.reopen
+            && self.volume.borrow().as_ref().is_none_or(Volume::has_failed)
+        {
+            self.session.set(self.session.get() + 1);
+            // The old session must have let go of the device before the new one recovers it.
+            drop(self.volume.take());
+            *self.volume.borrow_mut() = Some(reopen()?);
+        }
+        self.current(work)
+    }
+
+    /// Finds the directory of this volume behind `client`, which must be resolved.
+    pub(crate) fn directory(&self, client: &namespace::Client) -> Option<Rc<Directory>> {
+        let hook = &client.client.hook;
+        // Other kinds of clients have other brands, and pointers that mean something else.
+        if hook.get_brand() != 0 {
+            return None;
+        }
+        self.directories.borrow().get(&hook.get_ptr())?.upgrade()
+    }
+
+    /// Makes a client through which `directory` is found again.
+    pub(crate) fn register(&self, directory: Directory) -> namespace::Client {
+        let directory = Rc::new(directory);
+        let address = Rc::as_ptr(&directory) as usize;
+        self.directories.borrow_mut().insert(address, Rc::downgrade(&directory));
+        (self.options.clients.directory)(directory)
+    }
+
+    /// Forgets the directory at `address`, which is being dropped.
+    pub(crate) fn unregister(&self, address: usize) {
+        self.directories.borrow_mut().remove(&address);
+    }
+}
+
+/// What was opened through one namespace that the volume gave out.
+#[derive(Default)]
+pub(crate) struct Account {
+    objects: Cell<u32>,
+}
+
+/// Room for one object of an account.
+pub(crate) struct Slot {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) account: Rc<Account>,
+}
+
+impl Slot {
+    pub(crate) fn take(shared: &Rc<Shared>, account: &Rc<Account>) -> Result<Self> {
+        let Limits { objects_per_grant, objects } = shared.options.limits;
+        if account.objects.get() >= objects_per_grant || shared.objects.get() >= objects {
+            return Err(Error::TooManyOpen);
+        }
+        account.objects.set(account.objects.get() + 1);
+        shared.objects.set(shared.objects.get() + 1);
+        Ok(Self { shared: shared.clone(), account: account.clone() })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.account.objects.set(self.account.objects.get() - 1);
+        self.shared.objects.set(self.shared.objects.get() - 1);
+    }
+}
+
+/// An inode kept alive for an object.
+pub(crate) struct Held {
+    slot: Slot,
+    session: u64,
+    pub(crate) ino: Ino,
+}
+
+impl Held {
+    /// Takes charge of `ino`, which the present session has retained.
+    pub(crate) fn new(slot: Slot, ino: Ino) -> Self {
+        let session = slot.shared.session.get();
+        Self { slot, session, ino }
+    }
+
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
+        &self.slot.shared
+    }
+
+    /// Room for another object of the same account.
+    pub(crate) fn another(&self) -> Result<Slot> {
+        Slot::take(&self.slot.shared, &self.slot.account)
+    }
+
+    /// Uses the volume, if it is the one that the inode belongs to.
+    #[inline]
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
+        if self.session != self.slot.shared.session.get() {
+            return Err(Error::Io);
+        }
+        self.slot.shared.current(work)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What cannot be let go now is removed when the volume is next opened.
+        let _ = self.with(|volume| volume.release(self.ino));
+    }
+}
