@@ -102,6 +102,9 @@ struct GrantEntry {
     # An endpoint that another process of this manifest serves.
     diagnostics @10 :Void;
     namespace @11 :NamespaceRef;
+    pciBus @12 :Void;
+    disk @13 :UInt32;
+    # The virtio disk with this number, counted from 0 in bus order, as a BlockDevice that a driver process serves.
   }
 }
 

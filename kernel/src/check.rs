@@ -25,6 +25,7 @@ impl Kernel {
     fn check_frames(&self, problems: &mut Vec<String>) {
         let (free, total) = mm::frames::counts();
         let mut accounted = free + mm::frames::kernel_count();
+        accounted += self.pci.held_frames();
         accounted += self.objects.iter().map(|(_, frames)| frames).sum::<u64>();
         for (_, process) in self.processes.iter().filter(|(_, process)| process.end.is_none()) {
             let counted = process.space.count_frames();

@@ -3,7 +3,7 @@
 use crate::{
     arch::{self, Lock},
     clock::Clock,
-    device::console::Console,
+    device::{console::Console, pci::Pci},
     ipc::IpcPlace,
     mm::MemoryObjects,
     objects::{self, Services},
@@ -47,6 +47,8 @@ pub struct Kernel {
     pub clock: Clock,
     /// The guest's console.
     pub console: Console,
+    /// Devices that processes drive.
+    pub pci: Pci,
     /// Capabilities and calls.
     pub(crate) ipc: IpcPlace,
     /// What the kernel's own objects keep.
@@ -67,6 +69,7 @@ impl Kernel {
             init: None,
             clock: Clock::new(),
             console: Console::new(),
+            pci: Pci::new(),
             ipc: IpcPlace::new(),
             services: Services::new(),
         }

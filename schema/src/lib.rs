@@ -25,6 +25,7 @@ macro_rules! schema {
 schema! {
     block_capnp
     console_capnp
+    device_capnp
     diagnostics_capnp
     endpoint_capnp
     entropy_capnp

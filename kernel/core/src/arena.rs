@@ -195,6 +195,11 @@ impl<T> Arena<T> {
         slot.value.as_ref().map(|_| Id::new(index, slot.generation))
     }
 
+    /// Every record, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
+    }
+
     /// Every record with its id.
     pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {

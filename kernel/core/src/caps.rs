@@ -41,6 +41,9 @@ pub enum ObjectKind {
     EndpointFactory,
     Power,
     Diagnostics,
+    PciBus,
+    PciDevice,
+    Interrupt,
 }
 
 /// Something that capabilities lead to.

@@ -15,6 +15,7 @@ pub mod caps;
 pub mod elf;
 pub mod frames;
 pub mod ipc;
+pub mod pci;
 pub mod regions;
 pub mod ring;
 pub mod run_queue;

@@ -9,12 +9,17 @@ use x86_64::{PhysAddr, registers::model_specific::Msr};
 pub const TIMER_VECTOR: u64 = 0x40;
 /// The console's interrupt.
 pub const CONSOLE_VECTOR: u64 = 0x41;
+/// Vectors for devices that processes drive.
+pub const DEVICE_VECTORS: core::ops::Range<u8> = 0x50..0xf0;
 /// What the controller reports when an interrupt went away meanwhile.
 pub const SPURIOUS_VECTOR: u64 = 0xff;
 
 const APIC_BASE_MSR: u32 = 0x1b;
 const APIC_ENABLE: u64 = 1 << 11;
 const IO_APIC_ADDRESS: u64 = 0xfec0_0000;
+/// Where the interrupt controllers answer, and where devices send their messages.
+const CONTROLLERS: core::ops::Range<u64> = IO_APIC_ADDRESS..0xff00_0000;
+const MESSAGE_BASE: u32 = 0xfee0_0000;
 /// COM1's line.
 const CONSOLE_LINE: u32 = 4;
 
@@ -96,6 +101,17 @@ fn route_console() {
         select.write_volatile(0x10 + 2 * CONSOLE_LINE);
         window.write_volatile(CONSOLE_VECTOR as u32);
     }
+}
+
+/// Where a device writes to interrupt this CPU.
+pub(super) fn message_address() -> u32 {
+    // The identifier is in the upper byte of its register and goes into bits 12 to 19.
+    MESSAGE_BASE | (read(REGISTER_ID) >> 24) << 12
+}
+
+/// Whether some of these physical addresses are the interrupt controllers'.
+pub fn is_own(addresses: &core::ops::Range<u64>) -> bool {
+    addresses.start < CONTROLLERS.end && CONTROLLERS.start < addresses.end
 }
 
 /// Tells the controller that the interrupt under way is handled.

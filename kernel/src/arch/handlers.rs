@@ -84,8 +84,15 @@ fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {
             kernel.console_interrupt();
         }
         apic::SPURIOUS_VECTOR => {}
-        // INT n from a program arrives as a general protection fault, so this is a device that nobody asked.
-        _ => apic::end_of_interrupt(),
+        // INT n from a program arrives as a general protection fault, so this is a device.
+        _ => {
+            apic::end_of_interrupt();
+            if let Ok(vector) = u8::try_from(vector)
+                && apic::DEVICE_VECTORS.contains(&vector)
+            {
+                kernel.device_interrupt(vector);
+            }
+        }
     }
 }
 

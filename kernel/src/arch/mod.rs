@@ -11,6 +11,8 @@ mod cpu;
 mod handlers;
 mod image;
 mod lock;
+pub mod msix;
+pub mod pci;
 mod percpu;
 mod pit;
 mod port;

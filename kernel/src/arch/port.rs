@@ -8,6 +8,12 @@ pub(super) fn read_u8(port: u16) -> u8 {
     unsafe { Port::<u8>::new(port).read() }
 }
 
+/// Reads 32 bits from `port`.
+pub(super) fn read_u32(port: u16) -> u32 {
+    // SAFETY: as for `read_u8`.
+    unsafe { Port::<u32>::new(port).read() }
+}
+
 /// Writes a byte to `port`.
 pub(super) fn write_u8(port: u16, value: u8) {
     // SAFETY: no device driven here by ports writes memory in answer to a port write.

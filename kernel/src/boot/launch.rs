@@ -6,6 +6,7 @@ use capos_abi::Rights;
 use capos_kernel_core::caps::ObjectKind;
 use capos_schema::{
     console_capnp::console,
+    device_capnp::pci_bus,
     diagnostics_capnp::diagnostics,
     entropy_capnp::entropy_source,
     launch_capnp::launch_parameters,
@@ -33,7 +34,7 @@ const fn grant<T: HasTypeId>(name: &'static str, kind: ObjectKind, rights: Right
 }
 
 /// Everything there is to give.
-pub(super) const GRANTS: [Grant; 9] = [
+pub(super) const GRANTS: [Grant; 10] = [
     grant::<console::Client>("console", ObjectKind::Console, USE, 0),
     grant::<console::Client>(
         "log",
@@ -53,6 +54,7 @@ pub(super) const GRANTS: [Grant; 9] = [
     grant::<power::Client>("power", ObjectKind::Power, USE, 0),
     grant::<memory_object::Client>("boot-package", ObjectKind::MemoryObject, LOOK.union(Rights::EXECUTE), 0),
     grant::<diagnostics::Client>("diagnostics", ObjectKind::Diagnostics, USE, 0),
+    grant::<pci_bus::Client>("pci-bus", ObjectKind::PciBus, USE, 0),
 ];
 
 /// The first process's `LaunchParameters` message.

@@ -10,7 +10,7 @@ use crate::{
 use capos_abi::{CapDescriptor, CompletionEntry, MAX_MESSAGE_CAPS};
 use capos_kernel_core::{
     caps::ObjectKind,
-    ipc::{CopyFault, Machine, Place},
+    ipc::{CopyFault, Machine, Place, QueueId},
     ring::unread_completions,
 };
 
@@ -105,8 +105,15 @@ impl Machine for Kernel {
     fn object_lost(&mut self, kind: ObjectKind, payload: u64) {
         match kind {
             ObjectKind::MemoryObject => self.drop_object(unpack(payload)),
+            // The payload is the number of the function.
+            ObjectKind::PciDevice => self.close_pci_function(payload as u32),
+            ObjectKind::Interrupt => self.pci.forget_interrupt(unpack(payload)),
             ObjectKind::Process => self.process_unreferenced(unpack(payload)),
             _ => {}
         }
+    }
+
+    fn take_dead_queue(&mut self) -> Option<QueueId> {
+        self.pci.take_dead_queue()
     }
 }

@@ -49,6 +49,13 @@ impl Kernel {
         self.ipc.0.as_mut().expect("calls are decided one at a time, after init_ipc")
     }
 
+    /// Removes the queues of objects that ended otherwise than by losing their last capability.
+    pub(crate) fn remove_dead_queues(&mut self) {
+        while let Some(queue) = self.pci.take_dead_queue() {
+            self.with_ipc(|ipc, kernel| ipc.remove_queue(kernel, queue));
+        }
+    }
+
     /// Opens the place of a new thread's calls. `false` when memory is used up.
     pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId) -> bool {
         self.ipc().open_thread(thread.index(), process.index()).is_ok()

@@ -107,6 +107,22 @@ pub fn allocate() -> Option<Frame> {
     with(|frames| if frames.free() > KERNEL_RESERVE { take(frames) } else { None })
 }
 
+/// `count` frames that follow each other, zeroed, for a process. Leaves the kernel's reserve alone.
+pub fn allocate_run(count: u64) -> Option<Frame> {
+    let first = with(|frames| {
+        let room = frames.free().checked_sub(KERNEL_RESERVE)?;
+        if room >= count { frames.allocate_run(count) } else { None }
+    })?;
+    let first = Frame(u32::try_from(first).ok()?);
+    (0..count).for_each(|page| first.plus(page).zero());
+    Some(first)
+}
+
+/// Gives back what [`allocate_run`] gave.
+pub fn release_run(first: Frame, count: u64) {
+    (0..count).for_each(|page| release(first.plus(page)));
+}
+
 /// A frame for the kernel itself, with whatever it held before.
 pub fn allocate_for_kernel() -> Option<Frame> {
     let frame = with(take)?;

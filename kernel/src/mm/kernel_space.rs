@@ -120,6 +120,26 @@ pub fn map_device_page(address: PhysAddr) -> Option<u64> {
     Some(at + (address.as_u64() - page))
 }
 
+/// Whether some of these physical addresses are memory.
+pub fn is_ram(addresses: &core::ops::Range<u64>) -> bool {
+    let Some(root) = root() else { return true };
+    let start = addresses.start / SIZE_2M * SIZE_2M;
+    (start..addresses.end).step_by(SIZE_2M as usize).any(|at| is_mapped(root, physmap::BASE + at))
+}
+
+/// Whether the direct map has a page, of 1 GiB or 2 MiB, at `address`.
+fn is_mapped(root: Frame, address: u64) -> bool {
+    let upper = tables::get(root, index(address, 4));
+    if !upper.is_present() {
+        return false;
+    }
+    let entry = tables::get(upper.frame(), index(address, 3));
+    if !entry.is_present() || entry.flags().contains(Flags::HUGE_PAGE) {
+        return entry.is_present();
+    }
+    tables::get(entry.frame(), index(address, 2)).is_present()
+}
+
 fn root() -> Option<Frame> {
     SPACE.lock().root
 }

@@ -20,6 +20,27 @@ enum Store {
     Lazy(Vec<Option<Frame>>),
     /// Memory that was there before the kernel, such as the boot module; never freed.
     Contiguous(Frame),
+    /// Frames in one piece that a device knows of. Who owned the last reference says when they go back.
+    Dma {
+        first: Frame,
+        /// The device, by its number.
+        device: u32,
+    },
+    /// Device registers.
+    Registers(Frame),
+    /// Registers that were taken back.
+    Gone,
+}
+
+/// What is left to do for an object that was freed.
+#[derive(Debug)]
+pub struct Freed {
+    /// Who paid for its frames.
+    pub owner: Option<ProcessId>,
+    /// How many it had.
+    pub pages: u64,
+    /// Frames that are the caller's now, and the device that knows of them.
+    pub dma: Option<(Frame, u32)>,
 }
 
 /// Pages with a life of their own. It ends when no capability and no mapping is left.
@@ -44,7 +65,10 @@ impl MemoryObject {
             return None;
         }
         match &mut self.store {
-            Store::Contiguous(first) => Some(first.plus(page)),
+            Store::Contiguous(first) | Store::Dma { first, .. } | Store::Registers(first) => {
+                Some(first.plus(page))
+            }
+            Store::Gone => None,
             Store::Lazy(pages) => {
                 let slot = pages.get_mut(usize::try_from(page).ok()?)?;
                 if slot.is_none() {
@@ -59,11 +83,24 @@ impl MemoryObject {
 
     /// Whether all its frames exist and follow each other.
     pub(super) const fn is_contiguous(&self) -> bool {
-        matches!(self.store, Store::Contiguous(_))
+        matches!(self.store, Store::Contiguous(_) | Store::Dma { .. } | Store::Registers(_))
     }
 
-    /// Copies bytes out of it. `false` if they are not all there.
+    /// Whether its pages are device registers, which are not memory: the kernel itself must not touch them.
+    pub(super) const fn is_registers(&self) -> bool {
+        matches!(self.store, Store::Registers(_))
+    }
+
+    /// Whether its pages were taken back.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self.store, Store::Gone)
+    }
+
+    /// Copies bytes out of it. `false` if they are not all there, or are no memory.
     pub fn read(&mut self, offset: u64, into: &mut [u8]) -> bool {
+        if self.is_registers() {
+            return false;
+        }
         self.chunks(offset, into.len(), |frame, at, range| {
             if let Some(part) = into.get_mut(range) {
                 frame.read(at, part);
@@ -129,6 +166,36 @@ impl MemoryObjects {
         self.0.insert(MemoryObject { store: Store::Contiguous(first), pages, references: 1, owner: None })
     }
 
+    /// An object for `pages` frames from `first` on, which the device numbered `device` knows of, with one reference.
+    ///
+    /// # Errors
+    /// When the kernel's memory is used up.
+    pub fn wrap_dma(
+        &mut self,
+        first: Frame,
+        pages: u64,
+        owner: ProcessId,
+        device: u32,
+    ) -> Result<ObjectId, OutOfMemory> {
+        let store = Store::Dma { first, device };
+        self.0.insert(MemoryObject { store, pages, references: 1, owner: Some(owner) })
+    }
+
+    /// An object for `pages` of device registers, with one reference.
+    ///
+    /// # Errors
+    /// When the kernel's memory is used up.
+    pub fn wrap_registers(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
+        self.0.insert(MemoryObject { store: Store::Registers(first), pages, references: 1, owner: None })
+    }
+
+    /// Takes the registers behind an object away. Address spaces that map them must forget them too.
+    pub(crate) fn take_registers(&mut self, id: ObjectId) {
+        if let Some(object) = self.0.get_mut(id).filter(|object| object.is_registers()) {
+            object.store = Store::Gone;
+        }
+    }
+
     /// An object of one page that begins with `bytes` and belongs to the kernel, with one reference.
     ///
     /// # Errors
@@ -161,9 +228,9 @@ impl MemoryObjects {
         }
     }
 
-    /// Notes that a capability or mapping of it is gone. After the last, the object is freed; returns who paid for
-    /// it, and for how many frames, then.
-    pub fn drop_reference(&mut self, id: ObjectId) -> Option<(ProcessId, u64)> {
+    /// Notes that a capability or mapping of it is gone. After the last, the object is freed; returns what is left to
+    /// do then.
+    pub fn drop_reference(&mut self, id: ObjectId) -> Option<Freed> {
         let object = self.0.get_mut(id)?;
         object.references -= 1;
         if object.references > 0 {
@@ -171,7 +238,11 @@ impl MemoryObjects {
         }
         let mut object = self.0.remove(id)?;
         object.free();
-        Some((object.owner?, object.pages))
+        let dma = match object.store {
+            Store::Dma { first, device } => Some((first, device)),
+            _ => None,
+        };
+        Some(Freed { owner: object.owner, pages: object.pages, dma })
     }
 
     pub(super) fn id_at(&self, index: u32) -> Option<ObjectId> {
@@ -183,7 +254,8 @@ impl MemoryObjects {
         self.0.iter().map(|(id, object)| {
             let frames = match &object.store {
                 Store::Lazy(pages) => pages.iter().flatten().count() as u64,
-                Store::Contiguous(_) => 0,
+                Store::Dma { .. } => object.pages,
+                Store::Contiguous(_) | Store::Registers(_) | Store::Gone => 0,
             };
             (id, frames)
         })

@@ -10,8 +10,11 @@ mod diagnostics;
 mod endpoint_factory;
 pub mod entropy;
 mod failure;
+pub mod interrupt;
 mod memory_object;
 mod message;
+mod pci_bus;
+mod pci_device;
 mod power;
 pub mod process;
 mod process_spawner;
@@ -100,6 +103,9 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
         ObjectKind::EndpointFactory => endpoint_factory::serve(context),
         ObjectKind::Power => power::serve(context, parameters),
         ObjectKind::Diagnostics => diagnostics::serve(context),
+        ObjectKind::PciBus => pci_bus::serve(context, parameters),
+        ObjectKind::PciDevice => pci_device::serve(context, parameters),
+        ObjectKind::Interrupt => interrupt::serve(context),
         // Calls to endpoints never come here.
         ObjectKind::Endpoint => Err(Failure::UNIMPLEMENTED),
     }

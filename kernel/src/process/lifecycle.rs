@@ -43,10 +43,11 @@ impl Kernel {
 
     /// Notes that a capability or mapping of an object is gone.
     pub fn drop_object(&mut self, object: crate::mm::ObjectId) {
-        if let Some((owner, frames)) = self.objects.drop_reference(object)
-            && let Some(process) = self.processes.get_mut(owner)
-        {
-            process.space.budget.refund(frames);
+        let Some(freed) = self.objects.drop_reference(object) else { return };
+        if freed.dma.is_some() {
+            self.release_dma(&freed);
+        } else if let Some(process) = freed.owner.and_then(|owner| self.processes.get_mut(owner)) {
+            process.space.budget.refund(freed.pages);
         }
     }
 

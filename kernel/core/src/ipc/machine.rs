@@ -1,3 +1,4 @@
+use super::QueueId;
 use crate::caps::ObjectKind;
 use capos_abi::{CapDescriptor, CompletionEntry};
 
@@ -53,4 +54,10 @@ pub trait Machine {
 
     /// The last reference to an object is gone. Never called for endpoints.
     fn object_lost(&mut self, kind: ObjectKind, payload: u64);
+
+    /// A queue whose object ended with what [`Self::object_lost`] was told; asked for until there is none. Calls that
+    /// wait in it fail as disconnected.
+    fn take_dead_queue(&mut self) -> Option<QueueId> {
+        None
+    }
 }

@@ -164,7 +164,12 @@ impl Ipc {
             Some((crate::caps::ObjectKind::Endpoint, endpoint)) => {
                 self.endpoints.remove(super::unpack(endpoint));
             }
-            Some((kind, payload)) => machine.object_lost(kind, payload),
+            Some((kind, payload)) => {
+                machine.object_lost(kind, payload);
+                while let Some(queue) = machine.take_dead_queue() {
+                    self.remove_queue(machine, queue);
+                }
+            }
             None => {}
         }
     }

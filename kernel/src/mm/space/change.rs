@@ -1,6 +1,6 @@
 //! What a process does to its address space.
 
-use super::{AddressSpace, MAX_REGIONS, OWNED, leaf};
+use super::{AddressSpace, KEPT, MAX_REGIONS, leaf};
 use crate::{
     arch,
     mm::{
@@ -85,7 +85,7 @@ impl AddressSpace {
     pub fn protect(&mut self, address: u64, length: u64, protection: Protection) -> Result<(), SpaceError> {
         self.regions.protect(address, length, protection)?;
         self.change_leaves(address, address + length, &mut |_, entry| {
-            leaf(entry.frame(), protection, entry.flags() & OWNED)
+            leaf(entry.frame(), protection, entry.flags() & KEPT)
         });
         self.flush(address, length);
         Ok(())
@@ -178,7 +178,7 @@ impl AddressSpace {
         self.flush(address, pages * PAGE);
     }
 
-    fn flush(&self, address: u64, length: u64) {
+    pub(super) fn flush(&self, address: u64, length: u64) {
         if !self.is_loaded() {
             return;
         }

@@ -1,6 +1,6 @@
 //! Filling in pages as they are touched.
 
-use super::{AddressSpace, OWNED, leaf};
+use super::{AddressSpace, KEPT, OWNED, REGISTER_FLAGS, REGISTERS, leaf};
 use crate::mm::{
     frames::{FRAME_BYTES, Frame},
     objects::MemoryObjects,
@@ -35,9 +35,9 @@ const FAULT_AROUND: u64 = 16;
 const PAGE: u64 = FRAME_BYTES as u64;
 
 impl AddressSpace {
-    /// The frame behind `address`, if it is there now and `access` is allowed.
+    /// The frame behind `address`, if it is there now, `access` is allowed, and its entry has nothing of `unless`.
     #[inline]
-    fn present(&mut self, address: u64, access: Access) -> Option<Frame> {
+    fn present(&mut self, address: u64, access: Access, unless: Flags) -> Option<Frame> {
         let entry = match self.recent.get(address) {
             Some(entry) => entry,
             None => {
@@ -51,12 +51,13 @@ impl AddressSpace {
             Access::Write => Flags::PRESENT | Flags::USER_ACCESSIBLE | Flags::WRITABLE,
             Access::Read | Access::Execute => Flags::PRESENT | Flags::USER_ACCESSIBLE,
         };
-        let allowed =
-            flags.contains(wanted) && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE));
+        let allowed = flags.intersection(wanted.union(unless)) == wanted
+            && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE));
         allowed.then(|| entry.frame())
     }
 
-    /// The frame behind a user address, filled in if need be.
+    /// The frame behind a user address, filled in if need be. Never device registers: they are not in the direct map, and
+    /// reading them is an effect that only their driver may cause.
     ///
     /// # Errors
     /// See [`FaultError`].
@@ -70,11 +71,11 @@ impl AddressSpace {
         if address >= USER_END {
             return Err(FaultError::NotAllowed);
         }
-        match self.present(address, access) {
+        match self.present(address, access, REGISTERS) {
             Some(frame) => Ok(frame),
             None => {
                 self.fill(objects, address, access)?;
-                self.present(address, access).ok_or(FaultError::NotAllowed)
+                self.present(address, access, REGISTERS).ok_or(FaultError::NotAllowed)
             }
         }
     }
@@ -90,7 +91,7 @@ impl AddressSpace {
         address: u64,
         access: Access,
     ) -> Result<(), FaultError> {
-        if address >= USER_END || self.present(address, access).is_some() {
+        if address >= USER_END || self.present(address, access, Flags::empty()).is_some() {
             return Err(FaultError::NotAllowed);
         }
         self.fill(objects, address, access)
@@ -123,7 +124,7 @@ impl AddressSpace {
         if old != Entry::EMPTY {
             // It was hidden by an earlier protection, or another thread was faster.
             self.recent.clear();
-            tables::set(table, slot, leaf(old.frame(), region.protection, old.flags() & OWNED));
+            tables::set(table, slot, leaf(old.frame(), region.protection, old.flags() & KEPT));
             return Ok(());
         }
         match region.backing {
@@ -135,12 +136,16 @@ impl AddressSpace {
             }
             Backing::Object { object, offset } => {
                 let object = objects.at_mut(object).ok_or(FaultError::NotAllowed)?;
+                if object.is_gone() {
+                    return Err(FaultError::NotAllowed);
+                }
+                let kept = if object.is_registers() { REGISTER_FLAGS } else { Flags::empty() };
                 let page = address & !(PAGE - 1);
                 let frame =
                     object.frame((offset + (page - region.start)) / PAGE).ok_or(FaultError::OutOfMemory)?;
-                tables::set(table, slot, leaf(frame, region.protection, Flags::empty()));
+                tables::set(table, slot, leaf(frame, region.protection, kept));
                 if object.is_contiguous() {
-                    map_around(table, &region, page, frame);
+                    map_around(table, &region, page, frame, kept);
                 }
                 Ok(())
             }
@@ -157,14 +162,14 @@ impl AddressSpace {
 }
 
 /// Maps the pages around `page` (which lies in `frame`) that share its table and its aligned group.
-fn map_around(table: Frame, region: &Region, page: u64, frame: Frame) {
+fn map_around(table: Frame, region: &Region, page: u64, frame: Frame, kept: Flags) {
     let group = page & !(FAULT_AROUND * PAGE - 1);
     let start = group.max(region.start);
     let end = (group + FAULT_AROUND * PAGE).min(region.end);
     for at in (start..end).step_by(FRAME_BYTES) {
         if tables::get(table, index(at, 1)) == Entry::EMPTY {
             let neighbour = frame.plus((at / PAGE).wrapping_sub(page / PAGE));
-            tables::set(table, index(at, 1), leaf(neighbour, region.protection, Flags::empty()));
+            tables::set(table, index(at, 1), leaf(neighbour, region.protection, kept));
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     tables::Entry,
 };
 use alloc::vec::Vec;
-use capos_kernel_core::regions::{Protection, RegionMap};
+use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap};
 use recent::Recent;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -26,6 +26,13 @@ const MAX_REGIONS: usize = 4096;
 
 /// Marks entries whose frame belongs to the address space and goes back when the page does.
 const OWNED: Flags = Flags::BIT_9;
+
+/// Marks entries for device registers, which the kernel must not touch as memory.
+const REGISTERS: Flags = Flags::BIT_10;
+/// What entries for device registers have: uncached.
+const REGISTER_FLAGS: Flags = REGISTERS.union(Flags::NO_CACHE).union(Flags::WRITE_THROUGH);
+/// What stays when an entry's protection changes.
+const KEPT: Flags = OWNED.union(REGISTER_FLAGS);
 
 /// One process's memory.
 pub struct AddressSpace {
@@ -92,6 +99,21 @@ impl AddressSpace {
         core::mem::take(&mut self.mapped)
     }
 
+    /// Removes the pages of an object that is gone from the tables. Its regions stay, and touching them is a fault.
+    pub(crate) fn forget_object(&mut self, id: ObjectId) {
+        if !self.mapped.iter().any(|(other, _)| *other == id) {
+            return;
+        }
+        let mut next = 0;
+        while let Some(&Region { start, end, backing, .. }) = self.regions.regions().get(next) {
+            if matches!(backing, Backing::Object { object, .. } if object == id.index()) {
+                self.clear(start, end);
+                self.flush(start, end - start);
+            }
+            next += 1;
+        }
+    }
+
     fn note_mapped(&mut self, objects: &mut MemoryObjects, id: ObjectId, bytes: u64) -> bool {
         if let Some((_, count)) = self.mapped.iter_mut().find(|(other, _)| *other == id) {
             *count += bytes;
@@ -117,8 +139,8 @@ impl AddressSpace {
 
 /// A last-level entry for `frame` as `protection` allows. Without any protection the entry is not present but
 /// remembers the frame.
-fn leaf(frame: Frame, protection: Protection, owned: Flags) -> Entry {
-    let mut flags = owned | Flags::NO_EXECUTE;
+fn leaf(frame: Frame, protection: Protection, kept: Flags) -> Entry {
+    let mut flags = kept | Flags::NO_EXECUTE;
     if !protection.is_empty() {
         flags |= Flags::PRESENT | Flags::USER_ACCESSIBLE;
     }

@@ -1,0 +1,160 @@
+//! Base address registers: where a function's registers are.
+
+use super::{BAR_COUNT, MsixTable};
+use capos_abi::PAGE_SIZE;
+
+const IS_PORTS: u32 = 1;
+/// Two bits: 0 for an address of 32 bits, 2 for one of 64.
+const WIDTH: u32 = 0b110;
+const WIDTH_64: u32 = 0b100;
+const PORT_FLAGS: u32 = 0b11;
+const MEMORY_FLAGS: u32 = 0b1111;
+/// What page tables and frame numbers reach: 16 TiB.
+const MAX_ADDRESS: u64 = 1 << 44;
+/// The longest range of registers given out at once.
+const MAX_LENGTH: u64 = 64 << 20;
+
+/// What one register claims.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bar {
+    /// Memory addresses.
+    Memory {
+        /// The first.
+        address: u64,
+        /// How many, a power of two.
+        length: u64,
+    },
+    /// I/O ports.
+    Ports {
+        /// The first.
+        address: u32,
+        /// How many, a power of two.
+        length: u32,
+    },
+}
+
+/// Why a range of registers is not to be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegistersError {
+    /// Offset or length is no multiple of the page size, or the length is zero or too large.
+    Unaligned,
+    /// There is no such register, it is no memory, or it has no address.
+    NoMemory,
+    /// The range leads outside.
+    Outside,
+    /// The first or last page may belong to other devices too.
+    SharesPages,
+    /// A page of the interrupt table is in the range.
+    HoldsInterruptTable,
+}
+
+impl RegistersError {
+    /// A sentence for people.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Unaligned => {
+                "offset and length must be multiples of the page size, and not zero or too large"
+            }
+            Self::NoMemory => "that base address register is no memory within reach",
+            Self::Outside => "the range leads outside the device's memory",
+            Self::SharesPages => "the device's memory shares a page with something else",
+            Self::HoldsInterruptTable => "the range touches the interrupt table, which is the kernel's",
+        }
+    }
+}
+
+/// A function's base address registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bars(pub [Option<Bar>; BAR_COUNT]);
+
+impl Bars {
+    /// Reads what the registers hold (`values`) and which of their bits can be changed (`masks`: what they read as
+    /// after all ones were written).
+    #[must_use]
+    pub fn decode(values: &[u32; BAR_COUNT], masks: &[u32; BAR_COUNT]) -> Self {
+        let mut bars = [None; BAR_COUNT];
+        let mut index = 0;
+        while let (Some(&value), Some(&mask)) = (values.get(index), masks.get(index)) {
+            let is_wide = value & (IS_PORTS | WIDTH) == WIDTH_64;
+            let high = if is_wide { values.get(index + 1).zip(masks.get(index + 1)) } else { None };
+            if let Some(place) = bars.get_mut(index) {
+                *place = if value & IS_PORTS != 0 {
+                    ports(value, mask)
+                } else if is_wide {
+                    high.and_then(|(&high, &high_mask)| memory(join(value, high), join(mask, high_mask)))
+                } else if mask & !MEMORY_FLAGS == 0 {
+                    None
+                } else {
+                    memory(value.into(), join(mask, u32::MAX))
+                };
+            }
+            index += 1 + usize::from(is_wide);
+        }
+        Self(bars)
+    }
+
+    /// The memory of register `bar`.
+    #[must_use]
+    pub fn memory(&self, bar: u8) -> Option<(u64, u64)> {
+        match *self.0.get(usize::from(bar))? {
+            Some(Bar::Memory { address, length }) => Some((address, length)),
+            _ => None,
+        }
+    }
+
+    /// The physical address of a range of registers that may be given out.
+    ///
+    /// # Errors
+    /// See [`RegistersError`].
+    pub fn registers(
+        &self,
+        bar: u8,
+        offset: u64,
+        length: u64,
+        table: Option<&MsixTable>,
+    ) -> Result<u64, RegistersError> {
+        let is_aligned = offset.is_multiple_of(PAGE_SIZE) && length.is_multiple_of(PAGE_SIZE);
+        if !is_aligned || length == 0 || length > MAX_LENGTH {
+            return Err(RegistersError::Unaligned);
+        }
+        let (address, total) = self.memory(bar).ok_or(RegistersError::NoMemory)?;
+        let limit = address.checked_add(total).filter(|&limit| limit <= MAX_ADDRESS);
+        if address == 0 || limit.is_none() {
+            return Err(RegistersError::NoMemory);
+        }
+        if !address.is_multiple_of(PAGE_SIZE) || !total.is_multiple_of(PAGE_SIZE) {
+            return Err(RegistersError::SharesPages);
+        }
+        let end = offset.checked_add(length).filter(|&end| end <= total).ok_or(RegistersError::Outside)?;
+        if let Some(table) = table.filter(|table| table.bar == bar) {
+            let pages = table.pages();
+            if offset < pages.end && pages.start < end {
+                return Err(RegistersError::HoldsInterruptTable);
+            }
+        }
+        Ok(address + offset)
+    }
+}
+
+const fn join(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+/// The length that a mask of address bits stands for, if they are the upper bits without a gap.
+fn length(mask: u64) -> Option<u64> {
+    let length = (!mask).checked_add(1)?;
+    (mask != 0 && length.is_power_of_two()).then_some(length)
+}
+
+fn memory(value: u64, mask: u64) -> Option<Bar> {
+    let flags = u64::from(MEMORY_FLAGS);
+    Some(Bar::Memory { address: value & !flags, length: length(mask & !flags)? })
+}
+
+fn ports(value: u32, mask: u32) -> Option<Bar> {
+    // Devices may leave the upper half out: there are 65536 ports.
+    let mask = u64::from(mask & !PORT_FLAGS) | !0xffff;
+    let length = length(mask).filter(|&length| length < 1 << 16)?;
+    Some(Bar::Ports { address: value & !PORT_FLAGS, length: length as u32 })
+}

@@ -1,0 +1,100 @@
+//! Memory that a device was told of.
+
+use super::Function;
+use crate::{
+    mm::frames::{self, Frame},
+    process::ProcessId,
+};
+use alloc::vec::Vec;
+
+/// The most pieces of one device, those that are held back included.
+const MAX_PIECES: usize = 64;
+/// The most pages in one piece: 16 MiB.
+const MAX_PIECE_PAGES: u64 = 4096;
+/// The most pages of one device: 64 MiB.
+const MAX_PAGES: u64 = 16384;
+
+/// Why there is no memory for a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DmaError {
+    /// It is no length, or too much at once.
+    BadLength,
+    /// The device has all it may have, perhaps because earlier drivers' memory is held back.
+    TooMuch,
+    /// There are not that many free frames in one piece.
+    OutOfMemory,
+}
+
+/// Frames in one piece.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// The first.
+    pub first: Frame,
+    /// How many.
+    pub pages: u64,
+    /// Who paid for them.
+    pub owner: Option<ProcessId>,
+}
+
+/// What a device was told of.
+pub(super) struct Dma {
+    /// Pieces that nobody has any more, but that the device may still touch. Has room for all that are lent.
+    held: Vec<Piece>,
+    lent_pieces: usize,
+    lent_pages: u64,
+    /// It has been a bus master since it was last quiet.
+    may_touch: bool,
+}
+
+impl Dma {
+    pub(super) const fn new() -> Self {
+        Self { held: Vec::new(), lent_pieces: 0, lent_pages: 0, may_touch: false }
+    }
+
+    pub(super) fn note_master(&mut self) {
+        self.may_touch = true;
+    }
+
+    pub(super) fn held_frames(&self) -> u64 {
+        self.held.iter().map(|piece| piece.pages).sum()
+    }
+}
+
+impl Function {
+    /// Takes zeroed frames in one piece for it; the caller has charged somebody for them.
+    ///
+    /// # Errors
+    /// See [`DmaError`].
+    pub fn allocate_dma(&mut self, pages: u64) -> Result<Frame, DmaError> {
+        if pages == 0 || pages > MAX_PIECE_PAGES {
+            return Err(DmaError::BadLength);
+        }
+        let pieces = self.dma.held.len() + self.dma.lent_pieces;
+        if pieces >= MAX_PIECES || self.dma.held_frames() + self.dma.lent_pages + pages > MAX_PAGES {
+            return Err(DmaError::TooMuch);
+        }
+        // Putting pieces back must not fail.
+        self.dma.held.try_reserve(self.dma.lent_pieces + 1).map_err(|_| DmaError::OutOfMemory)?;
+        let first = frames::allocate_run(pages).ok_or(DmaError::OutOfMemory)?;
+        self.dma.lent_pieces += 1;
+        self.dma.lent_pages += pages;
+        Ok(first)
+    }
+
+    /// Nobody has `piece` any more. Whether the device may still touch it: then it is kept here until
+    /// [`Self::quiesced`].
+    pub(super) fn put_back(&mut self, piece: Piece) -> bool {
+        self.dma.lent_pieces = self.dma.lent_pieces.saturating_sub(1);
+        self.dma.lent_pages = self.dma.lent_pages.saturating_sub(piece.pages);
+        if self.dma.may_touch {
+            self.dma.held.push(piece);
+        }
+        self.dma.may_touch
+    }
+
+    /// The device touches nothing that it was told of before, and is no bus master. Returns what was held back.
+    pub fn quiesced(&mut self) -> Vec<Piece> {
+        self.dma.may_touch = false;
+        core::mem::take(&mut self.dma.held)
+    }
+}

@@ -1,0 +1,220 @@
+//! One function: what it is, who drives it, and what it was told.
+
+use super::dma::Dma;
+use crate::{
+    arch::{self, msix::Table},
+    mm::{ObjectId, frames::Frame, kernel_space},
+};
+use alloc::vec::Vec;
+use capos_kernel_core::pci::{
+    self, BAR_COUNT, Bars, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY, COMMAND_NO_WIRED_INTERRUPT,
+    COMMAND_PORTS, CONFIG_BYTES, Config, FIRST_BAR, MsixTable, RegistersError,
+};
+use x86_64::PhysAddr;
+
+/// Most ranges of registers that are given out for one function at a time.
+const MAX_REGISTER_OBJECTS: usize = 32;
+const MSIX_ENABLE: u32 = 1 << 31;
+const MSIX_MASK_ALL: u32 = 1 << 30;
+
+/// Why a function is not opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// There is none, or it is a part of the machine.
+    Missing,
+    /// Somebody has it.
+    Taken,
+    /// The kernel's memory is used up.
+    OutOfMemory,
+}
+
+/// Why a range of registers is not given out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RegistersRefused {
+    /// It is not the function's to give.
+    NotThere(RegistersError),
+    /// Firmware put it over memory or the interrupt controllers.
+    Overlaps,
+    /// Too many are given out.
+    TooMany,
+}
+
+/// What a function has while it is open.
+struct Session {
+    bars: Bars,
+    msix: Option<MsixTable>,
+    /// What was given out; some may be gone already.
+    registers: Vec<ObjectId>,
+}
+
+/// A PCI function.
+pub struct Function {
+    identity: pci::Function,
+    session: Option<Session>,
+    /// The interrupt table, once it was needed.
+    table: Option<Table>,
+    pub(super) dma: Dma,
+}
+
+impl Function {
+    pub(super) const fn new(identity: pci::Function) -> Self {
+        Self { identity, session: None, table: None, dma: Dma::new() }
+    }
+
+    /// What it is.
+    pub const fn identity(&self) -> &pci::Function {
+        &self.identity
+    }
+
+    fn read(&self, offset: u8) -> u32 {
+        arch::pci::read(self.identity.address, offset)
+    }
+
+    fn write(&self, offset: u8, value: u32) {
+        arch::pci::write(self.identity.address, offset, value);
+    }
+
+    /// Its configuration space as it is now.
+    pub fn config(&self) -> Config {
+        let mut config = [0; CONFIG_BYTES];
+        for (offset, bytes) in (0_u8..=252).step_by(4).zip(config.chunks_exact_mut(4)) {
+            bytes.copy_from_slice(&self.read(offset).to_le_bytes());
+        }
+        config
+    }
+
+    /// Its base address registers.
+    pub fn bars(&self) -> Bars {
+        self.session.as_ref().map_or_else(Bars::default, |session| session.bars)
+    }
+
+    /// Sets and clears bits of the command register; the status bits above it are cleared by ones, so zeroes go there.
+    fn change_command(&self, clear: u32, set: u32) {
+        let command = self.read(COMMAND) & 0xffff;
+        self.write(COMMAND, command & !clear | set);
+    }
+
+    /// Reads where its registers are. Their lengths show when all ones are written, so it must not decode meanwhile.
+    fn read_bars(&self) -> Bars {
+        self.change_command(COMMAND_PORTS | COMMAND_MEMORY | COMMAND_BUS_MASTER, 0);
+        let (mut values, mut masks) = ([0; BAR_COUNT], [0; BAR_COUNT]);
+        for ((offset, value), mask) in (FIRST_BAR..).step_by(4).zip(&mut values).zip(&mut masks) {
+            *value = self.read(offset);
+            self.write(offset, u32::MAX);
+            *mask = self.read(offset);
+            self.write(offset, *value);
+        }
+        Bars::decode(&values, &masks)
+    }
+
+    pub(super) fn open(&mut self) -> Result<(), OpenError> {
+        if !self.identity.is_drivable() {
+            return Err(OpenError::Missing);
+        }
+        if self.session.is_some() {
+            return Err(OpenError::Taken);
+        }
+        let mut registers = Vec::new();
+        registers.try_reserve_exact(MAX_REGISTER_OBJECTS).map_err(|_| OpenError::OutOfMemory)?;
+        let bars = self.read_bars();
+        let msix = pci::find_msix(&self.config());
+        self.session = Some(Session { bars, msix, registers });
+        self.change_command(0, COMMAND_MEMORY | COMMAND_NO_WIRED_INTERRUPT);
+        Ok(())
+    }
+
+    /// Makes it still: it reads and writes no memory, sends no interrupts and answers nowhere. Returns the register
+    /// objects that were given out.
+    pub(super) fn close(&mut self) -> Vec<ObjectId> {
+        self.change_command(COMMAND_BUS_MASTER, 0);
+        self.set_msix(0);
+        self.change_command(COMMAND_PORTS | COMMAND_MEMORY, COMMAND_NO_WIRED_INTERRUPT);
+        self.session.take().map(|session| session.registers).unwrap_or_default()
+    }
+
+    /// Lets it read and write memory, or not.
+    pub fn set_bus_master(&mut self, enabled: bool) {
+        if enabled {
+            self.dma.note_master();
+            self.change_command(0, COMMAND_BUS_MASTER);
+        } else {
+            self.change_command(COMMAND_BUS_MASTER, 0);
+        }
+    }
+
+    /// Whether it may read and write memory now.
+    pub fn is_bus_master(&self) -> bool {
+        self.read(COMMAND) & COMMAND_BUS_MASTER != 0
+    }
+
+    /// The first frame of a range of registers that may be given out.
+    ///
+    /// # Errors
+    /// See [`RegistersRefused`].
+    pub fn registers(
+        &mut self,
+        is_alive: impl Fn(ObjectId) -> bool,
+        bar: u8,
+        offset: u64,
+        length: u64,
+    ) -> Result<Frame, RegistersRefused> {
+        let nothing = RegistersRefused::NotThere(RegistersError::NoMemory);
+        let session = self.session.as_mut().ok_or(nothing)?;
+        let start = session.bars.registers(bar, offset, length, session.msix.as_ref());
+        let start = start.map_err(RegistersRefused::NotThere)?;
+        let addresses = start..start + length;
+        if kernel_space::is_ram(&addresses) || arch::apic::is_own(&addresses) {
+            return Err(RegistersRefused::Overlaps);
+        }
+        session.registers.retain(|&object| is_alive(object));
+        if session.registers.len() >= MAX_REGISTER_OBJECTS {
+            return Err(RegistersRefused::TooMany);
+        }
+        Ok(Frame::at(PhysAddr::new_truncate(start)))
+    }
+
+    /// Remembers an object that was given out. There is room after [`Self::registers`].
+    pub fn note_registers(&mut self, object: ObjectId) {
+        if let Some(session) = &mut self.session {
+            session.registers.push(object);
+        }
+    }
+
+    /// Its interrupt table, switched on; what is not directed somewhere stays masked.
+    pub(super) fn interrupt_table(&mut self) -> Option<Table> {
+        let session = self.session.as_ref()?;
+        let msix = session.msix?;
+        let (start, length) = session.bars.memory(msix.bar)?;
+        let address = start.checked_add(msix.offset)?;
+        if start == 0 || msix.pages().end > length.next_multiple_of(crate::mm::frames::FRAME_BYTES as u64) {
+            return None;
+        }
+        let addresses = address..address.checked_add(crate::mm::frames::FRAME_BYTES as u64)?;
+        if kernel_space::is_ram(&addresses) || arch::apic::is_own(&addresses) {
+            return None;
+        }
+        let table = match self.table {
+            Some(table) => table,
+            None => {
+                let table = Table::map(PhysAddr::new_truncate(address), msix.entries)?;
+                // An earlier system may have left entries open; those that are used are directed before they fire.
+                self.table = Some(table);
+                table
+            }
+        };
+        self.set_msix(MSIX_ENABLE);
+        Some(table)
+    }
+
+    fn set_msix(&self, enable: u32) {
+        if let Some(MsixTable { capability, .. }) = self.session.as_ref().and_then(|session| session.msix) {
+            let control = self.read(capability) & !(MSIX_ENABLE | MSIX_MASK_ALL);
+            self.write(capability, control | enable);
+        }
+    }
+
+    /// Frames that it may still touch though nobody has them any more.
+    pub(super) fn held_frames(&self) -> u64 {
+        self.dma.held_frames()
+    }
+}

@@ -1,0 +1,50 @@
+//! `Interrupt` (schema/device.capnp).
+
+use super::{Answer, Context, Failure, message, services::Words};
+use crate::{device::pci::InterruptId, ipc::unpack, kernel::Kernel};
+use capos_abi::{ErrorCode, Rights};
+use capos_kernel_core::ipc::Reply;
+use capos_schema::device_capnp::interrupt;
+
+const WAIT: u16 = 0;
+
+const GIVEN_UP: Failure =
+    Failure { code: ErrorCode::Disconnected, text: "the device of this interrupt has been given up" };
+
+pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<interrupt::Client>()?;
+    if context.call.method != WAIT {
+        return Err(Failure::UNIMPLEMENTED);
+    }
+    context.require(Rights::READ)?;
+    let interrupt = context.kernel.pci.interrupt(unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+    let queue = interrupt.queue().ok_or(GIVEN_UP)?;
+    if let Some(count) = interrupt.take() {
+        let bytes = count_message(context.results, count)?;
+        return Ok(Answer::Results { bytes, cap: None });
+    }
+    let call = context.call;
+    context.kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, call, queue, 0));
+    Ok(Answer::Later)
+}
+
+/// Tells who has waited longest, if somebody waits.
+pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
+    let Some(queue) = kernel.pci.interrupt(id).and_then(|interrupt| interrupt.queue()) else { return };
+    let Some(waiter) = kernel.ipc().first_suspended(queue) else { return };
+    let Some(count) = kernel.pci.interrupt(id).and_then(crate::device::pci::Interrupt::take) else { return };
+    let mut buffers = core::mem::take(&mut kernel.services.buffers);
+    let reply = match count_message(&mut buffers.results, count) {
+        Ok(length) => Reply::Results(buffers.results.bytes(length), &[]),
+        Err(Failure { code, text }) => Reply::Exception(code, text),
+    };
+    kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, waiter, reply));
+    kernel.services.buffers = buffers;
+}
+
+fn count_message(buffer: &mut Words, count: u64) -> Result<usize, Failure> {
+    message::build::<interrupt::wait_results::Owned>(buffer, message::SMALL_BYTES, |mut results| {
+        results.set_count(count);
+        Ok(())
+    })
+}

@@ -1,0 +1,247 @@
+//! `PciDevice` (schema/device.capnp).
+
+use super::{
+    Answer, Context, Failure, Parameters,
+    message::{build, results_with_cap},
+};
+use crate::{
+    device::pci::{DmaError, Function, InterruptError, RegistersRefused},
+    ipc::pack,
+    mm::frames::{self, FRAME_BYTES},
+};
+use capos_abi::{Handle, Rights};
+use capos_kernel_core::{
+    caps::ObjectKind,
+    pci::{Bar, CONFIG_BYTES},
+};
+use capos_schema::{
+    device_capnp::{BarKind, interrupt, pci_device},
+    memory_capnp::memory_object,
+};
+
+const CONFIG: u16 = 0;
+const BARS: u16 = 1;
+const REGISTERS: u16 = 2;
+const INTERRUPT: u16 = 3;
+const ALLOCATE_DMA: u16 = 4;
+const SET_BUS_MASTER: u16 = 5;
+const QUIESCED: u16 = 6;
+
+/// What mapped memory of a device may be used for. Executing is never part of it.
+const DATA: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
+
+impl From<RegistersRefused> for Failure {
+    fn from(refused: RegistersRefused) -> Self {
+        match refused {
+            RegistersRefused::NotThere(error) => Self::failed(error.message()),
+            RegistersRefused::Overlaps => {
+                Self::failed("the registers lie over memory or the interrupt controllers")
+            }
+            RegistersRefused::TooMany => Self::overloaded("too many ranges of registers are given out"),
+        }
+    }
+}
+
+impl From<InterruptError> for Failure {
+    fn from(error: InterruptError) -> Self {
+        match error {
+            InterruptError::Missing => Self::failed("the device has no such message-signalled interrupt"),
+            InterruptError::Taken => Self::overloaded("somebody has this interrupt"),
+            InterruptError::OutOfVectors => Self::overloaded("there is no interrupt vector left"),
+        }
+    }
+}
+
+impl From<DmaError> for Failure {
+    fn from(error: DmaError) -> Self {
+        match error {
+            DmaError::BadLength => {
+                Self::failed("the length must be a multiple of the page size, not zero and at most 16 MiB")
+            }
+            DmaError::TooMuch => Self::overloaded(
+                "the device has all the memory it may have; earlier drivers' is held until `quiesced`",
+            ),
+            DmaError::OutOfMemory => Self::overloaded("there is not so much free memory in one piece"),
+        }
+    }
+}
+
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.expect_interface::<pci_device::Client>()?;
+    let method = context.call.method;
+    context.require(if matches!(method, CONFIG | BARS) { Rights::READ } else { Rights::WRITE })?;
+    match method {
+        CONFIG => config(context),
+        BARS => bars(context),
+        REGISTERS => registers(context, parameters.get_root()?),
+        INTERRUPT => {
+            let entry = parameters.get_root::<pci_device::interrupt_params::Reader<'_>>()?.get_entry();
+            create_interrupt(context, entry)
+        }
+        ALLOCATE_DMA => {
+            let length = parameters.get_root::<pci_device::allocate_dma_params::Reader<'_>>()?.get_length();
+            allocate_dma(context, length)
+        }
+        SET_BUS_MASTER => {
+            let enabled =
+                parameters.get_root::<pci_device::set_bus_master_params::Reader<'_>>()?.get_enabled();
+            function(context)?.set_bus_master(enabled);
+            Ok(Answer::Empty)
+        }
+        QUIESCED => quiesced(context),
+        _ => Err(Failure::UNIMPLEMENTED),
+    }
+}
+
+fn number(context: &Context<'_>) -> u32 {
+    // The payload is the number of the function.
+    context.call.payload as u32
+}
+
+fn function<'a>(context: &'a mut Context<'_>) -> Result<&'a mut Function, Failure> {
+    let number = number(context);
+    context.kernel.pci.function(number).ok_or(Failure::ENDED)
+}
+
+fn config(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let config = function(context)?.config();
+    type Results = pci_device::config_results::Owned;
+    let bytes = build::<Results>(context.results, CONFIG_BYTES + 64, |mut results| {
+        results.set_bytes(&config);
+        Ok(())
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
+}
+
+fn bars(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let bars = function(context)?.bars().0;
+    let room = 64 + bars.len() * 24;
+    let bytes = build::<pci_device::bars_results::Owned>(context.results, room, |results| {
+        let mut list = results.init_bars(bars.len() as u32);
+        for (index, bar) in (0..).zip(bars) {
+            let mut entry = list.reborrow().get(index);
+            match bar {
+                None => {}
+                Some(Bar::Memory { address, length }) => {
+                    entry.set_kind(BarKind::Memory);
+                    entry.set_address(address);
+                    entry.set_length(length);
+                }
+                Some(Bar::Ports { address, length }) => {
+                    entry.set_kind(BarKind::Ports);
+                    entry.set_address(address.into());
+                    entry.set_length(length.into());
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
+}
+
+fn registers(
+    context: &mut Context<'_>,
+    range: pci_device::registers_params::Reader<'_>,
+) -> Result<Answer, Failure> {
+    let (bar, offset, length) = (range.get_bar(), range.get_offset(), range.get_length());
+    let number = number(context);
+    let kernel = &mut *context.kernel;
+    let objects = &kernel.objects;
+    let function = kernel.pci.function(number).ok_or(Failure::ENDED)?;
+    let first = function.registers(|object| objects.get(object).is_some(), bar, offset, length)?;
+    let pages = length / FRAME_BYTES as u64;
+    let object = kernel.objects.wrap_registers(first, pages).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    function.note_registers(object);
+    let handle = give_memory(context, object)?;
+    type Results = pci_device::registers_results::Owned;
+    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
+        results.set_memory(memory);
+    })
+}
+
+/// Gives the caller a capability to a new object, which is dropped if there is no room for it.
+fn give_memory(context: &mut Context<'_>, object: crate::mm::ObjectId) -> Result<Handle, Failure> {
+    let caller = context.call.caller.process;
+    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, pack(object), DATA);
+    match inserted {
+        Ok((handle, _)) => Ok(handle),
+        Err(code) => {
+            context.kernel.drop_object(object);
+            Err(code.into())
+        }
+    }
+}
+
+fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Failure> {
+    let number = number(context);
+    let queue = context.kernel.ipc().create_queue()?;
+    let id = match context.kernel.pci.create_interrupt(number, entry, queue) {
+        Ok(id) => id,
+        Err(error) => {
+            context.kernel.with_ipc(|ipc, kernel| ipc.remove_queue(kernel, queue));
+            return Err(error.into());
+        }
+    };
+    let caller = context.call.caller.process;
+    let rights = Rights::READ | Rights::TRANSFER;
+    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::Interrupt, pack(id), rights);
+    let handle = match inserted {
+        Ok((handle, _)) => handle,
+        Err(code) => {
+            context.kernel.pci.forget_interrupt(id);
+            context.kernel.remove_dead_queues();
+            return Err(code.into());
+        }
+    };
+    type Results = pci_device::interrupt_results::Owned;
+    results_with_cap::<Results, interrupt::Client>(context.results, handle, |results, interrupt| {
+        results.set_interrupt(interrupt);
+    })
+}
+
+fn allocate_dma(context: &mut Context<'_>, length: u64) -> Result<Answer, Failure> {
+    if !length.is_multiple_of(FRAME_BYTES as u64) {
+        return Err(DmaError::BadLength.into());
+    }
+    let (pages, number, owner) = (length / FRAME_BYTES as u64, number(context), context.caller()?);
+    let kernel = &mut *context.kernel;
+    let payer = kernel.processes.get_mut(owner).ok_or(Failure::ENDED)?;
+    if !payer.space.budget.charge(pages) {
+        return Err(Failure::overloaded("the process's frame budget is used up"));
+    }
+    let function = kernel.pci.function(number).ok_or(Failure::ENDED)?;
+    let first = match function.allocate_dma(pages) {
+        Ok(first) => first,
+        Err(error) => {
+            payer.space.budget.refund(pages);
+            return Err(error.into());
+        }
+    };
+    let object = match kernel.objects.wrap_dma(first, pages, owner, number) {
+        Ok(object) => object,
+        Err(_) => {
+            // The device was never told of it, but the piece counts as lent until it is put back.
+            kernel.release_dma(&crate::mm::Freed { owner: Some(owner), pages, dma: Some((first, number)) });
+            return Err(Failure::OUT_OF_MEMORY);
+        }
+    };
+    let handle = give_memory(context, object)?;
+    let address = first.address().as_u64();
+    type Results = pci_device::allocate_dma_results::Owned;
+    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
+        results.set_memory(memory);
+        results.set_address(address);
+    })
+}
+
+fn quiesced(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let function = function(context)?;
+    if function.is_bus_master() {
+        return Err(Failure::failed("the device is a bus master"));
+    }
+    for piece in function.quiesced() {
+        context.kernel.free_piece(piece);
+    }
+    debug_assert!(frames::is_consistent());
+    Ok(Answer::Empty)
+}

@@ -1,0 +1,168 @@
+//! The device's configuration space as `virtio-drivers` wants to see it.
+
+use capos_schema::device_capnp::{BarKind, bar};
+use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
+
+const CONFIG_BYTES: usize = 256;
+const BAR_COUNT: usize = 6;
+const FIRST_BAR: u8 = 0x10;
+const STATUS: usize = 6;
+const STATUS_HAS_LIST: u8 = 1 << 4;
+const FIRST_CAPABILITY: usize = 0x34;
+const VENDOR_SPECIFIC: u8 = 0x09;
+const COMMON_CONFIGURATION: u8 = 1;
+
+/// Where the device is does not matter: there is only one.
+pub(crate) const DEVICE: DeviceFunction = DeviceFunction { bus: 0, device: 0, function: 0 };
+
+/// A base address register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bar {
+    pub(crate) address: u64,
+    /// 0 when it is no memory.
+    pub(crate) length: u64,
+}
+
+impl Bar {
+    /// What the kernel says about one.
+    pub(crate) fn read(from: bar::Reader<'_>) -> capnp::Result<Self> {
+        let is_memory = from.get_kind()? == BarKind::Memory;
+        let length = if is_memory { from.get_length() } else { 0 };
+        Ok(Self { address: from.get_address(), length })
+    }
+}
+
+/// A copy of the configuration space. The crate finds out how long registers are by writing all ones to their base address
+/// and reading back; the kernel has done so already, so such writes are answered from what it found.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    bytes: [u8; CONFIG_BYTES],
+    bars: [Bar; BAR_COUNT],
+    /// Base address registers that were asked for their length.
+    asked: [bool; BAR_COUNT],
+}
+
+impl Snapshot {
+    pub(crate) fn new(config: &[u8], bars: [Bar; BAR_COUNT]) -> capnp::Result<Self> {
+        let bytes = config.try_into();
+        let bytes = bytes.map_err(|_| capnp::Error::failed("a configuration space of an odd size".into()))?;
+        Ok(Self { bytes, bars, asked: [false; BAR_COUNT] })
+    }
+
+    fn word(&self, offset: usize) -> Option<u32> {
+        Some(u32::from_le_bytes(self.bytes.get(offset..offset + 4)?.try_into().ok()?))
+    }
+
+    /// Which register holds the common configuration, and where.
+    pub(crate) fn common_configuration(&self) -> Option<(usize, u64)> {
+        if self.bytes.get(STATUS)? & STATUS_HAS_LIST == 0 {
+            return None;
+        }
+        let mut at = usize::from(*self.bytes.get(FIRST_CAPABILITY)?);
+        // No list is longer, and one that bites its tail is no list.
+        for _ in 0..CONFIG_BYTES / 4 {
+            let [id, next, _, kind] = self.word(at)?.to_le_bytes();
+            if id == VENDOR_SPECIFIC && kind == COMMON_CONFIGURATION {
+                let [bar, ..] = self.word(at + 4)?.to_le_bytes();
+                return Some((usize::from(bar), u64::from(self.word(at + 8)?)));
+            }
+            at = usize::from(next);
+            if at == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// What a base address register reads as after all ones were written to it.
+    fn mask(&self, index: usize) -> u32 {
+        match self.bars.get(index) {
+            Some(bar) if bar.length > 0 => {
+                let flags = self.word(usize::from(FIRST_BAR) + 4 * index).unwrap_or(0) & 0xf;
+                low(bar.length.wrapping_neg()) | flags
+            }
+            // The upper half of the one before, or nothing.
+            _ => match index.checked_sub(1).and_then(|before| self.bars.get(before)) {
+                Some(bar) if bar.length > 0 => high(bar.length.wrapping_neg()),
+                _ => 0,
+            },
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+const fn low(value: u64) -> u32 {
+    value as u32
+}
+
+const fn high(value: u64) -> u32 {
+    low(value >> 32)
+}
+
+fn bar_index(offset: u8) -> Option<usize> {
+    let index = usize::from(offset.checked_sub(FIRST_BAR)?) / 4;
+    (index < BAR_COUNT).then_some(index)
+}
+
+impl ConfigurationAccess for Snapshot {
+    fn read_word(&self, _: DeviceFunction, offset: u8) -> u32 {
+        match bar_index(offset) {
+            Some(index) if self.asked.get(index) == Some(&true) => self.mask(index),
+            _ => self.word(usize::from(offset)).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn write_word(&mut self, _: DeviceFunction, offset: u8, data: u32) {
+        if let Some(asked) = bar_index(offset).and_then(|index| self.asked.get_mut(index)) {
+            *asked = data == u32::MAX;
+        }
+    }
+
+    #[expect(unsafe_code, reason = "the trait declares it so; a copy of a copy harms nobody")]
+    unsafe fn unsafe_clone(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virtio_drivers::transport::pci::bus::{BarInfo, MemoryBarType, PciRoot};
+
+    fn snapshot() -> Snapshot {
+        let mut bytes = [0; CONFIG_BYTES];
+        bytes[STATUS] = STATUS_HAS_LIST;
+        bytes[0x14..0x18].copy_from_slice(&0xfebd_5000_u32.to_le_bytes());
+        bytes[0x20..0x24].copy_from_slice(&0xfe00_000c_u32.to_le_bytes());
+        bytes[0x24..0x28].copy_from_slice(&1_u32.to_le_bytes());
+        bytes[FIRST_CAPABILITY] = 0x98;
+        bytes[0x98..0x9c].copy_from_slice(&[0x11, 0x84, 1, 0x80]);
+        bytes[0x84..0x94].copy_from_slice(&[9, 0x40, 16, 1, 4, 0, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 0, 0]);
+        let mut bars = [Bar::default(); BAR_COUNT];
+        bars[1] = Bar { address: 0xfebd_5000, length: 0x1000 };
+        bars[4] = Bar { address: 0x1_fe00_0000, length: 0x4000 };
+        Snapshot::new(&bytes, bars).unwrap()
+    }
+
+    #[test]
+    fn the_crate_finds_the_lengths_that_the_kernel_found() {
+        let mut root = PciRoot::new(snapshot());
+        let bars = root.bars(DEVICE).unwrap();
+        let memory = |address, size, address_type, prefetchable| {
+            Some(BarInfo::Memory { address_type, prefetchable, address, size })
+        };
+        assert_eq!(bars[1], memory(0xfebd_5000, 0x1000, MemoryBarType::Width32, false));
+        assert_eq!(bars[4], memory(0x1_fe00_0000, 0x4000, MemoryBarType::Width64, true));
+        assert!(bars[0].is_none() && bars[2].is_none() && bars[3].is_none() && bars[5].is_none());
+        // Asking again gives the same.
+        assert_eq!(root.bars(DEVICE).unwrap(), bars);
+    }
+
+    #[test]
+    fn the_common_configuration_is_found() {
+        assert_eq!(snapshot().common_configuration(), Some((4, 0x1000)));
+        let mut circle = snapshot();
+        circle.bytes[0x84..0x86].copy_from_slice(&[1, 0x98]);
+        assert_eq!(circle.common_configuration(), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Requests as futures: several under way at once, finished by the device's interrupt.
+
+use crate::queue::{Broken, Kind, Queue, SERIAL_BYTES, SLOTS, Status};
+use crate::registers::Registers;
+use capos_schema::device_capnp::interrupt;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+/// What a request's slot is used for.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Free,
+    /// The device has it; who waits for it.
+    Waiting(Option<Waker>),
+    /// Who waited for it is gone, the device still has it.
+    Abandoned,
+    /// The device has finished it.
+    Finished(Status),
+}
+
+struct State {
+    registers: Registers,
+    queue: Queue,
+    slots: [Slot; SLOTS],
+    /// Who waits for a free slot, in order.
+    waiting: VecDeque<Waker>,
+    /// The device has done what devices do not do.
+    broken: bool,
+}
+
+/// The requests of one disk.
+#[derive(Clone)]
+pub(crate) struct Requests(Rc<RefCell<State>>);
+
+/// A slot in use; it is free again when this is dropped and the device has finished with it.
+struct Taken {
+    state: Rc<RefCell<State>>,
+    slot: usize,
+}
+
+impl Requests {
+    pub(crate) fn new(registers: Registers, queue: Queue) -> Self {
+        let slots = std::array::from_fn(|_| Slot::Free);
+        Self(Rc::new(RefCell::new(State {
+            registers,
+            queue,
+            slots,
+            waiting: VecDeque::new(),
+            broken: false,
+        })))
+    }
+
+    /// Finishes requests as the device does, until the device or its interrupt fails.
+    pub(crate) async fn serve(self, interrupt: interrupt::Client) {
+        loop {
+            let fired = interrupt.wait_request().send().promise.await;
+            let mut state = self.0.borrow_mut();
+            if fired.is_err() || state.collect().is_err() {
+                return state.give_up();
+            }
+        }
+    }
+
+    /// Lets the device do something, when there is room for another request, and waits until it has.
+    pub(crate) async fn perform(&self, kind: Kind) -> Result<Status, Broken> {
+        let taken = self.begin(kind).await?;
+        taken.finished().await
+    }
+
+    /// The disk's serial number, as it says.
+    pub(crate) async fn serial(&self) -> Result<Option<[u8; SERIAL_BYTES]>, Broken> {
+        let taken = self.begin(Kind::Serial).await?;
+        let status = taken.finished().await?;
+        Ok(status.is_ok().then(|| self.0.borrow().queue.serial(taken.slot)))
+    }
+
+    async fn begin(&self, kind: Kind) -> Result<Taken, Broken> {
+        poll_fn(|context| {
+            let mut state = self.0.borrow_mut();
+            if state.broken {
+                return Poll::Ready(Err(Broken));
+            }
+            let Some(slot) = state.slots.iter().position(|slot| matches!(slot, Slot::Free)) else {
+                state.waiting.push_back(context.waker().clone());
+                return Poll::Pending;
+            };
+            Poll::Ready(state.begin(slot, kind).map(|()| Taken { state: self.0.clone(), slot }))
+        })
+        .await
+    }
+}
+
+impl State {
+    fn begin(&mut self, slot: usize, kind: Kind) -> Result<(), Broken> {
+        self.queue.begin(&mut self.registers, slot, kind)?;
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Slot::Waiting(None);
+        }
+        Ok(())
+    }
+
+    /// Takes what the device has finished.
+    fn collect(&mut self) -> Result<(), Broken> {
+        while let Some((index, status)) = self.queue.next_finished()? {
+            let slot = self.slots.get_mut(index).ok_or(Broken)?;
+            match std::mem::take(slot) {
+                Slot::Waiting(waker) => {
+                    *slot = Slot::Finished(status);
+                    if let Some(waker) = waker {
+                        waker.wake();
+                    }
+                }
+                Slot::Abandoned => self.admit(),
+                Slot::Free | Slot::Finished(_) => return Err(Broken),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the next one in who waits for a slot.
+    fn admit(&mut self) {
+        // Everyone looks again: a waker may be of a call that was given up, and must not use up the turn.
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    /// Nothing more comes from the device.
+    fn give_up(&mut self) {
+        self.broken = true;
+        for slot in &mut self.slots {
+            if let Slot::Waiting(Some(waker)) = slot {
+                waker.wake_by_ref();
+            }
+        }
+        self.admit();
+    }
+}
+
+impl Taken {
+    async fn finished(&self) -> Result<Status, Broken> {
+        poll_fn(|context| {
+            let mut state = self.state.borrow_mut();
+            let broken = state.broken;
+            match state.slots.get_mut(self.slot) {
+                Some(Slot::Finished(status)) => Poll::Ready(Ok(*status)),
+                Some(Slot::Waiting(waker)) if !broken => {
+                    *waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+                _ => Poll::Ready(Err(Broken)),
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut state = self.state.borrow_mut();
+        let Some(slot) = state.slots.get_mut(self.slot) else { return };
+        match slot {
+            Slot::Waiting(_) => *slot = Slot::Abandoned,
+            _ => {
+                *slot = Slot::Free;
+                state.admit();
+            }
+        }
+    }
+}

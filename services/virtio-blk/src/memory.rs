@@ -1,0 +1,137 @@
+//! Memory that the device and this process both see, and the device's registers: the `Hal` of `virtio-drivers`.
+#![expect(unsafe_code, reason = "mapped memory becomes pointers here")]
+
+use capos_schema::memory_capnp::memory_object;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
+
+/// A mapped range. It stays mapped as long as the process lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    pub(crate) physical: u64,
+    pub(crate) length: usize,
+}
+
+// SAFETY: it is an address range, valid in every thread of the process; each use says why it is sound.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps all of `memory`, `length` bytes that the device knows as `physical` and on.
+    pub(crate) async fn new(
+        memory: &memory_object::Client,
+        physical: u64,
+        length: u64,
+    ) -> capnp::Result<Self> {
+        let mut request = capos_rt::virtual_memory().map_object_request();
+        request.get().set_object(memory.clone());
+        request.get().set_length(length);
+        let mut protection = request.get().init_protection();
+        protection.set_read(true);
+        protection.set_write(true);
+        let address = request.send().promise.await?.get()?.get_address();
+        let place = usize::try_from(address).ok().zip(usize::try_from(length).ok());
+        let mapped = place.and_then(|(address, length)| {
+            Some((NonNull::new(std::ptr::with_exposed_provenance_mut(address))?, length))
+        });
+        let (start, length) =
+            mapped.ok_or_else(|| capnp::Error::failed("the kernel mapped it nowhere".into()))?;
+        Ok(Self { start, physical, length })
+    }
+
+    /// The part from `offset` on, if there are `length` bytes.
+    pub(crate) fn part(&self, offset: usize, length: usize) -> Option<NonNull<[u8]>> {
+        if offset.checked_add(length)? > self.length {
+            return None;
+        }
+        // SAFETY: the offset lies within the mapping (checked above).
+        let start = unsafe { self.start.add(offset) };
+        Some(NonNull::slice_from_raw_parts(start, length))
+    }
+
+    /// Where it lies, if physical `address` and on, `length` bytes, are in it.
+    fn at_physical(&self, address: u64, length: usize) -> Option<NonNull<[u8]>> {
+        self.part(usize::try_from(address.checked_sub(self.physical)?).ok()?, length)
+    }
+
+    /// The physical address of a part.
+    fn physical_of(&self, part: NonNull<[u8]>) -> Option<u64> {
+        let offset = part.cast::<u8>().addr().get().checked_sub(self.start.addr().get())?;
+        self.part(offset, part.len())?;
+        Some(self.physical + offset as u64)
+    }
+}
+
+/// Registers. They are needed before there is memory.
+static WINDOWS: OnceLock<Vec<Mapping>> = OnceLock::new();
+static LENT: OnceLock<Lent> = OnceLock::new();
+
+/// Memory that the device knows of.
+struct Lent {
+    /// Rings and request headers: this process's alone.
+    control: Mapping,
+    /// Data on its way, which the client maps too.
+    transfer: Mapping,
+    /// Bytes of `control` that are in use.
+    used: AtomicUsize,
+}
+
+/// Makes the registers known to the crate.
+pub(crate) fn set_windows(windows: Vec<Mapping>) {
+    // A process drives one device, so this comes once.
+    drop(WINDOWS.set(windows));
+}
+
+/// Makes the memory known to the crate.
+pub(crate) fn set_memory(control: Mapping, transfer: Mapping) {
+    drop(LENT.set(Lent { control, transfer, used: AtomicUsize::new(0) }));
+}
+
+/// Pages of the control memory that nobody else uses, zeroed.
+pub(crate) fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
+    let lent = LENT.get()?;
+    let length = pages.checked_mul(PAGE_SIZE)?;
+    let offset = lent.used.fetch_add(length, Ordering::Relaxed);
+    let part = lent.control.part(offset, length)?;
+    Some((lent.control.physical + offset as u64, part.cast()))
+}
+
+/// What the crate `virtio-drivers` needs from the system.
+#[derive(Debug)]
+pub(crate) enum System {}
+
+// SAFETY: `dma_alloc` gives out each page of the control memory once; the mapping is aligned to pages, valid as long as the
+// process lives, and the kernel zeroed it. `mmio_phys_to_virt` gives out mapped registers only.
+unsafe impl Hal for System {
+    fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
+        // The crate takes physical address 0 for "none".
+        take_pages(pages).unwrap_or((0, NonNull::dangling()))
+    }
+
+    /// Pages stay: there is one queue, and it lasts as long as the process.
+    unsafe fn dma_dealloc(_: PhysAddr, _: NonNull<u8>, _: usize) -> i32 {
+        0
+    }
+
+    unsafe fn mmio_phys_to_virt(address: PhysAddr, size: usize) -> NonNull<u8> {
+        let windows = WINDOWS.get().map(Vec::as_slice).unwrap_or_default();
+        let found = windows.iter().find_map(|window| window.at_physical(address, size));
+        let Some(found) = found else { panic!("the device has registers where it has no memory to give") };
+        found.cast()
+    }
+
+    unsafe fn share(buffer: NonNull<[u8]>, _: BufferDirection) -> PhysAddr {
+        let lent = LENT.get();
+        let address = lent
+            .and_then(|lent| lent.control.physical_of(buffer).or_else(|| lent.transfer.physical_of(buffer)));
+        let Some(address) = address else { panic!("a buffer that the device cannot reach") };
+        address
+    }
+
+    /// The device works on the memory itself, so there is nothing to copy back.
+    unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
+}

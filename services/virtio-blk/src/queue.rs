@@ -1,0 +1,195 @@
+//! The queue of requests: virtio's block requests (virtio 1.2, 5.2.6) over the crate's queue.
+#![expect(unsafe_code, reason = "buffers are lent to the device")]
+
+use crate::memory::{Mapping, System, take_pages};
+use crate::registers::Registers;
+use crate::transfer::Transfer;
+use std::ptr::NonNull;
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::Transport;
+
+/// The device's only queue that is used.
+pub(crate) const QUEUE: u16 = 0;
+const ENTRIES: usize = 64;
+/// Each request takes at most three: header, data, status.
+pub(crate) const SLOTS: usize = ENTRIES / 3;
+/// What each has in control memory: its header, the answer to [`Kind::Serial`], and its status.
+const SLOT_BYTES: usize = 64;
+const HEADER_BYTES: usize = 16;
+pub(crate) const SERIAL_BYTES: usize = 20;
+const SERIAL_OFFSET: usize = 16;
+const STATUS_OFFSET: usize = 40;
+/// What the status is until the device writes it.
+const NO_STATUS: u8 = 0xff;
+
+const _: () = assert!(SLOTS * SLOT_BYTES <= virtio_drivers::PAGE_SIZE);
+
+/// What is asked of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Read(Transfer),
+    Write(Transfer),
+    Flush,
+    Serial,
+}
+
+impl Kind {
+    /// Type, priority and first unit.
+    fn header(self) -> [u8; HEADER_BYTES] {
+        let (kind, unit) = match self {
+            Self::Read(transfer) => (0_u32, transfer.unit),
+            Self::Write(transfer) => (1, transfer.unit),
+            Self::Flush => (4, 0),
+            Self::Serial => (8, 0),
+        };
+        let mut header = [0; HEADER_BYTES];
+        header[..4].copy_from_slice(&kind.to_le_bytes());
+        header[8..].copy_from_slice(&unit.to_le_bytes());
+        header
+    }
+}
+
+/// How a request went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status(u8);
+
+impl Status {
+    pub(crate) const fn is_ok(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What the device does is not what devices do; nothing more can be made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken;
+
+/// Requests under way, by slot.
+pub(crate) struct Queue {
+    ring: VirtQueue<System, ENTRIES>,
+    /// One page of control memory.
+    page: NonNull<u8>,
+    transfer: Mapping,
+    /// The request in each slot, and its token.
+    under_way: [Option<(u16, Kind)>; SLOTS],
+}
+
+impl Queue {
+    pub(crate) fn new(registers: &mut Registers, transfer: Mapping) -> capnp::Result<Self> {
+        registers.direct_interrupt(QUEUE)?;
+        let ring = VirtQueue::new(&mut registers.transport, QUEUE, false, false)
+            .map_err(|error| capnp::Error::failed(error.to_string()))?;
+        let page = take_pages(1).ok_or_else(|| capnp::Error::failed("too little control memory".into()))?.1;
+        Ok(Self { ring, page, transfer, under_way: [None; SLOTS] })
+    }
+
+    /// A part of a slot's control memory. `slot` is below [`SLOTS`].
+    fn control(&self, slot: usize, offset: usize, length: usize) -> NonNull<[u8]> {
+        assert!(slot < SLOTS && offset + length <= SLOT_BYTES, "a slot ends there");
+        // SAFETY: the slots lie within the page (asserted above and at compile time).
+        let start = unsafe { self.page.add(slot * SLOT_BYTES + offset) };
+        NonNull::slice_from_raw_parts(start, length)
+    }
+
+    /// The buffers of a request: header, data, status. A transfer that does not lie in the buffer has none.
+    fn buffers(
+        &self,
+        slot: usize,
+        kind: Kind,
+    ) -> Option<(NonNull<[u8]>, Option<NonNull<[u8]>>, NonNull<[u8]>)> {
+        let data = match kind {
+            Kind::Read(transfer) | Kind::Write(transfer) => {
+                Some(self.transfer.part(transfer.offset, transfer.length)?)
+            }
+            Kind::Flush => None,
+            Kind::Serial => Some(self.control(slot, SERIAL_OFFSET, SERIAL_BYTES)),
+        };
+        Some((self.control(slot, 0, HEADER_BYTES), data, self.control(slot, STATUS_OFFSET, 1)))
+    }
+
+    /// Begins a request in a free slot, and tells the device if it has to be told.
+    pub(crate) fn begin(&mut self, registers: &mut Registers, slot: usize, kind: Kind) -> Result<(), Broken> {
+        let (header, data, status) = self.buffers(slot, kind).ok_or(Broken)?;
+        // SAFETY: the slot is free, so the device does not know of these bytes, and nobody else has references to them.
+        unsafe {
+            header.cast::<[u8; HEADER_BYTES]>().write(kind.header());
+            status.cast::<u8>().write(NO_STATUS);
+        }
+        // SAFETY: the buffers stay mapped as long as the process lives, and control memory of a slot is not touched before
+        // `next_finished` has popped it. Data may be written by the client meanwhile; neither this process nor the crate
+        // reads or writes it, they use the address and the length.
+        let token = unsafe {
+            with_lists(kind, header, data, status, |inputs, outputs| self.ring.add(inputs, outputs))
+        };
+        let token = token.map_err(|_| Broken)?;
+        *self.under_way.get_mut(slot).ok_or(Broken)? = Some((token, kind));
+        if self.ring.should_notify() {
+            registers.transport.notify(QUEUE);
+        }
+        Ok(())
+    }
+
+    /// The slot of a request that the device has finished, and how it went.
+    pub(crate) fn next_finished(&mut self) -> Result<Option<(usize, Status)>, Broken> {
+        let Some(token) = self.ring.peek_used() else { return Ok(None) };
+        let is_its = |entry: &Option<(u16, Kind)>| entry.is_some_and(|(its, _)| its == token);
+        let slot = self.under_way.iter().position(is_its).ok_or(Broken)?;
+        let (_, kind) = self.under_way.get_mut(slot).and_then(Option::take).ok_or(Broken)?;
+        let (header, data, status) = self.buffers(slot, kind).ok_or(Broken)?;
+        // SAFETY: the same buffers as were added with this token.
+        let popped = unsafe {
+            with_lists(kind, header, data, status, |inputs, outputs| {
+                self.ring.pop_used(token, inputs, outputs)
+            })
+        };
+        popped.map_err(|_| Broken)?;
+        // SAFETY: the device is done with the slot.
+        let status = unsafe { status.cast::<u8>().read_volatile() };
+        Ok(Some((slot, Status(status))))
+    }
+
+    /// What a finished [`Kind::Serial`] in `slot` brought.
+    pub(crate) fn serial(&self, slot: usize) -> [u8; SERIAL_BYTES] {
+        // SAFETY: the bytes lie within the slot, whose request the device is done with.
+        unsafe {
+            self.control(slot, SERIAL_OFFSET, SERIAL_BYTES).cast::<[u8; SERIAL_BYTES]>().read_volatile()
+        }
+    }
+}
+
+/// Calls `work` with the lists of what the device reads and what it writes.
+///
+/// # Safety
+/// The buffers must be valid, and `work` must use them only to add them to a queue or to pop them from it.
+unsafe fn with_lists<R>(
+    kind: Kind,
+    header: NonNull<[u8]>,
+    data: Option<NonNull<[u8]>>,
+    mut status: NonNull<[u8]>,
+    work: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> R,
+) -> R {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match (kind, data) {
+            (Kind::Write(_), Some(data)) => work(&[header.as_ref(), data.as_ref()], &mut [status.as_mut()]),
+            (_, Some(mut data)) => work(&[header.as_ref()], &mut [data.as_mut(), status.as_mut()]),
+            (_, None) => work(&[header.as_ref()], &mut [status.as_mut()]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_as_the_specification_says() {
+        let transfer = Transfer { unit: 0x0102_0304_0506_0708, offset: 0, length: 512 };
+        let unit = [8, 7, 6, 5, 4, 3, 2, 1];
+        for (kind, number) in [(Kind::Read(transfer), 0), (Kind::Write(transfer), 1)] {
+            let header = kind.header();
+            assert_eq!((header[0], &header[1..8], &header[8..]), (number, &[0; 7][..], &unit[..]));
+        }
+        assert_eq!(Kind::Flush.header()[..4], [4, 0, 0, 0]);
+        assert_eq!(Kind::Serial.header()[..4], [8, 0, 0, 0]);
+    }
+}
