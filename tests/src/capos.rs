@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{self, Input, Outcome};
+use crate::command::{self, Input, Kill, Outcome};
+use crate::disks::Disks;
 use crate::expectation::Expectation;
 use crate::tree;
 
@@ -36,14 +37,38 @@ pub fn make() -> Command {
     command
 }
 
-/// Boots `what` (a manifest, or `--iso` and a file) and compares what it shows with `expected`.
+/// Boots `what` (a manifest, or `--iso` and a file), as often as `expected` says, and compares what it shows.
 pub fn check(test: &str, what: &[&str], expected: &Expectation) -> Result<()> {
+    let disks = Disks::new(&expected.disks)?;
+    for (number, expected) in std::iter::once(expected).chain(&expected.again).enumerate() {
+        check_boot(test, what, expected, &disks).with_context(|| format!("boot {}", number + 1))?;
+    }
+    Ok(())
+}
+
+/// Boots `what` once with these disks and compares what it shows with `expected`.
+pub fn check_boot(test: &str, what: &[&str], expected: &Expectation, disks: &Disks) -> Result<()> {
     let log = log_file(test)?;
-    let mut command = host_command();
-    command.arg("run").args(["--timeout", &expected.seconds.to_string()]).arg("--log").arg(&log);
+    let mut command = run_command(expected.seconds, &log, disks);
     command.args(&expected.options).args(what);
     let outcome = run(&mut command, expected)?;
     judge(expected, &outcome, &log)
+}
+
+/// Boots `what` with these disks and kills the machine, without a word to it, as `kill` says. Says whether it still ran
+/// then; a boot that ended before is in the outcome.
+pub fn boot_and_kill(test: &str, what: &[&str], disks: &Disks, kill: Kill<'_>) -> Result<Outcome> {
+    let log = log_file(test)?;
+    let mut command = run_command(kill.limit().as_secs() + 60, &log, disks);
+    command.args(what);
+    command::run_and_kill(&mut command, kill)
+}
+
+fn run_command(seconds: u64, log: &Path, disks: &Disks) -> Command {
+    let mut command = host_command();
+    command.arg("run").args(["--timeout", &seconds.to_string()]).arg("--log").arg(log);
+    command.args(disks.arguments());
+    command
 }
 
 /// Runs `make` with `arguments` and compares what it shows with `expected`.

@@ -32,8 +32,55 @@ pub enum Input<'a> {
     Endless,
 }
 
+/// When a program is killed.
+#[derive(Debug, Clone, Copy)]
+pub enum Kill<'a> {
+    /// So long after its start.
+    After(Duration),
+    /// So long after it has written this text; at the latest after `limit`.
+    AfterText {
+        /// What to wait for.
+        text: &'a str,
+        /// How long to wait from then on.
+        delay: Duration,
+        /// How long to wait for it.
+        limit: Duration,
+    },
+}
+
+impl Kill<'_> {
+    /// The longest that the program lives.
+    pub fn limit(&self) -> Duration {
+        match self {
+            Self::After(delay) => *delay,
+            Self::AfterText { delay, limit, .. } => *delay + *limit,
+        }
+    }
+}
+
+/// Runs `command` without input and kills it and all that it started, as `kill` says. `timed_out` says whether it still
+/// ran then.
+pub fn run_and_kill(command: &mut Command, kill: Kill<'_>) -> Result<Outcome> {
+    match kill {
+        Kill::After(delay) => run(command, Input::Endless, delay),
+        Kill::AfterText { text, delay, limit } => {
+            run_watched(command, Input::Endless, limit, Some((text, delay)))
+        }
+    }
+}
+
 /// Runs `command`. If it takes longer than `limit`, it and what it started are killed.
 pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<Outcome> {
+    run_watched(command, input, limit, None)
+}
+
+/// As [`run`]; once the program has written a text, what is left of its time is what stands beside it.
+fn run_watched(
+    command: &mut Command,
+    input: Input<'_>,
+    limit: Duration,
+    watch: Option<(&str, Duration)>,
+) -> Result<Outcome> {
     let mut child = command
         .process_group(0)
         .stdin(Stdio::piped())
@@ -48,18 +95,33 @@ pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<O
         // A program that does not read all of its input is none of our concern.
         thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&bytes)));
     }
-    let stdout = collect(child.stdout.take());
-    let stderr = collect(child.stderr.take());
+    let stderr = collect(child.stderr.take(), |_| ());
 
     // Its output ends when the program and what it started have ended, or when it is killed.
-    let (done, over) = mpsc::channel();
+    let (events, received) = mpsc::channel();
+    let written = events.clone();
+    let wanted = watch.map(|(text, _)| text.as_bytes().to_vec());
+    let mut seen = wanted.is_none();
+    let stdout = collect(child.stdout.take(), move |bytes| {
+        if let Some(wanted) = &wanted
+            && !seen
+            && bytes.windows(wanted.len()).any(|part| part == wanted)
+        {
+            seen = true;
+            // The receiver may be gone already, after a time-out; here and below.
+            let _ = written.send(Event::Written);
+        }
+    });
     let stdout = thread::spawn(move || {
         let bytes = stdout.join();
-        // The receiver may be gone already, after a time-out.
-        let _ = done.send(());
+        let _ = events.send(Event::Ended);
         bytes
     });
-    let timed_out = over.recv_timeout(limit).is_err();
+    let mut event = received.recv_timeout(limit);
+    if let (Ok(Event::Written), Some((_, delay))) = (&event, watch) {
+        event = received.recv_timeout(delay);
+    }
+    let timed_out = event.is_err();
     if timed_out {
         kill(&child)?;
     }
@@ -80,15 +142,28 @@ fn kill(leader: &Child) -> Result<()> {
         .context("a program that takes too long cannot be killed")
 }
 
-fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+/// Collects what a program writes; `each` sees all of it whenever there is more.
+fn collect(
+    stream: Option<impl Read + Send + 'static>,
+    mut each: impl FnMut(&[u8]) + Send + 'static,
+) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        if let Some(mut stream) = stream {
-            // What was read before an error is still worth showing.
-            drop(stream.read_to_end(&mut bytes));
+        let mut buffer = [0; 4096];
+        let Some(mut stream) = stream else { return bytes };
+        // What was read before an error is still worth showing.
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            bytes.extend(buffer.iter().take(count));
+            each(&bytes);
         }
         bytes
     })
+}
+
+enum Event {
+    /// The text that was waited for is there.
+    Written,
+    Ended,
 }
 
 #[cfg(test)]
@@ -123,5 +198,15 @@ mod tests {
         let outcome = shell("echo begun; cat; echo no", Input::Endless, Duration::from_millis(500));
         assert!(outcome.timed_out);
         assert_eq!(outcome.stdout, b"begun\n");
+    }
+
+    #[test]
+    fn a_program_is_killed_so_long_after_what_it_wrote() {
+        let (delay, limit) = (Duration::from_millis(300), Duration::from_secs(60));
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two; sleep 1000; echo no"]);
+        let outcome = run_and_kill(&mut command, Kill::AfterText { text: "two\n", delay, limit }).unwrap();
+        assert!(outcome.timed_out);
+        assert_eq!(outcome.stdout, b"one\ntwo\n");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use crate::command::Outcome;
@@ -32,6 +32,12 @@ pub struct Expectation {
     /// More arguments for `capos run`.
     #[serde(default)]
     pub options: Vec<String>,
+    /// The manifest's disks, each as `capos run --disk` calls it: the test has new ones of its own.
+    #[serde(default)]
+    pub disks: Vec<String>,
+    /// What further boots with the same disks must show. They take the time limit, the options and the disks from here.
+    #[serde(default)]
+    pub again: Vec<Expectation>,
 }
 
 fn default_seconds() -> u64 {
@@ -45,7 +51,13 @@ impl Expectation {
         let text = fs::read_to_string(&file).with_context(|| {
             format!("tests/expected/{name}.toml, which says what this manifest must show")
         })?;
-        toml::from_str(&text).with_context(|| file.display().to_string())
+        let mut first: Self = toml::from_str(&text).with_context(|| file.display().to_string())?;
+        for later in &mut first.again {
+            let inherits = later.disks.is_empty() && later.options.is_empty() && later.again.is_empty();
+            ensure!(inherits, "{}: `again` has disks, options or boots of its own", file.display());
+            (later.seconds, later.options) = (first.seconds, first.options.clone());
+        }
+        Ok(first)
     }
 
     /// Everything in which `outcome` and `log` differ from what was expected.

@@ -3,6 +3,7 @@
 
 pub mod capos;
 pub mod command;
+pub mod disks;
 pub mod expectation;
 pub mod pattern;
 pub mod tree;

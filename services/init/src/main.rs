@@ -1,6 +1,7 @@
 //! The first process. It holds every singleton capability, starts the processes that the manifest names, gives
 //! each exactly what its entry lists, and ends the system when they have ended.
 
+mod disks;
 mod singletons;
 mod spawn;
 mod status;
@@ -80,7 +81,7 @@ async fn run(singletons: &Singletons) -> capnp::Result<u8> {
 }
 
 /// Waits for the end of one process, logs it, and returns what it counts as.
-async fn wait(
+pub(crate) async fn wait(
     name: String,
     process: capos_schema::process_capnp::process::Client,
     log_to: console::Client,

@@ -6,6 +6,7 @@ use capos_abi::Rights;
 use capos_package::Passed;
 use capos_rt::GrantError;
 use capos_schema::console_capnp::console;
+use capos_schema::device_capnp::pci_bus;
 use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::entropy_capnp::entropy_source;
 use capos_schema::manifest_capnp::grant_entry;
@@ -24,6 +25,7 @@ pub(crate) struct Singletons {
     pub(crate) power: power::Client,
     pub(crate) boot_package: memory_object::Client,
     diagnostics: diagnostics::Client,
+    pub(crate) pci_bus: pci_bus::Client,
 }
 
 impl Singletons {
@@ -38,7 +40,13 @@ impl Singletons {
             power: capos_rt::grant("power")?,
             boot_package: capos_rt::grant("boot-package")?,
             diagnostics: capos_rt::grant("diagnostics")?,
+            pci_bus: capos_rt::grant("pci-bus")?,
         })
+    }
+
+    /// The system log, for a process of its own to write to.
+    pub(crate) fn log(&self) -> Passed {
+        pass("log", &self.log, Rights::WRITE | Rights::TRANSFER)
     }
 
     /// The singleton that a grant names; `None` for a service of another process.
@@ -57,7 +65,8 @@ impl Singletons {
                 pass(name, &self.boot_package, Rights::READ | Rights::EXECUTE | Rights::TRANSFER)
             }
             grant_entry::Diagnostics(()) => pass(name, &self.diagnostics, both),
-            grant_entry::Export(_) | grant_entry::Namespace(_) => return Ok(None),
+            grant_entry::PciBus(()) => pass(name, &self.pci_bus, both),
+            grant_entry::Export(_) | grant_entry::Namespace(_) | grant_entry::Disk(_) => return Ok(None),
         }))
     }
 }

@@ -6,6 +6,10 @@ use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 const CONFIG_BYTES: usize = 256;
 const BAR_COUNT: usize = 6;
 const FIRST_BAR: u8 = 0x10;
+/// Of a base address register.
+const FLAGS: u32 = 0xf;
+const WIDTH: u32 = 0b110;
+const WIDTH_64: u32 = 0b100;
 const STATUS: usize = 6;
 const STATUS_HAS_LIST: u8 = 1 << 4;
 const FIRST_CAPABILITY: usize = 0x34;
@@ -74,18 +78,22 @@ impl Snapshot {
         None
     }
 
+    fn bar_word(&self, index: usize) -> u32 {
+        self.word(usize::from(FIRST_BAR) + 4 * index).unwrap_or(0)
+    }
+
     /// What a base address register reads as after all ones were written to it.
     fn mask(&self, index: usize) -> u32 {
-        match self.bars.get(index) {
-            Some(bar) if bar.length > 0 => {
-                let flags = self.word(usize::from(FIRST_BAR) + 4 * index).unwrap_or(0) & 0xf;
-                low(bar.length.wrapping_neg()) | flags
+        let length = |index: usize| self.bars.get(index).map_or(0, |bar| bar.length);
+        if length(index) > 0 {
+            return low(length(index).wrapping_neg()) | self.bar_word(index) & FLAGS;
+        }
+        // The upper half of the one before, or nothing.
+        match index.checked_sub(1) {
+            Some(before) if length(before) > 0 && self.bar_word(before) & WIDTH == WIDTH_64 => {
+                high(length(before).wrapping_neg())
             }
-            // The upper half of the one before, or nothing.
-            _ => match index.checked_sub(1).and_then(|before| self.bars.get(before)) {
-                Some(bar) if bar.length > 0 => high(bar.length.wrapping_neg()),
-                _ => 0,
-            },
+            _ => 0,
         }
     }
 }
@@ -118,6 +126,7 @@ impl ConfigurationAccess for Snapshot {
         }
     }
 
+    // Unsafe here: `virtio-drivers` declares it so.
     #[expect(unsafe_code, reason = "the trait declares it so; a copy of a copy harms nobody")]
     unsafe fn unsafe_clone(&self) -> Self {
         self.clone()

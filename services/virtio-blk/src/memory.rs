@@ -1,4 +1,5 @@
 //! Memory that the device and this process both see, and the device's registers: the `Hal` of `virtio-drivers`.
+// Unsafe here: the device and this process share memory by its address.
 #![expect(unsafe_code, reason = "mapped memory becomes pointers here")]
 
 use capos_schema::memory_capnp::memory_object;

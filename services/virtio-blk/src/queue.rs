@@ -1,4 +1,5 @@
 //! The queue of requests: virtio's block requests (virtio 1.2, 5.2.6) over the crate's queue.
+// Unsafe here: what is lent to the device is memory that it changes by itself.
 #![expect(unsafe_code, reason = "buffers are lent to the device")]
 
 use crate::memory::{Mapping, System, take_pages};
@@ -90,12 +91,8 @@ impl Queue {
         NonNull::slice_from_raw_parts(start, length)
     }
 
-    /// The buffers of a request: header, data, status. A transfer that does not lie in the buffer has none.
-    fn buffers(
-        &self,
-        slot: usize,
-        kind: Kind,
-    ) -> Option<(NonNull<[u8]>, Option<NonNull<[u8]>>, NonNull<[u8]>)> {
+    /// The buffers of a request. A transfer that does not lie in the buffer has none.
+    fn buffers(&self, slot: usize, kind: Kind) -> Option<Buffers> {
         let data = match kind {
             Kind::Read(transfer) | Kind::Write(transfer) => {
                 Some(self.transfer.part(transfer.offset, transfer.length)?)
@@ -103,23 +100,22 @@ impl Queue {
             Kind::Flush => None,
             Kind::Serial => Some(self.control(slot, SERIAL_OFFSET, SERIAL_BYTES)),
         };
-        Some((self.control(slot, 0, HEADER_BYTES), data, self.control(slot, STATUS_OFFSET, 1)))
+        let (header, status) = (self.control(slot, 0, HEADER_BYTES), self.control(slot, STATUS_OFFSET, 1));
+        Some(Buffers { header, data, status, reads_data: matches!(kind, Kind::Write(_)) })
     }
 
     /// Begins a request in a free slot, and tells the device if it has to be told.
     pub(crate) fn begin(&mut self, registers: &mut Registers, slot: usize, kind: Kind) -> Result<(), Broken> {
-        let (header, data, status) = self.buffers(slot, kind).ok_or(Broken)?;
+        let buffers = self.buffers(slot, kind).ok_or(Broken)?;
         // SAFETY: the slot is free, so the device does not know of these bytes, and nobody else has references to them.
         unsafe {
-            header.cast::<[u8; HEADER_BYTES]>().write(kind.header());
-            status.cast::<u8>().write(NO_STATUS);
+            buffers.header.cast::<[u8; HEADER_BYTES]>().write(kind.header());
+            buffers.status.cast::<u8>().write(NO_STATUS);
         }
         // SAFETY: the buffers stay mapped as long as the process lives, and control memory of a slot is not touched before
         // `next_finished` has popped it. Data may be written by the client meanwhile; neither this process nor the crate
         // reads or writes it, they use the address and the length.
-        let token = unsafe {
-            with_lists(kind, header, data, status, |inputs, outputs| self.ring.add(inputs, outputs))
-        };
+        let token = unsafe { buffers.with_lists(|inputs, outputs| self.ring.add(inputs, outputs)) };
         let token = token.map_err(|_| Broken)?;
         *self.under_way.get_mut(slot).ok_or(Broken)? = Some((token, kind));
         if self.ring.should_notify() {
@@ -134,16 +130,13 @@ impl Queue {
         let is_its = |entry: &Option<(u16, Kind)>| entry.is_some_and(|(its, _)| its == token);
         let slot = self.under_way.iter().position(is_its).ok_or(Broken)?;
         let (_, kind) = self.under_way.get_mut(slot).and_then(Option::take).ok_or(Broken)?;
-        let (header, data, status) = self.buffers(slot, kind).ok_or(Broken)?;
+        let buffers = self.buffers(slot, kind).ok_or(Broken)?;
         // SAFETY: the same buffers as were added with this token.
-        let popped = unsafe {
-            with_lists(kind, header, data, status, |inputs, outputs| {
-                self.ring.pop_used(token, inputs, outputs)
-            })
-        };
+        let popped =
+            unsafe { buffers.with_lists(|inputs, outputs| self.ring.pop_used(token, inputs, outputs)) };
         popped.map_err(|_| Broken)?;
         // SAFETY: the device is done with the slot.
-        let status = unsafe { status.cast::<u8>().read_volatile() };
+        let status = unsafe { buffers.status.cast::<u8>().read_volatile() };
         Ok(Some((slot, Status(status))))
     }
 
@@ -156,23 +149,32 @@ impl Queue {
     }
 }
 
-/// Calls `work` with the lists of what the device reads and what it writes.
-///
-/// # Safety
-/// The buffers must be valid, and `work` must use them only to add them to a queue or to pop them from it.
-unsafe fn with_lists<R>(
-    kind: Kind,
+/// What a request lends to the device.
+struct Buffers {
     header: NonNull<[u8]>,
     data: Option<NonNull<[u8]>>,
-    mut status: NonNull<[u8]>,
-    work: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> R,
-) -> R {
-    // SAFETY: as the caller promises.
-    unsafe {
-        match (kind, data) {
-            (Kind::Write(_), Some(data)) => work(&[header.as_ref(), data.as_ref()], &mut [status.as_mut()]),
-            (_, Some(mut data)) => work(&[header.as_ref()], &mut [data.as_mut(), status.as_mut()]),
-            (_, None) => work(&[header.as_ref()], &mut [status.as_mut()]),
+    status: NonNull<[u8]>,
+    /// Whether the device reads the data; otherwise it writes them.
+    reads_data: bool,
+}
+
+impl Buffers {
+    /// Calls `work` with the lists of what the device reads and what it writes.
+    ///
+    /// # Safety
+    /// The buffers must be valid, and `work` must use them only to add them to a queue or to pop them from it.
+    unsafe fn with_lists<R>(
+        &self,
+        work: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> R,
+    ) -> R {
+        let Self { header, data, mut status, reads_data } = *self;
+        // SAFETY: as the caller promises.
+        unsafe {
+            match data {
+                Some(data) if reads_data => work(&[header.as_ref(), data.as_ref()], &mut [status.as_mut()]),
+                Some(mut data) => work(&[header.as_ref()], &mut [data.as_mut(), status.as_mut()]),
+                None => work(&[header.as_ref()], &mut [status.as_mut()]),
+            }
         }
     }
 }

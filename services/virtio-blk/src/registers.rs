@@ -1,4 +1,5 @@
 //! The PCI transport of `virtio-drivers`, and the one thing that it leaves out: which interrupt a queue raises.
+// Unsafe here: registers are mapped memory.
 #![expect(unsafe_code, reason = "two registers are written here")]
 
 use crate::config::{DEVICE, Snapshot};

@@ -50,15 +50,15 @@ pub struct Disks {
 pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) -> Result<Disks> {
     for (name, _) in instead {
         ensure!(
-            disk_images(manifest).any(|(disk, _)| disk == name),
-            "--disk {name}: the manifest has no disk volume of this name"
+            manifest.disks().any(|(disk, _, _)| disk == *name),
+            "--disk {name}: the manifest has no disk of this name"
         );
     }
     let mut disks = Disks { list: Vec::new(), locks: Vec::new() };
-    for (name, image) in disk_images(manifest) {
-        let replaced = instead.iter().rev().find(|(disk, _)| disk == name);
+    for (name, image, is_volume) in manifest.disks() {
+        let replaced = instead.iter().rev().find(|(disk, _)| *disk == name);
         let file = replaced.map_or_else(|| folder.join(&image.file), |(_, file)| file.clone());
-        let lock = open_or_make(&file, image).with_context(|| format!("volume {name}"))?;
+        let lock = open_or_make(&file, image, is_volume).with_context(|| format!("disk {name}"))?;
         disks.locks.push(lock);
         disks.list.push(Disk { file, read_only: image.read_only });
     }
@@ -67,25 +67,20 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) 
 
 /// New disks in `folder`, whatever files the manifest names: for a run that must find nothing and leave nothing.
 pub fn fresh_disks(manifest: &Manifest, folder: &Path) -> Result<Disks> {
-    let files: Vec<_> = disk_images(manifest)
-        .map(|(name, _)| (name.to_owned(), folder.join(format!("{name}.disk"))))
+    let files: Vec<_> = manifest
+        .disks()
+        .zip(0..)
+        .map(|((name, _, _), number)| (name, folder.join(format!("{number}.disk"))))
         .collect();
     disks(manifest, folder, &files)
 }
 
-fn disk_images(manifest: &Manifest) -> impl Iterator<Item = (&str, &DiskImage)> {
-    manifest.volumes.iter().filter_map(|volume| match &volume.source {
-        VolumeSource::Disk(image) => Some((volume.name.as_str(), image)),
-        VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
-    })
-}
-
-fn open_or_make(file: &Path, image: &DiskImage) -> Result<File> {
+fn open_or_make(file: &Path, image: &DiskImage, is_volume: bool) -> Result<File> {
     if !file.exists() {
         let Some(size) = image.size else {
             bail!("there is no {}; a `size` in the manifest has it made", file.display());
         };
-        make(file, size)?;
+        make(file, size, is_volume)?;
     }
     let opened = OpenOptions::new().read(true).write(!image.read_only).open(file);
     let opened = opened.with_context(|| file.display().to_string())?;
@@ -95,13 +90,19 @@ fn open_or_make(file: &Path, image: &DiskImage) -> Result<File> {
 }
 
 /// Under its name an image is whole or not there.
-fn make(file: &Path, size: u64) -> Result<()> {
+fn make(file: &Path, size: u64, is_volume: bool) -> Result<()> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
     let place = place.with_context(|| folder.display().to_string())?;
     let made = place.path().join(name);
-    capos_volume_tool::create(&made, size)?;
+    if is_volume {
+        capos_volume_tool::create(&made, size)?;
+    } else {
+        File::create(&made)
+            .and_then(|file| file.set_len(size))
+            .with_context(|| made.display().to_string())?;
+    }
     fs::rename(&made, file).with_context(|| file.display().to_string())
 }

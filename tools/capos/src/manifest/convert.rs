@@ -42,13 +42,21 @@ pub fn convert(from: &Manifest, mut to: manifest::Builder<'_>) -> Result<(), Too
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
     storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
     let mut entries = to.init_processes(length(&from.processes)?);
+    // Those of volumes come first on the bus.
+    let mut disks =
+        from.disks().filter(|(_, _, is_volume)| *is_volume).zip(1..).last().map_or(0, |(_, count)| count);
     for (index, process) in counted(&from.processes) {
-        convert_process(process, entries.reborrow().get(index))?;
+        convert_process(process, &mut disks, entries.reborrow().get(index))?;
     }
     Ok(())
 }
 
-fn convert_process(from: &Process, mut to: process_entry::Builder<'_>) -> Result<(), TooLong> {
+/// `next_disk` is the number of the next disk on the bus.
+fn convert_process(
+    from: &Process,
+    next_disk: &mut u32,
+    mut to: process_entry::Builder<'_>,
+) -> Result<(), TooLong> {
     to.set_name(&from.name);
     to.set_binary(&from.binary.name);
     to.set_executable(from.executable);
@@ -60,6 +68,7 @@ fn convert_process(from: &Process, mut to: process_entry::Builder<'_>) -> Result
     let singletons = length(&from.grants)?;
     let services = length(&from.services)?;
     let named = services.checked_add(length(&from.namespaces)?).ok_or(TooLong)?;
+    let named = named.checked_add(length(&from.disks)?).ok_or(TooLong)?;
     let total = named.checked_add(singletons).ok_or(TooLong)?;
     let mut grants = to.reborrow().init_grants(total);
     for (index, singleton) in counted(&from.grants) {
@@ -76,6 +85,12 @@ fn convert_process(from: &Process, mut to: process_entry::Builder<'_>) -> Result
         let mut grant = grants.reborrow().get(singletons + services + index);
         grant.set_name(&namespace.name);
         storage::convert_directory(&namespace.directory, grant.init_namespace());
+    }
+    for (index, disk) in counted(&from.disks) {
+        let mut grant = grants.reborrow().get(total - length(&from.disks)? + index);
+        grant.set_name(&disk.name);
+        grant.set_disk(*next_disk);
+        *next_disk += 1;
     }
     convert_limits(&from.limits, memory_bytes(from), to.reborrow().init_limits());
     storage::convert_restart(from.restart, to.reborrow().init_restart());
@@ -104,6 +119,7 @@ fn convert_singleton(from: Singleton, mut to: grant_entry::Builder<'_>) {
         Singleton::Power => to.set_power(()),
         Singleton::BootPackage => to.set_boot_package(()),
         Singleton::Diagnostics => to.set_diagnostics(()),
+        Singleton::PciBus => to.set_pci_bus(()),
     }
 }
 

@@ -55,13 +55,18 @@ fn manifest(node: &Node<'_>) -> Manifest {
         include.extend(object.items("binaries").iter().map(|node| program(node, ProgramKind::Native)));
         include.extend(object.items("modules").iter().map(|node| program(node, ProgramKind::Module)));
     }
-    Manifest {
+    let mut manifest = Manifest {
         name: needed_name(&object),
         volumes: storage::volumes(&object),
         processes,
         exit_from: object.get("exitFrom").and_then(|node| node.string()).map(str::to_owned),
         include,
+    };
+    if manifest.disks().next().is_some() {
+        let (kind, name) = (ProgramKind::Native, DISK_DRIVER_BINARY.to_owned());
+        manifest.include.push(Program { at: String::new(), kind, name, file: None });
     }
+    manifest
 }
 
 fn process(node: &Node<'_>) -> Process {
@@ -77,6 +82,7 @@ fn process(node: &Node<'_>) -> Process {
         grants: granted.singletons,
         services: granted.services,
         namespaces: granted.namespaces,
+        disks: granted.disks,
         limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
         executable: object.flag("executable"),
         exports: object.items("exports").iter().filter_map(self::name).collect(),
@@ -91,10 +97,11 @@ struct ProcessGrants {
     singletons: Vec<Singleton>,
     services: Vec<Service>,
     namespaces: Vec<NamespaceGrant>,
+    disks: Vec<DiskGrant>,
 }
 
 fn process_grants(node: &Node<'_>) -> ProcessGrants {
-    let others = ["services", "namespaces"];
+    let others = ["services", "namespaces", "disks"];
     let known: Vec<&str> = Singleton::ALL.iter().map(|(field, _)| *field).chain(others).collect();
     let object = node.object(&known);
     let services = object.get("services").map(|node| node.entries()).unwrap_or_default();
@@ -103,6 +110,7 @@ fn process_grants(node: &Node<'_>) -> ProcessGrants {
         singletons: singletons(&object, &Singleton::ALL),
         services,
         namespaces: storage::namespaces(&object),
+        disks: storage::disks(&object),
     }
 }
 

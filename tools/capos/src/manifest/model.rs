@@ -11,6 +11,9 @@ pub const WASM_HOST_EXPORT: &str = "wasm-host";
 /// The program that hosts WebAssembly instances.
 pub const WASM_HOST_BINARY: &str = "capos-wasm";
 
+/// The program that drives virtio disks.
+pub const DISK_DRIVER_BINARY: &str = "virtio-blk";
+
 /// What boots, and with which grants.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -45,6 +48,8 @@ pub struct Process {
     pub services: Vec<Service>,
     /// Directories of volumes.
     pub namespaces: Vec<NamespaceGrant>,
+    /// Disks that it uses as they are.
+    pub disks: Vec<DiskGrant>,
     /// What it may use.
     pub limits: ProcessLimits,
     /// May make pages executable.
@@ -95,11 +100,12 @@ pub enum Singleton {
     Power,
     BootPackage,
     Diagnostics,
+    PciBus,
 }
 
 impl Singleton {
     /// All of them, with the field that grants each.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("console", Self::Console),
         ("log", Self::Log),
         ("timer", Self::Timer),
@@ -109,6 +115,7 @@ impl Singleton {
         ("power", Self::Power),
         ("bootPackage", Self::BootPackage),
         ("diagnostics", Self::Diagnostics),
+        ("pciBus", Self::PciBus),
     ];
 
     /// The name under which its holder finds it.
@@ -123,6 +130,7 @@ impl Singleton {
             Self::Power => "power",
             Self::BootPackage => "boot-package",
             Self::Diagnostics => "diagnostics",
+            Self::PciBus => "pci-bus",
         }
     }
 }
@@ -215,6 +223,20 @@ pub struct InstanceLimits {
 }
 
 impl Manifest {
+    /// Every disk in bus order: its name, the image, and whether that holds a volume. Those of volumes come first, then those
+    /// that processes use as they are, in start order.
+    pub fn disks(&self) -> impl Iterator<Item = (String, &DiskImage, bool)> {
+        let volumes = self.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Disk(image) => Some((volume.name.clone(), image, true)),
+            VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
+        });
+        let granted = self.processes.iter().flat_map(|process| {
+            let name = |grant: &DiskGrant| format!("{}/{}", process.name, grant.name);
+            process.disks.iter().map(move |grant| (name(grant), &grant.image, false))
+        });
+        volumes.chain(granted)
+    }
+
     /// Every program that the package must hold, in manifest order, each time it is named.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
         let started = self.processes.iter().flat_map(|process| {

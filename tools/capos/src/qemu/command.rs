@@ -81,11 +81,10 @@ impl Machine {
         }
         for (number, disk) in self.disks.iter().enumerate() {
             let mode = if disk.read_only { "on" } else { "off" };
-            let drive = format!("if=none,id=disk{number},format=raw,readonly={mode},file=");
+            let drive = format!("if=none,id=disk{number},format=raw,cache=writeback,readonly={mode},file=");
             arguments.extend(["-drive".into(), keyed(&drive, &disk.file)]);
-            arguments.extend(
-                ["-device".to_owned(), format!("virtio-blk-pci,drive=disk{number}")].map(OsString::from),
-            );
+            let device = format!("virtio-blk-pci,disable-legacy=on,drive=disk{number},serial=disk{number}");
+            arguments.extend(["-device".to_owned(), device].map(OsString::from));
         }
         match boot {
             Boot::Direct { kernel, image } => {

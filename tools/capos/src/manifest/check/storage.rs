@@ -35,12 +35,17 @@ pub(super) fn check(manifest: &Manifest, problems: &mut Vec<Problem>) {
 /// Two volumes that write to one image would destroy it.
 fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut seen: Vec<(&Path, &DiskImage)> = Vec::new();
-    for volume in &manifest.volumes {
-        let VolumeSource::Disk(disk) = &volume.source else { continue };
+    let volumes = manifest.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Disk(disk) => Some((format!("{}.disk", volume.at), disk)),
+        VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
+    });
+    let granted = manifest.processes.iter().flat_map(|process| &process.disks);
+    let granted = granted.map(|grant| (format!("{}.file", grant.at), &grant.image));
+    for (at, disk) in volumes.chain(granted) {
         let shared = seen.iter().find(|(file, _)| *file == disk.file);
         if shared.is_some_and(|(_, other)| !(other.read_only && disk.read_only)) {
-            let reason = "the image of another volume; only volumes that are all readOnly can share one";
-            problems.push(Problem::new(format!("{}.disk", volume.at), reason));
+            let reason = "the image of another disk; only disks that are all readOnly can share one";
+            problems.push(Problem::new(at, reason));
         }
         seen.push((&disk.file, disk));
     }

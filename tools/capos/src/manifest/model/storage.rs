@@ -39,6 +39,17 @@ pub struct DiskImage {
     pub read_only: bool,
 }
 
+/// A disk without a volume, for one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskGrant {
+    /// Where the manifest grants it.
+    pub at: String,
+    /// The name its holder asks for.
+    pub name: String,
+    /// What is on it; made empty.
+    pub image: DiskImage,
+}
+
 /// A directory of a volume, as it is granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {

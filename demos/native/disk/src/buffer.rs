@@ -1,0 +1,50 @@
+//! The transfer buffer as bytes.
+// Unsafe here: the buffer is memory that the device changes by itself.
+#![expect(unsafe_code, reason = "mapped memory is read and written here")]
+
+use capos_schema::block_capnp::block_device;
+
+/// The memory that a disk reads into and writes from.
+pub(crate) struct Buffer {
+    start: *mut u8,
+    pub(crate) bytes: usize,
+}
+
+impl Buffer {
+    /// Maps the buffer of `disk`.
+    pub(crate) async fn map(disk: &block_device::Client) -> capnp::Result<Self> {
+        let response = disk.transfer_buffer_request().send().promise.await?;
+        let buffer = response.get()?;
+        let bytes = buffer.get_bytes();
+        let mut request = capos_rt::virtual_memory().map_object_request();
+        request.get().set_object(buffer.get_memory()?);
+        request.get().set_length(bytes);
+        let mut protection = request.get().init_protection();
+        protection.set_read(true);
+        protection.set_write(true);
+        let address = request.send().promise.await?.get()?.get_address();
+        let place = usize::try_from(address).ok().zip(usize::try_from(bytes).ok());
+        let (address, bytes) = place.ok_or_else(|| capnp::Error::failed("an address out of reach".into()))?;
+        Ok(Self { start: std::ptr::with_exposed_provenance_mut(address), bytes })
+    }
+
+    fn check(&self, offset: usize, length: usize) {
+        assert!(offset <= self.bytes && length <= self.bytes - offset, "the buffer ends there");
+    }
+
+    /// Fills a part.
+    pub(crate) fn set(&self, offset: usize, from: &[u8]) {
+        self.check(offset, from.len());
+        for (index, byte) in from.iter().enumerate() {
+            // SAFETY: the part is mapped (checked above) as long as the process lives. Volatile, because the device shares it.
+            unsafe { self.start.add(offset + index).write_volatile(*byte) };
+        }
+    }
+
+    /// Copies a part.
+    pub(crate) fn get(&self, offset: usize, length: usize) -> Vec<u8> {
+        self.check(offset, length);
+        // SAFETY: as for `set`.
+        (offset..offset + length).map(|at| unsafe { self.start.add(at).read_volatile() }).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Disks: which PCI devices they are, and the process that drives each.
+
+use crate::singletons::Singletons;
+use capnp::capability::{Client, FromClientHook};
+use capnp::traits::HasTypeId;
+use capos_abi::Rights;
+use capos_package::{Package, Passed, Program};
+use capos_rt::Endpoint;
+use capos_schema::block_capnp::block_device;
+use capos_schema::device_capnp::{pci_bus, pci_device};
+use capos_schema::endpoint_capnp::endpoint;
+use capos_schema::manifest_capnp::boot_package;
+use capos_schema::process_capnp::{limits, process};
+
+/// The program that drives virtio disks. The boot package must hold it.
+const DRIVER: &str = "virtio-blk";
+const VIRTIO: u16 = 0x1af4;
+/// A virtio disk, by the numbers of version 1 and by those that still allow the version before.
+const DISKS: [u16; 2] = [0x1042, 0x1001];
+
+/// A disk that a process drives.
+pub(crate) struct Disk {
+    /// Meant for one holder. It fails as disconnected when the driver has ended.
+    pub(crate) device: block_device::Client,
+    /// The driver. When it has ended, the disk can be started again.
+    pub(crate) process: process::Client,
+}
+
+/// Starts the driver of the virtio disk with number `index`, counted from 0 in bus order, as the process `name`. The driver
+/// holds that PCI device, the system log for its last words, and nothing else. Calls to the disk wait until it is ready.
+///
+/// A disk is started once; again only after its process has ended and the last capability to its device has gone with it.
+/// Without `limits` the driver has the defaults.
+///
+/// # Errors
+/// When there are not so many disks, somebody drives the disk already, or the process does not start.
+pub(crate) async fn start(
+    index: u32,
+    name: &str,
+    limits: Option<limits::Reader<'_>>,
+    root: boot_package::Reader<'_>,
+    package: &Package,
+    singletons: &Singletons,
+) -> capnp::Result<Disk> {
+    let device = open(&singletons.pci_bus, index).await?;
+    let endpoint = Endpoint::new()?;
+    let grants = vec![
+        Passed {
+            name: "device".to_owned(),
+            client: Client::new(device.into_client_hook()),
+            interface: pci_device::Client::TYPE_ID,
+            rights: Rights::READ | Rights::WRITE,
+        },
+        Passed {
+            name: "disk".to_owned(),
+            client: Client::new(endpoint.receiver().into_client_hook()),
+            interface: endpoint::Client::TYPE_ID,
+            rights: Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER,
+        },
+        singletons.log(),
+    ];
+    let defaults = capnp::message::Builder::new_default();
+    let limits = match limits {
+        Some(limits) => limits,
+        None => defaults.get_root_as_reader()?,
+    };
+    let program = Program {
+        name,
+        binary: DRIVER,
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        grants,
+        limits,
+        executable: false,
+    };
+    let process = capos_package::start(&singletons.spawner, package, root, program).await?;
+    // This process keeps neither the device nor the endpoint: both end with the driver.
+    Ok(Disk { device: endpoint.mint(0)?, process })
+}
+
+/// Opens the disk with this number.
+async fn open(bus: &pci_bus::Client, index: u32) -> capnp::Result<pci_device::Client> {
+    let response = bus.functions_request().send().promise.await?;
+    let mut disks = Vec::new();
+    for function in response.get()?.get_functions()? {
+        if function.get_vendor() == VIRTIO && DISKS.contains(&function.get_device()) {
+            disks.push(function.get_address());
+        }
+    }
+    let address = usize::try_from(index).ok().and_then(|index| disks.get(index));
+    let Some(&address) = address else {
+        return Err(capnp::Error::failed(format!(
+            "there is no disk {index}; the machine has {}",
+            disks.len()
+        )));
+    };
+    let mut request = bus.open_request();
+    request.get().set_address(address);
+    request.send().promise.await?.get()?.get_device()
+}
