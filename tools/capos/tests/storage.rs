@@ -68,7 +68,7 @@ fn two_volumes_do_not_write_to_one_image() {
     };
     refused(&two(true, true), &[]);
     for (first, second) in [(false, false), (true, false), (false, true)] {
-        refused(&two(first, second), &["volumes.b.disk: the image of another volume"]);
+        refused(&two(first, second), &["volumes.b.disk: the image of another disk"]);
     }
 }
 
@@ -274,15 +274,15 @@ fn disk_images_are_found_made_and_replaced() {
         format!("{:#}", volumes::disks(&all(), base, instead).unwrap_err())
             .replace(base.to_str().unwrap(), "")
     };
-    assert_eq!(error(&[]), "volume a: there is no /a.img; a `size` in the manifest has it made");
-    assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk volume"));
+    assert_eq!(error(&[]), "disk a: there is no /a.img; a `size` in the manifest has it made");
+    assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk"));
     fs::write(base.join("a.img"), "").unwrap();
     let other = base.join("deep/other.img");
     let disks = volumes::disks(&all(), base, &[("b".into(), other.clone())]).unwrap();
     let list: Vec<_> = disks.list.iter().map(|disk| (disk.file.clone(), disk.read_only)).collect();
     assert_eq!(list, [(base.join("a.img"), true), (other.clone(), false)]);
     assert_eq!(fs::metadata(&other).unwrap().len(), 5000 << 10);
-    assert_eq!(error(&[("b".into(), other.clone())]), "volume b: /deep/other.img is in use");
+    assert_eq!(error(&[("b".into(), other.clone())]), "disk b: /deep/other.img is in use");
     drop(disks);
     let again = volumes::disks(&all(), base, &[("b".into(), other)]);
     assert!(again.is_ok(), "{again:?}");
