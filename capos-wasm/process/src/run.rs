@@ -95,7 +95,7 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHan
     let runner = runner.clone();
     spawn_local(async move {
         let name = entry::name(entry).unwrap_or("?");
-        let (end, refusals) = match entry::spec(runner.package, entry, &runner.held).await {
+        let end = match entry::spec(runner.package, entry, &runner.held) {
             Ok(spec) => {
                 let handle = runner.host.start(spec);
                 let end = handle.wait().await;
@@ -103,11 +103,11 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHan
                 if handle.is_empty_module() {
                     report::empty_module(&runner.held).await;
                 }
-                (end, handle.refusals())
+                end
             }
-            Err(reason) => (End::FailedToStart(reason), Vec::new()),
+            Err(reason) => End::FailedToStart(reason),
         };
-        report::ended(&runner.held, name, &end, &refusals).await;
+        report::ended(&runner.held, name, &end).await;
         end.status()
     })
 }

@@ -1,6 +1,5 @@
 //! The Cap'n Proto interfaces of `schema/wasm.capnp`, served.
 
-mod grants;
 mod host;
 mod instance;
 mod value;

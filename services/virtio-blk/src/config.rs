@@ -15,6 +15,8 @@ const STATUS_HAS_LIST: u8 = 1 << 4;
 const FIRST_CAPABILITY: usize = 0x34;
 const VENDOR_SPECIFIC: u8 = 0x09;
 const COMMON_CONFIGURATION: u8 = 1;
+/// Each takes four bytes at least.
+const MOST_CAPABILITIES: usize = CONFIG_BYTES / 4;
 
 /// Where the device is does not matter: there is only one.
 pub(crate) const DEVICE: DeviceFunction = DeviceFunction { bus: 0, device: 0, function: 0 };
@@ -50,32 +52,38 @@ impl Snapshot {
     pub(crate) fn new(config: &[u8], bars: [Bar; BAR_COUNT]) -> capnp::Result<Self> {
         let bytes = config.try_into();
         let bytes = bytes.map_err(|_| capnp::Error::failed("a configuration space of an odd size".into()))?;
-        Ok(Self { bytes, bars, asked: [false; BAR_COUNT] })
+        let snapshot = Self { bytes, bars, asked: [false; BAR_COUNT] };
+        // The crate would walk in a circle for ever.
+        if snapshot.capabilities().nth(MOST_CAPABILITIES).is_some() {
+            return Err(capnp::Error::failed("the device's list of capabilities has no end".into()));
+        }
+        Ok(snapshot)
     }
 
     fn word(&self, offset: usize) -> Option<u32> {
         Some(u32::from_le_bytes(self.bytes.get(offset..offset + 4)?.try_into().ok()?))
     }
 
+    /// The offset and the first word of each entry of the list of capabilities.
+    fn capabilities(&self) -> impl Iterator<Item = (usize, [u8; 4])> {
+        let has_list = self.bytes.get(STATUS).is_some_and(|status| status & STATUS_HAS_LIST != 0);
+        let first = self.bytes.get(FIRST_CAPABILITY).filter(|_| has_list).map(|&at| at & !3);
+        let entry = move |at: u8| {
+            let at = usize::from(at);
+            Some((at, self.word(at)?.to_le_bytes()))
+        };
+        std::iter::successors(first.and_then(entry), move |(_, [_, next, ..])| {
+            Some(*next).filter(|&next| next != 0).and_then(entry)
+        })
+    }
+
     /// Which register holds the common configuration, and where.
     pub(crate) fn common_configuration(&self) -> Option<(usize, u64)> {
-        if self.bytes.get(STATUS)? & STATUS_HAS_LIST == 0 {
-            return None;
-        }
-        let mut at = usize::from(*self.bytes.get(FIRST_CAPABILITY)?);
-        // No list is longer, and one that bites its tail is no list.
-        for _ in 0..CONFIG_BYTES / 4 {
-            let [id, next, _, kind] = self.word(at)?.to_le_bytes();
-            if id == VENDOR_SPECIFIC && kind == COMMON_CONFIGURATION {
-                let [bar, ..] = self.word(at + 4)?.to_le_bytes();
-                return Some((usize::from(bar), u64::from(self.word(at + 8)?)));
-            }
-            at = usize::from(next);
-            if at == 0 {
-                return None;
-            }
-        }
-        None
+        let mut capabilities = self.capabilities();
+        let (at, _) = capabilities
+            .find(|(_, [id, _, _, kind])| *id == VENDOR_SPECIFIC && *kind == COMMON_CONFIGURATION)?;
+        let [bar, ..] = self.word(at + 4)?.to_le_bytes();
+        Some((usize::from(bar), u64::from(self.word(at + 8)?)))
     }
 
     fn bar_word(&self, index: usize) -> u32 {
@@ -138,8 +146,9 @@ mod tests {
     use super::*;
     use virtio_drivers::transport::pci::bus::{BarInfo, MemoryBarType, PciRoot};
 
-    fn snapshot() -> Snapshot {
+    fn bytes() -> [u8; CONFIG_BYTES] {
         let mut bytes = [0; CONFIG_BYTES];
+        bytes[..4].copy_from_slice(&0x1042_1af4_u32.to_le_bytes());
         bytes[STATUS] = STATUS_HAS_LIST;
         bytes[0x14..0x18].copy_from_slice(&0xfebd_5000_u32.to_le_bytes());
         bytes[0x20..0x24].copy_from_slice(&0xfe00_000c_u32.to_le_bytes());
@@ -147,10 +156,18 @@ mod tests {
         bytes[FIRST_CAPABILITY] = 0x98;
         bytes[0x98..0x9c].copy_from_slice(&[0x11, 0x84, 1, 0x80]);
         bytes[0x84..0x94].copy_from_slice(&[9, 0x40, 16, 1, 4, 0, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 0, 0]);
+        bytes
+    }
+
+    fn bars() -> [Bar; BAR_COUNT] {
         let mut bars = [Bar::default(); BAR_COUNT];
         bars[1] = Bar { address: 0xfebd_5000, length: 0x1000 };
         bars[4] = Bar { address: 0x1_fe00_0000, length: 0x4000 };
-        Snapshot::new(&bytes, bars).unwrap()
+        bars
+    }
+
+    fn snapshot() -> Snapshot {
+        Snapshot::new(&bytes(), bars()).unwrap()
     }
 
     #[test]
@@ -170,8 +187,27 @@ mod tests {
     #[test]
     fn the_common_configuration_is_found() {
         assert_eq!(snapshot().common_configuration(), Some((4, 0x1000)));
-        let mut circle = snapshot();
-        circle.bytes[0x84..0x86].copy_from_slice(&[1, 0x98]);
-        assert_eq!(circle.common_configuration(), None);
+    }
+
+    #[test]
+    fn a_list_without_an_end_is_refused() {
+        let mut circle = bytes();
+        circle[0x84..0x86].copy_from_slice(&[1, 0x98]);
+        assert!(Snapshot::new(&circle, bars()).is_err());
+        assert!(Snapshot::new(&bytes()[1..], bars()).is_err());
+    }
+
+    #[test]
+    fn random_configurations_are_harmless() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..100_000 {
+            let mut config = bytes();
+            for _ in 0..random.usize(..64) {
+                config[random.usize(FIRST_CAPABILITY..CONFIG_BYTES)] = random.u8(..);
+            }
+            let Ok(snapshot) = Snapshot::new(&config, bars()) else { continue };
+            let _ = snapshot.common_configuration();
+            assert!(PciRoot::new(snapshot).capabilities(DEVICE).count() <= MOST_CAPABILITIES);
+        }
     }
 }

@@ -96,7 +96,7 @@ impl Requests {
 
 impl State {
     fn begin(&mut self, slot: usize, kind: Kind) -> Result<(), Broken> {
-        self.queue.begin(&mut self.registers, slot, kind)?;
+        self.queue.begin(&mut *self.registers.transport, slot, kind)?;
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Slot::Waiting(None);
         }

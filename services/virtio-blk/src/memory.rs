@@ -44,6 +44,15 @@ impl Mapping {
         Ok(Self { start, physical, length })
     }
 
+    /// Zeroed memory of the host, for tests. It is never given back.
+    #[cfg(test)]
+    pub(crate) fn of_host(physical: u64, length: usize) -> Self {
+        let layout = std::alloc::Layout::from_size_align(length, PAGE_SIZE).unwrap();
+        // SAFETY: the length is not zero.
+        let start = unsafe { std::alloc::alloc_zeroed(layout) };
+        Self { start: NonNull::new(start).unwrap(), physical, length }
+    }
+
     /// The part from `offset` on, if there are `length` bytes.
     pub(crate) fn part(&self, offset: usize, length: usize) -> Option<NonNull<[u8]>> {
         if offset.checked_add(length)? > self.length {

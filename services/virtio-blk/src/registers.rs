@@ -4,7 +4,9 @@
 
 use crate::config::{DEVICE, Snapshot};
 use crate::memory::{Mapping, System};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use virtio_drivers::Error;
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::PciRoot;
 use virtio_drivers::transport::{DeviceStatus, Transport};
@@ -18,13 +20,17 @@ const NO_INTERRUPT: u16 = 0xffff;
 /// A device takes a while to reset, but not so many looks.
 const RESET_LOOKS: u32 = 1_000_000;
 
+/// A configuration changes when somebody grows the disk.
+const CONSISTENT_LOOKS: u32 = 1000;
+
 /// Entry of the interrupt table that queues use.
 pub(crate) const INTERRUPT_ENTRY: u16 = 0;
 
 /// The registers of a virtio device.
 #[derive(Debug)]
 pub(crate) struct Registers {
-    pub(crate) transport: PciTransport,
+    /// Never dropped: that would wait for a reset as long as the device likes. A process that ends loses the device anyway.
+    pub(crate) transport: ManuallyDrop<PciTransport>,
     common: NonNull<u8>,
 }
 
@@ -46,7 +52,7 @@ impl Registers {
         }
         let transport = PciTransport::new::<System, _>(&mut PciRoot::new(config), DEVICE)
             .map_err(|error| capnp::Error::failed(error.to_string()))?;
-        Ok(Self { transport, common })
+        Ok(Self { transport: ManuallyDrop::new(transport), common })
     }
 
     /// Resets the device. When it is done, the device touches no memory that it was told of before.
@@ -59,6 +65,18 @@ impl Registers {
             std::hint::spin_loop();
         }
         Err(failed("the device does not reset"))
+    }
+
+    /// Reads of the device's configuration what belongs together. `read` is called again when it has changed meanwhile.
+    pub(crate) fn read_consistent<T>(&self, read: impl Fn() -> Result<T, Error>) -> capnp::Result<T> {
+        for _ in 0..CONSISTENT_LOOKS {
+            let before = self.transport.read_config_generation();
+            let found = read();
+            if self.transport.read_config_generation() == before {
+                return found.map_err(|error| failed(&error.to_string()));
+            }
+        }
+        Err(failed("the device's configuration does not hold still"))
     }
 
     /// Makes a queue that is about to be set up raise the interrupt at [`INTERRUPT_ENTRY`].

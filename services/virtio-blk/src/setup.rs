@@ -2,7 +2,7 @@
 
 use crate::config::{Bar, Snapshot};
 use crate::memory::{self, Mapping};
-use crate::queue::Queue;
+use crate::queue::{QUEUE, Queue};
 use crate::registers::{INTERRUPT_ENTRY, Registers};
 use crate::transfer::Geometry;
 use bitflags::bitflags;
@@ -82,7 +82,8 @@ pub async fn take_charge(device: pci_device::Client) -> capnp::Result<Hardware> 
         return Err(failed("the device does not speak version 1 as this driver does"));
     }
     let geometry = read_geometry(&registers, features, transfer.length)?;
-    let queue = Queue::new(&mut registers, transfer)?;
+    registers.direct_interrupt(QUEUE)?;
+    let queue = Queue::new(&mut *registers.transport, transfer)?;
     registers.transport.finish_init();
     let can_flush = features.contains(Features::FLUSH);
     Ok(Hardware { registers, queue, interrupt, transfer_memory, geometry, can_flush })
@@ -131,9 +132,8 @@ async fn allocate(
 fn read_geometry(registers: &Registers, features: Features, buffer_bytes: usize) -> capnp::Result<Geometry> {
     let transport = &registers.transport;
     let read = |offset| transport.read_config_space::<u32>(offset);
-    let units =
-        transport.read_consistent(|| Ok(u64::from(read(CAPACITY)?) | u64::from(read(CAPACITY + 4)?) << 32));
-    let units = units.map_err(failed)?;
+    let units = registers
+        .read_consistent(|| Ok(u64::from(read(CAPACITY)?) | u64::from(read(CAPACITY + 4)?) << 32))?;
     let block_bytes =
         if features.contains(Features::BLOCK_SIZE) { Some(read(BLOCK_SIZE).map_err(failed)?) } else { None };
     Ok(Geometry::new(units, block_bytes, features.contains(Features::READ_ONLY), buffer_bytes))

@@ -224,7 +224,7 @@ fn all() -> Manifest {
 #[test]
 fn every_field_arrives() {
     let mut message = capnp::message::Builder::new_default();
-    convert::convert(&all(), &|_| 0, message.init_root()).unwrap();
+    convert::convert(&all(), message.init_root()).unwrap();
     let text = format!("{:?}", message.get_root_as_reader::<manifest::Reader<'_>>().unwrap());
     for part in [
         r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 0, threads = 3"#,
@@ -287,4 +287,30 @@ fn disk_images_are_found_made_and_replaced() {
     let again = volumes::disks(&all(), base, &[("b".into(), other)]);
     assert!(again.is_ok(), "{again:?}");
     assert!(!base.join("b.img").exists());
+}
+
+#[test]
+fn a_disk_without_a_driver_keeps_its_place_on_the_bus() {
+    let disk = |fields: Value| {
+        json!({"name": "m", "processes": [{"name": "p", "grants": {
+            "disks": {"a": fields, "b": {"file": "b.img"}}}}]})
+    };
+    refused(&disk(json!({"file": "a.img", "driver": 1})), &["processes.0.grants.disks.a.driver: "]);
+    for (driver, wanted) in [(true, vec![("a", 0), ("b", 1)]), (false, vec![("b", 1)])] {
+        let manifest = decode::decode(&disk(json!({"file": "a.img", "driver": driver}))).unwrap();
+        let mut message = capnp::message::Builder::new_default();
+        convert::convert(&manifest, message.init_root()).unwrap();
+        let manifest = message.get_root_as_reader::<manifest::Reader<'_>>().unwrap();
+        let grants = manifest.get_processes().unwrap().get(0).get_grants().unwrap();
+        let found: Vec<_> = grants
+            .iter()
+            .map(|grant| match grant.which().unwrap() {
+                capos_schema::manifest_capnp::grant_entry::Disk(number) => {
+                    (grant.get_name().unwrap().to_str().unwrap(), number)
+                }
+                _ => panic!("another grant"),
+            })
+            .collect();
+        assert_eq!(found, wanted);
+    }
 }

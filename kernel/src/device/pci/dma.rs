@@ -61,12 +61,17 @@ impl Dma {
 }
 
 impl Function {
+    /// Whether so many pages may be asked for at once.
+    pub const fn may_be_piece(pages: u64) -> bool {
+        pages > 0 && pages <= MAX_PIECE_PAGES
+    }
+
     /// Takes zeroed frames in one piece for it; the caller has charged somebody for them.
     ///
     /// # Errors
     /// See [`DmaError`].
     pub fn allocate_dma(&mut self, pages: u64) -> Result<Frame, DmaError> {
-        if pages == 0 || pages > MAX_PIECE_PAGES {
+        if !Self::may_be_piece(pages) {
             return Err(DmaError::BadLength);
         }
         let pieces = self.dma.held.len() + self.dma.lent_pieces;

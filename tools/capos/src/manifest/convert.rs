@@ -2,8 +2,6 @@
 
 mod storage;
 
-use std::collections::BTreeSet;
-
 use capnp::{struct_list, text_list};
 use capos_schema::launch_capnp::variable;
 use capos_schema::manifest_capnp::{grant_entry, instance_entry, manifest, process_entry};
@@ -12,10 +10,8 @@ use capos_schema::process_capnp::limits;
 use super::model::*;
 
 const FRAME_BYTES: u64 = 4096;
-/// What a wasm host may need beside the linear memories of its instances, and for each byte of a module, of which
-/// it keeps a copy and what it translates.
+/// What a wasm host may need beside the linear memories of its instances.
 const WASM_HOST_OVERHEAD: u64 = 16 << 20;
-const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
 /// Defaults that the schema documents.
 const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
 const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
@@ -40,11 +36,8 @@ fn counted<T>(list: &[T]) -> impl Iterator<Item = (u32, &T)> {
     (0u32..).zip(list)
 }
 
-/// How large the program of that name is in the package.
-pub type Sizes<'a> = &'a dyn Fn(&str) -> u64;
-
 /// Writes `from` into `to`.
-pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
+pub fn convert(from: &Manifest, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
     to.set_name(&from.name);
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
     storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
@@ -53,9 +46,7 @@ pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>)
     let mut disks =
         from.disks().filter(|(_, _, is_volume)| *is_volume).zip(1..).last().map_or(0, |(_, count)| count);
     for (index, process) in counted(&from.processes) {
-        let mut entry = entries.reborrow().get(index);
-        convert_limits(&process.limits, memory_bytes(process, sizes), entry.reborrow().init_limits());
-        convert_process(process, &mut disks, entry)?;
+        convert_process(process, &mut disks, entries.reborrow().get(index))?;
     }
     Ok(())
 }
@@ -77,7 +68,9 @@ fn convert_process(
     let singletons = length(&from.grants)?;
     let services = length(&from.services)?;
     let named = services.checked_add(length(&from.namespaces)?).ok_or(TooLong)?;
-    let named = named.checked_add(length(&from.disks)?).ok_or(TooLong)?;
+    let driven = from.disks.iter().filter(|disk| disk.driven).count();
+    let driven = u32::try_from(driven).map_err(|_| TooLong)?;
+    let named = named.checked_add(driven).ok_or(TooLong)?;
     let total = named.checked_add(singletons).ok_or(TooLong)?;
     let mut grants = to.reborrow().init_grants(total);
     for (index, singleton) in counted(&from.grants) {
@@ -95,12 +88,17 @@ fn convert_process(
         grant.set_name(&namespace.name);
         storage::convert_directory(&namespace.directory, grant.init_namespace());
     }
-    for (index, disk) in counted(&from.disks) {
-        let mut grant = grants.reborrow().get(total - length(&from.disks)? + index);
-        grant.set_name(&disk.name);
-        grant.set_disk(*next_disk);
+    let mut place = total - driven;
+    for disk in &from.disks {
+        if disk.driven {
+            let mut grant = grants.reborrow().get(place);
+            grant.set_name(&disk.name);
+            grant.set_disk(*next_disk);
+            place += 1;
+        }
         *next_disk += 1;
     }
+    convert_limits(&from.limits, memory_bytes(from), to.reborrow().init_limits());
     storage::convert_restart(from.restart, to.reborrow().init_restart());
 
     if let Some(host) = &from.wasm_host {
@@ -144,7 +142,7 @@ fn convert_limits(from: &ProcessLimits, memory_bytes: Option<u64>, mut to: limit
 ///
 /// A wasm host without a limit of its own gets room for the linear memories of the instances that can live
 /// at once, where the default would not do.
-fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
+fn memory_bytes(process: &Process) -> Option<u64> {
     match (&process.limits.memory_bytes, &process.wasm_host) {
         (Some(bytes), _) => Some(*bytes),
         (None, None) => None,
@@ -158,12 +156,7 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
             } else {
                 memories.fold(0, u64::saturating_add)
             };
-            let modules: BTreeSet<&str> =
-                host.instances.iter().map(|instance| instance.module.name.as_str()).collect();
-            let code = modules.into_iter().map(sizes).fold(WASM_HOST_OVERHEAD, |all, bytes| {
-                all.saturating_add(bytes.saturating_mul(WASM_HOST_PER_MODULE_BYTE))
-            });
-            Some(memory.saturating_add(code)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
+            Some(memory.saturating_add(WASM_HOST_OVERHEAD)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
         }
     }
 }

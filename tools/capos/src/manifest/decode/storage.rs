@@ -78,13 +78,14 @@ pub(super) fn disks(object: &Object<'_>) -> Vec<DiskGrant> {
     let entries = object.get("disks").map(|node| node.entries()).unwrap_or_default();
     let grants = entries.iter().filter_map(|(name, node)| {
         check_name(node, name);
-        let object = node.object(&["file", "size", "readOnly"]);
+        let object = node.object(&["file", "size", "readOnly", "driver"]);
         let image = DiskImage {
             file: object.need("file").as_ref().and_then(host_path)?,
             size: object.get("size").and_then(|node| node.size(u64::MAX)),
             read_only: object.flag("readOnly"),
         };
-        Some(DiskGrant { at: node.path().to_owned(), name: (*name).to_owned(), image })
+        let driven = object.get("driver").and_then(|node| node.boolean()) != Some(false);
+        Some(DiskGrant { at: node.path().to_owned(), name: (*name).to_owned(), image, driven })
     });
     grants.collect()
 }

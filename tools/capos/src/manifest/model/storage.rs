@@ -48,6 +48,8 @@ pub struct DiskGrant {
     pub name: String,
     /// What is on it; made empty.
     pub image: DiskImage,
+    /// Whether a driver is started for it. Otherwise it is only there, for a process that drives it itself.
+    pub driven: bool,
 }
 
 /// A directory of a volume, as it is granted.

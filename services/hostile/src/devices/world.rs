@@ -1,0 +1,207 @@
+//! What this program holds, and short ways to use it.
+
+use capnp::capability::{Client, FromClientHook};
+use capnp::message::Builder;
+use capnp::traits::HasTypeId;
+use capnp::{Error, ErrorKind, Result};
+use capos_abi::Rights;
+use capos_package::{Package, PackageMessage, Passed, Program};
+use capos_rt::Endpoint;
+use capos_schema::block_capnp::block_device;
+use capos_schema::console_capnp::console;
+use capos_schema::device_capnp::{interrupt, pci_bus, pci_device};
+use capos_schema::diagnostics_capnp::diagnostics;
+use capos_schema::endpoint_capnp::endpoint;
+use capos_schema::manifest_capnp::boot_package;
+use capos_schema::memory_capnp::memory_object;
+use capos_schema::process_capnp::{limits, process, process_spawner};
+
+const VIRTIO: u16 = 0x1af4;
+const DISK: u16 = 0x1042;
+
+/// Grants of this process.
+pub(crate) struct World {
+    pub(crate) bus: pci_bus::Client,
+    /// Where the disk is.
+    pub(crate) disk: u16,
+    package: Package,
+    message: PackageMessage,
+    spawner: process_spawner::Client,
+    log: console::Client,
+    diagnostics: diagnostics::Client,
+}
+
+/// A driver and what it serves.
+pub(crate) struct Driver {
+    pub(crate) process: process::Client,
+    pub(crate) device: block_device::Client,
+}
+
+pub(crate) fn failed(text: impl ToString) -> Error {
+    Error::failed(text.to_string())
+}
+
+/// That something holds.
+pub(crate) fn expect(what: &str, holds: bool) -> Result<()> {
+    if holds { Ok(()) } else { Err(failed(what)) }
+}
+
+/// That something was refused, and how.
+pub(crate) fn refused<T>(what: &str, result: Result<T>, kind: ErrorKind) -> Result<()> {
+    match result {
+        Err(error) if error.kind == kind => Ok(()),
+        Err(error) => Err(failed(format!("{what}: {:?} ({}) instead of {kind:?}", error.kind, error.extra))),
+        Ok(_) => Err(failed(format!("{what}: allowed"))),
+    }
+}
+
+fn pass<C: FromClientHook + HasTypeId>(name: &str, client: C, rights: Rights) -> Passed {
+    let client = Client::new(client.into_client_hook());
+    Passed { name: name.to_owned(), client, interface: C::TYPE_ID, rights }
+}
+
+impl World {
+    pub(crate) async fn new() -> Result<Self> {
+        let bus: pci_bus::Client = capos_rt::grant("pci-bus")?;
+        let response = bus.functions_request().send().promise.await?;
+        let functions = response.get()?.get_functions()?;
+        let disk = functions.iter().find(|one| one.get_vendor() == VIRTIO && one.get_device() == DISK);
+        let disk = disk.ok_or_else(|| failed("there is no virtio disk"))?.get_address();
+        let package = Package::map(capos_rt::grant("boot-package")?).await?;
+        let message = package.message()?;
+        Ok(Self {
+            bus,
+            disk,
+            package,
+            message,
+            spawner: capos_rt::grant("process-spawner")?,
+            log: capos_rt::grant("log")?,
+            diagnostics: capos_rt::grant("diagnostics")?,
+        })
+    }
+
+    pub(crate) async fn open(&self, address: u16) -> Result<pci_device::Client> {
+        let mut request = self.bus.open_request();
+        request.get().set_address(address);
+        request.send().promise.await?.get()?.get_device()
+    }
+
+    pub(crate) async fn open_disk(&self) -> Result<pci_device::Client> {
+        self.open(self.disk).await
+    }
+
+    /// Frames that are free.
+    pub(crate) async fn free_frames(&self) -> Result<u64> {
+        Ok(self.diagnostics.counters_request().send().promise.await?.get()?.get_frames_free())
+    }
+
+    pub(crate) async fn self_check(&self) -> Result<Vec<String>> {
+        let response = self.diagnostics.self_check_request().send().promise.await?;
+        response.get()?.get_problems()?.iter().map(|line| Ok(line?.to_string()?)).collect()
+    }
+
+    /// Starts the driver on the disk.
+    pub(crate) async fn start_driver(&self) -> Result<Driver> {
+        let endpoint = Endpoint::new()?;
+        let all = Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER;
+        let served = pass::<endpoint::Client>("disk", endpoint.receiver(), all);
+        let process = self.start("virtio-blk", &[], vec![served]).await?;
+        Ok(Driver { process, device: endpoint.mint(0)? })
+    }
+
+    /// Starts this program with the disk, to do something that ends it.
+    pub(crate) async fn start_child(&self, misdeed: &str) -> Result<process::Client> {
+        self.start("devices", &[misdeed], Vec::new()).await
+    }
+
+    async fn start(
+        &self,
+        binary: &str,
+        arguments: &[&str],
+        mut grants: Vec<Passed>,
+    ) -> Result<process::Client> {
+        grants.push(pass("device", self.open_disk().await?, Rights::READ | Rights::WRITE));
+        grants.push(pass("log", self.log.clone(), Rights::WRITE | Rights::TRANSFER));
+        let defaults = Builder::new_default();
+        let program = Program {
+            name: binary,
+            binary,
+            arguments: arguments.to_vec(),
+            environment: Vec::new(),
+            grants,
+            limits: defaults.get_root_as_reader::<limits::Reader<'_>>()?,
+            executable: false,
+        };
+        let root = self.message.get_root::<boot_package::Reader<'_>>()?;
+        capos_package::start(&self.spawner, &self.package, root, program).await
+    }
+}
+
+/// A range of registers.
+pub(crate) async fn registers(
+    device: &pci_device::Client,
+    bar: u8,
+    offset: u64,
+    length: u64,
+) -> Result<memory_object::Client> {
+    let mut request = device.registers_request();
+    request.get().set_bar(bar);
+    request.get().set_offset(offset);
+    request.get().set_length(length);
+    request.send().promise.await?.get()?.get_memory()
+}
+
+/// An interrupt.
+pub(crate) async fn interrupt(device: &pci_device::Client, entry: u16) -> Result<interrupt::Client> {
+    let mut request = device.interrupt_request();
+    request.get().set_entry(entry);
+    request.send().promise.await?.get()?.get_interrupt()
+}
+
+/// Memory for the device, and its address.
+pub(crate) async fn allocate(
+    device: &pci_device::Client,
+    length: u64,
+) -> Result<(memory_object::Client, u64)> {
+    let mut request = device.allocate_dma_request();
+    request.get().set_length(length);
+    let response = request.send().promise.await?;
+    let results = response.get()?;
+    Ok((results.get_memory()?, results.get_address()))
+}
+
+/// Switches bus mastering.
+pub(crate) async fn set_bus_master(device: &pci_device::Client, enabled: bool) -> Result<()> {
+    let mut request = device.set_bus_master_request();
+    request.get().set_enabled(enabled);
+    request.send().promise.await.map(drop)
+}
+
+/// The length of a base address register that is memory; 0 for others.
+pub(crate) async fn bar_length(device: &pci_device::Client, bar: u8) -> Result<u64> {
+    let response = device.bars_request().send().promise.await?;
+    let bars = response.get()?.get_bars()?;
+    let entry = bars.try_get(bar.into()).ok_or_else(|| failed("no such base address register"))?;
+    let is_memory = entry.get_kind()? == capos_schema::device_capnp::BarKind::Memory;
+    Ok(if is_memory { entry.get_length() } else { 0 })
+}
+
+/// Maps memory; with "x" in `protection` as code.
+pub(crate) async fn map(memory: &memory_object::Client, length: u64, protection: &str) -> Result<u64> {
+    let mut request = capos_rt::virtual_memory().map_object_request();
+    request.get().set_object(memory.clone());
+    request.get().set_length(length);
+    let mut bits = request.get().init_protection();
+    bits.set_read(protection.contains('r'));
+    bits.set_write(protection.contains('w'));
+    bits.set_execute(protection.contains('x'));
+    Ok(request.send().promise.await?.get()?.get_address())
+}
+
+/// Gives a range back.
+pub(crate) async fn unmap(address: u64, length: u64) -> Result<()> {
+    let mut request = capos_rt::virtual_memory().unmap_request();
+    request.get().set_address(address);
+    request.get().set_length(length);
+    request.send().promise.await.map(drop)
+}
