@@ -6,20 +6,34 @@ using Manifest = import "manifest.capnp";
 using Console = import "console.capnp";
 using Timer = import "timer.capnp";
 using Entropy = import "entropy.capnp";
+using File = import "file.capnp";
 
 interface WasmHost {
   # Holding a WasmHost allows starting WebAssembly instances that hold capabilities which the caller
   # passes. It gives no access to instances that others started, nor any capability of the host's own.
 
   start @0 (module :Data, name :Text, launch :Launch.LaunchParameters, grants :InstanceGrants,
-            limits :Manifest.InstanceLimits, run :Bool) -> (instance :WasmInstance);
+            limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions) -> (instance :WasmInstance);
   # Compiles and instantiates `module`. With `run`, its `_start` export is called at once and the instance
   # ends when that returns; without, the instance waits for `call` until it is killed or released.
   # A null grant is not granted. Errors: `failed`, naming the module and the import or the limit.
+  # A module that is equal to one that was started before is not compiled again.
 
   startNamed @1 (module :Text, name :Text, launch :Launch.LaunchParameters, grants :InstanceGrants,
-            limits :Manifest.InstanceLimits, run :Bool) -> (instance :WasmInstance);
+            limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions) -> (instance :WasmInstance);
   # The same for a module that the boot package holds under this name.
+
+  startFile @2 (directory :File.Namespace, path :Data, name :Text, launch :Launch.LaunchParameters,
+            grants :InstanceGrants, limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions)
+            -> (instance :WasmInstance);
+  # The same for a module in a file. The directory is only used to read it.
+}
+
+struct InstanceOptions {
+  restart @0 :Manifest.RestartPolicy;
+  # With `run`: what follows when it has ended. The limits hold for each run of it.
+  trapUnknownImports @1 :Bool;
+  # Functions that the host does not know trap when called. Otherwise a module that imports one does not start.
 }
 
 struct InstanceGrants {
@@ -29,6 +43,20 @@ struct InstanceGrants {
   timer @3 :Timer.Timer;
   wallClock @4 :Timer.WallClock;
   entropy @5 :Entropy.EntropySource;
+  preopens @6 :List(Preopen);
+  # Descriptors from 3 on, in this order.
+  stdinFile @7 :File.File;
+  # Read from its beginning, if `stdin` is null.
+  stdoutFile @8 :File.File;
+  # Written at its end, if `stdout` is null.
+  stderrFile @9 :File.File;
+  # Written at its end, if `stderr` is null.
+}
+
+struct Preopen {
+  path @0 :Text;
+  # The path under which the program knows it.
+  directory @1 :File.Namespace;
 }
 
 interface WasmInstance {
@@ -47,7 +75,22 @@ interface WasmInstance {
   kill @2 () -> ();
 
   use @3 () -> (fuel :UInt64, memoryBytes :UInt64, outputBytes :UInt64);
-  # Fuel burnt, linear memory in use, bytes written to the standard streams.
+  # Fuel burnt, linear memory in use, bytes written to the standard streams: by the present or last run.
+
+  restarts @4 () -> (count :UInt32, causes :List(InstanceEnd));
+  # How often it was started again, and the ends that were the reason: the last 16 of them, oldest first.
+
+  refusals @5 () -> (refusals :List(Refusal));
+  # What it called and lacked a grant for, as far as that may be why it failed.
+}
+
+struct Refusal {
+  import @0 :Text;
+  # The function.
+  capability @1 :Text;
+  # What it needs.
+  message @2 :Text;
+  # Both, and how to grant it, in one line.
 }
 
 struct Value {

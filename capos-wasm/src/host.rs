@@ -90,7 +90,7 @@ impl Host {
         let compiled = compile(spec.module, &spec.limits)?;
         let compile_ns = now_ns().saturating_sub(begun);
         let begun = now_ns();
-        let context = Context::new(spec.launch, spec.grants, control.clone());
+        let context = Context::new(spec.launch, spec.grants, spec.limits.descriptors, control.clone());
         let instance = instantiate(compiled, context, &spec.limits, interrupts)?;
         let instantiate_ns = now_ns().saturating_sub(begun);
         control.set_start_time(StartTime { compile_ns, instantiate_ns });

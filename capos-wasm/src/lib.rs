@@ -25,4 +25,4 @@ pub use host::{Host, HostConfig, InstanceSpec, Spawn};
 pub use instance::{CallError, InstanceHandle, StartTime, Usage, Value, ValueType};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
-pub use wasi::Grants;
+pub use wasi::{Grants, Preopen, Refusal, Sink, Source};

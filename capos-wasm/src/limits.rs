@@ -17,10 +17,15 @@ pub struct Limits {
     pub table_elements: u32,
     /// Nested calls.
     pub stack_depth: u32,
+    /// Descriptors that are open at once.
+    pub descriptors: u32,
 }
 
 /// No manifest can ask for more nested calls than this: each costs host memory that no limit counts.
 pub(crate) const MAX_STACK_DEPTH: u32 = 100_000;
+
+/// Nor for more descriptors.
+const MAX_DESCRIPTORS: u32 = 65_536;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -31,6 +36,7 @@ impl Default for Limits {
             output_bytes: 16 << 20,
             table_elements: 65536,
             stack_depth: 1000,
+            descriptors: 1024,
         }
     }
 }
@@ -48,6 +54,7 @@ impl Limits {
             output_bytes: or(reader.get_output_bytes(), default.output_bytes),
             table_elements: or32(reader.get_table_elements(), default.table_elements),
             stack_depth: or32(reader.get_stack_depth(), default.stack_depth).min(MAX_STACK_DEPTH),
+            descriptors: or32(reader.get_descriptors(), default.descriptors).min(MAX_DESCRIPTORS),
         }
     }
 }

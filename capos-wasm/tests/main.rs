@@ -1,15 +1,19 @@
 //! The WebAssembly host, tested against in-process servers: one program for each behaviour.
 
 mod clocks;
+mod directories;
 mod docs;
+mod files;
 mod hello;
 mod hostile;
 mod launch;
 mod limits;
+mod links;
 mod many;
 mod polling;
 mod probe;
 mod random;
+mod rights;
 mod serving;
 mod streams;
 mod support;

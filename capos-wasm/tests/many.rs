@@ -10,7 +10,7 @@ fn each_holds_what_it_was_granted_and_nothing_else() {
     let mut world = World::new();
     let random = "(call $random_get (i32.const 64) (i32.const 8))";
     let write = "(call $fd_write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 32))";
-    let a = Grants { stdout: Some(console(&world.console)), ..Grants::default() };
+    let a = Grants { stdout: Some(console(&world.console).into()), ..Grants::default() };
     let b = Grants { entropy: Some(entropy()), ..Grants::default() };
     let mut handles = Vec::new();
     for (call, grants, expected) in

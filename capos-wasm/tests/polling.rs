@@ -55,7 +55,7 @@ type Event = (u64, u16, u8, u64);
 /// Runs a poll with standard input from the world's console and collects the events.
 fn events(world: &mut World, grants: Grants, subscriptions: &[Vec<u8>]) -> Vec<Event> {
     let collected = std::rc::Rc::default();
-    let grants = Grants { stderr: Some(console(&collected)), ..grants };
+    let grants = Grants { stderr: Some(console(&collected).into()), ..grants };
     let end = world.run(spec(&poll(subscriptions), grants));
     let bytes = collected.bytes();
     assert_eq!(end, End::Exited((bytes.len() / 32) as i32));
@@ -180,13 +180,15 @@ fn output_is_always_ready() {
 }
 
 #[test]
-fn descriptors_that_are_not_there_are_events_with_ebadf() {
+fn descriptors_that_cannot_be_waited_for_fail_the_call() {
     let mut world = World::new();
-    let badf = e::BADF as u16;
-    let list = [stream(1, 1, 0), stream(2, 2, 1), stream(3, 1, 1), stream(4, 2, 0), stream(5, 2, 9)];
-    let fired = events(&mut world, Grants::default(), &list);
-    let expected = [(1, badf, 1, 0), (2, badf, 2, 0), (3, badf, 1, 0), (4, badf, 2, 0), (5, badf, 2, 0)];
-    assert_eq!(fired, expected);
+    for wrong in [stream(1, 1, 1), stream(2, 2, 0), stream(3, 2, 9), stream(4, 1, u32::MAX)] {
+        let program = poll(&[clock(1, 1, MS, 0), wrong]);
+        assert_eq!(world.run(world.program(&program)), End::Exited(100 + e::BADF));
+    }
+    for closed in [stream(1, 1, 0), stream(2, 2, 1)] {
+        assert_eq!(world.run(spec(&poll(&[closed]), Grants::default())), End::Exited(100 + e::BADF));
+    }
 }
 
 #[test]

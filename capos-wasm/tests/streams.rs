@@ -161,8 +161,11 @@ fn a_failing_console_is_an_errno() {
 fn each_stream_has_its_own_console() {
     let mut world = World::new();
     let other = std::rc::Rc::default();
-    let grants =
-        Grants { stdout: Some(console(&world.console)), stderr: Some(console(&other)), ..Grants::default() };
+    let grants = Grants {
+        stdout: Some(console(&world.console).into()),
+        stderr: Some(console(&other).into()),
+        ..Grants::default()
+    };
     let program = with_imports(&format!(
         r#"{GREETING} (func (export "_start")
             (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))

@@ -20,12 +20,12 @@ pub(crate) fn find(
 }
 
 /// What to start for `entry`; an error says what is wrong with it.
-pub(crate) fn spec(
+pub(crate) async fn spec(
     package: boot_package::Reader<'static>,
     entry: instance_entry::Reader<'static>,
     held: &Held,
 ) -> Result<InstanceSpec, String> {
-    let grants = held.for_instance(entry)?;
+    let grants = held.for_instance(entry).await?;
     read(package, entry).map_err(|error| error.to_string()).and_then(|(module, module_name, launch)| {
         Ok(InstanceSpec {
             module,

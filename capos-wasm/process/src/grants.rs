@@ -1,13 +1,15 @@
 //! What the host holds, and what of it an instance gets.
 
+use crate::stdio;
 use capos_rt::grant;
 use capos_schema::{
     console_capnp::console,
     entropy_capnp::entropy_source,
+    file_capnp::namespace,
     manifest_capnp::instance_entry,
     timer_capnp::{timer, wall_clock},
 };
-use capos_wasm::{Grants, wasi::FastClock};
+use capos_wasm::{Grants, Preopen, wasi::FastClock};
 use std::rc::Rc;
 
 /// The capabilities that the host was granted.
@@ -36,19 +38,35 @@ impl Held {
     }
 
     /// What `entry` lists; an error names what the host does not hold itself.
-    pub(crate) fn for_instance(&self, entry: instance_entry::Reader<'_>) -> Result<Grants, String> {
+    pub(crate) async fn for_instance(&self, entry: instance_entry::Reader<'_>) -> Result<Grants, String> {
         let console = pick("console", entry.get_console(), &self.console)?;
         let timer = pick("timer", entry.get_timer(), &self.timer)?;
         Ok(Grants {
-            stdin: console.clone(),
-            stdout: console.clone(),
-            stderr: console,
+            stdin: stdio::source(entry.get_stdin(), &console).await?,
+            stdout: stdio::sink(entry.get_stdout(), &console).await?,
+            stderr: stdio::sink(entry.get_stderr(), &console).await?,
+            preopens: preopens(entry).map_err(|error| error.to_string())?,
             fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
             timer,
             wall_clock: pick("wall-clock", entry.get_wall_clock(), &self.wall_clock)?,
             entropy: pick("entropy", entry.get_entropy(), &self.entropy)?,
         })
     }
+}
+
+/// The directories that `entry` lists, each granted to this host under the name that the entry gives.
+fn preopens(entry: instance_entry::Reader<'_>) -> capnp::Result<Vec<Preopen>> {
+    let mut preopens = Vec::new();
+    for preopen in entry.get_preopens()? {
+        let path = preopen.get_guest()?.to_str()?.to_owned();
+        preopens.push(Preopen { path, directory: directory(preopen.get_grant()?.to_str()?)? });
+    }
+    Ok(preopens)
+}
+
+/// The directory that this host was granted under `name`.
+pub(crate) fn directory(name: &str) -> capnp::Result<namespace::Client> {
+    grant(name).map_err(|error| capnp::Error::failed(format!("the directory {name:?}: {error}")))
 }
 
 fn pick<T: Clone>(name: &str, wanted: bool, held: &Option<T>) -> Result<Option<T>, String> {

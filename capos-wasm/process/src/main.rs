@@ -2,13 +2,14 @@
 //! serves `WasmHost` when asked.
 //!
 //! It finds its entry in the boot package (grant "boot-package") by its own name, the first argument. Instances
-//! are granted copies of what it holds itself: "console", "timer", "wall-clock", "entropy". How they ended goes
-//! to "log".
+//! are granted copies of what it holds itself: "console", "timer", "wall-clock", "entropy", and the directories
+//! whose grants their entries name. How they ended goes to "log".
 
 mod entry;
 mod grants;
 mod report;
 mod run;
+mod stdio;
 
 use capos_rt::block_on;
 

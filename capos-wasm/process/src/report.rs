@@ -2,7 +2,7 @@
 
 use crate::grants::Held;
 use capos_schema::console_capnp::console;
-use capos_wasm::{End, StartTime};
+use capos_wasm::{End, StartTime, wasi::Refusal};
 
 /// Writes how long starting the instance `name` took, which is told with its end so as not to delay it.
 pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
@@ -15,13 +15,19 @@ pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
     .await;
 }
 
-/// Writes the end of the instance `name` to the log, a trap with the functions it happened in.
-pub(crate) async fn ended(held: &Held, name: &str, end: &End) {
+/// Writes the end of the instance `name` to the log: a trap with the functions it happened in, a failure with what
+/// the instance called and lacked a grant for.
+pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusal]) {
     let Some(log) = &held.log else { return };
     write(log, &format!("[wasm-host] {name}: {end}")).await;
     if let End::Trap(trap) = end {
         for function in &trap.backtrace {
             write(log, &format!("[wasm-host] {name}:   in {function}")).await;
+        }
+    }
+    if end.status() != 0 {
+        for refusal in refusals {
+            write(log, &format!("[wasm-host] {name}: {refusal}")).await;
         }
     }
 }

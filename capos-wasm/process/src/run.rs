@@ -95,7 +95,7 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHan
     let runner = runner.clone();
     spawn_local(async move {
         let name = entry::name(entry).unwrap_or("?");
-        let end = match entry::spec(runner.package, entry, &runner.held) {
+        let (end, refusals) = match entry::spec(runner.package, entry, &runner.held).await {
             Ok(spec) => {
                 let handle = runner.host.start(spec);
                 let end = handle.wait().await;
@@ -103,11 +103,11 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHan
                 if handle.is_empty_module() {
                     report::empty_module(&runner.held).await;
                 }
-                end
+                (end, handle.refusals())
             }
-            Err(reason) => End::FailedToStart(reason),
+            Err(reason) => (End::FailedToStart(reason), Vec::new()),
         };
-        report::ended(&runner.held, name, &end).await;
+        report::ended(&runner.held, name, &end, &refusals).await;
         end.status()
     })
 }

@@ -1,6 +1,9 @@
 //! What everybody who deals with an instance shares: its use, its end, the wish to end it.
 
-use crate::{End, Limits};
+use crate::{
+    End, Limits,
+    wasi::{Refusal, Refusals},
+};
 use futures::channel::oneshot;
 use std::{
     cell::{Cell, RefCell},
@@ -39,6 +42,7 @@ pub(crate) struct Control {
     start_time: Cell<StartTime>,
     /// Calls that wait for their turn.
     queued: Cell<usize>,
+    refusals: RefCell<Refusals>,
 }
 
 impl Control {
@@ -53,6 +57,7 @@ impl Control {
             empty_module: Cell::default(),
             start_time: Cell::default(),
             queued: Cell::default(),
+            refusals: RefCell::default(),
         }
     }
 
@@ -76,6 +81,22 @@ impl Control {
         let output_bytes = usage.output_bytes + u64::from(allowed);
         self.usage.set(Usage { output_bytes, ..usage });
         allowed
+    }
+
+    /// Takes back what was counted and then not written.
+    pub(crate) fn return_output(&self, unused: u32) {
+        let usage = self.usage.get();
+        let output_bytes = usage.output_bytes.saturating_sub(unused.into());
+        self.usage.set(Usage { output_bytes, ..usage });
+    }
+
+    /// Remembers something that was not granted.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        self.refusals.borrow_mut().add(refusal);
+    }
+
+    pub(crate) fn refusals(&self) -> Vec<Refusal> {
+        self.refusals.borrow().reasons()
     }
 
     pub(crate) fn set_start_time(&self, start_time: StartTime) {

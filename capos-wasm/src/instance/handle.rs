@@ -1,7 +1,7 @@
 //! The Rust interface to a started instance.
 
 use super::{Control, StartTime, Usage, Value};
-use crate::End;
+use crate::{End, wasi::Refusal};
 use futures::channel::{mpsc, oneshot};
 use std::{fmt, rc::Rc};
 
@@ -75,6 +75,11 @@ impl InstanceHandle {
     /// What the instance has used so far.
     pub fn usage(&self) -> Usage {
         self.control.usage()
+    }
+
+    /// What it asked for and was not granted, which may be why it failed.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.control.refusals()
     }
 
     /// How long the start took; zero when the host has no clock.

@@ -1,9 +1,9 @@
 //! A host of instances as a capability.
 
-use super::WasmInstance;
-use crate::{End, Grants, Host, InstanceHandle, InstanceSpec, Launch, Limits};
+use super::{WasmInstance, grants::grants};
+use crate::{End, Host, InstanceHandle, InstanceSpec, Launch, Limits};
 use capnp::Error;
-use capos_schema::wasm_capnp::{instance_grants, wasm_host, wasm_instance};
+use capos_schema::wasm_capnp::{wasm_host, wasm_instance};
 use std::{borrow::Cow, rc::Rc};
 
 /// Finds a module by the name that the boot package gives it.
@@ -71,23 +71,4 @@ impl wasm_host::Server for WasmHost {
         results.get().set_instance(self.launch(spec)?);
         Ok(())
     }
-}
-
-/// Takes the capabilities out of a message; null ones are not granted.
-fn grants(reader: instance_grants::Reader<'_>) -> Result<Grants, Error> {
-    macro_rules! take {
-        ($has:ident, $get:ident) => {
-            if reader.$has() { Some(reader.$get()?) } else { None }
-        };
-    }
-    Ok(Grants {
-        stdin: take!(has_stdin, get_stdin),
-        stdout: take!(has_stdout, get_stdout),
-        stderr: take!(has_stderr, get_stderr),
-        timer: take!(has_timer, get_timer),
-        // The page behind another process's timer is not this process's to read.
-        fast_clock: None,
-        wall_clock: take!(has_wall_clock, get_wall_clock),
-        entropy: take!(has_entropy, get_entropy),
-    })
 }

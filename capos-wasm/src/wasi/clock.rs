@@ -1,6 +1,7 @@
 //! `clock_*`: the monotonic clock of the Timer, the time of day of the WallClock.
 
-use super::{Context, Errno, GuestMemory, Stop};
+use super::{Context, Errno, GuestMemory, Stop, refusal::Missing};
+use capos_schema::timer_capnp::{timer, wall_clock};
 
 /// The clocks of Preview 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,23 @@ impl ClockId {
     }
 }
 
+impl Context {
+    /// The Timer, if it was granted.
+    pub(super) fn timer(&self) -> Result<&timer::Client, Errno> {
+        self.timer.as_ref().ok_or_else(|| {
+            self.refuse(Missing::Timer);
+            Errno::Nosys
+        })
+    }
+
+    fn wall_clock(&self) -> Result<&wall_clock::Client, Errno> {
+        self.wall_clock.as_ref().ok_or_else(|| {
+            self.refuse(Missing::WallClock);
+            Errno::Nosys
+        })
+    }
+}
+
 /// `clock_res_get`: the resolution of a clock in nanoseconds.
 pub(super) async fn res_get(
     context: &mut Context,
@@ -31,10 +49,9 @@ pub(super) async fn res_get(
 ) -> Result<(), Stop> {
     let nanoseconds = match ClockId::decode(id)? {
         // The Timer's unit.
-        ClockId::Monotonic if context.timer.is_some() => 1,
-        ClockId::Monotonic => return Err(Errno::Nosys.into()),
+        ClockId::Monotonic => context.timer().map(|_timer| 1)?,
         ClockId::Realtime => {
-            let clock = context.wall_clock.as_ref().ok_or(Errno::Nosys)?;
+            let clock = context.wall_clock()?;
             memory.check_u64(resolution)?;
             let response = clock.resolution_request().send().promise.await;
             let response = response.map_err(Errno::from_capability)?;
@@ -66,7 +83,7 @@ pub(super) async fn monotonic_ns(context: &Context) -> Result<u64, Errno> {
     if let Some(clock) = &context.fast_clock {
         return Ok(clock());
     }
-    let timer = context.timer.as_ref().ok_or(Errno::Nosys)?;
+    let timer = context.timer()?;
     let response = timer.now_request().send().promise.await;
     let response = response.map_err(Errno::from_capability)?;
     Ok(response.get().map_err(Errno::from_capability)?.get_nanoseconds())
@@ -74,7 +91,7 @@ pub(super) async fn monotonic_ns(context: &Context) -> Result<u64, Errno> {
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 pub(super) async fn realtime_ns(context: &Context) -> Result<u64, Errno> {
-    let clock = context.wall_clock.as_ref().ok_or(Errno::Nosys)?;
+    let clock = context.wall_clock()?;
     let response = clock.now_request().send().promise.await;
     let response = response.map_err(Errno::from_capability)?;
     let now = response.get().map_err(Errno::from_capability)?;

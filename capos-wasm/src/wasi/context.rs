@@ -1,10 +1,20 @@
 //! What one instance holds: its capabilities and its descriptors.
 
-use super::{stdin::Stdin, stream::Output};
+use super::{
+    descriptor::{Descriptor, Descriptors, flags},
+    directory::Directory,
+    file::OpenFile,
+    input::{ConsoleInput, Input},
+    output::Output,
+    pipe::{PipeReader, PipeWriter},
+    refusal::{Missing, Refusal},
+    rights::Rights,
+};
 use crate::{Launch, instance::Control};
 use capos_schema::{
     console_capnp::console,
     entropy_capnp::entropy_source,
+    file_capnp::{file, namespace},
     timer_capnp::{timer, wall_clock},
 };
 use std::rc::Rc;
@@ -12,15 +22,60 @@ use std::rc::Rc;
 /// Reads the monotonic clock without a call, in nanoseconds: the shared time page of the same Timer.
 pub type FastClock = Rc<dyn Fn() -> u64>;
 
+/// What standard input comes from.
+#[derive(Clone)]
+pub enum Source {
+    /// A console, which programs take for a terminal.
+    Console(console::Client),
+    /// A file that is open for reading, from its beginning.
+    File(file::Client),
+    /// What another instance writes.
+    Pipe(PipeReader),
+}
+
+/// What standard output or error goes to.
+#[derive(Clone)]
+pub enum Sink {
+    /// A console, which programs take for a terminal.
+    Console(console::Client),
+    /// The end of a file that is open for writing.
+    File(file::Client),
+    /// What another instance reads.
+    Pipe(PipeWriter),
+}
+
+impl From<console::Client> for Source {
+    fn from(console: console::Client) -> Self {
+        Self::Console(console)
+    }
+}
+
+impl From<console::Client> for Sink {
+    fn from(console: console::Client) -> Self {
+        Self::Console(console)
+    }
+}
+
+/// A directory that a program finds open when it starts.
+#[derive(Clone)]
+pub struct Preopen {
+    /// The path under which the program knows it.
+    pub path: String,
+    /// The directory.
+    pub directory: namespace::Client,
+}
+
 /// The capabilities that an instance is granted. What is `None` does not exist for it.
 #[derive(Clone, Default)]
 pub struct Grants {
     /// Read through descriptor 0.
-    pub stdin: Option<console::Client>,
+    pub stdin: Option<Source>,
     /// Written through descriptor 1.
-    pub stdout: Option<console::Client>,
+    pub stdout: Option<Sink>,
     /// Written through descriptor 2.
-    pub stderr: Option<console::Client>,
+    pub stderr: Option<Sink>,
+    /// Descriptors from 3 on.
+    pub preopens: Vec<Preopen>,
     /// The monotonic clock and waiting.
     pub timer: Option<timer::Client>,
     /// A faster way to read `timer`'s clock. Without a `timer` it is not used.
@@ -38,24 +93,62 @@ pub struct Context {
     pub(super) fast_clock: Option<FastClock>,
     pub(super) wall_clock: Option<wall_clock::Client>,
     pub(super) entropy: Option<entropy_source::Client>,
-    pub(super) stdin: Option<Stdin>,
-    pub(super) stdout: Option<Output>,
-    pub(super) stderr: Option<Output>,
+    pub(super) descriptors: Descriptors,
     pub(super) control: Rc<Control>,
+    /// The function being served.
+    pub(super) import: &'static str,
+    /// A bit for each standard stream that was not granted.
+    pub(super) ungranted_streams: u32,
 }
 
 impl Context {
-    pub(crate) fn new(launch: Launch, grants: Grants, control: Rc<Control>) -> Self {
+    pub(crate) fn new(launch: Launch, grants: Grants, descriptors: u32, control: Rc<Control>) -> Self {
+        let streams = [grants.stdin.is_none(), grants.stdout.is_none(), grants.stderr.is_none()];
+        let ungranted_streams = (0..).zip(streams).map(|(fd, missing)| u32::from(missing) << fd).sum();
+        let mut table = Descriptors::new(descriptors);
+        table.grant(grants.stdin.map(source));
+        table.grant(grants.stdout.map(sink));
+        table.grant(grants.stderr.map(sink));
+        for Preopen { path, directory } in grants.preopens {
+            table.grant(Some(Descriptor::preopen(Directory::preopened(directory, path.into()))));
+        }
         Self {
             launch,
             fast_clock: grants.fast_clock.filter(|_| grants.timer.is_some()),
             timer: grants.timer,
             wall_clock: grants.wall_clock,
             entropy: grants.entropy,
-            stdin: grants.stdin.map(Stdin::new),
-            stdout: grants.stdout.map(Output::new),
-            stderr: grants.stderr.map(Output::new),
+            descriptors: table,
             control,
+            import: "",
+            ungranted_streams,
+        }
+    }
+
+    /// Remembers that the function being served lacked something, should the instance fail.
+    pub(super) fn refuse(&self, missing: Missing) {
+        self.control.refuse(Refusal { import: self.import, missing });
+    }
+}
+
+fn source(source: Source) -> Descriptor {
+    match source {
+        Source::Console(console) => Descriptor::input(Input::Console(ConsoleInput::new(console))),
+        Source::Pipe(pipe) => Descriptor::input(Input::Pipe(pipe)),
+        Source::File(client) => {
+            let file = OpenFile::new(client, true, false);
+            Descriptor::stream_file(file, Rights::OF_FILE.difference(Rights::OF_WRITER), 0)
+        }
+    }
+}
+
+fn sink(sink: Sink) -> Descriptor {
+    match sink {
+        Sink::Console(console) => Descriptor::output(Output::Console(console)),
+        Sink::Pipe(pipe) => Descriptor::output(Output::Pipe(pipe)),
+        Sink::File(client) => {
+            let file = OpenFile { is_stream: true, ..OpenFile::new(client, false, true) };
+            Descriptor::stream_file(file, Rights::OF_FILE.difference(Rights::FD_READ), flags::APPEND)
         }
     }
 }

@@ -1,7 +1,10 @@
 //! From a decoded call to the function that serves it.
 
 use super::for_each_function;
-use super::{Context, Errno, GuestMemory, args, clock, environ, fd, poll, proc, random, sched};
+use super::{
+    Context, Errno, GuestMemory, args, clock, environ, fd, filestat, io, open, path, poll, proc, random,
+    readdir, refusal::Missing, sched, seek, sock,
+};
 use crate::End;
 
 /// Why a function did not succeed.
@@ -42,7 +45,6 @@ macro_rules! define_calls {
     (
         done { $($name:ident($($arg:ident: $ty:ident),*) = $serve:path, $_n:ident, $_m:expr;)* }
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $eserve:path, $_en:ident, $_em:expr; }
-        absent { $($absent:tt)* }
     ) => {
         /// A call that a guest makes, with its arguments as the guest gave them.
         #[expect(non_camel_case_types, reason = "variants carry the names of the functions")]
@@ -58,10 +60,17 @@ macro_rules! define_calls {
             memory: &GuestMemory,
             call: Call,
         ) -> Result<(), Stop> {
-            match call {
-                $(Call::$name { $($arg),* } => $serve(context, memory, $($arg),*).await,)*
+            let result = match call {
+                $(Call::$name { $($arg),* } => {
+                    context.import = stringify!($name);
+                    $serve(context, memory, $($arg),*).await
+                })*
                 Call::$exit { $($earg),* } => $eserve(context, memory, $($earg),*).await,
+            };
+            if let Err(Stop::Errno(Errno::Notcapable)) = result {
+                context.refuse(Missing::Right);
             }
+            result
         }
     };
 }

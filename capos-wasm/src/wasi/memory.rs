@@ -53,11 +53,6 @@ impl GuestMemory {
         Ok(array)
     }
 
-    pub(super) fn read_u32(&self, offset: u32) -> Result<u32, Errno> {
-        aligned::<4>(offset)?;
-        self.read_array(offset).map(u32::from_le_bytes)
-    }
-
     pub(super) fn write_u32(&self, offset: u32, value: u32) -> Result<(), Errno> {
         aligned::<4>(offset)?;
         self.write_bytes(offset, &value.to_le_bytes())
@@ -78,14 +73,6 @@ impl GuestMemory {
     pub(super) fn check_u64(&self, offset: u32) -> Result<(), Errno> {
         aligned::<8>(offset)?;
         self.check(Claim { offset, len_bytes: 8 })
-    }
-
-    /// Reads the `index`th entry of an array of `iovec` or `ciovec` at `array`.
-    pub(super) fn read_iovec(&self, array: u32, index: u32) -> Result<Claim, Errno> {
-        let offset = index.checked_mul(8).and_then(|skip| array.checked_add(skip));
-        let offset = offset.ok_or(Errno::Fault)?;
-        let length = offset.checked_add(4).ok_or(Errno::Fault)?;
-        Ok(Claim { offset: self.read_u32(offset)?, len_bytes: self.read_u32(length)? })
     }
 }
 

@@ -1,19 +1,27 @@
-//! `poll_oneoff`: waiting for the first of several clocks and streams.
+//! `poll_oneoff`: waiting for the first of several clocks and descriptors.
 
 use super::{
     Context, Errno, GuestMemory, Stop,
     clock::{ClockId, monotonic_ns, realtime_ns},
+    descriptor::Object,
     memory::{Claim, aligned},
+    output::Output,
+    rights::Rights,
 };
-use capos_schema::{console_capnp::MAX_WRITE_BYTES, timer_capnp::timer};
+use capos_schema::{console_capnp::MAX_WRITE_BYTES, file_capnp::MAX_DATA_BYTES, timer_capnp::timer};
 use futures::future::LocalBoxFuture;
-use std::{future::poll_fn, task::Poll};
+use std::{
+    future::poll_fn,
+    task::{Context as TaskContext, Poll},
+};
 
 /// More subscriptions than this in one call are refused.
 const MAX_SUBSCRIPTIONS: u32 = 1024;
 const SUBSCRIPTION_BYTES: u32 = 48;
 const EVENT_BYTES: u32 = 32;
 const FLAG_ABSTIME: u16 = 1;
+/// `eventrwflags`: the other end is gone.
+const HANGUP: u16 = 1;
 
 /// What a subscription waits for; the discriminants are those of `eventtype`.
 #[derive(Clone, Copy)]
@@ -28,8 +36,15 @@ struct Subscription {
     wanted: Wanted,
     /// For a clock: when it fires, on the monotonic clock.
     deadline_ns: Option<u64>,
-    /// Set once the subscription has fired: how, and how many bytes are there.
-    fired: Option<Result<u64, Errno>>,
+    /// Set once the subscription has fired: how.
+    fired: Option<Result<Ready, Errno>>,
+}
+
+/// What there is to be read or written.
+#[derive(Clone, Copy, Default)]
+struct Ready {
+    bytes: u64,
+    flags: u16,
 }
 
 /// `poll_oneoff`: returns as soon as one subscription fires, with an event for each that has by then.
@@ -54,7 +69,7 @@ pub(super) async fn oneoff(
         list.push(decode(memory.read_array(subscriptions + index * SUBSCRIPTION_BYTES)?)?);
     }
     for subscription in &mut list {
-        prepare(context, subscription).await;
+        prepare(context, subscription).await?;
     }
     wait(context, &mut list).await;
     let mut written = 0;
@@ -109,23 +124,71 @@ fn encode(subscription: &Subscription) -> Option<[u8; EVENT_BYTES as usize]> {
     event[..8].copy_from_slice(&subscription.userdata);
     event[8..10].copy_from_slice(&(errno as u16).to_le_bytes());
     event[10] = kind;
-    event[16..24].copy_from_slice(&fired.unwrap_or(0).to_le_bytes());
+    let Ready { bytes, flags } = fired.unwrap_or_default();
+    event[16..24].copy_from_slice(&bytes.to_le_bytes());
+    event[24..26].copy_from_slice(&flags.to_le_bytes());
     Some(event)
 }
 
-/// Fires what needs no waiting, and turns every other clock into a deadline on the monotonic clock.
-async fn prepare(context: &mut Context, subscription: &mut Subscription) {
+/// Fires what needs no waiting, and turns every other clock into a deadline on the monotonic clock. A descriptor
+/// that is not open, or of which there is nothing to wait for, is an error of the whole call.
+async fn prepare(context: &mut Context, subscription: &mut Subscription) -> Result<(), Errno> {
     match subscription.wanted {
         Wanted::Clock { id, timeout, absolute } => match deadline_ns(context, id, timeout, absolute).await {
             Ok(deadline_ns) => subscription.deadline_ns = Some(deadline_ns),
             Err(errno) => subscription.fired = Some(Err(errno)),
         },
-        Wanted::Read { fd: 0 } if context.stdin.is_some() => {}
-        Wanted::Read { .. } => subscription.fired = Some(Err(Errno::Badf)),
-        // A Console takes what it is given; writing waits, not readiness.
-        Wanted::Write { fd } => {
-            subscription.fired = Some(context.output(fd).map(|_| MAX_WRITE_BYTES.into()));
+        Wanted::Read { fd } => {
+            let descriptor = context.descriptor(fd)?;
+            let allowed = descriptor.need(Rights::POLL_FD_READWRITE | Rights::FD_READ);
+            subscription.fired = match &descriptor.object {
+                Object::Output(_) | Object::Directory(_) => return Err(Errno::Badf),
+                _ if allowed.is_err() => Some(Err(Errno::Notcapable)),
+                Object::Input(_) => None,
+                Object::File(file) => {
+                    let size = file.stat().await.map(|attributes| attributes.size);
+                    let left = |size: u64| Ready { bytes: size.saturating_sub(file.position), flags: 0 };
+                    Some(size.map(left))
+                }
+            };
         }
+        Wanted::Write { fd } => {
+            let descriptor = context.descriptor(fd)?;
+            let allowed = descriptor.need(Rights::POLL_FD_READWRITE | Rights::FD_WRITE);
+            subscription.fired = match &descriptor.object {
+                Object::Input(_) | Object::Directory(_) => return Err(Errno::Badf),
+                _ if allowed.is_err() => Some(Err(Errno::Notcapable)),
+                // A Console takes what it is given; writing waits, not readiness.
+                Object::Output(Output::Console(_)) => Some(Ok(ready(MAX_WRITE_BYTES))),
+                Object::Output(Output::Pipe(_)) => None,
+                Object::File(_) => Some(Ok(ready(MAX_DATA_BYTES))),
+            };
+        }
+    }
+    Ok(())
+}
+
+fn ready(bytes: u32) -> Ready {
+    Ready { bytes: bytes.into(), flags: 0 }
+}
+
+/// Looks whether a stream is ready, and asks to be woken if not.
+fn poll_stream(
+    context: &mut Context,
+    wanted: Wanted,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<Ready, Errno>> {
+    let (Wanted::Read { fd } | Wanted::Write { fd }) = wanted else { return Poll::Pending };
+    let hangup = |gone: bool| if gone { HANGUP } else { 0 };
+    match &mut context.descriptors.get(fd)?.object {
+        Object::Input(input) => input
+            .poll_ready(cx)
+            .map_ok(|()| Ready { bytes: input.available() as u64, flags: hangup(input.hung_up()) }),
+        Object::Output(Output::Pipe(pipe)) => pipe.poll_ready(cx).map(|()| {
+            let bytes = pipe.room() as u64;
+            Ok(Ready { bytes, flags: hangup(pipe.broken()) })
+        }),
+        _ => Poll::Pending,
     }
 }
 
@@ -134,7 +197,7 @@ async fn prepare(context: &mut Context, subscription: &mut Subscription) {
 async fn deadline_ns(context: &Context, id: u32, timeout: u64, absolute: bool) -> Result<u64, Errno> {
     let monotonic = ClockId::decode(id)? == ClockId::Monotonic;
     if monotonic && absolute {
-        return context.timer.as_ref().map(|_| timeout).ok_or(Errno::Nosys);
+        return context.timer().map(|_timer| timeout);
     }
     let now = monotonic_ns(context).await?;
     if !absolute {
@@ -149,9 +212,6 @@ async fn wait(context: &mut Context, list: &mut [Subscription]) {
     let earliest = list.iter().filter_map(|subscription| subscription.deadline_ns).min();
     let mut sleep =
         earliest.and_then(|deadline| Some((deadline, sleep_until(context.timer.as_ref()?, deadline))));
-    let reading = list.iter().any(|subscription| {
-        subscription.fired.is_none() && matches!(subscription.wanted, Wanted::Read { .. })
-    });
     poll_fn(|cx| {
         if let Some((deadline, promise)) = &mut sleep
             && let Poll::Ready(result) = promise.as_mut().poll(cx)
@@ -159,16 +219,13 @@ async fn wait(context: &mut Context, list: &mut [Subscription]) {
             let due = list
                 .iter_mut()
                 .filter(|subscription| subscription.deadline_ns.is_some_and(|other| other <= *deadline));
-            due.for_each(|subscription| subscription.fired = Some(result.map(|()| 0)));
+            due.for_each(|subscription| subscription.fired = Some(result.map(|()| Ready::default())));
             sleep = None;
         }
-        if let Some(stdin) = context.stdin.as_mut().filter(|_| reading)
-            && let Poll::Ready(result) = stdin.poll_ready(cx)
-        {
-            let available = stdin.available().len() as u64;
-            let readers =
-                list.iter_mut().filter(|subscription| matches!(subscription.wanted, Wanted::Read { fd: 0 }));
-            readers.for_each(|subscription| subscription.fired = Some(result.map(|()| available)));
+        for subscription in list.iter_mut().filter(|subscription| subscription.fired.is_none()) {
+            if let Poll::Ready(result) = poll_stream(context, subscription.wanted, cx) {
+                subscription.fired = Some(result);
+            }
         }
         match list.iter().any(|subscription| subscription.fired.is_some()) {
             true => Poll::Ready(()),

@@ -1,6 +1,6 @@
 //! `random_*`: randomness from the EntropySource.
 
-use super::{Context, Errno, GuestMemory, Stop, memory::Claim};
+use super::{Context, Errno, GuestMemory, Stop, memory::Claim, refusal::Missing};
 use capos_schema::entropy_capnp::MAX_FILL_BYTES;
 
 /// `random_get`: fills `length` bytes at `buffer`, in pieces that the EntropySource can give.
@@ -10,7 +10,10 @@ pub(super) async fn get(
     buffer: u32,
     length: u32,
 ) -> Result<(), Stop> {
-    let entropy = context.entropy.as_ref().ok_or(Errno::Nosys)?;
+    let Some(entropy) = &context.entropy else {
+        context.refuse(Missing::Entropy);
+        return Err(Errno::Nosys.into());
+    };
     memory.check(Claim { offset: buffer, len_bytes: length })?;
     let mut filled = 0;
     while filled < length {

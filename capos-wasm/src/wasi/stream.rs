@@ -1,36 +1,99 @@
-//! What the standard streams have in common, and the writing ones.
+//! Moving data between a guest's buffers and streams.
 
-use super::Errno;
-use capos_schema::console_capnp::console;
+use super::{
+    Errno, GuestMemory, Stop, descriptor::flags, input::Input, iovec::Iovecs, output::Output,
+    pipe::PipeWriter,
+};
+use crate::{
+    End,
+    instance::{Control, poll_once},
+};
+use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
+use std::future::poll_fn;
 
-/// `fdflags` of Preview 1.
-pub(super) const FLAG_APPEND: u16 = 1 << 0;
-pub(super) const FLAG_DSYNC: u16 = 1 << 1;
-pub(super) const FLAG_NONBLOCK: u16 = 1 << 2;
-pub(super) const FLAG_RSYNC: u16 = 1 << 3;
-pub(super) const FLAG_SYNC: u16 = 1 << 4;
-
-/// Accepts the flags that mean something for a stream: `APPEND`, which always holds, and `NONBLOCK`.
-pub(super) fn stream_flags(flags: u32) -> Result<u16, Errno> {
-    let flags = u16::try_from(flags).map_err(|_| Errno::Inval)?;
-    let synchronous = FLAG_DSYNC | FLAG_RSYNC | FLAG_SYNC;
-    if flags & !(FLAG_APPEND | FLAG_NONBLOCK | synchronous) != 0 {
-        return Err(Errno::Inval);
+/// Waits for at least one byte, unless the descriptor does not wait, and gives what is there.
+pub(super) async fn read(
+    input: &mut Input,
+    memory: &GuestMemory,
+    mut buffers: Iovecs,
+    fd_flags: u16,
+) -> Result<u32, Errno> {
+    if buffers.total() == 0 {
+        return Ok(0);
     }
-    if flags & synchronous != 0 {
-        return Err(Errno::Notsup);
+    if fd_flags & flags::NONBLOCK == 0 {
+        input.ready().await?;
+    } else {
+        poll_once(|cx| input.poll_ready(cx)).await.unwrap_or(Err(Errno::Again))?;
     }
-    Ok(flags)
+    // No more than the buffers' total.
+    Ok(input.consume(|bytes| buffers.scatter(memory, bytes))? as u32)
 }
 
-/// A standard stream that the instance writes.
-pub(super) struct Output {
-    pub(super) console: console::Client,
-    pub(super) flags: u16,
+/// Writes at least something and says how much.
+pub(super) async fn write(
+    output: &mut Output,
+    control: &Control,
+    memory: &GuestMemory,
+    mut buffers: Iovecs,
+    fd_flags: u16,
+) -> Result<u32, Stop> {
+    let wanted = match output {
+        Output::Console(_) => buffers.total().min(MAX_WRITE_BYTES),
+        Output::Pipe(_) => buffers.total(),
+    };
+    let allowed = control.take_output(wanted);
+    if wanted == 0 {
+        return Ok(0);
+    }
+    if allowed == 0 {
+        return Err(Stop::End(End::OutOfOutput));
+    }
+    let written = match output {
+        Output::Console(console) => write_console(console, memory, &mut buffers, allowed).await?,
+        Output::Pipe(pipe) => write_pipe(pipe, memory, &mut buffers, allowed, fd_flags).await?,
+    };
+    if allowed < wanted && written == allowed {
+        return Err(Stop::End(End::OutOfOutput));
+    }
+    control.return_output(allowed - written);
+    Ok(written)
 }
 
-impl Output {
-    pub(super) fn new(console: console::Client) -> Self {
-        Self { console, flags: 0 }
+async fn write_console(
+    console: &console::Client,
+    memory: &GuestMemory,
+    buffers: &mut Iovecs,
+    length: u32,
+) -> Result<u32, Errno> {
+    let mut request = console.write_request();
+    buffers.gather(memory, request.get().init_bytes(length))?;
+    request.send().promise.await.map_err(Errno::from_capability)?;
+    Ok(length)
+}
+
+/// Waits until everything is in the pipe; without waiting, puts in what there is room for.
+async fn write_pipe(
+    pipe: &PipeWriter,
+    memory: &GuestMemory,
+    buffers: &mut Iovecs,
+    length: u32,
+    fd_flags: u16,
+) -> Result<u32, Errno> {
+    let mut written = 0u32;
+    while written < length {
+        if fd_flags & flags::NONBLOCK == 0 {
+            poll_fn(|cx| pipe.poll_ready(cx)).await;
+        }
+        if pipe.broken() {
+            return if written > 0 { Ok(written) } else { Err(Errno::Pipe) };
+        }
+        let count = (length - written).min(pipe.room() as u32);
+        if count == 0 {
+            return if written > 0 { Ok(written) } else { Err(Errno::Again) };
+        }
+        buffers.pass(memory, count, |bytes| pipe.write(bytes))?;
+        written += count;
     }
+    Ok(written)
 }

@@ -15,12 +15,16 @@ pub enum Needs {
     Clock,
     /// EntropySource.
     Entropy,
-    /// The Console behind the descriptor.
+    /// What the descriptor leads to: a standard stream, a file or a directory.
+    Descriptor,
+    /// A standard stream or file that the descriptor leads to.
     Stream,
-    /// The Consoles and clocks that the subscriptions name.
-    Subscriptions,
-    /// A directory or file.
+    /// The File that the descriptor leads to.
     File,
+    /// The preopened Namespace that the descriptor leads to, or one opened through it.
+    Directory,
+    /// The descriptors and clocks that the subscriptions name.
+    Subscriptions,
     /// A socket.
     Socket,
 }
@@ -32,21 +36,14 @@ impl Needs {
             Self::Nothing => "none",
             Self::Clock => "Timer (MONOTONIC), WallClock (REALTIME)",
             Self::Entropy => "EntropySource",
-            Self::Stream => "Console",
-            Self::Subscriptions => "Timer, WallClock, Console, as subscribed",
-            Self::File => "a preopened directory",
+            Self::Descriptor => "Console, pipe, File or Namespace",
+            Self::Stream => "Console, pipe or File",
+            Self::File => "File",
+            Self::Directory => "Namespace",
+            Self::Subscriptions => "Timer, WallClock, descriptors, as subscribed",
             Self::Socket => "a socket",
         }
     }
-}
-
-/// How far a function is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// As specified, for everything that can be granted today.
-    Done,
-    /// Present so that programs link, and always `ENOSYS`.
-    Absent,
 }
 
 /// One function of Preview 1.
@@ -62,12 +59,10 @@ pub struct Function {
     pub needs: Needs,
     /// What it returns when that was not granted; `None` where nothing can be missing.
     pub missing: Option<Errno>,
-    /// How far it is.
-    pub state: State,
 }
 
-/// Calls `$apply!` with the whole table. `done` functions name the async function that serves them;
-/// `absent` ones have none. `proc_exit` stands apart because it returns nothing.
+/// Calls `$apply!` with the whole table: each function with its parameters, the async function that serves it,
+/// what it needs and what it returns without. `proc_exit` stands apart because it returns nothing.
 macro_rules! for_each_function {
     ($apply:ident) => {
         $apply! {
@@ -78,54 +73,76 @@ macro_rules! for_each_function {
                 environ_sizes_get(count: u32, size: u32) = environ::sizes_get, Nothing, None;
                 clock_res_get(id: u32, resolution: u32) = clock::res_get, Clock, Some(Nosys);
                 clock_time_get(id: u32, precision: u64, time: u32) = clock::time_get, Clock, Some(Nosys);
-                fd_close(fd: u32) = fd::close, Stream, Some(Badf);
-                fd_fdstat_get(fd: u32, stat: u32) = fd::fdstat_get, Stream, Some(Badf);
+                fd_advise(fd: u32, offset: u64, length: u64, advice: u32)
+                    = filestat::advise, File, Some(Badf);
+                fd_allocate(fd: u32, offset: u64, length: u64) = filestat::allocate, File, Some(Badf);
+                fd_close(fd: u32) = fd::close, Descriptor, Some(Badf);
+                fd_datasync(fd: u32) = filestat::datasync, File, Some(Badf);
+                fd_fdstat_get(fd: u32, stat: u32) = fd::fdstat_get, Descriptor, Some(Badf);
                 fd_fdstat_set_flags(fd: u32, flags: u32) = fd::fdstat_set_flags, Stream, Some(Badf);
-                fd_prestat_get(fd: u32, prestat: u32) = fd::prestat_get, File, Some(Badf);
+                fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64)
+                    = fd::fdstat_set_rights, Descriptor, Some(Badf);
+                fd_filestat_get(fd: u32, filestat: u32) = filestat::get, Descriptor, Some(Badf);
+                fd_filestat_set_size(fd: u32, size: u64) = filestat::set_size, File, Some(Badf);
+                fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32)
+                    = filestat::set_times, Descriptor, Some(Badf);
+                fd_pread(fd: u32, iovs: u32, iovs_len: u32, offset: u64, nread: u32)
+                    = io::pread, File, Some(Badf);
+                fd_prestat_get(fd: u32, prestat: u32) = fd::prestat_get, Directory, Some(Badf);
                 fd_prestat_dir_name(fd: u32, path: u32, path_len: u32)
-                    = fd::prestat_dir_name, File, Some(Badf);
-                fd_read(fd: u32, iovs: u32, iovs_len: u32, nread: u32) = fd::read, Stream, Some(Badf);
+                    = fd::prestat_dir_name, Directory, Some(Badf);
+                fd_pwrite(fd: u32, iovs: u32, iovs_len: u32, offset: u64, nwritten: u32)
+                    = io::pwrite, File, Some(Badf);
+                fd_read(fd: u32, iovs: u32, iovs_len: u32, nread: u32) = io::read, Stream, Some(Badf);
+                fd_readdir(fd: u32, buffer: u32, buffer_len: u32, cookie: u64, used: u32)
+                    = readdir::read, Directory, Some(Badf);
+                fd_renumber(from: u32, to: u32) = fd::renumber, Descriptor, Some(Badf);
                 fd_seek(fd: u32, offset: u64, whence: u32, position: u32)
-                    = fd::seek, Stream, Some(Badf);
+                    = seek::seek, File, Some(Badf);
+                fd_sync(fd: u32) = filestat::sync, File, Some(Badf);
+                fd_tell(fd: u32, position: u32) = seek::tell, File, Some(Badf);
                 fd_write(fd: u32, iovs: u32, iovs_len: u32, nwritten: u32)
-                    = fd::write, Stream, Some(Badf);
+                    = io::write, Stream, Some(Badf);
+                path_create_directory(fd: u32, path: u32, path_len: u32)
+                    = path::create_directory, Directory, Some(Badf);
+                path_filestat_get(fd: u32, flags: u32, path: u32, path_len: u32, filestat: u32)
+                    = path::filestat_get, Directory, Some(Badf);
+                path_filestat_set_times(
+                    fd: u32, flags: u32, path: u32, path_len: u32, accessed: u64, modified: u64, times: u32
+                ) = path::filestat_set_times, Directory, Some(Badf);
+                path_link(
+                    fd: u32, flags: u32, path: u32, path_len: u32, new_fd: u32, new_path: u32, new_path_len: u32
+                ) = path::link, Directory, Some(Badf);
+                path_open(
+                    fd: u32, lookup: u32, path: u32, path_len: u32, open_flags: u32, base: u64, inheriting: u64,
+                    flags: u32, opened: u32
+                ) = open::open, Directory, Some(Badf);
+                path_readlink(fd: u32, path: u32, path_len: u32, buffer: u32, buffer_len: u32, used: u32)
+                    = path::readlink, Directory, Some(Badf);
+                path_remove_directory(fd: u32, path: u32, path_len: u32)
+                    = path::remove_directory, Directory, Some(Badf);
+                path_rename(
+                    fd: u32, path: u32, path_len: u32, new_fd: u32, new_path: u32, new_path_len: u32
+                ) = path::rename, Directory, Some(Badf);
+                path_symlink(target: u32, target_len: u32, fd: u32, path: u32, path_len: u32)
+                    = path::symlink, Directory, Some(Badf);
+                path_unlink_file(fd: u32, path: u32, path_len: u32)
+                    = path::unlink_file, Directory, Some(Badf);
                 poll_oneoff(subscriptions: u32, events: u32, count: u32, nevents: u32)
                     = poll::oneoff, Subscriptions, Some(Nosys);
+                proc_raise(signal: u32) = proc::raise, Nothing, None;
                 random_get(buffer: u32, length: u32) = random::get, Entropy, Some(Nosys);
                 sched_yield() = sched::yield_now, Nothing, None;
+                sock_accept(fd: u32, flags: u32, accepted: u32) = sock::accept, Socket, Some(Badf);
+                sock_recv(
+                    fd: u32, iovs: u32, iovs_len: u32, flags: u32, received: u32, result_flags: u32
+                ) = sock::recv, Socket, Some(Badf);
+                sock_send(fd: u32, iovs: u32, iovs_len: u32, flags: u32, sent: u32)
+                    = sock::send, Socket, Some(Badf);
+                sock_shutdown(fd: u32, how: u32) = sock::shutdown, Socket, Some(Badf);
             }
             exit {
                 proc_exit(status: u32) = proc::exit, Nothing, None;
-            }
-            absent {
-                fd_advise(u32, u64, u64, u32), File;
-                fd_allocate(u32, u64, u64), File;
-                fd_datasync(u32), File;
-                fd_fdstat_set_rights(u32, u64, u64), File;
-                fd_filestat_get(u32, u32), File;
-                fd_filestat_set_size(u32, u64), File;
-                fd_filestat_set_times(u32, u64, u64, u32), File;
-                fd_pread(u32, u32, u32, u64, u32), File;
-                fd_pwrite(u32, u32, u32, u64, u32), File;
-                fd_readdir(u32, u32, u32, u64, u32), File;
-                fd_renumber(u32, u32), File;
-                fd_sync(u32), File;
-                fd_tell(u32, u32), File;
-                path_create_directory(u32, u32, u32), File;
-                path_filestat_get(u32, u32, u32, u32, u32), File;
-                path_filestat_set_times(u32, u32, u32, u32, u64, u64, u32), File;
-                path_link(u32, u32, u32, u32, u32, u32, u32), File;
-                path_open(u32, u32, u32, u32, u32, u64, u64, u32, u32), File;
-                path_readlink(u32, u32, u32, u32, u32, u32), File;
-                path_remove_directory(u32, u32, u32), File;
-                path_rename(u32, u32, u32, u32, u32, u32), File;
-                path_symlink(u32, u32, u32, u32, u32), File;
-                path_unlink_file(u32, u32, u32), File;
-                proc_raise(u32), Nothing;
-                sock_accept(u32, u32, u32), Socket;
-                sock_recv(u32, u32, u32, u32, u32, u32), Socket;
-                sock_send(u32, u32, u32, u32, u32), Socket;
-                sock_shutdown(u32, u32), Socket;
             }
         }
     };
@@ -145,7 +162,6 @@ macro_rules! define_table {
     (
         done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $needs:ident, $missing:expr;)* }
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $eneeds:ident, $emissing:expr; }
-        absent { $($absent:ident($($aty:ident),*), $aneeds:ident;)* }
     ) => {
         /// Every function of Preview 1.
         pub static FUNCTIONS: &[Function] = {
@@ -157,7 +173,6 @@ macro_rules! define_table {
                     results: &[ValueType::I32],
                     needs: Needs::$needs,
                     missing: $missing,
-                    state: State::Done,
                 },)*
                 Function {
                     name: stringify!($exit),
@@ -165,16 +180,7 @@ macro_rules! define_table {
                     results: &[],
                     needs: Needs::$eneeds,
                     missing: $emissing,
-                    state: State::Done,
                 },
-                $(Function {
-                    name: stringify!($absent),
-                    params: &[$(value_type!($aty)),*],
-                    results: &[ValueType::I32],
-                    needs: Needs::$aneeds,
-                    missing: Some(Nosys),
-                    state: State::Absent,
-                },)*
             ]
         };
     };

@@ -8,8 +8,12 @@
 )]
 
 mod executor;
+mod files;
+mod guest;
 mod servers;
 
+pub use files::*;
+pub use guest::{Fails, Guest, MEMORY_BYTES};
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
 
 use capos_wasm::{End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits};
@@ -36,10 +40,11 @@ impl World {
     /// Everything that an instance can be granted, all three streams on one console.
     pub fn all_grants(&self) -> Grants {
         Grants {
-            stdin: Some(console(&self.console)),
-            stdout: Some(console(&self.console)),
-            stderr: Some(console(&self.console)),
+            stdin: Some(console(&self.console).into()),
+            stdout: Some(console(&self.console).into()),
+            stderr: Some(console(&self.console).into()),
             timer: Some(timer(&self.clock)),
+            preopens: Vec::new(),
             fast_clock: None,
             wall_clock: Some(wall_clock(&self.clock)),
             entropy: Some(entropy()),
@@ -150,11 +155,26 @@ pub fn errno(number: i32) -> End {
 pub mod e {
     pub const AGAIN: i32 = 6;
     pub const BADF: i32 = 8;
+    pub const DQUOT: i32 = 19;
+    pub const EXIST: i32 = 20;
     pub const FAULT: i32 = 21;
+    pub const FBIG: i32 = 22;
+    pub const ILSEQ: i32 = 25;
     pub const INVAL: i32 = 28;
     pub const IO: i32 = 29;
+    pub const ISDIR: i32 = 31;
+    pub const LOOP: i32 = 32;
+    pub const MFILE: i32 = 33;
+    pub const NAMETOOLONG: i32 = 37;
+    pub const NOENT: i32 = 44;
     pub const NOSYS: i32 = 52;
+    pub const NOTDIR: i32 = 54;
+    pub const NOTEMPTY: i32 = 55;
+    pub const NOTSOCK: i32 = 57;
     pub const NOTSUP: i32 = 58;
+    pub const PERM: i32 = 63;
     pub const PIPE: i32 = 64;
     pub const SPIPE: i32 = 70;
+    pub const XDEV: i32 = 75;
+    pub const NOTCAPABLE: i32 = 76;
 }

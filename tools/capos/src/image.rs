@@ -27,8 +27,13 @@ pub struct Checked {
 
 /// Reads `file` and reports everything that is wrong with it as one [`BadManifest`].
 pub fn check(project: &Project, file: &Path) -> Result<Checked> {
+    check_in(project, file, &file.parent().map_or_else(PathBuf::new, Path::to_owned))
+}
+
+/// The same for a manifest in which paths are relative to `folder`.
+pub fn check_in(project: &Project, file: &Path, folder: &Path) -> Result<Checked> {
     let manifest = evaluate(project, file)?;
-    let folder = file.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let folder = folder.to_owned();
     let mut problems = check::check(&manifest);
     problems.extend(volumes::check(&manifest, &folder));
     match binaries::load(&manifest, project, &folder) {

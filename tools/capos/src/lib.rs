@@ -4,6 +4,7 @@
 //! values, [`manifest::check`] finds what the types cannot rule out, [`binaries`] reads the programs,
 //! [`manifest::convert`] writes Cap'n Proto, and [`pack`] lays out the image.
 
+pub mod app;
 pub mod bench;
 pub mod binaries;
 pub mod cli;

@@ -32,7 +32,11 @@ pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<V
     let mut message = Message::new(HeapAllocator::new().first_segment_words(words));
 
     let mut package: boot_package::Builder<'_> = message.init_root();
-    convert::convert(manifest, package.reborrow().init_manifest())?;
+    let size = |name: &str| {
+        let image = images.programs.iter().find(|image| image.name == name);
+        image.map_or(0, |image| image.bytes.len() as u64)
+    };
+    convert::convert(manifest, &size, package.reborrow().init_manifest())?;
     let mut entries = package.init_binaries(u32::try_from(named().count())?);
     for (index, image) in (0..).zip(named()) {
         entries.reborrow().get(index).set_name(&image.name);

@@ -12,7 +12,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// The tree at `root` if given, else the one around `start`, else the one around the current folder.
+    /// The tree at `root` if given, else the one around `start`, the current folder or this command.
     pub fn find(root: Option<&Path>, start: Option<&Path>) -> Result<Self> {
         if let Some(root) = root {
             if !is_root(root) {
@@ -21,7 +21,7 @@ impl Project {
             return Ok(Self { root: absolute(root)? });
         }
         let here = env::current_dir().context("the current folder")?;
-        let starts = [start.map(|start| here.join(start)), Some(here.clone())];
+        let starts = [start.map(|start| here.join(start)), Some(here.clone()), env::current_exe().ok()];
         for start in starts.into_iter().flatten() {
             if let Some(root) = start.ancestors().find(|folder| is_root(folder)) {
                 return Ok(Self { root: absolute(root)? });

@@ -224,7 +224,7 @@ fn all() -> Manifest {
 #[test]
 fn every_field_arrives() {
     let mut message = capnp::message::Builder::new_default();
-    convert::convert(&all(), message.init_root()).unwrap();
+    convert::convert(&all(), &|_| 0, message.init_root()).unwrap();
     let text = format!("{:?}", message.get_root_as_reader::<manifest::Reader<'_>>().unwrap());
     for part in [
         r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 0, threads = 3"#,

@@ -40,7 +40,7 @@ fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path) -> Result<()> 
     }
 }
 
-fn copy_file(volume: &mut Volume, ino: Ino, mut file: File) -> Result<()> {
+pub(crate) fn copy_file(volume: &mut Volume, ino: Ino, mut file: File) -> Result<()> {
     let stat = volume.stat(ino)?;
     let mut buffer = vec![0; MAX_WRITE_BYTES];
     let mut offset = 0;

@@ -6,6 +6,7 @@ mod export;
 mod image;
 mod import;
 mod list;
+mod mirror;
 mod pack;
 mod size;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
+pub use mirror::{Mirror, Outcome, folder_bytes};
 pub use pack::pack;
 
 /// Makes an empty volume of `size` bytes in the new file `path`.

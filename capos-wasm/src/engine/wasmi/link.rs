@@ -4,7 +4,7 @@ use super::{
     data::{HostData, host_call},
     module::check_import,
 };
-use crate::wasi::{Call, Errno, MODULE, for_each_function};
+use crate::wasi::{Call, MODULE, for_each_function};
 use wasmi::{Caller, Error, Linker, Module, errors::LinkerError};
 
 /// Checks the module's imports and defines those functions that it names.
@@ -22,7 +22,6 @@ macro_rules! define_link {
     (
         done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $_n:ident, $_m:expr;)* }
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr; }
-        absent { $($absent:ident($($aty:ident),*), $_an:ident;)* }
     ) => {
         /// Defines one function of Preview 1; other names are not defined.
         fn define(linker: &mut Linker<HostData>, name: &str) -> Result<(), LinkerError> {
@@ -41,11 +40,6 @@ macro_rules! define_link {
                         host_call(caller, Call::$exit { $($earg),* }).map(|_errno| ())
                     },
                 )?,
-                $(stringify!($absent) => linker.func_wrap(
-                    MODULE,
-                    stringify!($absent),
-                    |_: Caller<'_, HostData>, $(_: $aty),*| -> u32 { Errno::Nosys as u32 },
-                )?,)*
                 _ => linker,
             };
             Ok(())

@@ -2,6 +2,8 @@
 
 mod storage;
 
+use std::collections::BTreeSet;
+
 use capnp::{struct_list, text_list};
 use capos_schema::launch_capnp::variable;
 use capos_schema::manifest_capnp::{grant_entry, instance_entry, manifest, process_entry};
@@ -10,8 +12,10 @@ use capos_schema::process_capnp::limits;
 use super::model::*;
 
 const FRAME_BYTES: u64 = 4096;
-/// What a wasm host may need beside the linear memories of its instances.
+/// What a wasm host may need beside the linear memories of its instances, and for each byte of a module, of which
+/// it keeps a copy and what it translates.
 const WASM_HOST_OVERHEAD: u64 = 16 << 20;
+const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
 /// Defaults that the schema documents.
 const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
 const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
@@ -36,8 +40,11 @@ fn counted<T>(list: &[T]) -> impl Iterator<Item = (u32, &T)> {
     (0u32..).zip(list)
 }
 
+/// How large the program of that name is in the package.
+pub type Sizes<'a> = &'a dyn Fn(&str) -> u64;
+
 /// Writes `from` into `to`.
-pub fn convert(from: &Manifest, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
+pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
     to.set_name(&from.name);
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
     storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
@@ -46,7 +53,9 @@ pub fn convert(from: &Manifest, mut to: manifest::Builder<'_>) -> Result<(), Too
     let mut disks =
         from.disks().filter(|(_, _, is_volume)| *is_volume).zip(1..).last().map_or(0, |(_, count)| count);
     for (index, process) in counted(&from.processes) {
-        convert_process(process, &mut disks, entries.reborrow().get(index))?;
+        let mut entry = entries.reborrow().get(index);
+        convert_limits(&process.limits, memory_bytes(process, sizes), entry.reborrow().init_limits());
+        convert_process(process, &mut disks, entry)?;
     }
     Ok(())
 }
@@ -98,7 +107,6 @@ fn convert_process(
         }
         *next_disk += 1;
     }
-    convert_limits(&from.limits, memory_bytes(from), to.reborrow().init_limits());
     storage::convert_restart(from.restart, to.reborrow().init_restart());
 
     if let Some(host) = &from.wasm_host {
@@ -142,7 +150,7 @@ fn convert_limits(from: &ProcessLimits, memory_bytes: Option<u64>, mut to: limit
 ///
 /// A wasm host without a limit of its own gets room for the linear memories of the instances that can live
 /// at once, where the default would not do.
-fn memory_bytes(process: &Process) -> Option<u64> {
+fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
     match (&process.limits.memory_bytes, &process.wasm_host) {
         (Some(bytes), _) => Some(*bytes),
         (None, None) => None,
@@ -156,7 +164,12 @@ fn memory_bytes(process: &Process) -> Option<u64> {
             } else {
                 memories.fold(0, u64::saturating_add)
             };
-            Some(memory.saturating_add(WASM_HOST_OVERHEAD)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
+            let modules: BTreeSet<&str> =
+                host.instances.iter().map(|instance| instance.module.name.as_str()).collect();
+            let code = modules.into_iter().map(sizes).fold(WASM_HOST_OVERHEAD, |all, bytes| {
+                all.saturating_add(bytes.saturating_mul(WASM_HOST_PER_MODULE_BYTE))
+            });
+            Some(memory.saturating_add(code)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
         }
     }
 }

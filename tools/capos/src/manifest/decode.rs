@@ -2,6 +2,8 @@
 
 mod storage;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::json::{Node, Object, Sink};
@@ -14,6 +16,7 @@ const MOST_PROCESS_MEMORY: u64 = (u32::MAX as u64) << 12;
 const MOST_CAPABILITY_SLOTS: u64 = 65_536;
 const MOST_THREADS: u64 = 1_024;
 const MOST_PRIORITY: u64 = 31;
+const MOST_NAME_BYTES: usize = 63;
 /// A 32-bit linear memory ends here.
 const MOST_LINEAR_MEMORY: u64 = 1 << 32;
 
@@ -264,15 +267,25 @@ fn program(node: &Node<'_>, kind: ProgramKind) -> Program {
     let Some(file_node) = object.need("file") else { return program };
     let Some(file) = file_node.string() else { return program };
     let path = std::path::PathBuf::from(file);
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-    if file.contains('\0') || stem.is_empty() {
+    if file.contains('\0') || path.file_stem().is_none() {
         file_node.problem("not the path of a file");
-    } else {
-        check_name(&file_node, &stem);
     }
-    program.name = stem;
+    program.name = name_of(&path);
     program.file = Some(path);
     program
+}
+
+/// The name in the package of a program that is given by its path: the file's without its extension, with a `-`
+/// for whatever a name cannot have.
+pub fn name_of(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = stem.chars().map(|c| if is_plain(c) { c } else { '-' });
+    let name: String = plain.skip_while(|c| !c.is_ascii_alphanumeric()).take(MOST_NAME_BYTES).collect();
+    if name.is_empty() { "program".to_owned() } else { name }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 fn needed_name(object: &Object<'_>) -> String {
@@ -287,9 +300,8 @@ fn name(node: &Node<'_>) -> Option<String> {
 
 /// Names appear in paths, logs and `host/instance` pairs: plain characters only.
 fn check_name(node: &Node<'_>, name: &str) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let starts_plain = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if !starts_plain || !name.chars().all(plain) || name.len() > 63 {
+    if !starts_plain || !name.chars().all(is_plain) || name.len() > MOST_NAME_BYTES {
         let wanted = "names are letters, digits, '.', '_' and '-', begin with a letter or digit, and have at most 63 characters";
         node.problem(format!("{name:?} is no name: {wanted}"));
     }

@@ -7,4 +7,6 @@ mod json;
 mod model;
 mod units;
 
+pub use decode::name_of;
 pub use model::*;
+pub use units::size as size_of;

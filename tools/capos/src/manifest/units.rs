@@ -1,7 +1,7 @@
 //! Sizes and durations with units.
 
 /// Bytes in `text`, such as `64MiB`.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     scaled(text, &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
         .map_err(|reason| format!("{reason}; sizes look like 64MiB (units B, KiB, MiB, GiB)"))
 }

@@ -1,0 +1,96 @@
+//! Standard streams, as a manifest's entry describes them.
+
+use crate::grants::directory;
+use capos_schema::{
+    console_capnp::console,
+    errno_capnp::Errno,
+    file_capnp::{file, namespace},
+    manifest_capnp::{stdio, stdio_file},
+};
+use capos_wasm::wasi::{Sink, Source};
+
+type Console = Option<console::Client>;
+
+/// Where standard input comes from; an error says what is wrong with it.
+pub(crate) async fn source(
+    stdio: capnp::Result<stdio::Reader<'_>>,
+    console: &Console,
+) -> Result<Option<Source>, String> {
+    match which(stdio)? {
+        stdio::Console(()) => Ok(console.clone().map(Source::Console)),
+        stdio::Closed(()) => Ok(None),
+        stdio::Pipe(_) => Err(no_pipes()),
+        stdio::File(at) => open(at, Direction::Input).await.map(|file| Some(Source::File(file))),
+    }
+}
+
+/// Where standard output or error goes.
+pub(crate) async fn sink(
+    stdio: capnp::Result<stdio::Reader<'_>>,
+    console: &Console,
+) -> Result<Option<Sink>, String> {
+    match which(stdio)? {
+        stdio::Console(()) => Ok(console.clone().map(Sink::Console)),
+        stdio::Closed(()) => Ok(None),
+        stdio::Pipe(_) => Err(no_pipes()),
+        stdio::File(at) => open(at, Direction::Output).await.map(|file| Some(Sink::File(file))),
+    }
+}
+
+type Which<'a> = stdio::WhichReader<'a>;
+
+fn which<'a>(stdio: capnp::Result<stdio::Reader<'a>>) -> Result<Which<'a>, String> {
+    let which = stdio.and_then(|stdio| Ok(stdio.which()?));
+    which.map_err(|error| error.to_string())
+}
+
+fn no_pipes() -> String {
+    "this host does not connect instances with pipes".to_owned()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Input,
+    Output,
+}
+
+/// Opens the file; output makes it, and empties it unless it is to be added to.
+async fn open(
+    at: capnp::Result<stdio_file::Reader<'_>>,
+    direction: Direction,
+) -> Result<file::Client, String> {
+    let failed = |error: capnp::Error| error.to_string();
+    let at = at.map_err(failed)?;
+    let path = at.get_path().map_err(failed)?.to_str().map_err(|error| error.to_string())?;
+    let grant = at.get_grant().map_err(failed)?.to_str().map_err(|error| error.to_string())?;
+    let directory = directory(grant).map_err(failed)?;
+    let opened = ask(directory, path, direction, at.get_append()).await.map_err(failed)?;
+    opened.map_err(|errno| format!("opening {path:?}: {errno:?}"))
+}
+
+async fn ask(
+    directory: namespace::Client,
+    path: &str,
+    direction: Direction,
+    append: bool,
+) -> capnp::Result<Result<file::Client, Errno>> {
+    let mut request = directory.open_request();
+    let mut params = request.get();
+    // A path in a manifest begins at the directory, with or without a slash.
+    params.set_path(path.trim_start_matches('/').as_bytes());
+    params.set_follow(true);
+    let mut flags = params.init_flags();
+    flags.set_read(direction == Direction::Input);
+    if direction == Direction::Output {
+        flags.set_write(true);
+        flags.set_create(true);
+        flags.set_truncate(!append);
+    }
+    let response = request.send().promise.await?;
+    let results = response.get()?;
+    match results.get_error()? {
+        Errno::Success if results.has_file() => Ok(Ok(results.get_file()?)),
+        Errno::Success => Ok(Err(Errno::IsDirectory)),
+        error => Ok(Err(error)),
+    }
+}

@@ -1,0 +1,148 @@
+//! What a descriptor leads to, and the table of an instance's descriptors.
+
+use super::{Errno, directory::Directory, file::OpenFile, input::Input, output::Output, rights::Rights};
+
+/// `filetype` of Preview 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum FileType {
+    /// Also pipes, for which there is no number.
+    Unknown = 0,
+    CharacterDevice = 2,
+    Directory = 3,
+    RegularFile = 4,
+    SymbolicLink = 7,
+}
+
+/// `fdflags` of Preview 1.
+pub(super) mod flags {
+    pub(crate) const APPEND: u16 = 1 << 0;
+    pub(crate) const DSYNC: u16 = 1 << 1;
+    pub(crate) const NONBLOCK: u16 = 1 << 2;
+    pub(crate) const RSYNC: u16 = 1 << 3;
+    pub(crate) const SYNC: u16 = 1 << 4;
+    pub(crate) const SYNCHRONOUS: u16 = DSYNC | RSYNC | SYNC;
+    pub(crate) const ALL: u16 = APPEND | NONBLOCK | SYNCHRONOUS;
+}
+
+/// What a descriptor leads to.
+pub(super) enum Object {
+    Input(Input),
+    Output(Output),
+    File(OpenFile),
+    Directory(Directory),
+}
+
+/// An open descriptor.
+pub(super) struct Descriptor {
+    pub(super) object: Object,
+    pub(super) base: Rights,
+    pub(super) inheriting: Rights,
+    /// `fdflags`.
+    pub(super) flags: u16,
+}
+
+impl Descriptor {
+    pub(super) fn input(input: Input) -> Self {
+        let object = Object::Input(input);
+        Self { object, base: Rights::OF_INPUT, inheriting: Rights::empty(), flags: 0 }
+    }
+
+    pub(super) fn output(output: Output) -> Self {
+        let object = Object::Output(output);
+        Self { object, base: Rights::OF_OUTPUT, inheriting: Rights::empty(), flags: 0 }
+    }
+
+    /// A file as a standard stream.
+    pub(super) fn stream_file(file: OpenFile, base: Rights, flags: u16) -> Self {
+        Self { object: Object::File(file), base, inheriting: Rights::empty(), flags }
+    }
+
+    pub(super) fn preopen(directory: Directory) -> Self {
+        let object = Object::Directory(directory);
+        Self { object, base: Rights::OF_DIRECTORY, inheriting: Rights::INHERITABLE, flags: 0 }
+    }
+
+    pub(super) fn file_type(&self) -> FileType {
+        match &self.object {
+            Object::Input(input) => input.file_type(),
+            Object::Output(output) => output.file_type(),
+            Object::File(_) => FileType::RegularFile,
+            Object::Directory(_) => FileType::Directory,
+        }
+    }
+
+    /// `ENOTCAPABLE` unless the base rights include `rights`.
+    pub(super) fn need(&self, rights: Rights) -> Result<(), Errno> {
+        if self.base.contains(rights) { Ok(()) } else { Err(Errno::Notcapable) }
+    }
+}
+
+/// The descriptors of one instance, by number.
+pub(super) struct Descriptors {
+    slots: Vec<Option<Descriptor>>,
+    /// No number below this one is free.
+    first_free: usize,
+    limit: usize,
+}
+
+impl Descriptors {
+    /// An empty table for `limit` descriptors at a time.
+    pub(super) fn new(limit: u32) -> Self {
+        Self { slots: Vec::new(), first_free: 0, limit: limit as usize }
+    }
+
+    /// Gives the next number to a descriptor, or to none: before the instance starts, when there are no gaps.
+    /// What is granted does not fail for the limit, which then only keeps the program from opening more.
+    pub(super) fn grant(&mut self, descriptor: Option<Descriptor>) {
+        self.slots.push(descriptor);
+    }
+
+    pub(super) fn get(&mut self, fd: u32) -> Result<&mut Descriptor, Errno> {
+        self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::Badf)
+    }
+
+    /// Whether one more can be opened.
+    pub(super) fn check_room(&mut self) -> Result<(), Errno> {
+        while self.slots.get(self.first_free).is_some_and(Option::is_some) {
+            self.first_free += 1;
+        }
+        if self.first_free < self.limit { Ok(()) } else { Err(Errno::Mfile) }
+    }
+
+    /// Gives a descriptor the lowest number that is free.
+    pub(super) fn open(&mut self, descriptor: Descriptor) -> Result<u32, Errno> {
+        self.check_room()?;
+        match self.slots.get_mut(self.first_free) {
+            Some(slot) => *slot = Some(descriptor),
+            None => self.slots.push(Some(descriptor)),
+        }
+        // The table is never longer than its limit, a `u32`, or what was granted.
+        Ok(self.first_free as u32)
+    }
+
+    pub(super) fn close(&mut self, fd: u32) -> Result<Descriptor, Errno> {
+        let closed = self.slots.get_mut(fd as usize).and_then(Option::take).ok_or(Errno::Badf)?;
+        self.first_free = self.first_free.min(fd as usize);
+        Ok(closed)
+    }
+
+    /// Moves a descriptor to the number of another, which is closed.
+    pub(super) fn renumber(&mut self, from: u32, to: u32) -> Result<(), Errno> {
+        self.get(to)?;
+        self.get(from)?;
+        if from != to {
+            let moved = self.close(from)?;
+            *self.get(to)? = moved;
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_preopens(&self) -> bool {
+        let preopen = |descriptor: &Descriptor| match &descriptor.object {
+            Object::Directory(directory) => directory.preopen().is_some(),
+            _ => false,
+        };
+        self.slots.iter().flatten().any(preopen)
+    }
+}

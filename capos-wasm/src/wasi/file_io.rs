@@ -1,0 +1,108 @@
+//! Moving data between a guest's buffers and files.
+
+use super::{Errno, GuestMemory, Stop, descriptor::flags, file::OpenFile, iovec::Iovecs};
+use crate::{End, instance::Control};
+use capos_schema::file_capnp::MAX_DATA_BYTES;
+
+/// Where in a file.
+#[derive(Clone, Copy)]
+pub(super) enum At {
+    /// At the descriptor's position, which moves along.
+    Position,
+    /// There; the position stays.
+    Offset(u64),
+}
+
+/// Reads until the buffers are full or the file ends.
+pub(super) async fn read(
+    file: &mut OpenFile,
+    memory: &GuestMemory,
+    mut buffers: Iovecs,
+    at: At,
+) -> Result<u32, Errno> {
+    let (start, total) = (start(file, at), buffers.total());
+    let mut done = 0u32;
+    while done < total {
+        let piece = (total - done).min(MAX_DATA_BYTES);
+        let offset = start.checked_add(done.into()).ok_or(Errno::Overflow)?;
+        let count = match file.read_at(offset, piece, |data| buffers.scatter(memory, data)).await {
+            // No more than `piece`.
+            Ok(count) => count as u32,
+            // What was read before is not lost.
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno),
+        };
+        done += count;
+        if count < piece {
+            break;
+        }
+    }
+    if let At::Position = at {
+        file.position = start.checked_add(done.into()).ok_or(Errno::Overflow)?;
+    }
+    Ok(done)
+}
+
+/// Writes all of the buffers, or as much as there is room for.
+pub(super) async fn write(
+    file: &mut OpenFile,
+    control: &Control,
+    memory: &GuestMemory,
+    mut buffers: Iovecs,
+    at: At,
+    fd_flags: u16,
+) -> Result<u32, Stop> {
+    let total = buffers.total();
+    let allowed = if file.is_stream { control.take_output(total) } else { total };
+    if allowed == 0 && total > 0 {
+        return Err(Stop::End(End::OutOfOutput));
+    }
+    let start = start(file, at);
+    let mut end = start;
+    let mut done = 0u32;
+    while done < allowed {
+        let piece = (allowed - done).min(MAX_DATA_BYTES);
+        let fill = |target: &mut [u8]| buffers.gather(memory, target);
+        let written = match fd_flags & flags::APPEND {
+            0 => {
+                let offset = start.checked_add(done.into()).ok_or(Errno::Overflow)?;
+                let written = file.write_at(offset, piece, fill).await;
+                written.map(|count| (count, offset.saturating_add(count.into())))
+            }
+            _ => file.append(piece, fill).await,
+        };
+        let count = match written {
+            Ok((0, _)) if done == 0 => return Err(Errno::Nospc.into()),
+            Ok((count, after)) => {
+                end = after;
+                count
+            }
+            // What was written before is.
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno.into()),
+        };
+        done += count;
+        if count < piece {
+            break;
+        }
+    }
+    if let At::Position = at
+        && done > 0
+    {
+        file.position = end;
+    }
+    if fd_flags & flags::SYNCHRONOUS != 0 && done > 0 {
+        file.sync(fd_flags & flags::SYNC == 0).await?;
+    }
+    if allowed < total {
+        return Err(Stop::End(End::OutOfOutput));
+    }
+    Ok(done)
+}
+
+fn start(file: &OpenFile, at: At) -> u64 {
+    match at {
+        At::Position => file.position,
+        At::Offset(offset) => offset,
+    }
+}

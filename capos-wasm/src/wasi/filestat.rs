@@ -1,0 +1,201 @@
+//! Attributes: `fd_filestat_*`, and the sizes and times that others set.
+
+use super::{
+    Context, Errno, GuestMemory, Stop,
+    descriptor::{FileType, Object},
+    file::{OpenFile, SetTime},
+    memory::{Claim, aligned},
+    rights::Rights,
+};
+use capos_schema::file_capnp::{Kind, attributes};
+
+const FILESTAT_BYTES: usize = 64;
+
+/// `filestat` of Preview 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attributes {
+    device: u64,
+    pub(super) inode: u64,
+    file_type: FileType,
+    links: u64,
+    pub(super) size: u64,
+    accessed: u64,
+    modified: u64,
+    changed: u64,
+}
+
+impl Attributes {
+    /// Of a stream, which has none.
+    fn of_stream(file_type: FileType) -> Self {
+        Self { device: 0, inode: 0, file_type, links: 0, size: 0, accessed: 0, modified: 0, changed: 0 }
+    }
+
+    /// Reads them from a message.
+    pub(super) fn read(reader: capnp::Result<attributes::Reader<'_>>) -> Result<Self, Errno> {
+        let reader = reader.map_err(Errno::from_file_capability)?;
+        Ok(Self {
+            device: reader.get_device(),
+            inode: reader.get_inode(),
+            file_type: file_type(reader.get_kind()),
+            links: reader.get_links(),
+            size: reader.get_size(),
+            accessed: reader.get_accessed(),
+            modified: reader.get_modified(),
+            changed: reader.get_changed(),
+        })
+    }
+
+    /// Writes them as a `filestat` at `offset`.
+    pub(super) fn write(self, memory: &GuestMemory, offset: u32) -> Result<(), Errno> {
+        let mut bytes = [0; FILESTAT_BYTES];
+        let numbers = [self.links, self.size, self.accessed, self.modified, self.changed];
+        bytes[..8].copy_from_slice(&self.device.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.inode.to_le_bytes());
+        bytes[16] = self.file_type as u8;
+        for (field, number) in bytes[24..].chunks_exact_mut(8).zip(numbers) {
+            field.copy_from_slice(&number.to_le_bytes());
+        }
+        memory.write_bytes(offset, &bytes)
+    }
+
+    /// Checks a place for a `filestat` before the work that yields it.
+    pub(super) fn check_place(memory: &GuestMemory, offset: u32) -> Result<(), Errno> {
+        aligned::<8>(offset)?;
+        memory.check(Claim { offset, len_bytes: FILESTAT_BYTES as u32 })
+    }
+}
+
+/// What a file service calls a kind of object.
+pub(super) fn file_type(kind: Result<Kind, capnp::NotInSchema>) -> FileType {
+    match kind {
+        Ok(Kind::File) => FileType::RegularFile,
+        Ok(Kind::Directory) => FileType::Directory,
+        Ok(Kind::SymbolicLink) => FileType::SymbolicLink,
+        Err(_) => FileType::Unknown,
+    }
+}
+
+/// The times that `fstflags` select: last access and last change of content.
+pub(super) fn times(accessed: u64, modified: u64, flags: u32) -> Result<(SetTime, SetTime), Errno> {
+    let one = |time, set, now| match (flags & set != 0, flags & now != 0) {
+        (true, true) => Err(Errno::Inval),
+        (true, false) => Ok(SetTime::To(time)),
+        (false, true) => Ok(SetTime::Now),
+        (false, false) => Ok(SetTime::Keep),
+    };
+    match flags {
+        0..16 => Ok((one(accessed, 1, 2)?, one(modified, 4, 8)?)),
+        _ => Err(Errno::Inval),
+    }
+}
+
+impl Context {
+    /// The file behind a descriptor that has `rights`; `EBADF` for everything else.
+    fn file(&mut self, fd: u32, rights: Rights) -> Result<&mut OpenFile, Errno> {
+        let descriptor = self.descriptor(fd)?;
+        if let Object::File(_) = descriptor.object {
+            descriptor.need(rights)?;
+        }
+        match &mut descriptor.object {
+            Object::File(file) => Ok(file),
+            _ => Err(Errno::Badf),
+        }
+    }
+}
+
+/// `fd_filestat_get`: the attributes of what is open. A stream's are its type and zeros.
+pub(super) async fn get(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    filestat: u32,
+) -> Result<(), Stop> {
+    let descriptor = context.descriptor(fd)?;
+    Attributes::check_place(memory, filestat)?;
+    let attributes = match &descriptor.object {
+        Object::Input(_) | Object::Output(_) => Attributes::of_stream(descriptor.file_type()),
+        Object::File(file) => {
+            descriptor.need(Rights::FD_FILESTAT_GET)?;
+            file.stat().await?
+        }
+        Object::Directory(directory) => {
+            descriptor.need(Rights::FD_FILESTAT_GET)?;
+            directory.stat().await?
+        }
+    };
+    Ok(attributes.write(memory, filestat)?)
+}
+
+/// `fd_filestat_set_size`: cuts the file, or adds zeros.
+pub(super) async fn set_size(context: &mut Context, _: &GuestMemory, fd: u32, size: u64) -> Result<(), Stop> {
+    let file = context.file(fd, Rights::FD_FILESTAT_SET_SIZE)?;
+    Ok(file.set_size(size).await?)
+}
+
+/// `fd_filestat_set_times`: sets the times that the flags select, to those given or to now.
+pub(super) async fn set_times(
+    context: &mut Context,
+    _: &GuestMemory,
+    fd: u32,
+    accessed: u64,
+    modified: u64,
+    flags: u32,
+) -> Result<(), Stop> {
+    let descriptor = context.descriptor(fd)?;
+    let (accessed, modified) = times(accessed, modified, flags)?;
+    match &descriptor.object {
+        Object::Input(_) | Object::Output(_) => Err(Errno::Badf.into()),
+        Object::File(file) => {
+            descriptor.need(Rights::FD_FILESTAT_SET_TIMES)?;
+            Ok(file.set_times(accessed, modified).await?)
+        }
+        Object::Directory(directory) => {
+            descriptor.need(Rights::FD_FILESTAT_SET_TIMES)?;
+            Ok(directory.set_times(accessed, modified).await?)
+        }
+    }
+}
+
+/// `fd_allocate`: sees that a range of a file has room, and the file reaches to its end.
+pub(super) async fn allocate(
+    context: &mut Context,
+    _: &GuestMemory,
+    fd: u32,
+    offset: u64,
+    length: u64,
+) -> Result<(), Stop> {
+    let file = context.file(fd, Rights::FD_ALLOCATE)?;
+    if length == 0 {
+        return Err(Errno::Inval.into());
+    }
+    if offset.checked_add(length).is_none() {
+        return Err(Errno::Fbig.into());
+    }
+    Ok(file.allocate(offset, length).await?)
+}
+
+/// `fd_advise`: accepted, and changes nothing.
+pub(super) async fn advise(
+    context: &mut Context,
+    _: &GuestMemory,
+    fd: u32,
+    _offset: u64,
+    _length: u64,
+    advice: u32,
+) -> Result<(), Stop> {
+    context.file(fd, Rights::FD_ADVISE)?;
+    match advice {
+        0..=5 => Ok(()),
+        _ => Err(Errno::Inval.into()),
+    }
+}
+
+/// `fd_sync`: returns when all that was done to the file survives whatever happens.
+pub(super) async fn sync(context: &mut Context, _: &GuestMemory, fd: u32) -> Result<(), Stop> {
+    Ok(context.file(fd, Rights::FD_SYNC)?.sync(false).await?)
+}
+
+/// `fd_datasync`: the same for the data alone.
+pub(super) async fn datasync(context: &mut Context, _: &GuestMemory, fd: u32) -> Result<(), Stop> {
+    Ok(context.file(fd, Rights::FD_DATASYNC)?.sync(true).await?)
+}

@@ -1,0 +1,121 @@
+//! `fd_read`, `fd_pread`, `fd_write` and `fd_pwrite`.
+
+use super::{
+    Context, Errno, GuestMemory, Stop,
+    descriptor::{Descriptor, Object},
+    file_io::{self, At},
+    iovec::Iovecs,
+    rights::Rights,
+    stream,
+};
+
+/// `fd_read`: from a file, as much as the buffers hold and the file has; from a stream, waits for at least one
+/// byte, then gives what is there. No bytes mean the end.
+pub(super) async fn read(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    nread: u32,
+) -> Result<(), Stop> {
+    let descriptor = context.descriptor(fd)?;
+    check_reader(descriptor, Rights::FD_READ)?;
+    memory.check_u32(nread)?;
+    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let flags = descriptor.flags;
+    let count = match &mut descriptor.object {
+        Object::File(file) => file_io::read(file, memory, buffers, At::Position).await?,
+        Object::Input(input) => stream::read(input, memory, buffers, flags).await?,
+        Object::Output(_) | Object::Directory(_) => return Err(Errno::Badf.into()),
+    };
+    Ok(memory.write_u32(nread, count)?)
+}
+
+/// `fd_pread`: reads a file at an offset; the descriptor's position stays.
+pub(super) async fn pread(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    offset: u64,
+    nread: u32,
+) -> Result<(), Stop> {
+    let descriptor = context.descriptor(fd)?;
+    if let Object::Input(_) = descriptor.object {
+        return Err(Errno::Spipe.into());
+    }
+    check_reader(descriptor, Rights::FD_READ | Rights::FD_SEEK)?;
+    memory.check_u32(nread)?;
+    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let Object::File(file) = &mut descriptor.object else { return Err(Errno::Badf.into()) };
+    let count = file_io::read(file, memory, buffers, At::Offset(offset)).await?;
+    Ok(memory.write_u32(nread, count)?)
+}
+
+/// `fd_write`: to a file, all of the buffers, as long as there is room; to a stream, at least something.
+pub(super) async fn write(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    nwritten: u32,
+) -> Result<(), Stop> {
+    let control = context.control.clone();
+    let descriptor = context.descriptor(fd)?;
+    check_writer(descriptor, Rights::FD_WRITE)?;
+    memory.check_u32(nwritten)?;
+    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let flags = descriptor.flags;
+    let count = match &mut descriptor.object {
+        Object::File(file) => file_io::write(file, &control, memory, buffers, At::Position, flags).await?,
+        Object::Output(output) => stream::write(output, &control, memory, buffers, flags).await?,
+        Object::Input(_) | Object::Directory(_) => return Err(Errno::Badf.into()),
+    };
+    Ok(memory.write_u32(nwritten, count)?)
+}
+
+/// `fd_pwrite`: writes a file at an offset; the descriptor's position stays. A descriptor that appends does so
+/// here too, as on Linux.
+pub(super) async fn pwrite(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    offset: u64,
+    nwritten: u32,
+) -> Result<(), Stop> {
+    let control = context.control.clone();
+    let descriptor = context.descriptor(fd)?;
+    if let Object::Output(_) = descriptor.object {
+        return Err(Errno::Spipe.into());
+    }
+    check_writer(descriptor, Rights::FD_WRITE | Rights::FD_SEEK)?;
+    memory.check_u32(nwritten)?;
+    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let flags = descriptor.flags;
+    let Object::File(file) = &mut descriptor.object else { return Err(Errno::Badf.into()) };
+    let count = file_io::write(file, &control, memory, buffers, At::Offset(offset), flags).await?;
+    Ok(memory.write_u32(nwritten, count)?)
+}
+
+/// `EBADF` for what is not open for reading, `ENOTCAPABLE` for rights that were given up.
+fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Errno> {
+    match &descriptor.object {
+        Object::File(file) if file.reads => descriptor.need(rights),
+        Object::Input(_) => descriptor.need(rights),
+        _ => Err(Errno::Badf),
+    }
+}
+
+/// `EBADF` for what is not open for writing, `ENOTCAPABLE` for rights that were given up.
+fn check_writer(descriptor: &Descriptor, rights: Rights) -> Result<(), Errno> {
+    match &descriptor.object {
+        Object::File(file) if file.writes => descriptor.need(rights),
+        Object::Output(_) => descriptor.need(rights),
+        _ => Err(Errno::Badf),
+    }
+}

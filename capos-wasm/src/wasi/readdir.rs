@@ -1,0 +1,110 @@
+//! `fd_readdir`.
+
+use super::{
+    Context, Errno, GuestMemory, Stop,
+    descriptor::{FileType, Object},
+    directory::Directory,
+    file::ask,
+    filestat::file_type,
+    memory::Claim,
+    rights::Rights,
+};
+use capos_schema::file_capnp::MAX_DATA_BYTES;
+
+const DIRENT_BYTES: usize = 24;
+
+/// The cookies of what comes after `.` and after `..`. Those of the service's entries are moved up by the latter.
+const AFTER_DOT: u64 = 1;
+const AFTER_DOTDOT: u64 = 2;
+
+/// The guest's buffer, as it fills.
+struct Listing<'a> {
+    memory: &'a GuestMemory,
+    offset: u32,
+    left: u32,
+    used: u32,
+}
+
+impl Listing<'_> {
+    /// Adds an entry, or as much of it as there is room for.
+    fn add(&mut self, name: &str, inode: u64, kind: FileType, next: u64) -> Result<(), Errno> {
+        let mut head = [0; DIRENT_BYTES];
+        head[..8].copy_from_slice(&next.to_le_bytes());
+        head[8..16].copy_from_slice(&inode.to_le_bytes());
+        let name_len = u32::try_from(name.len()).map_err(|_| Errno::Overflow)?;
+        head[16..20].copy_from_slice(&name_len.to_le_bytes());
+        head[20] = kind as u8;
+        self.put(&head)?;
+        self.put(name.as_bytes())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let part = bytes.get(..self.left as usize).unwrap_or(bytes);
+        self.memory.write_bytes(self.offset, part)?;
+        let count = part.len() as u32;
+        self.offset = self.offset.wrapping_add(count);
+        self.left -= count;
+        self.used += count;
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// `fd_readdir`: the entries after `cookie`, `.` and `..` before all others. The last one is cut where the
+/// buffer ends; a buffer that is not full means that there are no more.
+pub(super) async fn read(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    buffer: u32,
+    buffer_len: u32,
+    cookie: u64,
+    used: u32,
+) -> Result<(), Stop> {
+    let descriptor = context.descriptor(fd)?;
+    let Object::Directory(directory) = &descriptor.object else { return Err(Errno::Badf.into()) };
+    descriptor.need(Rights::FD_READDIR)?;
+    memory.check(Claim { offset: buffer, len_bytes: buffer_len })?;
+    memory.check_u32(used)?;
+    let mut listing = Listing { memory, offset: buffer, left: buffer_len, used: 0 };
+    if cookie < AFTER_DOT && !listing.is_full() {
+        listing.add(".", directory.stat().await?.inode, FileType::Directory, AFTER_DOT)?;
+    }
+    if cookie < AFTER_DOTDOT && !listing.is_full() {
+        listing.add("..", directory.parent().await?.inode, FileType::Directory, AFTER_DOTDOT)?;
+    }
+    let mut next = cookie.saturating_sub(AFTER_DOTDOT);
+    while !listing.is_full() {
+        match list(directory, &mut listing, next).await? {
+            Some(cookie) => next = cookie,
+            None => break,
+        }
+    }
+    Ok(memory.write_u32(used, listing.used)?)
+}
+
+/// Adds what one request brings. The cookie to go on with, unless there is no more.
+async fn list(directory: &Directory, listing: &mut Listing<'_>, cookie: u64) -> Result<Option<u64>, Errno> {
+    let mut request = directory.client.read_directory_request();
+    request.get().set_cookie(cookie);
+    request.get().set_max_bytes(listing.left.min(MAX_DATA_BYTES));
+    ask!(request, |results| {
+        let mut last = None;
+        for entry in results.get_entries().map_err(Errno::from_file_capability)? {
+            let name = entry.get_name().map_err(Errno::from_file_capability)?;
+            let name = name.to_str().map_err(|_| Errno::Ilseq)?;
+            let next = entry.get_cookie();
+            let shown = next.checked_add(AFTER_DOTDOT).ok_or(Errno::Overflow)?;
+            listing.add(name, entry.get_inode(), file_type(entry.get_kind()), shown)?;
+            last = Some(next);
+            if listing.is_full() {
+                break;
+            }
+        }
+        // A service that repeats itself does not keep the host for ever.
+        Ok(last.filter(|&next| !results.get_end() && next > cookie))
+    })
+}

@@ -1,0 +1,165 @@
+//! A WebAssembly program with what it is given on the command line: the manifest that says so.
+
+pub mod folders;
+mod mount;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+pub use mount::{Dir, VolumeFile};
+
+use crate::manifest::name_of;
+
+/// What `capos run PROGRAM.wasm` was told.
+#[derive(Debug, Default, Clone)]
+pub struct App {
+    /// The program, as the manifest is to name it.
+    pub module: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// Folders of the host.
+    pub dirs: Vec<Dir>,
+    /// Volume images.
+    pub volumes: Vec<VolumeFile>,
+    /// Random bytes.
+    pub entropy: bool,
+    /// The monotonic clock and sleeping.
+    pub clock: bool,
+    /// The time of day.
+    pub wall_clock: bool,
+    /// Bytes of linear memory.
+    pub memory: Option<u64>,
+    /// Units of fuel.
+    pub fuel: Option<u64>,
+    /// Imported functions that nobody provides trap when called, rather than being refused.
+    pub trap_unknown_imports: bool,
+}
+
+impl App {
+    /// What the run, the instance and the package call the program.
+    pub fn name(&self) -> String {
+        name_of(&self.module)
+    }
+
+    /// The volume that stands for the folder with this number on the command line.
+    pub fn dir_volume(index: usize) -> String {
+        format!("dir{index}")
+    }
+
+    /// The manifest, in CUE. Paths in it are relative to where the command was given. `sizes` are those of the
+    /// images that stand for the folders that can be written to.
+    pub fn manifest(&self, sizes: &[u64]) -> String {
+        let mut text = String::from("package capos\n\n");
+        self.write(&mut text, sizes).unwrap_or_default();
+        text
+    }
+
+    fn write(&self, to: &mut String, sizes: &[u64]) -> std::fmt::Result {
+        let name = quoted(&self.name());
+        writeln!(to, "name: {name}")?;
+        if !self.dirs.is_empty() || !self.volumes.is_empty() {
+            writeln!(to, "volumes: {{")?;
+            self.write_volumes(to, sizes)?;
+            writeln!(to, "}}")?;
+        }
+        writeln!(
+            to,
+            "wasm: [{{instances: [{{\n\tname:   {name}\n\tmodule: {{file: {}}}",
+            path(&self.module)
+        )?;
+        if !self.args.is_empty() {
+            let args: Vec<String> = self.args.iter().map(|arg| quoted(arg)).collect();
+            writeln!(to, "\targs: [{}]", args.join(", "))?;
+        }
+        if !self.env.is_empty() {
+            writeln!(to, "\tenv: {{")?;
+            for (name, value) in &self.env {
+                writeln!(to, "\t\t{}: {}", quoted(name), quoted(value))?;
+            }
+            writeln!(to, "\t}}")?;
+        }
+        writeln!(to, "\tgrants: {{{}}}", self.grants().join(", "))?;
+        self.write_preopens(to)?;
+        if self.trap_unknown_imports {
+            writeln!(to, "\tunknownImports: \"trap\"")?;
+        }
+        let memory = self.memory.map(|bytes| format!("memory: {bytes}"));
+        let limits: Vec<String> =
+            memory.into_iter().chain(self.fuel.map(|fuel| format!("fuel: {fuel}"))).collect();
+        if !limits.is_empty() {
+            writeln!(to, "\tlimits: {{{}}}", limits.join(", "))?;
+        }
+        writeln!(to, "}}]}}]")
+    }
+
+    fn grants(&self) -> Vec<String> {
+        let all = [
+            ("console", true),
+            ("timer", self.clock),
+            ("wallClock", self.wall_clock),
+            ("entropy", self.entropy),
+        ];
+        all.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| format!("{name}: true")).collect()
+    }
+
+    fn write_volumes(&self, to: &mut String, sizes: &[u64]) -> std::fmt::Result {
+        let mut sizes = sizes.iter();
+        for (index, dir) in self.dirs.iter().enumerate() {
+            let (volume, host) = (Self::dir_volume(index), path(&dir.host));
+            if dir.read_only {
+                writeln!(to, "\t{volume}: files: {host}")?;
+                continue;
+            }
+            let image = format!("{}-{volume}.img", self.name());
+            writeln!(
+                to,
+                "\t// `capos run {}` puts a copy of {host} here and brings changes",
+                self.module.display()
+            )?;
+            writeln!(to, "\t// back. To keep an image of your own, make it with")?;
+            writeln!(to, "\t// `capos volume create {image}` and fill it with `capos volume import`.")?;
+            let size = sizes.next().copied().unwrap_or(folders::LEAST_IMAGE_BYTES);
+            writeln!(
+                to,
+                "\t{volume}: {{disk: {}, size: \"{}MiB\"}}",
+                quoted(&image),
+                size.div_ceil(1 << 20)
+            )?;
+        }
+        for (index, volume) in self.volumes.iter().enumerate() {
+            let end = if volume.read_only { ", readOnly: true}" } else { ", size: \"64MiB\"}" };
+            writeln!(to, "\tvolume{index}: {{disk: {}{end}", path(&volume.file))?;
+        }
+        Ok(())
+    }
+
+    fn write_preopens(&self, to: &mut String) -> std::fmt::Result {
+        let dirs = self.dirs.iter().enumerate();
+        let dirs = dirs.map(|(index, dir)| (Self::dir_volume(index), &dir.guest, dir.read_only));
+        let volumes = self.volumes.iter().enumerate();
+        let volumes = volumes.map(|(index, one)| (format!("volume{index}"), &one.guest, one.read_only));
+        let all: Vec<_> = dirs.chain(volumes).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        writeln!(to, "\tpreopens: [")?;
+        for (volume, guest, read_only) in all {
+            let rights = if read_only { "r" } else { "rw" };
+            writeln!(to, "\t\t{{guest: {}, volume: \"{volume}\", rights: \"{rights}\"}},", quoted(guest))?;
+        }
+        writeln!(to, "\t]")
+    }
+}
+
+/// A CUE string. CUE reads every JSON string as what it is in JSON.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}

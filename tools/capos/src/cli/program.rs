@@ -1,0 +1,181 @@
+//! `capos run PROGRAM.wasm`: a program of the user's, with what the command line gives it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use clap::Args;
+
+use super::run::{self, RunArgs};
+use crate::app::folders::{self, Folders};
+use crate::app::{App, Dir, VolumeFile};
+use crate::image;
+use crate::manifest::size_of;
+use crate::project::Project;
+use crate::qemu::End;
+
+/// What an instance's linear memory may be when nothing else is said.
+const DEFAULT_MEMORY: u64 = 64 << 20;
+/// What the kernel and the services of a run need.
+const SYSTEM_MIB: u64 = 192;
+
+pub(super) const HELP: &str = "Running a WebAssembly program:
+  The program gets the console as its standard streams and nothing else, unless an option grants it. --print-manifest
+  shows all of it as a manifest that can be kept, changed and run.
+
+  --dir HOST::GUEST copies the folder HOST into a volume for the run. When the program has ended, what it did there is
+  done to the folder: files it changed are replaced, files it made are added, files it removed are removed. Files are
+  put in place only after all of them have been copied; a file that something else changed during the run is left
+  alone and named. If anything fails, the volume stays, the message says where, and no file of yours is lost. With
+  :ro behind it the program can only read, and nothing is brought back.
+
+  --volume FILE::GUEST gives the program a volume image, made with 64 MiB if there is none. It keeps its data from run
+  to run, whatever happens, and `capos volume` moves files in and out.";
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For a WebAssembly program")]
+pub(super) struct ProgramArgs {
+    /// Give it a folder: copied in, and changes copied back at the end, unless `:ro` makes it read-only
+    #[arg(long = "dir", value_name = "HOST::GUEST[:ro]")]
+    dirs: Vec<Dir>,
+    /// Give it a volume image, which keeps its data
+    #[arg(long = "volume", value_name = "FILE::GUEST[:ro]")]
+    volumes: Vec<VolumeFile>,
+    /// Set an environment variable
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Give it random bytes
+    #[arg(long)]
+    entropy: bool,
+    /// Give it the monotonic clock, and sleeping
+    #[arg(long)]
+    clock: bool,
+    /// Give it the time of day
+    #[arg(long)]
+    wall_clock: bool,
+    /// End it after this many units of fuel, about one for each instruction
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..))]
+    fuel: Option<u64>,
+    /// What an imported function that nobody provides is: an error at the start, or a trap when it is called
+    #[arg(long, value_name = "POLICY", value_enum)]
+    unknown_imports: Option<UnknownImports>,
+    /// Print the manifest of such a run instead of running it
+    #[arg(long)]
+    print_manifest: bool,
+    /// Its arguments, after `--`
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    args: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum UnknownImports {
+    Deny,
+    Trap,
+}
+
+impl ProgramArgs {
+    /// A manifest says all of this itself.
+    pub(super) fn refuse(&self) -> Result<()> {
+        let given = [
+            ("--dir", !self.dirs.is_empty()),
+            ("--volume", !self.volumes.is_empty()),
+            ("--env", !self.env.is_empty()),
+            ("--entropy", self.entropy),
+            ("--clock", self.clock),
+            ("--wall-clock", self.wall_clock),
+            ("--fuel", self.fuel.is_some()),
+            ("--unknown-imports", self.unknown_imports.is_some()),
+            ("--print-manifest", self.print_manifest),
+            ("arguments after --", !self.args.is_empty()),
+        ];
+        let wrong = given.iter().find(|(_, given)| *given).map(|(name, _)| *name);
+        ensure!(
+            wrong.is_none(),
+            "{}: only for a WebAssembly program; a manifest says it itself",
+            wrong.unwrap_or_default()
+        );
+        Ok(())
+    }
+
+    fn app(&self, module: &Path, memory: Option<&str>) -> Result<App> {
+        let memory = memory.map(|text| size_of(text).map_err(|reason| anyhow!("--memory: {reason}")));
+        Ok(App {
+            module: module.to_owned(),
+            args: self.args.clone(),
+            env: self.env.clone(),
+            dirs: self.dirs.clone(),
+            volumes: self.volumes.clone(),
+            entropy: self.entropy,
+            clock: self.clock,
+            wall_clock: self.wall_clock,
+            memory: memory.transpose()?,
+            fuel: self.fuel,
+            trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
+        })
+    }
+}
+
+pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8> {
+    let app = args.program.app(module, args.memory.as_deref())?;
+    for dir in &app.dirs {
+        ensure!(dir.host.is_dir(), "--dir: there is no folder {}", dir.host.display());
+    }
+    let sizes = folders::image_sizes(&app.dirs)?;
+    let manifest = app.manifest(&sizes);
+    if args.program.print_manifest {
+        print!("{manifest}");
+        return Ok(0);
+    }
+    let place = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+    let file = place.path().join(format!("{}.cue", app.name()));
+    fs::write(&file, &manifest).with_context(|| file.display().to_string())?;
+    let checked = image::check_in(project, &file, Path::new(""))?;
+    let folders = Folders::copy_in(&app.dirs, &sizes)?;
+    let mut prepared = run::prepare(project, &checked, place.path(), &folders.disks(), u64::MAX)?;
+    let linear = app.memory.unwrap_or(DEFAULT_MEMORY) >> 20;
+    let module_mib = fs::metadata(module).map_or(0, |meta| meta.len() >> 20);
+    // A module is in the package, and again, partly translated, in its host.
+    prepared.memory_mib = SYSTEM_MIB + linear + prepared.memory_mib + 4 * module_mib;
+    let log = run::log_file(project, args, &app.name());
+    let end = run::boot(project, args, prepared, None)?;
+    let status = end.exit_status();
+    if status != 0 {
+        explain(&log, &app.name());
+    }
+    match bring_back(folders, &end) {
+        Err(error) if status != 0 => {
+            eprintln!("capos: {error:#}");
+            Ok(status)
+        }
+        result => result.map(|()| status),
+    }
+}
+
+fn bring_back(folders: Folders, end: &End) -> Result<()> {
+    match end {
+        _ if folders.is_empty() => Ok(()),
+        // What the program synced by then is there, and no operation is there in part.
+        End::Status(_) | End::TimedOut | End::Signalled(_) => folders.bring_back(),
+        End::Panic | End::Reset | End::Qemu(_) => {
+            folders.keep("the folders were left as they are, because the machine failed")
+        }
+    }
+}
+
+/// Shows what the log says about the program's end, unless that is its own exit status.
+fn explain(log: &Path, name: &str) {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let mine = format!("[wasm-host] {name}: ");
+    let lines = text.lines().filter_map(|line| line.split_once(&mine)).map(|(_, rest)| rest);
+    for line in lines.filter(|line| !line.starts_with("exited with") && !line.starts_with("compiled in")) {
+        eprintln!("capos: {name}: {line}");
+    }
+}
+
+/// `NAME=VALUE`.
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("not of the form NAME=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,215 @@
+//! `capos run`: what boots, on which machine, and what is said about the end.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+
+use super::program::{self, ProgramArgs};
+use super::{Cli, QEMU, project};
+use crate::image::{self, Checked};
+use crate::manifest::{Manifest, VolumeSource};
+use crate::project::Project;
+use crate::qemu::{self, Boot, Console, End, Firmware, Machine, Run, ShowLog};
+use crate::volumes::{self, Disks};
+
+/// Without another choice: seconds a manifest may run, and MiB of memory it runs in.
+const SECONDS: u64 = 60;
+const LEAST_MEMORY_MIB: u64 = 128;
+/// A program without a limit has this many seconds, eleven days, which clocks can still add to now.
+const FOREVER: u64 = 1_000_000;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = program::HELP)]
+pub(super) struct RunArgs {
+    /// What to boot: a manifest (a CUE file), or any WebAssembly program
+    #[arg(value_name = "MANIFEST or PROGRAM.wasm", required_unless_present = "iso", conflicts_with = "iso")]
+    pub(super) what: Option<PathBuf>,
+    /// Boot this disc image instead of a manifest
+    #[arg(long, value_name = "FILE")]
+    iso: Option<PathBuf>,
+    /// What boots the disc image
+    #[arg(long, value_enum, default_value = "bios", requires = "iso")]
+    firmware: Firmware,
+    /// End the run after this many seconds [default: 60 for a manifest, never for a program]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// The machine's memory in MiB [default: 128, or what the images and limits need]
+    #[arg(long, value_name = "MIB", value_parser = mebibytes)]
+    mem: Option<u32>,
+    /// The program's linear memory, such as 64MiB; with a manifest the same as --mem
+    #[arg(long, value_name = "SIZE")]
+    pub(super) memory: Option<String>,
+    /// Processors
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    smp: u32,
+    /// More arguments for QEMU, separated by spaces
+    #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    qemu_extra: String,
+    /// The QEMU command
+    #[arg(long, default_value = QEMU, value_name = "COMMAND")]
+    qemu: PathBuf,
+    /// Where the kernel log goes [default: build/log/NAME.log]
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Use this file for a disk volume of the manifest, in place of the one that it names
+    #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
+    disks: Vec<(String, PathBuf)>,
+    /// Let the clock advance with instructions executed: exact, repeatable, slower
+    #[arg(long)]
+    icount: bool,
+    /// Show the kernel log on standard error as it comes
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    pub(super) program: ProgramArgs,
+}
+
+/// What is booted, and what it needs.
+pub(super) struct Prepared {
+    pub(super) name: String,
+    pub(super) boot: Boot,
+    pub(super) disks: Option<Disks>,
+    pub(super) memory_mib: u64,
+    pub(super) seconds: u64,
+}
+
+pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
+    let given = [args.timeout, args.mem.map(u64::from), Some(args.smp.into())];
+    ensure!(
+        given.into_iter().flatten().all(|number| number > 0),
+        "--timeout, --mem and --smp must be at least 1"
+    );
+    let project = project(cli, args.what.as_deref())?;
+    match &args.what {
+        Some(what) if is_program(what)? => return program::run(&project, args, what),
+        _ => args.program.refuse()?,
+    }
+    let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+    let prepared = match (&args.what, &args.iso) {
+        (Some(manifest), _) => {
+            let checked = image::check(&project, manifest)?;
+            prepare(&project, &checked, folder.path(), &args.disks, SECONDS)?
+        }
+        (None, Some(iso)) => {
+            ensure!(iso.is_file(), "{}: no such file", iso.display());
+            let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
+            let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware };
+            Prepared { name, boot, disks: None, memory_mib: LEAST_MEMORY_MIB, seconds: SECONDS }
+        }
+        (None, None) => bail!("neither a manifest nor a disc image was given"),
+    };
+    let memory = args
+        .memory
+        .as_deref()
+        .map(mebibytes)
+        .transpose()
+        .map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
+    Ok(boot(&project, args, prepared, memory)?.exit_status())
+}
+
+/// A program is known by its first bytes, so that its name can be any.
+fn is_program(what: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    match fs::File::open(what) {
+        Ok(file) => file.take(4).read_to_end(&mut start).with_context(|| what.display().to_string())?,
+        Err(_) if what.extension().is_none_or(|extension| extension != "wasm") => return Ok(false),
+        Err(error) => return Err(error).with_context(|| what.display().to_string()),
+    };
+    Ok(start == b"\0asm" || what.extension().is_some_and(|extension| extension == "wasm"))
+}
+
+/// Packs `checked` into `folder` and finds its disks.
+pub(super) fn prepare(
+    project: &Project,
+    checked: &Checked,
+    folder: &Path,
+    disks: &[(String, PathBuf)],
+    seconds: u64,
+) -> Result<Prepared> {
+    let disks = volumes::disks(&checked.manifest, &checked.folder, disks)?;
+    let boot = image::direct_boot(project, checked, folder)?;
+    let package = match &boot {
+        Boot::Direct { image, .. } => fs::metadata(image).with_context(|| image.display().to_string())?.len(),
+        Boot::Iso { .. } => 0,
+    };
+    let bytes = package + ram_volume_bytes(&checked.manifest);
+    // Packages of the usual size fit as they are.
+    let more = if bytes > 32 << 20 { bytes >> 20 } else { 0 };
+    let memory_mib = LEAST_MEMORY_MIB + more;
+    Ok(Prepared { name: checked.manifest.name.clone(), boot, disks: Some(disks), memory_mib, seconds })
+}
+
+fn ram_volume_bytes(manifest: &Manifest) -> u64 {
+    let sizes = manifest.volumes.iter().map(|volume| match volume.source {
+        VolumeSource::Ram(bytes) => bytes,
+        VolumeSource::Files(_) | VolumeSource::Disk(_) => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
+}
+
+/// Boots, and says why a run that did not end regularly ended.
+pub(super) fn boot(
+    project: &Project,
+    args: &RunArgs,
+    prepared: Prepared,
+    memory: Option<u32>,
+) -> Result<End> {
+    let memory_mib = match args.mem.or(memory) {
+        Some(given) => given,
+        None => u32::try_from(prepared.memory_mib).context("the images and limits need too much memory")?,
+    };
+    let seconds = args.timeout.unwrap_or(prepared.seconds);
+    let run = Run {
+        machine: Machine {
+            qemu: args.qemu.clone(),
+            memory_mib,
+            cpus: args.smp,
+            count_instructions: args.icount,
+            disks: prepared.disks.as_ref().map(|disks| disks.list.clone()).unwrap_or_default(),
+            extra: args.qemu_extra.split_whitespace().map(str::to_owned).collect(),
+        },
+        boot: prepared.boot,
+        timeout: Duration::from_secs(seconds.min(FOREVER)),
+        log_file: Some(log_file(project, args, &prepared.name)),
+        log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
+    };
+    let end = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;
+    explain(&end, seconds);
+    Ok(end)
+}
+
+pub(super) fn log_file(project: &Project, args: &RunArgs, name: &str) -> PathBuf {
+    args.log.clone().unwrap_or_else(|| project.log(name))
+}
+
+fn explain(end: &End, timeout: u64) {
+    match end {
+        End::Status(_) | End::Signalled(_) => {}
+        End::Panic => eprintln!("capos: the kernel failed; its log is above"),
+        End::Reset => eprintln!("capos: the machine reset; the kernel log is above"),
+        End::TimedOut => {
+            eprintln!("capos: the guest was ended after {timeout} seconds; the kernel log is above")
+        }
+        End::Qemu(reason) => eprintln!("capos: {}", reason.trim_end()),
+    }
+}
+
+/// `NAME=FILE`.
+fn disk_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("not of the form NAME=FILE".to_owned()),
+    }
+}
+
+/// A number of MiB; `64M` means the same as `64`.
+fn mebibytes(text: &str) -> Result<u32, String> {
+    text.strip_suffix(['M', 'm'])
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "not a number of MiB, such as 64".to_owned())
+}

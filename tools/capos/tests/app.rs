@@ -1,0 +1,128 @@
+//! The manifest that stands for a program on the command line.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use capos_host::app::{App, folders};
+use capos_host::manifest::{Access, Manifest, Singleton, VolumeSource, decode};
+use capos_host::project::Project;
+use capos_host::{cue, image};
+
+fn project() -> Project {
+    Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
+}
+
+/// What CUE and our own checks make of the manifest of `app`.
+fn evaluated(app: &App) -> Manifest {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.cue");
+    let text = app.manifest(&[7 << 30]);
+    fs::write(&file, &text).unwrap();
+    let json = cue::export(&project(), &file, cue::Definitions::Apply);
+    decode::decode(&json.unwrap_or_else(|error| panic!("{error:#}\n{text}"))).unwrap()
+}
+
+#[test]
+fn a_program_gets_the_console_and_nothing_else() {
+    let manifest = evaluated(&App { module: "x/my program.wasm".into(), ..App::default() });
+    assert_eq!(manifest.name, "my-program");
+    assert!(manifest.volumes.is_empty());
+    let process = manifest.processes.first().unwrap();
+    let instance = process.wasm_host.as_ref().unwrap().instances.first().unwrap();
+    assert_eq!(instance.grants, [Singleton::Console]);
+    assert!(instance.args.is_empty() && instance.env.is_empty() && instance.preopens.is_empty());
+    assert!(!instance.trap_unknown_imports);
+    assert_eq!(instance.module.file.as_deref(), Some(Path::new("x/my program.wasm")));
+}
+
+#[test]
+fn everything_arrives_whatever_its_characters() {
+    let strange = "\"quotes\" \\(x) \\ \n\t\u{1} äöü \u{1f980} #\"";
+    let app = App {
+        module: PathBuf::from("a\"b.wasm"),
+        args: vec![strange.into(), String::new(), "--flag".into()],
+        env: vec![("A B".into(), strange.into()), ("package".into(), "1".into())],
+        dirs: vec!["/h o\"st::/data".parse().unwrap(), "./site::/:ro".parse().unwrap()],
+        volumes: vec!["disk.img::/disk".parse().unwrap(), "old.img::/old:ro".parse().unwrap()],
+        entropy: true,
+        clock: true,
+        wall_clock: true,
+        memory: Some(1 << 20),
+        fuel: Some(5),
+        trap_unknown_imports: true,
+    };
+    let manifest = evaluated(&app);
+    let instance = manifest.processes.first().unwrap().wasm_host.as_ref().unwrap().instances.first().unwrap();
+    assert_eq!(instance.args, app.args);
+    assert_eq!(instance.env, app.env);
+    assert_eq!(instance.grants.len(), 4);
+    assert_eq!((instance.limits.memory_bytes, instance.limits.fuel), (Some(1 << 20), Some(5)));
+    assert!(instance.trap_unknown_imports);
+    let preopens: Vec<_> = instance
+        .preopens
+        .iter()
+        .map(|one| (one.guest.as_str(), one.directory.volume.as_str(), one.directory.access))
+        .collect();
+    assert_eq!(
+        preopens,
+        [
+            ("/data", "dir0", Access::ReadWrite),
+            ("/", "dir1", Access::Read),
+            ("/disk", "volume0", Access::ReadWrite),
+            ("/old", "volume1", Access::Read),
+        ]
+    );
+    let kinds = manifest.volumes.iter().map(|volume| match &volume.source {
+        VolumeSource::Files(folder) => format!("{} files {}", volume.name, folder.display()),
+        VolumeSource::Disk(disk) => format!("{} disk {:?} {}", volume.name, disk.size, disk.read_only),
+        VolumeSource::Ram(_) => String::new(),
+    });
+    assert_eq!(
+        kinds.collect::<Vec<_>>(),
+        [
+            "dir0 disk Some(7516192768) false",
+            "dir1 files ./site",
+            "volume0 disk Some(67108864) false",
+            "volume1 disk None true",
+        ]
+    );
+}
+
+#[test]
+fn folders_are_copied_in_and_brought_back() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "text").unwrap();
+    let dirs = [
+        format!("{}::/data", folder.path().display()).parse().unwrap(),
+        format!("{}::/same:ro", folder.path().display()).parse().unwrap(),
+    ];
+    let sizes = folders::image_sizes(&dirs).unwrap();
+    assert_eq!(sizes, [folders::LEAST_IMAGE_BYTES]);
+    let copies = folders::Folders::copy_in(&dirs, &sizes).unwrap();
+    let disks = copies.disks();
+    assert_eq!(disks.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["dir0"]);
+    assert!(disks.iter().all(|(_, image)| image.is_file()));
+    copies.bring_back().unwrap();
+    assert!(disks.iter().all(|(_, image)| !image.exists()));
+    // A copy that cannot be brought back stays, and the message says where.
+    let copies = folders::Folders::copy_in(&dirs, &sizes).unwrap();
+    let image = copies.disks().pop().unwrap().1;
+    fs::write(&image, "no volume").unwrap();
+    let message = format!("{:#}", copies.bring_back().unwrap_err());
+    assert!(message.contains(&image.parent().unwrap().display().to_string()), "{message}");
+    fs::remove_dir_all(image.parent().unwrap()).unwrap();
+    assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "text");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let app =
+        App { module: "x.wasm".into(), dirs: vec!["nowhere::/d:ro".parse().unwrap()], ..App::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.cue");
+    fs::write(&file, app.manifest(&[])).unwrap();
+    let message = image::check_in(&project(), &file, folder.path()).unwrap_err().to_string();
+    assert!(message.contains("volumes.dir0.files: there is no folder"), "{message}");
+    assert!(message.contains("wasm.0.instances.0.module: missing: there is no"), "{message}");
+}

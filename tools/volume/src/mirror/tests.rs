@@ -1,0 +1,186 @@
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use capos_volume::{ROOT, Volume};
+
+use super::Mirror;
+use crate::image;
+
+struct Case {
+    _folder: tempfile::TempDir,
+    host: PathBuf,
+    image: PathBuf,
+    mirror: Mirror,
+}
+
+/// A folder with a bit of everything, mirrored.
+fn case() -> Case {
+    let folder = tempfile::tempdir().unwrap();
+    let (host, image) = (folder.path().join("host"), folder.path().join("image"));
+    fs::create_dir_all(host.join("sub/deep")).unwrap();
+    for (path, text) in [("keep", "kept"), ("edit", "old"), ("drop", "dropped"), ("sub/deep/file", "deep")] {
+        fs::write(host.join(path), text).unwrap();
+    }
+    fs::set_permissions(host.join("edit"), fs::Permissions::from_mode(0o751)).unwrap();
+    symlink("keep", host.join("link")).unwrap();
+    let mirror = Mirror::create(&host, &image, 8 << 20).unwrap();
+    Case { _folder: folder, host, image, mirror }
+}
+
+impl Case {
+    /// Does something to the volume, as a program would.
+    fn program(&self, act: impl FnOnce(&mut Volume)) {
+        let mut volume = image::open_to_write(&self.image).unwrap();
+        act(&mut volume);
+        volume.sync().unwrap();
+    }
+
+    /// Brings back, and returns the number of changes and the conflicts.
+    fn back(&self) -> (usize, Vec<String>) {
+        let outcome = self.mirror.bring_back(&self.image).unwrap();
+        let left: Vec<_> = fs::read_dir(&self.host)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name.to_string_lossy().starts_with(".capos-"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        (outcome.changed, outcome.conflicts)
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.host.join(path)).unwrap()
+    }
+}
+
+fn write(volume: &mut Volume, name: &str, text: &str) {
+    let ino = match volume.lookup(ROOT, name) {
+        Ok(entry) => entry.ino,
+        Err(_) => volume.create_file(ROOT, name).unwrap(),
+    };
+    volume.set_size(ino, 0).unwrap();
+    volume.write(ino, 0, text.as_bytes()).unwrap();
+}
+
+#[test]
+fn nothing_done_changes_nothing() {
+    let case = case();
+    case.program(|_| ());
+    assert_eq!(case.back(), (0, vec![]));
+}
+
+#[test]
+fn all_that_was_done_is_done_to_the_folder() {
+    let case = case();
+    case.program(|volume| {
+        write(volume, "edit", "new");
+        write(volume, "made", "by the program");
+        volume.unlink(ROOT, "drop").unwrap();
+        volume.unlink(ROOT, "link").unwrap();
+        volume.create_symlink(ROOT, "link", "edit").unwrap();
+        volume.create_dir(ROOT, "empty").unwrap();
+        volume.rename(ROOT, "sub", ROOT, "moved").unwrap();
+    });
+    let (changed, conflicts) = case.back();
+    assert_eq!(conflicts, Vec::<String>::new());
+    assert_eq!(changed, 11, "edit, made, drop, link, empty; sub and moved with two below each");
+    assert_eq!(case.read("edit"), "new");
+    assert_eq!(case.read("made"), "by the program");
+    assert_eq!(case.read("keep"), "kept");
+    assert_eq!(case.read("moved/deep/file"), "deep");
+    assert_eq!(fs::read_link(case.host.join("link")).unwrap(), Path::new("edit"));
+    assert!(case.host.join("empty").is_dir());
+    assert!(!case.host.join("drop").exists() && !case.host.join("sub").exists());
+    assert_eq!(fs::metadata(case.host.join("edit")).unwrap().permissions().mode() & 0o777, 0o751);
+}
+
+#[test]
+fn kinds_can_change() {
+    let case = case();
+    case.program(|volume| {
+        volume.unlink(ROOT, "keep").unwrap();
+        volume.create_dir(ROOT, "keep").unwrap();
+        let deep = volume.lookup(ROOT, "sub").unwrap().ino;
+        let inner = volume.lookup(deep, "deep").unwrap().ino;
+        volume.unlink(inner, "file").unwrap();
+        volume.remove_dir(deep, "deep").unwrap();
+        volume.remove_dir(ROOT, "sub").unwrap();
+        write(volume, "sub", "a file now");
+    });
+    assert_eq!(case.back().1, Vec::<String>::new());
+    assert!(case.host.join("keep").is_dir());
+    assert_eq!(case.read("sub"), "a file now");
+}
+
+#[test]
+fn what_the_folder_changed_itself_is_left_alone() {
+    let case = case();
+    case.program(|volume| {
+        write(volume, "edit", "new");
+        write(volume, "both", "the program's");
+        write(volume, "keep", "changed");
+        volume.unlink(ROOT, "drop").unwrap();
+        let dir = volume.create_dir(ROOT, "clash").unwrap();
+        volume.create_file(dir, "inner").unwrap();
+        let sub = volume.lookup(ROOT, "sub").unwrap().ino;
+        let deep = volume.lookup(sub, "deep").unwrap().ino;
+        volume.unlink(deep, "file").unwrap();
+        volume.remove_dir(sub, "deep").unwrap();
+    });
+    fs::write(case.host.join("edit"), "edited meanwhile").unwrap();
+    fs::write(case.host.join("both"), "the user's").unwrap();
+    fs::write(case.host.join("clash"), "a file").unwrap();
+    fs::write(case.host.join("sub/deep/more"), "more").unwrap();
+    fs::remove_file(case.host.join("drop")).unwrap();
+    let (_, mut conflicts) = case.back();
+    conflicts.sort();
+    assert_eq!(conflicts, ["both", "clash", "clash/inner", "drop", "edit", "sub/deep"]);
+    assert_eq!(case.read("edit"), "edited meanwhile");
+    assert_eq!(case.read("both"), "the user's");
+    assert_eq!(case.read("sub/deep/more"), "more");
+    assert_eq!(case.read("keep"), "changed");
+}
+
+#[test]
+fn a_failure_before_the_folder_is_touched_leaves_it_as_it_was() {
+    let case = case();
+    case.program(|volume| {
+        write(volume, "edit", "new");
+        write(volume, "rotten", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    });
+    // The block of "rotten" no longer passes its checksum.
+    let mut bytes = fs::read(&case.image).unwrap();
+    let at = bytes.windows(40).position(|window| window == [b'x'; 40]).unwrap();
+    *bytes.get_mut(at).unwrap() = b'y';
+    fs::write(&case.image, bytes).unwrap();
+    let error = case.mirror.bring_back(&case.image).unwrap_err();
+    assert!(format!("{error:#}").starts_with("rotten"), "{error:#}");
+    assert_eq!(case.read("edit"), "old");
+    assert!(!case.host.join("rotten").exists());
+    assert_eq!(fs::read_dir(&case.host).unwrap().count(), 5);
+}
+
+#[test]
+fn a_failure_half_way_keeps_what_was_there() {
+    let case = case();
+    case.program(|volume| {
+        write(volume, "edit", "new");
+        volume.unlink(ROOT, "drop").unwrap();
+        let dir = volume.lookup(ROOT, "sub").unwrap().ino;
+        volume.create_file(dir, "file").unwrap();
+    });
+    // Where there is no directory any more, the new file cannot be put.
+    fs::remove_dir_all(case.host.join("sub")).unwrap();
+    let error = format!("{:#}", case.mirror.bring_back(&case.image).unwrap_err());
+    assert!(error.starts_with("stopped half way; what was there before is in "), "{error}");
+    let kept = fs::read_dir(&case.host)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains(".capos-"))
+        .unwrap();
+    let texts: Vec<_> =
+        fs::read_dir(kept).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    assert!(texts.contains(&"dropped".to_owned()), "{texts:?}");
+}
