@@ -27,89 +27,94 @@ fn past_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "past the end of the device")
 }
 
-/// A device in memory: a RAM volume. Pages that were never written take no memory.
+/// A device in memory: a RAM volume. Where the system gives out zeroed memory page by page, as most do, what was
+/// never written takes none.
 pub struct MemDevice {
-    size_bytes: u64,
-    pages: RwLock<HashMap<u64, Box<[u8]>>>,
+    bytes: RwLock<Vec<u8>>,
 }
-
-const MEM_PAGE: usize = 4096;
 
 impl MemDevice {
     /// A device of `size_bytes` zeros, rounded down to whole sectors.
+    ///
+    /// # Panics
+    /// If there is no address space for it.
     pub fn new(size_bytes: u64) -> Self {
-        Self { size_bytes: size_bytes - size_bytes % SECTOR as u64, pages: RwLock::default() }
+        let size = usize::try_from(size_bytes - size_bytes % SECTOR as u64).unwrap_or(usize::MAX);
+        Self { bytes: RwLock::new(vec![0; size]) }
     }
 
     /// A device that begins as a copy of `image`.
     pub fn from_image(image: &[u8]) -> Self {
-        let device = Self::new(image.len() as u64);
         let whole = image.len() - image.len() % SECTOR;
-        if let Some(sectors) = image.get(..whole) {
-            device.store(0, sectors);
-        }
-        device
-    }
-
-    fn check(&self, offset: u64, len: usize) -> io::Result<()> {
-        let end = offset.checked_add(len as u64).ok_or_else(past_end)?;
-        if end > self.size_bytes { Err(past_end()) } else { Ok(()) }
-    }
-
-    fn store(&self, offset: u64, data: &[u8]) {
-        let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
-        for (page, start, part) in spans(offset, data.len()) {
-            let target = pages.entry(page).or_insert_with(|| vec![0; MEM_PAGE].into());
-            target[start..start + part.len()].copy_from_slice(&data[part]);
-        }
+        Self { bytes: RwLock::new(image.get(..whole).unwrap_or_default().to_vec()) }
     }
 }
 
-/// Cuts a byte range into (page, start in page, range in buffer).
-fn spans(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
-    let mut done = 0;
-    std::iter::from_fn(move || {
-        if done == len {
-            return None;
-        }
-        let at = offset + done as u64;
-        let start = (at % MEM_PAGE as u64) as usize;
-        let part = done..len.min(done + MEM_PAGE - start);
-        done = part.end;
-        Some((at / MEM_PAGE as u64, start, part))
-    })
+/// The bytes `offset..offset + len` of a device's `size`.
+fn range(size: usize, offset: u64, len: usize) -> io::Result<std::ops::Range<usize>> {
+    let start = usize::try_from(offset).map_err(|_| past_end())?;
+    let end = start.checked_add(len).filter(|end| *end <= size).ok_or_else(past_end)?;
+    Ok(start..end)
 }
 
 impl fmt::Debug for MemDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemDevice").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+        f.debug_struct("MemDevice").field("size_bytes", &self.size_bytes()).finish_non_exhaustive()
     }
 }
 
 impl BlockDevice for MemDevice {
     fn size_bytes(&self) -> u64 {
-        self.size_bytes
+        self.bytes.read().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.check(offset, out.len())?;
-        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
-        for (page, start, part) in spans(offset, out.len()) {
-            match pages.get(&page) {
-                Some(data) => {
-                    let end = start + part.len();
-                    out[part].copy_from_slice(&data[start..end]);
-                }
-                None => out[part].fill(0),
-            }
-        }
+        let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
+        out.copy_from_slice(&bytes[range(bytes.len(), offset, out.len())?]);
         Ok(())
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check(offset, data.len())?;
-        self.store(offset, data);
+        let mut bytes = self.bytes.write().unwrap_or_else(PoisonError::into_inner);
+        let range = range(bytes.len(), offset, data.len())?;
+        bytes[range].copy_from_slice(data);
         Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An image in memory that is not to be changed, used where it lies.
+pub struct ImageDevice(&'static [u8]);
+
+impl ImageDevice {
+    /// The device that `image` is, rounded down to whole sectors.
+    pub fn new(image: &'static [u8]) -> Self {
+        let whole = image.len() - image.len() % SECTOR;
+        Self(image.get(..whole).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ImageDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageDevice").field("size_bytes", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+impl BlockDevice for ImageDevice {
+    fn size_bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        out.copy_from_slice(&self.0[range(self.0.len(), offset, out.len())?]);
+        Ok(())
+    }
+
+    fn write_at(&self, _offset: u64, _data: &[u8]) -> io::Result<()> {
+        Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem))
     }
 
     fn flush(&self) -> io::Result<()> {

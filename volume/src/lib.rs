@@ -31,7 +31,7 @@ pub use check::{Problem, Report};
 pub use data::{MAX_FILE_BYTES, MAX_WRITE_BYTES};
 #[cfg(unix)]
 pub use device::FileDevice;
-pub use device::{BlockDevice, MemDevice, SECTOR};
+pub use device::{BlockDevice, ImageDevice, MemDevice, SECTOR};
 pub use dir::{Listed, MAX_NAME_BYTES, MAX_TARGET_BYTES};
 pub use error::{Error, Result};
 pub use inode::{Attributes, SetTime};
