@@ -5,14 +5,16 @@ mod disks;
 mod singletons;
 mod spawn;
 mod status;
+mod volumes;
 
 use capos_package::Package;
 use capos_rt::{block_on, spawn_local};
 use capos_schema::console_capnp::console;
-use capos_schema::manifest_capnp::boot_package;
+use capos_schema::manifest_capnp::{boot_package, manifest};
 use capos_schema::power_capnp::power;
 
 use singletons::Singletons;
+use volumes::Volumes;
 
 /// What the system ends with when init itself cannot go on.
 const INIT_FAILED: u8 = 125;
@@ -43,15 +45,29 @@ async fn run(singletons: &Singletons) -> capnp::Result<u8> {
     let message = package.message()?;
     let root = message.get_root::<boot_package::Reader<'_>>()?;
     let manifest = root.get_manifest()?;
+    let volumes = Volumes::start(manifest, root, &package, singletons).await?;
+    let status = run_processes(manifest, root, &package, singletons, &volumes).await;
+    let synced = volumes.sync(&singletons.log).await;
+    let status = status?;
+    Ok(if synced || status != 0 { status } else { INIT_FAILED })
+}
+
+/// Starts every process, and waits until the run is over. Returns its status.
+async fn run_processes(
+    manifest: manifest::Reader<'_>,
+    root: boot_package::Reader<'_>,
+    package: &Package,
+    singletons: &Singletons,
+    volumes: &Volumes,
+) -> capnp::Result<u8> {
     let exit_from = manifest.get_exit_from()?.to_str()?;
     // "host/instance" is decided by the host process, which ends with that instance's status.
     let exit_process = exit_from.split('/').next().unwrap_or_default().to_owned();
-
     let endpoints = spawn::Endpoints::create(manifest)?;
     let mut waiting = Vec::new();
     for entry in manifest.get_processes()? {
         let name = entry.get_name()?.to_string()?;
-        let process = match spawn::start(entry, root, &package, singletons, &endpoints).await {
+        let process = match spawn::start(entry, root, package, singletons, &endpoints, volumes).await {
             Ok(process) => process,
             Err(error) => {
                 log(&singletons.log, &format!("init: {name}: did not start: {error}")).await;

@@ -49,6 +49,22 @@ impl Singletons {
         pass("log", &self.log, Rights::WRITE | Rights::TRANSFER)
     }
 
+    /// What every server of a volume gets, whatever the volume lies on.
+    pub(crate) fn of_server(&self) -> Vec<Passed> {
+        let both = Rights::READ | Rights::WRITE | Rights::TRANSFER;
+        vec![
+            self.log(),
+            pass("timer", &self.timer, both),
+            pass("wall-clock", &self.wall_clock, both),
+            pass("entropy", &self.entropy, both),
+        ]
+    }
+
+    /// The boot package for who reads data in it and runs nothing.
+    pub(crate) fn boot_package_to_read(&self) -> Passed {
+        pass("boot-package", &self.boot_package, Rights::READ | Rights::TRANSFER)
+    }
+
     /// The singleton that a grant names; `None` for a service of another process.
     pub(crate) fn get(&self, grant: grant_entry::Reader<'_>) -> capnp::Result<Option<Passed>> {
         let name = grant.get_name()?.to_str()?;

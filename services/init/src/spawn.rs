@@ -2,6 +2,7 @@
 
 use crate::disks::{self, Disk};
 use crate::singletons::Singletons;
+use crate::volumes::Volumes;
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Rights;
@@ -43,6 +44,7 @@ pub(crate) async fn start(
     package: &Package,
     singletons: &Singletons,
     endpoints: &Endpoints,
+    volumes: &Volumes,
 ) -> capnp::Result<process::Client> {
     let name = entry.get_name()?.to_str()?;
     let mut grants = Vec::new();
@@ -51,6 +53,7 @@ pub(crate) async fn start(
             grant_entry::Disk(index) => {
                 disk(name, grant.get_name()?.to_str()?, index, root, package, singletons).await?
             }
+            grant_entry::Namespace(wanted) => volumes.namespace(grant.get_name()?.to_str()?, wanted?).await?,
             _ => granted(grant, singletons, endpoints)?,
         });
     }

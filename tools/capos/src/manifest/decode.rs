@@ -66,10 +66,17 @@ fn manifest(node: &Node<'_>) -> Manifest {
         include,
     };
     if manifest.disks().next().is_some() {
-        let (kind, name) = (ProgramKind::Native, DISK_DRIVER_BINARY.to_owned());
-        manifest.include.push(Program { at: String::new(), kind, name, file: None });
+        manifest.include.push(built(DISK_DRIVER_BINARY));
+    }
+    if !manifest.volumes.is_empty() {
+        manifest.include.push(built(VOLUME_SERVER_BINARY));
     }
     manifest
+}
+
+/// A program of this tree that `init` starts by itself.
+fn built(name: &str) -> Program {
+    Program { at: String::new(), kind: ProgramKind::Native, name: name.to_owned(), file: None }
 }
 
 fn process(node: &Node<'_>) -> Process {

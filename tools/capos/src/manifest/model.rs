@@ -11,6 +11,8 @@ pub const WASM_HOST_EXPORT: &str = "wasm-host";
 /// The program that hosts WebAssembly instances.
 pub const WASM_HOST_BINARY: &str = "capos-wasm";
 
+/// The program that serves a volume.
+pub const VOLUME_SERVER_BINARY: &str = "fs";
 /// The program that drives virtio disks.
 pub const DISK_DRIVER_BINARY: &str = "virtio-blk";
 

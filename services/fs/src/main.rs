@@ -1,0 +1,52 @@
+//! The file service: serves one volume, as the export "volume". `init` starts one for each volume of the manifest.
+//!
+//! ```text
+//! fs ram BYTES            a volume in memory, empty at the start
+//! fs packed NAME          the image NAME of the boot package, read-only
+//! ```
+//!
+//! It runs on one thread, and an operation that waits for the device holds up those behind it. Grants: "entropy" and
+//! "timer"; "log" for what it has to say; "wall-clock" for time stamps, which are 0 without; and what the volume
+//! lies on: "boot-package" for a packed one.
+
+mod clock;
+mod medium;
+mod sync;
+
+use std::process::ExitCode;
+
+use capos_fs::{Clients, FileService, Limits, Options};
+
+use medium::Medium;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match begin(&arguments) {
+        Ok(service) => {
+            capos_rt::block_on(sync::keep(service));
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            let name = arguments.first().map_or("fs", String::as_str);
+            eprintln!("fs: {name}: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Opens the volume and begins to serve it.
+fn begin(arguments: &[String]) -> Result<FileService, String> {
+    let parts: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    let medium = Medium::find(&parts)?;
+    let clock = clock::clock();
+    let volume = medium.open(&clock)?;
+    let options = Options {
+        // A directory that was sent away comes back as itself, because `serve_rc` made it.
+        clients: Clients { file: capos_rt::serve_rc, directory: capos_rt::serve_rc },
+        limits: Limits::default(),
+    };
+    let reopen = medium.reopen(&clock);
+    let service = FileService::new(volume, options, reopen);
+    capos_rt::serve_export("volume", service.client()).map_err(|error| error.to_string())?;
+    Ok(service)
+}

@@ -1,0 +1,83 @@
+//! What a volume lies on.
+
+use std::sync::Arc;
+
+use capos_fs::Reopen;
+use capos_rt::block_on;
+use capos_schema::entropy_capnp::entropy_source;
+use capos_schema::manifest_capnp::boot_package;
+use capos_volume::{BlockDevice, Clock, Error, FormatOptions, ImageDevice, MemDevice, Mode, Options, Volume};
+
+/// A device, and how the volume on it is to be opened.
+pub(crate) struct Medium {
+    device: Arc<dyn BlockDevice>,
+    mode: Mode,
+    /// It begins with nothing on it.
+    is_new: bool,
+}
+
+impl Medium {
+    /// Finds what the arguments name.
+    pub(crate) fn find(arguments: &[&str]) -> Result<Self, String> {
+        match arguments {
+            ["ram", size] => {
+                let size = size.parse().map_err(|_| format!("\"{size}\" is no size in bytes"))?;
+                Ok(Self { device: Arc::new(MemDevice::new(size)), mode: Mode::ReadWrite, is_new: true })
+            }
+            ["packed", name] => {
+                let image = packed(name).map_err(|error| error.to_string())?;
+                Ok(Self { device: Arc::new(ImageDevice::new(image)), mode: Mode::ReadOnly, is_new: false })
+            }
+            _ => Err(format!("no such kind of volume: {arguments:?}")),
+        }
+    }
+
+    /// Opens the volume.
+    pub(crate) fn open(&self, clock: &Clock) -> Result<Volume, String> {
+        let made = if self.is_new { make(&self.device, clock) } else { Ok(()) };
+        let opened = made.and_then(|()| Volume::open(self.device.clone(), options(self.mode, clock)));
+        opened.map_err(|error| match error {
+            Error::Corrupt => "there is no volume here, or it is damaged beyond what its second copies can mend; \
+                               `capos volume check FILE` says more, `capos volume create FILE` makes a new one"
+                .to_owned(),
+            Error::NoSpace => "it is too small for a volume".to_owned(),
+            other => format!("cannot open it: {other}"),
+        })
+    }
+
+    /// How to open it again after the device failed. What is in memory does not.
+    pub(crate) fn reopen(&self, clock: &Clock) -> Option<Reopen> {
+        let (device, options) = (self.device.clone(), options(self.mode, clock));
+        Some(Box::new(move || Volume::open(device.clone(), options.clone())))
+    }
+}
+
+fn options(mode: Mode, clock: &Clock) -> Options {
+    Options { mode, clock: clock.clone(), ..Options::default() }
+}
+
+/// Makes an empty volume.
+fn make(device: &Arc<dyn BlockDevice>, clock: &Clock) -> Result<(), Error> {
+    let id = random().map_err(|_| Error::Io)?;
+    Volume::format(device, FormatOptions { id, meta_bytes: None }, clock())
+}
+
+fn random() -> Result<u64, capnp::Error> {
+    let entropy: entropy_source::Client = capos_rt::grant("entropy")?;
+    block_on(async {
+        let mut request = entropy.fill_request();
+        request.get().set_length(8);
+        let response = request.send().promise.await?;
+        let bytes = response.get()?.get_bytes()?.first_chunk().copied();
+        bytes.map(u64::from_le_bytes).ok_or_else(|| capnp::Error::failed("too few random bytes".into()))
+    })
+}
+
+/// An image of the boot package, where it is mapped.
+fn packed(name: &str) -> Result<&'static [u8], capnp::Error> {
+    let object = capos_rt::grant("boot-package")?;
+    // The package stays mapped for the life of the process.
+    let package = block_on(capos_package::Package::map(object))?;
+    let message = Box::leak(Box::new(package.message()?));
+    capos_package::binary(message.get_root::<boot_package::Reader<'_>>()?, name)
+}

@@ -1,0 +1,131 @@
+//! One operation after the other, through the file interfaces.
+
+use capnp::capability::FromClientHook;
+use capos_history::{Op, content};
+use capos_schema::errno_capnp::Errno;
+use capos_schema::file_capnp::{MAX_DATA_BYTES, file, namespace, object};
+
+/// Sends a request, and takes the error out of the response.
+macro_rules! ask {
+    ($request:expr) => {{
+        let response = $request.send().promise.await?;
+        let error = response.get()?.get_error()?;
+        (error, response)
+    }};
+}
+pub(crate) use ask;
+
+/// Does `op`, which has this number. Returns what came of it.
+///
+/// # Errors
+/// If the volume failed.
+pub(crate) async fn apply(data: &namespace::Client, number: u64, op: &Op) -> capnp::Result<Errno> {
+    let error = attempt(data, number, op).await?;
+    if matches!(error, Errno::Io | Errno::NotCapable | Errno::NoSpace) {
+        return Err(capnp::Error::failed(format!("operation {number}, {op:?}: {error:?}")));
+    }
+    Ok(error)
+}
+
+async fn attempt(data: &namespace::Client, number: u64, op: &Op) -> capnp::Result<Errno> {
+    Ok(match op {
+        Op::Create(path) => open(data, path, true).await?.1,
+        Op::Write { path, offset, length } => {
+            let (Some(file), _) = open(data, path, false).await? else { return Ok(Errno::NoEntry) };
+            let mut request = file.write_request();
+            request.get().set_offset(*offset);
+            request.get().set_data(&content(number, *length));
+            let (error, response) = ask!(request);
+            whole(error, response.get()?.get_written(), *length)?
+        }
+        Op::Append(path, length) => {
+            let (Some(file), _) = open(data, path, false).await? else { return Ok(Errno::NoEntry) };
+            let mut request = file.append_request();
+            request.get().set_data(&content(number, *length));
+            let (error, response) = ask!(request);
+            whole(error, response.get()?.get_written(), *length)?
+        }
+        Op::SetSize(path, size) => {
+            let (Some(file), _) = open(data, path, false).await? else { return Ok(Errno::NoEntry) };
+            let mut request = file.set_size_request();
+            request.get().set_size(*size);
+            ask!(request).0
+        }
+        Op::Rename(from, to) => {
+            let mut request = data.rename_request();
+            request.get().set_path(from.as_bytes());
+            request.get().set_to(data.clone());
+            request.get().set_new_path(to.as_bytes());
+            ask!(request).0
+        }
+        Op::Unlink(path) => {
+            let mut request = data.unlink_request();
+            request.get().set_path(path.as_bytes());
+            ask!(request).0
+        }
+        Op::MakeDirectory(path) => {
+            let mut request = data.create_directory_request();
+            request.get().set_path(path.as_bytes());
+            ask!(request).0
+        }
+        Op::RemoveDirectory(path) => {
+            let mut request = data.remove_directory_request();
+            request.get().set_path(path.as_bytes());
+            ask!(request).0
+        }
+        Op::Sync => {
+            let object = object::Client::new(data.as_client_hook().add_ref());
+            ask!(object.sync_request()).0
+        }
+    })
+}
+
+/// A write is done as a whole or not at all.
+fn whole(error: Errno, written: u32, length: usize) -> capnp::Result<Errno> {
+    if error == Errno::Success && written as usize != length {
+        return Err(capnp::Error::failed(format!("{written} of {length} bytes were written")));
+    }
+    Ok(error)
+}
+
+async fn open(
+    data: &namespace::Client,
+    path: &str,
+    create: bool,
+) -> capnp::Result<(Option<file::Client>, Errno)> {
+    let mut request = data.open_request();
+    request.get().set_path(path.as_bytes());
+    let mut flags = request.get().init_flags();
+    flags.set_read(true);
+    flags.set_write(true);
+    flags.set_create(create);
+    let (error, response) = ask!(request);
+    Ok((if error == Errno::Success { Some(response.get()?.get_file()?) } else { None }, error))
+}
+
+/// Everything in a file.
+pub(crate) async fn read(data: &namespace::Client, path: &str) -> capnp::Result<Vec<u8>> {
+    let mut request = data.open_request();
+    request.get().set_path(path.as_bytes());
+    request.get().init_flags().set_read(true);
+    let (error, response) = ask!(request);
+    if error != Errno::Success {
+        return Err(capnp::Error::failed(format!("{path}: {error:?}")));
+    }
+    let file = response.get()?.get_file()?;
+    let mut bytes = Vec::new();
+    loop {
+        let mut request = file.read_request();
+        request.get().set_offset(bytes.len() as u64);
+        request.get().set_length(MAX_DATA_BYTES);
+        let (error, response) = ask!(request);
+        let data = response.get()?.get_data()?;
+        if error != Errno::Success {
+            return Err(capnp::Error::failed(format!("{path}: {error:?}")));
+        }
+        if data.is_empty() {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(data);
+    }
+}
