@@ -299,7 +299,7 @@ fn a_disk_without_a_driver_keeps_its_place_on_the_bus() {
     for (driver, wanted) in [(true, vec![("a", 0), ("b", 1)]), (false, vec![("b", 1)])] {
         let manifest = decode::decode(&disk(json!({"file": "a.img", "driver": driver}))).unwrap();
         let mut message = capnp::message::Builder::new_default();
-        convert::convert(&manifest, message.init_root()).unwrap();
+        convert::convert(&manifest, &|_| 0, message.init_root()).unwrap();
         let manifest = message.get_root_as_reader::<manifest::Reader<'_>>().unwrap();
         let grants = manifest.get_processes().unwrap().get(0).get_grants().unwrap();
         let found: Vec<_> = grants
