@@ -6,7 +6,7 @@
 //!
 //! `unsafe` stands only in the modules that meet the kernel or hand memory to it: `arch`, `ring`,
 //! `message::arena`, `message::exchange`, `local`, `bootstrap`, `platform`,
-//! `runtime::endpoint` and `testing`.
+//! `runtime::endpoint`, `runtime::shared` and `testing`.
 
 pub mod arch;
 mod bootstrap;

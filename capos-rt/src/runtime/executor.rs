@@ -199,13 +199,40 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
         executor.take_remote();
         executor.run_ready();
-        if root.woken.load(Ordering::Acquire) || !executor.ready.borrow().is_empty() {
+        let goes_on = root.woken.load(Ordering::Acquire) || !executor.ready.borrow().is_empty();
+        if goes_on || local.operations.any_deferred() {
             local.poll();
         } else {
             executor.wait(local, &root);
         }
         local.operations.process(local);
         executor.timers.fire();
+    }
+}
+
+/// Runs `future`, which waits for nothing but calls to other processes, to its end. Everything else of this thread stands
+/// still meanwhile, and goes on afterwards: no other task is polled, and no call to what the thread serves is begun. So a
+/// server's method can wait for another process without meeting itself half done.
+///
+/// # Panics
+/// If the future waits for something that is no call, or if the thread is not one of the runtime's.
+pub fn block_on_alone<F: Future>(future: F) -> F::Output {
+    let local = local::current();
+    let root = local.executor.signal(None);
+    root.woken.store(true, Ordering::Relaxed);
+    let waker = Waker::from(root.clone());
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if root.woken.swap(false, Ordering::AcqRel) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+        } else {
+            assert!(local.operations.any_calls(), "waiting for something that is no call");
+            local.wait(capos_abi::NO_DEADLINE);
+            local.operations.process_calls(local);
+        }
     }
 }
 

@@ -14,17 +14,19 @@ mod promise;
 mod remote;
 mod request;
 mod server;
+mod shared;
 mod timer;
 
 pub(crate) use client::{Asked, borrowed_client};
 pub use client::{local_server, serve, serve_rc};
 pub use endpoint::{Endpoint, Revocable, attenuate, handle_of};
 pub(crate) use executor::Executor;
-pub use executor::{JoinHandle, block_on, spawn_local, yield_now};
+pub use executor::{JoinHandle, block_on, block_on_alone, spawn_local, yield_now};
 pub use grant::{Cap, GrantError, endpoint_factory, grant, take_grant, thread_spawner, virtual_memory};
 pub(crate) use operation::Operations;
 #[cfg(target_os = "hermit")]
 pub(crate) use remote::OTHER_THREADS;
 pub(crate) use server::Servers;
 pub use server::serve_export;
+pub use shared::{OutOfRange, SharedMemory};
 pub use timer::{Elapsed, now_ns, sleep, sleep_until, sleep_until_ns, with_deadline, with_deadline_ns};

@@ -28,6 +28,8 @@ pub(crate) struct Operations {
     waiting: RefCell<VecDeque<SubmissionEntry>>,
     /// Answers that the kernel may not have taken yet.
     returning: RefCell<Slab<Returning>>,
+    /// Completions that came while only calls were to go on, oldest first.
+    deferred: RefCell<VecDeque<CompletionEntry>>,
 }
 
 enum Operation {
@@ -45,6 +47,17 @@ impl Operations {
     /// Whether a completion may still come.
     pub(super) fn any_outstanding(&self) -> bool {
         !self.slots.borrow().is_empty()
+    }
+
+    /// Whether a call is under way or waits for its turn.
+    pub(super) fn any_calls(&self) -> bool {
+        self.calls.get() != 0
+    }
+
+    /// Whether there are completions left from [`process_calls`](Self::process_calls).
+    #[inline]
+    pub(super) fn any_deferred(&self) -> bool {
+        !self.deferred.borrow().is_empty()
     }
 
     /// Leaves what is under way to the kernel, which may write its memory until the thread has ended: that memory is
@@ -170,7 +183,7 @@ impl Operations {
         if returned {
             self.drop_returned();
         }
-        while let Some(completion) = local.completion() {
+        while let Some(completion) = self.next_completion(local) {
             match completion.user_data {
                 IGNORED => {}
                 tagged if tagged & RETURN_TAG != 0 => self.answer_failed(local, &completion),
@@ -179,6 +192,28 @@ impl Operations {
         }
         if returned {
             self.returning.borrow_mut().retain(|_, returning| returning.contents.is_some());
+        }
+    }
+
+    #[inline(always)]
+    fn next_completion(&self, local: &Local) -> Option<CompletionEntry> {
+        if self.any_deferred() {
+            return self.deferred.borrow_mut().pop_front();
+        }
+        local.completion()
+    }
+
+    /// Handles the completions of calls that this thread made, and leaves all others for later: there is at most one for
+    /// each endpoint that it serves, and one for each answer that the kernel refused.
+    pub(super) fn process_calls(&self, local: &Local) {
+        while let Some(completion) = local.completion() {
+            let number = completion.user_data as usize;
+            let is_call = matches!(self.slots.borrow().get(number), Some(Operation::Call(_)));
+            if is_call {
+                self.completed(local, number, &completion);
+            } else if completion.user_data != IGNORED {
+                self.deferred.borrow_mut().push_back(completion);
+            }
         }
     }
 

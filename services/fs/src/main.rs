@@ -3,13 +3,15 @@
 //! ```text
 //! fs ram BYTES            a volume in memory, empty at the start
 //! fs packed NAME          the image NAME of the boot package, read-only
+//! fs disk [read-only]     the disk behind the grant "disk"
 //! ```
 //!
 //! It runs on one thread, and an operation that waits for the device holds up those behind it. Grants: "entropy" and
 //! "timer"; "log" for what it has to say; "wall-clock" for time stamps, which are 0 without; and what the volume
-//! lies on: "boot-package" for a packed one.
+//! lies on: "boot-package" for a packed one, "disk" (a `BlockDevice`) for one on a disk.
 
 mod clock;
+mod disk;
 mod medium;
 mod sync;
 

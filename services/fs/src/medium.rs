@@ -8,6 +8,8 @@ use capos_schema::entropy_capnp::entropy_source;
 use capos_schema::manifest_capnp::boot_package;
 use capos_volume::{BlockDevice, Clock, Error, FormatOptions, ImageDevice, MemDevice, Mode, Options, Volume};
 
+use crate::disk::Disk;
+
 /// A device, and how the volume on it is to be opened.
 pub(crate) struct Medium {
     device: Arc<dyn BlockDevice>,
@@ -27,6 +29,12 @@ impl Medium {
             ["packed", name] => {
                 let image = packed(name).map_err(|error| error.to_string())?;
                 Ok(Self { device: Arc::new(ImageDevice::new(image)), mode: Mode::ReadOnly, is_new: false })
+            }
+            ["disk", mode @ ..] if matches!(mode, [] | ["read-only"]) => {
+                let disk = Disk::find().map_err(|error| format!("its disk: {error}"))?;
+                let read_only = disk.read_only || !mode.is_empty();
+                let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
+                Ok(Self { device: Arc::new(disk), mode, is_new: false })
             }
             _ => Err(format!("no such kind of volume: {arguments:?}")),
         }

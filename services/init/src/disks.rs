@@ -5,7 +5,7 @@ use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Rights;
 use capos_package::{Package, Passed, Program};
-use capos_rt::Endpoint;
+use capos_rt::{Endpoint, spawn_local};
 use capos_schema::block_capnp::block_device;
 use capos_schema::device_capnp::{pci_bus, pci_device};
 use capos_schema::endpoint_capnp::endpoint;
@@ -76,6 +76,24 @@ pub(crate) async fn start(
     let process = capos_package::start(&singletons.spawner, package, root, program).await?;
     // This process keeps neither the device nor the endpoint: both end with the driver.
     Ok(Disk { device: endpoint.mint(0)?, process })
+}
+
+/// A disk that `holder` alone uses, as the grant `name`. Its driver is a process of its own.
+pub(crate) async fn granted(
+    holder: &str,
+    name: &str,
+    index: u32,
+    root: boot_package::Reader<'_>,
+    package: &Package,
+    singletons: &Singletons,
+) -> capnp::Result<Passed> {
+    let driver = format!("{holder}/{name}");
+    let Disk { device, process } = start(index, &driver, None, root, package, singletons).await?;
+    // It serves until it is not needed any more; when it fails, the log says so and its holder's calls fail.
+    drop(spawn_local(crate::wait(driver, process, singletons.log.clone(), false)));
+    let rights = Rights::CALL | Rights::TRANSFER;
+    let client = Client::new(device.into_client_hook());
+    Ok(Passed { name: name.to_owned(), client, interface: block_device::Client::TYPE_ID, rights })
 }
 
 /// Opens the disk with this number.

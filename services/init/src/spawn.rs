@@ -1,14 +1,13 @@
 //! Starting one process of the manifest.
 
-use crate::disks::{self, Disk};
+use crate::disks;
 use crate::singletons::Singletons;
 use crate::volumes::Volumes;
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Rights;
 use capos_package::{Package, Passed, Program};
-use capos_rt::{Endpoint, spawn_local};
-use capos_schema::block_capnp::block_device;
+use capos_rt::Endpoint;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::{boot_package, grant_entry, manifest, process_entry};
 use capos_schema::process_capnp::process;
@@ -51,7 +50,7 @@ pub(crate) async fn start(
     for grant in entry.get_grants()? {
         grants.push(match grant.which()? {
             grant_entry::Disk(index) => {
-                disk(name, grant.get_name()?.to_str()?, index, root, package, singletons).await?
+                disks::granted(name, grant.get_name()?.to_str()?, index, root, package, singletons).await?
             }
             grant_entry::Namespace(wanted) => volumes.namespace(grant.get_name()?.to_str()?, wanted?).await?,
             _ => granted(grant, singletons, endpoints)?,
@@ -84,24 +83,6 @@ pub(crate) async fn start(
         executable: entry.get_executable(),
     };
     capos_package::start(&singletons.spawner, package, root, program).await
-}
-
-/// A disk that `holder` alone uses, as the grant `name`. Its driver is a process of its own.
-async fn disk(
-    holder: &str,
-    name: &str,
-    index: u32,
-    root: boot_package::Reader<'_>,
-    package: &Package,
-    singletons: &Singletons,
-) -> capnp::Result<Passed> {
-    let driver = format!("{holder}/{name}");
-    let Disk { device, process } = disks::start(index, &driver, None, root, package, singletons).await?;
-    // It serves until it is not needed any more; when it fails, the log says so and its holder's calls fail.
-    drop(spawn_local(crate::wait(driver, process, singletons.log.clone(), false)));
-    let rights = Rights::CALL | Rights::TRANSFER;
-    let client = Client::new(device.into_client_hook());
-    Ok(Passed { name: name.to_owned(), client, interface: block_device::Client::TYPE_ID, rights })
 }
 
 /// The capability behind one grant.

@@ -14,8 +14,8 @@ use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{namespace, volume};
 use capos_schema::manifest_capnp::{boot_package, manifest, namespace_ref, volume_entry};
 
-use crate::log;
 use crate::singletons::Singletons;
+use crate::{disks, log};
 
 /// The program that serves a volume, and the export that it does it under.
 const SERVER: &str = "fs";
@@ -145,7 +145,12 @@ async fn start(
             grants.push(singletons.boot_package_to_read());
             vec!["packed".to_owned(), image?.to_string()?]
         }
-        volume_entry::Disk(_) => return Err(capnp::Error::unimplemented("disks are not served yet".into())),
+        volume_entry::Disk(index) => {
+            let holder = format!("volume {name}");
+            grants.push(disks::granted(&holder, "disk", index, root, package, singletons).await?);
+            let mode = entry.get_read_only().then(|| "read-only".to_owned());
+            std::iter::once("disk".to_owned()).chain(mode).collect()
+        }
     };
     let endpoint = Endpoint::new()?;
     grants.push(Passed {

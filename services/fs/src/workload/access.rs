@@ -103,6 +103,35 @@ async fn open(
     Ok((if error == Errno::Success { Some(response.get()?.get_file()?) } else { None }, error))
 }
 
+/// Whether there is something with this name.
+pub(crate) async fn exists(data: &namespace::Client, path: &str) -> capnp::Result<bool> {
+    let mut request = data.stat_path_request();
+    request.get().set_path(path.as_bytes());
+    match ask!(request).0 {
+        Errno::Success => Ok(true),
+        Errno::NoEntry => Ok(false),
+        error => Err(capnp::Error::failed(format!("{path}: {error:?}"))),
+    }
+}
+
+/// Makes `bytes` all that a file holds.
+pub(crate) async fn replace(data: &namespace::Client, path: &str, bytes: &[u8]) -> capnp::Result<()> {
+    let (file, error) = open(data, path, true).await?;
+    let Some(file) = file else {
+        return Err(capnp::Error::failed(format!("{path}: {error:?}")));
+    };
+    let (error, _) = ask!(file.set_size_request());
+    let mut request = file.write_request();
+    request.get().set_data(bytes);
+    let (written, response) = ask!(request);
+    if error != Errno::Success
+        || whole(written, response.get()?.get_written(), bytes.len())? != Errno::Success
+    {
+        return Err(capnp::Error::failed(format!("{path}: {error:?}, {written:?}")));
+    }
+    Ok(())
+}
+
 /// Everything in a file.
 pub(crate) async fn read(data: &namespace::Client, path: &str) -> capnp::Result<Vec<u8>> {
     let mut request = data.open_request();

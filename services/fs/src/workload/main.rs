@@ -2,9 +2,23 @@
 //!
 //! ```text
 //! fs-workload check SEED COUNT    does the first COUNT operations of a history, and compares what they lead to
-//! fs-workload log                 reads "SEED START" and does operations from START on, one line for each, for ever
+//! fs-workload resume SEED COUNT   finds what earlier runs have done, compares, and does COUNT operations more
+//! fs-workload log                 reads "SEED START END" and does operations from START until END, one line for each
 //! fs-workload list                prints what is there
 //! ```
+//!
+//! # What `log` prints
+//!
+//! It is meant to be killed at any moment. The operations are those of `capos_history::Op::number(SEED, n)`, and what they
+//! lead to is what `capos_history::Tree` says, starting from an empty directory and operation 0. Each operation is done
+//! when the volume has answered, and then printed as a line with its number: `17`, or `s17` if it was a sync that
+//! succeeded. When operation END is reached, all is synced and a last line says `end`.
+//!
+//! So, when the machine is killed after the line of operation n (or after none), what the volume holds afterwards is what
+//! the operations up to some m lead to, where m is at least the operation of the last line with an `s`, and at most n + 1,
+//! whose line may not have come out, or as much more as lines were lost between guest and reader. To go on after a kill,
+//! start again with START m + 1. An operation that fails as it should, for example because its file does not exist, changes nothing and
+//! is printed as any other. If an operation fails in any other way, the program says so and ends with status 1.
 
 mod access;
 mod walk;
@@ -34,6 +48,7 @@ async fn run(arguments: &[&str]) -> capnp::Result<()> {
     let data: namespace::Client = capos_rt::grant("data")?;
     match arguments {
         ["check", seed, count] => check(&data, number(seed)?, number(count)?).await,
+        ["resume", seed, count] => resume(&data, number(seed)?, number(count)?).await,
         ["log"] => log(&data).await,
         ["list"] => {
             let tree = walk::tree(&data).await?;
@@ -55,37 +70,79 @@ fn number(text: &str) -> capnp::Result<u64> {
 
 async fn check(data: &namespace::Client, seed: u64, count: u64) -> capnp::Result<()> {
     let mut expected = Tree::default();
-    for number in 0..count {
+    operate(data, seed, 0..count, &mut expected).await?;
+    compare(data, &expected).await?;
+    println!(
+        "{count} operations led to {} directories and {} files, as they should",
+        expected.directories.len(),
+        expected.files.len()
+    );
+    Ok(())
+}
+
+/// Where `resume` keeps how many operations are done. No operation touches it.
+const PROGRESS: &str = "progress";
+
+async fn resume(data: &namespace::Client, seed: u64, count: u64) -> capnp::Result<()> {
+    let mut expected = Tree::default();
+    let found = access::exists(data, PROGRESS).await?;
+    let done =
+        if found { number(&String::from_utf8_lossy(&access::read(data, PROGRESS).await?))? } else { 0 };
+    for number in 0..done {
+        expected.apply(number, &Op::number(seed, number));
+    }
+    if found {
+        expected.files.insert(PROGRESS.to_owned(), done.to_string().into_bytes());
+    }
+    compare(data, &expected).await?;
+    println!("{done} operations were done before, and their work is there");
+    operate(data, seed, done..done + count, &mut expected).await?;
+    let progress = (done + count).to_string().into_bytes();
+    access::replace(data, PROGRESS, &progress).await?;
+    expected.files.insert(PROGRESS.to_owned(), progress);
+    compare(data, &expected).await?;
+    println!("{count} more are done");
+    Ok(())
+}
+
+/// Does operations, on the volume and in the model.
+async fn operate(
+    data: &namespace::Client,
+    seed: u64,
+    numbers: std::ops::Range<u64>,
+    expected: &mut Tree,
+) -> capnp::Result<()> {
+    for number in numbers {
         let op = Op::number(seed, number);
         let (done, should) = (apply(data, number, &op).await?, expected.apply(number, &op));
         if (done == Errno::Success) != should {
             return Err(capnp::Error::failed(format!("operation {number}, {op:?}: {done:?}")));
         }
     }
-    let found = walk::tree(data).await?;
-    if found != expected {
-        return Err(capnp::Error::failed(format!("after {count} operations the tree is another")));
-    }
-    println!(
-        "{count} operations led to {} directories and {} files, as they should",
-        found.directories.len(),
-        found.files.len()
-    );
     Ok(())
 }
 
-/// A line says that the operation with this number is done, and was a sync that succeeded if there is an `s` before it.
+async fn compare(data: &namespace::Client, expected: &Tree) -> capnp::Result<()> {
+    let found = walk::tree(data).await?;
+    if found != *expected {
+        return Err(capnp::Error::failed("the tree is not what the operations lead to".into()));
+    }
+    Ok(())
+}
+
 async fn log(data: &namespace::Client) -> capnp::Result<()> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let Some((seed, start)) = line.trim().split_once(' ') else {
-        return Err(capnp::Error::failed(format!("\"{line}\" is no seed and start")));
+    let [seed, start, end] = *line.split_whitespace().collect::<Vec<_>>() else {
+        return Err(capnp::Error::failed(format!("\"{line}\" is no seed, start and end")));
     };
-    let (seed, start) = (number(seed)?, number(start)?);
-    for number in start.. {
+    let (seed, start, end) = (number(seed)?, number(start)?, number(end)?);
+    for number in start..end {
         let op = Op::number(seed, number);
         let done = apply(data, number, &op).await?;
         println!("{}{number}", if done == Errno::Success && op == Op::Sync { "s" } else { "" });
     }
+    apply(data, end, &Op::Sync).await?;
+    println!("end");
     Ok(())
 }
