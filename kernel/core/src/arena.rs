@@ -108,16 +108,26 @@ impl<T> Arena<T> {
     /// When memory or the limit do not allow it.
     #[inline(always)]
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
+        // The value is stored at one place only, so that it can be built where it will stand.
         if self.first_free == NONE {
             self.grow()?;
         }
-        // The value is stored at one place only, so that it can be built where it will stand.
         let index = self.first_free;
         let slot = self.slots.get_mut(index as usize).ok_or(OutOfMemory)?;
         self.first_free = slot.next_free;
         self.used += 1;
         slot.value = Some(value);
         Ok(Id::new(index, slot.generation))
+    }
+
+    /// Makes a record another one, whose id this is: as if it were removed and a new one inserted at its place. `None`,
+    /// and nothing done, when the id is stale or its place has no further use.
+    #[inline(always)]
+    pub fn renew(&mut self, id: Id<T>) -> Option<(Id<T>, &mut T)> {
+        let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)?;
+        let value = slot.value.as_mut()?;
+        slot.generation = id.generation.checked_add(1)?;
+        Some((Id::new(id.index, slot.generation), value))
     }
 
     /// Adds an empty place.
@@ -142,6 +152,26 @@ impl<T> Arena<T> {
             self.first_free = id.index;
         }
         Some(value)
+    }
+
+    /// As [`Self::remove`], for a record that is not needed.
+    #[inline(always)]
+    pub fn discard(&mut self, id: Id<T>) {
+        let Some(slot) =
+            self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)
+        else {
+            return;
+        };
+        if slot.value.is_none() {
+            return;
+        }
+        slot.value = None;
+        self.used -= 1;
+        if let Some(generation) = slot.generation.checked_add(1) {
+            slot.generation = generation;
+            slot.next_free = self.first_free;
+            self.first_free = id.index;
+        }
     }
 
     /// The record, unless the id is stale.
@@ -177,6 +207,13 @@ impl<T> Arena<T> {
     pub(crate) fn entry_at(&self, index: u32) -> Option<(Id<T>, &T)> {
         let slot = self.slots.get(index as usize)?;
         Some((Id::new(index, slot.generation), slot.value.as_ref()?))
+    }
+
+    /// The record at a place and its id.
+    #[inline]
+    pub fn entry_at_mut(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
+        let slot = self.slots.get_mut(index as usize)?;
+        Some((Id::new(index, slot.generation), slot.value.as_mut()?))
     }
 
     /// The records at two different places.

@@ -15,7 +15,7 @@ use crate::{
     timers::{TimerId, Timers},
 };
 use alloc::vec::Vec;
-use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights};
+use capos_abi::{COMPLETION_ENTRIES, CompletionEntry, ErrorCode, Handle, Rights};
 
 mod call;
 mod check;
@@ -82,17 +82,22 @@ pub struct Operation {
     state: State,
     /// Of CALL and RECV on endpoints.
     endpoint: Option<Id<Endpoint>>,
-    interface: u64,
-    method: u16,
-    badge: u64,
-    send: Outgoing,
     /// The capability it was made with, which may be gone.
     node: NodeId,
     timer: Option<TimerId<Alarm>>,
     /// In the list that `state` says.
     place: Links,
     /// Among the operations of its thread.
-    by_thread: Links,
+    position: u32,
+}
+
+/// What a CALL asks for. It is kept only while the call waits to be taken: most calls find their receiver waiting.
+#[derive(Clone, Copy, Default, Debug)]
+struct Request {
+    interface: u64,
+    method: u16,
+    badge: u64,
+    send: Outgoing,
 }
 
 /// Names an operation.
@@ -116,9 +121,13 @@ pub struct Endpoint {
 
 struct ThreadOperations {
     process: u32,
-    list: List,
     count: u32,
+    /// The places of its operations, in any order; the first `count` count.
+    places: [u32; OPERATIONS_PER_THREAD],
 }
+
+/// Each may complete, and then needs an entry of the thread's ring.
+const OPERATIONS_PER_THREAD: usize = COMPLETION_ENTRIES as usize;
 
 /// The calls that a process was answering when their callers gave up. Open calls are on no list of their server's: they
 /// are found by their callers' threads when it ends.
@@ -133,6 +142,8 @@ pub struct Ipc {
     pub caps: CapSpace,
     endpoints: Arena<Endpoint>,
     operations: Arena<Operation>,
+    /// By the place of the operation.
+    requests: Vec<Request>,
     threads: Vec<Option<ThreadOperations>>,
     servers: Vec<ServerCalls>,
     queues: Arena<List>,
@@ -156,6 +167,7 @@ impl Ipc {
             caps: CapSpace::new(),
             endpoints: Arena::new(MAX_ENDPOINTS),
             operations: Arena::new(MAX_OPERATIONS),
+            requests: Vec::new(),
             threads: Vec::new(),
             servers: Vec::new(),
             queues: Arena::new(MAX_OPERATIONS),
@@ -189,7 +201,7 @@ impl Ipc {
             self.threads.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
             self.threads.resize_with(needed, || None);
         }
-        let operations = ThreadOperations { process, list: List::EMPTY, count: 0 };
+        let operations = ThreadOperations { process, count: 0, places: [NONE; OPERATIONS_PER_THREAD] };
         if let Some(entry) = self.threads.get_mut(thread as usize) {
             *entry = Some(operations);
         }

@@ -113,91 +113,148 @@ const fn in_user_space(address: u64, length: u64) -> bool {
     length == 0 || (address < USER_END && length <= USER_END - address)
 }
 
+/// The 64-bit words of a submission entry, wherever it stands. Userspace may change an entry that stands in its ring at
+/// any time: so each word is read at most once.
+pub trait EntryWords {
+    /// The word at `index`, which is below [`ENTRY_WORDS`].
+    fn word(&self, index: usize) -> u64;
+}
+
+/// Words of an entry.
+pub const ENTRY_WORDS: usize = size_of::<SubmissionEntry>() / size_of::<u64>();
+
+/// Where the fields of an entry are.
+mod word {
+    use super::SubmissionEntry as Entry;
+    use core::mem::offset_of;
+
+    pub(super) const HEAD: usize = 0;
+    pub(super) const USER_DATA: usize = offset_of!(Entry, user_data) / 8;
+    pub(super) const CAP: usize = offset_of!(Entry, cap) / 8;
+    pub(super) const INTERFACE: usize = offset_of!(Entry, interface) / 8;
+    pub(super) const SEND: usize = offset_of!(Entry, send_address) / 8;
+    pub(super) const SEND_COUNTS: usize = offset_of!(Entry, send_length) / 8;
+    pub(super) const SEND_CAPS: usize = offset_of!(Entry, send_caps) / 8;
+    pub(super) const RECV: usize = offset_of!(Entry, recv_address) / 8;
+    pub(super) const RECV_COUNTS: usize = offset_of!(Entry, recv_length) / 8;
+    pub(super) const RECV_CAPS: usize = offset_of!(Entry, recv_caps) / 8;
+    pub(super) const DEADLINE: usize = offset_of!(Entry, deadline_ns) / 8;
+    pub(super) const TOKEN: usize = offset_of!(Entry, token) / 8;
+    pub(super) const BADGE: usize = offset_of!(Entry, badge) / 8;
+
+    // The halves of words that hold two counts, and what stands in the first word.
+    const _: () = {
+        assert!(offset_of!(Entry, send_cap_count) == offset_of!(Entry, send_length) + 4);
+        assert!(offset_of!(Entry, recv_cap_count) == offset_of!(Entry, recv_length) + 4);
+        assert!(SEND_COUNTS * 8 == offset_of!(Entry, send_length));
+        assert!(RECV_COUNTS * 8 == offset_of!(Entry, recv_length));
+        assert!(offset_of!(Entry, opcode) == 0 && offset_of!(Entry, flags) == 1);
+        assert!(offset_of!(Entry, method) == 2 && offset_of!(Entry, rights) == 4);
+    };
+}
+
+impl EntryWords for SubmissionEntry {
+    fn word(&self, index: usize) -> u64 {
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        match index {
+            word::HEAD => {
+                let half = u32::from(self.opcode) | u32::from(self.flags) << 8 | u32::from(self.method) << 16;
+                pair(half, self.rights)
+            }
+            word::USER_DATA => self.user_data,
+            word::CAP => self.cap,
+            word::INTERFACE => self.interface,
+            word::SEND => self.send_address,
+            word::SEND_COUNTS => pair(self.send_length, self.send_cap_count),
+            word::SEND_CAPS => self.send_caps,
+            word::RECV => self.recv_address,
+            word::RECV_COUNTS => pair(self.recv_length, self.recv_cap_count),
+            word::RECV_CAPS => self.recv_caps,
+            word::DEADLINE => self.deadline_ns,
+            word::TOKEN => self.token,
+            word::BADGE => self.badge,
+            _ => {
+                index.checked_sub(word::BADGE + 1).and_then(|at| self.reserved.get(at)).copied().unwrap_or(0)
+            }
+        }
+    }
+}
+
+/// What comes back in the completion of an entry, whatever else is in it.
 #[inline(always)]
-fn outgoing(entry: &SubmissionEntry) -> Result<Outgoing, ErrorCode> {
-    if entry.send_length > MAX_MESSAGE_BYTES {
+pub fn user_data(entry: &impl EntryWords) -> u64 {
+    entry.word(word::USER_DATA)
+}
+
+#[inline(always)]
+fn outgoing(entry: &impl EntryWords) -> Result<Outgoing, ErrorCode> {
+    let counts = entry.word(word::SEND_COUNTS);
+    let (length, cap_count) = (counts as u32, (counts >> 32) as u32);
+    let address = entry.word(word::SEND);
+    let caps = entry.word(word::SEND_CAPS);
+    if length > MAX_MESSAGE_BYTES {
         return Err(ErrorCode::MessageTooLarge);
     }
-    if entry.send_cap_count > MAX_MESSAGE_CAPS {
+    if cap_count > MAX_MESSAGE_CAPS {
         return Err(ErrorCode::BadCapabilityList);
     }
-    if !in_user_space(entry.send_address, entry.send_length as u64)
-        || !in_user_space(entry.send_caps, entry.send_cap_count as u64 * 24)
-    {
+    if !in_user_space(address, length as u64) || !in_user_space(caps, cap_count as u64 * 24) {
         return Err(ErrorCode::BadAddress);
     }
-    Ok(Outgoing {
-        address: entry.send_address,
-        length: entry.send_length,
-        cap_count: entry.send_cap_count,
-        caps: entry.send_caps,
-    })
+    Ok(Outgoing { address, length, cap_count, caps })
 }
 
 #[inline(always)]
-fn incoming(entry: &SubmissionEntry) -> Result<Incoming, ErrorCode> {
+fn incoming(entry: &impl EntryWords) -> Result<Incoming, ErrorCode> {
+    let counts = entry.word(word::RECV_COUNTS);
     // More room than a message can need is cut to what it can need, so that the sums below stay small.
-    let length = entry.recv_length.min(MAX_MESSAGE_BYTES);
-    let cap_count = entry.recv_cap_count.min(MAX_MESSAGE_CAPS);
-    if !in_user_space(entry.recv_address, length as u64)
-        || !in_user_space(entry.recv_caps, cap_count as u64 * 8)
-    {
+    let length = (counts as u32).min(MAX_MESSAGE_BYTES);
+    let cap_count = ((counts >> 32) as u32).min(MAX_MESSAGE_CAPS);
+    let address = entry.word(word::RECV);
+    let caps = entry.word(word::RECV_CAPS);
+    if !in_user_space(address, length as u64) || !in_user_space(caps, cap_count as u64 * 8) {
         return Err(ErrorCode::BadAddress);
     }
-    Ok(Incoming { address: entry.recv_address, length, cap_count, caps: entry.recv_caps })
+    Ok(Incoming { address, length, cap_count, caps })
 }
 
-/// Which groups of fields an operation may use.
-struct Fields {
-    method: bool,
-    rights: bool,
-    cap: bool,
-    interface: bool,
-    send: bool,
-    recv: bool,
-    deadline: bool,
-    token: bool,
-    badge: bool,
+/// Groups of words that an operation uses, as bits by index.
+mod group {
+    use super::word::*;
+
+    pub(super) const CAP: u32 = 1 << super::word::CAP;
+    pub(super) const INTERFACE: u32 = 1 << super::word::INTERFACE;
+    pub(super) const SEND: u32 = 1 << super::word::SEND | 1 << SEND_COUNTS | 1 << SEND_CAPS;
+    pub(super) const RECV: u32 = 1 << super::word::RECV | 1 << RECV_COUNTS | 1 << RECV_CAPS;
+    pub(super) const DEADLINE: u32 = 1 << super::word::DEADLINE;
+    pub(super) const TOKEN: u32 = 1 << super::word::TOKEN;
+    pub(super) const BADGE: u32 = 1 << super::word::BADGE;
 }
 
-const UNUSED: Fields = Fields {
-    method: false,
-    rights: false,
-    cap: false,
-    interface: false,
-    send: false,
-    recv: false,
-    deadline: false,
-    token: false,
-    badge: false,
-};
+/// Bits of the first word: what is used besides opcode and flags.
+const METHOD: u64 = 0xffff_0000;
+const RIGHTS: u64 = 0xffff_ffff_0000_0000;
 
-impl Fields {
-    /// Whether every field outside the used groups is zero. The fields of a group are or-ed first, so that the
-    /// usual case costs few branches.
-    #[inline(always)]
-    fn check(&self, entry: &SubmissionEntry) -> Result<(), ErrorCode> {
-        let mut rest = entry.reserved[0] | entry.reserved[1] | entry.reserved[2];
-        let mut unless = |used: bool, bits: u64| {
-            if !used {
-                rest |= bits;
-            }
+/// Whether every word outside the used ones is zero, and every bit of the first outside opcode, flags and
+/// `head_used`. The words are or-ed first, so that the usual case costs one branch.
+#[inline(always)]
+fn check_unused<const USED: u32>(
+    entry: &impl EntryWords,
+    head: u64,
+    head_used: u64,
+) -> Result<(), ErrorCode> {
+    let mut rest = head & !(0xffff | head_used);
+    // Written out, because the compiler does not unroll a loop of volatile reads.
+    macro_rules! unless_used {
+        ($($index:literal)*) => {
+            $(if USED & 1 << $index == 0 {
+                rest |= entry.word($index);
+            })*
         };
-        unless(self.method, entry.method as u64);
-        unless(self.rights, entry.rights as u64);
-        unless(self.cap, entry.cap);
-        unless(self.interface, entry.interface);
-        let send =
-            entry.send_address | entry.send_length as u64 | entry.send_cap_count as u64 | entry.send_caps;
-        unless(self.send, send);
-        let recv =
-            entry.recv_address | entry.recv_length as u64 | entry.recv_cap_count as u64 | entry.recv_caps;
-        unless(self.recv, recv);
-        unless(self.deadline, entry.deadline_ns);
-        unless(self.token, entry.token);
-        unless(self.badge, entry.badge);
-        if rest == 0 { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
     }
+    const _: () = assert!(word::CAP == 2 && ENTRY_WORDS == 16);
+    unless_used!(2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    if rest == 0 { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
 }
 
 /// Checks an entry. The flags come back beside the operation.
@@ -205,10 +262,11 @@ impl Fields {
 /// # Errors
 /// `InvalidOpcode`, `InvalidArgument`, `MessageTooLarge`, `BadCapabilityList` or `BadAddress`.
 #[inline(always)]
-pub fn parse(entry: &SubmissionEntry) -> Result<(Operation, SubmissionFlags), ErrorCode> {
-    let opcode = Opcode::from_raw(entry.opcode).ok_or(ErrorCode::InvalidOpcode)?;
-    let flags = SubmissionFlags::from_bits(entry.flags).ok_or(ErrorCode::InvalidArgument)?;
-    let cap = Handle(entry.cap);
+pub fn parse(entry: &impl EntryWords) -> Result<(Operation, SubmissionFlags), ErrorCode> {
+    let head = entry.word(word::HEAD);
+    let opcode = Opcode::from_raw(head as u8).ok_or(ErrorCode::InvalidOpcode)?;
+    let flags = SubmissionFlags::from_bits((head >> 8) as u8).ok_or(ErrorCode::InvalidArgument)?;
+    let method = (head >> 16) as u16;
     let allowed = match opcode {
         Opcode::Recv => SubmissionFlags::empty(),
         Opcode::Return => SubmissionFlags::QUIET.union(SubmissionFlags::EXCEPTION),
@@ -221,70 +279,64 @@ pub fn parse(entry: &SubmissionEntry) -> Result<(Operation, SubmissionFlags), Er
     if !allowed.contains(flags) {
         return Err(ErrorCode::InvalidArgument);
     }
+    let cap = || Handle(entry.word(word::CAP));
     let operation = match opcode {
         Opcode::Call => {
-            Fields {
-                method: true,
-                cap: true,
-                interface: true,
-                send: true,
-                recv: true,
-                deadline: true,
-                ..UNUSED
-            }
-            .check(entry)?;
+            const USED: u32 = group::CAP | group::INTERFACE | group::SEND | group::RECV | group::DEADLINE;
+            check_unused::<USED>(entry, head, METHOD)?;
             Operation::Call {
-                cap,
-                interface: entry.interface,
-                method: entry.method,
+                cap: cap(),
+                interface: entry.word(word::INTERFACE),
+                method,
                 send: outgoing(entry)?,
                 recv: incoming(entry)?,
-                deadline_ns: entry.deadline_ns,
+                deadline_ns: entry.word(word::DEADLINE),
             }
         }
         Opcode::Recv => {
-            Fields { cap: true, recv: true, deadline: true, ..UNUSED }.check(entry)?;
-            Operation::Recv { cap, recv: incoming(entry)?, deadline_ns: entry.deadline_ns }
+            check_unused::<{ group::CAP | group::RECV | group::DEADLINE }>(entry, head, 0)?;
+            Operation::Recv { cap: cap(), recv: incoming(entry)?, deadline_ns: entry.word(word::DEADLINE) }
         }
         Opcode::Return if flags.contains(SubmissionFlags::EXCEPTION) => {
-            Fields { method: true, send: true, token: true, ..UNUSED }.check(entry)?;
+            check_unused::<{ group::SEND | group::TOKEN }>(entry, head, METHOD)?;
             let send = outgoing(entry)?;
             if send.cap_count != 0 {
                 return Err(ErrorCode::BadCapabilityList);
             }
-            let code = exception_code(entry.method)?;
-            Operation::Throw {
-                token: entry.token,
-                code,
-                text_address: send.address,
-                text_length: send.length,
-            }
+            let code = exception_code(method)?;
+            let token = entry.word(word::TOKEN);
+            Operation::Throw { token, code, text_address: send.address, text_length: send.length }
         }
         Opcode::Return => {
-            Fields { send: true, token: true, ..UNUSED }.check(entry)?;
-            Operation::Return { token: entry.token, send: outgoing(entry)? }
+            check_unused::<{ group::SEND | group::TOKEN }>(entry, head, 0)?;
+            Operation::Return { token: entry.word(word::TOKEN), send: outgoing(entry)? }
         }
-        Opcode::Nop => UNUSED.check(entry).map(|()| Operation::Nop)?,
+        Opcode::Nop => check_unused::<0>(entry, head, 0).map(|()| Operation::Nop)?,
         Opcode::Release => {
-            Fields { cap: true, ..UNUSED }.check(entry).map(|()| Operation::Release { cap })?
+            check_unused::<{ group::CAP }>(entry, head, 0)?;
+            Operation::Release { cap: cap() }
         }
-        Opcode::Cancel => Fields { token: true, ..UNUSED }
-            .check(entry)
-            .map(|()| Operation::Cancel { user_data: entry.token })?,
+        Opcode::Cancel => {
+            check_unused::<{ group::TOKEN }>(entry, head, 0)?;
+            Operation::Cancel { user_data: entry.word(word::TOKEN) }
+        }
         Opcode::Derive => {
-            let mint = flags.contains(SubmissionFlags::MINT);
-            Fields { cap: true, rights: true, badge: mint, ..UNUSED }.check(entry)?;
-            let rights = Rights::from_bits_truncate(entry.rights);
-            if mint {
-                Operation::Mint { cap, rights, badge: entry.badge }
+            let rights = Rights::from_bits_truncate((head >> 32) as u32);
+            if flags.contains(SubmissionFlags::MINT) {
+                check_unused::<{ group::CAP | group::BADGE }>(entry, head, RIGHTS)?;
+                Operation::Mint { cap: cap(), rights, badge: entry.word(word::BADGE) }
             } else {
-                Operation::Derive { cap, rights }
+                check_unused::<{ group::CAP }>(entry, head, RIGHTS)?;
+                Operation::Derive { cap: cap(), rights }
             }
         }
-        Opcode::Revoke => Fields { cap: true, ..UNUSED }.check(entry).map(|()| Operation::Revoke { cap })?,
+        Opcode::Revoke => {
+            check_unused::<{ group::CAP }>(entry, head, 0)?;
+            Operation::Revoke { cap: cap() }
+        }
         Opcode::Identify => {
-            Fields { cap: true, token: true, ..UNUSED }.check(entry)?;
-            Operation::Identify { endpoint: cap, client: Handle(entry.token) }
+            check_unused::<{ group::CAP | group::TOKEN }>(entry, head, 0)?;
+            Operation::Identify { endpoint: cap(), client: Handle(entry.word(word::TOKEN)) }
         }
     };
     Ok((operation, flags))

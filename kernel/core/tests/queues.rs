@@ -123,27 +123,40 @@ proptest! {
     }
 
     #[test]
-    fn arena_ids_are_never_reused(steps in proptest::collection::vec((any::<bool>(), any::<usize>()), 0..200)) {
+    fn arena_ids_are_never_reused(steps in proptest::collection::vec((0..4u8, any::<usize>()), 0..200)) {
         let mut arena = Arena::new(20);
         let mut model = HashMap::new();
         let mut ids = Vec::new();
-        for (number, (add, which)) in steps.into_iter().enumerate() {
-            if add || ids.is_empty() {
-                match arena.insert(number) {
+        for (number, (step, which)) in steps.into_iter().enumerate() {
+            let id = if ids.is_empty() { None } else { Some(ids[which % ids.len()]) };
+            match (step, id) {
+                (1, Some(id)) => prop_assert_eq!(arena.remove(id), model.remove(&id)),
+                (2, Some(id)) => {
+                    arena.discard(id);
+                    model.remove(&id);
+                }
+                (3, Some(id)) => {
+                    let renewed = arena.renew(id).map(|(new, value)| (new, *value));
+                    let old = model.remove(&id);
+                    prop_assert_eq!(renewed.map(|(_, value)| value), old);
+                    if let Some((new, value)) = renewed {
+                        prop_assert!(model.insert(new, value).is_none());
+                        ids.push(new);
+                    }
+                }
+                _ => match arena.insert(number) {
                     Ok(id) => {
                         prop_assert!(model.insert(id, number).is_none());
                         ids.push(id);
                     }
                     Err(_) => prop_assert_eq!(arena.len(), 20),
-                }
-            } else {
-                let id = ids[which % ids.len()];
-                prop_assert_eq!(arena.remove(id), model.remove(&id));
+                },
             }
             for id in &ids {
                 prop_assert_eq!(arena.get(*id), model.get(id));
             }
             prop_assert_eq!(arena.iter().count(), model.len());
+            prop_assert_eq!(arena.len() as usize, model.len());
         }
     }
 }

@@ -90,10 +90,10 @@ pub(super) fn init() {
 /// Lets user mode read the time-stamp counter, or not.
 #[inline]
 pub fn allow_user_tsc(allow: bool) {
-    let mut flags = Cr4::read();
-    flags.set(Cr4Flags::TIMESTAMP_DISABLE, !allow);
-    // SAFETY: this bit concerns user mode only.
-    unsafe { Cr4::write(flags) };
+    let flags = Cr4::read_raw() & !Cr4Flags::TIMESTAMP_DISABLE.bits();
+    let disable = if allow { 0 } else { Cr4Flags::TIMESTAMP_DISABLE.bits() };
+    // SAFETY: this bit concerns user mode only; the others stay as they are.
+    unsafe { Cr4::write_raw(flags | disable) };
 }
 
 /// Switches to the page tables at `root`.

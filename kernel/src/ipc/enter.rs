@@ -7,7 +7,7 @@ use crate::{
     syscall::failure,
     thread::{ThreadId, Wait},
 };
-use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE, SubmissionEntry};
+use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE};
 use capos_kernel_core::{
     ipc::Submitted,
     ring::{unread_completions, waiting_submissions},
@@ -49,13 +49,13 @@ impl Kernel {
         // only makes more room.
         let room = COMPLETION_ENTRIES.saturating_sub(self.ipc().outstanding(id.index()) + unread);
         let mut left = u64::from(waiting.min(room)).min(submit);
-        let mut entry = SubmissionEntry::default();
         while left > 0 {
             left -= 1;
-            ring.submission(head, &mut entry);
+            // No entry of the ring ends its thread here: only the objects that are served below can.
+            let entry = ring.submission(head);
+            let submitted = self.with_ipc(|ipc, kernel| ipc.submit(kernel, id.index(), &entry));
             head = head.wrapping_add(1);
             ring.set_submission_head(head);
-            let submitted = self.with_ipc(|ipc, kernel| ipc.submit(kernel, id.index(), &entry));
             if let Submitted::Object(call) = submitted {
                 objects::serve(self, &call);
                 if self.current_thread() != Some(id) {

@@ -40,12 +40,13 @@ impl Machine for Kernel {
     #[inline]
     fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
         let length = length as usize;
-        let source = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
-        let source = source.space.locate(&mut self.objects, from.address, length, Access::Read);
-        let target = self.processes.at_mut(to.process).ok_or(CopyFault::Destination)?;
-        let target = target.space.locate(&mut self.objects, to.address, length, Access::Write);
-        // Short messages lie within a page on both sides.
-        if let (Ok(Some((source, source_offset))), Ok(Some((target, offset)))) = (source, target) {
+        // Short messages lie within a page on both sides, and those pages were used a moment ago.
+        let located = |place: Place, access| {
+            self.processes.at(place.process)?.space.recent_frame(place.address, length, access)
+        };
+        if let (Some((source, source_offset)), Some((target, offset))) =
+            (located(from, Access::Read), located(to, Access::Write))
+        {
             target.copy_from(offset, source, source_offset, length);
             return Ok(());
         }
@@ -86,7 +87,7 @@ impl Machine for Kernel {
 
     #[inline]
     fn complete(&mut self, thread: u32, entry: &CompletionEntry) {
-        let Some(record) = self.threads.at_mut(thread) else { return };
+        let Some((id, record)) = self.threads.entry_at_mut(thread) else { return };
         let tail = record.ring_position.completion_tail;
         record.ring_position.completion_tail = tail.wrapping_add(1);
         record.ring.set_completion(tail, entry);
@@ -97,9 +98,8 @@ impl Machine for Kernel {
             Ok(unread) => i64::from(unread),
             Err(error) => failure(error),
         };
-        if let Some(id) = self.threads.id_at(thread) {
-            self.wake(id, result);
-        }
+        let deadline = record.end_wait(result);
+        self.made_ready(id, deadline);
     }
 
     fn object_lost(&mut self, kind: ObjectKind, payload: u64) {

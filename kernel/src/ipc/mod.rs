@@ -10,7 +10,7 @@ use capos_kernel_core::{arena::Id, ipc::Ipc, ring::unread_completions};
 /// Where the state of all calls lives. While it decides, it is out of its place, and whatever it calls
 /// in the kernel must do without it.
 #[derive(Default)]
-pub struct IpcPlace(Option<Box<Ipc>>);
+pub struct IpcPlace(Option<&'static mut Ipc>);
 
 impl IpcPlace {
     /// Nothing yet; [`Kernel::init_ipc`] follows.
@@ -31,14 +31,14 @@ pub struct RingPosition {
 impl Kernel {
     /// Begins with no capabilities and no calls.
     pub(crate) fn init_ipc(&mut self) {
-        self.ipc = IpcPlace(Some(Box::default()));
+        self.ipc = IpcPlace(Some(Box::leak(Box::default())));
     }
 
     /// Lets the state of calls and the rest of the kernel work on each other.
     #[inline]
     pub fn with_ipc<R>(&mut self, work: impl FnOnce(&mut Ipc, &mut Self) -> R) -> R {
-        let mut ipc = self.ipc.0.take().expect("calls are decided one at a time, after init_ipc");
-        let result = work(&mut ipc, self);
+        let ipc = self.ipc.0.take().expect("calls are decided one at a time, after init_ipc");
+        let result = work(ipc, self);
         self.ipc.0 = Some(ipc);
         result
     }
@@ -46,7 +46,7 @@ impl Kernel {
     /// The state of calls, to look at.
     #[inline]
     pub fn ipc(&mut self) -> &mut Ipc {
-        self.ipc.0.as_mut().expect("calls are decided one at a time, after init_ipc")
+        self.ipc.0.as_deref_mut().expect("calls are decided one at a time, after init_ipc")
     }
 
     /// Removes the queues of objects that ended otherwise than by losing their last capability.

@@ -9,7 +9,8 @@ use capos_abi::{
     COMPLETION_ENTRIES, COMPLETION_OFFSET, CompletionEntry, RING_BYTES, RingHeader, SUBMISSION_ENTRIES,
     SUBMISSION_OFFSET, SubmissionEntry,
 };
-use core::sync::atomic::Ordering;
+use capos_kernel_core::ring::{ENTRY_WORDS, EntryWords};
+use core::{mem::offset_of, sync::atomic::Ordering};
 
 /// Frames of a ring.
 pub const RING_FRAMES: usize = RING_BYTES / FRAME_BYTES;
@@ -58,27 +59,54 @@ impl Ring {
         self.header().completion_tail.store(tail, Ordering::Release);
     }
 
-    /// Copies the submission at a free-running index.
+    /// The submission at a free-running index.
     #[inline(always)]
-    pub fn submission(&self, index: u32, into: &mut SubmissionEntry) {
+    pub fn submission(&self, index: u32) -> Submission {
         let slot = (index % SUBMISSION_ENTRIES) as usize;
-        let from = physmap::pointer::<SubmissionEntry>(self.frames[1].address());
-        let into = core::ptr::from_mut(into).cast::<u64>();
-        for word in 0..size_of::<SubmissionEntry>() / size_of::<u64>() {
-            // SAFETY: the slot lies within the frame; the entry is integers without padding, so any bytes are a value.
-            // Volatile: userspace may write meanwhile, and nothing may be read twice. Word by word, because the compiler
-            // copies a volatile structure twice.
-            unsafe { into.add(word).write(from.add(slot).cast::<u64>().add(word).read_volatile()) };
-        }
+        // SAFETY: the slot lies within the frame.
+        Submission(unsafe { physmap::pointer::<SubmissionEntry>(self.frames[1].address()).add(slot) })
     }
 
     /// Writes the completion at a free-running index.
     #[inline]
     pub fn set_completion(&self, index: u32, entry: &CompletionEntry) {
         let slot = (index % COMPLETION_ENTRIES) as usize;
-        // SAFETY: the slot lies within the frame, which the kernel may write.
+        let into = physmap::pointer::<CompletionEntry>(self.frames[2].address());
+        let &CompletionEntry { user_data, status, flags, kind, length, cap_count, token, badge, .. } = entry;
+        let status = u64::from(status.cast_unsigned());
+        let words = [
+            user_data,
+            status | u64::from(flags) << 32 | u64::from(kind) << 48,
+            u64::from(length) | u64::from(cap_count) << 32,
+            token,
+            badge,
+            entry.interface,
+            u64::from(entry.method),
+            0,
+        ];
+        // SAFETY: the slot lies within the frame, which the kernel may write, and is as long as the words; word by word,
+        // because the compiler copies a volatile structure twice.
         unsafe {
-            physmap::pointer::<CompletionEntry>(self.frames[2].address()).add(slot).write_volatile(*entry)
-        };
+            let into = into.add(slot).cast::<u64>();
+            for (index, word) in words.into_iter().enumerate() {
+                into.add(index).write_volatile(word);
+            }
+        }
+    }
+}
+
+const _: () = assert!(size_of::<CompletionEntry>() == 64 && offset_of!(CompletionEntry, method) == 48);
+
+/// A submission where it stands, in a frame that userspace writes as it likes. For use before its ring goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission(*const SubmissionEntry);
+
+impl EntryWords for Submission {
+    #[inline(always)]
+    fn word(&self, index: usize) -> u64 {
+        debug_assert!(index < ENTRY_WORDS);
+        // SAFETY: `Ring::submission` made it from a slot within its frame, and words are integers. Volatile: userspace
+        // may write meanwhile, and nothing may be read twice.
+        unsafe { self.0.cast::<u64>().add(index % ENTRY_WORDS).read_volatile() }
     }
 }

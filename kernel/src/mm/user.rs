@@ -102,24 +102,14 @@ impl AddressSpace {
     }
 
     /// The frame that holds all of a short range, and where in it the range begins. `None` when the range crosses a
-    /// page.
-    ///
-    /// # Errors
-    /// `BadAddress` when the process could not use it that way.
+    /// page, was not used lately, or may not be used that way.
     #[inline(always)]
-    pub(crate) fn locate(
-        &mut self,
-        objects: &mut MemoryObjects,
-        address: u64,
-        length: usize,
-        access: Access,
-    ) -> Result<Option<(Frame, usize)>, ErrorCode> {
+    pub(crate) fn recent_frame(&self, address: u64, length: usize, access: Access) -> Option<(Frame, usize)> {
         let offset = address as usize % FRAME_BYTES;
         if offset + length > FRAME_BYTES {
-            return Ok(None);
+            return None;
         }
-        let frame = self.frame_at(objects, address, access).map_err(|_| ErrorCode::BadAddress)?;
-        Ok(Some((frame, offset)))
+        self.recently_present(address, access).map(|frame| (frame, offset))
     }
 
     /// Copies bytes within this address space.

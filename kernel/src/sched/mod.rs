@@ -82,6 +82,7 @@ impl Kernel {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn enqueue(&mut self, id: ThreadId) {
         let priority = self.priority(id);
         self.cpu().run_queue.push_back(id.index(), priority);

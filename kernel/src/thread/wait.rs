@@ -1,8 +1,9 @@
 //! Waiting and waking.
 
-use super::{RunState, ThreadId};
+use super::{RunState, Thread, ThreadId};
 use crate::kernel::{Kernel, TimerEvent};
 use capos_abi::{ErrorCode, NO_DEADLINE};
+use capos_kernel_core::timers::TimerId;
 
 /// What a thread waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +12,16 @@ pub enum Wait {
     Completions(u32),
     /// `FutexWait` on the word at this address of its process.
     Futex(u64),
+}
+
+impl Thread {
+    /// Makes a thread that waits ready: its system call returns `result`. The deadline that it had is no more needed.
+    #[inline]
+    pub(crate) fn end_wait(&mut self, result: i64) -> Option<TimerId<TimerEvent>> {
+        self.run_state = RunState::Ready;
+        self.state.set_result(result);
+        self.deadline.take()
+    }
 }
 
 impl Kernel {
@@ -32,6 +43,7 @@ impl Kernel {
     }
 
     /// Sets when the wait of a thread that is about to begin one ends. Threads that run have no deadline.
+    #[cold]
     fn set_deadline(&mut self, id: ThreadId, deadline_ns: u64) -> Result<(), ErrorCode> {
         let timer = self.timers.insert(deadline_ns, TimerEvent::Thread(id));
         let timer = timer.map_err(|_| ErrorCode::BudgetExceeded)?;
@@ -48,12 +60,22 @@ impl Kernel {
         if !matches!(thread.run_state, RunState::Waiting(_)) {
             return;
         }
-        thread.run_state = RunState::Ready;
-        thread.state.set_result(result);
-        if let Some(timer) = thread.deadline.take() {
-            self.timers.cancel(timer);
+        let deadline = thread.end_wait(result);
+        self.made_ready(id, deadline);
+    }
+
+    /// Lets a thread whose wait has ended run when its turn comes, and forgets its deadline.
+    #[inline]
+    pub(crate) fn made_ready(&mut self, id: ThreadId, deadline: Option<TimerId<TimerEvent>>) {
+        if let Some(timer) = deadline {
+            self.forget_deadline(timer);
         }
         self.make_ready(id);
+    }
+
+    #[cold]
+    fn forget_deadline(&mut self, timer: TimerId<TimerEvent>) {
+        self.timers.cancel(timer);
     }
 
     /// Sets what the current thread's system call returns.

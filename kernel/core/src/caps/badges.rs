@@ -140,8 +140,14 @@ impl CapSpace {
     }
 
     /// The badge whose end the server of an endpoint has waited longest to hear of. It will not be told again.
+    #[inline(always)]
     pub fn take_dropped_badge(&mut self, id: ObjectId) -> Option<u64> {
         let record = self.objects.get(id)?.dropped_first;
+        if record == NONE { None } else { self.take_dropped_record(record) }
+    }
+
+    #[cold]
+    fn take_dropped_record(&mut self, record: u32) -> Option<u64> {
         let badge = self.badges.at(record)?.badge;
         self.remove_badge(record);
         Some(badge)

@@ -1,12 +1,12 @@
 //! CALL and RETURN.
 
 use super::{
-    Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, ServerCalls, State,
-    UNLINKED, unpack,
+    Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, Request, ServerCalls,
+    State, ThreadOperations, UNLINKED, unpack,
 };
 use crate::{
     arena::{Arena, Id},
-    caps::ObjectKind,
+    caps::{NodeId, ObjectKind},
     ipc::{Alarm, CopyFault, message::PassError},
     ring::Outgoing,
 };
@@ -14,12 +14,12 @@ use capos_abi::{CompletionEntry, CompletionFlags, CompletionKind, ErrorCode, Han
 
 /// What became of handing a call to a receiver.
 pub(super) enum Handed {
-    /// Both are served.
-    Over,
+    /// The receiver's completion is this.
+    Over(CompletionEntry),
     /// The call could not be delivered and has been completed; the receiver still waits.
     CallFailed,
-    /// The receiver could not take it and has been completed; the call still waits.
-    ReceiverFailed,
+    /// The receiver could not take it, for this reason; the call still waits.
+    ReceiverFailed(ErrorCode),
 }
 
 impl Ipc {
@@ -58,41 +58,132 @@ impl Ipc {
             return Err(ErrorCode::Disconnected);
         }
         let endpoint = unpack(payload);
-        let operation = Operation {
-            caller,
-            state: State::Unlisted,
-            endpoint: Some(endpoint),
-            interface,
-            method,
-            badge,
-            send,
-            node,
-            timer: None,
-            place: UNLINKED,
-            by_thread: UNLINKED,
-        };
-        let call = self.begin(operation, deadline_ns)?;
-        while let Some(receiver) = self.first_receiver(endpoint) {
-            match self.hand_over(machine, call, receiver) {
-                Handed::Over | Handed::CallFailed => return Ok(None),
-                Handed::ReceiverFailed => {}
-            }
+        if !self.thread(caller.thread).is_some_and(ThreadOperations::has_room) {
+            return Err(ErrorCode::BudgetExceeded);
         }
-        self.set_state(call, State::Queued);
+        // Most calls find their receiver waiting, and need no record of what they ask for.
+        while let Some((receiver, to)) = self.first_receiver(endpoint) {
+            let flags = match self.pass_message(machine, caller.process, send, &to) {
+                Ok(flags) => flags,
+                Err(PassError::Sender(code)) => return Err(code),
+                Err(PassError::ReceiverFull) => return Err(ErrorCode::BudgetExceeded),
+                Err(PassError::Receiver(code)) => {
+                    self.finish(machine, receiver, Some(code));
+                    continue;
+                }
+            };
+            let call = self.take_over(receiver, endpoint, caller, State::Open(to.process), node);
+            machine.complete(
+                to.thread,
+                &CompletionEntry {
+                    user_data: to.user_data,
+                    flags: flags.bits(),
+                    kind: CompletionKind::Call as u16,
+                    length: send.length,
+                    cap_count: send.cap_count,
+                    token: super::pack(call),
+                    badge,
+                    interface,
+                    method,
+                    ..CompletionEntry::default()
+                },
+            );
+            if deadline_ns != 0 && !self.set_alarm(call, deadline_ns, Alarm::GiveUp(call)) {
+                self.give_up(machine, call, Some(ErrorCode::BudgetExceeded));
+            }
+            return Ok(None);
+        }
+        let call = self.begin(caller, Some(endpoint), node, deadline_ns)?;
+        if let Err(code) = self.keep_request(call, Request { interface, method, badge, send }) {
+            self.retire(call);
+            return Err(code);
+        }
+        self.enter_list(call.index(), State::Queued);
         Ok(None)
     }
 
-    /// Registers an operation with its thread, its capability and its deadline.
+    /// Makes the record of a receiver that waits at `endpoint` that of an operation of `caller`, whose thread has room.
+    /// The receiver is gone then.
     #[inline(always)]
-    pub(super) fn begin(&mut self, operation: Operation, deadline_ns: u64) -> Result<OperationId, ErrorCode> {
-        let thread = operation.caller.thread;
-        let id = self.operations.insert(operation).map_err(|_| ErrorCode::BudgetExceeded)?;
+    fn take_over(
+        &mut self,
+        receiver: OperationId,
+        endpoint: Id<Endpoint>,
+        caller: Caller,
+        state: State,
+        node: NodeId,
+    ) -> OperationId {
+        // `begin` keeps a place's last use for this.
+        let Some((id, operation)) = self.operations.renew(receiver) else { return receiver };
+        let (old, gone) = (operation.caller.thread, operation.place);
+        let position = core::mem::take(&mut operation.position);
+        let timer = operation.timer.take();
+        (operation.caller, operation.state, operation.node) = (caller, state, node);
+        operation.place = UNLINKED;
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(endpoint) {
+            endpoint.receivers.close(&mut self.operations, gone);
+        }
+        self.unlink_thread(old, position);
+        let position = self.link_thread(caller.thread, id.index());
+        if let (Ok(position), Some(operation)) = (position, self.operations.at_mut(id.index())) {
+            operation.position = position;
+        }
+        id
+    }
+
+    /// Registers an operation with its thread and its deadline.
+    #[inline(always)]
+    pub(super) fn begin(
+        &mut self,
+        caller: Caller,
+        endpoint: Option<Id<Endpoint>>,
+        node: NodeId,
+        deadline_ns: u64,
+    ) -> Result<OperationId, ErrorCode> {
+        let position = match self.thread(caller.thread) {
+            Some(thread) if thread.has_room() => thread.count,
+            _ => return Err(ErrorCode::BudgetExceeded),
+        };
+        let (state, timer, place) = (State::Unlisted, None, UNLINKED);
+        let operation = Operation { caller, state, endpoint, node, timer, place, position };
+        let mut id = self.operations.insert(operation).map_err(|_| ErrorCode::BudgetExceeded)?;
+        if id.generation() == u32::MAX {
+            id = self.begin_elsewhere(id)?;
+        }
+        self.link_thread(caller.thread, id.index())?;
         if deadline_ns != 0 && !self.set_alarm(id, deadline_ns, Alarm::GiveUp(id)) {
-            self.operations.remove(id);
+            self.retire(id);
             return Err(ErrorCode::BudgetExceeded);
         }
-        self.link_thread(thread, id.index());
         Ok(id)
+    }
+
+    /// Moves a new record away from a place that has no other use left, so that it can be taken over.
+    #[cold]
+    fn begin_elsewhere(&mut self, id: OperationId) -> Result<OperationId, ErrorCode> {
+        let mut id = id;
+        while id.generation() == u32::MAX {
+            let operation = self.operations.remove(id).ok_or(ErrorCode::BudgetExceeded)?;
+            id = self.operations.insert(operation).map_err(|_| ErrorCode::BudgetExceeded)?;
+        }
+        Ok(id)
+    }
+
+    /// Keeps what a call asks for until it is taken.
+    pub(super) fn keep_request(&mut self, id: OperationId, request: Request) -> Result<(), ErrorCode> {
+        let length = id.index() as usize + 1;
+        if length > self.requests.len() {
+            let additional = length - self.requests.len();
+            self.requests.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            self.requests.resize(length, Request::default());
+        }
+        if let Some(kept) = self.requests.get_mut(id.index() as usize) {
+            *kept = request;
+        }
+        Ok(())
     }
 
     /// Sets the one timer of an operation.
@@ -105,8 +196,9 @@ impl Ipc {
     }
 
     #[inline]
-    pub(super) fn first_receiver(&self, endpoint: Id<Endpoint>) -> Option<OperationId> {
-        self.operations.id_at(self.endpoints.get(endpoint)?.receivers.first)
+    pub(super) fn first_receiver(&self, endpoint: Id<Endpoint>) -> Option<(OperationId, Caller)> {
+        let (id, operation) = self.operations.entry_at(self.endpoints.get(endpoint)?.receivers.first)?;
+        Some((id, operation.caller))
     }
 
     /// Moves an operation to the list that goes with its new state.
@@ -135,7 +227,7 @@ impl Ipc {
         let endpoint = operation.endpoint;
         if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
         {
-            list.push_place(&mut self.operations, index);
+            list.push(&mut self.operations, index);
         }
     }
 
@@ -147,57 +239,44 @@ impl Ipc {
         let endpoint = operation.endpoint;
         if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
         {
-            list.unlink_place(&mut self.operations, index);
+            list.unlink(&mut self.operations, index);
         }
     }
 
     /// Copies a call to a receiver and opens it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hand_over<M: Machine>(
         &mut self,
         machine: &mut M,
         call: OperationId,
-        receiver: OperationId,
+        request: &Request,
+        to: &Caller,
     ) -> Handed {
-        let (Some(from), Some(to)) = (self.operations.get(call), self.operations.get(receiver)) else {
-            return Handed::Over;
+        let Some(sender) = self.operations.get(call).map(|operation| operation.caller.process) else {
+            return Handed::CallFailed;
         };
-        let (send, sender, recv) = (from.send, from.caller.process, to.caller);
-        let mut entry = CompletionEntry {
-            user_data: recv.user_data,
-            kind: CompletionKind::Call as u16,
-            length: send.length,
-            cap_count: send.cap_count,
-            token: super::pack(call),
-            badge: from.badge,
-            interface: from.interface,
-            method: from.method,
-            ..CompletionEntry::default()
-        };
-        let result = self.pass_message(machine, sender, send, &recv);
-        match result {
+        let code = match self.pass_message(machine, sender, request.send, to) {
             Ok(flags) => {
-                entry.flags = flags.bits();
-                self.retire(receiver);
-                self.open(call, recv.process);
-                machine.complete(recv.thread, &entry);
-                Handed::Over
+                self.open(call, to.process);
+                return Handed::Over(CompletionEntry {
+                    user_data: to.user_data,
+                    flags: flags.bits(),
+                    kind: CompletionKind::Call as u16,
+                    length: request.send.length,
+                    cap_count: request.send.cap_count,
+                    token: super::pack(call),
+                    badge: request.badge,
+                    interface: request.interface,
+                    method: request.method,
+                    ..CompletionEntry::default()
+                });
             }
-            Err(PassError::Sender(code)) => {
-                self.finish(machine, call, Some(code));
-                Handed::CallFailed
-            }
-            Err(PassError::ReceiverFull) => {
-                self.finish(machine, call, Some(ErrorCode::BudgetExceeded));
-                Handed::CallFailed
-            }
-            Err(PassError::Receiver(code)) => {
-                entry = super::completion(&recv, Some(code));
-                self.retire(receiver);
-                machine.complete(recv.thread, &entry);
-                Handed::ReceiverFailed
-            }
-        }
+            Err(PassError::Sender(code)) => code,
+            Err(PassError::ReceiverFull) => ErrorCode::BudgetExceeded,
+            Err(PassError::Receiver(code)) => return Handed::ReceiverFailed(code),
+        };
+        self.finish(machine, call, Some(code));
+        Handed::CallFailed
     }
 
     /// The open call that a reply token names, if `process` is answering it.
@@ -208,6 +287,20 @@ impl Ipc {
             Some(operation) if operation.state == State::Open(process) => Ok(id),
             _ => Err(ErrorCode::BadReplyToken),
         }
+    }
+
+    /// Removes an open call, which is on no list.
+    #[inline(always)]
+    fn end_open(&mut self, id: OperationId) {
+        let Some(&Operation { caller: Caller { thread, .. }, timer, position, .. }) = self.operations.get(id)
+        else {
+            return;
+        };
+        self.operations.discard(id);
+        if let Some(timer) = timer {
+            self.timers.cancel(timer);
+        }
+        self.unlink_thread(thread, position);
     }
 
     /// RETURN with results. An error is the server's; then the call stays open.
@@ -238,7 +331,7 @@ impl Ipc {
                 }
             }
         }
-        self.retire(id);
+        self.end_open(id);
         if !caller.quiet || entry.status != 0 {
             machine.complete(caller.thread, &entry);
         }

@@ -1,6 +1,6 @@
 //! Whether lists, operations and timers agree with each other.
 
-use super::{Ipc, Links, List, Operation, State};
+use super::{Ipc, List, Operation, State};
 use crate::NONE;
 
 impl Ipc {
@@ -40,25 +40,16 @@ impl Ipc {
     }
 
     fn walk(&self, list: List, belongs: impl Fn(&Operation) -> bool) -> Result<usize, &'static str> {
-        self.walk_links(list, belongs, |operation| operation.place)
-    }
-
-    fn walk_links(
-        &self,
-        list: List,
-        belongs: impl Fn(&Operation) -> bool,
-        links: impl Fn(&Operation) -> Links,
-    ) -> Result<usize, &'static str> {
         let (mut previous, mut index, mut count) = (NONE, list.first, 0);
         while let Some(operation) = self.operations.at(index) {
-            if links(operation).previous != previous || !belongs(operation) {
+            if operation.place.previous != previous || !belongs(operation) {
                 return Err("an operation is on a wrong list, or its links are wrong");
             }
             count += 1;
             if count > self.operations.len() as usize {
                 return Err("a list of operations forms a circle");
             }
-            (previous, index) = (index, links(operation).next);
+            (previous, index) = (index, operation.place.next);
         }
         if index == NONE && list.last == previous {
             Ok(count)
@@ -71,12 +62,15 @@ impl Ipc {
         let mut owned = 0;
         for (index, thread) in self.threads.iter().enumerate() {
             let Some(thread) = thread else { continue };
-            let belongs = |operation: &Operation| operation.caller.thread as usize == index;
-            let count = self.walk_links(thread.list, belongs, |operation| operation.by_thread)?;
-            if count != thread.count as usize {
-                return Err("a thread's count of operations is wrong");
+            for (position, &place) in thread.places().iter().enumerate() {
+                let belongs = |operation: &Operation| {
+                    operation.caller.thread as usize == index && operation.position as usize == position
+                };
+                if !self.operations.at(place).is_some_and(belongs) {
+                    return Err("a thread and its operations do not name each other");
+                }
             }
-            owned += count;
+            owned += thread.places().len();
         }
         let abandoned = |operation: &Operation| matches!(operation.state, State::Abandoned(_));
         let expected = self.operations.iter().filter(|(_, operation)| !abandoned(operation)).count();

@@ -8,11 +8,11 @@ impl Ipc {
     #[inline]
     fn detach(&mut self, id: OperationId) {
         let Some(operation) = self.operations.get_mut(id) else { return };
-        let thread = operation.caller.thread;
+        let (thread, position) = (operation.caller.thread, operation.position);
         if let Some(timer) = operation.timer.take() {
             self.timers.cancel(timer);
         }
-        self.unlink_thread(thread, id.index());
+        self.unlink_thread(thread, position);
     }
 
     /// Removes an operation without a completion. This is [`Self::detach`] and [`Self::remove`] in one go, because
@@ -20,19 +20,16 @@ impl Ipc {
     #[inline]
     pub(super) fn retire(&mut self, id: OperationId) {
         let Some(operation) = self.operations.get(id) else { return };
-        let &Operation { caller: Caller { thread, .. }, state, endpoint, timer, place, by_thread, .. } =
+        let &Operation { caller: Caller { thread, .. }, state, endpoint, timer, place, position, .. } =
             operation;
         self.operations.remove(id);
         if let Some(timer) = timer {
             self.timers.cancel(timer);
         }
-        if let Some(Some(thread)) = self.threads.get_mut(thread as usize) {
-            thread.list.close_by_thread(&mut self.operations, by_thread);
-            thread.count -= 1;
-        }
+        self.unlink_thread(thread, position);
         if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
         {
-            list.close_place(&mut self.operations, place);
+            list.close(&mut self.operations, place);
         }
     }
 

@@ -1,7 +1,8 @@
-//! First-in-first-out lists of operations, linked through the operations themselves.
+//! First-in-first-out lists of operations, linked through the operations themselves; and the operations of each thread.
 
-use super::{Ipc, Links, Operation, UNLINKED};
+use super::{Ipc, Links, OPERATIONS_PER_THREAD, Operation, ThreadOperations, UNLINKED};
 use crate::{NONE, arena::Arena};
+use capos_abi::ErrorCode;
 
 /// The ends of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,93 +15,83 @@ impl List {
     /// No operations.
     pub const EMPTY: Self = Self { first: NONE, last: NONE };
 
+    /// Adds an operation to a list that its state names.
     #[inline(always)]
-    fn push(
-        &mut self,
-        operations: &mut Arena<Operation>,
-        index: u32,
-        links: fn(&mut Operation) -> &mut Links,
-    ) {
+    pub(super) fn push(&mut self, operations: &mut Arena<Operation>, index: u32) {
         let last = core::mem::replace(&mut self.last, index);
         match operations.at_mut(last) {
-            Some(operation) => links(operation).next = index,
+            Some(operation) => operation.place.next = index,
             None => self.first = index,
         }
         if let Some(operation) = operations.at_mut(index) {
-            *links(operation) = Links { next: NONE, previous: last };
+            operation.place = Links { next: NONE, previous: last };
         }
     }
 
-    #[inline(always)]
-    fn unlink(
-        &mut self,
-        operations: &mut Arena<Operation>,
-        index: u32,
-        links: fn(&mut Operation) -> &mut Links,
-    ) {
+    /// Takes an operation out.
+    #[inline]
+    pub(super) fn unlink(&mut self, operations: &mut Arena<Operation>, index: u32) {
         let Some(operation) = operations.at_mut(index) else { return };
-        let gone = core::mem::replace(links(operation), UNLINKED);
-        self.close_gap(operations, gone, links);
+        let gone = core::mem::replace(&mut operation.place, UNLINKED);
+        self.close(operations, gone);
     }
 
     /// Joins what stood beside an operation that has gone with these links.
     #[inline(always)]
-    fn close_gap(
-        &mut self,
-        operations: &mut Arena<Operation>,
-        gone: Links,
-        links: fn(&mut Operation) -> &mut Links,
-    ) {
+    pub(super) fn close(&mut self, operations: &mut Arena<Operation>, gone: Links) {
         let Links { next, previous } = gone;
         match operations.at_mut(previous) {
-            Some(operation) => links(operation).next = next,
+            Some(operation) => operation.place.next = next,
             None => self.first = next,
         }
         match operations.at_mut(next) {
-            Some(operation) => links(operation).previous = previous,
+            Some(operation) => operation.place.previous = previous,
             None => self.last = previous,
         }
     }
+}
 
-    /// Adds an operation to a list that its state names.
-    #[inline]
-    pub(super) fn push_place(&mut self, operations: &mut Arena<Operation>, index: u32) {
-        self.push(operations, index, |operation| &mut operation.place);
-    }
-
-    /// Closes the gap that a removed operation leaves in the list that its state named.
+impl ThreadOperations {
+    /// Whether it may have another.
     #[inline(always)]
-    pub(super) fn close_place(&mut self, operations: &mut Arena<Operation>, gone: Links) {
-        self.close_gap(operations, gone, |operation| &mut operation.place);
+    pub(super) const fn has_room(&self) -> bool {
+        (self.count as usize) < OPERATIONS_PER_THREAD
     }
 
-    /// Closes the gap that a removed operation leaves in its thread's list.
-    #[inline(always)]
-    pub(super) fn close_by_thread(&mut self, operations: &mut Arena<Operation>, gone: Links) {
-        self.close_gap(operations, gone, |operation| &mut operation.by_thread);
-    }
-
-    #[inline]
-    pub(super) fn unlink_place(&mut self, operations: &mut Arena<Operation>, index: u32) {
-        self.unlink(operations, index, |operation| &mut operation.place);
+    /// The places of its operations.
+    pub(super) fn places(&self) -> &[u32] {
+        self.places.get(..self.count as usize).unwrap_or_default()
     }
 }
 
 impl Ipc {
-    /// Adds an operation to its thread's list.
-    #[inline]
-    pub(super) fn link_thread(&mut self, thread: u32, index: u32) {
-        if let Some(Some(thread)) = self.threads.get_mut(thread as usize) {
-            thread.list.push(&mut self.operations, index, |operation| &mut operation.by_thread);
-            thread.count += 1;
-        }
+    /// Adds an operation to its thread's. Fails when that has as many as its ring has completions.
+    #[inline(always)]
+    pub(super) fn link_thread(&mut self, thread: u32, index: u32) -> Result<u32, ErrorCode> {
+        let Some(Some(thread)) = self.threads.get_mut(thread as usize) else {
+            return Err(ErrorCode::BudgetExceeded);
+        };
+        let position = thread.count;
+        let place = thread.places.get_mut(position as usize).ok_or(ErrorCode::BudgetExceeded)?;
+        *place = index;
+        thread.count = position + 1;
+        Ok(position)
     }
 
-    #[inline]
-    pub(super) fn unlink_thread(&mut self, thread: u32, index: u32) {
-        if let Some(Some(thread)) = self.threads.get_mut(thread as usize) {
-            thread.list.unlink(&mut self.operations, index, |operation| &mut operation.by_thread);
-            thread.count -= 1;
+    /// Takes the operation at `position` out of its thread's; the last takes its position.
+    #[inline(always)]
+    pub(super) fn unlink_thread(&mut self, thread: u32, position: u32) {
+        let Some(Some(thread)) = self.threads.get_mut(thread as usize) else { return };
+        let Some(last) = thread.count.checked_sub(1) else { return };
+        thread.count = last;
+        if position != last
+            && let Some(&moved) = thread.places.get(last as usize)
+            && let Some(place) = thread.places.get_mut(position as usize)
+        {
+            *place = moved;
+            if let Some(operation) = self.operations.at_mut(moved) {
+                operation.position = position;
+            }
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Calls to objects that the kernel serves itself.
 
-use super::{
-    Alarm, Caller, CopyFault, Ipc, List, Machine, Operation, OperationId, Place, State, UNLINKED, completion,
-};
+use super::{Alarm, Caller, CopyFault, Ipc, List, Machine, OperationId, Place, Request, State, completion};
 use crate::{
     arena::Id,
     caps::{NodeId, ObjectKind},
@@ -120,15 +118,17 @@ impl Ipc {
     /// A suspended call, and the note that was left with it.
     #[must_use]
     pub fn suspended(&self, id: OperationId) -> Option<Suspended> {
-        let operation = self.operations.get(id)?;
-        let Operation { caller, send, method, badge, .. } = *operation;
+        let caller = self.operations.get(id)?.caller;
+        let &Request { send, method, badge, .. } = self.requests.get(id.index() as usize)?;
         Some(Suspended { caller, send, method, note: badge })
     }
 
     /// Changes the note of a suspended call.
     pub fn set_note(&mut self, id: OperationId, note: u64) {
-        if let Some(operation) = self.operations.get_mut(id) {
-            operation.badge = note;
+        if self.operations.get(id).is_some()
+            && let Some(request) = self.requests.get_mut(id.index() as usize)
+        {
+            request.badge = note;
         }
     }
 
@@ -176,21 +176,16 @@ impl Ipc {
         deadline_ns: u64,
         note: u64,
     ) -> Result<OperationId, ErrorCode> {
-        let operation = Operation {
-            caller: call.caller,
-            state: State::Unlisted,
-            endpoint: None,
-            interface: call.interface,
-            method: call.method,
-            // Nobody receives this call, so its badge is free for the object's own use.
-            badge: note,
-            send: call.send,
-            node: call.node,
-            timer: None,
-            place: UNLINKED,
-            by_thread: UNLINKED,
-        };
-        self.begin(operation, deadline_ns)
+        let id = self.begin(call.caller, None, call.node, deadline_ns)?;
+        // Nobody receives this call, so its badge is free for the object's own use.
+        let ObjectCall { interface, method, send, .. } = *call;
+        match self.keep_request(id, Request { interface, method, badge: note, send }) {
+            Ok(()) => Ok(id),
+            Err(code) => {
+                self.retire(id);
+                Err(code)
+            }
+        }
     }
 }
 

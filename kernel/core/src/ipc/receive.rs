@@ -1,10 +1,7 @@
 //! RECV, and what it brings besides calls.
 
-use super::{
-    Caller, Endpoint, Ipc, Machine, Operation, OperationId, State, UNLINKED, call::Handed, completion, pack,
-    unpack,
-};
-use crate::{NONE, arena::Id, caps::ObjectKind, ring::Outgoing};
+use super::{Caller, Endpoint, Ipc, Machine, OperationId, State, call::Handed, completion, pack, unpack};
+use crate::{NONE, arena::Id, caps::ObjectKind};
 use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle, Rights};
 
 impl Ipc {
@@ -34,30 +31,20 @@ impl Ipc {
             news(machine, &caller, CompletionKind::BadgeDropped, 0, badge);
             return Ok(());
         }
-        let receiver = self.begin(
-            Operation {
-                caller,
-                state: State::Unlisted,
-                endpoint: Some(id),
-                interface: 0,
-                method: 0,
-                badge: 0,
-                send: Outgoing::default(),
-                node,
-                timer: None,
-                place: UNLINKED,
-                by_thread: UNLINKED,
-            },
-            deadline_ns,
-        )?;
-        loop {
-            let first = self.endpoints.get(id).map_or(NONE, |endpoint| endpoint.callers.first);
-            let Some(call) = self.operations.id_at(first) else { break };
-            match self.hand_over(machine, call, receiver) {
-                Handed::Over | Handed::ReceiverFailed => return Ok(()),
+        while let Some(call) =
+            self.operations.id_at(self.endpoints.get(id).map_or(NONE, |endpoint| endpoint.callers.first))
+        {
+            let Some(&request) = self.requests.get(call.index() as usize) else { break };
+            match self.hand_over(machine, call, &request, &caller) {
+                Handed::Over(entry) => {
+                    machine.complete(caller.thread, &entry);
+                    return Ok(());
+                }
+                Handed::ReceiverFailed(code) => return Err(code),
                 Handed::CallFailed => {}
             }
         }
+        let receiver = self.begin(caller, Some(id), node, deadline_ns)?;
         self.enter_list(receiver.index(), State::Receiving);
         Ok(())
     }
@@ -114,12 +101,10 @@ impl Ipc {
     /// Tells receivers that wait at an endpoint about badges whose last capability is gone.
     pub(super) fn deliver_dropped_badges<M: Machine>(&mut self, machine: &mut M, id: Id<Endpoint>) {
         let Some(object) = self.endpoints.get(id).map(|endpoint| endpoint.object) else { return };
-        while let Some(receiver) = self.first_receiver(id) {
+        while let Some((receiver, caller)) = self.first_receiver(id) {
             let Some(badge) = self.caps.take_dropped_badge(object) else { return };
-            if let Some(caller) = self.operations.get(receiver).map(|operation| operation.caller) {
-                self.retire(receiver);
-                news(machine, &caller, CompletionKind::BadgeDropped, 0, badge);
-            }
+            self.retire(receiver);
+            news(machine, &caller, CompletionKind::BadgeDropped, 0, badge);
         }
     }
 

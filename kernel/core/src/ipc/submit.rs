@@ -3,9 +3,9 @@
 use super::{Caller, Ipc, Machine, ObjectCall, Operation, OperationId, completion};
 use crate::{
     caps::{Lost, NodeId},
-    ring::{Incoming, Operation as Parsed, parse},
+    ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data},
 };
-use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionEntry, SubmissionFlags};
+use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionFlags};
 
 /// What is left to do after a submission.
 #[derive(Debug)]
@@ -19,10 +19,11 @@ pub enum Submitted {
 
 impl Ipc {
     /// Takes one submission of `thread`. The caller has made sure that its completion will find room.
-    pub fn submit<M: Machine>(&mut self, machine: &mut M, thread: u32, entry: &SubmissionEntry) -> Submitted {
+    #[inline(always)]
+    pub fn submit<M: Machine>(&mut self, machine: &mut M, thread: u32, entry: &impl EntryWords) -> Submitted {
         let Some(process) = self.thread(thread).map(|thread| thread.process) else { return Submitted::Done };
         let mut caller =
-            Caller { thread, process, user_data: entry.user_data, quiet: false, recv: Incoming::default() };
+            Caller { thread, process, user_data: user_data(entry), quiet: false, recv: Incoming::default() };
         let result = match parse(entry) {
             Err(code) => Err(code),
             Ok((operation, flags)) => {
@@ -64,7 +65,8 @@ impl Ipc {
         Submitted::Done
     }
 
-    /// The operations that complete at once. Returns the completion's token and badge.
+    /// The operations that complete at once, besides RETURN. Returns the completion's token and badge.
+    #[inline(never)]
     fn submit_simple<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -136,14 +138,9 @@ impl Ipc {
         thread: u32,
         wanted: impl Fn(&Operation) -> bool,
     ) -> Option<OperationId> {
-        let mut index = self.thread(thread)?.list.first;
-        while let Some(operation) = self.operations.at(index) {
-            if wanted(operation) {
-                return self.operations.id_at(index);
-            }
-            index = operation.by_thread.next;
-        }
-        None
+        let places = self.thread(thread)?.places();
+        let wanted = |place: &&u32| self.operations.at(**place).is_some_and(&wanted);
+        self.operations.id_at(*places.iter().find(wanted)?)
     }
 
     fn cancel<M: Machine>(&mut self, machine: &mut M, thread: u32, user_data: u64) -> Result<(), ErrorCode> {

@@ -6,7 +6,7 @@ use capos_abi::ErrorCode;
 impl Ipc {
     /// Ends a thread's operations, without completions; servers that are answering it are told.
     pub fn close_thread<M: Machine>(&mut self, machine: &mut M, thread: u32) {
-        while let Some(id) = self.thread(thread).and_then(|thread| self.operations.id_at(thread.list.first)) {
+        while let Some(id) = self.find_operation(thread, |_| true) {
             self.give_up(machine, id, None);
         }
         if let Some(entry) = self.threads.get_mut(thread as usize) {

@@ -46,14 +46,13 @@ impl AddressSpace {
                 entry
             }
         };
-        let flags = entry.flags();
-        let wanted = match access {
-            Access::Write => Flags::PRESENT | Flags::USER_ACCESSIBLE | Flags::WRITABLE,
-            Access::Read | Access::Execute => Flags::PRESENT | Flags::USER_ACCESSIBLE,
-        };
-        let allowed = flags.intersection(wanted.union(unless)) == wanted
-            && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE));
-        allowed.then(|| entry.frame())
+        allows(entry, access, unless).then(|| entry.frame())
+    }
+
+    /// The frame behind `address`, if the kernel used it lately, `access` is allowed, and it is not device registers.
+    #[inline(always)]
+    pub(in crate::mm) fn recently_present(&self, address: u64, access: Access) -> Option<Frame> {
+        self.recent.get(address).filter(|&entry| allows(entry, access, REGISTERS)).map(Entry::frame)
     }
 
     /// The frame behind a user address, filled in if need be. Never device registers: they are not in the direct map, and
@@ -159,6 +158,18 @@ impl AddressSpace {
         tables::set(table, index(address, 1), leaf(frame, protection, OWNED));
         true
     }
+}
+
+/// Whether the processor would let user mode use an entry's page that way, and the entry has nothing of `unless`.
+#[inline(always)]
+fn allows(entry: Entry, access: Access, unless: Flags) -> bool {
+    let flags = entry.flags();
+    let wanted = match access {
+        Access::Write => Flags::PRESENT | Flags::USER_ACCESSIBLE | Flags::WRITABLE,
+        Access::Read | Access::Execute => Flags::PRESENT | Flags::USER_ACCESSIBLE,
+    };
+    flags.intersection(wanted.union(unless)) == wanted
+        && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE))
 }
 
 /// Maps the pages around `page` (which lies in `frame`) that share its table and its aligned group.
