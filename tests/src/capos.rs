@@ -55,13 +55,19 @@ pub fn check_boot(test: &str, what: &[&str], expected: &Expectation, disks: &Dis
     judge(expected, &outcome, &log)
 }
 
-/// Boots `what` with these disks and kills the machine, without a word to it, as `kill` says. Says whether it still ran
-/// then; a boot that ended before is in the outcome.
-pub fn boot_and_kill(test: &str, what: &[&str], disks: &Disks, kill: Kill<'_>) -> Result<Outcome> {
+/// Boots `what` with these disks and kills the machine, without a word to it, as `kill` says; `timed_out` says whether it
+/// still ran then.
+pub fn boot_and_kill(
+    test: &str,
+    what: &[&str],
+    disks: &Disks,
+    input: Input<'_>,
+    kill: Kill<'_>,
+) -> Result<Outcome> {
     let log = log_file(test)?;
     let mut command = run_command(kill.limit().as_secs() + 60, &log, disks);
     command.args(what);
-    command::run_and_kill(&mut command, kill)
+    command::run_and_kill(&mut command, input, kill)
 }
 
 fn run_command(seconds: u64, log: &Path, disks: &Disks) -> Command {

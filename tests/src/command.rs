@@ -58,14 +58,11 @@ impl Kill<'_> {
     }
 }
 
-/// Runs `command` without input and kills it and all that it started, as `kill` says. `timed_out` says whether it still
-/// ran then.
-pub fn run_and_kill(command: &mut Command, kill: Kill<'_>) -> Result<Outcome> {
+/// Runs `command` and kills it and all that it started, as `kill` says. `timed_out` says whether it still ran then.
+pub fn run_and_kill(command: &mut Command, input: Input<'_>, kill: Kill<'_>) -> Result<Outcome> {
     match kill {
-        Kill::After(delay) => run(command, Input::Endless, delay),
-        Kill::AfterText { text, delay, limit } => {
-            run_watched(command, Input::Endless, limit, Some((text, delay)))
-        }
+        Kill::After(delay) => run(command, input, delay),
+        Kill::AfterText { text, delay, limit } => run_watched(command, input, limit, Some((text, delay))),
     }
 }
 
@@ -205,7 +202,8 @@ mod tests {
         let (delay, limit) = (Duration::from_millis(300), Duration::from_secs(60));
         let mut command = Command::new("sh");
         command.args(["-c", "echo one; echo two; sleep 1000; echo no"]);
-        let outcome = run_and_kill(&mut command, Kill::AfterText { text: "two\n", delay, limit }).unwrap();
+        let kill = Kill::AfterText { text: "two\n", delay, limit };
+        let outcome = run_and_kill(&mut command, Input::Endless, kill).unwrap();
         assert!(outcome.timed_out);
         assert_eq!(outcome.stdout, b"one\ntwo\n");
     }
