@@ -1,0 +1,65 @@
+//! Measures what files cost the native process that uses them: the calls, the file service's work, and the disk driver's
+//! where there is a disk. Directories are granted as "ram" and "disk".
+
+#[expect(dead_code, reason = "the other benchmark uses the rest")]
+#[path = "../bench/counter.rs"]
+mod counter;
+mod requests;
+
+use capos_schema::file_capnp::namespace;
+use counter::Counter;
+use requests::{append, open, read, remove, sync, write};
+
+/// What large reads and writes are measured with.
+const LARGE: usize = 1 << 20;
+
+fn main() -> std::process::ExitCode {
+    match capos_rt::block_on(run()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-files: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> capnp::Result<()> {
+    let counter = Counter::new().await?;
+    for volume in ["ram", "disk"] {
+        let directory: namespace::Client = capos_rt::grant(volume).map_err(counter::failed)?;
+        files(&counter, &directory, volume).await?;
+    }
+    Ok(())
+}
+
+async fn files(counter: &Counter, directory: &namespace::Client, volume: &str) -> capnp::Result<()> {
+    let file = open(directory, "file").await?;
+    let bytes: Vec<u8> = (0..LARGE).map(|i| ((i * i) >> 7) as u8).collect();
+    write(&file, &bytes).await?;
+    sync(&file).await?;
+    counter
+        .measure_async(&format!("native_open_close_{volume}"), || async {
+            open(directory, "file").await.map(drop)
+        })
+        .await?;
+    for (name, length) in [("64", 64), ("4k", 4096), ("1m", LARGE)] {
+        let bytes = bytes.get(..length).unwrap_or_default();
+        counter
+            .measure_async(&format!("native_read_{name}_{volume}"), || async {
+                let found = read(&file, length).await?;
+                if found == length { Ok(()) } else { Err(counter::failed("the file is too short")) }
+            })
+            .await?;
+        counter.measure_async(&format!("native_write_{name}_{volume}"), || write(&file, bytes)).await?;
+        // Not stored blocks of one measure are no part of the next.
+        sync(&file).await?;
+    }
+    counter
+        .measure_async(&format!("native_append_64_sync_{volume}"), || async {
+            append(&file, bytes.get(..64).unwrap_or_default()).await?;
+            sync(&file).await
+        })
+        .await?;
+    counter.measure_async(&format!("native_sync_nothing_{volume}"), || sync(&file)).await?;
+    remove(directory, "file").await
+}
