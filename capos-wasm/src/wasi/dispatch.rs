@@ -43,8 +43,8 @@ impl From<Result<(), Stop>> for Reply {
 
 macro_rules! define_calls {
     (
-        done { $($name:ident($($arg:ident: $ty:ident),*) = $serve:path, $_n:ident, $_m:expr;)* }
-        exit { $exit:ident($($earg:ident: $ety:ident),*) = $eserve:path, $_en:ident, $_em:expr; }
+        done { $($name:ident($($arg:ident: $ty:ident),*) = $serve:path, $_n:ident, $_m:expr, $_b:ident;)* }
+        exit { $exit:ident($($earg:ident: $ety:ident),*) = $eserve:path, $_en:ident, $_em:expr, $_eb:ident; }
     ) => {
         /// A call that a guest makes, with its arguments as the guest gave them.
         #[expect(non_camel_case_types, reason = "variants carry the names of the functions")]

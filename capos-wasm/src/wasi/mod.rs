@@ -43,7 +43,7 @@ pub use errno::Errno;
 pub use memory::GuestMemory;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use refusal::{Missing, Refusal};
-pub use table::{FUNCTIONS, Function, MODULE, Needs, function};
+pub use table::{Basis, FUNCTIONS, Function, MODULE, Needs, function};
 
 pub(crate) use dispatch::{Call, Reply, Stop};
 pub(crate) use refusal::Refusals;

@@ -46,6 +46,25 @@ impl Needs {
     }
 }
 
+/// What a function's answers follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The specification says all.
+    Specification,
+    /// The specification, and in cases of which it says nothing, what wasmtime does.
+    Wasmtime,
+}
+
+impl Basis {
+    /// As the documentation's table of states calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Specification => "spec",
+            Self::Wasmtime => "as wasmtime",
+        }
+    }
+}
+
 /// One function of Preview 1.
 #[derive(Debug)]
 pub struct Function {
@@ -59,6 +78,8 @@ pub struct Function {
     pub needs: Needs,
     /// What it returns when that was not granted; `None` where nothing can be missing.
     pub missing: Option<Errno>,
+    /// Where its edge cases come from.
+    pub basis: Basis,
 }
 
 /// Calls `$apply!` with the whole table: each function with its parameters, the async function that serves it,
@@ -67,82 +88,82 @@ macro_rules! for_each_function {
     ($apply:ident) => {
         $apply! {
             done {
-                args_get(argv: u32, argv_buf: u32) = args::get, Nothing, None;
-                args_sizes_get(count: u32, size: u32) = args::sizes_get, Nothing, None;
-                environ_get(environ: u32, environ_buf: u32) = environ::get, Nothing, None;
-                environ_sizes_get(count: u32, size: u32) = environ::sizes_get, Nothing, None;
-                clock_res_get(id: u32, resolution: u32) = clock::res_get, Clock, Some(Nosys);
-                clock_time_get(id: u32, precision: u64, time: u32) = clock::time_get, Clock, Some(Nosys);
+                args_get(argv: u32, argv_buf: u32) = args::get, Nothing, None, Specification;
+                args_sizes_get(count: u32, size: u32) = args::sizes_get, Nothing, None, Specification;
+                environ_get(environ: u32, environ_buf: u32) = environ::get, Nothing, None, Specification;
+                environ_sizes_get(count: u32, size: u32) = environ::sizes_get, Nothing, None, Specification;
+                clock_res_get(id: u32, resolution: u32) = clock::res_get, Clock, Some(Nosys), Wasmtime;
+                clock_time_get(id: u32, precision: u64, time: u32) = clock::time_get, Clock, Some(Nosys), Wasmtime;
                 fd_advise(fd: u32, offset: u64, length: u64, advice: u32)
-                    = filestat::advise, File, Some(Badf);
-                fd_allocate(fd: u32, offset: u64, length: u64) = filestat::allocate, File, Some(Badf);
-                fd_close(fd: u32) = fd::close, Descriptor, Some(Badf);
-                fd_datasync(fd: u32) = filestat::datasync, File, Some(Badf);
-                fd_fdstat_get(fd: u32, stat: u32) = fd::fdstat_get, Descriptor, Some(Badf);
-                fd_fdstat_set_flags(fd: u32, flags: u32) = fd::fdstat_set_flags, Stream, Some(Badf);
+                    = filestat::advise, File, Some(Badf), Wasmtime;
+                fd_allocate(fd: u32, offset: u64, length: u64) = filestat::allocate, File, Some(Badf), Specification;
+                fd_close(fd: u32) = fd::close, Descriptor, Some(Badf), Specification;
+                fd_datasync(fd: u32) = filestat::datasync, File, Some(Badf), Specification;
+                fd_fdstat_get(fd: u32, stat: u32) = fd::fdstat_get, Descriptor, Some(Badf), Specification;
+                fd_fdstat_set_flags(fd: u32, flags: u32) = fd::fdstat_set_flags, Stream, Some(Badf), Wasmtime;
                 fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64)
-                    = fd::fdstat_set_rights, Descriptor, Some(Badf);
-                fd_filestat_get(fd: u32, filestat: u32) = filestat::get, Descriptor, Some(Badf);
-                fd_filestat_set_size(fd: u32, size: u64) = filestat::set_size, File, Some(Badf);
+                    = fd::fdstat_set_rights, Descriptor, Some(Badf), Specification;
+                fd_filestat_get(fd: u32, filestat: u32) = filestat::get, Descriptor, Some(Badf), Wasmtime;
+                fd_filestat_set_size(fd: u32, size: u64) = filestat::set_size, File, Some(Badf), Specification;
                 fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32)
-                    = filestat::set_times, Descriptor, Some(Badf);
+                    = filestat::set_times, Descriptor, Some(Badf), Specification;
                 fd_pread(fd: u32, iovs: u32, iovs_len: u32, offset: u64, nread: u32)
-                    = io::pread, File, Some(Badf);
-                fd_prestat_get(fd: u32, prestat: u32) = fd::prestat_get, Directory, Some(Badf);
+                    = io::pread, File, Some(Badf), Wasmtime;
+                fd_prestat_get(fd: u32, prestat: u32) = fd::prestat_get, Directory, Some(Badf), Specification;
                 fd_prestat_dir_name(fd: u32, path: u32, path_len: u32)
-                    = fd::prestat_dir_name, Directory, Some(Badf);
+                    = fd::prestat_dir_name, Directory, Some(Badf), Wasmtime;
                 fd_pwrite(fd: u32, iovs: u32, iovs_len: u32, offset: u64, nwritten: u32)
-                    = io::pwrite, File, Some(Badf);
-                fd_read(fd: u32, iovs: u32, iovs_len: u32, nread: u32) = io::read, Stream, Some(Badf);
+                    = io::pwrite, File, Some(Badf), Wasmtime;
+                fd_read(fd: u32, iovs: u32, iovs_len: u32, nread: u32) = io::read, Stream, Some(Badf), Specification;
                 fd_readdir(fd: u32, buffer: u32, buffer_len: u32, cookie: u64, used: u32)
-                    = readdir::read, Directory, Some(Badf);
-                fd_renumber(from: u32, to: u32) = fd::renumber, Descriptor, Some(Badf);
+                    = readdir::read, Directory, Some(Badf), Wasmtime;
+                fd_renumber(from: u32, to: u32) = fd::renumber, Descriptor, Some(Badf), Wasmtime;
                 fd_seek(fd: u32, offset: u64, whence: u32, position: u32)
-                    = seek::seek, File, Some(Badf);
-                fd_sync(fd: u32) = filestat::sync, File, Some(Badf);
-                fd_tell(fd: u32, position: u32) = seek::tell, File, Some(Badf);
+                    = seek::seek, File, Some(Badf), Wasmtime;
+                fd_sync(fd: u32) = filestat::sync, File, Some(Badf), Specification;
+                fd_tell(fd: u32, position: u32) = seek::tell, File, Some(Badf), Specification;
                 fd_write(fd: u32, iovs: u32, iovs_len: u32, nwritten: u32)
-                    = io::write, Stream, Some(Badf);
+                    = io::write, Stream, Some(Badf), Specification;
                 path_create_directory(fd: u32, path: u32, path_len: u32)
-                    = path::create_directory, Directory, Some(Badf);
+                    = path::create_directory, Directory, Some(Badf), Specification;
                 path_filestat_get(fd: u32, flags: u32, path: u32, path_len: u32, filestat: u32)
-                    = path::filestat_get, Directory, Some(Badf);
+                    = path::filestat_get, Directory, Some(Badf), Specification;
                 path_filestat_set_times(
                     fd: u32, flags: u32, path: u32, path_len: u32, accessed: u64, modified: u64, times: u32
-                ) = path::filestat_set_times, Directory, Some(Badf);
+                ) = path::filestat_set_times, Directory, Some(Badf), Specification;
                 path_link(
                     fd: u32, flags: u32, path: u32, path_len: u32, new_fd: u32, new_path: u32, new_path_len: u32
-                ) = path::link, Directory, Some(Badf);
+                ) = path::link, Directory, Some(Badf), Wasmtime;
                 path_open(
                     fd: u32, lookup: u32, path: u32, path_len: u32, open_flags: u32, base: u64, inheriting: u64,
                     flags: u32, opened: u32
-                ) = open::open, Directory, Some(Badf);
+                ) = open::open, Directory, Some(Badf), Wasmtime;
                 path_readlink(fd: u32, path: u32, path_len: u32, buffer: u32, buffer_len: u32, used: u32)
-                    = path::readlink, Directory, Some(Badf);
+                    = path::readlink, Directory, Some(Badf), Wasmtime;
                 path_remove_directory(fd: u32, path: u32, path_len: u32)
-                    = path::remove_directory, Directory, Some(Badf);
+                    = path::remove_directory, Directory, Some(Badf), Specification;
                 path_rename(
                     fd: u32, path: u32, path_len: u32, new_fd: u32, new_path: u32, new_path_len: u32
-                ) = path::rename, Directory, Some(Badf);
+                ) = path::rename, Directory, Some(Badf), Specification;
                 path_symlink(target: u32, target_len: u32, fd: u32, path: u32, path_len: u32)
-                    = path::symlink, Directory, Some(Badf);
+                    = path::symlink, Directory, Some(Badf), Wasmtime;
                 path_unlink_file(fd: u32, path: u32, path_len: u32)
-                    = path::unlink_file, Directory, Some(Badf);
+                    = path::unlink_file, Directory, Some(Badf), Specification;
                 poll_oneoff(subscriptions: u32, events: u32, count: u32, nevents: u32)
-                    = poll::oneoff, Subscriptions, Some(Nosys);
-                proc_raise(signal: u32) = proc::raise, Nothing, None;
-                random_get(buffer: u32, length: u32) = random::get, Entropy, Some(Nosys);
-                sched_yield() = sched::yield_now, Nothing, None;
-                sock_accept(fd: u32, flags: u32, accepted: u32) = sock::accept, Socket, Some(Badf);
+                    = poll::oneoff, Subscriptions, Some(Nosys), Wasmtime;
+                proc_raise(signal: u32) = proc::raise, Nothing, None, Specification;
+                random_get(buffer: u32, length: u32) = random::get, Entropy, Some(Nosys), Specification;
+                sched_yield() = sched::yield_now, Nothing, None, Specification;
+                sock_accept(fd: u32, flags: u32, accepted: u32) = sock::accept, Socket, Some(Badf), Wasmtime;
                 sock_recv(
                     fd: u32, iovs: u32, iovs_len: u32, flags: u32, received: u32, result_flags: u32
-                ) = sock::recv, Socket, Some(Badf);
+                ) = sock::recv, Socket, Some(Badf), Wasmtime;
                 sock_send(fd: u32, iovs: u32, iovs_len: u32, flags: u32, sent: u32)
-                    = sock::send, Socket, Some(Badf);
-                sock_shutdown(fd: u32, how: u32) = sock::shutdown, Socket, Some(Badf);
+                    = sock::send, Socket, Some(Badf), Wasmtime;
+                sock_shutdown(fd: u32, how: u32) = sock::shutdown, Socket, Some(Badf), Wasmtime;
             }
             exit {
-                proc_exit(status: u32) = proc::exit, Nothing, None;
+                proc_exit(status: u32) = proc::exit, Nothing, None, Specification;
             }
         }
     };
@@ -160,8 +181,8 @@ macro_rules! value_type {
 
 macro_rules! define_table {
     (
-        done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $needs:ident, $missing:expr;)* }
-        exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $eneeds:ident, $emissing:expr; }
+        done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $needs:ident, $missing:expr, $basis:ident;)* }
+        exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $eneeds:ident, $emissing:expr, $ebasis:ident; }
     ) => {
         /// Every function of Preview 1.
         pub static FUNCTIONS: &[Function] = {
@@ -173,6 +194,7 @@ macro_rules! define_table {
                     results: &[ValueType::I32],
                     needs: Needs::$needs,
                     missing: $missing,
+                    basis: Basis::$basis,
                 },)*
                 Function {
                     name: stringify!($exit),
@@ -180,6 +202,7 @@ macro_rules! define_table {
                     results: &[],
                     needs: Needs::$eneeds,
                     missing: $emissing,
+                    basis: Basis::$ebasis,
                 },
             ]
         };

@@ -19,7 +19,7 @@ pub struct Guest {
 /// An errno that is not success.
 pub type Fails<T = ()> = Result<T, i32>;
 
-fn module() -> Vec<u8> {
+fn module_bytes() -> Vec<u8> {
     let types = |types: &[ValueType]| types.iter().map(ValueType::to_string).collect::<Vec<_>>().join(" ");
     let mut imports = String::new();
     let mut exports = String::new();
@@ -47,9 +47,14 @@ fn module() -> Vec<u8> {
 }
 
 impl Guest {
+    /// The module that a guest runs: it imports every function.
+    pub fn module() -> Vec<u8> {
+        module_bytes()
+    }
+
     pub fn new(world: World, grants: Grants, limits: Limits) -> Self {
         let spec = InstanceSpec {
-            module: Cow::Owned(module()),
+            module: Cow::Owned(module_bytes()),
             module_name: "caller".into(),
             name: "caller".into(),
             launch: Launch::new(["caller"], []).expect("plain arguments"),
@@ -93,15 +98,18 @@ impl Guest {
     }
 
     pub fn poke(&mut self, at: u32, bytes: &[u8]) {
-        for (at, byte) in (at..).zip(bytes) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for (at, word) in (at..).step_by(8).zip(words) {
+            self.call("poke64", &[at.into(), i64::from_le_bytes(*word)]);
+        }
+        for (at, byte) in (at + 8 * words.len() as u32..).zip(rest) {
             self.call("poke", &[at.into(), (*byte).into()]);
         }
     }
 
     pub fn poke_words(&mut self, at: u32, words: &[u32]) {
-        for (index, word) in words.iter().enumerate() {
-            self.poke(at + 4 * index as u32, &word.to_le_bytes());
-        }
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.poke(at, &bytes);
     }
 
     pub fn peek(&mut self, at: u32, length: u32) -> Vec<u8> {

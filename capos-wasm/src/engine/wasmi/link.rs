@@ -20,8 +20,8 @@ pub(super) fn link(linker: &mut Linker<HostData>, module: &Module) -> Result<(),
 
 macro_rules! define_link {
     (
-        done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $_n:ident, $_m:expr;)* }
-        exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr; }
+        done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $_n:ident, $_m:expr, $_b:ident;)* }
+        exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr, $_eb:ident; }
     ) => {
         /// Defines one function of Preview 1; other names are not defined.
         fn define(linker: &mut Linker<HostData>, name: &str) -> Result<(), LinkerError> {
