@@ -6,8 +6,8 @@ use crate::local;
 use crate::message::Received;
 use capnp::capability::{Promise, RemotePromise, Response};
 use capnp::private::capability::{ClientHook, PipelineHook, PipelineOp, ResponseHook};
-use capnp::{Result, any_pointer};
-use std::cell::{Cell, RefCell};
+use capnp::{Error, Result, any_pointer};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -16,7 +16,8 @@ use std::task::{Context, Poll, Waker};
 /// See the module.
 #[derive(Default)]
 pub(super) struct CallState {
-    outcome: RefCell<Option<Result<Rc<Received>>>>,
+    /// Set once; responses read it here.
+    outcome: OnceCell<Result<Received>>,
     waker: RefCell<Option<Waker>>,
     /// Promised capabilities by the path to them in the results.
     pipelined: RefCell<Vec<(Vec<PipelineOp>, Weak<PromiseState>)>>,
@@ -48,16 +49,21 @@ impl CallState {
     /// Notes the outcome and tells everyone who waits for it.
     pub(super) fn complete(&self, outcome: Result<Received>) {
         self.stage.set(Stage::Nobody);
-        let outcome = outcome.map(Rc::new);
-        let pipelined = self.pipelined.take();
-        for (path, promise) in pipelined {
-            if let Some(promise) = promise.upgrade() {
-                promise.resolve(capability_at(&outcome, &path));
-            }
+        let outcome = self.outcome.get_or_init(|| outcome);
+        if !self.pipelined.borrow().is_empty() {
+            self.resolve_pipelined(outcome);
         }
-        *self.outcome.borrow_mut() = Some(outcome);
         if let Some(waker) = self.waker.take() {
             waker.wake();
+        }
+    }
+
+    #[cold]
+    fn resolve_pipelined(&self, outcome: &Result<Received>) {
+        for (path, promise) in self.pipelined.take() {
+            if let Some(promise) = promise.upgrade() {
+                promise.resolve(capability_at(outcome, &path));
+            }
         }
     }
 
@@ -71,7 +77,7 @@ impl CallState {
 }
 
 /// The capability at `path` of the results.
-fn capability_at(outcome: &Result<Rc<Received>>, path: &[PipelineOp]) -> Result<Box<dyn ClientHook>> {
+fn capability_at(outcome: &Result<Received>, path: &[PipelineOp]) -> Result<Box<dyn ClientHook>> {
     match outcome {
         Ok(received) => received.root()?.get_pipelined_cap(path),
         Err(error) => Err(error.clone()),
@@ -111,10 +117,8 @@ impl Future for CallFuture {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let state = &self.0.0;
-        match &*state.outcome.borrow() {
-            Some(Ok(received)) => {
-                Poll::Ready(Ok(Response::new(Box::new(ReceivedResponse(received.clone())))))
-            }
+        match state.outcome.get() {
+            Some(Ok(_)) => Poll::Ready(Ok(Response::new(Box::new(CallResponse(state.clone()))))),
             Some(Err(error)) => Poll::Ready(Err(error.clone())),
             None => {
                 let mut waker = state.waker.borrow_mut();
@@ -127,11 +131,16 @@ impl Future for CallFuture {
     }
 }
 
-struct ReceivedResponse(Rc<Received>);
+/// The results of a call that has them.
+struct CallResponse(Rc<CallState>);
 
-impl ResponseHook for ReceivedResponse {
+impl ResponseHook for CallResponse {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        self.0.root()
+        match self.0.outcome.get() {
+            Some(Ok(received)) => received.root(),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::failed("the call has no results yet".into())),
+        }
     }
 }
 
@@ -144,7 +153,7 @@ impl PipelineHook for CallPipeline {
 
     fn get_pipelined_cap(&self, path: &[PipelineOp]) -> Box<dyn ClientHook> {
         let state = &self.0.0;
-        if let Some(outcome) = &*state.outcome.borrow() {
+        if let Some(outcome) = state.outcome.get() {
             return match capability_at(outcome, path) {
                 Ok(hook) => hook,
                 Err(error) => broken_client(error),

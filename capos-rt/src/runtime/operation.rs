@@ -26,8 +26,10 @@ pub(crate) struct Operations {
     calls: Cell<u32>,
     /// Calls over the limit, oldest first.
     waiting: RefCell<VecDeque<SubmissionEntry>>,
-    /// Answers that the kernel may not have taken yet.
-    returning: RefCell<Slab<Returning>>,
+    /// Answers that the kernel may not have taken yet, oldest first.
+    returning: RefCell<VecDeque<Returning>>,
+    /// The number of the oldest answer there; the others have the numbers after it.
+    first_returning: Cell<u64>,
     /// Completions that came while only calls were to go on, oldest first.
     deferred: RefCell<VecDeque<CompletionEntry>>,
 }
@@ -153,9 +155,17 @@ impl Operations {
             entry.send_cap_count = sent as u32;
             entry.send_caps = message.descriptors_address();
         }
-        let returning = Returning { token, contents: Some((message, capabilities)) };
-        entry.user_data = RETURN_TAG | self.returning.borrow_mut().insert(returning) as u64;
+        entry.user_data =
+            RETURN_TAG | self.keep(Returning { token, contents: Some((message, capabilities)) });
         local.submit(entry);
+    }
+
+    /// Keeps an answer until the kernel has taken it. Returns its number.
+    #[inline(always)]
+    fn keep(&self, answer: Returning) -> u64 {
+        let mut returning = self.returning.borrow_mut();
+        returning.push_back(answer);
+        self.first_returning.get() + (returning.len() - 1) as u64
     }
 
     /// Answers the call `token` with an exception.
@@ -173,16 +183,13 @@ impl Operations {
             ..SubmissionEntry::default()
         };
         let contents = Some((message, CapTable::new()));
-        self.returning.borrow_mut().insert(Returning { token, contents });
+        self.keep(Returning { token, contents });
         local.submit(entry);
     }
 
     /// Handles every unread completion.
     pub(super) fn process(&self, local: &Local) {
-        let returned = local.all_submitted() && !self.returning.borrow().is_empty();
-        if returned {
-            self.drop_returned();
-        }
+        let end = if local.all_submitted() { self.drop_taken() } else { 0 };
         while let Some(completion) = self.next_completion(local) {
             match completion.user_data {
                 IGNORED => {}
@@ -190,8 +197,9 @@ impl Operations {
                 number => self.completed(local, number as usize, &completion),
             }
         }
-        if returned {
-            self.returning.borrow_mut().retain(|_, returning| returning.contents.is_some());
+        // Those that the kernel refused have been dealt with.
+        while self.first_returning.get() < end && self.returning.borrow_mut().pop_front().is_some() {
+            self.first_returning.set(self.first_returning.get() + 1);
         }
     }
 
@@ -217,22 +225,24 @@ impl Operations {
         }
     }
 
-    /// Drops what the kernel has taken, first of all because it may hold the last client of something. The tokens
-    /// stay, for answers that the kernel refused.
-    fn drop_returned(&self) {
-        let mut index = 0;
-        loop {
-            let mut returning = self.returning.borrow_mut();
-            let Some((key, entry)) =
-                returning.iter_mut().find(|(key, entry)| *key >= index && entry.contents.is_some())
-            else {
-                return;
-            };
-            index = key + 1;
-            let contents = entry.contents.take();
-            drop(returning);
+    /// Drops what the kernel has taken, which is everything, first of all because it may hold the last client of
+    /// something. The tokens stay, for answers that the kernel refused. Returns the number that the next answer will have.
+    #[inline]
+    fn drop_taken(&self) -> u64 {
+        let first = self.first_returning.get();
+        let end = first + self.returning.borrow().len() as u64;
+        for number in first..end {
+            let contents = self.answer_at(number, |answer| answer.contents.take());
             drop(contents);
         }
+        end
+    }
+
+    /// What `read` finds in answer `number`, unless it is gone.
+    #[inline(always)]
+    fn answer_at<T>(&self, number: u64, read: impl FnOnce(&mut Returning) -> Option<T>) -> Option<T> {
+        let index = number.checked_sub(self.first_returning.get())?;
+        self.returning.borrow_mut().get_mut(index as usize).and_then(read)
     }
 
     fn completed(&self, local: &Local, number: usize, completion: &CompletionEntry) {
@@ -274,8 +284,7 @@ impl Operations {
 
     /// The kernel refused an answer: the caller gets an exception instead, unless it is gone.
     fn answer_failed(&self, local: &Local, completion: &CompletionEntry) {
-        let index = (completion.user_data & !RETURN_TAG) as usize;
-        let token = self.returning.borrow().get(index).map(|returning| returning.token);
+        let token = self.answer_at(completion.user_data & !RETURN_TAG, |answer| Some(answer.token));
         let code = ErrorCode::from_raw(completion.status);
         if let (Some(token), Some(code)) = (token, code)
             && code != ErrorCode::BadReplyToken

@@ -21,6 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// Bits of a badge that say where in the table the object stands; the rest is a serial number, so that a late
@@ -33,7 +34,7 @@ pub(crate) struct Servers {
     endpoints: RefCell<Slab<Served>>,
     /// The endpoint behind objects that are sent in messages, once there is one.
     own: Cell<Option<usize>>,
-    objects: RefCell<Slab<(u64, Box<dyn ClientHook>)>>,
+    objects: RefCell<Slab<(u64, Rc<dyn ClientHook>)>>,
     exports: Cell<u64>,
     /// Tasks of calls that could not be answered at once, by reply token.
     calls: RefCell<BTreeMap<u64, TaskId>>,
@@ -42,7 +43,7 @@ pub(crate) struct Servers {
 struct Served {
     handle: OwnedHandle,
     /// The object behind every badge, on an endpoint that the manifest granted.
-    object: Option<Box<dyn ClientHook>>,
+    object: Option<Rc<dyn ClientHook>>,
 }
 
 impl Servers {
@@ -64,7 +65,7 @@ impl Servers {
         Ok(handle)
     }
 
-    fn serve(&self, local: &Local, handle: OwnedHandle, object: Option<Box<dyn ClientHook>>) -> usize {
+    fn serve(&self, local: &Local, handle: OwnedHandle, object: Option<Rc<dyn ClientHook>>) -> usize {
         let raw = handle.get();
         let index = self.endpoints.borrow_mut().insert(Served { handle, object });
         local.operations.receive(local, index, raw);
@@ -84,7 +85,7 @@ impl Servers {
         let mut objects = self.objects.borrow_mut();
         let entry = objects.vacant_entry();
         let badge = serial << INDEX_BITS | entry.key() as u64;
-        entry.insert((badge, object));
+        entry.insert((badge, object.into()));
         Ok((endpoint, badge))
     }
 
@@ -104,13 +105,13 @@ impl Servers {
         endpoint::mint(self.own_endpoint(local)?, DOORBELL_BADGE, CLIENT_RIGHTS)
     }
 
-    fn object(&self, endpoint: usize, badge: u64) -> Option<Box<dyn ClientHook>> {
+    fn object(&self, endpoint: usize, badge: u64) -> Option<Rc<dyn ClientHook>> {
         if let Some(object) = &self.endpoints.borrow().get(endpoint)?.object {
-            return Some(object.add_ref());
+            return Some(object.clone());
         }
         let index = (badge & ((1 << INDEX_BITS) - 1)) as usize;
         match self.objects.borrow().get(index) {
-            Some((known, object)) if *known == badge => Some(object.add_ref()),
+            Some((known, object)) if *known == badge => Some(object.clone()),
             _ => None,
         }
     }
@@ -122,7 +123,7 @@ impl Servers {
             endpoint::identify(served.handle.get(), client).ok().map(|badge| (endpoint, badge))
         })?;
         drop(handles);
-        self.object(endpoint, badge)
+        self.object(endpoint, badge).map(|object| object.add_ref())
     }
 
     /// `endpoint` is gone or was taken away; nothing more will come from it.
@@ -237,6 +238,6 @@ fn finish(local: &Local, token: u64, outcome: Result<()>, slot: &ResultsSlot) {
 pub fn serve_export<C: FromClientHook>(name: &str, client: C) -> std::result::Result<(), GrantError> {
     let handle = find_grant(name, endpoint_capnp::endpoint::Client::TYPE_ID)?;
     let local = local::current();
-    local.servers.serve(local, OwnedHandle::borrowed(handle), Some(client.into_client_hook()));
+    local.servers.serve(local, OwnedHandle::borrowed(handle), Some(client.into_client_hook().into()));
     Ok(())
 }
