@@ -15,8 +15,9 @@ const MANIFEST: &str = "fs-log";
 const DISK: &str = "disk0";
 /// No boot gets so far.
 const ENDLESS: u64 = 1 << 40;
-/// The guest works so long at most before it is killed.
-const WORK: Duration = Duration::from_millis(400);
+/// The guest does about so many operations at most, and then goes on a little, before it is killed.
+const WORK: u64 = 80;
+const MORE_WORK: Duration = Duration::from_millis(20);
 /// A boot that is killed at any moment of it, so that recovery is hit too.
 const BOOT: Duration = Duration::from_millis(1500);
 const LIMIT: Duration = Duration::from_secs(60);
@@ -30,6 +31,8 @@ pub(crate) struct Tally {
     pub(crate) kills: u32,
     /// How often so while the guest was at work.
     pub(crate) at_work: u32,
+    /// How often so while it was waiting for a sync.
+    pub(crate) in_sync: u32,
     /// How often the volume was behind the last operation that was done, which no sync had followed.
     pub(crate) lost_unsynced: u32,
     /// How often it was ahead of the last sync that was seen.
@@ -83,10 +86,19 @@ impl Lane {
         let until = |random: &mut fastrand::Rng, most: Duration| {
             Duration::from_micros(random.u64(0..=u64::try_from(most.as_micros()).unwrap_or(u64::MAX)))
         };
+        let mut last = self.done + self.random.u64(..WORK);
+        // A sync is where a moment matters most, so half of them are aimed at one.
+        if self.random.bool() {
+            while Op::number(self.seed, last + 1) != Op::Sync {
+                last += 1;
+            }
+        }
+        // Numbers only grow, so none before it ends in the same digits.
+        let line = format!("{last}\n");
         let kill = if self.random.u8(..8) == 0 {
             Kill::After(until(&mut self.random, BOOT))
         } else {
-            Kill::AfterText { text: "\n", delay: until(&mut self.random, WORK), limit: LIMIT }
+            Kill::AfterText { text: &line, delay: until(&mut self.random, MORE_WORK), limit: LIMIT }
         };
         let manifest = tree::manifest(MANIFEST);
         let manifest = manifest.to_str().context("a path that is not UTF-8")?;
@@ -122,6 +134,7 @@ impl Lane {
         }
         tally.kills += 1;
         tally.at_work += u32::from(said.done > self.done);
+        tally.in_sync += u32::from(Op::number(self.seed, said.done) == Op::Sync);
         tally.lost_unsynced += u32::from(done < said.done);
         tally.ahead_of_sync += u32::from(done > said.synced);
         tally.operations += done - self.done;

@@ -26,6 +26,7 @@ fn run(seed: u64) -> Result<()> {
     // A test that kills nothing at work would show nothing.
     ensure!(tally.operations > 5 * u64::from(KILLS), "too little was done: {tally:?}");
     ensure!(tally.at_work > KILLS / 2, "too few kills hit the guest at work: {tally:?}");
+    ensure!(tally.in_sync > KILLS / 20, "too few kills hit a sync: {tally:?}");
     ensure!(tally.lost_unsynced > KILLS / 10, "too few kills had anything to lose: {tally:?}");
     Ok(())
 }

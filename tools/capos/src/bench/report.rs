@@ -64,6 +64,13 @@ const KNOWN: &[Known] = &[
     ),
     known("wasi_clock_time_get", "WASI `clock_time_get`", Some(1100), "wasmi's WASI: 1,110; wasmtime's: 713"),
     known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes", None, ""),
+    known("block_read_4k", "reading 4 KiB from a virtio disk, through its driver", None, ""),
+    known("block_write_4k", "writing 4 KiB", None, ""),
+    known("block_flush", "making what was written durable", None, ""),
+    known("block_read_1m", "reading 1 MiB at once: 0.02 a byte", None, ""),
+    known("block_write_1m", "writing 1 MiB at once: 0.02 a byte", None, ""),
+    known("block_read_16_times_4k", "reading 16 times 4 KiB, all under way together", None, ""),
+    known("block_write_16_times_4k", "writing 16 times 4 KiB, likewise", None, ""),
     known(
         "wasm_hello_smallest_memory",
         "smallest machine that runs the wasm hello",
