@@ -123,13 +123,26 @@ fn a_power_cut_during_recovery_and_after_it_is_no_worse() {
 
 #[test]
 fn refused_writes_lose_nothing_that_was_synced() {
+    refuse(2000..2080, false);
+}
+
+#[test]
+fn refused_reads_lose_nothing_either() {
+    refuse(3000..3080, true);
+}
+
+/// Refuses some of what the volume asks its device for.
+fn refuse(seeds: std::ops::Range<u64>, reads_too: bool) {
     let fresh = image(SIZE, None);
     let mut reopened = 0;
-    for seed in 2000..2080 {
+    for seed in seeds {
         let mut random = fastrand::Rng::with_seed(seed);
         let recorder = Recorder::new(&fresh, seed);
         let mut pair = Pair::open(recorder.clone(), Model::new()).unwrap();
         let mut states = vec![pair.model.clone()];
+        if reads_too {
+            recorder.fail_reads_too();
+        }
         recorder.fail_one_in(random.u32(20..400));
         for step in 0..200 {
             let op = pick(&mut random, pair.model.open.len(), 24_000);

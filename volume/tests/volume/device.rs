@@ -1,5 +1,6 @@
 //! A device that remembers every write, so that any crash can be played, and that can fail.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -30,11 +31,17 @@ struct State {
     random: fastrand::Rng,
     /// One request in so many fails; 0 for none.
     fail_one_in: u32,
+    fails_reads: bool,
 }
 
 impl Recorder {
     pub(crate) fn new(image: &[u8], seed: u64) -> Arc<Self> {
-        let state = State { log: Vec::new(), random: fastrand::Rng::with_seed(seed), fail_one_in: 0 };
+        let state = State {
+            log: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+            fail_one_in: 0,
+            fails_reads: false,
+        };
         Arc::new(Self { inner: MemDevice::from_image(image), state: Mutex::new(state) })
     }
 
@@ -48,6 +55,11 @@ impl Recorder {
 
     pub(crate) fn fail_one_in(&self, count: u32) {
         self.state.lock().unwrap().fail_one_in = count;
+    }
+
+    /// Reads fail as writes and flushes do.
+    pub(crate) fn fail_reads_too(&self) {
+        self.state.lock().unwrap().fails_reads = true;
     }
 
     fn maybe_fail(state: &mut State) -> io::Result<()> {
@@ -65,6 +77,11 @@ impl BlockDevice for Recorder {
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         aligned(offset, out.len());
+        let mut state = self.state.lock().unwrap();
+        if state.fails_reads {
+            Self::maybe_fail(&mut state)?;
+        }
+        drop(state);
         self.inner.read_at(offset, out)
     }
 
@@ -86,6 +103,48 @@ impl BlockDevice for Recorder {
         let mut state = self.state.lock().unwrap();
         Self::maybe_fail(&mut state)?;
         state.log.push(Event::Flush);
+        Ok(())
+    }
+}
+
+/// A device of any size; only what was written takes memory.
+#[derive(Debug)]
+pub(crate) struct Sparse {
+    size_bytes: u64,
+    sectors: Mutex<HashMap<u64, [u8; SECTOR]>>,
+}
+
+impl Sparse {
+    pub(crate) fn new(size_bytes: u64) -> Arc<Self> {
+        Arc::new(Self { size_bytes, sectors: Mutex::default() })
+    }
+}
+
+impl BlockDevice for Sparse {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        aligned(offset, out.len());
+        let sectors = self.sectors.lock().unwrap();
+        for (number, out) in (offset / SECTOR as u64..).zip(out.chunks_mut(SECTOR)) {
+            out.copy_from_slice(sectors.get(&number).unwrap_or(&[0; SECTOR]));
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        aligned(offset, data.len());
+        assert!(offset + data.len() as u64 <= self.size_bytes);
+        let mut sectors = self.sectors.lock().unwrap();
+        for (number, data) in (offset / SECTOR as u64..).zip(data.chunks(SECTOR)) {
+            sectors.insert(number, data.try_into().unwrap());
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use capos_volume::{
     ROOT, SetTime, Volume,
 };
 
+use crate::device::Sparse;
 use crate::ops::image;
 
 fn volume() -> (Arc<MemDevice>, Volume) {
@@ -160,7 +161,7 @@ fn times_change_when_they_should() {
 #[test]
 fn a_volume_fits_any_device_that_is_large_enough() {
     for size in [MIN_DEVICE_BYTES, 6_000_000, 64 << 20, 1 << 30, 1 << 40] {
-        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(size));
+        let device: Arc<dyn BlockDevice> = Sparse::new(size);
         Volume::format(&device, FormatOptions::default(), 0).unwrap();
         let mut volume = Volume::open(device, Options::default()).unwrap();
         let file = volume.create_file(ROOT, "f").unwrap();
