@@ -10,7 +10,7 @@ interface Diagnostics {
 
   counters @1 () -> (framesFree :UInt64, framesTotal :UInt64, processes :UInt32, threads :UInt32,
                      capabilities :UInt32, endpoints :UInt32, kernelHeapBytes :UInt64, kernelEntryTsc :UInt64,
-                     firstUserTsc :UInt64);
+                     firstUserTsc :UInt64, idleTsc :UInt64);
   # `kernelEntryTsc` and `firstUserTsc`: time-stamp counter when the kernel was entered and when the first user
-  # instruction ran.
+  # instruction ran. `idleTsc`: how far it advanced while no thread was ready.
 }

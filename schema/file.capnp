@@ -84,7 +84,8 @@ interface File extends(Object) {
   # of its name. It does not allow finding or opening any other file.
 
   read @0 (offset :UInt64, length :UInt32) -> (error :Errno, data :Data);
-  # Up to `length` bytes, at most `maxDataBytes`. Fewer only at the end of the file; none at or past it.
+  # Up to `length` bytes, at most `maxDataBytes`. Fewer at the end of the file, and before a block that cannot be read, which is an
+  # error when a read begins there; none at or past the end.
 
   write @1 (offset :UInt64, data :Data) -> (error :Errno, written :UInt32);
   # Writes at `offset`, with zeros between the end of the file and it. `written` is less than the length of `data` only

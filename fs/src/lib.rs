@@ -13,6 +13,7 @@ mod namespace;
 mod shared;
 mod volume;
 
+use std::future::poll_fn;
 use std::rc::Rc;
 
 use capos_schema::file_capnp;
@@ -87,7 +88,12 @@ impl FileService {
 
     /// Makes everything done so far durable. Costs nothing when there is nothing to do.
     pub fn sync(&self) -> Result<()> {
-        self.0.current(Volume::sync)
+        self.0.sync()
+    }
+
+    /// Returns when somebody has used the volume since the last [`sync`](Self::sync), so that there may be something to sync.
+    pub async fn used(&self) {
+        poll_fn(|context| self.0.poll_used(context)).await;
     }
 }
 

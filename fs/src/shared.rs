@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
 
 use capos_schema::file_capnp::namespace;
 use capos_volume::{Error, Ino, Result, Volume};
@@ -19,6 +20,9 @@ pub(crate) struct Shared {
     reopen: Option<Reopen>,
     pub(crate) options: Options,
     objects: Cell<u32>,
+    /// Whether anybody did anything since the last call to [`FileService::sync`](crate::FileService::sync), and who waits for that.
+    used: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
     /// Directories by the pointer of their clients' hooks.
     directories: RefCell<BTreeMap<usize, Weak<Directory>>>,
 }
@@ -31,16 +35,40 @@ impl Shared {
             reopen,
             options,
             objects: Cell::new(0),
+            used: Cell::new(false),
+            waiting: RefCell::default(),
             directories: RefCell::default(),
         }
     }
 
     /// Uses the volume as it is now.
+    #[inline]
     pub(crate) fn current<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
+        if !self.used.replace(true)
+            && let Some(waiting) = self.waiting.take()
+        {
+            waiting.wake();
+        }
         match &mut *self.volume.borrow_mut() {
             Some(volume) => work(volume),
             None => Err(Error::Io),
         }
+    }
+
+    /// Ready when the volume was used since the last [`sync`](Self::sync).
+    pub(crate) fn poll_used(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.used.get() {
+            return Poll::Ready(());
+        }
+        *self.waiting.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Makes everything done so far durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let synced = self.current(Volume::sync);
+        self.used.set(synced.is_err());
+        synced
     }
 
     /// Uses the volume, opened again if it had failed.

@@ -73,6 +73,11 @@ impl Cache {
         &mut cached.data
     }
 
+    /// The block, to be changed, if it is dirty already.
+    pub(crate) fn dirty(&mut self, ino: Ino, index: u64) -> Option<&mut [u8; BLOCK]> {
+        self.blocks.get_mut(&(ino, index)).filter(|cached| cached.dirty).map(|cached| &mut *cached.data)
+    }
+
     pub(crate) fn is_dirty(&self, ino: Ino, index: u64) -> bool {
         self.dirty.contains(&(ino, index))
     }

@@ -199,6 +199,15 @@ impl Volume {
         let mut len = data.len().min(MAX_WRITE_BYTES).min(room);
         let first = offset / BLOCK64;
         let last = (offset + len as u64 - 1) / BLOCK64;
+        if first == last
+            && let Some(block) = self.cache.dirty(ino, first)
+        {
+            // What small writes mostly meet. Its room is accounted for already.
+            let start = (offset % BLOCK64) as usize;
+            block[start..start + len].copy_from_slice(&data[..len]);
+            self.grown(ino, 0, offset + len as u64)?;
+            return Ok(len);
+        }
         // The most that records can grow by: a hole between two blocks of a group is filled with empty entries.
         self.need_meta((last / GROUP - first / GROUP + 1) * (GROUP * 8 + 64))?;
         let states = self.admit(ino, first, last)?;
@@ -237,7 +246,9 @@ impl Volume {
         inode.size = inode.size.max(end);
         (inode.modified_ns, inode.changed_ns) = (now_ns, now_ns);
         let quota = inode.quota;
-        self.quotas.charge(quota, added as i64, 0);
+        if added != 0 {
+            self.quotas.charge(quota, added as i64, 0);
+        }
         Ok(())
     }
 

@@ -43,6 +43,14 @@ impl MemDevice {
         Self { bytes: RwLock::new(vec![0; size]) }
     }
 
+    /// As [`new`](Self::new), but if there is no address space for it, that is an error.
+    pub fn try_new(size_bytes: u64) -> io::Result<Self> {
+        let size = usize::try_from(size_bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        // There is no zeroed memory from a vector that may fail, so it is asked for twice.
+        Vec::<u8>::new().try_reserve_exact(size)?;
+        Ok(Self::new(size_bytes))
+    }
+
     /// A device that begins as a copy of `image`.
     pub fn from_image(image: &[u8]) -> Self {
         let whole = image.len() - image.len() % SECTOR;

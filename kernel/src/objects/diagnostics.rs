@@ -47,7 +47,7 @@ fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let kernel = &mut *context.kernel;
     let (free, total) = frames::counts();
     let (processes, threads) = (kernel.processes.len(), kernel.threads.len());
-    let first_user_tsc = kernel.first_user_tsc;
+    let (first_user_tsc, idle_tsc) = (kernel.first_user_tsc, kernel.idle_tsc());
     let (capabilities, endpoints) = (kernel.ipc().caps.capability_count(), kernel.ipc().endpoint_count());
     results::<diagnostics::counters_results::Owned>(context.results, |mut results| {
         results.set_frames_free(free);
@@ -59,5 +59,6 @@ fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
         results.set_kernel_heap_bytes(heap::bytes() as u64);
         results.set_kernel_entry_tsc(time::entry_tsc());
         results.set_first_user_tsc(first_user_tsc);
+        results.set_idle_tsc(idle_tsc);
     })
 }

@@ -34,6 +34,8 @@ pub(crate) struct Cpu {
     tsc_allowed: bool,
     /// Since when the loaded process's time has not been counted.
     running_since_tsc: u64,
+    /// How long nothing ran.
+    idle_tsc: u64,
     /// Nothing runs.
     idle: bool,
     /// What leads back to the installed thread.
@@ -53,6 +55,7 @@ impl Cpu {
             yielding: false,
             tsc_allowed: false,
             running_since_tsc: 0,
+            idle_tsc: 0,
             idle: true,
             resume: arch::Resume::IDLE,
         }
@@ -234,11 +237,17 @@ impl Kernel {
         let cpu = self.cpu();
         let since = core::mem::replace(&mut cpu.running_since_tsc, now);
         if cpu.idle {
+            cpu.idle_tsc += now.saturating_sub(since);
             return;
         }
         if let Some(process) = cpu.loaded.and_then(|id| self.processes.get_mut(id)) {
             process.cpu_tsc += now.saturating_sub(since);
         }
+    }
+
+    /// How far the time-stamp counter advanced while nothing ran.
+    pub fn idle_tsc(&mut self) -> u64 {
+        self.cpu().idle_tsc
     }
 
     /// Lets the current process read the time-stamp counter from user mode.

@@ -24,7 +24,8 @@ impl Medium {
         match arguments {
             ["ram", size] => {
                 let size = size.parse().map_err(|_| format!("\"{size}\" is no size in bytes"))?;
-                Ok(Self { device: Arc::new(MemDevice::new(size)), mode: Mode::ReadWrite, is_new: true })
+                let device = MemDevice::try_new(size).map_err(|_| format!("no memory for {size} bytes"))?;
+                Ok(Self { device: Arc::new(device), mode: Mode::ReadWrite, is_new: true })
             }
             ["packed", name] => {
                 let image = packed(name).map_err(|error| error.to_string())?;

@@ -4,7 +4,7 @@ use capos_schema::timer_capnp::timer;
 use std::future::Future;
 
 /// Runs before the first counted one, so that pages, caches of handles and buffers are there.
-const WARM_UP: u32 = 16;
+pub(crate) const WARM_UP: u32 = 16;
 /// Counted runs; their mean is reported.
 pub(crate) const RUNS: u32 = 128;
 

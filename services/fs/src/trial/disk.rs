@@ -1,0 +1,185 @@
+//! A disk in memory that does what it is told, wrong things too.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use capos_rt::SharedMemory;
+use capos_schema::block_capnp::block_device::{
+    self, FlushParams, FlushResults, InfoParams, InfoResults, ReadParams, ReadResults, TransferBufferParams,
+    TransferBufferResults, WriteParams, WriteResults,
+};
+use capos_schema::errno_capnp::Errno;
+use capos_schema::memory_capnp::memory_object;
+use capos_volume::{BlockDevice, FormatOptions, MemDevice, SECTOR, Volume};
+
+pub(crate) const DISK_BYTES: u64 = 8 << 20;
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// What a disk says about itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Claims {
+    pub(crate) error: Errno,
+    pub(crate) sector_bytes: u32,
+    pub(crate) sectors: u64,
+    pub(crate) read_only: bool,
+    pub(crate) buffer_bytes: u64,
+    pub(crate) has_buffer: bool,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self {
+            error: Errno::Success,
+            sector_bytes: SECTOR as u32,
+            sectors: DISK_BYTES / SECTOR as u64,
+            read_only: false,
+            buffer_bytes: BUFFER_BYTES as u64,
+            has_buffer: true,
+        }
+    }
+}
+
+/// How a disk answers.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    #[default]
+    Sound,
+    /// Writes and flushes are errors.
+    NoWrites(Errno),
+    /// Only flushes are.
+    NoFlushes,
+    /// Reads are errors.
+    NoReads,
+    /// Reads bring other bytes than were written, and no error.
+    Rotten,
+    /// Every call is an exception.
+    Mad,
+}
+
+/// What is on the disk, and how it behaves. Stays when the process that used it is gone.
+pub(crate) struct Disk {
+    pub(crate) content: Arc<MemDevice>,
+    pub(crate) mood: Cell<Mood>,
+    pub(crate) flushes: Cell<u64>,
+    claims: Claims,
+    buffer: SharedMemory,
+    object: memory_object::Client,
+}
+
+impl Disk {
+    /// A disk with nothing on it.
+    pub(crate) async fn blank(claims: Claims) -> capnp::Result<Rc<Self>> {
+        let mut request = capos_rt::virtual_memory().create_object_request();
+        request.get().set_length(BUFFER_BYTES as u64);
+        let object = request.send().promise.await?.get()?.get_object()?;
+        let buffer = SharedMemory::map(object.clone(), BUFFER_BYTES as u64).await?;
+        let content = Arc::new(MemDevice::new(DISK_BYTES));
+        let (mood, flushes) = (Cell::default(), Cell::default());
+        Ok(Rc::new(Self { content, mood, flushes, claims, buffer, object }))
+    }
+
+    /// A disk with an empty volume.
+    pub(crate) async fn with_volume(claims: Claims) -> capnp::Result<Rc<Self>> {
+        let disk = Self::blank(claims).await?;
+        let device: Arc<dyn BlockDevice> = disk.content.clone();
+        Volume::format(&device, FormatOptions { id: 7, meta_bytes: None }, 0).map_err(failed)?;
+        Ok(disk)
+    }
+
+    /// What lies between the disk and its buffer for one request: where, how much, and the answer if there is none.
+    fn place(&self, sector: u64, sectors: u32, offset: u64) -> Result<(u64, usize, Vec<u8>), Errno> {
+        let length = sectors as usize * SECTOR;
+        let offset = usize::try_from(offset).map_err(|_| Errno::Invalid)?;
+        let fits = offset.checked_add(length).is_some_and(|end| end <= BUFFER_BYTES);
+        if length == 0 || !fits {
+            return Err(Errno::Invalid);
+        }
+        Ok((sector.checked_mul(SECTOR as u64).ok_or(Errno::Invalid)?, offset, vec![0; length]))
+    }
+
+    fn load(&self, sector: u64, sectors: u32, offset: u64) -> Result<(), Errno> {
+        let (at, offset, mut bytes) = self.place(sector, sectors, offset)?;
+        self.content.read_at(at, &mut bytes).map_err(|_| Errno::Invalid)?;
+        if self.mood.get() == Mood::Rotten {
+            bytes.iter_mut().step_by(100).for_each(|byte| *byte ^= 0x10);
+        }
+        self.buffer.write(offset, &bytes).map_err(|_| Errno::Invalid)
+    }
+
+    fn store(&self, sector: u64, sectors: u32, offset: u64) -> Result<(), Errno> {
+        let (at, offset, mut bytes) = self.place(sector, sectors, offset)?;
+        self.buffer.read(offset, &mut bytes).map_err(|_| Errno::Invalid)?;
+        self.content.write_at(at, &bytes).map_err(|_| Errno::Invalid)
+    }
+
+    fn check_mad(&self) -> capnp::Result<()> {
+        if self.mood.get() == Mood::Mad { Err(capnp::Error::failed("I will not".into())) } else { Ok(()) }
+    }
+}
+
+pub(crate) fn failed(error: impl std::fmt::Display) -> capnp::Error {
+    capnp::Error::failed(error.to_string())
+}
+
+fn errno(outcome: Result<(), Errno>) -> Errno {
+    outcome.err().unwrap_or(Errno::Success)
+}
+
+impl block_device::Server for Disk {
+    async fn info(self: Rc<Self>, _: InfoParams, mut results: InfoResults) -> capnp::Result<()> {
+        self.check_mad()?;
+        let mut info = results.get();
+        info.set_error(self.claims.error);
+        info.set_sector_bytes(self.claims.sector_bytes);
+        info.set_sectors(self.claims.sectors);
+        info.set_read_only(self.claims.read_only);
+        Ok(())
+    }
+
+    async fn transfer_buffer(
+        self: Rc<Self>,
+        _: TransferBufferParams,
+        mut results: TransferBufferResults,
+    ) -> capnp::Result<()> {
+        self.check_mad()?;
+        if self.claims.has_buffer {
+            results.get().set_memory(self.object.clone());
+        }
+        results.get().set_bytes(self.claims.buffer_bytes);
+        Ok(())
+    }
+
+    async fn read(self: Rc<Self>, params: ReadParams, mut results: ReadResults) -> capnp::Result<()> {
+        self.check_mad()?;
+        let params = params.get()?;
+        let outcome = match self.mood.get() {
+            Mood::NoReads => Err(Errno::Io),
+            _ => self.load(params.get_sector(), params.get_sectors(), params.get_buffer_offset()),
+        };
+        results.get().set_error(errno(outcome));
+        Ok(())
+    }
+
+    async fn write(self: Rc<Self>, params: WriteParams, mut results: WriteResults) -> capnp::Result<()> {
+        self.check_mad()?;
+        let params = params.get()?;
+        let outcome = match self.mood.get() {
+            Mood::NoWrites(error) => Err(error),
+            _ => self.store(params.get_sector(), params.get_sectors(), params.get_buffer_offset()),
+        };
+        results.get().set_error(errno(outcome));
+        Ok(())
+    }
+
+    async fn flush(self: Rc<Self>, _: FlushParams, mut results: FlushResults) -> capnp::Result<()> {
+        self.check_mad()?;
+        self.flushes.set(self.flushes.get() + 1);
+        results.get().set_error(match self.mood.get() {
+            Mood::NoFlushes => Errno::Io,
+            Mood::NoWrites(error) => error,
+            _ => Errno::Success,
+        });
+        Ok(())
+    }
+}
