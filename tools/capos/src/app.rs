@@ -117,15 +117,16 @@ impl App {
             let image = format!("{}-{volume}.img", self.name());
             writeln!(
                 to,
-                "\t// `capos run {}` puts a copy of {host} here and brings changes",
-                self.module.display()
+                "\t// Made with what is in the folder, once. `capos run PROGRAM.wasm --dir` makes it anew for each run"
             )?;
-            writeln!(to, "\t// back. To keep an image of your own, make it with")?;
-            writeln!(to, "\t// `capos volume create {image}` and fill it with `capos volume import`.")?;
+            writeln!(
+                to,
+                "\t// and does to the folder what was done to it; here `capos volume export` does."
+            )?;
             let size = sizes.next().copied().unwrap_or(folders::LEAST_IMAGE_BYTES);
             writeln!(
                 to,
-                "\t{volume}: {{disk: {}, size: \"{}MiB\"}}",
+                "\t{volume}: {{disk: {}, size: \"{}MiB\", from: {host}}}",
                 quoted(&image),
                 size.div_ceil(1 << 20)
             )?;

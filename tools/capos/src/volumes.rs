@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use capos_volume_tool::Mirror;
 
 use crate::binaries::Image;
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
@@ -58,7 +59,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) 
     for (name, image, is_volume) in manifest.disks() {
         let replaced = instead.iter().rev().find(|(disk, _)| *disk == name);
         let file = replaced.map_or_else(|| folder.join(&image.file), |(_, file)| file.clone());
-        let lock = open_or_make(&file, image, is_volume).with_context(|| format!("disk {name}"))?;
+        let lock = open_or_make(&file, folder, image, is_volume).with_context(|| format!("disk {name}"))?;
         disks.locks.push(lock);
         disks.list.push(Disk { file, read_only: image.read_only });
     }
@@ -75,12 +76,14 @@ pub fn fresh_disks(manifest: &Manifest, folder: &Path) -> Result<Disks> {
     disks(manifest, folder, &files)
 }
 
-fn open_or_make(file: &Path, image: &DiskImage, is_volume: bool) -> Result<File> {
+/// `folder` is the manifest's.
+fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) -> Result<File> {
     if !file.exists() {
         let Some(size) = image.size else {
             bail!("there is no {}; a `size` in the manifest has it made", file.display());
         };
-        make(file, size, is_volume)?;
+        let content = image.from.as_ref().map(|from| folder.join(from));
+        make(file, size, is_volume, content.as_deref())?;
     }
     let opened = OpenOptions::new().read(true).write(!image.read_only).open(file);
     let opened = opened.with_context(|| file.display().to_string())?;
@@ -90,14 +93,17 @@ fn open_or_make(file: &Path, image: &DiskImage, is_volume: bool) -> Result<File>
 }
 
 /// Under its name an image is whole or not there.
-fn make(file: &Path, size: u64, is_volume: bool) -> Result<()> {
+fn make(file: &Path, size: u64, is_volume: bool, content: Option<&Path>) -> Result<()> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
     let place = place.with_context(|| folder.display().to_string())?;
     let made = place.path().join(name);
-    if is_volume {
+    if let Some(content) = content {
+        Mirror::create(content, &made, size)
+            .with_context(|| format!("copying the folder {}", content.display()))?;
+    } else if is_volume {
         capos_volume_tool::create(&made, size)?;
     } else {
         File::create(&made)

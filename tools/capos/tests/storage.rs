@@ -290,6 +290,36 @@ fn disk_images_are_found_made_and_replaced() {
 }
 
 #[test]
+fn an_image_is_made_with_what_is_in_a_folder_and_then_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let manifest = json!({"name": "m", "processes": [{"name": "p"}],
+        "volumes": {"v": {"disk": "v.img", "size": "8MiB", "from": "site"}}});
+    let manifest = decode::decode(&manifest).unwrap();
+    let error = format!("{:#}", volumes::disks(&manifest, base, &[]).unwrap_err());
+    assert!(error.contains("disk v: copying the folder") && error.contains("site"), "{error}");
+    assert!(!base.join("v.img").exists());
+    fs::create_dir(base.join("site")).unwrap();
+    fs::write(base.join("site/index"), "hello").unwrap();
+    drop(volumes::disks(&manifest, base, &[]).unwrap());
+    let out = base.join("out");
+    capos_volume_tool::run(capos_volume_tool::VolumeCommand::Export {
+        file: base.join("v.img"),
+        path: "index".into(),
+        target: out.clone(),
+    })
+    .unwrap();
+    assert_eq!(fs::read_to_string(&out).unwrap(), "hello");
+    // It has its own life from then on.
+    fs::remove_dir_all(base.join("site")).unwrap();
+    drop(volumes::disks(&manifest, base, &[]).unwrap());
+    refused(
+        &json!({"name": "m", "processes": [{"name": "p"}], "volumes": {"v": {"ram": "8MiB", "from": "site"}}}),
+        &["volumes.v.from: only a disk has this"],
+    );
+}
+
+#[test]
 fn a_disk_without_a_driver_keeps_its_place_on_the_bus() {
     let disk = |fields: Value| {
         json!({"name": "m", "processes": [{"name": "p", "grants": {

@@ -19,13 +19,13 @@ pub(super) fn volumes(object: &Object<'_>) -> Vec<Volume> {
 
 fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
     check_name(node, name);
-    let object = node.object(&["ram", "files", "disk", "size", "readOnly", "limits"]);
+    let object = node.object(&["ram", "files", "disk", "size", "from", "readOnly", "limits"]);
     let (ram, files, disk) = (object.get("ram"), object.get("files"), object.get("disk"));
     if [&ram, &files, &disk].into_iter().flatten().count() != 1 {
         node.problem("a volume is exactly one of ram, files and disk");
         return None;
     }
-    for field in ["size", "readOnly"] {
+    for field in ["size", "from", "readOnly"] {
         if let (Some(field), None) = (object.get(field), &disk) {
             field.problem("only a disk has this");
         }
@@ -39,6 +39,7 @@ fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
         VolumeSource::Disk(DiskImage {
             file: host_path(&disk?)?,
             size: size.flatten(),
+            from: object.get("from").as_ref().and_then(host_path),
             read_only: object.flag("readOnly"),
         })
     };
@@ -82,6 +83,7 @@ pub(super) fn disks(object: &Object<'_>) -> Vec<DiskGrant> {
         let image = DiskImage {
             file: object.need("file").as_ref().and_then(host_path)?,
             size: object.get("size").and_then(|node| node.size(u64::MAX)),
+            from: None,
             read_only: object.flag("readOnly"),
         };
         let driven = object.get("driver").and_then(|node| node.boolean()) != Some(false);

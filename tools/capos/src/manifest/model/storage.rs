@@ -35,6 +35,8 @@ pub struct DiskImage {
     pub file: PathBuf,
     /// How large to make it if it does not exist; not made without.
     pub size: Option<u64>,
+    /// The folder whose content a volume made on it begins with.
+    pub from: Option<PathBuf>,
     /// Whether it is protected from changes.
     pub read_only: bool,
 }
