@@ -11,6 +11,7 @@ mkdir -p build/tools/bin
 . scripts/setup/common.sh
 . scripts/setup/rust.sh
 . scripts/setup/packages.sh
+. scripts/setup/go.sh
 . scripts/setup/cue.sh
 
 choose_rust || true
@@ -20,6 +21,7 @@ if [ -z "$RUST_BIN" ]; then
         "rustup component add rust-src clippy rustfmt; or let apt see Debian's security updates (suite bookworm-security), which bring one"
 fi
 say "Rust: $("$RUST_BIN/rustc" --version) in $RUST_BIN"
+choose_go
 install_cue
 build_make_extension
 write_toolchain

@@ -38,6 +38,7 @@ export RUSTC := $RUST_BIN/rustc
 export RUSTDOC := $RUST_BIN/rustdoc
 export RUSTFMT := $RUST_BIN/rustfmt
 export CUE := $PWD/build/tools/bin/cue
+GO := $GO
 END
     mv build/toolchain.mk.new build/toolchain.mk
 }

@@ -26,8 +26,8 @@ END
             echo "test:rust_chosen $package the Rust compiler and its library's source"
         done
     fi
-    if ! cue_ready && [ -z "$(find_go)" ]; then
-        echo "test:has_venv python3-venv fetching Go, which builds CUE"
+    if [ -z "$(find_go)" ]; then
+        echo "test:has_venv python3-venv fetching Go, which builds CUE and programs in Go"
     fi
 }
 

@@ -29,6 +29,9 @@ pub struct Expectation {
     /// How long it may take.
     #[serde(default = "default_seconds")]
     pub seconds: u64,
+    /// Files of the tree that not every machine can build. Where one is missing the test is left out, and said to be.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// More arguments for `capos run`.
     #[serde(default)]
     pub options: Vec<String>,

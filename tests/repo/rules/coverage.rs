@@ -51,7 +51,9 @@ fn every_demo_is_in_a_manifest() {
 /// Every program that a manifest can start, with the place of its source.
 fn programs() -> Vec<(String, String)> {
     let mut programs = Vec::new();
-    for (folder, ending) in [("demos/guests/src/bin", ".rs"), ("demos/c", ".c"), ("demos/wat", ".wat")] {
+    for (folder, ending) in
+        [("demos/guests/src/bin", ".rs"), ("demos/c", ".c"), ("demos/go", ".go"), ("demos/wat", ".wat")]
+    {
         let names = names(folder);
         assert!(!names.is_empty(), "{folder}");
         let stems = names.iter().filter_map(|name| name.strip_suffix(ending));
