@@ -64,7 +64,11 @@ fn read(program: &Program, project: &Project, folder: &Path) -> Result<Vec<u8>, 
     })?;
     match program.kind {
         ProgramKind::Native => elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}")),
-        ProgramKind::Module if bytes.starts_with(&WASM_MODULE) => Ok(bytes),
+        ProgramKind::Module if bytes.starts_with(&WASM_MODULE) => {
+            // The engine knows no exceptions.
+            let lowered = capos_exceptions::lower(&bytes).map_err(|reason| format!("{shown}: {reason:#}"))?;
+            Ok(lowered.unwrap_or(bytes))
+        }
         ProgramKind::Module if bytes.starts_with(&WASM_COMPONENT) => {
             Err(format!("{shown}: a WebAssembly component; only core modules can run"))
         }

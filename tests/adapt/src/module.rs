@@ -1,0 +1,50 @@
+//! What a module has, as far as a new function that calls its exports needs it.
+
+use anyhow::{Context as _, Result};
+use wasmparser_263::{ExternalKind, Parser, Payload, TypeRef};
+
+/// Counts of a module's types and functions, and the functions it exports.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    /// Types; the next one has this index.
+    pub(crate) types: u32,
+    /// Functions, imported ones included.
+    pub(crate) functions: u32,
+    exports: Vec<(String, u32)>,
+}
+
+impl Shape {
+    pub(crate) fn of(module: &[u8]) -> Result<Self> {
+        let mut shape = Self::default();
+        for payload in Parser::new(0).parse_all(module) {
+            match payload? {
+                Payload::TypeSection(section) => shape.types += section.count(),
+                Payload::FunctionSection(section) => shape.functions += section.count(),
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        if matches!(import?.ty, TypeRef::Func(_)) {
+                            shape.functions += 1;
+                        }
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        if export.kind == ExternalKind::Func {
+                            shape.exports.push((export.name.to_owned(), export.index));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    /// The exported function of that name; behind it and a colon an export may state its type.
+    pub(crate) fn export(&self, name: &str) -> Result<u32> {
+        let named = |export: &str| export.split(':').next() == Some(name);
+        let found = self.exports.iter().find(|(export, _)| named(export));
+        found.map(|(_, index)| *index).with_context(|| format!("the module exports no function {name}"))
+    }
+}

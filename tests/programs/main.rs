@@ -1,0 +1,33 @@
+//! Programs that other people wrote, run as a user runs them: `capos run PROGRAM.wasm` with what they need and no more.
+
+mod scripts;
+mod sqlite;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use capos_tests::tree;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A test of the program of that name, left out where it could be neither fetched nor built.
+fn trial(test: &str, program: &str, run: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    let missing = !tree::root().join(module(program)).exists();
+    if missing {
+        eprintln!("{test}: LEFT OUT, for there is no {} here", module(program));
+    }
+    let trial = Trial::test(test, move || run().map_err(|error| Failed::from(format!("{error:#}"))));
+    trial.with_ignored_flag(missing)
+}
+
+/// Where `scripts/programs.sh` puts the program of that name.
+fn module(program: &str) -> String {
+    format!("build/programs/{program}.wasm")
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They are large, and a machine under emulation uses a whole processor.
+    arguments.test_threads.get_or_insert(2);
+    libtest_mimic::run(&arguments, scripts::trials().into_iter().chain(sqlite::trials()).collect())
+        .exit_code()
+}

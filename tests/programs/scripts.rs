@@ -1,0 +1,131 @@
+//! Interpreters, each running a script from a folder that it may change and that gets its changes back.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use capos_tests::capos::host_command;
+use capos_tests::command::{self, Input, Outcome};
+use capos_tests::tree;
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::{module, trial};
+
+/// What any of these may take. Starting Ruby executes some hundred million instructions.
+const LIMIT: Duration = Duration::from_secs(400);
+
+const INPUT: &str = "the quick brown fox jumps over the lazy dog and the dog sleeps\n";
+/// What both scripts make of it.
+const COUNTS: &str = r#"[["and",1],["brown",1],["dog",2],["fox",1],["jumps",1],["lazy",1],["over",1],["quick",1],["sleeps",1],["the",3]]"#;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("micropython-runs-a-script", "micropython", micropython),
+        trial("micropython-without-a-folder-says-so", "micropython", micropython_without_a_folder),
+        trial("ruby-runs-a-script", "ruby", ruby),
+        trial("unknown-imports-are-refused-by-name", "ruby", unknown_imports),
+    ]
+}
+
+fn micropython() -> Result<()> {
+    let folder = folder("micropython.py")?;
+    let mut command = run("micropython");
+    command.arg("--dir").arg(given(&folder)).arg("--unknown-imports=trap");
+    let outcome = finish(command.args(["--", "/work/micropython.py"]))?;
+    let wanted = "\
+Hello from micropython on capOS
+2**200 = 1606938044258990275541962092341162602522202993782792835301376
+longest: (181, 1161)
+caught KeyError('missing',)
+words: 13
+files: ['input.txt', 'micropython.py', 'out']
+elsewhere: OSError 44
+";
+    ended(&outcome, 0, wanted)?;
+    brought_back(&folder)
+}
+
+/// A program that fails for want of something ends with a line that says what would have granted it.
+fn micropython_without_a_folder() -> Result<()> {
+    let mut command = run("micropython");
+    let outcome = finish(command.args(["--unknown-imports=trap", "--", "/work/micropython.py"]))?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status.is_some_and(|status| status != 0), "status {:?}\n{stderr}", outcome.status);
+    ensure!(stderr.contains("needs a preopened directory"), "{stderr}");
+    ensure!(stderr.contains("pass --dir"), "{stderr}");
+    Ok(())
+}
+
+fn ruby() -> Result<()> {
+    let folder = folder("program.rb")?;
+    let mut command = run("ruby");
+    command.args(["--env", "PROGRAM=/work/program.rb", "--unknown-imports=trap", "--memory", "256MiB"]);
+    command.args(["--clock", "--wall-clock", "--entropy", "--dir"]).arg(given(&folder));
+    let wanted = "\
+Hello from ruby on capOS
+2**200 = 1606938044258990275541962092341162602522202993782792835301376
+primes: 46, the last 199
+caught ArgumentError
+[1, 2]
+words: 13, different: 10
+files: [\"input.txt\", \"out\", \"program.rb\"]
+elsewhere: Errno::ENOENT
+";
+    ended(&finish(&mut command)?, 7, wanted)?;
+    brought_back(&folder)
+}
+
+/// Without the option, an import that nobody provides is an error that names it.
+fn unknown_imports() -> Result<()> {
+    let outcome = finish(run("ruby").args(["--memory", "256MiB"]))?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(126), "status {:?}\n{stderr}", outcome.status);
+    ensure!(stderr.contains("rb-js-abi-host"), "{stderr}");
+    Ok(())
+}
+
+/// A folder with the script of that name and what it reads.
+fn folder(script: &str) -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("capos-test-").tempdir().context("a temporary folder")?;
+    fs::copy(tree::root().join("tests/programs").join(script), folder.path().join(script))?;
+    fs::write(folder.path().join("input.txt"), INPUT)?;
+    Ok(folder)
+}
+
+fn given(folder: &TempDir) -> String {
+    format!("{}::/work", folder.path().display())
+}
+
+fn run(program: &str) -> Command {
+    let mut command = host_command();
+    command.arg("run").arg(module(program)).arg("--timeout").arg(LIMIT.as_secs().to_string());
+    command
+}
+
+fn finish(command: &mut Command) -> Result<Outcome> {
+    command::run(command, Input::Bytes(b""), LIMIT + Duration::from_secs(60))
+}
+
+fn ended(outcome: &Outcome, status: i32, stdout: &str) -> Result<()> {
+    let (wrote, stderr) =
+        (String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
+    ensure!(
+        outcome.status == Some(status) && wrote == stdout,
+        "status {:?}, where {status} was wanted\n--- output\n{wrote}--- wanted\n{stdout}--- errors\n{stderr}",
+        outcome.status
+    );
+    Ok(())
+}
+
+/// What the script wrote is in the host's folder.
+fn brought_back(folder: &TempDir) -> Result<()> {
+    let text = fs::read_to_string(folder.path().join("out/result.json")).context("out/result.json")?;
+    // The two write JSON with and without spaces, and pairs as lists.
+    let plain = text.replace(' ', "");
+    ensure!(plain == COUNTS, "{text}");
+    ensure!(fs::read_to_string(folder.path().join("input.txt"))? == INPUT, "input.txt was changed");
+    ensure!(!folder.path().join("out/counts.json").exists(), "out/counts.json is still there");
+    Ok(())
+}
