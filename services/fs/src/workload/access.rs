@@ -29,9 +29,9 @@ pub(crate) async fn apply(data: &namespace::Client, number: u64, op: &Op) -> cap
 
 async fn attempt(data: &namespace::Client, number: u64, op: &Op) -> capnp::Result<Errno> {
     Ok(match op {
-        Op::Create(path) => open(data, path, true).await?.1,
+        Op::Create(path) => open(data, path, true).await?.error,
         Op::Write { path, offset, length } => {
-            let (Some(file), _) = open(data, path, false).await? else { return Ok(Errno::NoEntry) };
+            let Some(file) = open(data, path, false).await?.file else { return Ok(Errno::NoEntry) };
             let mut request = file.write_request();
             request.get().set_offset(*offset);
             request.get().set_data(&content(number, *length));
@@ -39,14 +39,14 @@ async fn attempt(data: &namespace::Client, number: u64, op: &Op) -> capnp::Resul
             whole(error, response.get()?.get_written(), *length)?
         }
         Op::Append(path, length) => {
-            let (Some(file), _) = open(data, path, false).await? else { return Ok(Errno::NoEntry) };
+            let Some(file) = open(data, path, false).await?.file else { return Ok(Errno::NoEntry) };
             let mut request = file.append_request();
             request.get().set_data(&content(number, *length));
             let (error, response) = ask!(request);
             whole(error, response.get()?.get_written(), *length)?
         }
         Op::SetSize(path, size) => {
-            let (Some(file), _) = open(data, path, false).await? else { return Ok(Errno::NoEntry) };
+            let Some(file) = open(data, path, false).await?.file else { return Ok(Errno::NoEntry) };
             let mut request = file.set_size_request();
             request.get().set_size(*size);
             ask!(request).0
@@ -73,11 +73,14 @@ async fn attempt(data: &namespace::Client, number: u64, op: &Op) -> capnp::Resul
             request.get().set_path(path.as_bytes());
             ask!(request).0
         }
-        Op::Sync => {
-            let object = object::Client::new(data.as_client_hook().add_ref());
-            ask!(object.sync_request()).0
-        }
+        Op::Sync => sync(data).await?,
     })
+}
+
+/// Makes all that was done durable.
+pub(crate) async fn sync(data: &namespace::Client) -> capnp::Result<Errno> {
+    let object = object::Client::new(data.as_client_hook().add_ref());
+    Ok(ask!(object.sync_request()).0)
 }
 
 /// A write is done as a whole or not at all.
@@ -88,11 +91,14 @@ fn whole(error: Errno, written: u32, length: usize) -> capnp::Result<Errno> {
     Ok(error)
 }
 
-async fn open(
-    data: &namespace::Client,
-    path: &str,
-    create: bool,
-) -> capnp::Result<(Option<file::Client>, Errno)> {
+/// What came of opening a file.
+pub(crate) struct Open {
+    pub(crate) file: Option<file::Client>,
+    pub(crate) error: Errno,
+}
+
+/// Opens a file to read and write.
+pub(crate) async fn open(data: &namespace::Client, path: &str, create: bool) -> capnp::Result<Open> {
     let mut request = data.open_request();
     request.get().set_path(path.as_bytes());
     let mut flags = request.get().init_flags();
@@ -100,7 +106,8 @@ async fn open(
     flags.set_write(true);
     flags.set_create(create);
     let (error, response) = ask!(request);
-    Ok((if error == Errno::Success { Some(response.get()?.get_file()?) } else { None }, error))
+    let file = if error == Errno::Success { Some(response.get()?.get_file()?) } else { None };
+    Ok(Open { file, error })
 }
 
 /// Whether there is something with this name.
@@ -116,7 +123,7 @@ pub(crate) async fn exists(data: &namespace::Client, path: &str) -> capnp::Resul
 
 /// Makes `bytes` all that a file holds.
 pub(crate) async fn replace(data: &namespace::Client, path: &str, bytes: &[u8]) -> capnp::Result<()> {
-    let (file, error) = open(data, path, true).await?;
+    let Open { file, error } = open(data, path, true).await?;
     let Some(file) = file else {
         return Err(capnp::Error::failed(format!("{path}: {error:?}")));
     };

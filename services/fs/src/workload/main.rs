@@ -1,9 +1,10 @@
-//! Does file operations in the directory that it was granted as "data", for tests.
+//! Does file operations in the directory that it was granted as "data" (or, to fill, under other names), for tests.
 //!
 //! ```text
 //! fs-workload check SEED COUNT    does the first COUNT operations of a history, and compares what they lead to
 //! fs-workload resume SEED COUNT   finds what earlier runs have done, compares, and does COUNT operations more
 //! fs-workload log                 reads "SEED START END" and does operations from START until END, one line for each
+//! fs-workload fill NAME...        fills directories with data and with names, and empties them
 //! fs-workload list                prints what is there
 //! ```
 //!
@@ -21,6 +22,7 @@
 //! is printed as any other. If an operation fails in any other way, the program says so and ends with status 1.
 
 mod access;
+mod fill;
 mod walk;
 
 use std::process::ExitCode;
@@ -45,6 +47,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &[&str]) -> capnp::Result<()> {
+    if let ["fill", names @ ..] = arguments {
+        for name in names {
+            fill::fill(name, &capos_rt::grant(name)?).await?;
+        }
+        return Ok(());
+    }
     let data: namespace::Client = capos_rt::grant("data")?;
     match arguments {
         ["check", seed, count] => check(&data, number(seed)?, number(count)?).await,
