@@ -53,7 +53,7 @@ fn power_cut() -> Result<()> {
         delay: Duration::from_secs(2),
         limit: Duration::from_secs(SECONDS),
     };
-    let outcome = command::run_and_kill(&mut shell(&disk, WRITE), kill)?;
+    let outcome = command::run_and_kill(&mut shell(&disk, WRITE), Input::Bytes(b""), kill)?;
     let wrote = String::from_utf8_lossy(&outcome.stdout);
     ensure!(
         outcome.timed_out && wrote == "committed\n",
