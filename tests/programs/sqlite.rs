@@ -89,6 +89,16 @@ fn shell(disk: &Path, sql: &str) -> Command {
         "--wall-clock",
     ]);
     command.arg("--volume").arg(format!("{}::/disk", disk.display()));
-    command.args(["--entropy", "--", "-batch", "-vfs", "unix-none", "/disk/notes.db", sql]);
+    command.args([
+        "--entropy",
+        "--env",
+        "HOME=/disk",
+        "--",
+        "-batch",
+        "-vfs",
+        "unix-none",
+        "/disk/notes.db",
+        sql,
+    ]);
     command
 }
