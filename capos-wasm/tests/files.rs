@@ -265,6 +265,22 @@ fn descriptors_are_the_lowest_that_are_free_and_bounded() {
 }
 
 #[test]
+fn what_is_opened_is_never_a_standard_stream_that_was_not_granted() {
+    let mut world = World::new();
+    let root = namespace(&mut world, &volume(7), "/", "rwm", 0);
+    let stderr = world.all_grants().stderr;
+    let grants = Grants { preopens: vec![preopen("/", root)], stderr, ..Grants::default() };
+    let mut guest = Guest::new(world, grants, Limits::default());
+    guest.create(ROOT, "a");
+    let fds: Vec<u32> = (0..3).map(|_| guest.open(ROOT, "a", 0, 0).expect("opening")).collect();
+    assert_eq!(fds, [4, 5, 6]);
+    assert_eq!(guest.write(1, b"lost"), Err(e::BADF));
+    guest.close(2).expect("closing what was granted");
+    assert_eq!(guest.open(ROOT, "a", 0, 0), Ok(2));
+    assert_eq!(guest.open(ROOT, "a", 0, 0), Ok(7));
+}
+
+#[test]
 fn renumbering_moves() {
     let mut guest = guest();
     let (a, b) = (file(&mut guest, "a", RW), file(&mut guest, "b", right::READ));

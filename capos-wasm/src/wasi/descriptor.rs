@@ -83,18 +83,25 @@ pub(super) struct Descriptors {
     slots: Vec<Option<Descriptor>>,
     /// No number below this one is free.
     first_free: usize,
+    /// A bit for each number that was given to none at the start. What a program opens never gets one, or it could be
+    /// taken for a standard stream.
+    reserved: u32,
     limit: usize,
 }
 
 impl Descriptors {
     /// An empty table for `limit` descriptors at a time.
     pub(super) fn new(limit: u32) -> Self {
-        Self { slots: Vec::new(), first_free: 0, limit: limit as usize }
+        Self { slots: Vec::new(), first_free: 0, reserved: 0, limit: limit as usize }
     }
 
     /// Gives the next number to a descriptor, or to none: before the instance starts, when there are no gaps.
     /// What is granted does not fail for the limit, which then only keeps the program from opening more.
     pub(super) fn grant(&mut self, descriptor: Option<Descriptor>) {
+        if descriptor.is_none() {
+            // Only the three standard streams may be missing.
+            self.reserved |= 1u32.checked_shl(self.slots.len() as u32).unwrap_or(0);
+        }
         self.slots.push(descriptor);
     }
 
@@ -102,9 +109,15 @@ impl Descriptors {
         self.slots.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::Badf)
     }
 
+    fn is_reserved(&self, fd: usize) -> bool {
+        u32::try_from(fd).ok().and_then(|fd| self.reserved.checked_shr(fd)).is_some_and(|bits| bits & 1 != 0)
+    }
+
     /// Whether one more can be opened.
     pub(super) fn check_room(&mut self) -> Result<(), Errno> {
-        while self.slots.get(self.first_free).is_some_and(Option::is_some) {
+        while self.slots.get(self.first_free).is_some_and(Option::is_some)
+            || self.is_reserved(self.first_free)
+        {
             self.first_free += 1;
         }
         if self.first_free < self.limit { Ok(()) } else { Err(Errno::Mfile) }

@@ -47,7 +47,7 @@ impl Input {
     /// Whether nobody will write any more.
     pub(super) fn hung_up(&self) -> bool {
         match self {
-            Self::Console(_) => false,
+            Self::Console(console) => console.ended && console.available().is_empty(),
             Self::Pipe(pipe) => pipe.hung_up(),
         }
     }

@@ -56,8 +56,10 @@ impl Missing {
             Self::Stdin => "grant `console` or set `stdin` in the manifest",
             Self::Stdout => "grant `console` or set `stdout` in the manifest",
             Self::Stderr => "grant `console` or set `stderr` in the manifest",
-            Self::Preopen => "list one in `preopens` in the manifest or pass --dir",
-            Self::Right => "raise the `rights` of its entry in `preopens` or pass --dir without `:ro`",
+            Self::Preopen => "list one in `preopens` in the manifest or pass --dir or --volume",
+            Self::Right => {
+                "raise the `rights` of its entry in `preopens` or pass --dir or --volume without `:ro`"
+            }
         }
     }
 }
