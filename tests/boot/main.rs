@@ -2,6 +2,7 @@
 
 mod front_door;
 mod iso;
+mod own_program;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn trials() -> Result<Vec<Trial>> {
     }
     trials.extend(front_door::trials());
     trials.extend(iso::trials());
+    trials.extend(own_program::trials());
     Ok(trials)
 }
 

@@ -11,6 +11,7 @@ use crate::app::folders::{self, Folders};
 use crate::app::{App, Dir, VolumeFile};
 use crate::image;
 use crate::manifest::size_of;
+use crate::problem::BadManifest;
 use crate::project::Project;
 use crate::qemu::End;
 
@@ -129,7 +130,7 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8
     let place = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
     let file = place.path().join(format!("{}.cue", app.name()));
     fs::write(&file, &manifest).with_context(|| file.display().to_string())?;
-    let checked = image::check_in(project, &file, Path::new(""))?;
+    let checked = image::check_in(project, &file, Path::new("")).map_err(without_manifest)?;
     let folders = Folders::copy_in(&app.dirs, &sizes)?;
     let mut prepared = run::prepare(project, &checked, place.path(), &folders.disks(), u64::MAX)?;
     let linear = app.memory.unwrap_or(DEFAULT_MEMORY) >> 20;
@@ -140,7 +141,7 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8
     let end = run::boot(project, args, prepared, None)?;
     let status = end.exit_status();
     if status != 0 {
-        explain(&log, &app.name());
+        explain(&log, &app.name(), status);
     }
     match bring_back(folders, &end) {
         Err(error) if status != 0 => {
@@ -162,12 +163,35 @@ fn bring_back(folders: Folders, end: &End) -> Result<()> {
     }
 }
 
-/// Shows what the log says about the program's end, unless that is its own exit status.
-fn explain(log: &Path, name: &str) {
+/// The user wrote no manifest, so what is wrong is said without naming one.
+fn without_manifest(error: anyhow::Error) -> anyhow::Error {
+    let Some(bad) = error.downcast_ref::<BadManifest>() else { return error };
+    let lines = bad.problems().iter().map(|problem| match problem.path.rsplit('.').next() {
+        None | Some("" | "module" | "files") => problem.reason.clone(),
+        Some(field) => format!("{field}: {}", problem.reason),
+    });
+    anyhow!("{}", lines.collect::<Vec<_>>().join("\ncapos: "))
+}
+
+/// Statuses of a program that never ran: something around it, or it itself, could not be started.
+const NOT_STARTED: [u8; 2] = [125, 126];
+
+/// Shows what the log says about the program's end, unless that is its own exit status; and if it says nothing because
+/// the program was never started, what else it says.
+fn explain(log: &Path, name: &str, status: u8) {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let mine = format!("[wasm-host] {name}: ");
-    let lines = text.lines().filter_map(|line| line.split_once(&mine)).map(|(_, rest)| rest);
-    for line in lines.filter(|line| !line.starts_with("exited with") && !line.starts_with("compiled in")) {
+    let of = |process: String| {
+        let lines = text.lines().filter_map(move |line| line.split_once(&process)).map(|(_, rest)| rest);
+        lines
+            .filter(|line| !line.contains("exited with") && !line.starts_with("compiled in"))
+            .collect::<Vec<_>>()
+    };
+    let mut lines = of(format!("[wasm-host] {name}: "));
+    if lines.is_empty() && NOT_STARTED.contains(&status) {
+        lines = of("[user] fs: ".to_owned());
+        lines.extend(of("[user] init: ".to_owned()));
+    }
+    for line in lines {
         eprintln!("capos: {name}: {line}");
     }
 }

@@ -1,0 +1,118 @@
+//! `capos run PROGRAM.wasm`: what the command line gives a program, and what becomes of a folder.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use capos_tests::capos::host_command;
+use capos_tests::command::{self, Input, Outcome};
+use capos_tests::tree;
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::trial;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("run-program-arguments-and-environment".to_owned(), arguments),
+        trial("run-program-brings-a-folder-back-after-a-failure".to_owned(), folder_after_failure),
+        trial("run-program-says-what-would-grant-what-is-missing".to_owned(), missing),
+        trial("run-program-printed-manifest-runs".to_owned(), printed_manifest),
+    ]
+}
+
+/// `capos run` of a program of this tree, by its full path.
+fn run(program: &str) -> Command {
+    let mut command = host_command();
+    command.arg("run").arg(tree::root().join("build/wasm").join(format!("{program}.wasm")));
+    command.args(["--timeout", "90"]);
+    command
+}
+
+fn finish(command: &mut Command) -> Result<Outcome> {
+    command::run(command, Input::Bytes(b""), LIMIT)
+}
+
+fn ended(outcome: &Outcome, status: i32, stdout: &str) -> Result<()> {
+    let (wrote, stderr) =
+        (String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
+    ensure!(
+        outcome.status == Some(status) && wrote == stdout,
+        "status {:?}, where {status} was wanted\n--- output\n{wrote}--- errors\n{stderr}",
+        outcome.status
+    );
+    Ok(())
+}
+
+fn temporary() -> Result<TempDir> {
+    tempfile::Builder::new().prefix("capos-test-").tempdir().context("a temporary folder")
+}
+
+fn arguments() -> Result<()> {
+    let mut command = run("wasi-cli-args");
+    command.args(["--env", "B=2", "--env", "A=x=y", "--", "one two", "", "--dir"]);
+    let wanted = "argument 0: wasi-cli-args\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
+                  environment A=x=y\nenvironment B=2\n";
+    ended(&finish(&mut command)?, 0, wanted)
+}
+
+/// This program is not given all that it looks for, and fails in the middle; what it had done by then is in the folder, and
+/// it finds that again.
+fn folder_after_failure() -> Result<()> {
+    let folder = temporary()?;
+    fs::write(folder.path().join("mine"), "left alone")?;
+    for visit in 1..=2 {
+        let mut command = run("wasi-fs");
+        command.arg("--dir").arg(format!("{}::/data", folder.path().display()));
+        let outcome = finish(&mut command)?;
+        let wrote = String::from_utf8_lossy(&outcome.stdout);
+        ensure!(outcome.status == Some(1) && wrote.starts_with(&format!("visits: {visit}\n")), "{wrote}");
+        ensure!(fs::read_to_string(folder.path().join("visits"))? == format!("{visit}\n"));
+        ensure!(fs::read_to_string(folder.path().join("letters/third"))? == "abCDe!");
+    }
+    ensure!(fs::read_to_string(folder.path().join("mine"))? == "left alone");
+    let names = fs::read_dir(folder.path())?.count();
+    ensure!(names == 3, "{names} entries, where visits, letters and mine were wanted");
+    Ok(())
+}
+
+fn missing() -> Result<()> {
+    let outcome = finish(&mut run("wasi-random"))?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status.is_some_and(|status| status != 0), "status {:?}\n{stderr}", outcome.status);
+    ensure!(stderr.contains("wasi-random: random_get needs EntropySource"), "{stderr}");
+    ensure!(stderr.contains("--entropy"), "{stderr}");
+    Ok(())
+}
+
+/// The manifest that is printed does what the run does, folder and all.
+fn printed_manifest() -> Result<()> {
+    let (folder, place) = (temporary()?, temporary()?);
+    fs::write(folder.path().join("visits"), "41\n")?;
+    let given = |guest: &str| format!("{}::{guest}", folder.path().display());
+    let mut command = run("wasi-fs");
+    let printed = finish(command.arg("--dir").arg(given("/data")).arg("--print-manifest"))?;
+    let file = place.path().join("kept.cue");
+    fs::write(&file, &printed.stdout)?;
+    for visit in 42..=43 {
+        let outcome = finish(&mut boot(&file))?;
+        let wrote = String::from_utf8_lossy(&outcome.stdout);
+        ensure!(
+            wrote.starts_with(&format!("visits: {visit}\n")),
+            "{wrote}{}",
+            String::from_utf8_lossy(&outcome.stderr)
+        );
+    }
+    ensure!(fs::read_to_string(folder.path().join("visits"))? == "41\n", "the folder was changed");
+    Ok(())
+}
+
+fn boot(manifest: &Path) -> Command {
+    let mut command = host_command();
+    command.args(["run", "--timeout", "90"]).arg(manifest);
+    command
+}
