@@ -227,10 +227,10 @@ fn every_field_arrives() {
     convert::convert(&all(), &|_| 0, message.init_root()).unwrap();
     let text = format!("{:?}", message.get_root_as_reader::<manifest::Reader<'_>>().unwrap());
     for part in [
-        r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 0, threads = 3"#,
+        r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 16640, threads = 3"#,
         r#"name = "b", disk = 1, readOnly = false"#,
         r#"name = "c", packed = "volume/c", readOnly = true"#,
-        r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792"#,
+        r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792, capabilitySlots = 16640"#,
         "restart = (onFailure = 7)",
         r#"(name = "home", namespace = (volume = "b", path = "x", rights = (read = true, write = false, modify = false), create = true, quota = (bytes = 11, inodes = 12)))"#,
         r#"(name = "preopen/i/0", namespace = (volume = "b", path = "app", rights = (read = true, write = true, modify = true), create = false, quota = (bytes = 0, inodes = 0)))"#,

@@ -33,6 +33,7 @@ async fn run() -> capnp::Result<()> {
     devices::vanishing(&spawner).await?;
     paths::illegal(&spawner).await?;
     messages::foreign(&spawner).await?;
+    messages::many(&spawner).await?;
     messages::random(&spawner).await
 }
 

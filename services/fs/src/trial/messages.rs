@@ -39,6 +39,37 @@ pub(crate) async fn foreign(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
+/// How many files are open at once: many more than the service has places for capabilities, and all that one grant may.
+const FILES: usize = 4095;
+
+/// Very many open files, each of which still works, until there are as many as there may be.
+pub(crate) async fn many(spawner: &Spawner) -> capnp::Result<()> {
+    let server = spawner.in_memory().await?;
+    let root = server.root().await?;
+    let names = ["a", "b", "c"];
+    for name in names {
+        keep(&root, name.as_bytes(), name.as_bytes()).await?;
+    }
+    let mut files = Vec::new();
+    for name in names.iter().cycle().take(FILES) {
+        let file = open(&root, name.as_bytes()).await?;
+        files
+            .push((name, file.map_err(|error| capnp::Error::failed(format!("{}: {error:?}", files.len())))?));
+    }
+    expect("one more", open(&root, b"a").await?.err(), Some(Errno::TooManyFiles))?;
+    let another = server.root().await?;
+    expect("one through another grant", open(&another, b"a").await?.is_ok(), true)?;
+    for (name, file) in &files {
+        expect("what is in it", read(file, 0, 10).await?, Ok(name.as_bytes().to_vec()))?;
+    }
+    drop(files);
+    // Calls arrive in order, so they are closed by now.
+    expect("one again", open(&root, b"a").await?.is_ok(), true)?;
+    server.kill().await?;
+    println!("{FILES} files open at once: each works");
+    Ok(())
+}
+
 /// How many messages of each kind.
 const ROUNDS: u64 = 2000;
 /// Most words of a random message, its segment table included.

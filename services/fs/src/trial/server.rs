@@ -14,11 +14,14 @@ use capos_schema::entropy_capnp::entropy_source;
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{namespace, volume};
 use capos_schema::manifest_capnp::boot_package;
-use capos_schema::process_capnp::{exit_cause, process, process_spawner};
+use capos_schema::process_capnp::{exit_cause, limits, process, process_spawner};
 use capos_schema::timer_capnp::timer;
 
 use crate::disk::Disk;
 use crate::files::ask;
+
+/// Places for capabilities that a service has: each object that is open takes one.
+const SLOTS: u32 = 5000;
 
 /// What services are started with.
 pub(crate) struct Spawner {
@@ -81,14 +84,15 @@ impl Spawner {
             },
         ];
         grants.extend(device);
-        let defaults = capnp::message::Builder::new_default();
+        let mut message = capnp::message::Builder::new_default();
+        message.init_root::<limits::Builder<'_>>().set_capability_slots(SLOTS);
         let program = Program {
             name: "tried",
             binary: "fs",
             arguments,
             environment: Vec::new(),
             grants,
-            limits: defaults.get_root_as_reader()?,
+            limits: message.get_root_as_reader()?,
             executable: false,
         };
         let root = self.message.get_root::<boot_package::Reader<'_>>()?;

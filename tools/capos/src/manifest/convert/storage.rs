@@ -20,7 +20,8 @@ pub(super) fn convert_volumes(from: &[Volume], mut to: capnp::struct_list::Build
                 disk += 1;
             }
         }
-        convert_limits(&volume.limits, volume.memory_bytes(), entry.init_limits());
+        let limits = volume.server_limits();
+        convert_limits(&limits, limits.memory_bytes, entry.init_limits());
     }
 }
 

@@ -211,6 +211,9 @@ impl Process {
 /// What the server of a volume in memory may need beside the volume.
 const SERVER_OVERHEAD: u64 = 32 << 20;
 
+/// Places for capabilities of the server of a volume: one for each object that it lets be open, and its own.
+const SERVER_SLOTS: u32 = 16_384 + 256;
+
 impl Volume {
     /// Whether nothing on it can be changed.
     pub fn is_read_only(&self) -> bool {
@@ -226,9 +229,15 @@ impl Volume {
         format!("volume/{}", self.name)
     }
 
+    /// What its server may use.
+    pub fn server_limits(&self) -> ProcessLimits {
+        let capability_slots = self.limits.capability_slots.or(Some(SERVER_SLOTS));
+        ProcessLimits { memory_bytes: self.memory_bytes(), capability_slots, ..self.limits.clone() }
+    }
+
     /// The memory limit of its server; `None` leaves it to the documented default. A volume in memory gets
     /// room for all of it.
-    pub fn memory_bytes(&self) -> Option<u64> {
+    fn memory_bytes(&self) -> Option<u64> {
         self.limits.memory_bytes.or(match self.source {
             VolumeSource::Ram(bytes) => Some(bytes.saturating_add(SERVER_OVERHEAD)),
             _ => None,
