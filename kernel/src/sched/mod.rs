@@ -151,15 +151,18 @@ impl Kernel {
 
     /// The general case: compares the current thread, the one woken last, and the queue.
     fn choose_among_ready(&mut self) -> Option<ThreadId> {
-        if let Some(woken) = self.cpu().handoff {
+        if let Some(woken) = self.cpu().handoff.take() {
             let priority = self.priority(woken);
+            let current = self.cpu().current;
+            let beats_current = current.is_none_or(|current| priority > self.priority(current));
             let cpu = self.cpu();
-            let beats_queue = cpu.run_queue.highest().is_none_or(|highest| priority >= highest);
-            if cpu.current.is_none() && beats_queue {
-                cpu.handoff = None;
+            if beats_current && cpu.run_queue.highest().is_none_or(|highest| priority >= highest) {
+                if let Some(current) = current {
+                    let yielding = core::mem::take(&mut cpu.yielding);
+                    self.preempt(current, yielding);
+                }
                 return Some(woken);
             }
-            cpu.handoff = None;
             cpu.run_queue.push_back(woken.index(), priority);
         }
         let current_priority = self.cpu().current.map(|current| (current, self.priority(current)));
@@ -170,20 +173,26 @@ impl Kernel {
             if highest < priority || (highest == priority && !yielding) {
                 return Some(current);
             }
-            cpu.current = None;
-            if yielding {
-                cpu.run_queue.push_back(current.index(), priority);
-            } else {
-                cpu.run_queue.push_front(current.index(), priority);
-            }
-            if let Some(thread) = self.threads.get_mut(current) {
-                thread.run_state = RunState::Ready;
-            }
+            self.preempt(current, yielding);
         } else if let Some((current, _)) = current_priority {
             return Some(current);
         }
         let index = self.cpu().run_queue.pop()?;
         self.threads.id_at(index)
+    }
+
+    /// Takes the CPU from the current thread, which goes behind its equals only if it is `yielding`.
+    fn preempt(&mut self, current: ThreadId, yielding: bool) {
+        let Some(thread) = self.threads.get_mut(current) else { return };
+        thread.run_state = RunState::Ready;
+        let priority = thread.priority;
+        let cpu = self.cpu();
+        cpu.current = None;
+        if yielding {
+            cpu.run_queue.push_back(current.index(), priority);
+        } else {
+            cpu.run_queue.push_front(current.index(), priority);
+        }
     }
 
     /// Puts `next`'s state into the processor, unless it is there already.
