@@ -1,7 +1,7 @@
 //! What belongs to one thread: its ring and everything that runs on it.
 #![expect(unsafe_code, reason = "a thread finds its state through a pointer that it set itself")]
 
-use crate::message::{Buffer, retire};
+use crate::message::{Pool, retire};
 use crate::ring::Ring;
 use crate::runtime::{Asked, Executor, Operations, Servers};
 use capos_abi::{CompletionEntry, NO_DEADLINE, SUBMISSION_ENTRIES, SubmissionEntry};
@@ -20,8 +20,7 @@ pub(crate) struct Local {
     ring: RefCell<Ring>,
     /// Entries that found the submission queue full, oldest first.
     backlog: RefCell<VecDeque<SubmissionEntry>>,
-    #[expect(clippy::vec_box, reason = "buffers change hands all the time, and a pointer moves faster")]
-    pub(crate) buffers: RefCell<Vec<Box<Buffer>>>,
+    pub(crate) buffers: RefCell<Pool>,
     pub(crate) operations: Operations,
     pub(crate) executor: Executor,
     pub(crate) servers: Servers,
@@ -108,10 +107,10 @@ impl Local {
         self.backlog.borrow().is_empty() && self.ring.borrow().unsubmitted() == 0
     }
 
-    /// The oldest unread completion.
+    /// Puts the oldest unread completion into `entry`; false if there is none.
     #[inline(always)]
-    pub(crate) fn completion(&self) -> Option<CompletionEntry> {
-        self.ring.borrow_mut().pop()
+    pub(crate) fn next_completion(&self, entry: &mut CompletionEntry) -> bool {
+        self.ring.borrow_mut().pop_into(entry)
     }
 }
 

@@ -17,6 +17,8 @@ const HANDLES_OFFSET: usize = MESSAGE_BYTES + 2048;
 const BUFFER_BYTES: usize = MESSAGE_BYTES + 4096;
 /// Buffers allocated at once. Pages are only used once they are touched.
 const BATCH: usize = 8;
+/// Clearing more than this costs more than finding another buffer.
+const MUCH: usize = 1024;
 
 const _: () =
     assert!(MAX_MESSAGE_CAPS as usize * size_of::<CapDescriptor>() <= HANDLES_OFFSET - DESCRIPTORS_OFFSET);
@@ -37,11 +39,31 @@ pub(crate) struct Message {
     buffer: Option<Box<Buffer>>,
 }
 
+/// Buffers that no message uses.
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "buffers change hands all the time, and a pointer moves faster")]
+pub(crate) struct Pool {
+    plain: Vec<Box<Buffer>>,
+    /// Those in which much was received. To receive in again they need not be zero, and to build in they would.
+    received: Vec<Box<Buffer>>,
+}
+
 impl Message {
-    /// A message buffer from the pool.
+    /// A message buffer from the pool, to build in.
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        let pooled = local::current().buffers.borrow_mut().pop();
+        let mut pool = local::current().buffers.borrow_mut();
+        let pooled = pool.plain.pop().or_else(|| pool.received.pop());
+        drop(pool);
+        Self { buffer: Some(pooled.unwrap_or_else(allocate)) }
+    }
+
+    /// A message buffer from the pool, for something that comes from outside.
+    #[inline(always)]
+    pub(crate) fn for_receiving() -> Self {
+        let mut pool = local::current().buffers.borrow_mut();
+        let pooled = pool.received.pop().or_else(|| pool.plain.pop());
+        drop(pool);
         Self { buffer: Some(pooled.unwrap_or_else(allocate)) }
     }
 
@@ -151,10 +173,41 @@ impl Message {
     }
 }
 
+/// A part of a message, found once and then at hand.
+pub(crate) struct Part {
+    start: NonNull<u8>,
+    length: usize,
+    /// Keeps the memory, which stays where it is.
+    _message: Message,
+}
+
+impl Part {
+    /// `length` bytes from `start` on; `None` if the message ends before.
+    pub(crate) fn new(message: Message, start: usize, length: usize) -> Option<Self> {
+        let part = message.bytes(start.checked_add(length)?).get(start..)?;
+        if part.len() != length {
+            return None;
+        }
+        Some(Self { start: NonNull::from(part).cast(), length, _message: message })
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: `new` found the range in the message's buffer, which never moves; the message is kept, and nothing
+        // else reaches it, so nobody writes there.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+}
+
 impl Drop for Message {
     fn drop(&mut self) {
         if let (Some(buffer), Some(local)) = (self.buffer.take(), local::try_current()) {
-            local.buffers.borrow_mut().push(buffer);
+            let mut pool = local.buffers.borrow_mut();
+            match buffer.foreign_bytes > MUCH {
+                true => pool.received.push(buffer),
+                false => pool.plain.push(buffer),
+            }
         }
     }
 }
@@ -179,7 +232,7 @@ fn allocate() -> Box<Buffer> {
         }
     };
     let mut pool = local::current().buffers.borrow_mut();
-    pool.extend((1..BATCH).rev().map(buffer));
+    pool.plain.extend((1..BATCH).rev().map(buffer));
     buffer(0)
 }
 
@@ -196,9 +249,9 @@ fn spare() -> std::sync::MutexGuard<'static, Vec<Spare>> {
 }
 
 /// Keeps the buffers of a thread that ends for others.
-#[expect(clippy::vec_box, reason = "as the thread kept them")]
-pub(crate) fn retire(buffers: Vec<Box<Buffer>>) {
-    if !buffers.is_empty() {
-        spare().extend(buffers.into_iter().map(Spare));
+pub(crate) fn retire(pool: Pool) {
+    let mut buffers = pool.plain.into_iter().chain(pool.received).peekable();
+    if buffers.peek().is_some() {
+        spare().extend(buffers.map(Spare));
     }
 }

@@ -5,5 +5,5 @@ mod buffer;
 mod received;
 
 pub(crate) use arena::Arena;
-pub(crate) use buffer::{Buffer, Message, retire};
+pub(crate) use buffer::{Message, Part, Pool, retire};
 pub(crate) use received::{CapTable, Received};

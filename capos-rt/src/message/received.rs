@@ -1,10 +1,10 @@
-use super::Message;
 use super::arena::HEADER_BYTES;
+use super::{Message, Part};
 use capnp::message::{Reader, ReaderOptions, ReaderSegments};
 use capnp::private::capability::ClientHook;
 use capnp::serialize::NoAllocBufferSegments;
 use capnp::traits::Imbue;
-use capnp::{Result, any_pointer};
+use capnp::{Error, ErrorKind, Result, any_pointer};
 
 /// The capabilities beside a message, by index.
 pub(crate) type CapTable = Vec<Option<Box<dyn ClientHook>>>;
@@ -25,10 +25,7 @@ enum Body {
 /// The segments of a message from another process.
 enum Segments {
     /// One, of `length` bytes behind the segment table; what this runtime sends.
-    Single {
-        message: Message,
-        length: usize,
-    },
+    Single(Part),
     Several(NoAllocBufferSegments<ForeignBytes>),
 }
 
@@ -38,7 +35,10 @@ impl Segments {
         if let Some(&[0, 0, 0, 0, a, b, c, d]) = message.bytes(length).first_chunk() {
             let segment = u32::from_le_bytes([a, b, c, d]) as usize * 8;
             if segment <= length - HEADER_BYTES {
-                return Ok(Self::Single { message, length: segment });
+                let part = Part::new(message, HEADER_BYTES, segment);
+                return part
+                    .map(Self::Single)
+                    .ok_or_else(|| Error::from_kind(ErrorKind::MessageEndsPrematurely(0, 0)));
             }
         }
         NoAllocBufferSegments::from_buffer(ForeignBytes { message, length }, options).map(Self::Several)
@@ -49,10 +49,7 @@ impl ReaderSegments for Segments {
     #[inline]
     fn get_segment(&self, index: u32) -> Option<&[u8]> {
         match self {
-            Self::Single { message, length } if index == 0 => {
-                message.bytes(HEADER_BYTES + length).get(HEADER_BYTES..)
-            }
-            Self::Single { .. } => None,
+            Self::Single(part) => (index == 0).then(|| part.bytes()),
             Self::Several(segments) => segments.get_segment(index),
         }
     }

@@ -110,15 +110,22 @@ impl Ring {
     /// The oldest unread completion.
     #[inline]
     pub fn pop(&mut self) -> Option<CompletionEntry> {
+        let mut entry = CompletionEntry::default();
+        self.pop_into(&mut entry).then_some(entry)
+    }
+
+    /// Puts the oldest unread completion into `entry`. False if there is none; then `entry` is of no use.
+    #[inline(always)]
+    pub(crate) fn pop_into(&mut self, entry: &mut CompletionEntry) -> bool {
         while self.unread() != 0 {
-            let entry = self.peek(self.completion_head);
+            *entry = self.peek(self.completion_head);
             self.completion_head = self.completion_head.wrapping_add(1);
             self.header().completion_head.store(self.completion_head, Ordering::Release);
             if entry.user_data != TAKEN {
-                return Some(entry);
+                return true;
             }
         }
-        None
+        false
     }
 
     #[inline(always)]

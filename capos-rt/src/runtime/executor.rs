@@ -236,6 +236,15 @@ pub fn block_on_alone<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// Hands this thread's new calls to the kernel now, rather than when the thread next waits, and takes the results of calls
+/// that have come. Does not wait: what a process of a higher priority answers at once is there afterwards, and other
+/// answers come later, as always.
+pub fn push_calls() {
+    let local = local::current();
+    local.poll();
+    local.operations.process_calls(local);
+}
+
 /// The other end of [`spawn_local`]: awaits the task's output. Dropping it lets the task go on.
 #[derive(Debug)]
 pub struct JoinHandle<T> {

@@ -73,7 +73,7 @@ impl Operations {
     /// Starts `call`, whose message is `length` bytes long.
     pub(super) fn call(&self, local: &Local, length: u32, mut call: Box<Call>) {
         let Target::Ring(target) = &call.target else { return };
-        let results = Message::new();
+        let results = Message::for_receiving();
         let mut entry = SubmissionEntry {
             opcode: Opcode::Call as u8,
             method: call.method,
@@ -126,7 +126,7 @@ impl Operations {
 
     /// Starts receiving calls on `handle`.
     pub(super) fn receive(&self, local: &Local, endpoint: usize, handle: Handle) {
-        let message = Message::new();
+        let message = Message::for_receiving();
         let mut slots = self.slots.borrow_mut();
         let slot = slots.vacant_entry();
         submit_receive(local, slot.key(), handle, &message);
@@ -190,7 +190,8 @@ impl Operations {
     /// Handles every unread completion.
     pub(super) fn process(&self, local: &Local) {
         let end = if local.all_submitted() { self.drop_taken() } else { 0 };
-        while let Some(completion) = self.next_completion(local) {
+        let mut completion = CompletionEntry::default();
+        while self.next_completion(local, &mut completion) {
             match completion.user_data {
                 IGNORED => {}
                 tagged if tagged & RETURN_TAG != 0 => self.answer_failed(local, &completion),
@@ -204,17 +205,21 @@ impl Operations {
     }
 
     #[inline(always)]
-    fn next_completion(&self, local: &Local) -> Option<CompletionEntry> {
-        if self.any_deferred() {
-            return self.deferred.borrow_mut().pop_front();
+    fn next_completion(&self, local: &Local, entry: &mut CompletionEntry) -> bool {
+        if self.any_deferred()
+            && let Some(deferred) = self.deferred.borrow_mut().pop_front()
+        {
+            *entry = deferred;
+            return true;
         }
-        local.completion()
+        local.next_completion(entry)
     }
 
     /// Handles the completions of calls that this thread made, and leaves all others for later: there is at most one for
     /// each endpoint that it serves, and one for each answer that the kernel refused.
     pub(super) fn process_calls(&self, local: &Local) {
-        while let Some(completion) = local.completion() {
+        let mut completion = CompletionEntry::default();
+        while local.next_completion(&mut completion) {
             let number = completion.user_data as usize;
             let is_call = matches!(self.slots.borrow().get(number), Some(Operation::Call(_)));
             if is_call {
@@ -250,7 +255,7 @@ impl Operations {
         match slots.get_mut(number) {
             Some(Operation::Receive { endpoint, handle, message }) if completion.status == 0 => {
                 // The place and the handle stay; only the memory is new.
-                let next = Message::new();
+                let next = Message::for_receiving();
                 submit_receive(local, number, *handle, &next);
                 let (endpoint, message) = (*endpoint, std::mem::replace(message, next));
                 drop(slots);
