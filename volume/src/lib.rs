@@ -40,4 +40,4 @@ pub use namespace::{Namespace, OpenFlags, Opened, Rights};
 pub use path::{Last, MAX_LINKS_FOLLOWED, MAX_PATH_BYTES};
 pub use quota::{Limits, QuotaUse};
 pub use record::{Entry, Ino, Kind, ROOT};
-pub use volume::{Clock, FormatOptions, Mode, Options, Usage, Volume};
+pub use volume::{Clock, FormatOptions, Mode, Options, Trust, Usage, Volume};

@@ -1,6 +1,6 @@
 //! A volume: opening, closing, committing, and the state that everything else works on.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -40,6 +40,18 @@ pub struct Options {
     pub data_cache_bytes: usize,
     /// Where time stamps come from. Without a clock they are 0.
     pub clock: Clock,
+    /// How far the device is believed.
+    pub trust: Trust,
+}
+
+/// How far a device is believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// It may give back something else than was stored: every block is checked when it is read.
+    #[default]
+    Checked,
+    /// It is memory of this process, in which blocks change no more than anything else there.
+    OwnMemory,
 }
 
 impl Default for Options {
@@ -49,6 +61,7 @@ impl Default for Options {
             meta_cache_bytes: 2 << 20,
             data_cache_bytes: 2 << 20,
             clock: Arc::new(|| 0),
+            trust: Trust::Checked,
         }
     }
 }
@@ -101,10 +114,11 @@ pub struct Volume {
     health: Arc<Health>,
     mode: Mode,
     clock: Clock,
+    pub(crate) trust: Trust,
     pub(crate) blocks: Blocks,
     pub(crate) cache: Cache,
-    pub(crate) inodes: HashMap<Ino, CachedInode>,
-    pub(crate) opens: HashMap<Ino, u32>,
+    pub(crate) inodes: BTreeMap<Ino, CachedInode>,
+    pub(crate) opens: BTreeMap<Ino, u32>,
     pub(crate) quotas: Quotas,
     pub(crate) next_ino: Ino,
     pub(crate) inode_count: u64,
@@ -165,10 +179,11 @@ impl Volume {
             health,
             mode: options.mode,
             clock: options.clock,
+            trust: options.trust,
             blocks: Blocks::new(geometry.first_data_block() as u32, geometry.blocks as u32),
             cache: Cache::new(options.data_cache_bytes / BLOCK),
-            inodes: HashMap::new(),
-            opens: HashMap::new(),
+            inodes: BTreeMap::new(),
+            opens: BTreeMap::new(),
             quotas: Quotas::default(),
             next_ino: 0,
             inode_count: 0,
@@ -336,7 +351,7 @@ impl Volume {
     }
 
     fn cached(&mut self, ino: Ino) -> Result<&mut CachedInode> {
-        use std::collections::hash_map::Entry;
+        use std::collections::btree_map::Entry;
         match self.inodes.entry(ino) {
             Entry::Occupied(cached) => Ok(cached.into_mut()),
             Entry::Vacant(place) => {

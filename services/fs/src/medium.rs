@@ -6,7 +6,9 @@ use capos_fs::Reopen;
 use capos_rt::block_on;
 use capos_schema::entropy_capnp::entropy_source;
 use capos_schema::manifest_capnp::boot_package;
-use capos_volume::{BlockDevice, Clock, Error, FormatOptions, ImageDevice, MemDevice, Mode, Options, Volume};
+use capos_volume::{
+    BlockDevice, Clock, Error, FormatOptions, ImageDevice, MemDevice, Mode, Options, Trust, Volume,
+};
 
 use crate::disk::Disk;
 
@@ -16,6 +18,7 @@ pub(crate) struct Medium {
     mode: Mode,
     /// It begins with nothing on it.
     is_new: bool,
+    trust: Trust,
 }
 
 impl Medium {
@@ -25,17 +28,27 @@ impl Medium {
             ["ram", size] => {
                 let size = size.parse().map_err(|_| format!("\"{size}\" is no size in bytes"))?;
                 let device = MemDevice::try_new(size).map_err(|_| format!("no memory for {size} bytes"))?;
-                Ok(Self { device: Arc::new(device), mode: Mode::ReadWrite, is_new: true })
+                Ok(Self {
+                    device: Arc::new(device),
+                    mode: Mode::ReadWrite,
+                    is_new: true,
+                    trust: Trust::OwnMemory,
+                })
             }
             ["packed", name] => {
                 let image = packed(name).map_err(|error| error.to_string())?;
-                Ok(Self { device: Arc::new(ImageDevice::new(image)), mode: Mode::ReadOnly, is_new: false })
+                Ok(Self {
+                    device: Arc::new(ImageDevice::new(image)),
+                    mode: Mode::ReadOnly,
+                    is_new: false,
+                    trust: Trust::Checked,
+                })
             }
             ["disk", mode @ ..] if matches!(mode, [] | ["read-only"]) => {
                 let disk = Disk::find().map_err(|error| format!("its disk: {error}"))?;
                 let read_only = disk.read_only || !mode.is_empty();
                 let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
-                Ok(Self { device: Arc::new(disk), mode, is_new: false })
+                Ok(Self { device: Arc::new(disk), mode, is_new: false, trust: Trust::Checked })
             }
             _ => Err(format!("no such kind of volume: {arguments:?}")),
         }
@@ -44,7 +57,7 @@ impl Medium {
     /// Opens the volume.
     pub(crate) fn open(&self, clock: &Clock) -> Result<Volume, String> {
         let made = if self.is_new { make(&self.device, clock) } else { Ok(()) };
-        let opened = made.and_then(|()| Volume::open(self.device.clone(), options(self.mode, clock)));
+        let opened = made.and_then(|()| Volume::open(self.device.clone(), self.options(clock)));
         opened.map_err(|error| match error {
             Error::Corrupt => "there is no volume here, or it is damaged beyond what its second copies can mend; \
                                `capos volume check FILE` says more, `capos volume create FILE` makes a new one"
@@ -56,13 +69,13 @@ impl Medium {
 
     /// How to open it again after the device failed. What is in memory does not.
     pub(crate) fn reopen(&self, clock: &Clock) -> Option<Reopen> {
-        let (device, options) = (self.device.clone(), options(self.mode, clock));
+        let (device, options) = (self.device.clone(), self.options(clock));
         Some(Box::new(move || Volume::open(device.clone(), options.clone())))
     }
-}
 
-fn options(mode: Mode, clock: &Clock) -> Options {
-    Options { mode, clock: clock.clone(), ..Options::default() }
+    fn options(&self, clock: &Clock) -> Options {
+        Options { mode: self.mode, clock: clock.clone(), trust: self.trust, ..Options::default() }
+    }
 }
 
 /// Makes an empty volume.
