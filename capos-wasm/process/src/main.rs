@@ -17,6 +17,7 @@ use capos_rt::block_on;
 const HOST_FAILED: i32 = 125;
 
 fn main() {
+    capos_wasm::wasi::set_push(capos_rt::push_calls);
     let status = block_on(async {
         run::run().await.unwrap_or_else(|error| {
             eprintln!("[wasm-host] {error}");

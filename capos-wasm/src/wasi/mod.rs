@@ -26,6 +26,7 @@ mod path;
 mod pipe;
 mod poll;
 mod proc;
+mod push;
 mod random;
 mod readdir;
 mod refusal;
@@ -42,6 +43,7 @@ pub use context::{Context, FastClock, Grants, Preopen, Sink, Source};
 pub use errno::Errno;
 pub use memory::GuestMemory;
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use push::set_push;
 pub use refusal::{Missing, Refusal};
 pub use table::{Basis, FUNCTIONS, Function, MODULE, Needs, function};
 

@@ -8,6 +8,7 @@
 use super::{
     Context, GuestMemory,
     dispatch::{Call, Reply, dispatch},
+    push::Push,
 };
 use futures::future::LocalBoxFuture;
 use std::{
@@ -28,6 +29,7 @@ pub(crate) struct Wasi {
     task: LocalBoxFuture<'static, ()>,
     mailbox: Rc<Mailbox>,
     memory: GuestMemory,
+    push: Push,
 }
 
 impl Wasi {
@@ -35,7 +37,7 @@ impl Wasi {
         let mailbox = Rc::new(Mailbox::default());
         let memory = GuestMemory::default();
         let task = Box::pin(serve(context, memory.clone(), mailbox.clone()));
-        Self { task, mailbox, memory }
+        Self { task, mailbox, memory, push: Push::default() }
     }
 
     /// Begins a call, with the guest's memory as it is now. `None` means that it waits:
@@ -43,7 +45,13 @@ impl Wasi {
     pub(crate) fn begin(&mut self, bytes: &mut [u8], call: Call) -> Option<Reply> {
         self.mailbox.call.set(Some(call));
         // Nobody needs waking: when the call waits, the engine polls again at once with its own waker.
-        match self.poll_reply(bytes, &mut TaskContext::from_waker(Waker::noop())) {
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        let mut reply = self.poll_reply(bytes, &mut cx);
+        if reply.is_pending() && self.push.attempt() {
+            reply = self.poll_reply(bytes, &mut cx);
+            self.push.note(reply.is_ready());
+        }
+        match reply {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => None,
         }
