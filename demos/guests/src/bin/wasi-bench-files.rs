@@ -1,0 +1,125 @@
+#![expect(unsafe_code, reason = "calls WASI itself, without the C library's own work around it")]
+// Unsafe here: WASI functions take addresses.
+//! Measures file operations from inside, in the directory that it finds open, with the monotonic clock, and prints
+//! `name value unit`. The argument begins the names.
+//!
+//! Meant to run under QEMU's `-icount shift=0`, where a nanosecond is an instruction.
+
+use std::io::Write;
+
+const MONOTONIC: u32 = 1;
+/// The first preopened directory.
+const DIRECTORY: u32 = 3;
+const CREATE: u16 = 1;
+/// `fd_datasync`, `fd_read`, `fd_seek` and `fd_write`, among others.
+const RIGHTS: u64 = 0x1ff;
+const NAME: &[u8] = b"bench.bin";
+const MIB: usize = 1 << 20;
+
+/// A buffer as `fd_write` and `fd_read` take it.
+#[repr(C)]
+struct Buffer {
+    address: *mut u8,
+    len_bytes: usize,
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(id: u32, precision: u64, time: *mut u64) -> u32;
+    fn fd_write(fd: u32, buffers: *const Buffer, count: usize, written: *mut usize) -> u32;
+    fn fd_read(fd: u32, buffers: *const Buffer, count: usize, read: *mut usize) -> u32;
+    fn fd_seek(fd: u32, offset: i64, whence: u32, position: *mut u64) -> u32;
+    fn fd_sync(fd: u32) -> u32;
+    fn fd_close(fd: u32) -> u32;
+    fn path_open(
+        directory: u32,
+        lookup: u32,
+        path: *const u8,
+        path_len: usize,
+        flags: u32,
+        rights: u64,
+        inherited: u64,
+        fd_flags: u32,
+        fd: *mut u32,
+    ) -> u32;
+}
+
+fn now_ns() -> u64 {
+    let mut time = 0;
+    // SAFETY: `time` is a place for the result.
+    let errno = unsafe { clock_time_get(MONOTONIC, 1, &mut time) };
+    assert_eq!(errno, 0, "the clock is granted");
+    time
+}
+
+/// Mean cost of `run` in nanoseconds, the loop around it included. `prepare` is not counted.
+fn measure(runs: u32, mut prepare: impl FnMut(), mut run: impl FnMut()) -> u64 {
+    prepare();
+    for _ in 0..runs.min(16) {
+        run();
+    }
+    prepare();
+    let start = now_ns();
+    for _ in 0..runs {
+        run();
+    }
+    (now_ns() - start) / u64::from(runs)
+}
+
+fn open() -> u32 {
+    let mut fd = 0;
+    // SAFETY: the path is `NAME`, and `fd` is a place for the result.
+    let errno =
+        unsafe { path_open(DIRECTORY, 0, NAME.as_ptr(), NAME.len(), CREATE.into(), RIGHTS, 0, 0, &mut fd) };
+    assert_eq!(errno, 0, "a file can be made in the directory");
+    fd
+}
+
+fn close(fd: u32) {
+    // SAFETY: no addresses.
+    assert_eq!(unsafe { fd_close(fd) }, 0, "the file is open");
+}
+
+fn rewind(fd: u32) {
+    let mut position = 0;
+    // SAFETY: `position` is a place for the result.
+    assert_eq!(unsafe { fd_seek(fd, 0, 0, &mut position) }, 0, "the file is open");
+}
+
+fn main() -> std::io::Result<()> {
+    let medium = std::env::args().nth(1).unwrap_or_default();
+    let mut results = Vec::new();
+    let mut result = |name: &str, value: u64| results.push((name.to_owned(), value));
+    let mut data = vec![b'x'; MIB];
+    let fd = open();
+    for (name, length, runs) in [("64", 64, 256), ("4k", 4096, 64), ("1m", MIB, 4)] {
+        let buffer = Buffer { address: data.as_mut_ptr(), len_bytes: length };
+        let mut done = 0;
+        // SAFETY: `buffer` describes the beginning of `data`, and `done` is a place for the result.
+        let mut write = || assert_eq!((unsafe { fd_write(fd, &buffer, 1, &mut done) }, done), (0, length));
+        result(&format!("fd_write_{name}"), measure(runs, || rewind(fd), &mut write));
+        // What is read must be there, however often the warm-up reads.
+        write();
+        let mut done = 0;
+        let read = || {
+            // SAFETY: as above.
+            assert_eq!((unsafe { fd_read(fd, &buffer, 1, &mut done) }, done), (0, length));
+        };
+        result(&format!("fd_read_{name}"), measure(runs.div_ceil(2), || rewind(fd), read));
+        rewind(fd);
+    }
+    let buffer = Buffer { address: data.as_mut_ptr(), len_bytes: 64 };
+    let sync = || {
+        let mut done = 0;
+        // SAFETY: as above.
+        assert_eq!(unsafe { (fd_write(fd, &buffer, 1, &mut done), fd_sync(fd)) }, (0, 0));
+    };
+    result("fd_write_64_fd_sync", measure(8, || rewind(fd), sync));
+    close(fd);
+    result("path_open_fd_close", measure(64, || (), || close(open())));
+    let mut stdout = std::io::stdout().lock();
+    for (name, value) in results {
+        writeln!(stdout, "{medium}_{name} {value} instructions")?;
+    }
+    Ok(())
+}
