@@ -29,7 +29,7 @@ step() {
 }
 
 broken=()
-for name in build check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests e2e; do
+for name in build check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests e2e test-programs; do
     step "$name"
 done
 for name in "${broken[@]}"; do
