@@ -16,7 +16,13 @@ fn now_ns() -> u64 {
 }
 
 pub(crate) fn options(mode: Mode) -> Options {
-    Options { mode, meta_cache_bytes: 32 << 20, data_cache_bytes: 8 << 20, clock: Arc::new(now_ns) }
+    Options {
+        mode,
+        meta_cache_bytes: 32 << 20,
+        data_cache_bytes: 8 << 20,
+        clock: Arc::new(now_ns),
+        ..Options::default()
+    }
 }
 
 /// Makes a file of `size` bytes and a volume in it.
