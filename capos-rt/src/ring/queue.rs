@@ -12,9 +12,6 @@ use core::sync::atomic::Ordering;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingFull;
 
-/// User data of a completion that was already taken out of order.
-const TAKEN: u64 = u64::MAX;
-
 /// One thread's submission and completion queues.
 ///
 /// Not `Send`: the kernel ties a ring to its thread.
@@ -117,15 +114,13 @@ impl Ring {
     /// Puts the oldest unread completion into `entry`. False if there is none; then `entry` is of no use.
     #[inline(always)]
     pub(crate) fn pop_into(&mut self, entry: &mut CompletionEntry) -> bool {
-        while self.unread() != 0 {
-            *entry = self.peek(self.completion_head);
-            self.completion_head = self.completion_head.wrapping_add(1);
-            self.header().completion_head.store(self.completion_head, Ordering::Release);
-            if entry.user_data != TAKEN {
-                return true;
-            }
+        if self.unread() == 0 {
+            return false;
         }
-        false
+        *entry = self.peek(self.completion_head);
+        self.completion_head = self.completion_head.wrapping_add(1);
+        self.header().completion_head.store(self.completion_head, Ordering::Release);
+        true
     }
 
     #[inline(always)]
@@ -172,15 +167,78 @@ impl Ring {
         }
     }
 
-    /// Marks the unread completion at `position` as read.
+    /// Takes the unread completion at `position` out of the queue. Those before it move up, so that no place is lost:
+    /// any number of synchronous operations find room while the others' completions stay unread.
     fn take(&mut self, position: u32) {
-        if position == self.completion_head {
-            self.completion_head = self.completion_head.wrapping_add(1);
-            self.header().completion_head.store(self.completion_head, Ordering::Release);
-        } else {
-            let taken = CompletionEntry { user_data: TAKEN, ..CompletionEntry::default() };
-            // SAFETY: the slot lies between head and tail, where the kernel does not write.
-            unsafe { self.slot(position).write_volatile(taken) };
+        let mut to = position;
+        while to != self.completion_head {
+            let from = to.wrapping_sub(1);
+            let moved = self.peek(from);
+            // SAFETY: both slots lie between head and tail, where the kernel does not write.
+            unsafe { self.slot(to).write_volatile(moved) };
+            to = from;
         }
+        self.completion_head = self.completion_head.wrapping_add(1);
+        self.header().completion_head.store(self.completion_head, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(target_os = "hermit")))]
+mod tests {
+    use super::*;
+    use crate::arch::KernelModel;
+    use crate::testing::new_ring;
+    use std::rc::Rc;
+
+    /// Takes entries as long as there is room for what they complete, and completes them at once.
+    struct AtOnce(NonNull<u8>);
+
+    impl KernelModel for AtOnce {
+        fn cap_enter(&self, submit: u32, wait_for: u32, _deadline_ns: u64) -> i64 {
+            // SAFETY: the ring lives as long as the test, and only this thread uses it.
+            let header = unsafe { self.0.cast::<RingHeader>().as_ref() };
+            let load = |index: &core::sync::atomic::AtomicU32| index.load(Ordering::Relaxed);
+            for _ in 0..submit {
+                let unread = load(&header.completion_tail) - load(&header.completion_head);
+                if unread == COMPLETION_ENTRIES {
+                    break;
+                }
+                let (head, tail) = (load(&header.submission_head), load(&header.completion_tail));
+                // SAFETY: both indices are reduced to the length of their queue.
+                unsafe {
+                    let entries = self.0.add(SUBMISSION_OFFSET).cast::<SubmissionEntry>();
+                    let user_data = entries.add((head % SUBMISSION_ENTRIES) as usize).read().user_data;
+                    let completions = self.0.add(COMPLETION_OFFSET).cast::<CompletionEntry>();
+                    let completion = CompletionEntry { user_data, ..CompletionEntry::default() };
+                    completions.add((tail % COMPLETION_ENTRIES) as usize).write(completion);
+                }
+                header.submission_head.store(head + 1, Ordering::Relaxed);
+                header.completion_tail.store(tail + 1, Ordering::Relaxed);
+            }
+            let unread = load(&header.completion_tail) - load(&header.completion_head);
+            // Nothing more would ever come.
+            if wait_for > unread { -(ErrorCode::InvalidArgument as i64) } else { unread.into() }
+        }
+    }
+
+    #[test]
+    fn synchronous_operations_take_no_place_from_what_stays_unread() {
+        let base = new_ring();
+        // SAFETY: `new_ring` gives memory of that size, which nothing else uses.
+        let mut ring = unsafe { Ring::new(base, Rc::new(AtOnce(base))) };
+        let entry = |user_data| SubmissionEntry { user_data, ..SubmissionEntry::default() };
+        for user_data in 0..u64::from(COMPLETION_ENTRIES - 2) {
+            // SAFETY: the entries have no addresses.
+            unsafe { ring.push(&entry(user_data)) }.expect("room");
+            ring.enter(0, NO_DEADLINE).expect("entering");
+        }
+        for user_data in 1000..1200 {
+            // SAFETY: as above.
+            let completion = unsafe { ring.call_sync(&entry(user_data)) };
+            assert_eq!(completion.map(|completion| completion.user_data), Ok(user_data));
+        }
+        let left: Vec<u64> =
+            std::iter::from_fn(|| ring.pop()).map(|completion| completion.user_data).collect();
+        assert!(left.into_iter().eq(0..u64::from(COMPLETION_ENTRIES - 2)), "in their order, and none lost");
     }
 }
