@@ -46,6 +46,15 @@ impl End {
         }
     }
 
+    /// The same, a trap with the innermost `frames` functions.
+    pub(crate) fn shortened(mut self, frames: usize) -> Self {
+        if let Self::Trap(trap) = &mut self {
+            trap.backtrace.truncate(frames);
+            trap.backtrace.shrink_to_fit();
+        }
+        self
+    }
+
     /// Writes this end into a message.
     pub fn write(&self, mut builder: instance_end::Builder<'_>) {
         match self {

@@ -1,27 +1,37 @@
 //! Starting instances.
 
 use crate::{
-    End, InstanceHandle, Launch, Limits,
-    engine::wasmi::{Instance, compile, instantiate},
-    instance::{Control, Interrupts, StartTime, command_queue},
-    wasi::{Context, FastClock, Grants},
+    End, InstanceHandle, Launch, Limits, Restart,
+    cache::{Cache, Cached},
+    engine::wasmi::{Compiled, Settings, compile},
+    instance::{Control, command_queue},
+    run::{Clocks, Plan, run, serve},
+    wasi::{FastClock, FastSleep, Grants},
 };
 use capos_schema::timer_capnp::timer;
 use futures::future::LocalBoxFuture;
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
 /// Runs a future on the embedder's single-threaded executor until it ends.
 pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
+
+/// Is told of the end that was the reason to start an instance again, and how often that was done.
+pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 
 /// What a host needs from its embedder.
 #[derive(Clone)]
 pub struct HostConfig {
     /// The executor.
     pub spawn: Spawn,
-    /// The host's own timer, for wall time limits. It is not given to instances.
+    /// The host's own timer, for wall time limits and for pauses before a restart. It is not given to instances.
     pub timer: Option<timer::Client>,
     /// The host's own clock, by which it tells how long a start took.
     pub clock: Option<FastClock>,
+    /// A cheaper way to wait for `timer`'s time.
+    pub sleep: Option<FastSleep>,
+    /// About how much memory compiled modules may take that no instance uses, so that starting one of them again
+    /// is quick.
+    pub module_cache_bytes: usize,
 }
 
 /// What to start.
@@ -40,17 +50,43 @@ pub struct InstanceSpec {
     pub limits: Limits,
     /// Call `_start` at once and end when it returns, rather than wait for calls.
     pub run: bool,
+    /// The rest.
+    pub options: Options,
 }
 
-/// Starts instances, each with its own capabilities and limits, all on one thread.
+/// What is done about imported functions that the host does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnknownImports {
+    /// The module does not start.
+    #[default]
+    Deny,
+    /// They trap when they are called.
+    Trap,
+}
+
+/// What starting an instance may leave out.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// What follows when an instance that runs by itself has ended. The limits hold for each run of it.
+    pub restart: Restart,
+    /// Is told before the instance is started again.
+    pub on_restart: Option<RestartObserver>,
+    /// What is done about imported functions that the host does not know.
+    pub unknown_imports: UnknownImports,
+}
+
+/// Starts instances, each with its own capabilities and limits, all on one thread. Instances of equal modules
+/// share what the module was compiled to.
 pub struct Host {
     config: HostConfig,
+    modules: RefCell<Cache<Settings, Compiled>>,
 }
 
 impl Host {
     /// A host without instances.
     pub fn new(config: HostConfig) -> Self {
-        Self { config }
+        let modules = RefCell::new(Cache::new(config.module_cache_bytes));
+        Self { config, modules }
     }
 
     /// Compiles and instantiates a module and lets it run. A failure is the instance's end,
@@ -59,67 +95,44 @@ impl Host {
         let control = Rc::new(Control::new(&spec.limits));
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
-        let (run, name, module_name) = (spec.run, spec.name.clone(), spec.module_name.clone());
-        let mut instance = match self.prepare(spec, &control) {
-            Ok(instance) => instance,
-            Err(reason) => {
-                let reason = format!("instance {name:?} of module {module_name:?}: {reason}");
-                control.finish(End::FailedToStart(reason));
-                return handle;
-            }
+        let (name, module_name) = (spec.name.clone(), spec.module_name.clone());
+        let fail = |reason: String| {
+            let reason = format!("instance {name:?} of module {module_name:?}: {reason}");
+            control.finish(End::FailedToStart(reason));
         };
-        (self.config.spawn)(Box::pin(async move {
-            let end = match run {
-                true => {
-                    drop(commands);
-                    instance.run().await
-                }
-                false => instance.serve(commands).await,
-            };
-            // Its capabilities go before anybody learns of the end.
-            drop(instance);
-            control.finish(end);
-        }));
+        let begun = self.config.now_ns();
+        let module = self.module(spec.module, Settings::new(&spec.limits, spec.options.unknown_imports));
+        control.set_compile_time(self.config.now_ns().saturating_sub(begun));
+        let plan = module.map(|module| Plan {
+            module,
+            launch: spec.launch,
+            grants: spec.grants,
+            limits: spec.limits,
+            clocks: Clocks {
+                timer: self.config.timer.clone(),
+                fast: self.config.clock.clone(),
+                sleep: self.config.sleep.clone(),
+            },
+            control: control.clone(),
+        });
+        let started: Result<LocalBoxFuture<'static, ()>, String> = match spec.run {
+            true => plan.and_then(|plan| run(plan, spec.options)),
+            false => plan.and_then(|plan| serve(plan, commands)),
+        };
+        match started {
+            Ok(task) => (self.config.spawn)(task),
+            Err(reason) => fail(reason),
+        }
         handle
     }
 
-    fn prepare(&self, spec: InstanceSpec, control: &Rc<Control>) -> Result<Instance, String> {
-        let now_ns = || self.config.clock.as_ref().map_or(0, |clock| clock());
-        let interrupts = self.interrupts(control, &spec.limits)?;
-        let begun = now_ns();
-        let compiled = compile(spec.module, &spec.limits)?;
-        let compile_ns = now_ns().saturating_sub(begun);
-        let begun = now_ns();
-        let context = Context::new(spec.launch, spec.grants, spec.limits.descriptors, control.clone());
-        let instance = instantiate(compiled, context, &spec.limits, interrupts)?;
-        let instantiate_ns = now_ns().saturating_sub(begun);
-        control.set_start_time(StartTime { compile_ns, instantiate_ns });
-        Ok(instance)
-    }
-
-    fn interrupts(&self, control: &Rc<Control>, limits: &Limits) -> Result<Interrupts, String> {
-        let Some(wall_time_ns) = limits.wall_time_ns else {
-            return Ok(Interrupts::new(control.clone(), None));
-        };
-        let timer = self.config.timer.clone();
-        let timer = timer.ok_or("a wall time limit was set and the host has no timer")?;
-        let deadline = Box::pin(deadline(timer, wall_time_ns));
-        Ok(Interrupts::new(control.clone(), Some(deadline)))
+    fn module(&self, bytes: Cow<'static, [u8]>, settings: Settings) -> Result<Rc<Cached<Compiled>>, String> {
+        self.modules.borrow_mut().get(bytes, settings, |bytes| compile(bytes, settings))
     }
 }
 
-/// Resolves `wall_time_ns` after it is first polled. Without a working timer the limit cannot be kept, and
-/// the instance's time is over at once.
-async fn deadline(timer: timer::Client, wall_time_ns: u64) -> End {
-    let end: Result<(), capnp::Error> = async {
-        let response = timer.now_request().send().promise.await?;
-        let now = response.get()?.get_nanoseconds();
-        let mut request = timer.sleep_until_request();
-        request.get().set_nanoseconds(now.saturating_add(wall_time_ns));
-        request.send().promise.await.map(|_| ())
+impl HostConfig {
+    fn now_ns(&self) -> u64 {
+        self.clock.as_ref().map_or(0, |clock| clock())
     }
-    .await;
-    // Both outcomes are the end of the time that can be given.
-    let _ = end;
-    End::OutOfTime
 }

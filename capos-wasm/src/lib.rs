@@ -11,17 +11,20 @@
 //!
 //! Nothing here knows an executor: the embedder passes a [`Spawn`], and all futures stay on its thread.
 
+mod cache;
 mod end;
 pub mod engine;
 mod host;
 mod instance;
 mod launch;
 mod limits;
+mod run;
 pub mod server;
 pub mod wasi;
 
+pub use capos_restart::Restart;
 pub use end::{End, Trap};
-pub use host::{Host, HostConfig, InstanceSpec, Spawn};
+pub use host::{Host, HostConfig, InstanceSpec, Options, RestartObserver, Spawn, UnknownImports};
 pub use instance::{CallError, InstanceHandle, StartTime, Usage, Value, ValueType};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;

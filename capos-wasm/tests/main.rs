@@ -1,6 +1,7 @@
 //! The WebAssembly host, tested against in-process servers: one program for each behaviour.
 
 mod clocks;
+mod crowd;
 mod directories;
 mod docs;
 mod files;
@@ -13,9 +14,11 @@ mod launch;
 mod limits;
 mod links;
 mod many;
+mod pipes;
 mod polling;
 mod probe;
 mod random;
+mod restarts;
 mod rights;
 mod serving;
 mod streams;

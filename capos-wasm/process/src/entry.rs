@@ -1,9 +1,9 @@
 //! From a manifest's entry to what the library starts.
 
-use crate::grants::Held;
+use crate::{grants::Held, pipes::Ends};
 use capos_package::binary;
 use capos_schema::manifest_capnp::{boot_package, instance_entry, process_entry};
-use capos_wasm::{InstanceSpec, Launch, Limits};
+use capos_wasm::{InstanceSpec, Launch, Limits, Options, Restart, UnknownImports};
 use std::borrow::Cow;
 
 /// The entry of the process called `name`.
@@ -24,8 +24,9 @@ pub(crate) async fn spec(
     package: boot_package::Reader<'static>,
     entry: instance_entry::Reader<'static>,
     held: &Held,
+    pipes: Ends,
 ) -> Result<InstanceSpec, String> {
-    let grants = held.for_instance(entry).await?;
+    let grants = held.for_instance(entry, pipes).await?;
     read(package, entry).map_err(|error| error.to_string()).and_then(|(module, module_name, launch)| {
         Ok(InstanceSpec {
             module,
@@ -35,8 +36,17 @@ pub(crate) async fn spec(
             grants,
             limits: entry.get_limits().map(Limits::read).map_err(|error| error.to_string())?,
             run: true,
+            options: options(entry).map_err(|error| error.to_string())?,
         })
     })
+}
+
+fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
+    let unknown_imports = match entry.get_trap_unknown_imports() {
+        true => UnknownImports::Trap,
+        false => UnknownImports::Deny,
+    };
+    Ok(Options { restart: Restart::read(entry.get_restart()?)?, on_restart: None, unknown_imports })
 }
 
 /// What messages call the instance, and the first argument of its program.

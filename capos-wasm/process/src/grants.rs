@@ -1,6 +1,6 @@
 //! What the host holds, and what of it an instance gets.
 
-use crate::stdio;
+use crate::{pipes::Ends, stdio};
 use capos_rt::grant;
 use capos_schema::{
     console_capnp::console,
@@ -9,7 +9,11 @@ use capos_schema::{
     manifest_capnp::instance_entry,
     timer_capnp::{timer, wall_clock},
 };
-use capos_wasm::{Grants, Preopen, wasi::FastClock};
+use capos_wasm::{
+    Grants, Preopen,
+    wasi::{FastClock, FastSleep},
+};
+use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 
 /// The capabilities that the host was granted.
@@ -18,6 +22,7 @@ pub(crate) struct Held {
     pub(crate) log: Option<console::Client>,
     pub(crate) timer: Option<timer::Client>,
     pub(crate) fast_clock: Option<FastClock>,
+    pub(crate) fast_sleep: Option<FastSleep>,
     wall_clock: Option<wall_clock::Client>,
     entropy: Option<entropy_source::Client>,
 }
@@ -31,22 +36,28 @@ impl Held {
             log: grant("log").ok(),
             // The same clock as the Timer's, read from its page.
             fast_clock: timer.as_ref().map(|_| Rc::new(capos_rt::now_ns) as FastClock),
+            fast_sleep: timer.as_ref().map(|_| Rc::new(sleep_until) as FastSleep),
             timer,
             wall_clock: grant("wall-clock").ok(),
             entropy: grant("entropy").ok(),
         }
     }
 
-    /// What `entry` lists; an error names what the host does not hold itself.
-    pub(crate) async fn for_instance(&self, entry: instance_entry::Reader<'_>) -> Result<Grants, String> {
+    /// What `entry` lists, with its ends of pipes; an error names what the host does not hold itself.
+    pub(crate) async fn for_instance(
+        &self,
+        entry: instance_entry::Reader<'_>,
+        pipes: Ends,
+    ) -> Result<Grants, String> {
         let console = pick("console", entry.get_console(), &self.console)?;
         let timer = pick("timer", entry.get_timer(), &self.timer)?;
         Ok(Grants {
-            stdin: stdio::source(entry.get_stdin(), &console).await?,
-            stdout: stdio::sink(entry.get_stdout(), &console).await?,
-            stderr: stdio::sink(entry.get_stderr(), &console).await?,
+            stdin: stdio::source(entry.get_stdin(), &console, pipes.stdin).await?,
+            stdout: stdio::sink(entry.get_stdout(), &console, pipes.stdout).await?,
+            stderr: stdio::sink(entry.get_stderr(), &console, pipes.stderr).await?,
             preopens: preopens(entry).map_err(|error| error.to_string())?,
             fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
+            fast_sleep: self.fast_sleep.clone().filter(|_| timer.is_some()),
             timer,
             wall_clock: pick("wall-clock", entry.get_wall_clock(), &self.wall_clock)?,
             entropy: pick("entropy", entry.get_entropy(), &self.entropy)?,
@@ -67,6 +78,10 @@ fn preopens(entry: instance_entry::Reader<'_>) -> capnp::Result<Vec<Preopen>> {
 /// The directory that this host was granted under `name`.
 pub(crate) fn directory(name: &str) -> capnp::Result<namespace::Client> {
     grant(name).map_err(|error| capnp::Error::failed(format!("the directory {name:?}: {error}")))
+}
+
+fn sleep_until(deadline_ns: u64) -> LocalBoxFuture<'static, ()> {
+    Box::pin(capos_rt::sleep_until_ns(deadline_ns))
 }
 
 fn pick<T: Clone>(name: &str, wanted: bool, held: &Option<T>) -> Result<Option<T>, String> {

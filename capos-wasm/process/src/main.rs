@@ -7,6 +7,7 @@
 
 mod entry;
 mod grants;
+mod pipes;
 mod report;
 mod run;
 mod stdio;

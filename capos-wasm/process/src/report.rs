@@ -20,15 +20,25 @@ pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
 pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusal]) {
     let Some(log) = &held.log else { return };
     write(log, &format!("[wasm-host] {name}: {end}")).await;
-    if let End::Trap(trap) = end {
-        for function in &trap.backtrace {
-            write(log, &format!("[wasm-host] {name}:   in {function}")).await;
-        }
-    }
+    backtrace(log, name, end).await;
     if end.status() != 0 {
         for refusal in refusals {
             write(log, &format!("[wasm-host] {name}: {refusal}")).await;
         }
+    }
+}
+
+/// Writes that the instance `name` is started again for the `count`th time, and why.
+pub(crate) async fn restarted(held: &Held, name: &str, end: &End, count: u32) {
+    let Some(log) = &held.log else { return };
+    write(log, &format!("[wasm-host] {name}: {end}; restart {count}")).await;
+    backtrace(log, name, end).await;
+}
+
+async fn backtrace(log: &console::Client, name: &str, end: &End) {
+    let End::Trap(trap) = end else { return };
+    for function in &trap.backtrace {
+        write(log, &format!("[wasm-host] {name}:   in {function}")).await;
     }
 }
 

@@ -1,6 +1,11 @@
 //! Running the instances of one manifest entry.
 
-use crate::{entry, grants::Held, report};
+use crate::{
+    entry,
+    grants::Held,
+    pipes::{self, Ends},
+    report,
+};
 use capos_package::{Package, binary};
 use capos_rt::{JoinHandle, grant, serve_export, spawn_local};
 use capos_schema::{
@@ -8,10 +13,13 @@ use capos_schema::{
     wasm_capnp::wasm_host,
 };
 use capos_wasm::{
-    End, Host, HostConfig,
+    End, Host, HostConfig, RestartObserver,
     server::{ModuleLookup, WasmHost},
 };
 use std::{future::pending, rc::Rc};
+
+/// Of the 16 MiB that a manifest gives a host for itself unless it says otherwise.
+const MODULE_CACHE_BYTES: usize = 8 << 20;
 
 /// What the tasks of all instances share.
 struct Runner {
@@ -33,6 +41,8 @@ pub(crate) async fn run() -> capnp::Result<i32> {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),
         clock: held.fast_clock.clone(),
+        sleep: held.fast_sleep.clone(),
+        module_cache_bytes: MODULE_CACHE_BYTES,
     }));
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
@@ -43,8 +53,10 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let exit_instance = exit_from.strip_prefix(&*name).and_then(|rest| rest.strip_prefix('/'));
     let runner = Rc::new(Runner { package, held, host });
     let mut waiting = Vec::new();
-    for instance in own.get_instances()? {
-        let task = start(&runner, instance);
+    let instances = own.get_instances()?;
+    let ends = pipes::connect(instances.iter())?;
+    for (instance, ends) in instances.iter().zip(ends) {
+        let task = start(&runner, instance, ends);
         waiting.push(match own.get_sequence() {
             true => (entry::name(instance)?, Ended::Now(task.await)),
             false => (entry::name(instance)?, Ended::Later(task)),
@@ -91,12 +103,13 @@ impl Ended {
 }
 
 /// Starts one instance; the task reports its end and yields its status.
-fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHandle<i32> {
+fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: Ends) -> JoinHandle<i32> {
     let runner = runner.clone();
     spawn_local(async move {
         let name = entry::name(entry).unwrap_or("?");
-        let (end, refusals) = match entry::spec(runner.package, entry, &runner.held).await {
-            Ok(spec) => {
+        let (end, refusals) = match entry::spec(runner.package, entry, &runner.held, pipes).await {
+            Ok(mut spec) => {
+                spec.options.on_restart = Some(tell_restarts(&runner, name));
                 let handle = runner.host.start(spec);
                 let end = handle.wait().await;
                 report::started(&runner.held, name, handle.start_time()).await;
@@ -109,5 +122,15 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>) -> JoinHan
         };
         report::ended(&runner.held, name, &end, &refusals).await;
         end.status()
+    })
+}
+
+/// Writes each restart of the instance `name` to the log.
+fn tell_restarts(runner: &Rc<Runner>, name: &'static str) -> RestartObserver {
+    let runner = runner.clone();
+    Rc::new(move |end, count| {
+        let (runner, end) = (runner.clone(), end.clone());
+        // Written while it pauses.
+        drop(spawn_local(async move { report::restarted(&runner.held, name, &end, count).await }));
     })
 }

@@ -7,19 +7,21 @@ use capos_schema::{
     file_capnp::{file, namespace},
     manifest_capnp::{stdio, stdio_file},
 };
-use capos_wasm::wasi::{Sink, Source};
+use capos_wasm::wasi::{PipeReader, PipeWriter, Sink, Source};
 
 type Console = Option<console::Client>;
 
-/// Where standard input comes from; an error says what is wrong with it.
+/// Where standard input comes from; an error says what is wrong with it. `pipe` is the end of the pipe that the entry
+/// names, if it does.
 pub(crate) async fn source(
     stdio: capnp::Result<stdio::Reader<'_>>,
     console: &Console,
+    pipe: Option<PipeReader>,
 ) -> Result<Option<Source>, String> {
     match which(stdio)? {
         stdio::Console(()) => Ok(console.clone().map(Source::Console)),
         stdio::Closed(()) => Ok(None),
-        stdio::Pipe(_) => Err(no_pipes()),
+        stdio::Pipe(_) => Ok(pipe.map(Source::Pipe)),
         stdio::File(at) => open(at, Direction::Input).await.map(|file| Some(Source::File(file))),
     }
 }
@@ -28,11 +30,12 @@ pub(crate) async fn source(
 pub(crate) async fn sink(
     stdio: capnp::Result<stdio::Reader<'_>>,
     console: &Console,
+    pipe: Option<PipeWriter>,
 ) -> Result<Option<Sink>, String> {
     match which(stdio)? {
         stdio::Console(()) => Ok(console.clone().map(Sink::Console)),
         stdio::Closed(()) => Ok(None),
-        stdio::Pipe(_) => Err(no_pipes()),
+        stdio::Pipe(_) => Ok(pipe.map(Sink::Pipe)),
         stdio::File(at) => open(at, Direction::Output).await.map(|file| Some(Sink::File(file))),
     }
 }
@@ -42,10 +45,6 @@ type Which<'a> = stdio::WhichReader<'a>;
 fn which<'a>(stdio: capnp::Result<stdio::Reader<'a>>) -> Result<Which<'a>, String> {
     let which = stdio.and_then(|stdio| Ok(stdio.which()?));
     which.map_err(|error| error.to_string())
-}
-
-fn no_pipes() -> String {
-    "this host does not connect instances with pipes".to_owned()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

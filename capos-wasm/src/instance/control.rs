@@ -7,8 +7,13 @@ use crate::{
 use futures::channel::oneshot;
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     task::Waker,
 };
+
+/// So many ends are remembered as reasons for restarts, a trap with so many functions.
+const RESTART_CAUSES: usize = 16;
+const CAUSE_FRAMES: usize = 8;
 
 /// What an instance has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub(crate) struct Control {
     /// Calls that wait for their turn.
     queued: Cell<usize>,
     refusals: RefCell<Refusals>,
+    restarts: Cell<u32>,
+    restart_causes: RefCell<VecDeque<End>>,
 }
 
 impl Control {
@@ -58,6 +65,8 @@ impl Control {
             start_time: Cell::default(),
             queued: Cell::default(),
             refusals: RefCell::default(),
+            restarts: Cell::default(),
+            restart_causes: RefCell::default(),
         }
     }
 
@@ -99,8 +108,12 @@ impl Control {
         self.refusals.borrow().reasons()
     }
 
-    pub(crate) fn set_start_time(&self, start_time: StartTime) {
-        self.start_time.set(start_time);
+    pub(crate) fn set_compile_time(&self, compile_ns: u64) {
+        self.start_time.set(StartTime { compile_ns, ..self.start_time.get() });
+    }
+
+    pub(crate) fn set_instantiate_time(&self, instantiate_ns: u64) {
+        self.start_time.set(StartTime { instantiate_ns, ..self.start_time.get() });
     }
 
     pub(crate) fn start_time(&self) -> StartTime {
@@ -127,6 +140,28 @@ impl Control {
     /// A call's turn has come.
     pub(crate) fn dequeue(&self) {
         self.queued.set(self.queued.get().saturating_sub(1));
+    }
+
+    /// Begins a new life after this end, with nothing used yet.
+    pub(crate) fn set_restarted(&self, cause: &End) {
+        self.usage.set(Usage::default());
+        self.refusals.take();
+        self.restarts.set(self.restarts.get().saturating_add(1));
+        let mut causes = self.restart_causes.borrow_mut();
+        if causes.len() >= RESTART_CAUSES {
+            causes.pop_front();
+        }
+        causes.push_back(cause.clone().shortened(CAUSE_FRAMES));
+    }
+
+    /// How often it was started again.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts.get()
+    }
+
+    /// The last ends after which it was started again, oldest first.
+    pub(crate) fn restart_causes(&self) -> Vec<End> {
+        self.restart_causes.borrow().iter().cloned().collect()
     }
 
     /// Asks for the instance's end; takes effect when its task next runs.

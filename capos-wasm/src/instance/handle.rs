@@ -72,7 +72,7 @@ impl InstanceHandle {
         self.control.kill();
     }
 
-    /// What the instance has used so far.
+    /// What the present or last run of the instance has used so far.
     pub fn usage(&self) -> Usage {
         self.control.usage()
     }
@@ -80,6 +80,16 @@ impl InstanceHandle {
     /// What it asked for and was not granted, which may be why it failed.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.control.refusals()
+    }
+
+    /// How often it was started again.
+    pub fn restarts(&self) -> u32 {
+        self.control.restarts()
+    }
+
+    /// The last 16 ends after which it was started again, oldest first.
+    pub fn restart_causes(&self) -> Vec<End> {
+        self.control.restart_causes()
     }
 
     /// How long the start took; zero when the host has no clock.

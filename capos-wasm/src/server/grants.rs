@@ -34,6 +34,7 @@ pub(super) fn grants(reader: instance_grants::Reader<'_>) -> Result<Grants, Erro
         timer: take!(has_timer, get_timer),
         // The page behind another process's timer is not this process's to read.
         fast_clock: None,
+        fast_sleep: None,
         wall_clock: take!(has_wall_clock, get_wall_clock),
         entropy: take!(has_entropy, get_entropy),
     })

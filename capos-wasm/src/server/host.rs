@@ -1,9 +1,9 @@
 //! A host of instances as a capability.
 
-use super::{WasmInstance, grants::grants};
-use crate::{End, Host, InstanceHandle, InstanceSpec, Launch, Limits};
+use super::{WasmInstance, file::read_file, grants::grants};
+use crate::{End, Host, InstanceHandle, InstanceSpec, Launch, Limits, Options, Restart, UnknownImports};
 use capnp::Error;
-use capos_schema::wasm_capnp::{wasm_host, wasm_instance};
+use capos_schema::wasm_capnp::{instance_options, wasm_host, wasm_instance};
 use std::{borrow::Cow, rc::Rc};
 
 /// Finds a module by the name that the boot package gives it.
@@ -30,7 +30,7 @@ impl WasmHost {
     }
 }
 
-/// `start` and `startNamed` differ only in where the module comes from, and in the types generated for them.
+/// The ways to start an instance differ only in where the module comes from, and in the types generated for them.
 macro_rules! spec {
     ($params:ident, $module:expr, $module_name:expr) => {
         InstanceSpec {
@@ -41,8 +41,17 @@ macro_rules! spec {
             grants: grants($params.get_grants()?)?,
             limits: Limits::read($params.get_limits()?),
             run: $params.get_run(),
+            options: options($params.get_options()?)?,
         }
     };
+}
+
+fn options(reader: instance_options::Reader<'_>) -> Result<Options, Error> {
+    let unknown_imports = match reader.get_trap_unknown_imports() {
+        true => UnknownImports::Trap,
+        false => UnknownImports::Deny,
+    };
+    Ok(Options { restart: Restart::read(reader.get_restart()?)?, on_restart: None, unknown_imports })
 }
 
 impl wasm_host::Server for WasmHost {
@@ -68,6 +77,22 @@ impl wasm_host::Server for WasmHost {
         let module = (self.modules)(name);
         let module = module.ok_or_else(|| Error::failed(format!("no module {name:?}")))?;
         let spec = spec!(params, Cow::Borrowed(module), name.to_owned());
+        results.get().set_instance(self.launch(spec)?);
+        Ok(())
+    }
+
+    async fn start_file(
+        self: Rc<Self>,
+        params: wasm_host::StartFileParams,
+        mut results: wasm_host::StartFileResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        let path = params.get_path()?;
+        let shown = String::from_utf8_lossy(path).into_owned();
+        let module = read_file(&params.get_directory()?, path).await;
+        let module =
+            module.map_err(|error| Error { extra: format!("module {shown:?}: {}", error.extra), ..error })?;
+        let spec = spec!(params, Cow::Owned(module), shown);
         results.get().set_instance(self.launch(spec)?);
         Ok(())
     }

@@ -81,4 +81,35 @@ impl wasm_instance::Server for WasmInstance {
         results.set_output_bytes(usage.output_bytes);
         Ok(())
     }
+
+    async fn restarts(
+        self: Rc<Self>,
+        _: wasm_instance::RestartsParams,
+        mut results: wasm_instance::RestartsResults,
+    ) -> Result<(), Error> {
+        let causes = self.handle.restart_causes();
+        let mut results = results.get();
+        results.set_count(self.handle.restarts());
+        let mut list = results.init_causes(causes.len() as u32);
+        for (index, cause) in (0..).zip(&causes) {
+            cause.write(list.reborrow().get(index));
+        }
+        Ok(())
+    }
+
+    async fn refusals(
+        self: Rc<Self>,
+        _: wasm_instance::RefusalsParams,
+        mut results: wasm_instance::RefusalsResults,
+    ) -> Result<(), Error> {
+        let refusals = self.handle.refusals();
+        let mut list = results.get().init_refusals(refusals.len() as u32);
+        for (index, refusal) in (0..).zip(&refusals) {
+            let mut builder = list.reborrow().get(index);
+            builder.set_import(refusal.import);
+            builder.set_capability(refusal.missing.capability());
+            builder.set_message(refusal.to_string());
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! The Cap'n Proto interfaces of `schema/wasm.capnp`, served.
 
+mod file;
 mod grants;
 mod host;
 mod instance;

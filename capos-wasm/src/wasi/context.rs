@@ -17,10 +17,14 @@ use capos_schema::{
     file_capnp::{file, namespace},
     timer_capnp::{timer, wall_clock},
 };
+use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 
 /// Reads the monotonic clock without a call, in nanoseconds: the shared time page of the same Timer.
 pub type FastClock = Rc<dyn Fn() -> u64>;
+
+/// Waits until a point in time of the same clock without a call, so that any number of instances can wait.
+pub type FastSleep = Rc<dyn Fn(u64) -> LocalBoxFuture<'static, ()>>;
 
 /// What standard input comes from.
 #[derive(Clone)]
@@ -80,6 +84,8 @@ pub struct Grants {
     pub timer: Option<timer::Client>,
     /// A faster way to read `timer`'s clock. Without a `timer` it is not used.
     pub fast_clock: Option<FastClock>,
+    /// A cheaper way to wait for `timer`'s time. Without a `timer` it is not used.
+    pub fast_sleep: Option<FastSleep>,
     /// The time of day.
     pub wall_clock: Option<wall_clock::Client>,
     /// Random bytes.
@@ -91,6 +97,7 @@ pub struct Context {
     pub(super) launch: Launch,
     pub(super) timer: Option<timer::Client>,
     pub(super) fast_clock: Option<FastClock>,
+    pub(super) fast_sleep: Option<FastSleep>,
     pub(super) wall_clock: Option<wall_clock::Client>,
     pub(super) entropy: Option<entropy_source::Client>,
     pub(super) descriptors: Descriptors,
@@ -115,6 +122,7 @@ impl Context {
         Self {
             launch,
             fast_clock: grants.fast_clock.filter(|_| grants.timer.is_some()),
+            fast_sleep: grants.fast_sleep.filter(|_| grants.timer.is_some()),
             timer: grants.timer,
             wall_clock: grants.wall_clock,
             entropy: grants.entropy,

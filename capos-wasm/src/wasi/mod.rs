@@ -39,7 +39,7 @@ mod strings;
 mod table;
 mod task;
 
-pub use context::{Context, FastClock, Grants, Preopen, Sink, Source};
+pub use context::{Context, FastClock, FastSleep, Grants, Preopen, Sink, Source};
 pub use errno::Errno;
 pub use memory::GuestMemory;
 pub use pipe::{PipeReader, PipeWriter, pipe};

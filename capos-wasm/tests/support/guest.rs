@@ -3,7 +3,7 @@
 
 use super::World;
 use capos_wasm::{
-    Grants, InstanceHandle, InstanceSpec, Launch, Limits, Value, ValueType,
+    Grants, InstanceHandle, InstanceSpec, Launch, Limits, Options, Value, ValueType,
     wasi::{FUNCTIONS, MODULE},
 };
 use std::borrow::Cow;
@@ -61,6 +61,7 @@ impl Guest {
             grants,
             limits,
             run: false,
+            options: Options::default(),
         };
         let handle = world.host.start(spec);
         Self { world, handle }

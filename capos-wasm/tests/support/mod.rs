@@ -16,7 +16,7 @@ pub use files::*;
 pub use guest::{Fails, Guest, MEMORY_BYTES};
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
 
-use capos_wasm::{End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits};
+use capos_wasm::{End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits, Options};
 use executor::Executor;
 use futures::channel::oneshot;
 use std::{borrow::Cow, future::Future, rc::Rc};
@@ -33,7 +33,13 @@ impl World {
     pub fn new() -> Self {
         let executor = Executor::default();
         let clock = Rc::new(FakeClock::default());
-        let config = HostConfig { spawn: executor.spawner(), timer: Some(timer(&clock)), clock: None };
+        let config = HostConfig {
+            spawn: executor.spawner(),
+            timer: Some(timer(&clock)),
+            clock: None,
+            sleep: None,
+            module_cache_bytes: 1 << 20,
+        };
         Self { executor, host: Rc::new(Host::new(config)), clock, console: Rc::default() }
     }
 
@@ -46,6 +52,7 @@ impl World {
             timer: Some(timer(&self.clock)),
             preopens: Vec::new(),
             fast_clock: None,
+            fast_sleep: None,
             wall_clock: Some(wall_clock(&self.clock)),
             entropy: Some(entropy()),
         }
@@ -112,6 +119,7 @@ pub fn spec(wat: &str, grants: Grants) -> InstanceSpec {
         grants,
         limits: Limits::default(),
         run: true,
+        options: Options::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! each exactly what its entry lists, and ends the system when they have ended.
 
 mod disks;
+mod restart;
 mod singletons;
 mod spawn;
 mod status;
@@ -13,7 +14,10 @@ use capos_schema::console_capnp::console;
 use capos_schema::manifest_capnp::{boot_package, manifest};
 use capos_schema::power_capnp::power;
 
+use restart::Setup;
 use singletons::Singletons;
+use spawn::Endpoints;
+use std::cell::RefCell;
 use volumes::Volumes;
 
 /// What the system ends with when init itself cannot go on.
@@ -21,14 +25,15 @@ const INIT_FAILED: u8 = 125;
 
 fn main() {
     block_on(async {
-        let singletons = match Singletons::from_bootstrap() {
-            Ok(singletons) => singletons,
+        let singletons: &'static Singletons = match Singletons::from_bootstrap() {
+            // Processes that are started again need them as long as this one runs.
+            Ok(singletons) => Box::leak(Box::new(singletons)),
             Err(error) => {
                 eprintln!("init: {error}");
                 return;
             }
         };
-        let status = match run(&singletons).await {
+        let status = match run(singletons).await {
             Ok(status) => status,
             Err(error) => {
                 log(&singletons.log, &format!("init: {error}")).await;
@@ -40,47 +45,41 @@ fn main() {
 }
 
 /// Starts everything, waits for everything, and returns the system's exit status.
-async fn run(singletons: &Singletons) -> capnp::Result<u8> {
-    let package = Package::map(singletons.boot_package.clone()).await?;
-    let message = package.message()?;
-    let root = message.get_root::<boot_package::Reader<'_>>()?;
+async fn run(singletons: &'static Singletons) -> capnp::Result<u8> {
+    let package: &'static Package = Box::leak(Box::new(Package::map(singletons.boot_package.clone()).await?));
+    let message = Box::leak(Box::new(package.message()?));
+    let root: boot_package::Reader<'static> = message.get_root()?;
     let manifest = root.get_manifest()?;
-    let volumes = Volumes::start(manifest, root, &package, singletons).await?;
-    let status = run_processes(manifest, root, &package, singletons, &volumes).await;
+    let volumes: &'static Volumes =
+        Box::leak(Box::new(Volumes::start(manifest, root, package, singletons).await?));
+    let endpoints = RefCell::new(Endpoints::create(manifest)?);
+    let setup = Box::leak(Box::new(Setup { root, package, singletons, volumes, endpoints }));
+    let status = run_processes(manifest, setup).await;
     let synced = volumes.sync(&singletons.log).await;
     let status = status?;
     Ok(if synced || status != 0 { status } else { INIT_FAILED })
 }
 
 /// Starts every process, and waits until the run is over. Returns its status.
-async fn run_processes(
-    manifest: manifest::Reader<'_>,
-    root: boot_package::Reader<'_>,
-    package: &Package,
-    singletons: &Singletons,
-    volumes: &Volumes,
-) -> capnp::Result<u8> {
+async fn run_processes(manifest: manifest::Reader<'static>, setup: &'static Setup) -> capnp::Result<u8> {
     let exit_from = manifest.get_exit_from()?.to_str()?;
     // "host/instance" is decided by the host process, which ends with that instance's status.
-    let exit_process = exit_from.split('/').next().unwrap_or_default().to_owned();
-    let endpoints = spawn::Endpoints::create(manifest)?;
+    let exit_process = exit_from.split('/').next().unwrap_or_default();
     let mut waiting = Vec::new();
+    let mut restarting = Vec::new();
     for entry in manifest.get_processes()? {
-        let name = entry.get_name()?.to_string()?;
-        let process = match spawn::start(entry, root, package, singletons, &endpoints, volumes).await {
+        let name = entry.get_name()?.to_str()?;
+        let process = match setup.start(entry).await {
             Ok(process) => process,
-            Err(error) => {
-                log(&singletons.log, &format!("init: {name}: did not start: {error}")).await;
-                return Ok(status::NOT_STARTED);
-            }
+            Err(error) => return Ok(setup.not_started(name, &error).await),
         };
-        let (log_to, expect_fault) = (singletons.log.clone(), entry.get_expect_fault());
+        if restart::may_restart(entry)? {
+            restarting.push(entry);
+        }
         let ends_system = !exit_process.is_empty() && name == exit_process;
-        waiting
-            .push((ends_system, spawn_local(async move { wait(name, process, log_to, expect_fault).await })));
+        waiting.push((ends_system, spawn_local(restart::watch(setup, entry, name, process))));
     }
-    // Servers see their callers go when this process's own copies do not keep their endpoints alive.
-    drop(endpoints);
+    setup.endpoints.borrow_mut().keep_for(&restarting)?;
 
     if let Some(index) = waiting.iter().position(|(ends_system, _)| *ends_system) {
         // The others are watched, and their ends logged, as long as this one runs.

@@ -11,10 +11,12 @@ use capos_rt::Endpoint;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::{boot_package, grant_entry, manifest, process_entry};
 use capos_schema::process_capnp::process;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// The endpoint of each export, by process and export name.
-pub(crate) struct Endpoints(BTreeMap<(String, String), Endpoint>);
+#[derive(Clone)]
+pub(crate) struct Endpoints(BTreeMap<(String, String), Rc<Endpoint>>);
 
 impl Endpoints {
     /// Makes an endpoint for each export that the manifest names.
@@ -23,15 +25,45 @@ impl Endpoints {
         for entry in manifest.get_processes()? {
             for export in entry.get_exports()? {
                 let key = (entry.get_name()?.to_string()?, export?.to_string()?);
-                endpoints.insert(key, Endpoint::new()?);
+                endpoints.insert(key, Rc::new(Endpoint::new()?));
             }
         }
         Ok(Self(endpoints))
     }
 
+    /// Forgets all that starting the processes of `entries` again does not need. Servers see their callers go when
+    /// this process's own copies do not keep their endpoints alive.
+    pub(crate) fn keep_for(&mut self, entries: &[process_entry::Reader<'_>]) -> capnp::Result<()> {
+        let mut needed = BTreeSet::new();
+        for entry in entries {
+            for export in entry.get_exports()? {
+                needed.insert((entry.get_name()?.to_string()?, export?.to_string()?));
+            }
+            for grant in entry.get_grants()? {
+                if let grant_entry::Export(source) = grant.which()? {
+                    let source = source?;
+                    needed.insert((source.get_process()?.to_string()?, source.get_export()?.to_string()?));
+                }
+            }
+        }
+        self.0.retain(|key, _| needed.contains(key));
+        Ok(())
+    }
+
+    /// Gives every export of `process` a new endpoint. Who was granted the old one finds it closed.
+    pub(crate) fn renew(&mut self, process: &str) -> capnp::Result<()> {
+        for ((server, _), endpoint) in &mut self.0 {
+            if server == process {
+                *endpoint = Rc::new(Endpoint::new()?);
+            }
+        }
+        Ok(())
+    }
+
     fn get(&self, process: &str, export: &str) -> capnp::Result<&Endpoint> {
         self.0
             .get(&(process.to_owned(), export.to_owned()))
+            .map(Rc::as_ref)
             .ok_or_else(|| capnp::Error::failed(format!("{process} exports no \"{export}\"")))
     }
 }

@@ -5,23 +5,24 @@ use super::{
     fuel::FuelMeter,
     module::value_type,
     names::name_all,
+    runtime::Compiled,
     start::START_EXPORT,
     trap::end_of,
 };
 use crate::{
     CallError, End, Value,
+    cache::Cached,
     instance::{Command, Interrupts},
 };
 use futures::{Stream, channel::mpsc};
-use std::{borrow::Cow, future::poll_fn, pin::pin, task::Poll};
-use wasmi::{Extern, Func, Module, ResumableCall, Store, Val};
+use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};
+use wasmi::{Extern, Func, ResumableCall, Store, Val};
 
 /// An instance that wasmi runs.
 pub(crate) struct Instance {
     store: Store<HostData>,
-    module: Module,
+    module: Rc<Cached<Compiled>>,
     instance: wasmi::Instance,
-    bytes: Cow<'static, [u8]>,
     fuel: FuelMeter,
     interrupts: Interrupts,
 }
@@ -29,13 +30,12 @@ pub(crate) struct Instance {
 impl Instance {
     pub(super) fn new(
         store: Store<HostData>,
-        module: Module,
+        module: Rc<Cached<Compiled>>,
         instance: wasmi::Instance,
-        bytes: Cow<'static, [u8]>,
         fuel: FuelMeter,
         interrupts: Interrupts,
     ) -> Self {
-        Self { store, module, instance, bytes, fuel, interrupts }
+        Self { store, module, instance, fuel, interrupts }
     }
 
     /// Runs a program from `_start` to its end.
@@ -60,8 +60,7 @@ impl Instance {
     }
 
     /// Serves calls, one after the other, until the instance ends or nobody can call any more.
-    pub(crate) async fn serve(&mut self, commands: mpsc::UnboundedReceiver<Command>) -> End {
-        let mut commands = pin!(commands);
+    pub(crate) async fn serve(&mut self, mut commands: mpsc::UnboundedReceiver<Command>) -> End {
         if let Err(end) = self.start_section().await {
             return end;
         }
@@ -74,7 +73,7 @@ impl Instance {
         loop {
             let command = poll_fn(|cx| match self.interrupts.poll(cx) {
                 Poll::Ready(end) => Poll::Ready(Err(end)),
-                Poll::Pending => commands.as_mut().poll_next(cx).map(|next| next.ok_or(End::Killed)),
+                Poll::Pending => Pin::new(&mut commands).poll_next(cx).map(|next| next.ok_or(End::Killed)),
             });
             let Command { function, arguments, reply } = match command.await {
                 Ok(command) => command,
@@ -178,8 +177,9 @@ impl Instance {
 
     /// The end that an error of the engine means.
     fn failure(&self, error: &wasmi::Error) -> End {
-        let backtrace = self.module.backtrace(&self.store);
-        end_of(error, self.fuel.limit(), || name_all(&self.bytes, &backtrace))
+        let backtrace = self.module.compiled.module().backtrace(&self.store);
+        // A start function that was made an export has kept its index.
+        end_of(error, self.fuel.limit(), || name_all(&self.module.bytes, &backtrace))
     }
 
     /// Waits for the reply to the call that paused the guest, unless the instance ends first.

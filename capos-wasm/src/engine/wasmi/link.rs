@@ -1,21 +1,54 @@
 //! The WASI functions as wasmi host functions, one for each line of the table.
 
 use super::{
-    data::{HostData, host_call},
-    module::check_import,
+    data::{HostData, Pause, host_call},
+    module::{check_import, is_known},
+    names::printable,
 };
-use crate::wasi::{Call, MODULE, for_each_function};
-use wasmi::{Caller, Error, Linker, Module, errors::LinkerError};
+use crate::{
+    End, Trap, UnknownImports,
+    wasi::{Call, MODULE, for_each_function},
+};
+use wasmi::{Caller, Engine, Error, ExternType, FuncType, Linker, Module, Val, errors::LinkerError};
 
-/// Checks the module's imports and defines those functions that it names.
-pub(super) fn link(linker: &mut Linker<HostData>, module: &Module) -> Result<(), String> {
+/// Finds what a module imports. The error names what is unknown.
+pub(super) fn link(
+    engine: &Engine,
+    module: &Module,
+    unknown: UnknownImports,
+) -> Result<Linker<HostData>, String> {
+    let mut linker = Linker::new(engine);
     // A module may import a function several times; it is defined once.
     linker.allow_shadowing(true);
     for import in module.imports() {
-        check_import(&import)?;
-        define(linker, import.name()).map_err(|error| error.to_string())?;
+        let defined = match (is_known(&import), import.ty(), unknown) {
+            (false, ExternType::Func(ty), UnknownImports::Trap) => {
+                define_trap(&mut linker, import.module(), import.name(), ty.clone())
+            }
+            _ => {
+                check_import(&import)?;
+                define(&mut linker, import.name())
+            }
+        };
+        defined.map_err(|error| error.to_string())?;
     }
-    Ok(())
+    Ok(linker)
+}
+
+/// Defines a function that ends whoever calls it.
+fn define_trap(
+    linker: &mut Linker<HostData>,
+    module: &str,
+    name: &str,
+    ty: FuncType,
+) -> Result<(), LinkerError> {
+    let (shown_name, shown_module) = (printable(name), printable(module));
+    let message = format!("called {shown_name:?} of {shown_module:?}, which this host does not have");
+    let trap = move |_: Caller<'_, HostData>, _: &[Val], _: &mut [Val]| {
+        let trap = Trap { message: message.clone(), backtrace: Vec::new() };
+        Err(Error::host(Pause::Ended(End::Trap(trap))))
+    };
+    linker.func_new(module, name, ty, trap).map(drop)
 }
 
 macro_rules! define_link {

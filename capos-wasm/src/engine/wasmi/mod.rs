@@ -16,4 +16,4 @@ mod start;
 mod trap;
 
 pub(crate) use instance::Instance;
-pub(crate) use runtime::{compile, instantiate};
+pub(crate) use runtime::{Compiled, Settings, compile, instantiate};

@@ -14,6 +14,11 @@ pub(super) fn parse(engine: &Engine, bytes: &[u8]) -> Result<Module, String> {
     Module::new(engine, bytes).map_err(|error| format!("not a valid module: {error}"))
 }
 
+/// Whether a function of Preview 1 has the import's name.
+pub(super) fn is_known(import: &ImportType<'_>) -> bool {
+    import.module() == wasi::MODULE && wasi::function(import.name()).is_some()
+}
+
 /// An import must be a function of Preview 1, with its signature.
 pub(super) fn check_import(import: &ImportType<'_>) -> Result<(), String> {
     let name = format_args!("{:?} of {:?}", import.name(), import.module());

@@ -5,54 +5,73 @@ use super::{
     start::export_start,
 };
 use crate::{
-    Limits,
+    Limits, UnknownImports,
+    cache::Cached,
     instance::Interrupts,
     limits::MAX_STACK_DEPTH,
     wasi::{Context, Wasi},
 };
-use std::borrow::Cow;
+use std::rc::Rc;
 use wasmi::{CompilationMode, Config, CustomFuelCosts, Engine, Linker, Module, Store};
 
 /// Room for each nested call's parameters, locals and operands, on average.
 const STACK_BYTES_PER_CALL: usize = 1024;
 
-/// A module, read and validated.
+/// How a module is compiled and linked, beside what is in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Settings {
+    stack_depth: u32,
+    unknown_imports: UnknownImports,
+}
+
+impl Settings {
+    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports) -> Self {
+        Self { stack_depth: limits.stack_depth.min(MAX_STACK_DEPTH), unknown_imports }
+    }
+}
+
+/// A module that instances can be made of: read, validated, and its imports found.
 pub(crate) struct Compiled {
     engine: Engine,
     module: Module,
-    bytes: Cow<'static, [u8]>,
+    linker: Linker<HostData>,
 }
 
-/// Compiles a module for one instance. The error says what is wrong with it.
+impl Compiled {
+    pub(super) fn module(&self) -> &Module {
+        &self.module
+    }
+}
+
+/// Compiles a module. The error says what is wrong with it.
 ///
-/// Each instance has an engine of its own: wasmi never frees code while its engine lives, so that starting
-/// instances for ever on one engine would use up the host's memory.
-pub(crate) fn compile(bytes: Cow<'static, [u8]>, limits: &Limits) -> Result<Compiled, String> {
-    let engine = Engine::new(&config(limits.stack_depth));
-    let bytes = export_start(bytes);
-    let module = parse(&engine, &bytes)?;
-    Ok(Compiled { engine, module, bytes })
+/// Each module has an engine of its own, which all its instances share: wasmi never frees code while its engine
+/// lives, so that compiling modules for ever on one engine would use up the host's memory. What a function is
+/// translated to when it is first called is there for every later instance.
+pub(crate) fn compile(bytes: &[u8], settings: Settings) -> Result<Compiled, String> {
+    let engine = Engine::new(&config(settings.stack_depth));
+    let module = parse(&engine, &export_start(bytes))?;
+    let linker = link(&engine, &module, settings.unknown_imports)?;
+    Ok(Compiled { engine, module, linker })
 }
 
 /// Makes an instance of a module. The error says what is missing.
 pub(crate) fn instantiate(
-    compiled: Compiled,
+    module: Rc<Cached<Compiled>>,
     context: Context,
     limits: &Limits,
     interrupts: Interrupts,
 ) -> Result<Instance, String> {
-    let Compiled { engine, module, bytes } = compiled;
-    let mut linker = Linker::new(&engine);
-    link(&mut linker, &module)?;
+    let compiled = &module.compiled;
     let control = interrupts.control();
     let limiter = Limiter::new(control.clone(), limits);
     let data = HostData::new(Wasi::new(context), limiter);
-    let mut store = Store::new(&engine, data);
+    let mut store = Store::new(&compiled.engine, data);
     store.limiter(|data| &mut data.limiter);
     let mut fuel = FuelMeter::new(control, limits.fuel);
     // Nothing of the guest's runs here; but copying its data counts too.
     fuel.give(&mut store, 0).map_err(|end| end.to_string())?;
-    let instance = linker.instantiate_and_start(&mut store, &module);
+    let instance = compiled.linker.instantiate_and_start(&mut store, &compiled.module);
     fuel.settle(&store);
     let instance = instance.map_err(|error| match store.data().limiter.refused() {
         Some(refused) => {
@@ -60,11 +79,11 @@ pub(crate) fn instantiate(
         }
         None => error.to_string(),
     })?;
-    Ok(Instance::new(store, module, instance, bytes, fuel, interrupts))
+    Ok(Instance::new(store, module, instance, fuel, interrupts))
 }
 
 fn config(stack_depth: u32) -> Config {
-    let depth = stack_depth.min(MAX_STACK_DEPTH) as usize;
+    let depth = stack_depth as usize;
     let mut config = Config::default();
     config
         .consume_fuel(true)

@@ -15,10 +15,10 @@ const FUNCTION_EXPORT: u8 = 0;
 
 /// Turns a start section, if there is one, into an export. What does not parse stays as it is, for the engine
 /// to refuse.
-pub(super) fn export_start(module: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
-    match rewrite(&module) {
+pub(super) fn export_start(module: &[u8]) -> Cow<'_, [u8]> {
+    match rewrite(module) {
         Some(rewritten) => Cow::Owned(rewritten),
-        None => module,
+        None => Cow::Borrowed(module),
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
         for module in
             [&b""[..], b"\0asm\x01\0\0\0", b"\0asm\x01\0\0\0\x08", b"\0asm\x01\0\0\0\x08\xff\xff\xff\xff\x0f"]
         {
-            assert!(matches!(export_start(Cow::Borrowed(module)), Cow::Borrowed(_)));
+            assert!(matches!(export_start(module), Cow::Borrowed(_)));
         }
     }
 }

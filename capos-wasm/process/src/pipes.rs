@@ -1,0 +1,44 @@
+//! The pipes between a host's instances.
+
+use capos_schema::manifest_capnp::{instance_entry, stdio};
+use capos_wasm::wasi::{PipeReader, PipeWriter, pipe};
+use std::collections::BTreeMap;
+
+/// The ends of pipes that one instance's entry names.
+#[derive(Default)]
+pub(crate) struct Ends {
+    pub(crate) stdin: Option<PipeReader>,
+    pub(crate) stdout: Option<PipeWriter>,
+    pub(crate) stderr: Option<PipeWriter>,
+}
+
+/// Gives every instance the ends that its entry names, before any of them runs: who comes late would find a pipe
+/// that the others have closed already. No end is left over, so that an instance that ends is missed.
+pub(crate) fn connect<'a>(
+    instances: impl Iterator<Item = instance_entry::Reader<'a>>,
+) -> capnp::Result<Vec<Ends>> {
+    let mut pipes: BTreeMap<&str, (PipeReader, PipeWriter)> = BTreeMap::new();
+    let mut connected = Vec::new();
+    for instance in instances {
+        let mut ends = Ends::default();
+        if let Some(name) = pipe_name(instance.get_stdin()?)? {
+            ends.stdin = Some(pipes.entry(name).or_insert_with(pipe).0.clone());
+        }
+        for (stream, end) in
+            [(instance.get_stdout()?, &mut ends.stdout), (instance.get_stderr()?, &mut ends.stderr)]
+        {
+            if let Some(name) = pipe_name(stream)? {
+                *end = Some(pipes.entry(name).or_insert_with(pipe).1.clone());
+            }
+        }
+        connected.push(ends);
+    }
+    Ok(connected)
+}
+
+fn pipe_name(stream: stdio::Reader<'_>) -> capnp::Result<Option<&str>> {
+    match stream.which()? {
+        stdio::Pipe(name) => Ok(Some(name?.to_str()?)),
+        stdio::Console(()) | stdio::Closed(()) | stdio::File(_) => Ok(None),
+    }
+}

@@ -1,0 +1,179 @@
+//! An instance's life: one run, or several when its policy says so.
+
+use crate::{
+    End, Launch, Limits, Options, Restart,
+    cache::Cached,
+    engine::wasmi::{Compiled, Instance, instantiate},
+    instance::{Command, Control, Interrupts},
+    wasi::{Context, FastClock, FastSleep, Grants},
+};
+use capos_restart::Backoff;
+use capos_schema::timer_capnp::timer;
+use futures::{channel::mpsc, future::LocalBoxFuture};
+use std::{future::poll_fn, rc::Rc, task::Poll};
+
+/// The host's own clocks.
+#[derive(Clone)]
+pub(crate) struct Clocks {
+    pub(crate) timer: Option<timer::Client>,
+    pub(crate) fast: Option<FastClock>,
+    pub(crate) sleep: Option<FastSleep>,
+}
+
+impl Clocks {
+    fn timer(&self) -> capnp::Result<&timer::Client> {
+        self.timer.as_ref().ok_or_else(|| capnp::Error::failed("the host has no timer".into()))
+    }
+
+    async fn now(&self) -> capnp::Result<u64> {
+        if let Some(clock) = &self.fast {
+            return Ok(clock());
+        }
+        Ok(self.timer()?.now_request().send().promise.await?.get()?.get_nanoseconds())
+    }
+
+    async fn sleep_until(&self, nanoseconds: u64) -> capnp::Result<()> {
+        if let Some(sleep) = &self.sleep {
+            sleep(nanoseconds).await;
+            return Ok(());
+        }
+        let mut request = self.timer()?.sleep_until_request();
+        request.get().set_nanoseconds(nanoseconds);
+        request.send().promise.await.map(drop)
+    }
+}
+
+/// All that an instance is made of.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) module: Rc<Cached<Compiled>>,
+    pub(crate) launch: Launch,
+    pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
+    pub(crate) clocks: Clocks,
+    pub(crate) control: Rc<Control>,
+}
+
+impl Plan {
+    fn instantiate(self) -> Result<Instance, String> {
+        let Self { module, launch, grants, limits, clocks, control } = self;
+        let now_ns = || clocks.fast.as_ref().map_or(0, |clock| clock());
+        let begun = now_ns();
+        let deadline = match limits.wall_time_ns {
+            None => None,
+            Some(_) if clocks.timer.is_none() => {
+                return Err("a wall time limit was set and the host has no timer".into());
+            }
+            Some(length_ns) => {
+                let deadline: LocalBoxFuture<'static, End> = Box::pin(deadline(clocks.clone(), length_ns));
+                Some(deadline)
+            }
+        };
+        let interrupts = Interrupts::new(control.clone(), deadline);
+        let context = Context::new(launch, grants, limits.descriptors, control.clone());
+        let instance = instantiate(module, context, &limits, interrupts)?;
+        control.set_instantiate_time(now_ns().saturating_sub(begun));
+        Ok(instance)
+    }
+}
+
+/// Makes an instance that serves calls; the future is its life.
+pub(crate) fn serve(
+    plan: Plan,
+    commands: mpsc::UnboundedReceiver<Command>,
+) -> Result<LocalBoxFuture<'static, ()>, String> {
+    let control = plan.control.clone();
+    let mut instance = plan.instantiate()?;
+    Ok(Box::pin(async move {
+        let end = instance.serve(commands).await;
+        // Its capabilities go before anybody learns of the end.
+        drop(instance);
+        control.finish(end);
+    }))
+}
+
+/// Makes an instance that runs by itself; the future is its life, with all its restarts.
+pub(crate) fn run(plan: Plan, options: Options) -> Result<LocalBoxFuture<'static, ()>, String> {
+    let control = plan.control.clone();
+    if options.restart == Restart::Never {
+        let mut instance = plan.instantiate()?;
+        return Ok(Box::pin(async move {
+            let end = instance.run().await;
+            drop(instance);
+            control.finish(end);
+        }));
+    }
+    if plan.clocks.timer.is_none() {
+        return Err("a restart policy was set and the host has no timer".into());
+    }
+    let first = plan.clone().instantiate()?;
+    Ok(Box::pin(async move {
+        let end = run_again_and_again(first, &plan, &options).await;
+        // As above; the plan holds copies of all capabilities.
+        drop(plan);
+        control.finish(end);
+    }))
+}
+
+async fn run_again_and_again(mut instance: Instance, plan: &Plan, options: &Options) -> End {
+    let Plan { control, clocks, .. } = plan;
+    let mut backoff = Backoff::new();
+    loop {
+        let begun = clocks.now().await.unwrap_or(0);
+        let end = instance.run().await;
+        drop(instance);
+        if !follows(options.restart, &end, control.restarts()) {
+            return end;
+        }
+        // Without a clock there is no telling how long it ran, and no pause: then it is not started again.
+        let Ok(ended) = clocks.now().await else { return end };
+        control.set_restarted(&end);
+        if let Some(observer) = &options.on_restart {
+            observer(&end, control.restarts());
+        }
+        let pause_ns = backoff.pause_ns(ended.saturating_sub(begun));
+        match pause(control, clocks, ended.saturating_add(pause_ns)).await {
+            Pause::Over => {}
+            Pause::Killed => return End::Killed,
+            Pause::Failed => return end,
+        }
+        instance = match plan.clone().instantiate() {
+            Ok(instance) => instance,
+            Err(reason) => return End::FailedToStart(reason),
+        };
+    }
+}
+
+/// What somebody killed, and what could not be started, is not started again.
+fn follows(policy: Restart, end: &End, restarts: u32) -> bool {
+    !matches!(end, End::Killed | End::FailedToStart(_)) && policy.follows(end.status() != 0, restarts)
+}
+
+enum Pause {
+    Over,
+    Killed,
+    Failed,
+}
+
+/// Waits for a point in time, or until the instance is killed.
+async fn pause(control: &Control, clocks: &Clocks, until_ns: u64) -> Pause {
+    let mut sleep = Box::pin(clocks.sleep_until(until_ns));
+    poll_fn(|cx| {
+        if control.is_killed() {
+            return Poll::Ready(Pause::Killed);
+        }
+        control.set_driver(cx.waker());
+        sleep.as_mut().poll(cx).map(|slept| if slept.is_ok() { Pause::Over } else { Pause::Failed })
+    })
+    .await
+}
+
+/// Resolves `wall_time_ns` after it is first polled. Without a working timer the limit cannot be kept, and
+/// the instance's time is over at once.
+async fn deadline(clocks: Clocks, wall_time_ns: u64) -> End {
+    if let Ok(now) = clocks.now().await {
+        // An error is the end of the time that can be given, too.
+        let _ = clocks.sleep_until(now.saturating_add(wall_time_ns)).await;
+    }
+    End::OutOfTime
+}

@@ -1,0 +1,95 @@
+//! Starts WebAssembly instances from modules in the directory that it was granted as "modules", passes each what it
+//! chooses of its own capabilities, and follows one that is started again whenever it fails.
+
+use capnp::Error;
+use capos_rt::schema::console_capnp::console;
+use capos_rt::schema::file_capnp::namespace;
+use capos_rt::schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
+use std::fmt;
+
+/// What this program holds.
+struct Held {
+    host: wasm_host::Client,
+    modules: namespace::Client,
+    console: console::Client,
+}
+
+/// How an instance ended.
+enum Ended {
+    Exited(i32),
+    Trapped,
+    Otherwise,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exited with status {status}"),
+            Self::Trapped => f.write_str("trapped"),
+            Self::Otherwise => f.write_str("ended in another way"),
+        }
+    }
+}
+
+fn ended(end: instance_end::Reader<'_>) -> Result<Ended, Error> {
+    Ok(match end.which()? {
+        instance_end::Exited(status) => Ended::Exited(status),
+        instance_end::Trap(_) => Ended::Trapped,
+        _ => Ended::Otherwise,
+    })
+}
+
+impl Held {
+    /// Starts the module in a file, with a standard output if it is to have one, and up to `restarts` more times.
+    async fn start(&self, path: &str, output: bool, restarts: u32) -> Result<wasm_instance::Client, Error> {
+        let mut request = self.host.start_file_request();
+        let mut params = request.get();
+        params.set_directory(self.modules.clone());
+        params.set_path(path.as_bytes());
+        params.set_name(path);
+        params.set_run(true);
+        if output {
+            params.reborrow().init_grants().set_stdout(self.console.clone());
+        }
+        params.init_options().init_restart().set_on_failure(restarts);
+        request.send().promise.await?.get()?.get_instance()
+    }
+
+    async fn end(&self, instance: &wasm_instance::Client) -> Result<Ended, Error> {
+        let response = instance.wait_request().send().promise.await?;
+        ended(response.get()?.get_end()?)
+    }
+
+    async fn run(&self) -> Result<(), Error> {
+        // One file, three instances: the host compiles it once.
+        for output in [true, false, true] {
+            let instance = self.start("wasi-hello-rust.wasm", output, 0).await?;
+            println!("with{} a console: {}", if output { "" } else { "out" }, self.end(&instance).await?);
+        }
+        let instance = self.start("wasi-stack.wasm", false, 2).await?;
+        println!("the last run {}", self.end(&instance).await?);
+        let response = instance.restarts_request().send().promise.await?;
+        let restarts = response.get()?;
+        println!("started again {} times:", restarts.get_count());
+        for cause in restarts.get_causes()? {
+            println!("  because it {}", ended(cause)?);
+        }
+        for path in ["no-such.wasm", "../outside.wasm"] {
+            match self.start(path, false, 0).await {
+                Ok(_) => println!("{path} was started"),
+                Err(error) => println!("{}", error.extra),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let held = Held {
+        host: capos_rt::grant("wasm-host")?,
+        modules: capos_rt::grant("modules")?,
+        console: capos_rt::grant("console")?,
+    };
+    capos_rt::block_on(held.run())?;
+    Ok(())
+}

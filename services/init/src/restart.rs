@@ -1,0 +1,85 @@
+//! Watching processes, and starting again those whose policy says so.
+
+use crate::singletons::Singletons;
+use crate::spawn::{self, Endpoints};
+use crate::volumes::Volumes;
+use crate::{INIT_FAILED, log, status};
+use capos_package::Package;
+use capos_restart::{Backoff, Restart};
+use capos_schema::manifest_capnp::{boot_package, process_entry};
+use capos_schema::process_capnp::process;
+use std::cell::RefCell;
+
+/// What starting a process needs.
+pub(crate) struct Setup {
+    pub(crate) root: boot_package::Reader<'static>,
+    pub(crate) package: &'static Package,
+    pub(crate) singletons: &'static Singletons,
+    pub(crate) volumes: &'static Volumes,
+    pub(crate) endpoints: RefCell<Endpoints>,
+}
+
+impl Setup {
+    /// Starts the process of `entry`.
+    pub(crate) async fn start(&self, entry: process_entry::Reader<'_>) -> capnp::Result<process::Client> {
+        // A copy of the capabilities: others may be started, and endpoints renewed, before this is done.
+        let endpoints = self.endpoints.borrow().clone();
+        spawn::start(entry, self.root, self.package, self.singletons, &endpoints, self.volumes).await
+    }
+
+    /// Says in the log why a process did not start.
+    pub(crate) async fn not_started(&self, name: &str, error: &capnp::Error) -> u8 {
+        log(&self.singletons.log, &format!("init: {name}: did not start: {error}")).await;
+        status::NOT_STARTED
+    }
+}
+
+/// Whether the process of `entry` may be started again.
+pub(crate) fn may_restart(entry: process_entry::Reader<'_>) -> capnp::Result<bool> {
+    Ok(Restart::read(entry.get_restart()?)? != Restart::Never)
+}
+
+/// Waits for the end of the process `first` of `entry`, and of those that are started after it. Each end is logged;
+/// the result is what the last one counts as.
+pub(crate) async fn watch(
+    setup: &'static Setup,
+    entry: process_entry::Reader<'static>,
+    name: &str,
+    first: process::Client,
+) -> u8 {
+    // The entry was read when the process was started.
+    let policy = entry.get_restart().and_then(Restart::read).unwrap_or_default();
+    let log_to = &setup.singletons.log;
+    let mut backoff = Backoff::new();
+    let mut process = first;
+    let mut restarts = 0u32;
+    loop {
+        let begun = capos_rt::now_ns();
+        let (end, status) = match status::of(&process, entry.get_expect_fault()).await {
+            Ok(end) => end,
+            Err(error) => {
+                log(log_to, &format!("init: {name}: cannot be watched: {error}")).await;
+                return INIT_FAILED;
+            }
+        };
+        if !policy.follows(status != 0, restarts) {
+            log(log_to, &format!("init: {name}: {end}")).await;
+            return status;
+        }
+        restarts = restarts.saturating_add(1);
+        log(log_to, &format!("init: {name}: {end}; restart {restarts}")).await;
+        drop(process);
+        // Who held something of the process that ended must not find it in the next one, which knows nothing of
+        // what the last one gave out: its exports are new ones.
+        if let Err(error) = setup.endpoints.borrow_mut().renew(name) {
+            log(log_to, &format!("init: {name}: {error}")).await;
+            return INIT_FAILED;
+        }
+        let ended = capos_rt::now_ns();
+        capos_rt::sleep_until_ns(ended.saturating_add(backoff.pause_ns(ended.saturating_sub(begun)))).await;
+        process = match setup.start(entry).await {
+            Ok(process) => process,
+            Err(error) => return setup.not_started(name, &error).await,
+        };
+    }
+}

@@ -1,0 +1,93 @@
+//! Starting again what has ended: the policies of manifests, and the pauses between.
+
+use capos_schema::manifest_capnp::restart_policy;
+
+/// What follows when something has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    Never,
+    /// It is started again when it failed, at most so many times.
+    OnFailure(u32),
+    /// It is started again, however it ended.
+    Always,
+}
+
+impl Restart {
+    /// Reads a policy from a message.
+    ///
+    /// # Errors
+    /// For a policy that this program does not know.
+    pub fn read(reader: restart_policy::Reader<'_>) -> capnp::Result<Self> {
+        Ok(match reader.which()? {
+            restart_policy::Never(()) => Self::Never,
+            restart_policy::OnFailure(times) => Self::OnFailure(times),
+            restart_policy::Always(()) => Self::Always,
+        })
+    }
+
+    /// Whether what ended is started again, having been started again `restarts` times before.
+    #[must_use]
+    pub fn follows(self, failed: bool, restarts: u32) -> bool {
+        match self {
+            Self::Never => false,
+            Self::OnFailure(times) => failed && restarts < times,
+            Self::Always => true,
+        }
+    }
+}
+
+const FIRST_PAUSE_NS: u64 = 10_000_000;
+const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
+
+/// How long to wait before starting again: 10 ms, twice as long each time, and at most 10 s. After a run that was
+/// longer than that it begins anew.
+#[derive(Debug)]
+pub struct Backoff {
+    next_ns: u64,
+}
+
+impl Backoff {
+    /// For something that was not started again yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { next_ns: FIRST_PAUSE_NS }
+    }
+
+    /// The pause after a run of `ran_ns`.
+    pub fn pause_ns(&mut self, ran_ns: u64) -> u64 {
+        let pause = if ran_ns > LONGEST_PAUSE_NS { FIRST_PAUSE_NS } else { self.next_ns };
+        self.next_ns = (2 * pause).min(LONGEST_PAUSE_NS);
+        pause
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, Restart};
+
+    #[test]
+    fn policies() {
+        assert!(!Restart::Never.follows(true, 0));
+        assert!(!Restart::OnFailure(3).follows(false, 0));
+        assert!(Restart::OnFailure(3).follows(true, 2));
+        assert!(!Restart::OnFailure(3).follows(true, 3));
+        assert!(Restart::Always.follows(false, u32::MAX));
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_begin_anew_after_a_long_run() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<u64> = (0..12).map(|_| backoff.pause_ns(1) / 1_000_000).collect();
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000, 10_000]);
+        assert_eq!(backoff.pause_ns(10_000_000_001), 10_000_000);
+        assert_eq!(backoff.pause_ns(5), 20_000_000);
+    }
+}
