@@ -1,15 +1,18 @@
-//! Measures what starting a WebAssembly instance costs the native process that asks for it: the call, validation of
-//! the module, instantiation, and the reply. The instances run nothing.
+//! Measures what WebAssembly instances cost the native process that asks for them: starting one (the call,
+//! instantiation of a module that the host has seen before, and the reply), running a thousand to their ends, and
+//! the memory that each of a thousand takes while it waits.
 
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "../bench/counter.rs"]
 mod counter;
+mod crowd;
 
-use capos_schema::wasm_capnp::wasm_host;
+use capos_schema::wasm_capnp::{wasm_host, wasm_instance};
 use counter::Counter;
 
 /// Modules of the manifest, and the names of what is measured with them.
-const MODULES: [(&str, &str); 2] = [("empty", "wasm_start_empty"), ("wasi-hello-rust", "wasm_start_hello")];
+const MODULES: [(&str, &str); 2] = [("empty", "wasm_start_empty"), (HELLO, "wasm_start_hello")];
+const HELLO: &str = "wasi-hello-rust";
 
 fn main() -> std::process::ExitCode {
     match capos_rt::block_on(run()) {
@@ -21,19 +24,29 @@ fn main() -> std::process::ExitCode {
     }
 }
 
+/// Whether an instance begins to run by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    Waiting,
+    Running,
+}
+
+/// Starts an instance that holds nothing. Dropping the result ends it.
+async fn start(host: &wasm_host::Client, module: &str, begin: Begin) -> capnp::Result<wasm_instance::Client> {
+    let mut request = host.start_named_request();
+    request.get().set_module(module);
+    request.get().set_name("instance");
+    request.get().set_run(begin == Begin::Running);
+    request.send().promise.await?.get()?.get_instance()
+}
+
 async fn run() -> capnp::Result<()> {
     let counter = Counter::new().await?;
     let host: wasm_host::Client = capos_rt::grant("wasm-host").map_err(counter::failed)?;
     for (module, measured) in MODULES {
         counter
-            .measure_async(measured, || async {
-                let mut request = host.start_named_request();
-                request.get().set_module(module);
-                request.get().set_name("instance");
-                // Dropping the last capability to an instance ends it, so that one lives at a time.
-                request.send().promise.await?.get()?.get_instance().map(drop)
-            })
+            .measure_async(measured, || async { start(&host, module, Begin::Waiting).await.map(drop) })
             .await?;
     }
-    Ok(())
+    crowd::run(&counter, &host).await
 }

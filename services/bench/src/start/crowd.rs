@@ -1,0 +1,86 @@
+//! A thousand instances.
+
+use crate::counter::{Counter, failed, report};
+use crate::{Begin, HELLO, start};
+use capos_schema::diagnostics_capnp::diagnostics;
+use capos_schema::timer_capnp::timer;
+use capos_schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
+
+const INSTANCES: u64 = 1000;
+const FRAME_BYTES: u64 = 4096;
+/// How often a sleeper is asked whether it has begun.
+const TRIES: u32 = 1000;
+
+/// Reports everything.
+pub(crate) async fn run(counter: &Counter, host: &wasm_host::Client) -> capnp::Result<()> {
+    started_and_ended(counter, host).await?;
+    let idle = resident(host, || start(host, HELLO, Begin::Waiting)).await?;
+    println!("wasm_idle_instance {idle} bytes");
+    let sleeping = resident(host, || start_sleeper(host)).await?;
+    println!("wasm_sleeping_instance {sleeping} bytes");
+    Ok(())
+}
+
+/// One after the other, each to its end: programs that print a line, which goes nowhere.
+async fn started_and_ended(counter: &Counter, host: &wasm_host::Client) -> capnp::Result<()> {
+    let begun = counter.read();
+    for _ in 0..INSTANCES {
+        let instance = start(host, HELLO, Begin::Running).await?;
+        let response = instance.wait_request().send().promise.await?;
+        if !matches!(response.get()?.get_end()?.which()?, instance_end::Exited(0)) {
+            return Err(failed("an instance did not end well"));
+        }
+    }
+    report("wasm_thousand_started_and_ended", counter.read() - begun);
+    Ok(())
+}
+
+/// What each of a thousand instances takes of the machine's memory: in the host, in the kernel, and here.
+async fn resident<F: Future<Output = capnp::Result<wasm_instance::Client>>>(
+    host: &wasm_host::Client,
+    mut start_one: impl FnMut() -> F,
+) -> capnp::Result<u64> {
+    let mut instances = Vec::with_capacity(INSTANCES as usize);
+    // The first brings the module into memory, and some pages that the others share with it.
+    instances.push(start_one().await?);
+    let before = frames_free().await?;
+    for _ in 0..INSTANCES {
+        instances.push(start_one().await?);
+    }
+    let bytes = before.saturating_sub(frames_free().await?) * FRAME_BYTES / INSTANCES;
+    for instance in &instances {
+        instance.kill_request().send().promise.await?;
+    }
+    drop(instances);
+    // Calls are served in order: with this one, all of that is done.
+    start(host, HELLO, Begin::Waiting).await?;
+    Ok(bytes)
+}
+
+async fn frames_free() -> capnp::Result<u64> {
+    let diagnostics: diagnostics::Client = capos_rt::grant("diagnostics").map_err(failed)?;
+    Ok(diagnostics.counters_request().send().promise.await?.get()?.get_frames_free())
+}
+
+/// Starts a program that sleeps for long, and lets it begin to.
+async fn start_sleeper(host: &wasm_host::Client) -> capnp::Result<wasm_instance::Client> {
+    let timer: timer::Client = capos_rt::grant("timer").map_err(failed)?;
+    let mut request = host.start_named_request();
+    let mut params = request.get();
+    params.set_module("wasi-nap");
+    params.set_name("sleeper");
+    params.set_run(true);
+    params.reborrow().init_grants().set_timer(timer);
+    let mut arguments = params.init_launch().init_arguments(3);
+    for (index, argument) in (0..).zip(["sleeper", "1", "1000000000"]) {
+        arguments.set(index, argument);
+    }
+    let instance = request.send().promise.await?.get()?.get_instance()?;
+    // What it burnt is counted when it first waits, and it waits for nothing but its sleep.
+    for _ in 0..TRIES {
+        if instance.use_request().send().promise.await?.get()?.get_fuel() != 0 {
+            return Ok(instance);
+        }
+    }
+    Err(failed("an instance did not begin to run"))
+}
