@@ -116,6 +116,7 @@ impl<S: Ord, T> Cache<S, T> {
 }
 
 /// What lies in one place for ever needs no reading to be known again.
+#[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
 fn identity(bytes: &Cow<'static, [u8]>) -> Identity {
     match bytes {
         Cow::Borrowed(bytes) => Identity::Place { address: bytes.as_ptr().addr(), length: bytes.len() },
