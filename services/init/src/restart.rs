@@ -71,7 +71,8 @@ pub(crate) async fn watch(
         drop(process);
         // Who held something of the process that ended must not find it in the next one, which knows nothing of
         // what the last one gave out: its exports are new ones.
-        if let Err(error) = setup.endpoints.borrow_mut().renew(name) {
+        let renewed = setup.endpoints.borrow_mut().renew(name);
+        if let Err(error) = renewed {
             log(log_to, &format!("init: {name}: {error}")).await;
             return INIT_FAILED;
         }
