@@ -242,6 +242,8 @@ fn every_field_arrives() {
         "stderr = (closed = ())",
         "trapUnknownImports = true, restart = (always = ())",
         "descriptors = 9",
+        // 256, and the descriptors of two instances that can have files: 9, and the default of 1024.
+        "capabilitySlots = 1289",
         // The same directory with the same rights is one grant.
         r#"preopens = [(guest = "/same", grant = "preopen/i/0")], stdin = (pipe = "q"), stdout = (pipe = "q")"#,
         "stderr = (console = ()), trapUnknownImports = false, restart = (never = ())",

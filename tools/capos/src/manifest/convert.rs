@@ -19,6 +19,10 @@ const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
 /// Defaults that the schema documents.
 const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
 const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
+/// Default and greatest number of capability slots of a process, as the kernel has them.
+const DEFAULT_CAPABILITY_SLOTS: u32 = 256;
+pub(super) const MOST_CAPABILITY_SLOTS: u32 = 65_536;
+const DEFAULT_DESCRIPTORS: u32 = 1024;
 
 /// A manifest with more entries than Cap'n Proto can count.
 #[derive(Debug)]
@@ -54,7 +58,12 @@ pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>)
         from.disks().filter(|(_, _, is_volume)| *is_volume).zip(1..).last().map_or(0, |(_, count)| count);
     for (index, process) in counted(&from.processes) {
         let mut entry = entries.reborrow().get(index);
-        convert_limits(&process.limits, memory_bytes(process, sizes), entry.reborrow().init_limits());
+        let limits = ProcessLimits {
+            memory_bytes: memory_bytes(process, sizes),
+            capability_slots: capability_slots(process),
+            ..process.limits
+        };
+        convert_limits(&limits, entry.reborrow().init_limits());
         convert_process(process, &mut disks, entry)?;
     }
     Ok(())
@@ -138,8 +147,8 @@ fn convert_singleton(from: Singleton, mut to: grant_entry::Builder<'_>) {
 }
 
 /// Zero leaves a limit to the documented default.
-fn convert_limits(from: &ProcessLimits, memory_bytes: Option<u64>, mut to: limits::Builder<'_>) {
-    let frames = memory_bytes.unwrap_or(0).div_ceil(FRAME_BYTES);
+fn convert_limits(from: &ProcessLimits, mut to: limits::Builder<'_>) {
+    let frames = from.memory_bytes.unwrap_or(0).div_ceil(FRAME_BYTES);
     to.set_frames(u32::try_from(frames).unwrap_or(u32::MAX));
     to.set_capability_slots(from.capability_slots.unwrap_or(0));
     to.set_threads(from.threads.unwrap_or(0));
@@ -172,6 +181,25 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
             Some(memory.saturating_add(code)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
         }
     }
+}
+
+/// The limit of capability slots; `None` leaves it to the documented default.
+///
+/// A wasm host without a limit of its own gets a slot for each file that the instances that can live at once may have
+/// open, as far as there can be so many.
+fn capability_slots(process: &Process) -> Option<u32> {
+    let Some(host) = process.wasm_host.as_ref().filter(|_| process.limits.capability_slots.is_none()) else {
+        return process.limits.capability_slots;
+    };
+    let files = host.instances.iter().map(|instance| {
+        let streams = [&instance.stdin, &instance.stdout, &instance.stderr];
+        let has_files = !instance.preopens.is_empty()
+            || streams.into_iter().any(|stream| matches!(stream, Stdio::File(_)));
+        if has_files { instance.limits.descriptors.unwrap_or(DEFAULT_DESCRIPTORS) } else { 0 }
+    });
+    let files = if host.sequence { files.max().unwrap_or(0) } else { files.fold(0, u32::saturating_add) };
+    let slots = DEFAULT_CAPABILITY_SLOTS.saturating_add(files).min(MOST_CAPABILITY_SLOTS);
+    (files > 0).then_some(slots)
 }
 
 fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Result<(), TooLong> {

@@ -13,7 +13,7 @@ use storage::Direction;
 
 /// Most bytes of memory a process limit can name: the package counts 4 KiB frames in 32 bits.
 const MOST_PROCESS_MEMORY: u64 = (u32::MAX as u64) << 12;
-const MOST_CAPABILITY_SLOTS: u64 = 65_536;
+const MOST_CAPABILITY_SLOTS: u64 = super::convert::MOST_CAPABILITY_SLOTS as u64;
 const MOST_THREADS: u64 = 1_024;
 const MOST_PRIORITY: u64 = 31;
 const MOST_NAME_BYTES: usize = 63;

@@ -21,7 +21,7 @@ pub(super) fn convert_volumes(from: &[Volume], mut to: capnp::struct_list::Build
             }
         }
         let limits = volume.server_limits();
-        convert_limits(&limits, limits.memory_bytes, entry.init_limits());
+        convert_limits(&limits, entry.init_limits());
     }
 }
 
