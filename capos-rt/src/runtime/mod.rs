@@ -28,5 +28,5 @@ pub(crate) use operation::Operations;
 pub(crate) use remote::OTHER_THREADS;
 pub(crate) use server::Servers;
 pub use server::serve_export;
-pub use shared::{OutOfRange, SharedMemory};
+pub use shared::{OutOfRange, SharedMemory, map_shared};
 pub use timer::{Elapsed, now_ns, sleep, sleep_until, sleep_until_ns, with_deadline, with_deadline_ns};

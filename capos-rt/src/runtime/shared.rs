@@ -5,7 +5,7 @@ use super::grant::virtual_memory;
 use capnp::{Error, Result};
 use capos_schema::memory_capnp::memory_object;
 use std::fmt;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// A memory object, mapped to read and write for as long as the process lives. Nothing ever refers to its bytes: they are
 /// only copied, because others may change them at any time. What is copied out is theirs to choose, so check it.
@@ -26,22 +26,35 @@ impl fmt::Display for OutOfRange {
 
 impl std::error::Error for OutOfRange {}
 
+/// Maps the first `length` bytes of `object` to read and write, for as long as the process lives, and says where.
+///
+/// # Errors
+/// What the kernel says about mapping it, for example that the object is smaller.
+pub async fn map_shared(object: memory_object::Client, length: u64) -> Result<NonNull<[u8]>> {
+    let mut request = virtual_memory().map_object_request();
+    request.get().set_object(object);
+    request.get().set_length(length);
+    let mut protection = request.get().init_protection();
+    protection.set_read(true);
+    protection.set_write(true);
+    let address = request.send().promise.await?.get()?.get_address();
+    let place = usize::try_from(address).ok().zip(usize::try_from(length).ok());
+    place
+        .and_then(|(address, length)| {
+            let start = NonNull::new(ptr::with_exposed_provenance_mut(address))?;
+            Some(NonNull::slice_from_raw_parts(start, length))
+        })
+        .ok_or_else(|| Error::failed("an address out of reach".into()))
+}
+
 impl SharedMemory {
     /// Maps the first `length` bytes of `object`.
     ///
     /// # Errors
-    /// What the kernel says about mapping it, for example that the object is smaller.
+    /// As [`map_shared`].
     pub async fn map(object: memory_object::Client, length: u64) -> Result<Self> {
-        let mut request = virtual_memory().map_object_request();
-        request.get().set_object(object);
-        request.get().set_length(length);
-        let mut protection = request.get().init_protection();
-        protection.set_read(true);
-        protection.set_write(true);
-        let address = request.send().promise.await?.get()?.get_address();
-        let place = usize::try_from(address).ok().zip(usize::try_from(length).ok());
-        let (address, length) = place.ok_or_else(|| Error::failed("an address out of reach".into()))?;
-        Ok(Self { start: ptr::with_exposed_provenance_mut(address), length })
+        let mapped = map_shared(object, length).await?;
+        Ok(Self { start: mapped.cast().as_ptr(), length: mapped.len() })
     }
 
     /// How many bytes there are.

@@ -28,20 +28,8 @@ impl Mapping {
         physical: u64,
         length: u64,
     ) -> capnp::Result<Self> {
-        let mut request = capos_rt::virtual_memory().map_object_request();
-        request.get().set_object(memory.clone());
-        request.get().set_length(length);
-        let mut protection = request.get().init_protection();
-        protection.set_read(true);
-        protection.set_write(true);
-        let address = request.send().promise.await?.get()?.get_address();
-        let place = usize::try_from(address).ok().zip(usize::try_from(length).ok());
-        let mapped = place.and_then(|(address, length)| {
-            Some((NonNull::new(std::ptr::with_exposed_provenance_mut(address))?, length))
-        });
-        let (start, length) =
-            mapped.ok_or_else(|| capnp::Error::failed("the kernel mapped it nowhere".into()))?;
-        Ok(Self { start, physical, length })
+        let mapped = capos_rt::map_shared(memory.clone(), length).await?;
+        Ok(Self { start: mapped.cast(), physical, length: mapped.len() })
     }
 
     /// Zeroed memory of the host, for tests. It is never given back.
