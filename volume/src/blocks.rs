@@ -9,7 +9,7 @@ pub(crate) struct Blocks {
     count: u32,
     current: Vec<u64>,
     durable: Vec<u64>,
-    /// Words in which the maps may differ.
+    /// Words in which the maps may differ. What changes in one go is mostly neighbours, noted once.
     changed: Vec<u32>,
     /// Blocks that neither map uses.
     free: u32,
@@ -75,6 +75,12 @@ impl Blocks {
         self.place(block).is_some_and(|(word, bit)| self.durable[word] & bit == 0)
     }
 
+    fn note(&mut self, word: u32) {
+        if self.changed.last() != Some(&word) {
+            self.changed.push(word);
+        }
+    }
+
     /// Takes a free block, near the last one taken.
     pub(crate) fn allocate(&mut self) -> Option<u32> {
         if self.free == 0 {
@@ -94,7 +100,7 @@ impl Blocks {
                 continue;
             }
             self.current[word as usize] |= 1 << (index % 64);
-            self.changed.push(word);
+            self.note(word);
             self.free -= 1;
             self.used += 1;
             self.hint = (index + 1) % self.count;
@@ -111,7 +117,7 @@ impl Blocks {
         }
         self.current[word] &= !bit;
         self.used -= 1;
-        self.changed.push(word as u32);
+        self.note(word as u32);
         if self.durable[word] & bit == 0 {
             self.free += 1;
         }

@@ -120,6 +120,18 @@ impl Cache {
             self.blocks.remove(&key);
             self.dirty.remove(&key);
         }
+        // Places of blocks that are gone are left behind by this, and nothing else takes them away as long as
+        // there is nothing to evict.
+        if self.order.len() > 2 * (self.blocks.len() + self.limit) {
+            let blocks = &mut self.blocks;
+            self.order
+                .retain(|key| blocks.get_mut(key).is_some_and(|block| std::mem::take(&mut block.queued)));
+            for key in &self.order {
+                if let Some(block) = blocks.get_mut(key) {
+                    block.queued = true;
+                }
+            }
+        }
     }
 
     /// Drops clean blocks that were not used lately until as many are left as should be.
@@ -136,5 +148,29 @@ impl Cache {
                 self.blocks.remove(&key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_come_and_go_leave_nothing_behind() {
+        let mut cache = Cache::new(8);
+        for round in 0..1000 {
+            for index in 0..5 {
+                cache.change(1, index);
+                cache.set_clean(1, index);
+            }
+            cache.insert_clean(2, round, zero_block());
+            cache.cut(1, 0);
+            cache.evict();
+            assert!(cache.order.len() <= 2 * (8 + 8) + 6, "{} places after {round}", cache.order.len());
+        }
+        // Each block that is left has one place, so that it can be evicted.
+        let mut places: Vec<_> = cache.order.iter().filter(|key| cache.blocks.contains_key(key)).collect();
+        places.sort_unstable();
+        assert_eq!(places, cache.blocks.keys().collect::<Vec<_>>());
     }
 }

@@ -205,7 +205,8 @@ impl Volume {
         self.inodes.remove(&ino);
         self.inode_count = self.inode_count.saturating_sub(1);
         self.quotas.charge(quota, 0, -1);
-        if kind == Kind::Directory && self.quotas.drop_empty(quota) {
+        // The directory itself may go before the last of what it held, which somebody had open.
+        if self.quotas.drop_empty(quota) {
             self.store.remove(&key(tag::QUOTA, u64::from(quota)))?;
         }
         Ok(())

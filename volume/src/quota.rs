@@ -158,6 +158,7 @@ impl Volume {
     fn adopt(&mut self, dir: Ino, from: u32, to: u32) -> Result<()> {
         let mut waiting = vec![dir];
         while let Some(ino) = waiting.pop() {
+            self.trim_inodes()?;
             let inode = self.inode(ino)?.clone();
             if inode.quota == from {
                 self.quotas.charge(from, -(inode.blocks as i64), -1);
@@ -188,5 +189,31 @@ impl Volume {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{BlockDevice, MemDevice, Options, ROOT};
+
+    #[test]
+    fn a_tree_goes_with_the_last_of_what_it_held() {
+        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(8 << 20));
+        Volume::format(&device, Default::default(), 0).unwrap();
+        let mut volume = Volume::open(device, Options::default()).unwrap();
+        let dir = volume.create_dir(ROOT, "dir").unwrap();
+        volume.set_quota(dir, Limits { bytes: Some(1 << 20), inodes: None }).unwrap();
+        let file = volume.create_file(dir, "file").unwrap();
+        volume.retain(file).unwrap();
+        volume.unlink(dir, "file").unwrap();
+        volume.remove_dir(ROOT, "dir").unwrap();
+        // The file is still open, and still counts.
+        assert_eq!(volume.quota(file).unwrap().map(|quota| quota.inodes), Some(1));
+        volume.release(file).unwrap();
+        assert!(volume.quotas.0.is_empty());
+        assert_eq!(volume.store.get(&key(tag::QUOTA, 1), |_| Some(())), Ok(None));
     }
 }

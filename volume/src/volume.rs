@@ -136,7 +136,7 @@ impl fmt::Debug for Volume {
 
 /// Changes after which a commit happens without being asked for, to bound what one transaction holds.
 const COMMIT_AFTER_CHANGES: u64 = 8192;
-/// Inodes kept in memory.
+/// Inodes kept in memory: by operations that change something so many, by others twice as many.
 const INODES_CACHED: usize = 1024;
 /// Room that removing and renaming may use when nothing else may: so a full volume can be emptied.
 const META_SLACK_BYTES: u64 = 16 << 10;
@@ -227,7 +227,7 @@ impl Volume {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        *next_ino = (*next_ino).max(highest + 1);
+        *next_ino = (*next_ino).max(highest.saturating_add(1));
         store.count(bytes);
         Ok(orphans)
     }
@@ -284,10 +284,7 @@ impl Volume {
         if self.cache.wants_flush() {
             self.flush_blocks()?;
         }
-        if self.inodes.len() > INODES_CACHED {
-            self.flush_inodes()?;
-            self.inodes.clear();
-        }
+        self.trim_inodes()?;
         if self.store.changes() > COMMIT_AFTER_CHANGES {
             self.commit()?;
         }
@@ -326,6 +323,15 @@ impl Volume {
         result
     }
 
+    /// Bounds the inodes in memory.
+    pub(crate) fn trim_inodes(&mut self) -> Result<()> {
+        if self.inodes.len() > INODES_CACHED {
+            self.flush_inodes()?;
+            self.inodes.clear();
+        }
+        Ok(())
+    }
+
     fn flush_inodes(&mut self) -> Result<()> {
         for (ino, cached) in &mut self.inodes {
             if cached.dirty {
@@ -352,6 +358,10 @@ impl Volume {
 
     fn cached(&mut self, ino: Ino) -> Result<&mut CachedInode> {
         use std::collections::btree_map::Entry;
+        // Operations that only look begin without `trim_inodes`, and may look at any number.
+        if self.inodes.len() > 2 * INODES_CACHED && !self.inodes.contains_key(&ino) {
+            self.inodes.retain(|_, cached| cached.dirty);
+        }
         match self.inodes.entry(ino) {
             Entry::Occupied(cached) => Ok(cached.into_mut()),
             Entry::Vacant(place) => {
@@ -371,5 +381,33 @@ impl Volume {
         }
         self.flush_blocks()?;
         if self.store.has_room(bytes + META_SLACK_BYTES) { Ok(()) } else { Err(Error::NoSpace) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, MemDevice};
+
+    #[test]
+    fn looking_at_many_inodes_keeps_few_in_memory() {
+        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(64 << 20));
+        Volume::format(&device, Default::default(), 0).unwrap();
+        let mut volume = Volume::open(device.clone(), Options::default()).unwrap();
+        let dir = volume.create_dir(ROOT, "d").unwrap();
+        let files: Vec<Ino> =
+            (0..3 * INODES_CACHED).map(|n| volume.create_file(dir, &n.to_string()).unwrap()).collect();
+        // One operation that changes all of them.
+        volume.set_quota(dir, Limits { bytes: None, inodes: Some(1 << 20) }).unwrap();
+        assert!(volume.inodes.len() <= 2 * INODES_CACHED + 1);
+        volume.sync().unwrap();
+        for mode in [Mode::ReadWrite, Mode::ReadOnly] {
+            let mut volume = Volume::open(device.clone(), Options { mode, ..Options::default() }).unwrap();
+            for file in &files {
+                assert_eq!(volume.stat(*file).unwrap().ino, *file);
+                assert!(volume.inodes.len() <= 2 * INODES_CACHED + 1);
+            }
+            assert_eq!(volume.quota(dir).unwrap().unwrap().inodes, files.len() as u64 + 1);
+        }
     }
 }
