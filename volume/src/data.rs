@@ -15,6 +15,9 @@ pub const MAX_WRITE_BYTES: usize = 1 << 20;
 
 const BLOCK64: u64 = BLOCK as u64;
 
+/// The most that the record of a group can take: a hole between two blocks is filled with empty entries.
+const GROUP_BYTES: u64 = GROUP * 8 + 64;
+
 /// What writing to a block will need.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -213,9 +216,10 @@ impl Volume {
             self.grown(ino, 0, offset + len as u64)?;
             return Ok(len);
         }
-        // The most that records can grow by: a hole between two blocks of a group is filled with empty entries.
-        self.need_meta((last / GROUP - first / GROUP + 1) * (GROUP * 8 + 64))?;
         let states = self.admit(ino, first, last)?;
+        if states.contains(&State::Hole) {
+            self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?;
+        }
         let reach = (first + states.len() as u64) * BLOCK64 - offset;
         len = len.min(usize::try_from(reach).unwrap_or(usize::MAX));
         let data = &data[..len];
@@ -245,13 +249,20 @@ impl Volume {
 
     /// Notes new blocks and a new end of a file that was changed.
     fn grown(&mut self, ino: Ino, added: u64, end: u64) -> Result<()> {
+        self.add_blocks(ino, added)?;
         let now_ns = self.now_ns();
         let inode = self.inode_mut(ino)?;
-        inode.blocks += added;
         inode.size = inode.size.max(end);
         (inode.modified_ns, inode.changed_ns) = (now_ns, now_ns);
-        let quota = inode.quota;
+        Ok(())
+    }
+
+    /// Counts new blocks of a file, for it and its quota trees.
+    fn add_blocks(&mut self, ino: Ino, added: u64) -> Result<()> {
         if added != 0 {
+            let inode = self.inode_mut(ino)?;
+            inode.blocks += added;
+            let quota = inode.quota;
             self.quotas.charge(quota, added as i64, 0);
         }
         Ok(())
@@ -353,7 +364,7 @@ impl Volume {
     }
 
     /// Makes sure that `offset..offset + len` is within the file and has blocks, so that writing there does not
-    /// end for lack of space. All of it or nothing.
+    /// end for lack of space. Without room for all of it nothing is done.
     pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
         self.begin()?;
         self.writable_file(ino)?;
@@ -362,19 +373,19 @@ impl Volume {
             return Err(Error::Invalid);
         }
         let (first, last) = (offset / BLOCK64, (end - 1) / BLOCK64);
-        let most = u64::from(self.blocks.total());
         // Before counting holes one by one: what cannot fit need not be counted.
-        if last - first > most + self.inode(ino)?.blocks {
+        let at_least = (last - first + 1).saturating_sub(self.inode(ino)?.blocks);
+        self.check_quota(ino, at_least)?;
+        if at_least > u64::from(self.blocks.free_after_commit()) {
             return Err(Error::NoSpace);
         }
-        let states = self.states(ino, first, last)?;
-        let added = states.iter().filter(|state| **state == State::Hole).count() as u64;
-        let quota = self.inode(ino)?.quota;
-        if added > self.quotas.blocks_left(quota) {
-            return Err(Error::Quota);
+        let mut added = 0;
+        for number in first / GROUP..=last / GROUP {
+            added += self.holes(ino, number, first, last)?.len() as u64;
         }
+        self.check_quota(ino, added)?;
         let needed = added + u64::from(self.reserve());
-        self.need_meta((last / GROUP - first / GROUP + 1) * (GROUP * 8 + 64))?;
+        self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?;
         let lacks = |volume: &Self| {
             u64::from(volume.blocks.free()).saturating_sub(volume.cache.dirty_count() as u64) < needed
         };
@@ -384,16 +395,37 @@ impl Volume {
                 return Err(Error::NoSpace);
             }
         }
-        for (index, state) in (first..).zip(states) {
-            if state == State::Hole {
-                if self.cache.wants_flush() {
-                    let flushed = self.flush_blocks();
-                    self.note(flushed)?;
-                }
-                self.cache.change(ino, index);
-            }
+        for number in first / GROUP..=last / GROUP {
+            // An error leaves blocks that nobody asked for any more, and nothing wrong.
+            let filled = self.fill(ino, number, first, last)?;
+            self.add_blocks(ino, filled)?;
         }
-        self.grown(ino, added, end)
+        self.grown(ino, 0, end)
+    }
+
+    fn check_quota(&mut self, ino: Ino, added: u64) -> Result<()> {
+        let quota = self.inode(ino)?.quota;
+        if added > self.quotas.blocks_left(quota) { Err(Error::Quota) } else { Ok(()) }
+    }
+
+    /// Blocks of one group, from `first` to `last`, that are neither stored nor waiting to be.
+    fn holes(&self, ino: Ino, number: u64, first: u64, last: u64) -> Result<Vec<u64>> {
+        let group = self.group(ino, number)?;
+        let indices = first.max(number * GROUP)..=last.min(number * GROUP + GROUP - 1);
+        let is_hole = |index: &u64| group.get(*index).is_hole() && !self.cache.is_dirty(ino, *index);
+        Ok(indices.filter(is_hole).collect())
+    }
+
+    /// Makes blocks of zeros of them. Returns how many.
+    fn fill(&mut self, ino: Ino, number: u64, first: u64, last: u64) -> Result<u64> {
+        if self.cache.wants_flush() {
+            self.flush_blocks()?;
+        }
+        let holes = self.holes(ino, number, first, last)?;
+        for index in &holes {
+            self.cache.change(ino, *index);
+        }
+        Ok(holes.len() as u64)
     }
 
     /// Stores all dirty blocks. They are not durable before the commit.

@@ -159,15 +159,18 @@ impl Store {
 
     /// Bytes of all records, and how many there may be for certain.
     pub(crate) fn usage(&self) -> (u64, u64) {
-        let (store_bytes, can_grow) = self.extent();
-        let bound = if can_grow { self.area_bytes } else { store_bytes } / STORE_BYTES_PER_RECORD_BYTE;
+        let bound = self.extent().1 / STORE_BYTES_PER_RECORD_BYTE;
         (self.record_bytes, bound.max(self.record_bytes))
     }
 
-    /// What redb takes now, and whether the area has room for its next growth, which is always to the double.
-    fn extent(&self) -> (u64, bool) {
+    /// What redb takes now, and what it can grow to, which is always to the double.
+    fn extent(&self) -> (u64, u64) {
         let store_bytes = self.health.store_bytes.load(Ordering::Relaxed);
-        (store_bytes, store_bytes * 2 <= self.area_bytes)
+        let mut largest = store_bytes;
+        while largest != 0 && largest * 2 <= self.area_bytes {
+            largest *= 2;
+        }
+        (store_bytes, largest)
     }
 
     /// Counts a record that was found when the volume was opened.
@@ -178,11 +181,13 @@ impl Store {
     /// Whether records of `bytes` more, keys and overhead included, are sure to find room. If not, redb might
     /// want to grow beyond its area, and a store that cannot grow ends its session.
     ///
-    /// While it can grow once more, anything goes. When it has grown for the last time, it was full at half
-    /// of what it is now, so that all it holds can still be copied, as removing does; and nothing may be
-    /// added unless it fits at worst.
+    /// While it can grow once more, anything goes that fits into half of that growth at worst. When it has grown
+    /// for the last time, it was full at half of what it is now, so that all it holds can still be copied, as
+    /// removing does; and nothing may be added unless all fits at worst.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
-        let (store_bytes, can_grow) = self.extent();
-        can_grow || (self.record_bytes + bytes) * STORE_BYTES_PER_RECORD_BYTE <= store_bytes
+        let (store_bytes, largest) = self.extent();
+        let at_worst = |bytes: u64| bytes.saturating_mul(STORE_BYTES_PER_RECORD_BYTE);
+        (store_bytes < largest && at_worst(bytes) <= store_bytes / 2)
+            || at_worst(self.record_bytes.saturating_add(bytes)) <= largest
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use capos_volume::{Error, Kind, Limits, MemDevice, Options, ROOT, Volume};
+use capos_volume::{BlockDevice, Error, FormatOptions, Kind, Limits, MemDevice, Options, ROOT, Volume};
 
+use crate::device::Sparse;
 use crate::model::Model;
 use crate::ops::{Op, Pair, image, pick};
 use crate::snapshot::snapshot;
@@ -110,6 +111,49 @@ fn a_volume_full_of_names_says_so_and_can_be_emptied() {
             }
         }
     }
+}
+
+#[test]
+fn a_volume_full_of_names_can_be_overwritten() {
+    let device = small_device(Some(258 * 4096));
+    let mut volume = Volume::open(device, Options::default()).unwrap();
+    let file = volume.create_file(ROOT, "file").unwrap();
+    volume.write(file, 0, &[1; 1 << 20]).unwrap();
+    volume.sync().unwrap();
+    let end = (0..).find_map(|n| volume.create_file(ROOT, &format!("{:200}", n)).err());
+    assert_eq!(end, Some(Error::NoSpace));
+    // Again and again, in one transaction and in many; only blocks that were not there find no room.
+    for round in 0..20 {
+        for at in (0..1 << 20).step_by(37_000) {
+            let len = 37_000.min((1 << 20) - at as usize);
+            assert_eq!(volume.write(file, at, &vec![round; len]), Ok(len), "round {round} at {at}");
+        }
+        if round % 3 == 0 {
+            volume.sync().unwrap();
+        }
+    }
+    assert_eq!(volume.write(file, 1 << 30, b"x"), Err(Error::NoSpace));
+    volume.set_size(file, 5000).unwrap();
+    volume.sync().unwrap();
+    let mut out = vec![0; 6000];
+    assert_eq!(volume.read(file, 0, &mut out), Ok(5000));
+    assert!(out[..5000].iter().all(|byte| *byte == 19));
+    assert_eq!(volume.check().unwrap().problems, []);
+}
+
+#[test]
+fn allocating_much_at_once_cannot_exhaust_the_metadata() {
+    // A large device with room for few records, in a store that could grow once more.
+    let device: Arc<dyn BlockDevice> = Sparse::new(1 << 30);
+    Volume::format(&device, FormatOptions { id: 7, meta_bytes: Some(600 * 4096) }, 0).unwrap();
+    let mut volume = Volume::open(device, Options::default()).unwrap();
+    let file = volume.create_file(ROOT, "file").unwrap();
+    assert_eq!(volume.allocate(file, 0, 1000 << 20), Err(Error::NoSpace));
+    assert_eq!(volume.stat(file).unwrap().stored_bytes, 0);
+    volume.allocate(file, 0, 4 << 20).unwrap();
+    volume.sync().unwrap();
+    assert_eq!(volume.stat(file).unwrap().stored_bytes, 4 << 20);
+    assert_eq!(volume.check().unwrap().problems, []);
 }
 
 #[test]
