@@ -130,10 +130,11 @@ interface Namespace extends(Object) {
   createSymbolicLink @7 (target :Data, path :Data) -> (error :Errno);
 
   link @8 (path :Data, follow :Bool, to :Namespace, newPath :Data) -> (error :Errno);
-  # A second name for a file. `crossDevice` when `to` is not of the same volume.
+  # A second name for a file. `crossDevice` when `to` is not of the same volume, `notCapable` when it has a right that this
+  # namespace lacks: a name elsewhere allows no more than the one here.
 
   rename @9 (path :Data, to :Namespace, newPath :Data) -> (error :Errno);
-  # Moves a file or directory, atomically, replacing what POSIX lets it replace.
+  # Moves a file or directory, atomically, replacing what POSIX lets it replace. Errors with `to` as those of `link`.
 
   unlink @10 (path :Data) -> (error :Errno);
 

@@ -239,6 +239,8 @@ impl Namespace {
     pub fn rename(&self, volume: &mut Volume, path: &[u8], to: &Self, new_path: &[u8]) -> Result<()> {
         self.need(Rights::MODIFY)?;
         to.need(Rights::MODIFY)?;
+        // Under its new name it may do what the target namespace allows: no more than this one did.
+        self.need(to.rights)?;
         let from = walk(volume, self.root, path, Last::Name)?;
         let target = walk(volume, to.root, new_path, Last::Name)?;
         let (Some(name), Some(new_name)) = (from.name, target.name) else { return Err(Error::Busy) };

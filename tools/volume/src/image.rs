@@ -32,10 +32,13 @@ pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool)
     }
     let mut open = OpenOptions::new();
     open.read(true).write(true);
-    let open = if force { open.create(true).truncate(true) } else { open.create_new(true) };
+    let open = if force { open.create(true).truncate(false) } else { open.create_new(true) };
     let file = open.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    // Before anything of what is there goes: a running system may have it.
     lock(&file, path)?;
-    file.set_len(size).with_context(|| format!("cannot give {} its size", path.display()))?;
+    file.set_len(0)
+        .and_then(|()| file.set_len(size))
+        .with_context(|| format!("cannot give {} its size", path.display()))?;
     let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::new(file)?);
     format(&device, metadata).with_context(|| format!("cannot make a volume in {}", path.display()))
 }

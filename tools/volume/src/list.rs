@@ -2,11 +2,17 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
-use capos_volume::{Ino, Kind, Last, Namespace, Volume};
+use anyhow::{Context, Result, ensure};
+use capos_volume::{Ino, Kind, Last, MAX_PATH_BYTES, Namespace, Volume};
 
 /// Entries taken from the volume at a time.
 const PAGE: usize = 256;
+
+/// Refuses a path that no system call could take. So a tree made on purpose, which can be deeper than any stack, ends.
+pub(crate) fn check_depth(path: &str) -> Result<()> {
+    ensure!(path.len() <= MAX_PATH_BYTES, "a path of more than {MAX_PATH_BYTES} bytes leads into the volume");
+    Ok(())
+}
 
 /// Calls `visit` for each entry of a directory.
 pub(crate) fn each(
@@ -44,6 +50,7 @@ fn list_directory(
 ) -> Result<()> {
     each(volume, dir, |volume, name, ino, kind| {
         let path = format!("{prefix}{name}");
+        check_depth(&path)?;
         line(volume, &path, ino, kind, out)?;
         if recursive && kind == Kind::Directory {
             list_directory(volume, ino, &format!("{path}/"), recursive, out)?;

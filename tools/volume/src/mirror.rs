@@ -15,7 +15,7 @@ use capos_volume::{Ino, Kind, ROOT, Volume};
 
 pub use apply::Outcome;
 
-use crate::list::each;
+use crate::list::{check_depth, each};
 use crate::{image, import};
 
 /// What an entry of a volume is, so that any change to it shows.
@@ -121,6 +121,7 @@ fn walk_volume(
 ) -> Result<()> {
     each(volume, dir, |volume, name, ino, kind| {
         let path = format!("{prefix}{name}");
+        check_depth(&path)?;
         let stat = volume.stat(ino).with_context(|| path.clone())?;
         if kind == Kind::Directory {
             walk_volume(volume, ino, &format!("{path}/"), entries)?;

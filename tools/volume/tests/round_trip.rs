@@ -80,3 +80,27 @@ fn a_bad_image_is_reported() {
     assert!(error.contains("1 problems"), "{error}");
     assert!(volume(&["export", text(&image), "file", text(&folder.path().join("out"))]).is_err());
 }
+
+#[test]
+fn an_image_in_use_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    volume(&["create", text(&image), "--size", "4M"]).unwrap();
+    let before = fs::read(&image).unwrap();
+    let user = fs::File::open(&image).unwrap();
+    user.lock().unwrap();
+    for command in [
+        &["create", text(&image), "--force"][..],
+        &["import", text(&image), "Cargo.toml"],
+        &["check", text(&image)],
+        &["ls", text(&image)],
+    ] {
+        let error = format!("{:#}", volume(command).unwrap_err());
+        assert!(error.contains("is in use"), "{command:?}: {error}");
+    }
+    assert!(fs::read(&image).unwrap() == before);
+    user.unlock().unwrap();
+    volume(&["create", text(&image), "--force", "--size", "5M"]).unwrap();
+    assert_eq!(fs::metadata(&image).unwrap().len(), 5 << 20);
+    volume(&["check", text(&image)]).unwrap();
+}

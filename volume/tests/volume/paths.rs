@@ -189,4 +189,15 @@ fn rights_only_shrink() {
     let root = Namespace::root(v).unwrap();
     assert_eq!(reader.link(v, b"file", Last::Stay, &root, b"mine"), Err(Error::NotCapable));
     assert_eq!(sub.close(v), Ok(()));
+    // Nor may what can only be named here be read or written by a rename to elsewhere.
+    let box_of = |v: &mut Volume, rights| root.sub(v, b"box", rights).unwrap();
+    for rights in [Rights::MODIFY, Rights::MODIFY | Rights::READ, Rights::MODIFY | Rights::WRITE] {
+        let namer = box_of(v, rights);
+        assert_eq!(namer.rename(v, b"file", &root, b"mine"), Err(Error::NotCapable));
+        assert_eq!(namer.rename(v, b"file", &namer, b"other"), Ok(()));
+        assert_eq!(namer.rename(v, b"other", &namer, b"file"), Ok(()));
+    }
+    let all = box_of(v, Rights::all());
+    let namer = box_of(v, Rights::MODIFY);
+    assert_eq!(all.rename(v, b"file", &namer, b"other"), Ok(()));
 }

@@ -184,3 +184,20 @@ fn a_failure_half_way_keeps_what_was_there() {
         fs::read_dir(kept).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
     assert!(texts.contains(&"dropped".to_owned()), "{texts:?}");
 }
+
+#[test]
+fn a_tree_deeper_than_any_path_is_refused() {
+    let case = case();
+    case.program(|volume| {
+        let mut dir = ROOT;
+        for _ in 0..17 {
+            dir = volume.create_dir(dir, &"d".repeat(255)).unwrap();
+        }
+    });
+    let error = case.mirror.bring_back(&case.image).unwrap_err();
+    assert!(format!("{error:#}").contains("4096 bytes"), "{error:#}");
+    assert_eq!(case.read("keep"), "kept");
+    let mut volume = image::open_to_read(&case.image).unwrap();
+    assert!(crate::list::list(&mut volume, ".", true, &mut Vec::new()).is_err());
+    crate::list::list(&mut volume, ".", false, &mut Vec::new()).unwrap();
+}
