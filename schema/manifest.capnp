@@ -43,6 +43,8 @@ struct VolumeEntry {
   readOnly @4 :Bool;
   limits @5 :Process.Limits;
   # Of the process that serves the volume.
+  restart @6 :RestartPolicy;
+  # What follows when that process, or the driver of its disk, has ended: both are started again.
 }
 
 struct NamespaceRef {

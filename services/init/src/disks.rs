@@ -91,9 +91,14 @@ pub(crate) async fn granted(
     let Disk { device, process } = start(index, &driver, None, root, package, singletons).await?;
     // It serves until it is not needed any more; when it fails, the log says so and its holder's calls fail.
     drop(spawn_local(crate::wait(driver, process, singletons.log.clone(), false)));
+    Ok(passed(name, device))
+}
+
+/// A disk as the grant `name`.
+pub(crate) fn passed(name: &str, device: block_device::Client) -> Passed {
     let rights = Rights::CALL | Rights::TRANSFER;
     let client = Client::new(device.into_client_hook());
-    Ok(Passed { name: name.to_owned(), client, interface: block_device::Client::TYPE_ID, rights })
+    Passed { name: name.to_owned(), client, interface: block_device::Client::TYPE_ID, rights }
 }
 
 /// Opens the disk with this number.

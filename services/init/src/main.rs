@@ -3,6 +3,7 @@
 
 mod disks;
 mod restart;
+mod servers;
 mod singletons;
 mod spawn;
 mod status;
@@ -15,6 +16,7 @@ use capos_schema::manifest_capnp::{boot_package, manifest};
 use capos_schema::power_capnp::power;
 
 use restart::Setup;
+use servers::World;
 use singletons::Singletons;
 use spawn::Endpoints;
 use std::cell::RefCell;
@@ -50,8 +52,8 @@ async fn run(singletons: &'static Singletons) -> capnp::Result<u8> {
     let message = Box::leak(Box::new(package.message()?));
     let root: boot_package::Reader<'static> = message.get_root()?;
     let manifest = root.get_manifest()?;
-    let volumes: &'static Volumes =
-        Box::leak(Box::new(Volumes::start(manifest, root, package, singletons).await?));
+    let world = World { root, package, singletons };
+    let volumes: &'static Volumes = Box::leak(Box::new(Volumes::start(manifest, world).await?));
     let endpoints = RefCell::new(Endpoints::create(manifest)?);
     let setup = Box::leak(Box::new(Setup { root, package, singletons, volumes, endpoints }));
     let status = run_processes(manifest, setup).await;

@@ -54,6 +54,7 @@ fn volumes_are_of_one_kind() {
         (json!({"disk": "x", "size": "1B"}), "volumes.v.size: a volume has between"),
         (json!({"disk": "x", "siez": "4MiB"}), "volumes.v.siez: unknown field"),
         (json!({"disk": "x", "limits": {"fuel": 1}}), "volumes.v.limits.fuel: unknown field"),
+        (json!({"ram": "4MiB", "restart": "often"}), "volumes.v.restart: \"often\" is none of"),
     ] {
         let manifest = json!({"name": "m", "volumes": {"v": volume}, "processes": [{"name": "p"}]});
         refused(&manifest, &[wanted]);
@@ -194,7 +195,7 @@ fn streams_files_and_policies() {
 fn all() -> Manifest {
     let json = json!({"name": "all",
         "volumes": {
-            "a": {"disk": "a.img", "readOnly": true, "limits": {"threads": 3}},
+            "a": {"disk": "a.img", "readOnly": true, "limits": {"threads": 3}, "restart": {"onFailure": 9}},
             "b": {"disk": "b.img", "size": "5000KiB"},
             "c": {"files": "site"},
             "d": {"ram": "100MiB"},
@@ -232,6 +233,7 @@ fn every_field_arrives() {
         r#"name = "c", packed = "volume/c", readOnly = true"#,
         r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792, capabilitySlots = 16640"#,
         "restart = (onFailure = 7)",
+        "restart = (onFailure = 9)",
         r#"(name = "home", namespace = (volume = "b", path = "x", rights = (read = true, write = false, modify = false), create = true, quota = (bytes = 11, inodes = 12)))"#,
         r#"(name = "preopen/i/0", namespace = (volume = "b", path = "app", rights = (read = true, write = true, modify = true), create = false, quota = (bytes = 0, inodes = 0)))"#,
         r#"(name = "preopen/i/1", namespace = (volume = "c", path = ".", "#,

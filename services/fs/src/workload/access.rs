@@ -83,6 +83,14 @@ pub(crate) async fn sync(data: &namespace::Client) -> capnp::Result<Errno> {
     Ok(ask!(object.sync_request()).0)
 }
 
+/// The same, where nothing else will do.
+pub(crate) async fn store(data: &namespace::Client) -> capnp::Result<()> {
+    match sync(data).await? {
+        Errno::Success => Ok(()),
+        error => Err(capnp::Error::failed(format!("syncing: {error:?}"))),
+    }
+}
+
 /// A write is done as a whole or not at all.
 fn whole(error: Errno, written: u32, length: usize) -> capnp::Result<Errno> {
     if error == Errno::Success && written as usize != length {

@@ -3,7 +3,7 @@
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{MAX_DATA_BYTES, namespace};
 
-use crate::access::{Open, ask, exists, open, read, sync};
+use crate::access::{Open, ask, exists, open, read, store};
 
 /// What fills.
 const FILLER: u8 = 0x5a;
@@ -88,13 +88,6 @@ async fn write_all(data: &namespace::Client, path: &str, bytes: &[u8]) -> capnp:
         offset += piece.len() as u64;
     }
     if exists(data, path).await? { Ok(()) } else { Err(capnp::Error::failed(format!("{path} is not there"))) }
-}
-
-async fn store(data: &namespace::Client) -> capnp::Result<()> {
-    match sync(data).await? {
-        Errno::Success => Ok(()),
-        error => Err(capnp::Error::failed(format!("syncing: {error:?}"))),
-    }
 }
 
 async fn unlink(data: &namespace::Client, path: &str) -> capnp::Result<()> {

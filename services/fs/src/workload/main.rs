@@ -5,6 +5,7 @@
 //! fs-workload resume SEED COUNT   finds what earlier runs have done, compares, and does COUNT operations more
 //! fs-workload log                 reads "SEED START END" and does operations from START until END, one line for each
 //! fs-workload fill NAME...        fills directories with data and with names, and empties them
+//! fs-workload survive             syncs, and writes until the volume's server ends; started again, finds what was synced
 //! fs-workload list                prints what is there
 //! ```
 //!
@@ -23,6 +24,7 @@
 
 mod access;
 mod fill;
+mod survive;
 mod walk;
 
 use std::process::ExitCode;
@@ -58,6 +60,7 @@ async fn run(arguments: &[&str]) -> capnp::Result<()> {
         ["check", seed, count] => check(&data, number(seed)?, number(count)?).await,
         ["resume", seed, count] => resume(&data, number(seed)?, number(count)?).await,
         ["log"] => log(&data).await,
+        ["survive"] => survive::survive(&data).await,
         ["list"] => {
             let tree = walk::tree(&data).await?;
             for directory in &tree.directories {

@@ -21,7 +21,8 @@ pub(super) fn convert_volumes(from: &[Volume], mut to: capnp::struct_list::Build
             }
         }
         let limits = volume.server_limits();
-        convert_limits(&limits, entry.init_limits());
+        convert_limits(&limits, entry.reborrow().init_limits());
+        convert_restart(volume.restart, entry.init_restart());
     }
 }
 

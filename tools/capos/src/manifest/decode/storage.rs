@@ -19,7 +19,7 @@ pub(super) fn volumes(object: &Object<'_>) -> Vec<Volume> {
 
 fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
     check_name(node, name);
-    let object = node.object(&["ram", "files", "disk", "size", "from", "readOnly", "limits"]);
+    let object = node.object(&["ram", "files", "disk", "size", "from", "readOnly", "limits", "restart"]);
     let (ram, files, disk) = (object.get("ram"), object.get("files"), object.get("disk"));
     if [&ram, &files, &disk].into_iter().flatten().count() != 1 {
         node.problem("a volume is exactly one of ram, files and disk");
@@ -44,7 +44,8 @@ fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
         })
     };
     let limits = object.get("limits").map(|node| process_limits(&node)).unwrap_or_default();
-    Some(Volume { at: node.path().to_owned(), name: name.to_owned(), source, limits })
+    let restart = restart(&object);
+    Some(Volume { at: node.path().to_owned(), name: name.to_owned(), source, limits, restart })
 }
 
 fn volume_bytes(node: &Node<'_>) -> Option<u64> {

@@ -15,6 +15,8 @@ pub struct Volume {
     pub source: VolumeSource,
     /// What the process that serves it may use.
     pub limits: ProcessLimits,
+    /// What follows when that process, or the driver of its disk, has ended.
+    pub restart: Restart,
 }
 
 /// Where a volume's content is. Paths are as the manifest writes them.
