@@ -82,6 +82,8 @@ fn expect(disk: &Path, sql: &str, wanted: &str) -> Result<()> {
 /// WASI has no locks on files, and one program alone has the volume.
 fn shell(disk: &Path, sql: &str) -> Command {
     let mut command = host_command();
+    // What a killed run leaves goes with the disk's folder.
+    command.envs(disk.parent().map(|folder| ("TMPDIR", folder)));
     command.arg("run").arg(module("sqlite")).args([
         "--timeout",
         &SECONDS.to_string(),

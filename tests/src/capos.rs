@@ -74,6 +74,8 @@ fn run_command(seconds: u64, log: &Path, disks: &Disks) -> Command {
     let mut command = host_command();
     command.arg("run").args(["--timeout", &seconds.to_string()]).arg("--log").arg(log);
     command.args(disks.arguments());
+    // A command that is killed leaves its temporary folder: where it goes with the test's own.
+    command.env("TMPDIR", disks.folder());
     command
 }
 

@@ -1,6 +1,6 @@
 //! Disks that belong to one test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
@@ -28,8 +28,13 @@ impl Disks {
         arguments.flatten().collect()
     }
 
+    /// The folder that goes with this value.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The image of the disk with this number.
     pub fn file(&self, number: usize) -> PathBuf {
-        self.folder.path().join(format!("{number}.img"))
+        self.folder().join(format!("{number}.img"))
     }
 }
