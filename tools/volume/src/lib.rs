@@ -7,6 +7,7 @@ mod image;
 mod import;
 mod list;
 mod mirror;
+mod need;
 mod pack;
 mod size;
 
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
-pub use mirror::{Mirror, Outcome, folder_bytes};
+pub use mirror::{Mirror, Outcome, mirror_bytes};
 pub use pack::pack;
 
 /// Makes an empty volume of `size` bytes in the new file `path`.

@@ -16,6 +16,7 @@ use capos_volume::{Ino, Kind, ROOT, Volume};
 pub use apply::Outcome;
 
 use crate::list::{check_depth, each};
+use crate::need::Need;
 use crate::{image, import};
 
 /// What an entry of a volume is, so that any change to it shows.
@@ -81,9 +82,9 @@ impl Mirror {
     }
 }
 
-/// Bytes of all files below `folder`.
-pub fn folder_bytes(folder: &Path) -> Result<u64> {
-    Ok(host_entries(folder)?.values().map(|entry| entry.size).sum())
+/// A size for [`Mirror::create`] with room for what is in `folder`, and its data so many times.
+pub fn mirror_bytes(folder: &Path, times: u64) -> Result<u64> {
+    Ok(Need::of(folder)?.roomy_device_bytes(times))
 }
 
 fn host_entries(folder: &Path) -> Result<BTreeMap<String, HostEntry>> {

@@ -1,28 +1,20 @@
 //! Images of read-only volumes, as small as what they hold allows.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use capos_volume::{BLOCK, BlockDevice, Error, MIN_DEVICE_BYTES, MemDevice, Mode, ROOT, Volume};
+use anyhow::Result;
+use capos_volume::{BlockDevice, Error, MemDevice, Mode, ROOT, Volume};
 
+use crate::need::Need;
 use crate::{image, import};
 
-/// Metadata of an entry beside its name, which it has twice.
-const ENTRY_BYTES: u64 = 170;
-/// A seventh of the metadata area is certain to fit.
-const METADATA_FACTOR: u64 = 7;
-/// The metadata store begins with this much and grows by doubling.
-const LEAST_METADATA: u64 = 258 * BLOCK as u64;
 /// The largest image tried.
 const MOST_BYTES: u64 = 1 << 40;
 
 /// An image of a volume with what is in `folder`. Symbolic links stay links.
 pub fn pack(folder: &Path) -> Result<Vec<u8>> {
-    let mut size = Size::default();
-    size.measure(folder)?;
+    let mut size = Need::of(folder)?;
     loop {
         let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(size.device_bytes()));
         match fill(&device, folder, size.metadata_bytes()) {
@@ -47,53 +39,13 @@ fn is_full(error: &anyhow::Error) -> bool {
     error.downcast_ref() == Some(&Error::NoSpace)
 }
 
-/// What a folder needs, estimated.
-#[derive(Default)]
-struct Size {
-    data: u64,
-    metadata: u64,
-}
-
-impl Size {
-    fn measure(&mut self, folder: &Path) -> Result<()> {
-        for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-            let entry = entry?;
-            let meta = entry.metadata().with_context(|| entry.path().display().to_string())?;
-            let name = entry.file_name().len() as u64;
-            let blocks = if meta.is_file() { meta.size().div_ceil(BLOCK as u64) } else { 1 };
-            self.data += blocks * BLOCK as u64;
-            self.metadata += ENTRY_BYTES + 2 * name + 8 * blocks;
-            if meta.is_dir() {
-                self.measure(&entry.path())?;
-            } else if !meta.is_file() && !meta.is_symlink() {
-                bail!("{}: neither file, folder nor symbolic link", entry.path().display());
-            }
-        }
-        Ok(())
-    }
-
-    fn metadata_bytes(&self) -> u64 {
-        let needed = self.metadata.saturating_mul(METADATA_FACTOR);
-        needed.div_ceil(LEAST_METADATA).max(1).next_power_of_two().saturating_mul(LEAST_METADATA)
-    }
-
-    /// Metadata is kept twice, in frames an eighth longer than its pages; a 256th and a little is kept free.
-    fn device_bytes(&self) -> u64 {
-        let metadata = self.metadata_bytes().saturating_mul(9) / 4;
-        let data = self.data.saturating_add(self.data / 128);
-        let bytes = metadata.saturating_add(data).saturating_add(64 * BLOCK as u64).max(MIN_DEVICE_BYTES);
-        bytes.next_multiple_of(BLOCK as u64)
-    }
-
-    fn grow(&mut self) {
-        self.data = self.data.saturating_add(self.data / 2).saturating_add(1 << 20);
-        self.metadata = self.metadata.saturating_mul(2);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+    use std::fs;
+
+    use capos_volume::MIN_DEVICE_BYTES;
 
     use super::*;
     use crate::export;

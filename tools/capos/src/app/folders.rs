@@ -9,14 +9,14 @@ use super::{App, Dir};
 
 /// The smallest image for a folder. Images are sparse files, so size costs nothing until it is used.
 pub const LEAST_IMAGE_BYTES: u64 = 1 << 30;
-/// What an image has room for, in sizes of the folder.
+/// What an image has room for, in sizes of the folder's files.
 const ROOM: u64 = 4;
 
 /// How large to make the images for those of `dirs` that can be written to.
 pub fn image_sizes(dirs: &[Dir]) -> Result<Vec<u64>> {
     let sizes = dirs.iter().filter(|dir| !dir.read_only).map(|dir| {
-        let bytes = capos_volume_tool::folder_bytes(&dir.host)?;
-        Ok(bytes.saturating_mul(ROOM).max(LEAST_IMAGE_BYTES).next_multiple_of(1 << 20))
+        let bytes = capos_volume_tool::mirror_bytes(&dir.host, ROOM)?;
+        Ok(bytes.max(LEAST_IMAGE_BYTES).next_multiple_of(1 << 20))
     });
     sizes.collect()
 }

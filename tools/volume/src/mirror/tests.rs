@@ -201,3 +201,17 @@ fn a_tree_deeper_than_any_path_is_refused() {
     assert!(crate::list::list(&mut volume, ".", true, &mut Vec::new()).is_err());
     crate::list::list(&mut volume, ".", false, &mut Vec::new()).unwrap();
 }
+
+#[test]
+fn many_names_fit_as_well_as_much_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = folder.path().join("host");
+    fs::create_dir(&host).unwrap();
+    for number in 0..3000 {
+        fs::write(host.join(format!("{number:0100}")), b"").unwrap();
+    }
+    let bytes = super::mirror_bytes(&host, 1).unwrap();
+    // Blocks alone would be none.
+    assert!(bytes > 100 << 20, "{bytes}");
+    Mirror::create(&host, &folder.path().join("image"), bytes).unwrap();
+}
