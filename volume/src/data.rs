@@ -2,21 +2,16 @@
 
 use crate::cache::{Block, zero_block};
 use crate::error::{Error, Result};
-use crate::layout::BLOCK;
-use crate::map::{GROUP, Group, Mapping, block_sum};
+use crate::layout::{BLOCK, BLOCK64};
+use crate::map::{GROUP, GROUP_BYTES, Group, Mapping, block_sum};
 use crate::record::{Ino, Kind, key2, tag};
 use crate::volume::{Trust, Volume};
 
-/// The largest file, in bytes: what group numbers of 32 bits reach.
+/// The largest file, in bytes: what block numbers of 32 bits reach.
 pub const MAX_FILE_BYTES: u64 = 1 << 44;
 
 /// The most that one write takes; a longer one is cut short, so that each is applied whole or not at all.
 pub const MAX_WRITE_BYTES: usize = 1 << 20;
-
-const BLOCK64: u64 = BLOCK as u64;
-
-/// The most that the record of a group can take: a hole between two blocks is filled with empty entries.
-const GROUP_BYTES: u64 = GROUP * 8 + 64;
 
 /// What writing to a block will need.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,7 +114,7 @@ impl Volume {
     }
 
     /// Brings a stored block into the cache, so that part of it can be changed.
-    fn load(&mut self, ino: Ino, index: u64) -> Result<()> {
+    pub(crate) fn load(&mut self, ino: Ino, index: u64) -> Result<()> {
         if self.cache.contains(ino, index) {
             return Ok(());
         }
@@ -248,7 +243,7 @@ impl Volume {
     }
 
     /// Notes new blocks and a new end of a file that was changed.
-    fn grown(&mut self, ino: Ino, added: u64, end: u64) -> Result<()> {
+    pub(crate) fn grown(&mut self, ino: Ino, added: u64, end: u64) -> Result<()> {
         self.add_blocks(ino, added)?;
         let now_ns = self.now_ns();
         let inode = self.inode_mut(ino)?;
@@ -258,7 +253,7 @@ impl Volume {
     }
 
     /// Counts new blocks of a file, for it and its quota trees.
-    fn add_blocks(&mut self, ino: Ino, added: u64) -> Result<()> {
+    pub(crate) fn add_blocks(&mut self, ino: Ino, added: u64) -> Result<()> {
         if added != 0 {
             let inode = self.inode_mut(ino)?;
             inode.blocks += added;
@@ -268,7 +263,8 @@ impl Volume {
         Ok(())
     }
 
-    fn writable_file(&mut self, ino: Ino) -> Result<u64> {
+    /// The size of a file, if it is one.
+    pub(crate) fn writable_file(&mut self, ino: Ino) -> Result<u64> {
         let inode = self.inode(ino)?;
         match inode.kind {
             Kind::File => Ok(inode.size),
@@ -282,216 +278,5 @@ impl Volume {
         let size = self.writable_file(ino)?;
         let written = self.write(ino, size, data)?;
         Ok((written, size + written as u64))
-    }
-
-    /// Cuts the file or extends it with zeros.
-    pub fn set_size(&mut self, ino: Ino, size: u64) -> Result<()> {
-        self.begin()?;
-        let present = self.writable_file(ino)?;
-        if size > MAX_FILE_BYTES {
-            return Err(Error::TooBig);
-        }
-        if size < present {
-            // What is cut off must read as zero when the file grows again.
-            let (index, start) = (size / BLOCK64, (size % BLOCK64) as usize);
-            if start != 0 {
-                let needs_room = !self.cache.is_dirty(ino, index)
-                    && self.blocks.free() as usize <= self.cache.dirty_count();
-                if needs_room {
-                    self.commit()?;
-                }
-                self.load(ino, index)?;
-                if self.cache.contains(ino, index) {
-                    self.cache.change(ino, index)[start..].fill(0);
-                }
-            }
-            let cut = self.cut(ino, size.div_ceil(BLOCK64));
-            self.note(cut)?;
-        }
-        let now_ns = self.now_ns();
-        let inode = self.inode_mut(ino)?;
-        inode.size = size;
-        (inode.modified_ns, inode.changed_ns) = (now_ns, now_ns);
-        Ok(())
-    }
-
-    /// Gives back all blocks of a file from `index` on.
-    pub(crate) fn cut(&mut self, ino: Ino, index: u64) -> Result<()> {
-        /// Records looked at in one go, so that a large file does not need large memory.
-        const BATCH: usize = 256;
-        let unstored = self.cache.dirty_within(ino, index..u64::MAX);
-        let mut freed = unstored.len() as u64;
-        let mut number = index / GROUP;
-        loop {
-            let mut batch: Vec<(u64, Group)> = Vec::new();
-            self.store.scan(&key2(tag::MAP, ino, number), &key2(tag::MAP, ino, u64::MAX), |key, value| {
-                let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
-                batch.push((number, Group::decode(value).ok_or(Error::Corrupt)?));
-                Ok(if batch.len() < BATCH {
-                    std::ops::ControlFlow::Continue(())
-                } else {
-                    std::ops::ControlFlow::Break(())
-                })
-            })?;
-            let Some((highest, _)) = batch.last() else { break };
-            number = highest + 1;
-            for (number, mut group) in batch {
-                for i in index.max(number * GROUP)..(number + 1) * GROUP {
-                    let mapping = group.get(i);
-                    if !mapping.is_hole() {
-                        self.blocks.release(mapping.block);
-                        freed += u64::from(!self.cache.is_dirty(ino, i));
-                        group.set(i, Mapping::default());
-                    }
-                }
-                self.put_group(ino, number, &group)?;
-            }
-        }
-        self.cache.cut(ino, index);
-        let inode = self.inode_mut(ino)?;
-        inode.blocks = inode.blocks.saturating_sub(freed);
-        let quota = inode.quota;
-        self.quotas.charge(quota, -(freed as i64), 0);
-        Ok(())
-    }
-
-    fn put_group(&mut self, ino: Ino, number: u64, group: &Group) -> Result<()> {
-        let key = key2(tag::MAP, ino, number);
-        match group.encode() {
-            Some(value) => self.store.put(&key, &value),
-            None => self.store.remove(&key).map(|_| ()),
-        }
-    }
-
-    /// Makes sure that `offset..offset + len` is within the file and has blocks, so that writing there does not
-    /// end for lack of space. Without room for all of it nothing is done.
-    pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
-        self.begin()?;
-        self.writable_file(ino)?;
-        let end = offset.checked_add(len).filter(|end| *end <= MAX_FILE_BYTES).ok_or(Error::TooBig)?;
-        if len == 0 {
-            return Err(Error::Invalid);
-        }
-        let (first, last) = (offset / BLOCK64, (end - 1) / BLOCK64);
-        // Before counting holes one by one: what cannot fit need not be counted.
-        let at_least = (last - first + 1).saturating_sub(self.inode(ino)?.blocks);
-        self.check_quota(ino, at_least)?;
-        if at_least > u64::from(self.blocks.free_after_commit()) {
-            return Err(Error::NoSpace);
-        }
-        let mut added = 0;
-        for number in first / GROUP..=last / GROUP {
-            added += self.holes(ino, number, first, last)?.len() as u64;
-        }
-        self.check_quota(ino, added)?;
-        let needed = added + u64::from(self.reserve());
-        self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?;
-        let lacks = |volume: &Self| {
-            u64::from(volume.blocks.free()).saturating_sub(volume.cache.dirty_count() as u64) < needed
-        };
-        if lacks(self) {
-            self.commit()?;
-            if lacks(self) {
-                return Err(Error::NoSpace);
-            }
-        }
-        for number in first / GROUP..=last / GROUP {
-            // An error leaves blocks that nobody asked for any more, and nothing wrong.
-            let filled = self.fill(ino, number, first, last)?;
-            self.add_blocks(ino, filled)?;
-        }
-        self.grown(ino, 0, end)
-    }
-
-    fn check_quota(&mut self, ino: Ino, added: u64) -> Result<()> {
-        let quota = self.inode(ino)?.quota;
-        if added > self.quotas.blocks_left(quota) { Err(Error::Quota) } else { Ok(()) }
-    }
-
-    /// Blocks of one group, from `first` to `last`, that are neither stored nor waiting to be.
-    fn holes(&self, ino: Ino, number: u64, first: u64, last: u64) -> Result<Vec<u64>> {
-        let group = self.group(ino, number)?;
-        let indices = first.max(number * GROUP)..=last.min(number * GROUP + GROUP - 1);
-        let is_hole = |index: &u64| group.get(*index).is_hole() && !self.cache.is_dirty(ino, *index);
-        Ok(indices.filter(is_hole).collect())
-    }
-
-    /// Makes blocks of zeros of them. Returns how many.
-    fn fill(&mut self, ino: Ino, number: u64, first: u64, last: u64) -> Result<u64> {
-        if self.cache.wants_flush() {
-            self.flush_blocks()?;
-        }
-        let holes = self.holes(ino, number, first, last)?;
-        for index in &holes {
-            self.cache.change(ino, *index);
-        }
-        Ok(holes.len() as u64)
-    }
-
-    /// Stores all dirty blocks. They are not durable before the commit.
-    pub(crate) fn flush_blocks(&mut self) -> Result<()> {
-        while let Some((ino, index)) = self.cache.first_dirty() {
-            self.flush_group(ino, index / GROUP)?;
-        }
-        self.cache.evict();
-        Ok(())
-    }
-
-    /// Stores the dirty blocks of one group. If the device refuses, everything is as before.
-    fn flush_group(&mut self, ino: Ino, number: u64) -> Result<()> {
-        let mut group = self.group(ino, number)?;
-        let mut placed: Vec<(u64, u32)> = Vec::new();
-        let mut short = false;
-        for index in self.cache.dirty_within(ino, number * GROUP..(number + 1) * GROUP) {
-            let old = group.get(index).block;
-            if old != 0 && self.blocks.is_fresh(old) {
-                placed.push((index, old));
-            } else if let Some(block) = self.blocks.allocate() {
-                placed.push((index, block));
-            } else {
-                short = true;
-                break;
-            }
-        }
-        let written = if short { Err(Error::NoSpace) } else { self.write_placed(ino, &placed, &mut group) };
-        if let Err(error) = written {
-            let before = self.group(ino, number)?;
-            for (index, block) in placed {
-                if before.get(index).block != block {
-                    self.blocks.release(block);
-                }
-            }
-            return Err(error);
-        }
-        let before = self.group(ino, number)?;
-        let stored = self.put_group(ino, number, &group);
-        self.note(stored)?;
-        for (index, block) in placed {
-            let old = before.get(index).block;
-            if old != 0 && old != block {
-                self.blocks.release(old);
-            }
-            self.cache.set_clean(ino, index);
-        }
-        Ok(())
-    }
-
-    /// Writes blocks to their places, neighbours together, and notes places and checksums in `group`.
-    fn write_placed(&mut self, ino: Ino, placed: &[(u64, u32)], group: &mut Group) -> Result<()> {
-        let mut run = Vec::new();
-        let mut run_start = 0;
-        for (i, (index, block)) in placed.iter().enumerate() {
-            let Some(data) = self.cache.get(ino, *index) else { return Err(Error::Io) };
-            if run.is_empty() {
-                run_start = *block;
-            }
-            group.set(*index, Mapping { block: *block, sum: block_sum(ino, *index, data) });
-            run.extend_from_slice(data);
-            if placed.get(i + 1).is_none_or(|(_, next)| *next != block + 1) {
-                self.device.write_at(u64::from(run_start) * BLOCK64, &run)?;
-                run.clear();
-            }
-        }
-        Ok(())
     }
 }

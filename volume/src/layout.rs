@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// The unit in which file data is stored and checked, in bytes.
 pub const BLOCK: usize = 4096;
-const BLOCK64: u64 = BLOCK as u64;
+pub(crate) const BLOCK64: u64 = BLOCK as u64;
 
 /// A metadata page in its frame: the page and one sector that vouches for it.
 pub(crate) const FRAME: usize = BLOCK + SECTOR;

@@ -16,6 +16,7 @@ mod data;
 mod device;
 mod dir;
 mod error;
+mod extent;
 mod frames;
 mod inode;
 mod layout;
@@ -26,6 +27,7 @@ mod quota;
 mod record;
 mod store;
 mod volume;
+mod writeback;
 
 pub use check::{Problem, Report};
 pub use data::{MAX_FILE_BYTES, MAX_WRITE_BYTES};

@@ -5,6 +5,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Blocks in one record.
 pub(crate) const GROUP: u64 = 64;
 
+/// The most that a record can take, its key and overhead included: a hole between two blocks is filled with empty entries.
+pub(crate) const GROUP_BYTES: u64 = GROUP * 8 + 64;
+
 /// A stored block: its place and the checksum of its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mapping {

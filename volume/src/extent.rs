@@ -1,0 +1,154 @@
+//! How long files are, and which of their blocks there are.
+
+use crate::data::MAX_FILE_BYTES;
+use crate::error::{Error, Result};
+use crate::layout::BLOCK64;
+use crate::map::{GROUP, GROUP_BYTES, Group, Mapping};
+use crate::record::{Ino, key2, tag};
+use crate::volume::Volume;
+
+impl Volume {
+    /// Cuts the file or extends it with zeros.
+    pub fn set_size(&mut self, ino: Ino, size: u64) -> Result<()> {
+        self.begin()?;
+        let present = self.writable_file(ino)?;
+        if size > MAX_FILE_BYTES {
+            return Err(Error::TooBig);
+        }
+        if size < present {
+            // What is cut off must read as zero when the file grows again.
+            let (index, start) = (size / BLOCK64, (size % BLOCK64) as usize);
+            if start != 0 {
+                let needs_room = !self.cache.is_dirty(ino, index)
+                    && self.blocks.free() as usize <= self.cache.dirty_count();
+                if needs_room {
+                    self.commit()?;
+                }
+                self.load(ino, index)?;
+                if self.cache.contains(ino, index) {
+                    self.cache.change(ino, index)[start..].fill(0);
+                }
+            }
+            let cut = self.cut(ino, size.div_ceil(BLOCK64));
+            self.note(cut)?;
+        }
+        let now_ns = self.now_ns();
+        let inode = self.inode_mut(ino)?;
+        inode.size = size;
+        (inode.modified_ns, inode.changed_ns) = (now_ns, now_ns);
+        Ok(())
+    }
+
+    /// Gives back all blocks of a file from `index` on.
+    pub(crate) fn cut(&mut self, ino: Ino, index: u64) -> Result<()> {
+        /// Records looked at in one go, so that a large file does not need large memory.
+        const BATCH: usize = 256;
+        let unstored = self.cache.dirty_within(ino, index..u64::MAX);
+        let mut freed = unstored.len() as u64;
+        let mut number = index / GROUP;
+        loop {
+            let mut batch: Vec<(u64, Group)> = Vec::new();
+            self.store.scan(&key2(tag::MAP, ino, number), &key2(tag::MAP, ino, u64::MAX), |key, value| {
+                let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
+                batch.push((number, Group::decode(value).ok_or(Error::Corrupt)?));
+                Ok(if batch.len() < BATCH {
+                    std::ops::ControlFlow::Continue(())
+                } else {
+                    std::ops::ControlFlow::Break(())
+                })
+            })?;
+            let Some((highest, _)) = batch.last() else { break };
+            number = highest + 1;
+            for (number, mut group) in batch {
+                for i in index.max(number * GROUP)..(number + 1) * GROUP {
+                    let mapping = group.get(i);
+                    if !mapping.is_hole() {
+                        self.blocks.release(mapping.block);
+                        freed += u64::from(!self.cache.is_dirty(ino, i));
+                        group.set(i, Mapping::default());
+                    }
+                }
+                self.put_group(ino, number, &group)?;
+            }
+        }
+        self.cache.cut(ino, index);
+        let inode = self.inode_mut(ino)?;
+        inode.blocks = inode.blocks.saturating_sub(freed);
+        let quota = inode.quota;
+        self.quotas.charge(quota, -(freed as i64), 0);
+        Ok(())
+    }
+
+    pub(crate) fn put_group(&mut self, ino: Ino, number: u64, group: &Group) -> Result<()> {
+        let key = key2(tag::MAP, ino, number);
+        match group.encode() {
+            Some(value) => self.store.put(&key, &value),
+            None => self.store.remove(&key).map(|_| ()),
+        }
+    }
+
+    /// Makes sure that `offset..offset + len` is within the file and has blocks, so that writing there does not
+    /// end for lack of space. Without room for all of it nothing is done.
+    pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
+        self.begin()?;
+        self.writable_file(ino)?;
+        let end = offset.checked_add(len).filter(|end| *end <= MAX_FILE_BYTES).ok_or(Error::TooBig)?;
+        if len == 0 {
+            return Err(Error::Invalid);
+        }
+        let (first, last) = (offset / BLOCK64, (end - 1) / BLOCK64);
+        // Before counting holes one by one: what cannot fit need not be counted.
+        let at_least = (last - first + 1).saturating_sub(self.inode(ino)?.blocks);
+        self.check_quota(ino, at_least)?;
+        if at_least > u64::from(self.blocks.free_after_commit()) {
+            return Err(Error::NoSpace);
+        }
+        let mut added = 0;
+        for number in first / GROUP..=last / GROUP {
+            added += self.holes(ino, number, first, last)?.len() as u64;
+        }
+        self.check_quota(ino, added)?;
+        let needed = added + u64::from(self.reserve());
+        self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?;
+        let lacks = |volume: &Self| {
+            u64::from(volume.blocks.free()).saturating_sub(volume.cache.dirty_count() as u64) < needed
+        };
+        if lacks(self) {
+            self.commit()?;
+            if lacks(self) {
+                return Err(Error::NoSpace);
+            }
+        }
+        for number in first / GROUP..=last / GROUP {
+            // An error leaves blocks that nobody asked for any more, and nothing wrong.
+            let filled = self.fill(ino, number, first, last)?;
+            self.add_blocks(ino, filled)?;
+        }
+        self.grown(ino, 0, end)
+    }
+
+    fn check_quota(&mut self, ino: Ino, added: u64) -> Result<()> {
+        let quota = self.inode(ino)?.quota;
+        if added > self.quotas.blocks_left(quota) { Err(Error::Quota) } else { Ok(()) }
+    }
+
+    /// Blocks of one group, from `first` to `last`, that are neither stored nor waiting to be.
+    fn holes(&self, ino: Ino, number: u64, first: u64, last: u64) -> Result<Vec<u64>> {
+        let group = self.group(ino, number)?;
+        let indices = first.max(number * GROUP)..=last.min(number * GROUP + GROUP - 1);
+        let is_hole = |index: &u64| group.get(*index).is_hole() && !self.cache.is_dirty(ino, *index);
+        Ok(indices.filter(is_hole).collect())
+    }
+
+    /// Makes blocks of zeros of them. Returns how many.
+    fn fill(&mut self, ino: Ino, number: u64, first: u64, last: u64) -> Result<u64> {
+        if self.cache.wants_flush() {
+            self.flush_blocks()?;
+        }
+        let holes = self.holes(ino, number, first, last)?;
+        for index in &holes {
+            self.cache.change(ino, *index);
+        }
+        Ok(holes.len() as u64)
+    }
+}
