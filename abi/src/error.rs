@@ -70,4 +70,6 @@ error_codes! {
     WouldBlock = 20 => "the value had already changed",
     /// CANCEL found no outstanding operation with that user data.
     NotFound = 21 => "no such outstanding operation",
+    /// The results of a RETURN did not reach the caller, who was told why. The call is over.
+    Undelivered = 22 => "the results did not reach the caller",
 }

@@ -255,3 +255,65 @@ fn dropping_a_promise_cancels_the_call() {
         .unwrap();
     assert_eq!(CANCELLED.load(Ordering::Relaxed), 1);
 }
+
+/// Gives out a door when it is told to, whether or not somebody still waits for it.
+struct Late {
+    begun: &'static AtomicU32,
+    go_on: &'static AtomicU32,
+    gone: &'static AtomicU32,
+}
+
+impl door::Server for Guard {}
+
+impl vault::Server for Late {
+    async fn open(
+        self: Rc<Self>,
+        _: vault::OpenParams,
+        mut results: vault::OpenResults,
+    ) -> Result<(), Error> {
+        self.begun.store(1, Ordering::Release);
+        // All of the server's thread stands still, so that it hears of nothing meanwhile.
+        while self.go_on.load(Ordering::Acquire) == 0 {
+            std::thread::yield_now();
+        }
+        results.get().set_door(serve(Guard(self.gone)));
+        Ok(())
+    }
+}
+
+#[test]
+fn an_object_that_nobody_took_goes() {
+    static BEGUN: AtomicU32 = AtomicU32::new(0);
+    static GO_ON: AtomicU32 = AtomicU32::new(0);
+    static GONE: AtomicU32 = AtomicU32::new(0);
+    let (server, client) = common::start();
+    server.run(|| {
+        let late = Late { begun: &BEGUN, go_on: &GO_ON, gone: &GONE };
+        serve_export("service", serve::<vault::Client, _>(late)).unwrap();
+        block_on(pending::<()>())
+    });
+    client
+        .run(|| {
+            let vault: vault::Client = grant("service").unwrap();
+            let a_moment = || capos_rt::sleep(std::time::Duration::from_millis(1));
+            block_on(async {
+                let call = spawn_local(async move { drop(opened(&vault).await) });
+                while BEGUN.load(Ordering::Acquire) == 0 {
+                    a_moment().await;
+                }
+                call.abort();
+                // The call is taken back when the thread has waited.
+                a_moment().await;
+                GO_ON.store(1, Ordering::Release);
+                for _ in 0..5000 {
+                    if GONE.load(Ordering::Relaxed) != 0 {
+                        return;
+                    }
+                    a_moment().await;
+                }
+            });
+        })
+        .join()
+        .unwrap();
+    assert_eq!(GONE.load(Ordering::Relaxed), 1);
+}

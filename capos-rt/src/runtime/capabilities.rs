@@ -63,30 +63,34 @@ pub(super) fn encode(
         return Err(from_code(ErrorCode::BadCapabilityList));
     }
     for (index, capability) in capabilities.iter().enumerate() {
-        let descriptor = match capability {
-            None => CapDescriptor::default(),
-            Some(hook) => match ring_handle(&**hook) {
-                Some(handle) => CapDescriptor {
-                    handle: handle.0,
-                    badge: 0,
-                    rights: Rights::all().bits(),
-                    mode: TransferMode::Copy as u32,
-                },
-                None => {
-                    let (endpoint, badge) = local.servers.export(local, hook.add_ref()).map_err(from_code)?;
-                    exported.push(badge);
-                    CapDescriptor {
-                        handle: endpoint.0,
-                        badge,
-                        rights: CLIENT_RIGHTS.bits(),
-                        mode: TransferMode::Mint as u32,
-                    }
+        match descriptor(local, capability.as_deref(), &mut exported) {
+            Ok(descriptor) => message.set_descriptor(index, descriptor),
+            Err(code) => {
+                for badge in exported {
+                    local.servers.forget(badge);
                 }
-            },
-        };
-        message.set_descriptor(index, descriptor);
+                return Err(from_code(code));
+            }
+        }
     }
     Ok(exported)
+}
+
+/// How a capability is sent. The badge of an object of this process is added to `exported`.
+fn descriptor(
+    local: &Local,
+    capability: Option<&dyn ClientHook>,
+    exported: &mut Vec<u64>,
+) -> std::result::Result<CapDescriptor, ErrorCode> {
+    let Some(hook) = capability else { return Ok(CapDescriptor::default()) };
+    if let Some(handle) = ring_handle(hook) {
+        let (rights, mode) = (Rights::all().bits(), TransferMode::Copy as u32);
+        return Ok(CapDescriptor { handle: handle.0, badge: 0, rights, mode });
+    }
+    let (endpoint, badge) = local.servers.export(local, hook.add_ref())?;
+    exported.push(badge);
+    let (rights, mode) = (CLIENT_RIGHTS.bits(), TransferMode::Mint as u32);
+    Ok(CapDescriptor { handle: endpoint.0, badge, rights, mode })
 }
 
 /// The capabilities that came with `message`, of which `completion` tells.

@@ -41,8 +41,23 @@ enum Operation {
 
 struct Returning {
     token: u64,
+    /// Badges of objects exported with it.
+    exported: Vec<u64>,
     /// What the kernel reads, until it has.
     contents: Option<(Message, CapTable)>,
+}
+
+/// A server's answer to a call.
+pub(super) struct Answer {
+    pub(super) message: Message,
+    /// The message's length in bytes.
+    pub(super) length: u32,
+    /// Kept until the kernel has taken the answer.
+    pub(super) capabilities: CapTable,
+    /// How many capabilities go along.
+    pub(super) sent: usize,
+    /// Badges of objects exported with it.
+    pub(super) exported: Vec<u64>,
 }
 
 impl Operations {
@@ -133,16 +148,9 @@ impl Operations {
         slot.insert(Operation::Receive { endpoint, handle, message });
     }
 
-    /// Answers the call `token` with `length` bytes of `message` and `sent` capabilities beside it.
-    pub(super) fn answer(
-        &self,
-        local: &Local,
-        token: u64,
-        length: u32,
-        sent: usize,
-        message: Message,
-        capabilities: CapTable,
-    ) {
+    /// Answers the call `token`.
+    pub(super) fn answer(&self, local: &Local, token: u64, answer: Answer) {
+        let Answer { message, length, capabilities, sent, exported } = answer;
         let mut entry = SubmissionEntry {
             opcode: Opcode::Return as u8,
             flags: SubmissionFlags::QUIET.bits(),
@@ -155,8 +163,8 @@ impl Operations {
             entry.send_cap_count = sent as u32;
             entry.send_caps = message.descriptors_address();
         }
-        entry.user_data =
-            RETURN_TAG | self.keep(Returning { token, contents: Some((message, capabilities)) });
+        let contents = Some((message, capabilities));
+        entry.user_data = RETURN_TAG | self.keep(Returning { token, exported, contents });
         local.submit(entry);
     }
 
@@ -183,7 +191,7 @@ impl Operations {
             ..SubmissionEntry::default()
         };
         let contents = Some((message, CapTable::new()));
-        self.keep(Returning { token, contents });
+        self.keep(Returning { token, exported: Vec::new(), contents });
         local.submit(entry);
     }
 
@@ -287,14 +295,20 @@ impl Operations {
         }
     }
 
-    /// The kernel refused an answer: the caller gets an exception instead, unless it is gone.
+    /// The kernel refused an answer: the caller gets an exception instead, unless it is gone or was told already.
+    #[cold]
     fn answer_failed(&self, local: &Local, completion: &CompletionEntry) {
-        let token = self.answer_at(completion.user_data & !RETURN_TAG, |answer| Some(answer.token));
-        let code = ErrorCode::from_raw(completion.status);
-        if let (Some(token), Some(code)) = (token, code)
-            && code != ErrorCode::BadReplyToken
-        {
-            self.throw(local, token, ErrorCode::Failed, code.message());
+        let taken = |answer: &mut Returning| Some((answer.token, std::mem::take(&mut answer.exported)));
+        let Some((token, exported)) = self.answer_at(completion.user_data & !RETURN_TAG, taken) else {
+            return;
+        };
+        // Nobody has what was to be sent along, so nobody will ever let go of it.
+        for badge in exported {
+            local.servers.forget(badge);
+        }
+        match ErrorCode::from_raw(completion.status) {
+            None | Some(ErrorCode::BadReplyToken | ErrorCode::Undelivered) => {}
+            Some(code) => self.throw(local, token, ErrorCode::Failed, code.message()),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::executor::TaskId;
 use super::grant::{GrantError, find_grant};
 use super::handle::OwnedHandle;
 use super::incoming::{Params, Results, ResultsSlot};
+use super::operation::Answer;
 use super::remote::DOORBELL_BADGE;
 use super::{endpoint, remote};
 use crate::local::{self, Local};
@@ -164,7 +165,9 @@ impl Servers {
         message.note_foreign(completion.length);
         let capabilities = decode(local, &message, completion);
         if self.own.get() == Some(endpoint) && completion.badge == remote::DOORBELL_BADGE {
-            return local.operations.answer(local, token, 0, 0, message, capabilities);
+            let exported = Vec::new();
+            let answer = Answer { message, length: 0, capabilities, sent: 0, exported };
+            return local.operations.answer(local, token, answer);
         }
         let Some(object) = self.object(endpoint, completion.badge) else {
             return local.operations.throw(local, token, ErrorCode::Disconnected, "the object is gone");
@@ -201,29 +204,27 @@ fn finish(local: &Local, token: u64, outcome: Result<()>, slot: &ResultsSlot) {
         };
         let length = message.finish().ok_or_else(|| from_code(ErrorCode::MessageTooLarge))?;
         if capabilities.iter().flatten().any(|hook| hook.when_more_resolved().is_some()) {
-            return Ok(Some((message, capabilities)));
+            return Ok(Some((message, length, capabilities)));
         }
-        encode(local, &mut message, &capabilities)?;
-        local.operations.answer(local, token, length, capabilities.len(), message, capabilities);
+        let exported = encode(local, &mut message, &capabilities)?;
+        let sent = capabilities.len();
+        local.operations.answer(local, token, Answer { message, length, capabilities, sent, exported });
         Ok(None)
     });
     match answered {
         Ok(None) => {}
-        Ok(Some((mut message, mut capabilities))) => {
+        Ok(Some((mut message, length, mut capabilities))) => {
             // Some results are promises: the answer waits for them.
             local.executor.spawn(Box::pin(async move {
                 let local = local::current();
                 let settled = super::capabilities::settle(&mut capabilities).await;
-                let encoded = settled.and_then(|()| encode(local, &mut message, &capabilities).map(drop));
-                match (encoded, message.finish()) {
-                    (Ok(()), Some(length)) => {
+                match settled.and_then(|()| encode(local, &mut message, &capabilities)) {
+                    Ok(exported) => {
                         let sent = capabilities.len();
-                        local.operations.answer(local, token, length, sent, message, capabilities);
+                        let answer = Answer { message, length, capabilities, sent, exported };
+                        local.operations.answer(local, token, answer);
                     }
-                    (Err(error), _) => {
-                        local.operations.throw(local, token, to_code(&error), &to_text(&error));
-                    }
-                    (Ok(()), None) => {}
+                    Err(error) => local.operations.throw(local, token, to_code(&error), &to_text(&error)),
                 }
             }));
         }

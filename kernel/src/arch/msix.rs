@@ -19,11 +19,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// Maps the first entries of a table at `address` that has `entries` of them. For ever: devices stay where they are.
+    /// Maps the first entries of a table at `address` that has `entries` of them, all masked, whatever an earlier system
+    /// left there. For ever: devices stay where they are.
     pub fn map(address: PhysAddr, entries: u16) -> Option<Self> {
         let on_page = (PAGE - address.as_u64() % PAGE) / ENTRY_BYTES;
         let start = kernel_space::map_device_page(address)?;
-        Some(Self { start, entries: u64::from(entries).min(on_page).min(MAX_ENTRIES) })
+        let table = Self { start, entries: u64::from(entries).min(on_page).min(MAX_ENTRIES) };
+        (0..table.entries).for_each(|entry| table.mask(entry));
+        Some(table)
     }
 
     /// How many entries can be used.

@@ -23,6 +23,41 @@ fn check_range(address: u64, length: usize) -> Result<(), ErrorCode> {
     }
 }
 
+/// Copies `length` bytes between the frames that `frames` finds for a source and a target address. If it does not find
+/// all of them, nothing is copied.
+#[inline]
+fn copy(
+    from: u64,
+    to: u64,
+    length: usize,
+    mut frames: impl FnMut(u64, u64) -> Result<(Frame, Frame), CopyError>,
+) -> Result<(), CopyError> {
+    check_range(from, length).map_err(|_| CopyError::Source)?;
+    check_range(to, length).map_err(|_| CopyError::Destination)?;
+    let step = |done: usize| {
+        let (source, target) = (from + done as u64, to + done as u64);
+        let (source_offset, count) = first_part(source, length - done);
+        let (target_offset, count) = first_part(target, count);
+        (source, target, source_offset, target_offset, count)
+    };
+    // The first step needs no look ahead: only after it there is something that was copied in vain. Pages that were
+    // found stay, because only the process itself takes them away.
+    let (.., mut found) = step(0);
+    while found < length {
+        let (source, target, .., count) = step(found);
+        frames(source, target)?;
+        found += count;
+    }
+    let mut done = 0;
+    while done < length {
+        let (source, target, source_offset, target_offset, count) = step(done);
+        let (source, target) = frames(source, target)?;
+        target.copy_from(target_offset, source, source_offset, count);
+        done += count;
+    }
+    Ok(())
+}
+
 impl AddressSpace {
     /// Copies `into.len()` bytes from user memory.
     ///
@@ -51,7 +86,7 @@ impl AddressSpace {
     /// Copies bytes to user memory.
     ///
     /// # Errors
-    /// `BadAddress` when the process could not write all of it; some may have been written then.
+    /// `BadAddress` when the process could not write all of it; then nothing is written.
     #[inline]
     pub fn copy_out(
         &mut self,
@@ -60,6 +95,12 @@ impl AddressSpace {
         from: &[u8],
     ) -> Result<(), ErrorCode> {
         check_range(address, from.len())?;
+        let mut found = first_part(address, from.len()).1;
+        while found < from.len() {
+            let at = address + found as u64;
+            self.frame_at(objects, at, Access::Write).map_err(|_| ErrorCode::BadAddress)?;
+            found += first_part(at, from.len() - found).1;
+        }
         let (mut address, mut rest) = (address, from);
         while !rest.is_empty() {
             let (offset, count) = first_part(address, rest.len());
@@ -75,7 +116,7 @@ impl AddressSpace {
     /// Copies bytes from this address space to another.
     ///
     /// # Errors
-    /// `Err(true)` when the source could not be read, `Err(false)` when the destination could not be written.
+    /// Which side could not be read or written; then nothing is copied.
     #[inline]
     pub fn copy_across(
         &mut self,
@@ -85,20 +126,12 @@ impl AddressSpace {
         to: u64,
         length: usize,
     ) -> Result<(), CopyError> {
-        check_range(from, length).map_err(|_| CopyError::Source)?;
-        check_range(to, length).map_err(|_| CopyError::Destination)?;
-        let mut done = 0;
-        while done < length {
-            let (source, target) = (from + done as u64, to + done as u64);
-            let (source_offset, count) = first_part(source, length - done);
-            let (target_offset, count) = first_part(target, count);
-            let source_frame = self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?;
-            let target_frame =
-                other.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
-            target_frame.copy_from(target_offset, source_frame, source_offset, count);
-            done += count;
-        }
-        Ok(())
+        copy(from, to, length, |source, target| {
+            Ok((
+                self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?,
+                other.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?,
+            ))
+        })
     }
 
     /// The frame that holds all of a short range, and where in it the range begins. `None` when the range crosses a
@@ -123,20 +156,12 @@ impl AddressSpace {
         to: u64,
         length: usize,
     ) -> Result<(), CopyError> {
-        check_range(from, length).map_err(|_| CopyError::Source)?;
-        check_range(to, length).map_err(|_| CopyError::Destination)?;
-        let mut done = 0;
-        while done < length {
-            let (source, target) = (from + done as u64, to + done as u64);
-            let (source_offset, count) = first_part(source, length - done);
-            let (target_offset, count) = first_part(target, count);
-            let source_frame = self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?;
-            let target_frame =
-                self.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?;
-            target_frame.copy_from(target_offset, source_frame, source_offset, count);
-            done += count;
-        }
-        Ok(())
+        copy(from, to, length, |source, target| {
+            Ok((
+                self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?,
+                self.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?,
+            ))
+        })
     }
 
     /// Reads a word of user memory.

@@ -8,6 +8,7 @@ use crate::{
     arch::time,
     mm::{frames, heap},
 };
+use capos_abi::Rights;
 use capos_schema::diagnostics_capnp::diagnostics;
 
 const SELF_CHECK: u16 = 0;
@@ -18,6 +19,7 @@ const MAX_PROBLEMS: usize = 16;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<diagnostics::Client>()?;
+    context.require(Rights::READ)?;
     match context.call.method {
         SELF_CHECK => self_check(context),
         COUNTERS => counters(context),

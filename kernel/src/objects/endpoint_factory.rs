@@ -1,6 +1,7 @@
 //! `EndpointFactory` (schema/endpoint.capnp).
 
 use super::{Answer, Context, Failure, message::results_with_cap};
+use capos_abi::Rights;
 use capos_schema::endpoint_capnp::{endpoint, endpoint_factory};
 
 const CREATE: u16 = 0;
@@ -10,6 +11,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     if context.call.method != CREATE {
         return Err(Failure::UNIMPLEMENTED);
     }
+    context.require(Rights::WRITE)?;
     let handle = context.kernel.ipc().create_endpoint(context.call.caller.process)?;
     type Results = endpoint_factory::create_results::Owned;
     results_with_cap::<Results, endpoint::Client>(context.results, handle, |results, endpoint| {

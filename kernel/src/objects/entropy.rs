@@ -2,6 +2,7 @@
 
 use super::{Answer, Context, Failure, Parameters, message::build};
 use crate::arch::{random, time};
+use capos_abi::Rights;
 use capos_schema::entropy_capnp::{MAX_FILL_BYTES, entropy_source};
 use rand_chacha::{
     ChaCha20Rng,
@@ -67,6 +68,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     if context.call.method != FILL {
         return Err(Failure::UNIMPLEMENTED);
     }
+    context.require(Rights::READ)?;
     let length = parameters.get_root::<entropy_source::fill_params::Reader<'_>>()?.get_length();
     if length > MAX_FILL_BYTES {
         return Err(Failure::overloaded("more than 32768 bytes in one draw"));

@@ -2,6 +2,7 @@
 
 use super::{Answer, Context, Failure, message::results};
 use crate::ipc::unpack;
+use capos_abi::Rights;
 use capos_schema::memory_capnp::memory_object;
 
 const SIZE: u16 = 0;
@@ -11,6 +12,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     if context.call.method != SIZE {
         return Err(Failure::UNIMPLEMENTED);
     }
+    context.require(Rights::READ)?;
     let object = context.kernel.objects.get(unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let bytes = object.bytes();
     results::<memory_object::size_results::Owned>(context.results, |mut results| results.set_bytes(bytes))

@@ -200,10 +200,7 @@ fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Fai
 }
 
 fn allocate_dma(context: &mut Context<'_>, length: u64) -> Result<Answer, Failure> {
-    if !length.is_multiple_of(FRAME_BYTES as u64) || !Function::may_be_piece(length / FRAME_BYTES as u64) {
-        return Err(DmaError::BadLength.into());
-    }
-    let (pages, number, owner) = (length / FRAME_BYTES as u64, number(context), context.caller()?);
+    let (pages, number, owner) = (Function::piece_pages(length)?, number(context), context.caller()?);
     let kernel = &mut *context.kernel;
     let payer = kernel.processes.get_mut(owner).ok_or(Failure::ENDED)?;
     if !payer.space.budget.charge(pages) {

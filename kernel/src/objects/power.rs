@@ -2,6 +2,7 @@
 
 use super::{Answer, Context, Failure, Parameters, console, services::Buffers};
 use crate::arch;
+use capos_abi::Rights;
 use capos_schema::power_capnp::power;
 
 const POWER_OFF: u16 = 0;
@@ -11,6 +12,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     if context.call.method != POWER_OFF {
         return Err(Failure::UNIMPLEMENTED);
     }
+    context.require(Rights::WRITE)?;
     let status = parameters.get_root::<power::power_off_params::Reader<'_>>()?.get_status();
     let mut buffers = Buffers::for_flush();
     console::flush(context.kernel, &mut buffers);

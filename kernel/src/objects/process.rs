@@ -6,6 +6,7 @@ use crate::{
     kernel::Kernel,
     process::{ExitCause, FaultCause, ProcessId},
 };
+use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
 use capos_schema::process_capnp::{exit_cause, fault, process};
 
@@ -16,6 +17,7 @@ const RESOURCE_USE: u16 = 2;
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<process::Client>()?;
     let id = context.target();
+    context.require(if context.call.method == KILL { Rights::WRITE } else { Rights::READ })?;
     match context.call.method {
         WAIT => wait(context, id),
         KILL => {

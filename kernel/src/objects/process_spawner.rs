@@ -24,6 +24,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     if context.call.method != SPAWN {
         return Err(Failure::UNIMPLEMENTED);
     }
+    context.require(Rights::WRITE)?;
     let mut asked: process_spawner::spawn_params::Reader<'_> = parameters.get_root()?;
     asked.imbue(context.table);
     // Its pages become code, so whoever may not make pages executable may not start what it wrote itself.
@@ -35,6 +36,10 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     let name = asked.get_name()?.to_str()?;
     if name.len() > MAX_NAME_BYTES {
         return Err(Failure::failed("the name is longer than 64 bytes"));
+    }
+    // It stands in the kernel's own log lines, of which it must not make others.
+    if name.chars().any(char::is_control) {
+        return Err(Failure::failed("the name has control characters"));
     }
     let (limits, slots) = read_limits(context, asked.get_limits()?)?;
     let grants = grants(context, asked)?;

@@ -2,7 +2,7 @@
 
 use super::{Answer, Context, Failure, Parameters, message::results};
 use crate::thread::{NewThread, SpawnThreadError};
-use capos_abi::USER_END;
+use capos_abi::{Rights, USER_END};
 use capos_schema::process_capnp::thread_spawner;
 
 const SPAWN: u16 = 0;
@@ -25,6 +25,7 @@ impl From<SpawnThreadError> for Failure {
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<thread_spawner::Client>()?;
+    context.require(Rights::WRITE)?;
     match context.call.method {
         SPAWN => spawn(context, parameters.get_root()?),
         SET_FAULT_HANDLER => {

@@ -15,6 +15,7 @@ const TIME_PAGE: u16 = 2;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<timer::Client>()?;
+    context.require(Rights::READ)?;
     match context.call.method {
         NOW => results::<timer::now_results::Owned>(context.results, |mut results| {
             results.set_nanoseconds(time::now_ns());

@@ -28,6 +28,7 @@ pub(super) fn serve<'a>(
     parameters: &'a Parameters<'_>,
 ) -> Result<Answer, Failure> {
     context.expect_interface::<virtual_memory::Client>()?;
+    context.require(Rights::WRITE)?;
     match context.call.method {
         RESERVE => reserve(context, parameters.get_root()?),
         PROTECT => protect(context, parameters.get_root()?),

@@ -1,6 +1,7 @@
 //! `WallClock` (schema/timer.capnp).
 
 use super::{Answer, Context, Failure, message::results};
+use capos_abi::Rights;
 use capos_schema::timer_capnp::wall_clock;
 
 const NOW: u16 = 0;
@@ -8,6 +9,7 @@ const RESOLUTION: u16 = 1;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<wall_clock::Client>()?;
+    context.require(Rights::READ)?;
     match context.call.method {
         NOW => {
             let (seconds, nanoseconds) = context.kernel.clock.wall_time();

@@ -303,7 +303,8 @@ impl Ipc {
         self.unlink_thread(thread, position);
     }
 
-    /// RETURN with results. An error is the server's; then the call stays open.
+    /// RETURN with results. An error is the server's, and then the call stays open; but for `Undelivered`, after which
+    /// nobody has what was sent along.
     #[inline]
     pub(super) fn return_results<M: Machine>(
         &mut self,
@@ -335,7 +336,7 @@ impl Ipc {
         if !caller.quiet || entry.status != 0 {
             machine.complete(caller.thread, &entry);
         }
-        Ok(())
+        if entry.status == 0 { Ok(()) } else { Err(ErrorCode::Undelivered) }
     }
 
     /// RETURN with an exception.

@@ -25,13 +25,13 @@ pub enum CopyFault {
 /// All accesses to process memory check that the process itself could make them, and touch demand-zero
 /// pages as the process would.
 pub trait Machine {
-    /// Copies bytes between processes. On a fault, part of them may have been copied.
+    /// Copies bytes between processes: all of them, or on a fault none.
     ///
     /// # Errors
     /// See [`CopyFault`].
     fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault>;
 
-    /// Writes bytes into a process.
+    /// Writes bytes into a process: all of them, or on a fault none.
     ///
     /// # Errors
     /// [`CopyFault::Destination`].

@@ -24,7 +24,8 @@ impl From<CopyFault> for PassError {
 }
 
 impl Ipc {
-    /// Copies `send` out of `sender` to where `receiver` wants it. Returns the flags of its completion.
+    /// Copies `send` out of `sender` to where `receiver` wants it. Returns the flags of its completion. Of a message that
+    /// is not passed not a byte is written into the receiver's buffer: what a receiver was not told of is not there.
     #[inline]
     pub(super) fn pass_message<M: Machine>(
         &mut self,
@@ -36,20 +37,15 @@ impl Ipc {
         if send.length > receiver.recv.length || send.cap_count > receiver.recv.cap_count {
             return Err(PassError::Sender(ErrorCode::MessageTooLarge));
         }
-        if send.length > 0 {
-            let from = Place { process: sender, address: send.address };
-            let to = Place { process: receiver.process, address: receiver.recv.address };
-            machine.copy(from, to, send.length)?;
-        }
         if send.cap_count > 0 {
-            self.pass_caps(machine, sender, send, receiver)
-        } else {
-            Ok(CompletionFlags::empty())
+            return self.pass_with_caps(machine, sender, send, receiver);
         }
+        pass_bytes(machine, sender, send, receiver)?;
+        Ok(CompletionFlags::empty())
     }
 
     #[inline(never)]
-    fn pass_caps<M: Machine>(
+    fn pass_with_caps<M: Machine>(
         &mut self,
         machine: &mut M,
         sender: u32,
@@ -68,7 +64,10 @@ impl Ipc {
             TransferError::ReceiverFull => PassError::ReceiverFull,
         })?;
         let to = Place { process: receiver.process, address: receiver.recv.caps };
-        if let Err(fault) = machine.write_handles(to, handles) {
+        // The bytes come last, because nothing can fail once they are there.
+        let written =
+            machine.write_handles(to, handles).and_then(|()| pass_bytes(machine, sender, send, receiver));
+        if let Err(fault) = written {
             self.caps.abort_transfer(sender, receiver.process, list, handles);
             return Err(fault.into());
         }
@@ -78,4 +77,19 @@ impl Ipc {
             CompletionFlags::empty()
         })
     }
+}
+
+#[inline(always)]
+fn pass_bytes<M: Machine>(
+    machine: &mut M,
+    sender: u32,
+    send: Outgoing,
+    receiver: &Caller,
+) -> Result<(), CopyFault> {
+    if send.length == 0 {
+        return Ok(());
+    }
+    let from = Place { process: sender, address: send.address };
+    let to = Place { process: receiver.process, address: receiver.recv.address };
+    machine.copy(from, to, send.length)
 }

@@ -202,11 +202,14 @@ fn deliver<M: Machine>(
         return Err(entry);
     }
     let place = |address| Place { process: caller.process, address };
-    let written = machine.write(place(caller.recv.address), message).and_then(|()| {
-        handles.iter().enumerate().try_for_each(|(position, handle)| {
+    // The message comes last, because nothing can fail once it is there.
+    let written = handles
+        .iter()
+        .enumerate()
+        .try_for_each(|(position, handle)| {
             machine.write_handles(place(caller.recv.caps + position as u64 * 8), &[handle.0])
         })
-    });
+        .and_then(|()| machine.write(place(caller.recv.address), message));
     match written {
         Ok(()) => {
             entry.cap_count = handles.len() as u32;

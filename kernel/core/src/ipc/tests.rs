@@ -227,10 +227,55 @@ fn each_side_answers_for_its_own_memory() {
     let token = entries[1].token;
     world.submit(0, SubmissionEntry { token, send_address: BAD, ..RETURN });
     assert_eq!(status(&world.only(0)), Some(ErrorCode::BadAddress));
-    world.submit(0, SubmissionEntry { token, send_length: 1000, ..RETURN });
-    assert_eq!(world.only(0).status, 0);
+    world.submit(
+        0,
+        SubmissionEntry { token, send_length: 1000, flags: SubmissionFlags::QUIET.bits(), ..RETURN },
+    );
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::Undelivered));
     let result = world.only(2);
     assert_eq!((status(&result), result.length), (Some(ErrorCode::ResultTooLarge), 1000));
+    world.submit(0, SubmissionEntry { token, ..RETURN });
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::BadReplyToken), "the call is over");
+}
+
+#[test]
+fn nothing_is_written_of_what_is_not_delivered() {
+    let mut world = World::new();
+    let call = SubmissionEntry { cap: world.clients[0].0, send_caps: 0x7000, send_cap_count: 1, ..CALL };
+    let descriptor = |handle| CapDescriptor { handle, badge: 0, rights: u32::MAX, mode: 0 };
+    world.receive(1);
+    world.fake.descriptors.insert((1, 0x7000), vec![descriptor(12345)]);
+    world.submit(1, call);
+    assert_eq!(status(&world.only(1)), Some(ErrorCode::BadCapabilityList));
+    world.fake.descriptors.insert((1, 0x7000), vec![descriptor(call.cap)]);
+    world.submit(1, SubmissionEntry { send_address: BAD, ..call });
+    assert_eq!(status(&world.only(1)), Some(ErrorCode::BadAddress));
+    assert!(world.take(0).is_empty() && world.fake.copies.is_empty());
+    world.submit(1, call);
+    let token = world.only(0).token;
+    assert_eq!(world.fake.copies.len(), 1);
+
+    world.fake.descriptors.insert((0, 0x7000), vec![descriptor(12345)]);
+    world.submit(0, SubmissionEntry { token, send_caps: 0x7000, send_cap_count: 1, ..RETURN });
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::BadCapabilityList));
+    assert_eq!(world.fake.copies.len(), 1);
+}
+
+#[test]
+fn a_server_learns_that_what_it_minted_was_not_taken() {
+    let mut world = World::new();
+    while world.ipc.caps.derive(1, world.clients[0], Rights::all()).is_ok() {}
+    world.receive(1);
+    world.call(1, 2);
+    let token = world.only(0).token;
+    let mode = capos_abi::TransferMode::Mint as u32;
+    let minted = CapDescriptor { handle: world.server.0, badge: 77, rights: u32::MAX, mode };
+    world.fake.descriptors.insert((0, 0x7000), vec![minted]);
+    let used = world.ipc.caps.slots_used(0);
+    world.submit(0, SubmissionEntry { token, send_caps: 0x7000, send_cap_count: 1, ..RETURN });
+    assert_eq!(status(&world.only(1)), Some(ErrorCode::BudgetExceeded));
+    assert_eq!(status(&world.only(0)), Some(ErrorCode::Undelivered));
+    assert_eq!(world.ipc.caps.slots_used(0), used, "there is no record of the badge, so nobody will drop it");
 }
 
 #[test]

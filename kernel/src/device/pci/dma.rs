@@ -2,7 +2,7 @@
 
 use super::Function;
 use crate::{
-    mm::frames::{self, Frame},
+    mm::frames::{self, FRAME_BYTES, Frame},
     process::ProcessId,
 };
 use alloc::vec::Vec;
@@ -61,19 +61,22 @@ impl Dma {
 }
 
 impl Function {
-    /// Whether so many pages may be asked for at once.
-    pub const fn may_be_piece(pages: u64) -> bool {
-        pages > 0 && pages <= MAX_PIECE_PAGES
+    /// The pages of a piece that is `length` bytes long.
+    ///
+    /// # Errors
+    /// [`DmaError::BadLength`].
+    pub fn piece_pages(length: u64) -> Result<u64, DmaError> {
+        let pages = length / FRAME_BYTES as u64;
+        let is_piece = length.is_multiple_of(FRAME_BYTES as u64) && (1..=MAX_PIECE_PAGES).contains(&pages);
+        if is_piece { Ok(pages) } else { Err(DmaError::BadLength) }
     }
 
-    /// Takes zeroed frames in one piece for it; the caller has charged somebody for them.
+    /// Takes zeroed frames in one piece for it, as many as [`Self::piece_pages`] said; the caller has charged somebody
+    /// for them.
     ///
     /// # Errors
     /// See [`DmaError`].
     pub fn allocate_dma(&mut self, pages: u64) -> Result<Frame, DmaError> {
-        if !Self::may_be_piece(pages) {
-            return Err(DmaError::BadLength);
-        }
         let pieces = self.dma.held.len() + self.dma.lent_pieces;
         if pieces >= MAX_PIECES || self.dma.held_frames() + self.dma.lent_pages + pages > MAX_PAGES {
             return Err(DmaError::TooMuch);

@@ -197,7 +197,6 @@ impl Function {
             Some(table) => table,
             None => {
                 let table = Table::map(PhysAddr::new_truncate(address), msix.entries)?;
-                // An earlier system may have left entries open; those that are used are directed before they fire.
                 self.table = Some(table);
                 table
             }

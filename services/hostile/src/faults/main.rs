@@ -38,6 +38,13 @@ async fn run() -> Result<usize, capnp::Error> {
         }
     }
     failures += fuzzing::run(&launcher).await?;
+    match launcher.start(&["two\nlines"], start::small_limits()).await {
+        Err(_) => println!("faults: a name of two lines is refused"),
+        Ok(_) => {
+            failures += 1;
+            println!("faults: a name of two lines is taken");
+        }
+    }
     let problems = launcher.self_check().await?;
     for problem in &problems {
         println!("faults: self-check: {problem}");

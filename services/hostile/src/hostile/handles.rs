@@ -1,9 +1,13 @@
 //! Handles that name nothing, something else, or something this process may not use so.
 
-use crate::raw::{bootstrap, grant, run};
+use crate::calls;
+use crate::raw::{bootstrap, cap_enter, grant, poke, push, run};
 use capnp::traits::HasTypeId;
 use capos_abi::{Handle, Opcode, Rights, SubmissionEntry, SubmissionFlags};
-use capos_schema::{console_capnp::console, endpoint_capnp::endpoint_factory, timer_capnp::timer};
+use capos_schema::{
+    console_capnp::console, endpoint_capnp::endpoint_factory, memory_capnp::virtual_memory,
+    process_capnp::thread_spawner, timer_capnp::timer,
+};
 
 /// An empty message in stream framing: one segment of one word, a null root pointer.
 pub(crate) static EMPTY_MESSAGE: [u64; 2] = [0x0000_0001_0000_0000, 0];
@@ -95,6 +99,30 @@ pub(crate) fn rights_never_grow() -> i32 {
     run(call(again.token, console::Client::TYPE_ID, 0)).status
 }
 
+/// A copy to look with changes nothing, whatever the object is.
+pub(crate) fn looking_changes_nothing() -> i32 {
+    let own = bootstrap();
+    let changes = [
+        (own.virtual_memory, virtual_memory::Client::TYPE_ID),
+        (own.thread_spawner, thread_spawner::Client::TYPE_ID),
+        (own.endpoint_factory, endpoint_factory::Client::TYPE_ID),
+    ];
+    let statuses = changes.map(|(handle, interface)| {
+        let copy = run(derive(handle, Rights::READ.union(Rights::EXECUTE).union(Rights::TRANSFER)));
+        if copy.status == 0 { run(call(copy.token, interface, 0)).status } else { 100 + copy.status }
+    });
+    if statuses == [statuses[0]; 3] { statuses[0] } else { 99 }
+}
+
+/// A copy to change with shows nothing.
+pub(crate) fn changing_is_not_looking() -> i32 {
+    let copy = run(derive(grant(1), Rights::WRITE));
+    if copy.status != 0 {
+        return 100 + copy.status;
+    }
+    run(call(copy.token, timer::Client::TYPE_ID, 0)).status
+}
+
 pub(crate) fn receive_on_console() -> i32 {
     let mut room = [0_u64; 8];
     run(SubmissionEntry {
@@ -167,4 +195,37 @@ pub(crate) fn identify_foreign() -> i32 {
 pub(crate) fn identify_stale() -> i32 {
     let Ok(endpoint) = endpoint() else { return 100 };
     run(identify(endpoint, Handle::new(0x00ff_fff0, 1).0)).status
+}
+
+/// Of a message whose second page cannot be read, the receiver's buffer must not get the first.
+pub(crate) fn undelivered_is_unwritten() -> i32 {
+    const PAGE: u64 = 4096;
+    let Ok(endpoint) = endpoint() else { return 100 };
+    let mint = SubmissionFlags::MINT.bits();
+    let client = run(SubmissionEntry { flags: mint, badge: 5, ..derive(endpoint, Rights::all()) });
+    let (reserved, start) = calls::reserve(0, 2 * PAGE, "rw");
+    if client.status != 0 || reserved != 0 {
+        return 101;
+    }
+    (start..start + PAGE).for_each(|address| poke(address, 0xaa));
+    if calls::protect(start + PAGE, PAGE, "") != 0 {
+        return 102;
+    }
+    let mut room = [0_u64; 2 * PAGE as usize / 8];
+    push(SubmissionEntry {
+        opcode: Opcode::Recv as u8,
+        cap: endpoint,
+        recv_address: room.as_mut_ptr() as u64,
+        recv_length: 2 * PAGE as u32,
+        ..Default::default()
+    });
+    if cap_enter(1, 0) != 0 {
+        return 103;
+    }
+    let called = run(SubmissionEntry {
+        send_address: start,
+        send_length: 2 * PAGE as u32,
+        ..call(client.token, 1, 0)
+    });
+    if core::hint::black_box(&room).iter().any(|&word| word != 0) { 99 } else { called.status }
 }

@@ -1,6 +1,7 @@
 //! One misdeed per start: the first argument names it. The exit status is the number of the error that the kernel
 //! answered with, or 0; a misdeed that must end in a fault does not get to exit.
 
+// Brings the start-up code and what `std` stands on.
 use capos_rt as _;
 
 mod calls;
@@ -12,9 +13,6 @@ mod pointers;
 mod processor;
 mod raw;
 mod ring_entries;
-
-// Brings the start-up code and what `std` stands on.
-use capos_rt as _;
 
 /// Exit status for a name that is not in the table below.
 const UNKNOWN_CASE: i32 = 250;
@@ -46,8 +44,8 @@ fn run(name: &str) -> i32 {
             completion_head_ahead kernel_index_overwritten bad_opcode bad_flags reserved_field
             unknown_reply_token cancel_of_nothing completions_never_read;
         handles: out_of_range null_handle stale stale_after_reuse revoked wrong_interface wrong_method
-            right_not_held rights_never_grow receive_on_console mint_of_console release_twice
-            release_own_virtual_memory identify_without_receive identify_foreign identify_stale;
+            right_not_held rights_never_grow looking_changes_nothing changing_is_not_looking receive_on_console mint_of_console release_twice
+            release_own_virtual_memory undelivered_is_unwritten identify_without_receive identify_foreign identify_stale;
         pointers: send_from_kernel send_from_null send_from_unmapped send_from_non_canonical send_wraps_around
             send_crosses_user_end send_over_limit receive_into_kernel receive_into_read_only
             receive_into_text receive_into_unmapped receive_too_small capability_list_unmapped
