@@ -2,6 +2,7 @@
 
 use crate::{kernel::Kernel, mm, thread::RunState};
 use alloc::{format, string::String, vec::Vec};
+use capos_abi::NO_DEADLINE;
 
 impl Kernel {
     /// Walks queues, page tables and frame counts. Every sentence returned is a bug.
@@ -56,8 +57,8 @@ impl Kernel {
                 problems.push(format!("thread {id:?} is not one of its process's"));
             }
             let waiting = matches!(thread.run_state, RunState::Waiting(_));
-            if thread.deadline.is_some() && !waiting {
-                problems.push(format!("thread {id:?} has a deadline but does not wait"));
+            if waiting && thread.wait_until_ns != NO_DEADLINE && thread.timer.is_none() {
+                problems.push(format!("thread {id:?} waits for a time but has no timer"));
             }
         }
     }

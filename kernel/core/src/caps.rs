@@ -10,6 +10,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use capos_abi::{ErrorCode, Handle, Rights};
+use core::hint::cold_path;
 
 mod badges;
 mod check;
@@ -20,7 +21,7 @@ mod transfer;
 mod tree;
 
 use badges::Badge;
-use table::{SlotState, Table};
+use table::{Slot, SlotState, Table};
 pub use transfer::TransferError;
 pub use tree::Revocation;
 
@@ -174,15 +175,19 @@ impl CapSpace {
 
     #[inline]
     fn node_index(&self, process: u32, handle: Handle) -> Result<u32, ErrorCode> {
-        let slot = self
-            .table(process)
-            .and_then(|table| table.slots.get(handle.index() as usize))
-            .filter(|slot| slot.generation == handle.generation())
-            .ok_or(ErrorCode::BadCapability)?;
-        match slot.state {
-            SlotState::Used(node) => Ok(node),
-            SlotState::Revoked => Err(ErrorCode::Revoked),
-            SlotState::Free(_) | SlotState::Reserved => Err(ErrorCode::BadCapability),
+        let slot = self.table(process).and_then(|table| table.slots.get(handle.index() as usize));
+        match slot {
+            Some(&Slot { generation, state: SlotState::Used(node) }) if generation == handle.generation() => {
+                Ok(node)
+            }
+            Some(slot) if slot.generation == handle.generation() && slot.state == SlotState::Revoked => {
+                cold_path();
+                Err(ErrorCode::Revoked)
+            }
+            _ => {
+                cold_path();
+                Err(ErrorCode::BadCapability)
+            }
         }
     }
 
@@ -336,7 +341,11 @@ impl CapSpace {
     /// The capability that a handle names, with the id of its node.
     #[inline]
     pub(crate) fn lookup_id(&self, process: u32, handle: Handle) -> Result<(NodeId, &Node), ErrorCode> {
-        self.nodes.entry_at(self.node_index(process, handle)?).ok_or(ErrorCode::BadCapability)
+        let Some(found) = self.nodes.entry_at(self.node_index(process, handle)?) else {
+            cold_path();
+            return Err(ErrorCode::BadCapability);
+        };
+        Ok(found)
     }
 }
 

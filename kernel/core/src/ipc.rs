@@ -33,7 +33,7 @@ mod tests;
 pub use list::List;
 pub use machine::{CopyFault, Machine, Place};
 pub use objects::{ObjectCall, QueueId, Reply, Suspended};
-pub use submit::Submitted;
+pub use submit::{Submitted, Submitter};
 
 /// Who asked, and where the answer goes.
 #[derive(Clone, Copy, Debug)]
@@ -274,11 +274,11 @@ const fn unpack<T>(packed: u64) -> Id<T> {
     Id::new(packed as u32, (packed >> 32) as u32)
 }
 
-/// A completion of `caller`'s operation with nothing but a status.
+/// A completion with nothing but a status.
 #[inline(always)]
-fn completion(caller: &Caller, code: Option<ErrorCode>) -> CompletionEntry {
+fn completion(user_data: u64, code: Option<ErrorCode>) -> CompletionEntry {
     CompletionEntry {
-        user_data: caller.user_data,
+        user_data,
         status: match code {
             None => 0,
             Some(code) => code as i32,

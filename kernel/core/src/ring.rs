@@ -5,6 +5,8 @@ use capos_abi::{
     SUBMISSION_ENTRIES, SubmissionEntry, SubmissionFlags, USER_END,
 };
 
+use core::hint::cold_path;
+
 #[cfg(test)]
 mod tests;
 
@@ -193,12 +195,15 @@ fn outgoing(entry: &impl EntryWords) -> Result<Outgoing, ErrorCode> {
     let address = entry.word(word::SEND);
     let caps = entry.word(word::SEND_CAPS);
     if length > MAX_MESSAGE_BYTES {
+        cold_path();
         return Err(ErrorCode::MessageTooLarge);
     }
     if cap_count > MAX_MESSAGE_CAPS {
+        cold_path();
         return Err(ErrorCode::BadCapabilityList);
     }
     if !in_user_space(address, length as u64) || !in_user_space(caps, cap_count as u64 * 24) {
+        cold_path();
         return Err(ErrorCode::BadAddress);
     }
     Ok(Outgoing { address, length, cap_count, caps })
@@ -213,6 +218,7 @@ fn incoming(entry: &impl EntryWords) -> Result<Incoming, ErrorCode> {
     let address = entry.word(word::RECV);
     let caps = entry.word(word::RECV_CAPS);
     if !in_user_space(address, length as u64) || !in_user_space(caps, cap_count as u64 * 8) {
+        cold_path();
         return Err(ErrorCode::BadAddress);
     }
     Ok(Incoming { address, length, cap_count, caps })
@@ -235,15 +241,16 @@ mod group {
 const METHOD: u64 = 0xffff_0000;
 const RIGHTS: u64 = 0xffff_ffff_0000_0000;
 
-/// Whether every word outside the used ones is zero, and every bit of the first outside opcode, flags and
-/// `head_used`. The words are or-ed first, so that the usual case costs one branch.
+/// Whether every word outside the used ones is zero, every flag is `allowed`, and so is every other bit of the first word
+/// outside opcode and `head_used`. All of them are or-ed first, so that the usual case costs one branch.
 #[inline(always)]
 fn check_unused<const USED: u32>(
     entry: &impl EntryWords,
     head: u64,
+    allowed: SubmissionFlags,
     head_used: u64,
-) -> Result<(), ErrorCode> {
-    let mut rest = head & !(0xffff | head_used);
+) -> Result<SubmissionFlags, ErrorCode> {
+    let mut rest = head & !(0xff | (allowed.bits() as u64) << 8 | head_used);
     // Written out, because the compiler does not unroll a loop of volatile reads.
     macro_rules! unless_used {
         ($($index:literal)*) => {
@@ -254,7 +261,17 @@ fn check_unused<const USED: u32>(
     }
     const _: () = assert!(word::CAP == 2 && ENTRY_WORDS == 16);
     unless_used!(2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-    if rest == 0 { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
+    if rest == 0 {
+        Ok(flags(head))
+    } else {
+        cold_path();
+        Err(ErrorCode::InvalidArgument)
+    }
+}
+
+#[inline(always)]
+const fn flags(head: u64) -> SubmissionFlags {
+    SubmissionFlags::from_bits_truncate((head >> 8) as u8)
 }
 
 /// Checks an entry. The flags come back beside the operation.
@@ -263,83 +280,81 @@ fn check_unused<const USED: u32>(
 /// `InvalidOpcode`, `InvalidArgument`, `MessageTooLarge`, `BadCapabilityList` or `BadAddress`.
 #[inline(always)]
 pub fn parse(entry: &impl EntryWords) -> Result<(Operation, SubmissionFlags), ErrorCode> {
+    const NONE: SubmissionFlags = SubmissionFlags::empty();
+    const QUIET: SubmissionFlags = SubmissionFlags::QUIET;
     let head = entry.word(word::HEAD);
-    let opcode = Opcode::from_raw(head as u8).ok_or(ErrorCode::InvalidOpcode)?;
-    let flags = SubmissionFlags::from_bits((head >> 8) as u8).ok_or(ErrorCode::InvalidArgument)?;
-    let method = (head >> 16) as u16;
-    let allowed = match opcode {
-        Opcode::Recv => SubmissionFlags::empty(),
-        Opcode::Return => SubmissionFlags::QUIET.union(SubmissionFlags::EXCEPTION),
-        // The new handle is in the completion, so there must be one.
-        Opcode::Derive => SubmissionFlags::MINT,
-        // So is the badge.
-        Opcode::Identify => SubmissionFlags::empty(),
-        _ => SubmissionFlags::QUIET,
+    let Some(opcode) = Opcode::from_raw(head as u8) else {
+        cold_path();
+        return Err(ErrorCode::InvalidOpcode);
     };
-    if !allowed.contains(flags) {
-        return Err(ErrorCode::InvalidArgument);
-    }
+    let method = (head >> 16) as u16;
     let cap = || Handle(entry.word(word::CAP));
-    let operation = match opcode {
+    Ok(match opcode {
         Opcode::Call => {
             const USED: u32 = group::CAP | group::INTERFACE | group::SEND | group::RECV | group::DEADLINE;
-            check_unused::<USED>(entry, head, METHOD)?;
-            Operation::Call {
+            let flags = check_unused::<USED>(entry, head, QUIET, METHOD)?;
+            let call = Operation::Call {
                 cap: cap(),
                 interface: entry.word(word::INTERFACE),
                 method,
                 send: outgoing(entry)?,
                 recv: incoming(entry)?,
                 deadline_ns: entry.word(word::DEADLINE),
-            }
+            };
+            (call, flags)
         }
         Opcode::Recv => {
-            check_unused::<{ group::CAP | group::RECV | group::DEADLINE }>(entry, head, 0)?;
-            Operation::Recv { cap: cap(), recv: incoming(entry)?, deadline_ns: entry.word(word::DEADLINE) }
+            let flags = check_unused::<{ group::CAP | group::RECV | group::DEADLINE }>(entry, head, NONE, 0)?;
+            let deadline_ns = entry.word(word::DEADLINE);
+            (Operation::Recv { cap: cap(), recv: incoming(entry)?, deadline_ns }, flags)
         }
-        Opcode::Return if flags.contains(SubmissionFlags::EXCEPTION) => {
-            check_unused::<{ group::SEND | group::TOKEN }>(entry, head, METHOD)?;
+        Opcode::Return if flags(head).contains(SubmissionFlags::EXCEPTION) => {
+            let allowed = QUIET.union(SubmissionFlags::EXCEPTION);
+            let flags = check_unused::<{ group::SEND | group::TOKEN }>(entry, head, allowed, METHOD)?;
             let send = outgoing(entry)?;
             if send.cap_count != 0 {
                 return Err(ErrorCode::BadCapabilityList);
             }
             let code = exception_code(method)?;
             let token = entry.word(word::TOKEN);
-            Operation::Throw { token, code, text_address: send.address, text_length: send.length }
+            let (text_address, text_length) = (send.address, send.length);
+            (Operation::Throw { token, code, text_address, text_length }, flags)
         }
         Opcode::Return => {
-            check_unused::<{ group::SEND | group::TOKEN }>(entry, head, 0)?;
-            Operation::Return { token: entry.word(word::TOKEN), send: outgoing(entry)? }
+            let flags = check_unused::<{ group::SEND | group::TOKEN }>(entry, head, QUIET, 0)?;
+            (Operation::Return { token: entry.word(word::TOKEN), send: outgoing(entry)? }, flags)
         }
-        Opcode::Nop => check_unused::<0>(entry, head, 0).map(|()| Operation::Nop)?,
+        Opcode::Nop => (Operation::Nop, check_unused::<0>(entry, head, QUIET, 0)?),
         Opcode::Release => {
-            check_unused::<{ group::CAP }>(entry, head, 0)?;
-            Operation::Release { cap: cap() }
+            let flags = check_unused::<{ group::CAP }>(entry, head, QUIET, 0)?;
+            (Operation::Release { cap: cap() }, flags)
         }
         Opcode::Cancel => {
-            check_unused::<{ group::TOKEN }>(entry, head, 0)?;
-            Operation::Cancel { user_data: entry.word(word::TOKEN) }
+            let flags = check_unused::<{ group::TOKEN }>(entry, head, QUIET, 0)?;
+            (Operation::Cancel { user_data: entry.word(word::TOKEN) }, flags)
         }
+        // The new handle is in the completion, so there must be one.
         Opcode::Derive => {
             let rights = Rights::from_bits_truncate((head >> 32) as u32);
-            if flags.contains(SubmissionFlags::MINT) {
-                check_unused::<{ group::CAP | group::BADGE }>(entry, head, RIGHTS)?;
-                Operation::Mint { cap: cap(), rights, badge: entry.word(word::BADGE) }
+            if flags(head).contains(SubmissionFlags::MINT) {
+                const USED: u32 = group::CAP | group::BADGE;
+                let flags = check_unused::<USED>(entry, head, SubmissionFlags::MINT, RIGHTS)?;
+                (Operation::Mint { cap: cap(), rights, badge: entry.word(word::BADGE) }, flags)
             } else {
-                check_unused::<{ group::CAP }>(entry, head, RIGHTS)?;
-                Operation::Derive { cap: cap(), rights }
+                let flags = check_unused::<{ group::CAP }>(entry, head, NONE, RIGHTS)?;
+                (Operation::Derive { cap: cap(), rights }, flags)
             }
         }
         Opcode::Revoke => {
-            check_unused::<{ group::CAP }>(entry, head, 0)?;
-            Operation::Revoke { cap: cap() }
+            let flags = check_unused::<{ group::CAP }>(entry, head, QUIET, 0)?;
+            (Operation::Revoke { cap: cap() }, flags)
         }
+        // The badge is in the completion, so there must be one.
         Opcode::Identify => {
-            check_unused::<{ group::CAP | group::TOKEN }>(entry, head, 0)?;
-            Operation::Identify { endpoint: cap(), client: Handle(entry.word(word::TOKEN)) }
+            let flags = check_unused::<{ group::CAP | group::TOKEN }>(entry, head, NONE, 0)?;
+            (Operation::Identify { endpoint: cap(), client: Handle(entry.word(word::TOKEN)) }, flags)
         }
-    };
-    Ok((operation, flags))
+    })
 }
 
 /// The codes that a server may throw.

@@ -85,7 +85,7 @@ impl Machine for Kernel {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn complete(&mut self, thread: u32, entry: &CompletionEntry) {
         let Some((id, record)) = self.threads.entry_at_mut(thread) else { return };
         let tail = record.ring_position.completion_tail;
@@ -98,8 +98,8 @@ impl Machine for Kernel {
             Ok(unread) => i64::from(unread),
             Err(error) => failure(error),
         };
-        let deadline = record.end_wait(result);
-        self.made_ready(id, deadline);
+        record.end_wait(result);
+        self.make_ready(id);
     }
 
     fn object_lost(&mut self, kind: ObjectKind, payload: u64) {

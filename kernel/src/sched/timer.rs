@@ -54,14 +54,19 @@ impl Kernel {
         self.expire_calls(now);
         while let Some(event) = self.timers.pop_expired(now) {
             match event {
-                TimerEvent::Thread(id) => self.deadline_passed(id),
+                TimerEvent::Thread(id) => self.deadline_passed(id, now),
             }
         }
     }
 
-    fn deadline_passed(&mut self, id: ThreadId) {
+    /// The timer of a thread fired.
+    fn deadline_passed(&mut self, id: ThreadId, now_ns: u64) {
         let Some(thread) = self.threads.get_mut(id) else { return };
-        thread.deadline = None;
+        thread.timer = None;
+        // The timer may be that of an earlier wait.
+        if thread.wait_until_ns > now_ns {
+            return;
+        }
         match thread.run_state {
             RunState::Waiting(Wait::Futex(_)) => {
                 self.leave_futex(id);

@@ -9,7 +9,7 @@ use crate::{
     process::{ExitCause, ProcessId},
 };
 use alloc::boxed::Box;
-use capos_abi::{RING_AREA, RING_STRIDE, USER_END};
+use capos_abi::{NO_DEADLINE, RING_AREA, RING_STRIDE, USER_END};
 use capos_kernel_core::regions::Protection;
 
 /// What a new thread begins with.
@@ -90,7 +90,8 @@ impl Kernel {
             ring: Ring::new([first, second, third]),
             ring_position: RingPosition::default(),
             state: Box::new(state),
-            deadline: None,
+            wait_until_ns: NO_DEADLINE,
+            timer: None,
             fault_stack: (0, 0),
         });
         let id = match id {
@@ -118,7 +119,7 @@ impl Kernel {
         self.close_thread_calls(id);
         self.forget_thread(id);
         let Some(thread) = self.threads.remove(id) else { return };
-        if let Some(timer) = thread.deadline {
+        if let Some((_, timer)) = thread.timer {
             self.timers.cancel(timer);
         }
         if let Some(process) = self.processes.get_mut(thread.process) {

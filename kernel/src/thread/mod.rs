@@ -41,8 +41,10 @@ pub struct Thread {
     pub(crate) ring_position: RingPosition,
     /// Its processor state.
     pub(crate) state: Box<ThreadState>,
-    /// Ends its wait.
-    pub(crate) deadline: Option<TimerId<TimerEvent>>,
+    /// When its present wait, or the last, ends at the latest; `NO_DEADLINE` without one.
+    pub(crate) wait_until_ns: u64,
+    /// The timer that it has, and for when. It stays when a wait ends early: the next often has the same deadline.
+    pub(crate) timer: Option<(u64, TimerId<TimerEvent>)>,
     /// Where its faults are handled: start and length; 0 length for its own stack.
     pub fault_stack: (u64, u64),
 }

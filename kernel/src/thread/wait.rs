@@ -3,7 +3,6 @@
 use super::{RunState, Thread, ThreadId};
 use crate::kernel::{Kernel, TimerEvent};
 use capos_abi::{ErrorCode, NO_DEADLINE};
-use capos_kernel_core::timers::TimerId;
 
 /// What a thread waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,12 +14,22 @@ pub enum Wait {
 }
 
 impl Thread {
-    /// Makes a thread that waits ready: its system call returns `result`. The deadline that it had is no more needed.
+    /// Lets a thread wait. False, and nothing done, if its timer must be set first.
     #[inline]
-    pub(crate) fn end_wait(&mut self, result: i64) -> Option<TimerId<TimerEvent>> {
+    pub(crate) fn begin_wait(&mut self, wait: Wait, deadline_ns: u64) -> bool {
+        if deadline_ns != NO_DEADLINE && self.timer.is_none_or(|(set_for_ns, _)| set_for_ns != deadline_ns) {
+            return false;
+        }
+        self.run_state = RunState::Waiting(wait);
+        self.wait_until_ns = deadline_ns;
+        true
+    }
+
+    /// Makes a thread that waits ready: its system call returns `result`. Its timer stays.
+    #[inline]
+    pub(crate) fn end_wait(&mut self, result: i64) {
         self.run_state = RunState::Ready;
         self.state.set_result(result);
-        self.deadline.take()
     }
 }
 
@@ -32,24 +41,33 @@ impl Kernel {
     #[inline]
     pub fn block_current(&mut self, wait: Wait, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.cpu().current else { return Ok(()) };
-        if deadline_ns != NO_DEADLINE {
-            self.set_deadline(id, deadline_ns)?;
-        }
-        if let Some(thread) = self.threads.get_mut(id) {
-            thread.run_state = RunState::Waiting(wait);
+        let Some(thread) = self.threads.get_mut(id) else { return Ok(()) };
+        if !thread.begin_wait(wait, deadline_ns) {
+            return self.block_with_timer(id, wait, deadline_ns);
         }
         self.cpu().current = None;
         Ok(())
     }
 
-    /// Sets when the wait of a thread that is about to begin one ends. Threads that run have no deadline.
+    /// As [`Kernel::block_current`] for thread `id`, whose timer must be set first.
+    ///
+    /// # Errors
+    /// As there.
     #[cold]
-    fn set_deadline(&mut self, id: ThreadId, deadline_ns: u64) -> Result<(), ErrorCode> {
-        let timer = self.timers.insert(deadline_ns, TimerEvent::Thread(id));
-        let timer = timer.map_err(|_| ErrorCode::BudgetExceeded)?;
-        if let Some(thread) = self.threads.get_mut(id) {
-            thread.deadline = Some(timer);
+    pub(crate) fn block_with_timer(
+        &mut self,
+        id: ThreadId,
+        wait: Wait,
+        deadline_ns: u64,
+    ) -> Result<(), ErrorCode> {
+        let Some(thread) = self.threads.get_mut(id) else { return Ok(()) };
+        if let Some((_, timer)) = thread.timer.take() {
+            self.timers.cancel(timer);
         }
+        let timer = self.timers.insert(deadline_ns, TimerEvent::Thread(id));
+        thread.timer = Some((deadline_ns, timer.map_err(|_| ErrorCode::BudgetExceeded)?));
+        thread.begin_wait(wait, deadline_ns);
+        self.cpu().current = None;
         Ok(())
     }
 
@@ -60,22 +78,8 @@ impl Kernel {
         if !matches!(thread.run_state, RunState::Waiting(_)) {
             return;
         }
-        let deadline = thread.end_wait(result);
-        self.made_ready(id, deadline);
-    }
-
-    /// Lets a thread whose wait has ended run when its turn comes, and forgets its deadline.
-    #[inline]
-    pub(crate) fn made_ready(&mut self, id: ThreadId, deadline: Option<TimerId<TimerEvent>>) {
-        if let Some(timer) = deadline {
-            self.forget_deadline(timer);
-        }
+        thread.end_wait(result);
         self.make_ready(id);
-    }
-
-    #[cold]
-    fn forget_deadline(&mut self, timer: TimerId<TimerEvent>) {
-        self.timers.cancel(timer);
     }
 
     /// Sets what the current thread's system call returns.

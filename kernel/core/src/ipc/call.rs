@@ -11,6 +11,7 @@ use crate::{
     ring::Outgoing,
 };
 use capos_abi::{CompletionEntry, CompletionFlags, CompletionKind, ErrorCode, Handle, Rights};
+use core::hint::cold_path;
 
 /// What became of handing a call to a receiver.
 pub(super) enum Handed {
@@ -52,13 +53,12 @@ impl Ipc {
             }));
         }
         if !rights.contains(Rights::CALL) {
+            cold_path();
             return Err(ErrorCode::MissingRights);
         }
-        if !self.caps.has_receivers(record.object) {
-            return Err(ErrorCode::Disconnected);
-        }
-        let endpoint = unpack(payload);
+        let (endpoint, object) = (unpack(payload), record.object);
         if !self.thread(caller.thread).is_some_and(ThreadOperations::has_room) {
+            cold_path();
             return Err(ErrorCode::BudgetExceeded);
         }
         // Most calls find their receiver waiting, and need no record of what they ask for.
@@ -92,6 +92,10 @@ impl Ipc {
                 self.give_up(machine, call, Some(ErrorCode::BudgetExceeded));
             }
             return Ok(None);
+        }
+        // Who waits to receive could, or would have been sent away.
+        if !self.caps.has_receivers(object) {
+            return Err(ErrorCode::Disconnected);
         }
         let call = self.begin(caller, Some(endpoint), node, deadline_ns)?;
         if let Err(code) = self.keep_request(call, Request { interface, method, badge, send }) {
@@ -145,11 +149,17 @@ impl Ipc {
     ) -> Result<OperationId, ErrorCode> {
         let position = match self.thread(caller.thread) {
             Some(thread) if thread.has_room() => thread.count,
-            _ => return Err(ErrorCode::BudgetExceeded),
+            _ => {
+                cold_path();
+                return Err(ErrorCode::BudgetExceeded);
+            }
         };
         let (state, timer, place) = (State::Unlisted, None, UNLINKED);
         let operation = Operation { caller, state, endpoint, node, timer, place, position };
-        let mut id = self.operations.insert(operation).map_err(|_| ErrorCode::BudgetExceeded)?;
+        let Ok(mut id) = self.operations.insert(operation) else {
+            cold_path();
+            return Err(ErrorCode::BudgetExceeded);
+        };
         if id.generation() == u32::MAX {
             id = self.begin_elsewhere(id)?;
         }
@@ -285,7 +295,10 @@ impl Ipc {
         let id = unpack(token);
         match self.operations.get(id) {
             Some(operation) if operation.state == State::Open(process) => Ok(id),
-            _ => Err(ErrorCode::BadReplyToken),
+            _ => {
+                cold_path();
+                Err(ErrorCode::BadReplyToken)
+            }
         }
     }
 
@@ -315,23 +328,27 @@ impl Ipc {
     ) -> Result<(), ErrorCode> {
         let id = self.open_call(process, token)?;
         let caller = self.operations.get(id).ok_or(ErrorCode::BadReplyToken)?.caller;
-        let mut entry = super::completion(&caller, None);
-        (entry.length, entry.cap_count) = (send.length, send.cap_count);
-        if send.length > caller.recv.length || send.cap_count > caller.recv.cap_count {
-            entry.status = ErrorCode::ResultTooLarge as i32;
-            entry.cap_count = 0;
+        let Outgoing { length, cap_count, .. } = send;
+        let entry = if length > caller.recv.length || cap_count > caller.recv.cap_count {
+            cold_path();
+            CompletionEntry { length, ..super::completion(caller.user_data, Some(ErrorCode::ResultTooLarge)) }
         } else {
             match self.pass_message(machine, process, send, &caller) {
-                Ok(flags) => entry.flags = flags.bits(),
-                Err(PassError::ReceiverFull) => {
-                    entry = super::completion(&caller, Some(ErrorCode::BudgetExceeded));
+                Ok(flags) => {
+                    let flags = flags.bits();
+                    CompletionEntry { flags, length, cap_count, ..super::completion(caller.user_data, None) }
                 }
-                Err(PassError::Sender(code)) => return Err(code),
-                Err(PassError::Receiver(code)) => {
-                    entry = super::completion(&caller, Some(code));
+                Err(error) => {
+                    cold_path();
+                    let code = match error {
+                        PassError::Sender(code) => return Err(code),
+                        PassError::Receiver(code) => code,
+                        PassError::ReceiverFull => ErrorCode::BudgetExceeded,
+                    };
+                    super::completion(caller.user_data, Some(code))
                 }
             }
-        }
+        };
         self.end_open(id);
         if !caller.quiet || entry.status != 0 {
             machine.complete(caller.thread, &entry);
@@ -351,7 +368,7 @@ impl Ipc {
     ) -> Result<(), ErrorCode> {
         let id = self.open_call(process, token)?;
         let caller = self.operations.get(id).ok_or(ErrorCode::BadReplyToken)?.caller;
-        let mut entry = super::completion(&caller, Some(code));
+        let mut entry = super::completion(caller.user_data, Some(code));
         let length = text_length.min(caller.recv.length);
         if length > 0 {
             let from = Place { process, address: text_address };

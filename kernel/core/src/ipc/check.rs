@@ -20,6 +20,9 @@ impl Ipc {
             if endpoint.callers != List::EMPTY && endpoint.receivers != List::EMPTY {
                 return Err("callers and receivers wait at the same endpoint");
             }
+            if endpoint.receivers != List::EMPTY && !self.caps.has_receivers(endpoint.object) {
+                return Err("a receiver waits at an endpoint from which nobody may receive");
+            }
         }
         for (process, server) in self.servers.iter().enumerate() {
             let process = process as u32;

@@ -3,6 +3,12 @@
 use super::{Caller, Ipc, Machine, Operation, OperationId, State, call::list_of, completion};
 use capos_abi::ErrorCode;
 
+/// Posts a completion that says only how it went. Calls that are answered do not pass here.
+#[cold]
+pub(super) fn post<M: Machine>(machine: &mut M, thread: u32, user_data: u64, code: Option<ErrorCode>) {
+    machine.complete(thread, &completion(user_data, code));
+}
+
 impl Ipc {
     /// Takes an operation off its thread, its capability and its timer, but leaves its record.
     #[inline]
@@ -45,7 +51,7 @@ impl Ipc {
         let Some(caller) = self.operations.get(id).map(|operation| operation.caller) else { return };
         self.retire(id);
         if code.is_some() || !caller.quiet {
-            machine.complete(caller.thread, &completion(&caller, code));
+            post(machine, caller.thread, caller.user_data, code);
         }
     }
 
@@ -63,7 +69,7 @@ impl Ipc {
             State::Queued | State::Receiving | State::Pending(_) | State::Unlisted => self.retire(id),
         }
         if let Some(code) = code {
-            machine.complete(caller.thread, &completion(&caller, Some(code)));
+            post(machine, caller.thread, caller.user_data, Some(code));
         }
     }
 }

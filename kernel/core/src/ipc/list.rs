@@ -3,6 +3,7 @@
 use super::{Ipc, Links, OPERATIONS_PER_THREAD, Operation, ThreadOperations, UNLINKED};
 use crate::{NONE, arena::Arena};
 use capos_abi::ErrorCode;
+use core::hint::cold_path;
 
 /// The ends of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,10 +70,14 @@ impl Ipc {
     #[inline(always)]
     pub(super) fn link_thread(&mut self, thread: u32, index: u32) -> Result<u32, ErrorCode> {
         let Some(Some(thread)) = self.threads.get_mut(thread as usize) else {
+            cold_path();
             return Err(ErrorCode::BudgetExceeded);
         };
         let position = thread.count;
-        let place = thread.places.get_mut(position as usize).ok_or(ErrorCode::BudgetExceeded)?;
+        let Some(place) = thread.places.get_mut(position as usize) else {
+            cold_path();
+            return Err(ErrorCode::BudgetExceeded);
+        };
         *place = index;
         thread.count = position + 1;
         Ok(position)

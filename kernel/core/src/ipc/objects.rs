@@ -147,7 +147,7 @@ impl Ipc {
                 Some(id)
             }
             Err(code) => {
-                machine.complete(call.caller.thread, &completion(&call.caller, Some(code)));
+                machine.complete(call.caller.thread, &completion(call.caller.user_data, Some(code)));
                 None
             }
         }
@@ -166,7 +166,7 @@ impl Ipc {
             }
         });
         if let Err(code) = result {
-            machine.complete(call.caller.thread, &completion(&call.caller, Some(code)));
+            machine.complete(call.caller.thread, &completion(call.caller.user_data, Some(code)));
         }
     }
 
@@ -195,7 +195,7 @@ fn deliver<M: Machine>(
     message: &[u8],
     handles: &[Handle],
 ) -> Result<CompletionEntry, CompletionEntry> {
-    let mut entry = completion(caller, None);
+    let mut entry = completion(caller.user_data, None);
     entry.length = message.len() as u32;
     if message.len() > caller.recv.length as usize || handles.len() > caller.recv.cap_count as usize {
         entry.status = ErrorCode::ResultTooLarge as i32;
@@ -216,13 +216,13 @@ fn deliver<M: Machine>(
             Ok(entry)
         }
         Err(CopyFault::Source | CopyFault::Destination) => {
-            Err(completion(caller, Some(ErrorCode::BadAddress)))
+            Err(completion(caller.user_data, Some(ErrorCode::BadAddress)))
         }
     }
 }
 
 fn exception<M: Machine>(machine: &mut M, caller: &Caller, code: ErrorCode, text: &str) -> CompletionEntry {
-    let mut entry = completion(caller, Some(code));
+    let mut entry = completion(caller.user_data, Some(code));
     let length = text.floor_char_boundary(caller.recv.length as usize);
     let place = Place { process: caller.process, address: caller.recv.address };
     if let Some(text) = text.get(..length)

@@ -3,6 +3,7 @@
 use super::{Caller, Endpoint, Ipc, Machine, OperationId, State, call::Handed, completion, pack, unpack};
 use crate::{NONE, arena::Id, caps::ObjectKind};
 use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle, Rights};
+use core::hint::cold_path;
 
 impl Ipc {
     /// A RECV: takes what waits, first the news of callers that gave up, then of badges, then calls; else waits.
@@ -16,9 +17,11 @@ impl Ipc {
     ) -> Result<(), ErrorCode> {
         let (node, record) = self.caps.lookup_id(caller.process, cap)?;
         if !record.rights.contains(Rights::RECEIVE) {
+            cold_path();
             return Err(ErrorCode::MissingRights);
         }
         if record.kind != ObjectKind::Endpoint {
+            cold_path();
             return Err(ErrorCode::InvalidArgument);
         }
         let object = record.object;
@@ -123,7 +126,8 @@ impl Ipc {
     }
 }
 
+#[inline(never)]
 fn news<M: Machine>(machine: &mut M, caller: &Caller, kind: CompletionKind, token: u64, badge: u64) {
-    let entry = CompletionEntry { kind: kind as u16, token, badge, ..completion(caller, None) };
+    let entry = CompletionEntry { kind: kind as u16, token, badge, ..completion(caller.user_data, None) };
     machine.complete(caller.thread, &entry);
 }

@@ -1,6 +1,8 @@
 //! Taking a submission: what can be done at once is done at once.
 
-use super::{Caller, Ipc, Machine, ObjectCall, Operation, OperationId, completion};
+use super::{
+    Caller, Ipc, Machine, ObjectCall, Operation, OperationId, ThreadOperations, completion, finish::post,
+};
 use crate::{
     caps::{Lost, NodeId},
     ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data},
@@ -17,20 +19,51 @@ pub enum Submitted {
     Object(ObjectCall),
 }
 
+/// A thread that submits.
+#[derive(Clone, Copy, Debug)]
+pub struct Submitter {
+    thread: u32,
+    process: u32,
+    outstanding: u32,
+}
+
+impl Submitter {
+    /// How many operations of the thread had no completion yet when this was made.
+    #[must_use]
+    pub const fn outstanding(&self) -> u32 {
+        self.outstanding
+    }
+}
+
 impl Ipc {
-    /// Takes one submission of `thread`. The caller has made sure that its completion will find room.
+    /// The thread, if it is open, for [`Self::submit`].
+    #[must_use]
+    #[inline]
+    pub fn submitter(&self, thread: u32) -> Option<Submitter> {
+        let &ThreadOperations { process, count, .. } = self.thread(thread)?;
+        Some(Submitter { thread, process, outstanding: count })
+    }
+
+    /// Takes one submission of a thread that has not been closed meanwhile. The caller has made sure that its completion
+    /// will find room.
     #[inline(always)]
-    pub fn submit<M: Machine>(&mut self, machine: &mut M, thread: u32, entry: &impl EntryWords) -> Submitted {
-        let Some(process) = self.thread(thread).map(|thread| thread.process) else { return Submitted::Done };
-        let mut caller =
-            Caller { thread, process, user_data: user_data(entry), quiet: false, recv: Incoming::default() };
+    pub fn submit<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        submitter: Submitter,
+        entry: &impl EntryWords,
+    ) -> Submitted {
+        let Submitter { thread, process, .. } = submitter;
+        let user_data = user_data(entry);
+        let caller = |quiet, recv| Caller { thread, process, user_data, quiet, recv };
+        let mut quiet = false;
         let result = match parse(entry) {
             Err(code) => Err(code),
             Ok((operation, flags)) => {
-                caller.quiet = flags.contains(SubmissionFlags::QUIET);
+                quiet = flags.contains(SubmissionFlags::QUIET);
                 match operation {
                     Parsed::Call { cap, interface, method, send, recv, deadline_ns } => {
-                        caller.recv = recv;
+                        let caller = caller(quiet, recv);
                         match self.call(machine, caller, cap, interface, method, send, deadline_ns) {
                             Ok(Some(call)) => return Submitted::Object(call),
                             Ok(None) => return Submitted::Done,
@@ -38,59 +71,58 @@ impl Ipc {
                         }
                     }
                     Parsed::Recv { cap, recv, deadline_ns } => {
-                        caller.recv = recv;
-                        match self.receive(machine, caller, cap, deadline_ns) {
+                        match self.receive(machine, caller(false, recv), cap, deadline_ns) {
                             Ok(()) => return Submitted::Done,
                             Err(code) => Err(code),
                         }
                     }
                     Parsed::Return { token, send } => self.return_results(machine, process, token, send),
-                    other => match self.submit_simple(machine, &caller, &other) {
-                        Ok((token, badge)) => {
-                            if !caller.quiet {
-                                let entry = CompletionEntry { token, badge, ..completion(&caller, None) };
-                                machine.complete(thread, &entry);
-                            }
-                            return Submitted::Done;
+                    other => {
+                        let caller = caller(quiet, Incoming::default());
+                        match self.submit_simple(machine, &caller, &other) {
+                            Ok(()) => return Submitted::Done,
+                            Err(code) => Err(code),
                         }
-                        Err(code) => Err(code),
-                    },
+                    }
                 }
             }
         };
         match result {
-            Ok(()) if caller.quiet => {}
-            result => machine.complete(thread, &completion(&caller, result.err())),
+            Ok(()) if quiet => {}
+            result => post(machine, thread, user_data, result.err()),
         }
         Submitted::Done
     }
 
-    /// The operations that complete at once, besides RETURN. Returns the completion's token and badge.
+    /// The operations that complete at once, besides RETURN. Posts the completion when there is no error.
     #[inline(never)]
     fn submit_simple<M: Machine>(
         &mut self,
         machine: &mut M,
         caller: &Caller,
         operation: &Parsed,
-    ) -> Result<(u64, u64), ErrorCode> {
+    ) -> Result<(), ErrorCode> {
         let process = caller.process;
+        let (mut token, mut badge) = (0, 0);
         match *operation {
             Parsed::Throw { token, code, text_address, text_length } => {
                 self.throw(machine, process, token, code, text_address, text_length)?;
             }
             Parsed::Release { cap } => self.release(machine, process, cap)?,
             Parsed::Cancel { user_data } => self.cancel(machine, caller.thread, user_data)?,
-            Parsed::Derive { cap, rights } => return Ok((self.caps.derive(process, cap, rights)?.0, 0)),
-            Parsed::Mint { cap, rights, badge } => {
-                return Ok((self.caps.mint(process, cap, rights, badge)?.0, 0));
-            }
-            Parsed::Identify { endpoint, client } => {
-                return Ok((0, self.caps.identify(process, endpoint, client)?));
-            }
+            Parsed::Derive { cap, rights } => token = self.caps.derive(process, cap, rights)?.0,
+            Parsed::Mint { cap, rights, badge } => token = self.caps.mint(process, cap, rights, badge)?.0,
+            Parsed::Identify { endpoint, client } => badge = self.caps.identify(process, endpoint, client)?,
             Parsed::Revoke { cap } => self.revoke(machine, process, cap)?,
             Parsed::Nop | Parsed::Call { .. } | Parsed::Recv { .. } | Parsed::Return { .. } => {}
         }
-        Ok((0, 0))
+        if !caller.quiet {
+            machine.complete(
+                caller.thread,
+                &CompletionEntry { token, badge, ..completion(caller.user_data, None) },
+            );
+        }
+        Ok(())
     }
 
     /// Empties a slot. Calls under way through it go on.

@@ -146,7 +146,8 @@ impl World {
     }
 
     fn submit(&mut self, thread: u32, entry: SubmissionEntry) -> Option<ObjectCall> {
-        let submitted = self.ipc.submit(&mut self.fake, thread, &entry);
+        let submitter = self.ipc.submitter(thread).unwrap();
+        let submitted = self.ipc.submit(&mut self.fake, submitter, &entry);
         self.ipc.check().unwrap();
         match submitted {
             Submitted::Done => None,
