@@ -173,33 +173,6 @@ impl Message {
     }
 }
 
-/// A part of a message, found once and then at hand.
-pub(crate) struct Part {
-    start: NonNull<u8>,
-    length: usize,
-    /// Keeps the memory, which stays where it is.
-    _message: Message,
-}
-
-impl Part {
-    /// `length` bytes from `start` on; `None` if the message ends before.
-    pub(crate) fn new(message: Message, start: usize, length: usize) -> Option<Self> {
-        let part = message.bytes(start.checked_add(length)?).get(start..)?;
-        if part.len() != length {
-            return None;
-        }
-        Some(Self { start: NonNull::from(part).cast(), length, _message: message })
-    }
-
-    /// The bytes.
-    #[inline(always)]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: `new` found the range in the message's buffer, which never moves; the message is kept, and nothing
-        // else reaches it, so nobody writes there.
-        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
-    }
-}
-
 impl Drop for Message {
     fn drop(&mut self) {
         if let (Some(buffer), Some(local)) = (self.buffer.take(), local::try_current()) {

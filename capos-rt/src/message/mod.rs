@@ -3,7 +3,8 @@
 mod arena;
 mod buffer;
 mod received;
+mod segment;
 
 pub(crate) use arena::Arena;
-pub(crate) use buffer::{Message, Part, Pool, retire};
+pub(crate) use buffer::{Message, Pool, retire};
 pub(crate) use received::{CapTable, Received};

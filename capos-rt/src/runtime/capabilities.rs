@@ -49,16 +49,21 @@ pub(super) async fn settle(capabilities: &mut CapTable) -> Result<()> {
 
 /// Writes the descriptors of settled capabilities beside `message`; objects of this process are exported.
 /// Returns their badges.
-#[inline]
+#[inline(always)]
 pub(super) fn encode(
     local: &Local,
     message: &mut Message,
     capabilities: &[Option<Box<dyn ClientHook>>],
 ) -> Result<Vec<u64>> {
+    if capabilities.is_empty() { Ok(Vec::new()) } else { encode_some(local, message, capabilities) }
+}
+
+fn encode_some(
+    local: &Local,
+    message: &mut Message,
+    capabilities: &[Option<Box<dyn ClientHook>>],
+) -> Result<Vec<u64>> {
     let mut exported = Vec::new();
-    if capabilities.is_empty() {
-        return Ok(exported);
-    }
     if capabilities.len() > MAX_MESSAGE_CAPS as usize {
         return Err(from_code(ErrorCode::BadCapabilityList));
     }

@@ -141,11 +141,18 @@ impl Executor {
         }
     }
 
+    /// Takes note of the tasks that other threads woke.
+    #[inline(always)]
     fn take_remote(&self) {
         if OTHER_THREADS.load(Ordering::Relaxed) != 0 {
-            let woken = self.remote.take();
-            self.ready.borrow_mut().extend(woken);
+            self.take_woken();
         }
+    }
+
+    #[inline(never)]
+    fn take_woken(&self) {
+        let woken = self.remote.take();
+        self.ready.borrow_mut().extend(woken);
     }
 
     /// Waits for completions, or until something else is to be done.
