@@ -1,6 +1,6 @@
 //! Open files: a File capability, and the position that Preview 1 keeps with a descriptor.
 
-use super::{Errno, filestat::Attributes};
+use super::{Errno, filestat::Attributes, push::Push};
 use capnp::capability::FromClientHook;
 use capos_schema::file_capnp::{file, object, set_time};
 
@@ -15,6 +15,8 @@ pub(super) struct OpenFile {
     pub(super) writes: bool,
     /// Whether what is written counts as output.
     pub(super) is_stream: bool,
+    /// Whether answers come at once.
+    pub(super) push: Push,
 }
 
 /// When a time is to be set.
@@ -35,11 +37,13 @@ impl SetTime {
     }
 }
 
-/// Sends a request on a file or directory, waits for its results and looks at the error in them; `$use` gets the
-/// results.
+/// Sends a request on a file or directory, at once with a `$push`, waits for its results and looks at the error in them;
+/// `$use` gets the results.
 macro_rules! ask {
-    ($request:expr, |$results:ident| $use:expr) => {{
-        let response = $request.send().promise.await.map_err($crate::wasi::Errno::from_file_capability)?;
+    ($request:expr, $(pushed by $push:expr,)? |$results:ident| $use:expr) => {{
+        let promise = $request.send().promise;
+        $(let promise = $push.call(promise);)?
+        let response = promise.await.map_err($crate::wasi::Errno::from_file_capability)?;
         let $results = response.get().map_err($crate::wasi::Errno::from_file_capability)?;
         $crate::wasi::errno::outcome($results.get_error())?;
         $use
@@ -49,7 +53,7 @@ pub(super) use ask;
 
 impl OpenFile {
     pub(super) fn new(client: file::Client, reads: bool, writes: bool) -> Self {
-        Self { client, position: 0, reads, writes, is_stream: false }
+        Self { client, position: 0, reads, writes, is_stream: false, push: Push::default() }
     }
 
     /// Reads up to `length` bytes at `offset` and hands them to `take` where they arrived.
@@ -63,7 +67,7 @@ impl OpenFile {
         let mut params = request.get();
         params.set_offset(offset);
         params.set_length(length);
-        ask!(request, |results| {
+        ask!(request, pushed by self.push, |results| {
             let data = results.get_data().map_err(Errno::from_file_capability)?;
             // A server that gives more than was asked for is not believed.
             match data.len() > length as usize {
@@ -85,7 +89,7 @@ impl OpenFile {
         let mut params = request.get();
         params.set_offset(offset);
         fill(params.init_data(length))?;
-        ask!(request, |results| Ok(results.get_written().min(length)))
+        ask!(request, pushed by self.push, |results| Ok(results.get_written().min(length)))
     }
 
     /// Writes at the end of the file; also says where the end is then.
@@ -96,7 +100,9 @@ impl OpenFile {
     ) -> Result<(u32, u64), Errno> {
         let mut request = self.client.append_request();
         fill(request.get().init_data(length))?;
-        ask!(request, |results| Ok((results.get_written().min(length), results.get_end())))
+        ask!(request, pushed by self.push, |results| {
+            Ok((results.get_written().min(length), results.get_end()))
+        })
     }
 
     pub(super) async fn stat(&self) -> Result<Attributes, Errno> {

@@ -3,8 +3,12 @@
 //! Suspending a guest and going on with it costs more than many a call. Where the process that answers has a higher
 //! priority, its answer is there as soon as the call has left, so it is worth looking before giving up the guest's turn.
 //! Where that was in vain, other attempts are left out for a while.
+//!
+//! Calls on open files do so before they are awaited at all ([`Push::call`]), all others once they were in vain.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 
 /// After an attempt in vain, this many calls go without one.
 const SKIPPED: u32 = 31;
@@ -21,19 +25,20 @@ pub fn set_push(push: fn()) {
     PUSH.set(Some(push));
 }
 
-/// One instance's luck with it.
+/// The luck of one instance or file with it.
 #[derive(Default)]
 pub(super) struct Push {
-    skip: u32,
-    in_a_row: u32,
+    skip: Cell<u32>,
+    in_a_row: Cell<u32>,
 }
 
 impl Push {
-    /// Hands calls on, if that is possible and promising; then it is worth looking for the answer again.
-    pub(super) fn attempt(&mut self) -> bool {
+    /// Hands calls on, if that is possible and promising; then it is worth looking for the answer.
+    pub(super) fn attempt(&self) -> bool {
         let Some(push) = PUSH.get() else { return false };
-        if self.skip > 0 {
-            self.skip -= 1;
+        let skip = self.skip.get();
+        if skip > 0 {
+            self.skip.set(skip - 1);
             return false;
         }
         push();
@@ -41,12 +46,27 @@ impl Push {
     }
 
     /// Notes whether the attempt brought an answer.
-    pub(super) fn note(&mut self, answered: bool) {
-        self.in_a_row = if answered { self.in_a_row + 1 } else { 0 };
+    pub(super) fn note(&self, answered: bool) {
+        let in_a_row = if answered { self.in_a_row.get() + 1 } else { 0 };
+        let row_ends = in_a_row == IN_A_ROW;
+        self.in_a_row.set(if row_ends { 0 } else { in_a_row });
         if !answered {
-            self.skip = SKIPPED;
-        } else if self.in_a_row == IN_A_ROW {
-            (self.in_a_row, self.skip) = (0, 1);
+            self.skip.set(SKIPPED);
+        } else if row_ends {
+            self.skip.set(1);
         }
+    }
+
+    /// Awaits a call that was just made, and hands it on first.
+    pub(super) async fn call<C: Future + Unpin>(&self, mut call: C) -> C::Output {
+        let mut attempted = self.attempt();
+        poll_fn(|context| {
+            let polled = Pin::new(&mut call).poll(context);
+            if std::mem::take(&mut attempted) {
+                self.note(polled.is_ready());
+            }
+            polled
+        })
+        .await
     }
 }
