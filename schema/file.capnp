@@ -58,6 +58,8 @@ struct OpenFlags {
   truncate @4 :Bool;
   directory @5 :Bool;
   # Fail with `notDirectory` unless it is a directory.
+  times @6 :Bool;
+  # Times may be set through what is opened even if it is not opened to write; as far as the namespace has the right to.
 }
 
 struct Entry {
@@ -69,7 +71,7 @@ struct Entry {
 }
 
 interface Object {
-  # Holding an Object allows reading one file's or directory's attributes, and with the right to write changing its times.
+  # Holding an Object allows reading one file's or directory's attributes, and with the right to write, or as opened, changing its times.
 
   stat @0 () -> (error :Errno, attributes :Attributes);
 

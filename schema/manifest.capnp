@@ -161,6 +161,8 @@ struct Stdio {
     pipe @2 :Text;
     # One end of the pipe with this name, between two instances of one host.
     file @3 :StdioFile;
+    stream @4 :Void;
+    # The console as above, but no terminal: programs neither prompt on it nor colour what they write.
   }
 }
 

@@ -163,6 +163,23 @@ fn listings_have_dots_and_stable_cookies() {
 }
 
 #[test]
+fn a_removed_directory_is_still_itself_and_empty() {
+    let mut guest = guest();
+    guest.mkdir(ROOT, "sub").expect("making");
+    let sub = guest.open(ROOT, "sub", o::DIRECTORY, 0).expect("opening");
+    guest.rmdir(ROOT, "sub").expect("removing");
+    let again = guest.open(sub, ".", o::DIRECTORY, 0).expect("opening");
+    for fd in [sub, again] {
+        assert_eq!(guest.stat(fd, false, ".").expect("stat").links, 0);
+        assert_eq!(guest.mkdir(fd, "x"), Err(e::NOENT));
+        assert_eq!(guest.open(fd, "x", o::CREAT, 0), Err(e::NOENT));
+        assert_eq!(guest.stat(fd, false, ".."), Err(e::PERM));
+    }
+    assert_eq!(guest.rmdir(ROOT, "."), Err(e::INVAL));
+    assert_eq!(guest.rmdir(ROOT, "missing/."), Err(e::NOENT));
+}
+
+#[test]
 fn small_buffers_are_filled_to_the_brim() {
     let mut guest = guest();
     let name = "a name of some length";

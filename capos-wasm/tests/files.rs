@@ -180,6 +180,28 @@ fn times_are_set_as_the_flags_say() {
 }
 
 #[test]
+fn times_need_the_right_and_not_a_file_open_for_writing() {
+    let mut world = World::new();
+    let volume = volume(7);
+    let all = namespace(&mut world, &volume, "/", "rwm", 0);
+    let seen = namespace(&mut world, &volume, "/", "r", 0);
+    let grants = Grants { preopens: vec![preopen("/", all), preopen("/seen", seen)], ..world.all_grants() };
+    let mut guest = Guest::new(world, grants, Limits::default());
+    guest.create(ROOT, "a");
+    let set = |guest: &mut Guest, fd: u32| guest.errno("fd_filestat_set_times", &[fd.into(), 111, 222, 5]);
+    for base in [0, right::READ, right::READ | right::SET_TIMES, right::WRITE] {
+        let fd = guest.open(ROOT, "a", 0, base).expect("opening");
+        assert_eq!(set(&mut guest, fd), Ok(()), "{base:x}");
+        assert_eq!(guest.stat(ROOT, false, "a").expect("stat").modified, 222);
+        assert_eq!(guest.set_times(ROOT, false, "a", [0, 0], 5), Ok(()));
+    }
+    let without = guest.open(ROOT, "a", 0, right::READ | right::SEEK).expect("opening");
+    assert_eq!(set(&mut guest, without), Err(e::NOTCAPABLE));
+    let through_seen = guest.open(ROOT + 1, "a", 0, right::READ).expect("opening");
+    assert_eq!(set(&mut guest, through_seen), Err(e::NOTCAPABLE), "its directory may not write");
+}
+
+#[test]
 fn what_opening_asks_for_decides_what_works() {
     let mut guest = guest();
     guest.create(ROOT, "a");

@@ -102,8 +102,9 @@ fn a_link_where_something_is_is_refused() {
     assert_eq!(guest.symlink("source", ROOT, "dir"), Err(e::EXIST));
     guest.create(ROOT, "file");
     assert_eq!(guest.symlink("source", ROOT, "file"), Err(e::EXIST));
-    let errno = guest.symlink("source", ROOT, "file/").expect_err("a file is no directory");
-    assert!([e::NOTDIR, e::EXIST].contains(&errno));
+    assert_eq!(guest.symlink("source", ROOT, "file/"), Err(e::NOTDIR));
+    assert_eq!(guest.link(ROOT, false, "file", ROOT, "file/"), Err(e::NOTDIR));
+    assert_eq!(guest.symlink("", ROOT, "file"), Err(e::NOENT), "what is linked to comes first");
 }
 
 #[test]

@@ -114,6 +114,14 @@ fn the_earliest_of_several_clocks_fires_and_those_of_the_same_time() {
 }
 
 #[test]
+fn durations_begin_together() {
+    let mut world = World::new();
+    let list: Vec<_> = (0..100).map(|number| clock(number, (number % 2) as u32, 5 * MS, 0)).collect();
+    let (events, _) = elapsed(&mut world, &list);
+    assert_eq!(events.len(), 100, "equal timeouts fire together");
+}
+
+#[test]
 fn clocks_need_their_capabilities() {
     let mut world = World::new();
     let list = [clock(1, 1, MS, 0), clock(2, 0, MS, 0)];

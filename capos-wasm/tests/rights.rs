@@ -1,9 +1,43 @@
 //! Rights of descriptors, which only shrink, and of what stands behind them.
 
-use crate::support::{Guest, ROOT, World, e, guest, namespace, o, preopen, right, volume};
+use crate::support::{Guest, ROOT, World, e, guest, namespace as namespace_of, o, preopen, right, volume};
+use capos_schema::file_capnp::{namespace, object};
 use capos_wasm::{Grants, Limits};
+use std::rc::Rc;
 
 const RW: u64 = right::READ | right::WRITE;
+
+/// A directory in which nothing can be opened for want of room for capabilities.
+struct Full;
+
+impl object::Server for Full {}
+
+impl namespace::Server for Full {
+    async fn open(
+        self: Rc<Self>,
+        _: namespace::OpenParams,
+        _: namespace::OpenResults,
+    ) -> Result<(), capnp::Error> {
+        Err(capnp::Error::overloaded("no slot is left".into()))
+    }
+
+    async fn unlink(
+        self: Rc<Self>,
+        _: namespace::UnlinkParams,
+        _: namespace::UnlinkResults,
+    ) -> Result<(), capnp::Error> {
+        Err(capnp::Error::overloaded("busy".into()))
+    }
+}
+
+#[test]
+fn opening_without_room_for_a_capability_is_enfile() {
+    let world = World::new();
+    let grants = Grants { preopens: vec![preopen("/", capnp_rpc::new_client(Full))], ..world.all_grants() };
+    let mut guest = Guest::new(world, grants, Limits::default());
+    assert_eq!(guest.open(ROOT, "a", 0, right::READ), Err(e::NFILE));
+    assert_eq!(guest.unlink(ROOT, "a"), Err(e::AGAIN), "what opens nothing may be tried again");
+}
 
 #[test]
 fn what_was_given_up_is_gone() {
@@ -114,8 +148,8 @@ fn each_path_function_needs_its_right() {
 fn a_read_only_grant_reads_and_does_nothing_else() {
     let mut world = World::new();
     let volume = volume(7);
-    let full = namespace(&mut world, &volume, "/", "rwm", 0);
-    let read_only = namespace(&mut world, &volume, "/", "r", 0);
+    let full = namespace_of(&mut world, &volume, "/", "rwm", 0);
+    let read_only = namespace_of(&mut world, &volume, "/", "r", 0);
     let grants =
         Grants { preopens: vec![preopen("/rw", full), preopen("/ro", read_only)], ..world.all_grants() };
     let mut guest = Guest::new(world, grants, Limits::default());

@@ -1,7 +1,7 @@
 //! The standard streams.
 
 use crate::support::{World, call_program, console, e, errno, spec, with_imports};
-use capos_wasm::{End, Grants};
+use capos_wasm::{End, Grants, Sink, Source};
 
 const GREETING: &str = r#"
     (data (i32.const 64) "hello, world")
@@ -92,6 +92,29 @@ fn a_stream_looks_like_a_terminal() {
                     (i64.ne (i64.load (i32.const 72)) (i64.const {rights})))))"#
         ));
         assert_eq!(world.run(world.program(&program)), End::Exited(0), "descriptor {fd}");
+    }
+}
+
+#[test]
+fn a_console_may_be_given_as_no_terminal() {
+    let mut world = World::new();
+    let program = |fd: u32| {
+        with_imports(&format!(
+            r#"(func (export "_start")
+                (drop (call $fd_fdstat_get (i32.const {fd}) (i32.const 64)))
+                (drop (call $fd_write (i32.const {fd}) (i32.const 0) (i32.const 0) (i32.const 32)))
+                (call $proc_exit (i32.load8_u (i32.const 64))))"#
+        ))
+    };
+    let stream = console(&world.console);
+    let grants = Grants {
+        stdin: Some(Source::Stream(stream.clone())),
+        stdout: Some(Sink::Stream(stream.clone())),
+        stderr: Some(Sink::Console(stream)),
+        ..Grants::default()
+    };
+    for (fd, file_type) in [(0, 0), (1, 0), (2, 2)] {
+        assert_eq!(world.run(spec(&program(fd), grants.clone())), End::Exited(file_type), "descriptor {fd}");
     }
 }
 

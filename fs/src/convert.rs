@@ -65,6 +65,7 @@ pub(crate) fn open_flags(flags: open_flags::Reader<'_>) -> OpenFlags {
         (flags.get_exclusive(), OpenFlags::EXCLUSIVE),
         (flags.get_truncate(), OpenFlags::TRUNCATE),
         (flags.get_directory(), OpenFlags::DIRECTORY),
+        (flags.get_times(), OpenFlags::TIMES),
     ]
     .into_iter()
     .fold(OpenFlags::empty(), |sum, (set, flag)| if set { sum | flag } else { sum })

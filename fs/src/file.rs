@@ -21,7 +21,7 @@ const SPARE_BYTES: usize = 4096;
 /// A file, opened to read, to write, or both.
 pub struct OpenFile {
     held: Held,
-    /// `READ` and `WRITE` of what it was opened with.
+    /// `READ`, `WRITE` and `TIMES` of what it was opened with.
     flags: OpenFlags,
     /// Whether its attributes may be seen.
     visible: bool,
@@ -37,10 +37,10 @@ impl OpenFile {
         self.visible
     }
 
-    /// Uses the volume, if the file was opened with `flag`.
+    /// Uses the volume, if the file was opened with one of `flags`.
     #[inline]
-    fn with<T>(&self, flag: OpenFlags, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
-        if !self.flags.contains(flag) {
+    fn with<T>(&self, flags: OpenFlags, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
+        if !self.flags.intersects(flags) {
             return Err(Error::NotCapable);
         }
         self.held.with(work)
@@ -145,10 +145,10 @@ impl object::Server for OpenFile {
     ) -> capnp::Result<()> {
         let params = params.get()?;
         let (accessed, modified) = (set_time(params.get_accessed()?)?, set_time(params.get_modified()?)?);
-        answer!(
-            results.get(),
-            self.with(OpenFlags::WRITE, |volume| volume.set_times(self.held.ino, accessed, modified))
-        )
+        let set = self.with(OpenFlags::WRITE | OpenFlags::TIMES, |volume| {
+            volume.set_times(self.held.ino, accessed, modified)
+        });
+        answer!(results.get(), set)
     }
 
     async fn sync(self: Rc<Self>, _: SyncParams, mut results: SyncResults) -> capnp::Result<()> {

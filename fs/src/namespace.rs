@@ -63,6 +63,8 @@ impl Directory {
                 reads
             }
             Kind::File | Kind::Symlink => {
+                let may_write = self.namespace.rights().contains(Rights::WRITE);
+                let flags = if may_write { flags } else { flags.difference(OpenFlags::TIMES) };
                 let file = OpenFile::new(Held::new(slot, opened.ino), flags, reads);
                 let visible = file.is_visible();
                 results.set_file((self.held.shared().options.clients.file)(Rc::new(file)));

@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("run-program-arguments-and-environment".to_owned(), arguments),
+        trial("run-program-input-from-a-pipe-is-no-terminal".to_owned(), terminals),
         trial("run-program-brings-a-folder-back-after-a-failure".to_owned(), folder_after_failure),
         trial("run-program-says-what-would-grant-what-is-missing".to_owned(), missing),
         trial("run-program-printed-manifest-runs".to_owned(), printed_manifest),
@@ -58,6 +59,10 @@ fn arguments() -> Result<()> {
     let wanted = "argument 0: wasi-cli-args\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
                   environment A=x=y\nenvironment B=2\n";
     ended(&finish(&mut command)?, 0, wanted)
+}
+
+fn terminals() -> Result<()> {
+    ended(&finish(&mut run("wasi-terminals"))?, 0, "input: no\noutput: yes\nerrors: yes\n")
 }
 
 /// This program is not given all that it looks for, and fails in the middle; what it had done by then is in the folder, and

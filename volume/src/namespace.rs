@@ -35,6 +35,9 @@ bitflags! {
         const TRUNCATE = 16;
         /// Fail unless it is a directory.
         const DIRECTORY = 32;
+        /// To set its times even if it is not opened to write. Opening does not fail for it where the namespace
+        /// lacks that right.
+        const TIMES = 64;
     }
 }
 
@@ -203,11 +206,17 @@ impl Namespace {
     pub fn create_symlink(&self, volume: &mut Volume, target: &[u8], path: &[u8]) -> Result<Ino> {
         self.need(Rights::MODIFY)?;
         let target = std::str::from_utf8(target).map_err(|_| Error::NotUtf8)?;
+        if target.is_empty() {
+            return Err(Error::NotFound);
+        }
         if target.starts_with('/') {
             return Err(Error::NotPermitted);
         }
         match walk(volume, self.root, path, Last::Name)? {
             Place { name: Some(_), entry: None, slash: true, .. } => Err(Error::NotFound),
+            Place { entry: Some(entry), slash: true, .. } if entry.kind != Kind::Directory => {
+                Err(Error::NotDirectory)
+            }
             Place { name: Some(name), entry: None, dir, .. } => volume.create_symlink(dir, &name, target),
             _ => Err(Error::Exists),
         }
@@ -229,7 +238,7 @@ impl Namespace {
     pub fn remove_dir(&self, volume: &mut Volume, path: &[u8]) -> Result<()> {
         self.need(Rights::MODIFY)?;
         match walk(volume, self.root, path, Last::Name)? {
-            Place { name: None, dir, .. } if dir == self.root => Err(Error::Busy),
+            // `.` and `..` are no names to remove, wherever they lead.
             Place { name: None, .. } => Err(Error::Invalid),
             Place { name: Some(name), dir, .. } => volume.remove_dir(dir, &name),
         }
@@ -266,6 +275,9 @@ impl Namespace {
         let found = self.find(volume, path, last)?;
         match walk(volume, to.root, new_path, Last::Name)? {
             Place { name: Some(_), entry: None, slash: true, .. } => Err(Error::NotFound),
+            Place { entry: Some(entry), slash: true, .. } if entry.kind != Kind::Directory => {
+                Err(Error::NotDirectory)
+            }
             Place { name: Some(name), entry: None, dir, .. } => volume.link(found.ino, dir, &name),
             _ => Err(Error::Exists),
         }

@@ -66,10 +66,8 @@ pub(crate) fn walk(volume: &mut Volume, root: Ino, path: &[u8], last: Last) -> R
     let mut above = Vec::new();
     let mut dir = root;
     let mut followed = 0;
-    // A directory that was removed while open has nothing in it, not even itself.
-    if volume.stat(root)?.links == 0 {
-        return Err(Error::NotFound);
-    }
+    // A directory that was removed while open is still itself, and has nothing in it.
+    let removed = volume.stat(root)?.links == 0;
     while let Some(part) = waiting.pop() {
         match part.as_str() {
             "." => continue,
@@ -77,6 +75,7 @@ pub(crate) fn walk(volume: &mut Volume, root: Ino, path: &[u8], last: Last) -> R
                 dir = above.pop().ok_or(Error::NotPermitted)?;
                 continue;
             }
+            _ if removed => return Err(Error::NotFound),
             _ => {}
         }
         let is_last = waiting.is_empty();

@@ -39,6 +39,6 @@ pub(crate) fn connect<'a>(
 fn pipe_name(stream: stdio::Reader<'_>) -> capnp::Result<Option<&str>> {
     match stream.which()? {
         stdio::Pipe(name) => Ok(Some(name?.to_str()?)),
-        stdio::Console(()) | stdio::Closed(()) | stdio::File(_) => Ok(None),
+        stdio::Console(()) | stdio::Stream(()) | stdio::Closed(()) | stdio::File(_) => Ok(None),
     }
 }

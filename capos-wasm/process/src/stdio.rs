@@ -20,6 +20,7 @@ pub(crate) async fn source(
 ) -> Result<Option<Source>, String> {
     match which(stdio)? {
         stdio::Console(()) => Ok(console.clone().map(Source::Console)),
+        stdio::Stream(()) => Ok(console.clone().map(Source::Stream)),
         stdio::Closed(()) => Ok(None),
         stdio::Pipe(_) => Ok(pipe.map(Source::Pipe)),
         stdio::File(at) => open(at, Direction::Input).await.map(|file| Some(Source::File(file))),
@@ -34,6 +35,7 @@ pub(crate) async fn sink(
 ) -> Result<Option<Sink>, String> {
     match which(stdio)? {
         stdio::Console(()) => Ok(console.clone().map(Sink::Console)),
+        stdio::Stream(()) => Ok(console.clone().map(Sink::Stream)),
         stdio::Closed(()) => Ok(None),
         stdio::Pipe(_) => Ok(pipe.map(Sink::Pipe)),
         stdio::File(at) => open(at, Direction::Output).await.map(|file| Some(Sink::File(file))),

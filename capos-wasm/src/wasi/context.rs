@@ -1,11 +1,11 @@
 //! What one instance holds: its capabilities and its descriptors.
 
 use super::{
-    descriptor::{Descriptor, Descriptors, flags},
+    descriptor::{Descriptor, Descriptors, FileType, flags},
     directory::Directory,
     file::OpenFile,
     input::{ConsoleInput, Input},
-    output::Output,
+    output::{ConsoleOutput, Output},
     pipe::{PipeReader, PipeWriter},
     refusal::{Missing, Refusal},
     rights::Rights,
@@ -31,6 +31,8 @@ pub type FastSleep = Rc<dyn Fn(u64) -> LocalBoxFuture<'static, ()>>;
 pub enum Source {
     /// A console, which programs take for a terminal.
     Console(console::Client),
+    /// A console, which programs do not take for a terminal.
+    Stream(console::Client),
     /// A file that is open for reading, from its beginning.
     File(file::Client),
     /// What another instance writes.
@@ -42,6 +44,8 @@ pub enum Source {
 pub enum Sink {
     /// A console, which programs take for a terminal.
     Console(console::Client),
+    /// A console, which programs do not take for a terminal.
+    Stream(console::Client),
     /// The end of a file that is open for writing.
     File(file::Client),
     /// What another instance reads.
@@ -139,9 +143,18 @@ impl Context {
     }
 }
 
+fn console_input(console: console::Client, shown_as: FileType) -> Descriptor {
+    Descriptor::input(Input::Console(ConsoleInput::new(console, shown_as)))
+}
+
+fn console_output(client: console::Client, shown_as: FileType) -> Descriptor {
+    Descriptor::output(Output::Console(ConsoleOutput { client, shown_as }))
+}
+
 fn source(source: Source) -> Descriptor {
     match source {
-        Source::Console(console) => Descriptor::input(Input::Console(ConsoleInput::new(console))),
+        Source::Console(console) => console_input(console, FileType::CharacterDevice),
+        Source::Stream(console) => console_input(console, FileType::Unknown),
         Source::Pipe(pipe) => Descriptor::input(Input::Pipe(pipe)),
         Source::File(client) => {
             let file = OpenFile::new(client, true, false);
@@ -152,7 +165,8 @@ fn source(source: Source) -> Descriptor {
 
 fn sink(sink: Sink) -> Descriptor {
     match sink {
-        Sink::Console(console) => Descriptor::output(Output::Console(console)),
+        Sink::Console(console) => console_output(console, FileType::CharacterDevice),
+        Sink::Stream(console) => console_output(console, FileType::Unknown),
         Sink::Pipe(pipe) => Descriptor::output(Output::Pipe(pipe)),
         Sink::File(client) => {
             let file = OpenFile { is_stream: true, ..OpenFile::new(client, false, true) };

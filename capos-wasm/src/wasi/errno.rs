@@ -127,6 +127,15 @@ impl Errno {
             _ => Self::Io,
         }
     }
+
+    /// What a guest sees when opening fails so: what is overloaded then is the host, which has no room for one more
+    /// capability, and waiting does not help.
+    pub(crate) fn from_opening(error: capnp::Error) -> Self {
+        match error.kind {
+            capnp::ErrorKind::Overloaded => Self::Nfile,
+            _ => Self::from_file_capability(error),
+        }
+    }
 }
 
 /// The outcome that a file service's results state.

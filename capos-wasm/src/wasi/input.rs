@@ -18,7 +18,7 @@ pub(super) enum Input {
 impl Input {
     pub(super) fn file_type(&self) -> FileType {
         match self {
-            Self::Console(_) => FileType::CharacterDevice,
+            Self::Console(console) => console.shown_as,
             Self::Pipe(_) => FileType::Unknown,
         }
     }
@@ -72,6 +72,8 @@ impl Input {
 /// A Console that is read.
 pub(super) struct ConsoleInput {
     console: console::Client,
+    /// What programs take it for.
+    shown_as: FileType,
     /// Bytes that arrived; those before `taken` the guest already has.
     buffer: Vec<u8>,
     taken: usize,
@@ -81,8 +83,8 @@ pub(super) struct ConsoleInput {
 }
 
 impl ConsoleInput {
-    pub(super) fn new(console: console::Client) -> Self {
-        Self { console, buffer: Vec::new(), taken: 0, reading: None, ended: false }
+    pub(super) fn new(console: console::Client, shown_as: FileType) -> Self {
+        Self { console, shown_as, buffer: Vec::new(), taken: 0, reading: None, ended: false }
     }
 
     fn available(&self) -> &[u8] {

@@ -4,8 +4,9 @@ use super::{
     Context, Errno, GuestMemory, Stop,
     descriptor::{Descriptor, Object},
     directory::Directory,
+    errno::outcome,
     fd::decode_flags,
-    file::{OpenFile, ask},
+    file::OpenFile,
     path,
     rights::{Requested, Rights},
 };
@@ -63,31 +64,32 @@ pub(super) async fn open(
     flags.set_exclusive(flag(O_EXCL));
     flags.set_truncate(flag(O_TRUNC));
     flags.set_directory(flag(O_DIRECTORY));
+    flags.set_times(requested.sets_times());
     path::copy(memory, path, params.init_path(path.len_bytes))?;
     context.descriptors.check_room()?;
-    let descriptor = ask!(request, |results| {
-        let descriptor = match (results.has_file(), results.has_directory()) {
-            (true, _) => {
-                let client = results.get_file().map_err(Errno::from_file_capability)?;
-                let file = OpenFile::new(client, requested.reads(), requested.writes());
-                Descriptor {
-                    object: Object::File(file),
-                    base: requested.of_file(),
-                    inheriting: Rights::empty(),
-                    flags: fd_flags,
-                }
+    let response = request.send().promise.await.map_err(Errno::from_opening)?;
+    let results = response.get().map_err(Errno::from_file_capability)?;
+    outcome(results.get_error())?;
+    let opened_as = match (results.has_file(), results.has_directory()) {
+        (true, _) => {
+            let client = results.get_file().map_err(Errno::from_opening)?;
+            let file = OpenFile::new(client, requested.reads(), requested.writes());
+            Descriptor {
+                object: Object::File(file),
+                base: requested.of_file(),
+                inheriting: Rights::empty(),
+                flags: fd_flags,
             }
-            (false, true) => {
-                let client = results.get_directory().map_err(Errno::from_file_capability)?;
-                let (base, inheriting) = requested.of_directory();
-                let object = Object::Directory(Directory::new(client));
-                Descriptor { object, base, inheriting, flags: 0 }
-            }
-            (false, false) => return Err(Errno::Io.into()),
-        };
-        Ok::<_, Stop>(descriptor)
-    })?;
-    let number = context.descriptors.open(descriptor)?;
+        }
+        (false, true) => {
+            let client = results.get_directory().map_err(Errno::from_opening)?;
+            let (base, inheriting) = requested.of_directory();
+            let object = Object::Directory(Directory::new(client));
+            Descriptor { object, base, inheriting, flags: 0 }
+        }
+        (false, false) => return Err(Errno::Io.into()),
+    };
+    let number = context.descriptors.open(opened_as)?;
     Ok(memory.write_u32(opened, number)?)
 }
 

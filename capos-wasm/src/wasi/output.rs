@@ -5,14 +5,21 @@ use capos_schema::console_capnp::console;
 
 /// A stream that the instance writes.
 pub(super) enum Output {
-    Console(console::Client),
+    Console(ConsoleOutput),
     Pipe(PipeWriter),
+}
+
+/// A Console that is written.
+pub(super) struct ConsoleOutput {
+    pub(super) client: console::Client,
+    /// What programs take it for.
+    pub(super) shown_as: FileType,
 }
 
 impl Output {
     pub(super) fn file_type(&self) -> FileType {
         match self {
-            Self::Console(_) => FileType::CharacterDevice,
+            Self::Console(console) => console.shown_as,
             Self::Pipe(_) => FileType::Unknown,
         }
     }

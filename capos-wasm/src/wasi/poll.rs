@@ -68,8 +68,9 @@ pub(super) async fn oneoff(
     for index in 0..count {
         list.push(decode(memory.read_array(subscriptions + index * SUBSCRIPTION_BYTES)?)?);
     }
+    let mut clocks = Clocks::default();
     for subscription in &mut list {
-        prepare(context, subscription).await?;
+        prepare(context, &mut clocks, subscription).await?;
     }
     wait(context, &mut list).await;
     let mut written = 0;
@@ -132,12 +133,18 @@ fn encode(subscription: &Subscription) -> Option<[u8; EVENT_BYTES as usize]> {
 
 /// Fires what needs no waiting, and turns every other clock into a deadline on the monotonic clock. A descriptor
 /// that is not open, or of which there is nothing to wait for, is an error of the whole call.
-async fn prepare(context: &mut Context, subscription: &mut Subscription) -> Result<(), Errno> {
+async fn prepare(
+    context: &mut Context,
+    clocks: &mut Clocks,
+    subscription: &mut Subscription,
+) -> Result<(), Errno> {
     match subscription.wanted {
-        Wanted::Clock { id, timeout, absolute } => match deadline_ns(context, id, timeout, absolute).await {
-            Ok(deadline_ns) => subscription.deadline_ns = Some(deadline_ns),
-            Err(errno) => subscription.fired = Some(Err(errno)),
-        },
+        Wanted::Clock { id, timeout, absolute } => {
+            match clocks.deadline_ns(context, id, timeout, absolute).await {
+                Ok(deadline_ns) => subscription.deadline_ns = Some(deadline_ns),
+                Err(errno) => subscription.fired = Some(Err(errno)),
+            }
+        }
         Wanted::Read { fd } => {
             let descriptor = context.descriptor(fd)?;
             let allowed = descriptor.need(Rights::POLL_FD_READWRITE | Rights::FD_READ);
@@ -192,19 +199,40 @@ fn poll_stream(
     }
 }
 
-/// A duration tells nothing about the time of day, so only an absolute time of day needs the WallClock;
-/// waiting always needs the Timer.
-async fn deadline_ns(context: &Context, id: u32, timeout: u64, absolute: bool) -> Result<u64, Errno> {
-    let monotonic = ClockId::decode(id)? == ClockId::Monotonic;
-    if monotonic && absolute {
-        return context.timer().map(|_timer| timeout);
+/// The clocks as they were when one call began, so that equal timeouts fire together.
+#[derive(Default)]
+struct Clocks {
+    monotonic_ns: Option<u64>,
+    realtime_ns: Option<u64>,
+}
+
+impl Clocks {
+    /// A duration tells nothing about the time of day, so only an absolute time of day needs the WallClock;
+    /// waiting always needs the Timer.
+    async fn deadline_ns(
+        &mut self,
+        context: &Context,
+        id: u32,
+        timeout: u64,
+        absolute: bool,
+    ) -> Result<u64, Errno> {
+        let monotonic = ClockId::decode(id)? == ClockId::Monotonic;
+        if monotonic && absolute {
+            return context.timer().map(|_timer| timeout);
+        }
+        let now = match self.monotonic_ns {
+            Some(now) => now,
+            None => *self.monotonic_ns.insert(monotonic_ns(context).await?),
+        };
+        if !absolute {
+            return Ok(now.saturating_add(timeout));
+        }
+        let time_of_day = match self.realtime_ns {
+            Some(time_of_day) => time_of_day,
+            None => *self.realtime_ns.insert(realtime_ns(context).await?),
+        };
+        Ok(now.saturating_add(timeout.saturating_sub(time_of_day)))
     }
-    let now = monotonic_ns(context).await?;
-    if !absolute {
-        return Ok(now.saturating_add(timeout));
-    }
-    let time_of_day = realtime_ns(context).await?;
-    Ok(now.saturating_add(timeout.saturating_sub(time_of_day)))
 }
 
 /// Waits until a subscription has fired, and marks every one that has.

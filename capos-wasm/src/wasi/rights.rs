@@ -94,6 +94,11 @@ impl Requested {
         self.base.contains(Rights::FD_WRITE)
     }
 
+    /// Whether the times of a file opened so may be set.
+    pub(super) fn sets_times(self) -> bool {
+        self.of_file().contains(Rights::FD_FILESTAT_SET_TIMES)
+    }
+
     /// A program that names no rights but reading and writing leaves the others to the host, and gets all that
     /// there are; wasmtime looks at no others.
     fn names_access_only(self) -> bool {

@@ -50,7 +50,7 @@ pub(super) async fn write(
         return Err(Stop::End(End::OutOfOutput));
     }
     let written = match output {
-        Output::Console(console) => write_console(console, memory, &mut buffers, allowed).await?,
+        Output::Console(console) => write_console(&console.client, memory, &mut buffers, allowed).await?,
         Output::Pipe(pipe) => write_pipe(pipe, memory, &mut buffers, allowed, fd_flags).await?,
     };
     if allowed < wanted && written == allowed {

@@ -28,6 +28,7 @@ pub mod right {
     pub const PATH_FILESTAT_SET_SIZE: u64 = 1 << 19;
     pub const FILESTAT_GET: u64 = 1 << 21;
     pub const SET_SIZE: u64 = 1 << 22;
+    pub const SET_TIMES: u64 = 1 << 23;
 }
 
 pub mod o {

@@ -174,6 +174,7 @@ pub mod e {
     pub const LOOP: i32 = 32;
     pub const MFILE: i32 = 33;
     pub const NAMETOOLONG: i32 = 37;
+    pub const NFILE: i32 = 41;
     pub const NOENT: i32 = 44;
     pub const NOSYS: i32 = 52;
     pub const NOTDIR: i32 = 54;

@@ -37,6 +37,8 @@ pub struct App {
     pub fuel: Option<u64>,
     /// Imported functions that nobody provides trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
+    /// Its standard input is no terminal.
+    pub stdin_is_stream: bool,
 }
 
 impl App {
@@ -84,6 +86,9 @@ impl App {
         }
         writeln!(to, "\tgrants: {{{}}}", self.grants().join(", "))?;
         self.write_preopens(to)?;
+        if self.stdin_is_stream {
+            writeln!(to, "\tstdin: \"stream\"")?;
+        }
         if self.trap_unknown_imports {
             writeln!(to, "\tunknownImports: \"trap\"")?;
         }

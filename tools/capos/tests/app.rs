@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use capos_host::app::{App, folders};
-use capos_host::manifest::{Access, Manifest, Singleton, VolumeSource, decode};
+use capos_host::manifest::{Access, Manifest, Singleton, Stdio, VolumeSource, decode};
 use capos_host::project::Project;
 use capos_host::{cue, image};
 
@@ -33,6 +33,7 @@ fn a_program_gets_the_console_and_nothing_else() {
     assert_eq!(instance.grants, [Singleton::Console]);
     assert!(instance.args.is_empty() && instance.env.is_empty() && instance.preopens.is_empty());
     assert!(!instance.trap_unknown_imports);
+    assert_eq!([&instance.stdin, &instance.stdout, &instance.stderr], [&Stdio::Console; 3]);
     assert_eq!(instance.module.file.as_deref(), Some(Path::new("x/my program.wasm")));
 }
 
@@ -51,6 +52,7 @@ fn everything_arrives_whatever_its_characters() {
         memory: Some(1 << 20),
         fuel: Some(5),
         trap_unknown_imports: true,
+        stdin_is_stream: true,
     };
     let manifest = evaluated(&app);
     let instance = manifest.processes.first().unwrap().wasm_host.as_ref().unwrap().instances.first().unwrap();
@@ -59,6 +61,7 @@ fn everything_arrives_whatever_its_characters() {
     assert_eq!(instance.grants.len(), 4);
     assert_eq!((instance.limits.memory_bytes, instance.limits.fuel), (Some(1 << 20), Some(5)));
     assert!(instance.trap_unknown_imports);
+    assert_eq!((&instance.stdin, &instance.stdout), (&Stdio::Stream, &Stdio::Console));
     let preopens: Vec<_> = instance
         .preopens
         .iter()

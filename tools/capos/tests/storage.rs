@@ -157,7 +157,7 @@ fn pipes_have_two_ends() {
 #[test]
 fn streams_files_and_policies() {
     for (fields, wanted) in [
-        (json!({"stdin": "consle"}), "stdin: \"consle\" is none of \"console\", \"closed\""),
+        (json!({"stdin": "consle"}), "stdin: \"consle\" is none of \"console\", \"stream\", \"closed\""),
         (json!({"stdin": {}}), "stdin: a stream is exactly one of pipe and file"),
         (
             json!({"stdin": {"file": {"volume": "v", "path": "x", "append": true}}}),

@@ -176,7 +176,7 @@ impl Model {
 
     pub(crate) fn remove_dir(&mut self, path: &str) -> Result<(), Error> {
         let (dir, name, found) = self.resolve(path, false)?;
-        let Some(name) = name else { return Err(if dir == ROOT { Error::Busy } else { Error::Invalid }) };
+        let Some(name) = name else { return Err(Error::Invalid) };
         let ino = found.ok_or(Error::NotFound)?;
         if !self.is_directory(ino) {
             return Err(Error::NotDirectory);

@@ -1,6 +1,7 @@
 //! `capos run PROGRAM.wasm`: a program of the user's, with what the command line gives it.
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -112,6 +113,8 @@ impl ProgramArgs {
             memory: memory.transpose()?,
             fuel: self.fuel,
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
+            // A printed manifest is for runs to come.
+            stdin_is_stream: !self.print_manifest && !io::stdin().is_terminal(),
         })
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn convert_streams(from: &Instance, mut to: instance_entry::Builder<'
 fn convert_stdio(from: &Stdio, mut to: stdio::Builder<'_>) {
     match from {
         Stdio::Console => to.set_console(()),
+        Stdio::Stream => to.set_stream(()),
         Stdio::Closed => to.set_closed(()),
         Stdio::Pipe(name) => to.set_pipe(name),
         Stdio::File(file) => {

@@ -176,9 +176,10 @@ fn stream(node: &Node<'_>, direction: Direction) -> Option<Stdio> {
     if node.is_string() {
         return match node.string()? {
             "console" => Some(Stdio::Console),
+            "stream" => Some(Stdio::Stream),
             "closed" => Some(Stdio::Closed),
             other => {
-                let wanted = "\"console\", \"closed\", {pipe: NAME} or {file: ...}";
+                let wanted = "\"console\", \"stream\", \"closed\", {pipe: NAME} or {file: ...}";
                 node.problem(format!("{other:?} is none of {wanted}"));
                 None
             }

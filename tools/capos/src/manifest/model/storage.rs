@@ -125,6 +125,8 @@ pub enum Stdio {
     /// The console if that is granted, and otherwise closed.
     #[default]
     Console,
+    /// The same, but not for a terminal.
+    Stream,
     /// Nothing.
     Closed,
     /// One end of the pipe of that name.
