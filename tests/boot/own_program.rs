@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("run-program-brings-a-folder-back-after-a-failure".to_owned(), folder_after_failure),
         trial("run-program-says-what-would-grant-what-is-missing".to_owned(), missing),
         trial("run-program-printed-manifest-runs".to_owned(), printed_manifest),
+        trial("run-program-takes-all-its-memory-and-no-more".to_owned(), all_memory),
     ]
 }
 
@@ -91,6 +92,17 @@ fn missing() -> Result<()> {
     ensure!(outcome.status.is_some_and(|status| status != 0), "status {:?}\n{stderr}", outcome.status);
     ensure!(stderr.contains("wasi-random: random_get needs EntropySource"), "{stderr}");
     ensure!(stderr.contains("--entropy"), "{stderr}");
+    Ok(())
+}
+
+/// A large memory that grows step by step is not moved, for which its host would need twice as much.
+fn all_memory() -> Result<()> {
+    let mut command = run("wasi-hog");
+    command.args(["--memory", "320MiB"]);
+    let outcome = finish(&mut command)?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(137), "status {:?}\n{stderr}", outcome.status);
+    ensure!(stderr.contains("wasi-hog: out of memory"), "{stderr}");
     Ok(())
 }
 

@@ -89,6 +89,20 @@ fn zeroed_vec(len: usize, capacity: usize) -> Result<Vec<u8>, MemoryError> {
     Ok(unsafe { Vec::from_raw_parts(ptr, len, capacity) })
 }
 
+/// capOS: a memory from this size on has address space for all that it can ever become: being moved, it would need
+/// as much memory again as it has, which whoever bounds it does not expect.
+const LARGE: usize = 16 << 20;
+/// capOS: the largest memory that 32 bits can address.
+const LARGEST: usize = 1 << 32;
+
+/// capOS: as [`zeroed_vec`], with all the address space that there can be use for behind a large one.
+fn roomy_vec(len: usize, capacity: usize) -> Result<Vec<u8>, MemoryError> {
+    match capacity < LARGE || LARGEST <= capacity {
+        true => zeroed_vec(len, capacity),
+        false => zeroed_vec(len, LARGEST).or_else(|_| zeroed_vec(len, capacity)),
+    }
+}
+
 impl ByteBuffer {
     /// Creates a new byte buffer with the given initial `size` in bytes.
     ///
@@ -96,7 +110,7 @@ impl ByteBuffer {
     ///
     /// If the requested amount of heap bytes could not be allocated.
     pub fn new(size: usize) -> Result<Self, MemoryError> {
-        let (ptr, len, capacity) = vec_into_raw_parts(zeroed_vec(size, size)?);
+        let (ptr, len, capacity) = vec_into_raw_parts(roomy_vec(size, size)?);
         Ok(Self {
             ptr,
             len,
@@ -159,7 +173,7 @@ impl ByteBuffer {
             return Ok(());
         }
         let doubled = vec.capacity().saturating_mul(2);
-        let mut grown = match zeroed_vec(new_size, new_size.max(doubled)) {
+        let mut grown = match roomy_vec(new_size, new_size.max(doubled)) {
             Ok(grown) => grown,
             Err(_) => zeroed_vec(new_size, new_size)?,
         };
