@@ -1,23 +1,28 @@
 //! `export`: out of a volume onto the host.
 
+use std::collections::HashMap;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
 
-use crate::list::each;
+use crate::list::{below_root, each};
 
 /// Copies what is at `path` to `target`, which must not exist.
 pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path) -> Result<()> {
     let root = Namespace::root(volume)?;
-    let stat = root.stat(volume, path.as_bytes(), Last::Follow).with_context(|| path.to_owned())?;
-    copy(volume, stat.ino, stat.kind, target)
+    let inside = below_root(path).as_bytes();
+    let stat = root.stat(volume, inside, Last::Follow).with_context(|| path.to_owned())?;
+    copy(volume, stat.ino, stat.kind, target, &mut Linked::new())
 }
 
-fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path) -> Result<()> {
+/// Files with several names, and where the first of them was put.
+type Linked = HashMap<Ino, PathBuf>;
+
+fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path, linked: &mut Linked) -> Result<()> {
     let about = || target.display().to_string();
     match kind {
         Kind::Directory => {
@@ -28,11 +33,17 @@ fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path) -> Result<()> 
                 if name.contains('/') || matches!(name, "" | "." | "..") {
                     bail!("{}: an entry with the name {name:?}", about());
                 }
-                copy(volume, ino, kind, &target.join(name))
+                copy(volume, ino, kind, &target.join(name), linked)
             })
         }
         Kind::Symlink => std::os::unix::fs::symlink(volume.read_link(ino)?, target).with_context(about),
         Kind::File => {
+            if let Some(first) = linked.get(&ino) {
+                return fs::hard_link(first, target).with_context(about);
+            }
+            if volume.stat(ino).with_context(about)?.links > 1 {
+                linked.insert(ino, target.to_owned());
+            }
             let mut open = OpenOptions::new();
             let file = open.write(true).create_new(true).open(target).with_context(about)?;
             copy_file(volume, ino, file).with_context(about)

@@ -1,6 +1,6 @@
 //! Image files: making, opening and checking them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,10 +33,22 @@ pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool)
     let mut open = OpenOptions::new();
     open.read(true).write(true);
     let open = if force { open.create(true).truncate(false) } else { open.create_new(true) };
+    let is_new = !path.exists();
     let file = open.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let made = fill(file, path, size, metadata);
+    if made.is_err() && is_new {
+        // It is ours, and nothing.
+        fs::remove_file(path).unwrap_or_default();
+    }
+    made
+}
+
+fn fill(file: File, path: &Path, size: u64, metadata: Option<u64>) -> Result<()> {
     // Before anything of what is there goes: a running system may have it.
     lock(&file, path)?;
-    file.set_len(0)
+    // The file system may know no files so large, which it says before anything is lost.
+    file.set_len(size)
+        .and_then(|()| file.set_len(0))
         .and_then(|()| file.set_len(size))
         .with_context(|| format!("cannot give {} its size", path.display()))?;
     let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::new(file)?);

@@ -31,10 +31,20 @@ pub(crate) fn each(
     }
 }
 
-/// Lists `path`, one entry a line: kind, links, size, name.
+/// A path as a person may give it, who thinks of the volume's root as `/`: relative to that.
+pub(crate) fn below_root(path: &str) -> &str {
+    match path.trim_start_matches('/') {
+        "" => ".",
+        path => path,
+    }
+}
+
+/// Lists `path`, one entry a line: kind, links, size, name. A link that leads nowhere in the volume is listed itself.
 pub(crate) fn list(volume: &mut Volume, path: &str, recursive: bool, out: &mut impl Write) -> Result<()> {
     let root = Namespace::root(volume)?;
-    let stat = root.stat(volume, path.as_bytes(), Last::Follow).with_context(|| path.to_owned())?;
+    let inside = below_root(path).as_bytes();
+    let stat = root.stat(volume, inside, Last::Follow);
+    let stat = stat.or_else(|_| root.stat(volume, inside, Last::Stay)).with_context(|| path.to_owned())?;
     match stat.kind {
         Kind::Directory => list_directory(volume, stat.ino, "", recursive, out),
         kind => line(volume, path, stat.ino, kind, out),

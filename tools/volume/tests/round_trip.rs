@@ -42,6 +42,7 @@ fn what_goes_in_comes_out() {
     volume(&["import", image, text(&source), "--to", "a/b"]).unwrap();
     volume(&["check", image]).unwrap();
     volume(&["ls", image, "a", "--recursive"]).unwrap();
+    volume(&["ls", image, "/a/b"]).unwrap();
     assert!(volume(&["ls", image, "none"]).is_err());
 
     let out = folder.path().join("out");
@@ -49,6 +50,11 @@ fn what_goes_in_comes_out() {
     assert!(fs::read(out.join("big")).unwrap() == big);
     assert_eq!(fs::read_to_string(out.join("link")).unwrap(), "hello again");
     assert_eq!(fs::read_to_string(out.join("twin")).unwrap(), "hello again");
+    let number = |path: &Path| fs::metadata(path).unwrap().ino();
+    assert_eq!(number(&out.join("twin")), number(&out.join("sub/small")));
+    let all = folder.path().join("all");
+    volume(&["export", image, "/", text(&all)]).unwrap();
+    assert!(fs::read(all.join("a/b/source/big")).unwrap() == big);
     assert!(out.join("sub/empty").is_dir());
     let modified = |path: &Path| fs::metadata(path).unwrap().mtime_nsec();
     assert_eq!(modified(&source.join("big")), modified(&out.join("big")));
@@ -103,4 +109,27 @@ fn an_image_in_use_is_left_alone() {
     volume(&["create", text(&image), "--force", "--size", "5M"]).unwrap();
     assert_eq!(fs::metadata(&image).unwrap().len(), 5 << 20);
     volume(&["check", text(&image)]).unwrap();
+}
+
+#[test]
+fn what_could_not_be_made_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    assert!(volume(&["create", text(&image), "--size", "1M"]).is_err());
+    assert!(volume(&["create", text(&image), "--size", "8000000T"]).is_err());
+    assert!(!image.exists());
+    volume(&["create", text(&image), "--size", "4M"]).unwrap();
+    assert!(volume(&["create", text(&image), "--size", "8000000T", "--force"]).is_err());
+    volume(&["check", text(&image)]).unwrap();
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, link) = (folder.path().join("disk.img"), folder.path().join("in/link"));
+    fs::create_dir(folder.path().join("in")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", link).unwrap();
+    volume(&["create", text(&image), "--size", "4M"]).unwrap();
+    volume(&["import", text(&image), text(&folder.path().join("in"))]).unwrap();
+    volume(&["ls", text(&image), "in/link"]).unwrap();
 }

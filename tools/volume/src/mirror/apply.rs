@@ -1,7 +1,7 @@
 //! Doing to a folder what was done to a volume, so that at no moment a file is only half there or lost.
 
-use std::collections::BTreeMap;
-use std::fs::{self, Metadata, OpenOptions};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -58,10 +58,25 @@ pub(super) fn apply(
     }
     let folder = tempfile::Builder::new().prefix(".capos-").tempdir_in(&mirror.folder);
     let staging = Staging { folder: folder.with_context(|| mirror.folder.display().to_string())? };
+    let modes = Modes::of(mirror);
+    let mut of_directories = Vec::new();
     for (index, (path, change)) in planned.iter().enumerate() {
-        stage(mirror, volume, &staging, index, path, change).with_context(|| (*path).to_owned())?;
+        let mode = modes.of_new(mirror, path, change)?;
+        if let Some((_, mode)) =
+            change.adds.zip(mode.clone()).filter(|(entry, _)| entry.kind == Kind::Directory)
+        {
+            of_directories.push((mirror.folder.join(path), mode));
+        }
+        stage(volume, &staging, index, change, mode).with_context(|| (*path).to_owned())?;
     }
-    match put(mirror, &staging, &planned, &mut outcome) {
+    let put = put(mirror, &staging, &planned, &mut outcome).and_then(|()| {
+        // Innermost first: one that forbids it had its entries before.
+        let set = of_directories.into_iter().rev().filter(|(place, _)| place.is_dir());
+        set.into_iter().try_for_each(|(place, mode)| {
+            fs::set_permissions(&place, mode).with_context(|| place.display().to_string())
+        })
+    });
+    match put {
         Ok(()) => Ok(outcome),
         Err(error) => {
             // From here on the staging folder may have the only copy of something.
@@ -108,28 +123,57 @@ fn metadata(path: &Path) -> Result<Option<Metadata>> {
     }
 }
 
+/// Who may do what with the files of the folder, of which a volume knows nothing.
+struct Modes<'a> {
+    /// Where what the volume began with was.
+    before: HashMap<Ino, &'a str>,
+}
+
+impl<'a> Modes<'a> {
+    fn of(mirror: &'a Mirror) -> Self {
+        let before = mirror.volume.iter().map(|(path, entry)| (entry.ino, path.as_str()));
+        Self { before: before.collect() }
+    }
+
+    /// The mode of what is put at `path`: that of what it replaces, or else that which it had under another name.
+    fn of_new(&self, mirror: &Mirror, path: &str, change: &Change) -> Result<Option<Permissions>> {
+        let Some(entry) = change.adds else { return Ok(None) };
+        for place in [Some(path), self.before.get(&entry.ino).copied()].into_iter().flatten() {
+            let old = metadata(&mirror.folder.join(place))?;
+            let same_kind = |old: &Metadata| match entry.kind {
+                Kind::File => old.is_file(),
+                Kind::Directory => old.is_dir(),
+                Kind::Symlink => false,
+            };
+            if let Some(old) = old.filter(same_kind) {
+                return Ok(Some(old.permissions()));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Copies what is new from the volume, durably.
 fn stage(
-    mirror: &Mirror,
     volume: &mut Volume,
     staging: &Staging,
     index: usize,
-    path: &str,
     change: &Change,
+    mode: Option<Permissions>,
 ) -> Result<()> {
     let Some(entry) = change.adds else { return Ok(()) };
     let place = staging.new_file(index);
     match entry.kind {
         Kind::Directory => Ok(()),
         Kind::Symlink => Ok(symlink(volume.read_link(entry.ino)?, place)?),
-        Kind::File => stage_file(volume, entry.ino, &place, metadata(&mirror.folder.join(path))?.as_ref()),
+        Kind::File => stage_file(volume, entry.ino, &place, mode),
     }
 }
 
-fn stage_file(volume: &mut Volume, ino: Ino, place: &Path, old: Option<&Metadata>) -> Result<()> {
+fn stage_file(volume: &mut Volume, ino: Ino, place: &Path, mode: Option<Permissions>) -> Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).open(place)?;
-    if let Some(old) = old.filter(|old| old.is_file()) {
-        file.set_permissions(old.permissions())?;
+    if let Some(mode) = mode {
+        file.set_permissions(mode)?;
     }
     let copy = file.try_clone()?;
     copy_file(volume, ino, copy)?;

@@ -97,6 +97,27 @@ fn all_that_was_done_is_done_to_the_folder() {
 }
 
 #[test]
+fn what_is_renamed_keeps_its_mode() {
+    let case = case();
+    let mode = |path: &str, to: u32| {
+        fs::set_permissions(case.host.join(path), fs::Permissions::from_mode(to)).unwrap();
+    };
+    mode("sub/deep/file", 0o700);
+    mode("sub", 0o750);
+    case.program(|volume| {
+        volume.rename(ROOT, "edit", ROOT, "renamed").unwrap();
+        volume.rename(ROOT, "sub", ROOT, "moved").unwrap();
+        write(volume, "edit", "another");
+    });
+    assert_eq!(case.back().1, Vec::<String>::new());
+    let is = |path: &str| fs::metadata(case.host.join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(is("renamed"), 0o751);
+    assert_eq!(is("edit"), 0o751, "what takes the place of a file has its mode");
+    assert_eq!(is("moved/deep/file"), 0o700);
+    assert_eq!(is("moved"), 0o750);
+}
+
+#[test]
 fn kinds_can_change() {
     let case = case();
     case.program(|volume| {
