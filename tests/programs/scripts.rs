@@ -54,7 +54,7 @@ fn micropython_without_a_folder() -> Result<()> {
     let outcome = finish(command.args(["--", "/work/micropython.py"]))?;
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     ensure!(outcome.status.is_some_and(|status| status != 0), "status {:?}\n{stderr}", outcome.status);
-    ensure!(stderr.contains("needs a preopened directory"), "{stderr}");
+    ensure!(stderr.contains("needs a Namespace (preopened directory)"), "{stderr}");
     ensure!(stderr.contains("pass --dir"), "{stderr}");
     Ok(())
 }

@@ -39,11 +39,11 @@ impl Missing {
             Self::Timer => "Timer",
             Self::WallClock => "WallClock",
             Self::Entropy => "EntropySource",
-            Self::Stdin => "a standard input",
-            Self::Stdout => "a standard output",
-            Self::Stderr => "a standard error",
-            Self::Preopen => "a preopened directory",
-            Self::Right => "a right that the directory was not granted with",
+            Self::Stdin => "a Console, pipe or File as standard input",
+            Self::Stdout => "a Console, pipe or File as standard output",
+            Self::Stderr => "a Console, pipe or File as standard error",
+            Self::Preopen => "a Namespace (preopened directory)",
+            Self::Right => "a right that its Namespace (preopened directory) was not granted with",
         }
     }
 
@@ -56,7 +56,9 @@ impl Missing {
             Self::Stdin => "grant `console` or set `stdin` in the manifest",
             Self::Stdout => "grant `console` or set `stdout` in the manifest",
             Self::Stderr => "grant `console` or set `stderr` in the manifest",
-            Self::Preopen => "list one in `preopens` in the manifest or pass --dir or --volume",
+            Self::Preopen => {
+                "if it is to use files, list one in `preopens` in the manifest or pass --dir or --volume"
+            }
             Self::Right => {
                 "raise the `rights` of its entry in `preopens` or pass --dir or --volume without `:ro`"
             }

@@ -28,7 +28,8 @@ pub struct VolumeFile {
 fn split(text: &str) -> Result<(PathBuf, String, bool), String> {
     let (text, read_only) = match text.strip_suffix(":ro") {
         Some(text) => (text, true),
-        None => (text, false),
+        // What it is without it.
+        None => (text.strip_suffix(":rw").unwrap_or(text), false),
     };
     match text.split_once("::") {
         Some((host, guest)) if !host.is_empty() && !guest.is_empty() => {
@@ -67,6 +68,7 @@ mod tests {
         };
         assert_eq!("a/b::/data".parse(), dir("a/b", "/data", false));
         assert_eq!(".::.:ro".parse(), dir(".", ".", true));
+        assert_eq!("a::/data:rw".parse(), dir("a", "/data", false));
         assert_eq!("c:/x::/y:z".parse(), dir("c:/x", "/y:z", false));
         for bad in ["", "a", "::", "a::", "::b", "a:b", "a::ro:ro:", "a:::ro"] {
             let parsed: Result<Dir, _> = bad.parse();

@@ -120,6 +120,10 @@ impl ProgramArgs {
 }
 
 pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8> {
+    ensure!(
+        args.disks.is_empty(),
+        "--disk: only for a manifest; --volume FILE::GUEST gives a program a volume"
+    );
     let app = args.program.app(module, args.memory.as_deref())?;
     for dir in &app.dirs {
         ensure!(dir.host.is_dir(), "--dir: there is no folder {}", dir.host.display());
@@ -179,24 +183,36 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
 /// Statuses of a program that never ran: something around it, or it itself, could not be started.
 const NOT_STARTED: [u8; 2] = [125, 126];
 
-/// Shows what the log says about the program's end, unless that is its own exit status; and if it says nothing because
-/// the program was never started, what else it says.
+/// Shows what the log says about the program's end, unless that is its own exit status.
 fn explain(log: &Path, name: &str, status: u8) {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let of = |process: String| {
-        let lines = text.lines().filter_map(move |line| line.split_once(&process)).map(|(_, rest)| rest);
-        lines
-            .filter(|line| !line.contains("exited with") && !line.starts_with("compiled in"))
-            .collect::<Vec<_>>()
-    };
-    let mut lines = of(format!("[wasm-host] {name}: "));
-    if lines.is_empty() && NOT_STARTED.contains(&status) {
-        lines = of("[user] fs: ".to_owned());
-        lines.extend(of("[user] init: ".to_owned()));
-    }
-    for line in lines {
+    for line in reasons(&fs::read_to_string(log).unwrap_or_default(), name, status) {
         eprintln!("capos: {name}: {line}");
     }
+}
+
+/// What the log says about a program's end, unless that is its own exit status; and if it says nothing, because
+/// something around the program ended or was never started, what else it says.
+fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
+    let of = |process: &str| -> Vec<&str> {
+        let lines = log.lines().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
+        lines.filter(|line| !line.contains("exited with") && !line.starts_with("compiled in")).collect()
+    };
+    let mut lines = of(&format!("[wasm-host] {name}: "));
+    if lines.is_empty() {
+        if NOT_STARTED.contains(&status) {
+            lines = of("[user] fs: ");
+        }
+        lines.extend(of("[user] init: "));
+    }
+    counted(&lines)
+}
+
+/// Lines that are the same one after another, as of a recursion, become one.
+fn counted(lines: &[&str]) -> Vec<String> {
+    let runs = lines.chunk_by(|one, other| one == other);
+    let runs = runs.filter_map(|run| run.first().map(|line| (*line, run.len())));
+    runs.map(|(line, count)| if count > 1 { format!("{line} ({count} times)") } else { line.to_owned() })
+        .collect()
 }
 
 /// `NAME=VALUE`.
@@ -204,5 +220,26 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("not of the form NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_program_is_told_once() {
+        let log = "[wasm-host] app: compiled in 3 us\n[wasm-host] app: trap: unreachable\n[wasm-host] app:   in rec\n\
+                   [wasm-host] app:   in rec\n[wasm-host] app:   in main\n[wasm-host] apple: in rec\n\
+                   [user] init: wasm: exited with status 134\n";
+        assert_eq!(reasons(log, "app", 134), ["trap: unreachable", "  in rec (2 times)", "  in main"]);
+        assert!(reasons("[wasm-host] app: exited with status 3\n", "app", 3).is_empty());
+    }
+
+    #[test]
+    fn the_end_of_what_runs_a_program_is_told() {
+        let log = "[user] fs: checked\n[user] init: wasm: out of memory at address 0x1000\n";
+        assert_eq!(reasons(log, "app", 137), ["wasm: out of memory at address 0x1000"]);
+        assert_eq!(reasons(log, "app", 126).len(), 2);
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct RunArgs {
     log: Option<PathBuf>,
     /// Use this file for a disk volume of the manifest, in place of the one that it names
     #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
-    disks: Vec<(String, PathBuf)>,
+    pub(super) disks: Vec<(String, PathBuf)>,
     /// Let the clock advance with instructions executed: exact, repeatable, slower
     #[arg(long)]
     icount: bool,
