@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("run-program-brings-a-folder-back-after-a-failure".to_owned(), folder_after_failure),
         trial("run-program-says-what-would-grant-what-is-missing".to_owned(), missing),
         trial("run-program-printed-manifest-runs".to_owned(), printed_manifest),
+        trial("run-program-says-what-is-wrong-with-an-option".to_owned(), wrong_options),
         trial("run-program-takes-all-its-memory-and-no-more".to_owned(), all_memory),
     ]
 }
@@ -92,6 +93,25 @@ fn missing() -> Result<()> {
     ensure!(outcome.status.is_some_and(|status| status != 0), "status {:?}\n{stderr}", outcome.status);
     ensure!(stderr.contains("wasi-random: random_get needs EntropySource"), "{stderr}");
     ensure!(stderr.contains("--entropy"), "{stderr}");
+    Ok(())
+}
+
+/// Nothing boots.
+fn wrong_options() -> Result<()> {
+    let folder = temporary()?;
+    let folder = folder.path().display();
+    let cases = [
+        (["--dir", &format!("{folder}/none::/d")], "--dir: there is no folder"),
+        (["--volume", &format!("{folder}/none::/d:ro")], "--volume: there is no"),
+        (["--volume", &format!("{folder}::/d")], "is a folder; --dir gives a program one"),
+        (["--disk", "a=b"], "--disk: only for a manifest"),
+        (["--memory", "64"], "--memory: \"64\" has no known unit"),
+    ];
+    for (options, wanted) in cases {
+        let outcome = finish(run("wasi-fs").args(options))?;
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        ensure!(outcome.status == Some(1) && stderr.contains(wanted), "{options:?}: {stderr}");
+    }
     Ok(())
 }
 

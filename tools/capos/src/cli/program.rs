@@ -128,6 +128,11 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8
     for dir in &app.dirs {
         ensure!(dir.host.is_dir(), "--dir: there is no folder {}", dir.host.display());
     }
+    for volume in &app.volumes {
+        let file = &volume.file;
+        ensure!(!volume.read_only || file.exists(), "--volume: there is no {}", file.display());
+        ensure!(!file.is_dir(), "--volume: {} is a folder; --dir gives a program one", file.display());
+    }
     let sizes = folders::image_sizes(&app.dirs)?;
     let manifest = app.manifest(&sizes);
     if args.program.print_manifest {
