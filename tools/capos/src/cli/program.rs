@@ -209,8 +209,16 @@ fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
         }
         lines.extend(of("[user] init: "));
     }
-    counted(&lines)
+    let unknown = lines.iter().any(|line| line.contains(": unknown import "));
+    let mut lines = counted(&lines);
+    if unknown {
+        lines.push(UNKNOWN_IMPORTS.to_owned());
+    }
+    lines
 }
+
+const UNKNOWN_IMPORTS: &str = "if it never calls that: `unknownImports: \"trap\"` in the manifest or --unknown-imports=trap \
+                               lets it start, with imported functions that trap when they are called";
 
 /// Lines that are the same one after another, as of a recursion, become one.
 fn counted(lines: &[&str]) -> Vec<String> {
@@ -239,6 +247,14 @@ mod tests {
                    [user] init: wasm: exited with status 134\n";
         assert_eq!(reasons(log, "app", 134), ["trap: unreachable", "  in rec (2 times)", "  in main"]);
         assert!(reasons("[wasm-host] app: exited with status 3\n", "app", 3).is_empty());
+    }
+
+    #[test]
+    fn an_unknown_import_comes_with_what_lets_the_program_start() {
+        let log = "[wasm-host] app: failed to start: instance \"app\": unknown import \"foo\" of \"env\"\n";
+        let reasons = reasons(log, "app", 126);
+        assert_eq!(reasons.len(), 2);
+        assert!(reasons.iter().any(|line| line.contains("--unknown-imports=trap")), "{reasons:?}");
     }
 
     #[test]
