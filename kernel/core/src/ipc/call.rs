@@ -65,9 +65,16 @@ impl Ipc {
         while let Some((receiver, to)) = self.first_receiver(endpoint) {
             let flags = match self.pass_message(machine, caller.process, send, &to) {
                 Ok(flags) => flags,
-                Err(PassError::Sender(code)) => return Err(code),
-                Err(PassError::ReceiverFull) => return Err(ErrorCode::BudgetExceeded),
+                Err(PassError::Sender(code)) => {
+                    cold_path();
+                    return Err(code);
+                }
+                Err(PassError::ReceiverFull) => {
+                    cold_path();
+                    return Err(ErrorCode::BudgetExceeded);
+                }
                 Err(PassError::Receiver(code)) => {
+                    cold_path();
                     self.finish(machine, receiver, Some(code));
                     continue;
                 }
@@ -329,31 +336,42 @@ impl Ipc {
         let id = self.open_call(process, token)?;
         let caller = self.operations.get(id).ok_or(ErrorCode::BadReplyToken)?.caller;
         let Outgoing { length, cap_count, .. } = send;
-        let entry = if length > caller.recv.length || cap_count > caller.recv.cap_count {
-            cold_path();
-            CompletionEntry { length, ..super::completion(caller.user_data, Some(ErrorCode::ResultTooLarge)) }
-        } else {
-            match self.pass_message(machine, process, send, &caller) {
-                Ok(flags) => {
-                    let flags = flags.bits();
-                    CompletionEntry { flags, length, cap_count, ..super::completion(caller.user_data, None) }
-                }
-                Err(error) => {
-                    cold_path();
-                    let code = match error {
-                        PassError::Sender(code) => return Err(code),
-                        PassError::Receiver(code) => code,
-                        PassError::ReceiverFull => ErrorCode::BudgetExceeded,
-                    };
-                    super::completion(caller.user_data, Some(code))
-                }
+        if length > caller.recv.length || cap_count > caller.recv.cap_count {
+            return self.undelivered(machine, id, ErrorCode::ResultTooLarge, length);
+        }
+        let flags = match self.pass_message(machine, process, send, &caller) {
+            Ok(flags) => flags.bits(),
+            Err(PassError::Sender(code)) => {
+                cold_path();
+                return Err(code);
+            }
+            Err(PassError::Receiver(code)) => return self.undelivered(machine, id, code, 0),
+            Err(PassError::ReceiverFull) => {
+                return self.undelivered(machine, id, ErrorCode::BudgetExceeded, 0);
             }
         };
         self.end_open(id);
-        if !caller.quiet || entry.status != 0 {
-            machine.complete(caller.thread, &entry);
+        if !caller.quiet {
+            let done = super::completion(caller.user_data, None);
+            machine.complete(caller.thread, &CompletionEntry { flags, length, cap_count, ..done });
         }
-        if entry.status == 0 { Ok(()) } else { Err(ErrorCode::Undelivered) }
+        Ok(())
+    }
+
+    /// Ends an open call whose results the caller cannot take, for the reason `code`.
+    #[cold]
+    fn undelivered<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        id: OperationId,
+        code: ErrorCode,
+        length: u32,
+    ) -> Result<(), ErrorCode> {
+        let caller = self.operations.get(id).ok_or(ErrorCode::BadReplyToken)?.caller;
+        self.retire(id);
+        let failed = super::completion(caller.user_data, Some(code));
+        machine.complete(caller.thread, &CompletionEntry { length, ..failed });
+        Err(ErrorCode::Undelivered)
     }
 
     /// RETURN with an exception.

@@ -3,6 +3,7 @@
 use super::{Caller, CopyFault, Ipc, Machine, Place};
 use crate::{caps::TransferError, ring::Outgoing};
 use capos_abi::{CapDescriptor, CompletionFlags, ErrorCode, MAX_MESSAGE_CAPS};
+use core::hint::cold_path;
 
 /// Why a message was not passed, and who is told.
 pub(super) enum PassError {
@@ -35,12 +36,16 @@ impl Ipc {
         receiver: &Caller,
     ) -> Result<CompletionFlags, PassError> {
         if send.length > receiver.recv.length || send.cap_count > receiver.recv.cap_count {
+            cold_path();
             return Err(PassError::Sender(ErrorCode::MessageTooLarge));
         }
         if send.cap_count > 0 {
             return self.pass_with_caps(machine, sender, send, receiver);
         }
-        pass_bytes(machine, sender, send, receiver)?;
+        if let Err(fault) = pass_bytes(machine, sender, send, receiver) {
+            cold_path();
+            return Err(fault.into());
+        }
         Ok(CompletionFlags::empty())
     }
 
