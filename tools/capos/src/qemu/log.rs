@@ -34,6 +34,8 @@ impl Log {
         let mut log = Self::default();
         let mut from = BufReader::new(from);
         let mut bytes = Vec::new();
+        // The rest of a line that was cut is as little the kernel's as its beginning was.
+        let mut is_rest = false;
         while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? > 0 {
             let line = String::from_utf8_lossy(&bytes);
             let line = line.trim_end_matches(['\r', '\n']);
@@ -41,17 +43,18 @@ impl Log {
                 writeln!(file, "{line}")?;
             }
             each(line);
-            log.add(line);
+            log.add(line, is_rest);
+            is_rest = !bytes.ends_with(b"\n");
             bytes.clear();
         }
         Ok(log)
     }
 
-    fn add(&mut self, line: &str) {
+    fn add(&mut self, line: &str, is_rest: bool) {
         if self.lines.len() == KEPT_LINES {
             self.lines.pop_front();
         }
-        if let Some(status) = line.strip_prefix(STATUS) {
+        if let Some(status) = line.strip_prefix(STATUS).filter(|_| !is_rest) {
             self.status = status.parse().ok();
         }
         self.lines.push_back(line.to_owned());
@@ -88,6 +91,17 @@ mod tests {
             let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
             assert_eq!(log.status(), None, "{text}");
         }
+    }
+
+    #[test]
+    fn the_rest_of_a_long_line_is_no_line_of_the_kernels() {
+        let filler = "x".repeat(LONGEST_LINE as usize - "[user] ".len());
+        let text = format!("[user] {filler}capos-exit-status: 0\nend\n");
+        let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+        assert_eq!(log.status(), None);
+        let text = format!("{text}capos-exit-status: 7\n");
+        let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+        assert_eq!(log.status(), Some(7));
     }
 
     #[test]
