@@ -77,7 +77,10 @@ impl<S: Ord, T> Cache<S, T> {
                 let compiled = compile(&bytes)?;
                 let module = Rc::new(Cached { bytes, compiled });
                 self.sweep();
-                self.known.entry(key).or_default().push(Rc::downgrade(&module));
+                let same_key = self.known.entry(key).or_default();
+                // What is gone leaves with the next of its kind, or one module that comes and goes would pile up.
+                same_key.retain(|module| module.strong_count() > 0);
+                same_key.push(Rc::downgrade(&module));
                 module
             }
         };
@@ -215,5 +218,15 @@ mod tests {
             drop(cache.get(bytes, (), |bytes| compiler.compile(bytes)));
             assert!(cache.known.len() <= 2 * super::SWEEP_SLACK && cache.kept.is_empty());
         }
+    }
+
+    #[test]
+    fn what_comes_and_goes_leaves_nothing() {
+        let compiler = Compiler(Cell::new(0));
+        let mut cache = Cache::new(0);
+        for _ in 0..100 {
+            drop(cache.get(owned(1), (), |bytes| compiler.compile(bytes)));
+        }
+        assert_eq!((compiler.0.get(), cache.known.values().map(Vec::len).sum::<usize>()), (100, 1));
     }
 }

@@ -12,6 +12,9 @@ use capos_schema::timer_capnp::timer;
 use futures::future::LocalBoxFuture;
 use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
+/// A longer reason is cut: it may hold names that the module chose, and goes into a message and the log.
+const MAX_REASON_BYTES: usize = 2000;
+
 /// Runs a future on the embedder's single-threaded executor until it ends.
 pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
 
@@ -97,7 +100,8 @@ impl Host {
         let handle = InstanceHandle::new(control.clone(), sender);
         let (name, module_name) = (spec.name.clone(), spec.module_name.clone());
         let fail = |reason: String| {
-            let reason = format!("instance {name:?} of module {module_name:?}: {reason}");
+            let mut reason = format!("instance {name:?} of module {module_name:?}: {reason}");
+            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
             control.finish(End::FailedToStart(reason));
         };
         let begun = self.config.now_ns();

@@ -251,3 +251,49 @@ fn a_start_section_may_wait() {
     );
     assert_eq!(world.run(world.program(&program)), End::Exited(7));
 }
+
+#[test]
+fn what_the_host_does_for_a_guest_burns_fuel() {
+    // A list of 1000 buffers, all empty but the last, which holds one byte.
+    let program = with_imports(
+        r#"(func (export "_start")
+            (i32.store (i32.const 8000) (i32.const 1))
+            (i32.store (i32.const 8004) (i32.const 1))
+            (loop $more
+                (drop (call $fd_write (i32.const 1) (i32.const 8) (i32.const 1000) (i32.const 32000)))
+                (br $more)))"#,
+    );
+    let mut world = World::new();
+    let mut spec = world.program(&program);
+    spec.limits.fuel = Some(100_000);
+    assert_eq!(world.run(spec), End::OutOfFuel(100_000));
+    let calls = world.output().len();
+    assert!((10..50).contains(&calls), "{calls} calls for 100000 units");
+}
+
+#[test]
+fn what_the_host_does_counts_even_beyond_a_slice() {
+    let program = with_imports(
+        r#"(func (export "_start")
+            (drop (memory.grow (i32.const 255)))
+            (drop (call $random_get (i32.const 0) (i32.const 16777216))))"#,
+    );
+    let mut world = World::new();
+    let handle = world.host.start(world.program(&program));
+    assert_eq!(world.wait(&handle), End::Exited(0));
+    let fuel = handle.usage().fuel;
+    assert!((16_777_216 / 64..300_000).contains(&fuel), "{fuel}");
+}
+
+#[test]
+fn a_reason_is_short_whatever_the_module_calls_its_imports() {
+    let name = "n".repeat(90_000);
+    let mut world = World::new();
+    let spec = world.program(&format!(r#"(module (import "env" "{name}" (func)))"#));
+    match world.run(spec) {
+        End::FailedToStart(reason) => {
+            assert!(reason.contains("unknown import \"nnn") && reason.len() <= 2000, "{}", reason.len());
+        }
+        other => panic!("{other}"),
+    }
+}

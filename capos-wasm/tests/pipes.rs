@@ -73,6 +73,28 @@ fn a_writer_waits_for_its_reader() {
 }
 
 #[test]
+fn what_finds_no_room_is_no_output() {
+    let mut world = World::new();
+    let (input, output) = pipe();
+    // Does not wait, and tries a thousand times.
+    let program = with_imports(
+        r#"(data (i32.const 0) "\00\10\00\00\e8\03\00\00")
+        (func (export "_start") (local $left i32)
+            (drop (call $fd_fdstat_set_flags (i32.const 1) (i32.const 4)))
+            (local.set $left (i32.const 1000))
+            (loop $next
+                (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))
+                (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))"#,
+    );
+    let mut spec = spec(&program, writes(output));
+    spec.limits.output_bytes = 70_000;
+    let handle = world.host.start(spec);
+    assert_eq!(world.wait(&handle), End::Exited(0));
+    assert_eq!(handle.usage().output_bytes, 65_536, "what the pipe holds");
+    drop(input);
+}
+
+#[test]
 fn writing_to_nobody_is_epipe_also_while_it_waits() {
     let mut world = World::new();
     let (input, output) = pipe();

@@ -57,11 +57,40 @@ pub(super) async fn write(
     if allowed == 0 && total > 0 {
         return Err(Stop::End(End::OutOfOutput));
     }
-    let start = start(file, at);
-    let mut end = start;
-    let mut done = 0u32;
-    while done < allowed {
-        let piece = (allowed - done).min(MAX_DATA_BYTES);
+    let written = write_pieces(file, memory, &mut buffers, start(file, at), allowed, fd_flags).await;
+    let done = written.map_or(0, |(done, _)| done);
+    if file.is_stream {
+        // What was refused, or found no room, is no output.
+        control.return_output(allowed - done);
+    }
+    let (_, end) = written?;
+    if let At::Position = at
+        && done > 0
+    {
+        file.position = end;
+    }
+    if fd_flags & flags::SYNCHRONOUS != 0 && done > 0 {
+        file.sync(fd_flags & flags::SYNC == 0).await?;
+    }
+    if allowed < total && done == allowed {
+        return Err(Stop::End(End::OutOfOutput));
+    }
+    Ok(done)
+}
+
+/// Writes the first `length` bytes of the buffers from `start` on, or at the file's end. Says how many it wrote, and
+/// where that ends; an error only if there were none.
+async fn write_pieces(
+    file: &OpenFile,
+    memory: &GuestMemory,
+    buffers: &mut Iovecs,
+    start: u64,
+    length: u32,
+    fd_flags: u16,
+) -> Result<(u32, u64), Errno> {
+    let (mut done, mut end) = (0u32, start);
+    while done < length {
+        let piece = (length - done).min(MAX_DATA_BYTES);
         let fill = |target: &mut [u8]| buffers.gather(memory, target);
         let written = match fd_flags & flags::APPEND {
             0 => {
@@ -72,32 +101,21 @@ pub(super) async fn write(
             _ => file.append(piece, fill).await,
         };
         let count = match written {
-            Ok((0, _)) if done == 0 => return Err(Errno::Nospc.into()),
+            Ok((0, _)) if done == 0 => return Err(Errno::Nospc),
             Ok((count, after)) => {
                 end = after;
                 count
             }
             // What was written before is.
             Err(_) if done > 0 => break,
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => return Err(errno),
         };
         done += count;
         if count < piece {
             break;
         }
     }
-    if let At::Position = at
-        && done > 0
-    {
-        file.position = end;
-    }
-    if fd_flags & flags::SYNCHRONOUS != 0 && done > 0 {
-        file.sync(fd_flags & flags::SYNC == 0).await?;
-    }
-    if allowed < total {
-        return Err(Stop::End(End::OutOfOutput));
-    }
-    Ok(done)
+    Ok((done, end))
 }
 
 fn start(file: &OpenFile, at: At) -> u64 {

@@ -50,14 +50,15 @@ pub(super) async fn write(
         return Err(Stop::End(End::OutOfOutput));
     }
     let written = match output {
-        Output::Console(console) => write_console(&console.client, memory, &mut buffers, allowed).await?,
-        Output::Pipe(pipe) => write_pipe(pipe, memory, &mut buffers, allowed, fd_flags).await?,
+        Output::Console(console) => write_console(&console.client, memory, &mut buffers, allowed).await,
+        Output::Pipe(pipe) => write_pipe(pipe, memory, &mut buffers, allowed, fd_flags).await,
     };
-    if allowed < wanted && written == allowed {
+    // What was refused, or found no room, is no output.
+    control.return_output(allowed - written.unwrap_or(0));
+    if allowed < wanted && written == Ok(allowed) {
         return Err(Stop::End(End::OutOfOutput));
     }
-    control.return_output(allowed - written);
-    Ok(written)
+    Ok(written?)
 }
 
 async fn write_console(

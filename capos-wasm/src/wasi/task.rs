@@ -40,6 +40,11 @@ impl Wasi {
         Self { task, mailbox, memory, push: Push::default() }
     }
 
+    /// How much the host has done for the guest since the last time this was asked, in units of fuel.
+    pub(crate) fn take_work(&self) -> u64 {
+        self.memory.take_work()
+    }
+
     /// Begins a call, with the guest's memory as it is now. `None` means that it waits:
     /// [`Wasi::poll_reply`] goes on with it.
     pub(crate) fn begin(&mut self, bytes: &mut [u8], call: Call) -> Option<Reply> {

@@ -9,19 +9,24 @@ use std::{
     fmt,
     task::{Context as TaskContext, Poll},
 };
-use wasmi::{Caller, Error, Extern, Memory, Store};
+use wasmi::{AsContextMut, Caller, Error, Extern, Memory, Store};
+
+/// What every call may cost the host. Only what goes beyond, such as walking a long list, burns fuel.
+const FREE_WORK: u64 = 16;
 
 /// The `Store`'s data: one store for each instance.
 pub(super) struct HostData {
     wasi: Wasi,
     /// The export named `memory`, once it was looked for and found.
     memory: Option<Memory>,
+    /// Fuel for what the host did that was more than the store had left.
+    pub(super) owed: u64,
     pub(super) limiter: Limiter,
 }
 
 impl HostData {
     pub(super) fn new(wasi: Wasi, limiter: Limiter) -> Self {
-        Self { wasi, memory: None, limiter }
+        Self { wasi, memory: None, owed: 0, limiter }
     }
 }
 
@@ -58,6 +63,7 @@ pub(super) fn host_call(mut caller: Caller<'_, HostData>, call: Call) -> Result<
         }
         None => caller.data_mut().wasi.begin(&mut [], call),
     };
+    charge(&mut caller);
     match reply {
         Some(Reply::Errno(errno)) => Ok(errno as u32),
         Some(Reply::End(end)) => Err(Error::host(Pause::Ended(end))),
@@ -65,15 +71,31 @@ pub(super) fn host_call(mut caller: Caller<'_, HostData>, call: Call) -> Result<
     }
 }
 
+/// Burns fuel for what the host did for the guest, or a guest could have it work for ever between two of its own
+/// instructions.
+fn charge(mut store: impl AsContextMut<Data = HostData>) {
+    let mut store = store.as_context_mut();
+    let work = store.data().wasi.take_work().saturating_sub(FREE_WORK);
+    if work == 0 {
+        return;
+    }
+    // Metering is always on, the only reason for an error.
+    let left = store.get_fuel().unwrap_or(0);
+    let _ = store.set_fuel(left.saturating_sub(work));
+    let owed = &mut store.data_mut().owed;
+    *owed = owed.saturating_add(work.saturating_sub(left));
+}
+
 /// Goes on with the call that suspended the guest.
 pub(super) fn poll_reply(store: &mut Store<HostData>, cx: &mut TaskContext<'_>) -> Poll<Result<u32, End>> {
     let reply = match store.data().memory {
         Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(store);
+            let (bytes, data) = memory.data_and_store_mut(&mut *store);
             data.wasi.poll_reply(bytes, cx)
         }
         None => store.data_mut().wasi.poll_reply(&mut [], cx),
     };
+    charge(&mut *store);
     reply.map(|reply| match reply {
         Reply::Errno(errno) => Ok(errno as u32),
         Reply::End(end) => Err(end),

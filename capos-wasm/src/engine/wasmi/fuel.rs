@@ -1,5 +1,6 @@
 //! Fuel in slices, so that no instance keeps the thread for long.
 
+use super::data::HostData;
 use crate::{End, instance::Control};
 use std::rc::Rc;
 use wasmi::Store;
@@ -22,7 +23,8 @@ impl FuelMeter {
     }
 
     /// Gives the store a slice, or as much as the next step needs when that is more.
-    pub(super) fn give<T>(&mut self, store: &mut Store<T>, required: u64) -> Result<(), End> {
+    pub(super) fn give(&mut self, store: &mut Store<HostData>, required: u64) -> Result<(), End> {
+        self.settle(store);
         let left = self.limit - self.used;
         if left < required.max(1) {
             // The rest is too little for anything more to happen.
@@ -36,9 +38,11 @@ impl FuelMeter {
     }
 
     /// Counts what the store has burnt of its slice.
-    pub(super) fn settle<T>(&mut self, store: &Store<T>) {
+    pub(super) fn settle(&mut self, store: &mut Store<HostData>) {
         let rest = store.get_fuel().unwrap_or(0);
-        self.used = self.used.saturating_add(self.given.saturating_sub(rest)).min(self.limit);
+        let burnt =
+            self.given.saturating_sub(rest).saturating_add(std::mem::take(&mut store.data_mut().owed));
+        self.used = self.used.saturating_add(burnt).min(self.limit);
         self.given = rest;
         self.control.set_fuel(self.used);
     }

@@ -148,7 +148,7 @@ impl Instance {
         self.fuel.give(&mut self.store, 0)?;
         let mut step = function.call_resumable(&mut self.store, arguments, results);
         loop {
-            self.fuel.settle(&self.store);
+            self.fuel.settle(&mut self.store);
             step = match step {
                 Ok(ResumableCall::Finished) => return Ok(()),
                 Ok(ResumableCall::OutOfFuel(call)) => {

@@ -72,7 +72,7 @@ pub(crate) fn instantiate(
     // Nothing of the guest's runs here; but copying its data counts too.
     fuel.give(&mut store, 0).map_err(|end| end.to_string())?;
     let instance = compiled.linker.instantiate_and_start(&mut store, &compiled.module);
-    fuel.settle(&store);
+    fuel.settle(&mut store);
     let instance = instance.map_err(|error| match store.data().limiter.refused() {
         Some(refused) => {
             format!("it needs {} {} and its limit is {}", refused.wanted, refused.unit, refused.limit)
