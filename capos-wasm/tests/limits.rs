@@ -22,12 +22,17 @@ fn hog(then: &str) -> String {
 #[test]
 fn refused_memory_is_the_reason_when_the_program_then_fails() {
     let mut world = World::new();
-    for then in ["unreachable", "(call $proc_exit (i32.const 1))"] {
+    for (then, end) in
+        [("unreachable", End::OutOfMemory), ("(call $proc_exit (i32.const 3))", End::Exited(3))]
+    {
         let mut spec = world.program(&hog(then));
         spec.limits.memory_bytes = 1 << 20;
         let handle = world.host.start(spec);
-        assert_eq!(world.wait(&handle), End::OutOfMemory, "{then}");
+        assert_eq!(world.wait(&handle), end, "{then}");
         assert_eq!(handle.usage().memory_bytes, 1 << 20);
+        let refusals: Vec<_> = handle.refusals().iter().map(ToString::to_string).collect();
+        let reason = "memory.grow needs more linear memory than its limit allows: raise `limits.memory` in the manifest or pass --memory";
+        assert_eq!(refusals, [reason], "{then}");
     }
 }
 

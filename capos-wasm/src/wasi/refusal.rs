@@ -21,6 +21,8 @@ pub enum Missing {
     Preopen,
     /// A right on a directory or file.
     Right,
+    /// Linear memory beyond the instance's limit.
+    Memory,
 }
 
 /// A call that failed for something that was not granted.
@@ -44,6 +46,7 @@ impl Missing {
             Self::Stderr => "a Console, pipe or File as standard error",
             Self::Preopen => "a Namespace (preopened directory)",
             Self::Right => "a right that its Namespace (preopened directory) was not granted with",
+            Self::Memory => "more linear memory than its limit allows",
         }
     }
 
@@ -62,6 +65,7 @@ impl Missing {
             Self::Right => {
                 "raise the `rights` of its entry in `preopens` or pass --dir or --volume without `:ro`"
             }
+            Self::Memory => "raise `limits.memory` in the manifest or pass --memory",
         }
     }
 }

@@ -135,10 +135,9 @@ impl Instance {
     /// Runs a function to its end, in slices, suspended whenever it waits.
     async fn execute(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
         let result = self.drive(function, arguments, results).await;
-        // Memory was refused and the program gave up: that is why.
+        // Memory was refused and the program gave up: that is why. A status is its own, and is passed on.
         result.map_err(|end| match end {
-            End::Exited(0) => End::Exited(0),
-            End::Trap(_) | End::Exited(_) if self.store.data().limiter.out_of_memory() => End::OutOfMemory,
+            End::Trap(_) if self.store.data().limiter.out_of_memory() => End::OutOfMemory,
             end => end,
         })
     }

@@ -1,6 +1,10 @@
 //! Memory and table limits.
 
-use crate::{Limits, instance::Control};
+use crate::{
+    Limits,
+    instance::Control,
+    wasi::{Missing, Refusal},
+};
 use std::rc::Rc;
 use wasmi::{
     ResourceLimiter,
@@ -74,7 +78,7 @@ impl Limiter {
         self.refused
     }
 
-    /// Whether the program was ever refused memory. What it does then is up to it; should it fail, this
+    /// Whether the program was ever refused memory. What it does then is up to it; should it trap, this
     /// is why.
     pub(super) fn out_of_memory(&self) -> bool {
         self.out_of_memory
@@ -98,6 +102,7 @@ impl ResourceLimiter for Limiter {
             }
             Err(wanted) => {
                 self.out_of_memory = true;
+                self.control.refuse(Refusal { import: "memory.grow", missing: Missing::Memory });
                 let limit = self.memory.limit;
                 self.refused = Some(Refused { wanted, limit, unit: "bytes of memory" });
                 Ok(false)
