@@ -55,9 +55,12 @@ fn play(script: &str, input: &'static [u8], timeout: Duration, iso: bool) -> Out
         log_file: Some(log_file.clone()),
         log: ShowLog::Never,
     };
-    let end = qemu::run(&run, Console { input: Box::new(input), output: Box::new(output.clone()) }).unwrap();
+    let ended =
+        qemu::run(&run, Console { input: Box::new(input), output: Box::new(output.clone()) }).unwrap();
     let output = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
-    Outcome { end, output, log: fs::read_to_string(log_file).unwrap() }
+    let log = fs::read_to_string(log_file).unwrap();
+    assert_eq!(ended.log, log.lines().collect::<Vec<_>>());
+    Outcome { end: ended.end, output, log }
 }
 
 const LONG: Duration = Duration::from_secs(60);

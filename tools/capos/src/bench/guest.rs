@@ -90,10 +90,10 @@ impl Bench<'_> {
             log: qemu::ShowLog::Never,
         };
         let output = Shared::default();
-        let end =
+        let ended =
             qemu::run(&run, Console { input: Box::new(io::empty()), output: Box::new(output.clone()) })?;
         let log = std::fs::read_to_string(&log_file).with_context(|| log_file.display().to_string())?;
-        Ok(Shown { end, output: output.text(), log })
+        Ok(Shown { end: ended.end, output: output.text(), log })
     }
 }
 

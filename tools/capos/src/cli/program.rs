@@ -149,13 +149,12 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8
     let module_mib = fs::metadata(module).map_or(0, |meta| meta.len() >> 20);
     // A module is in the package, and again, partly translated, in its host.
     prepared.memory_mib = SYSTEM_MIB + linear + prepared.memory_mib + 4 * module_mib;
-    let log = run::log_file(project, args, &app.name());
-    let end = run::boot(project, args, prepared, None)?;
-    let status = end.exit_status();
+    let ended = run::boot(project, args, prepared, None)?;
+    let status = ended.end.exit_status();
     if status != 0 {
-        explain(&log, &app.name(), status);
+        explain(&ended.log, &app.name(), status);
     }
-    match bring_back(folders, &end) {
+    match bring_back(folders, &ended.end) {
         Err(error) if status != 0 => {
             eprintln!("capos: {error:#}");
             Ok(status)
@@ -189,17 +188,17 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
 const NOT_STARTED: [u8; 2] = [125, 126];
 
 /// Shows what the log says about the program's end, unless that is its own exit status.
-fn explain(log: &Path, name: &str, status: u8) {
-    for line in reasons(&fs::read_to_string(log).unwrap_or_default(), name, status) {
+fn explain(log: &[String], name: &str, status: u8) {
+    for line in reasons(log, name, status) {
         eprintln!("capos: {name}: {line}");
     }
 }
 
 /// What the log says about a program's end, unless that is its own exit status; and if it says nothing, because
 /// something around the program ended or was never started, what else it says.
-fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
+fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
     let of = |process: &str| -> Vec<&str> {
-        let lines = log.lines().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
+        let lines = log.iter().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
         lines.filter(|line| !line.contains("exited with") && !line.starts_with("compiled in")).collect()
     };
     let mut lines = of(&format!("[wasm-host] {name}: "));
@@ -238,7 +237,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
+        super::reasons(&log.lines().map(str::to_owned).collect::<Vec<_>>(), name, status)
+    }
 
     #[test]
     fn the_end_of_a_program_is_told_once() {

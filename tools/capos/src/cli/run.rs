@@ -13,7 +13,7 @@ use super::{Cli, QEMU, project};
 use crate::image::{self, Checked};
 use crate::manifest::{Manifest, VolumeSource};
 use crate::project::Project;
-use crate::qemu::{self, Boot, Console, End, Firmware, Machine, Run, ShowLog};
+use crate::qemu::{self, Boot, Console, End, Ended, Firmware, Machine, Run, ShowLog};
 use crate::volumes::{self, Disks};
 
 /// Without another choice: seconds a manifest may run, and MiB of memory it runs in.
@@ -108,7 +108,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         .map(mebibytes)
         .transpose()
         .map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
-    Ok(boot(&project, args, prepared, memory)?.exit_status())
+    Ok(boot(&project, args, prepared, memory)?.end.exit_status())
 }
 
 /// A program is known by its first bytes, so that its name can be any.
@@ -157,7 +157,7 @@ pub(super) fn boot(
     args: &RunArgs,
     prepared: Prepared,
     memory: Option<u32>,
-) -> Result<End> {
+) -> Result<Ended> {
     let memory_mib = match args.mem.or(memory) {
         Some(given) => given,
         None => u32::try_from(prepared.memory_mib).context("the images and limits need too much memory")?,
@@ -174,16 +174,12 @@ pub(super) fn boot(
         },
         boot: prepared.boot,
         timeout: Duration::from_secs(seconds.min(FOREVER)),
-        log_file: Some(log_file(project, args, &prepared.name)),
+        log_file: Some(args.log.clone().unwrap_or_else(|| project.log(&prepared.name))),
         log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
     };
-    let end = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;
-    explain(&end, seconds);
-    Ok(end)
-}
-
-pub(super) fn log_file(project: &Project, args: &RunArgs, name: &str) -> PathBuf {
-    args.log.clone().unwrap_or_else(|| project.log(name))
+    let ended = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;
+    explain(&ended.end, seconds);
+    Ok(ended)
 }
 
 fn explain(end: &End, timeout: u64) {

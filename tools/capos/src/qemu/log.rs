@@ -69,6 +69,11 @@ impl Log {
     pub(super) fn tail(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
+
+    /// The same, to keep.
+    pub(super) fn into_tail(self) -> Vec<String> {
+        self.lines.into()
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,15 @@ pub enum End {
     Qemu(String),
 }
 
+/// A run that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub end: End,
+    /// The last lines of its kernel log. The log's file may be another run's by now.
+    pub log: Vec<String>,
+}
+
 impl End {
     /// The exit status of the host command.
     pub fn exit_status(&self) -> u8 {

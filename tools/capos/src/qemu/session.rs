@@ -15,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use super::command::{Boot, Machine};
 use super::log::{self, Log};
-use super::{End, input, output};
+use super::{End, Ended, input, output};
 
 /// QEMU's exit statuses for what the kernel writes to its exit device, 0x10 and 0x20.
 const REGULAR_END: i32 = 0x10 << 1 | 1;
@@ -67,7 +67,7 @@ enum Stop {
 }
 
 /// Boots, waits for the end, and shows the kernel log if the end was not a regular one.
-pub fn run(run: &Run, console: Console) -> Result<End> {
+pub fn run(run: &Run, console: Console) -> Result<Ended> {
     let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
     let socket = folder.path().join("log");
     let listener = UnixListener::bind(&socket).with_context(|| socket.display().to_string())?;
@@ -113,7 +113,7 @@ pub fn run(run: &Run, console: Console) -> Result<End> {
     if run.log == ShowLog::AfterFailure && !matches!(end, End::Status(_) | End::Signalled(_)) {
         show(&log);
     }
-    Ok(end)
+    Ok(Ended { end, log: log.into_tail() })
 }
 
 fn create(path: &PathBuf) -> Result<File> {
