@@ -149,6 +149,7 @@ impl Operations {
     }
 
     /// Answers the call `token`.
+    #[inline(always)]
     pub(super) fn answer(&self, local: &Local, token: u64, answer: Answer) {
         let Answer { message, length, capabilities, sent, exported } = answer;
         let mut entry = SubmissionEntry {
