@@ -16,16 +16,8 @@ impl Buffer {
         let response = disk.transfer_buffer_request().send().promise.await?;
         let buffer = response.get()?;
         let bytes = buffer.get_bytes();
-        let mut request = capos_rt::virtual_memory().map_object_request();
-        request.get().set_object(buffer.get_memory()?);
-        request.get().set_length(bytes);
-        let mut protection = request.get().init_protection();
-        protection.set_read(true);
-        protection.set_write(true);
-        let address = request.send().promise.await?.get()?.get_address();
-        let place = usize::try_from(address).ok().zip(usize::try_from(bytes).ok());
-        let (address, bytes) = place.ok_or_else(|| capnp::Error::failed("an address out of reach".into()))?;
-        Ok(Self { start: std::ptr::with_exposed_provenance_mut(address), bytes })
+        let mapped = capos_rt::map_shared(buffer.get_memory()?, bytes).await?;
+        Ok(Self { start: mapped.cast().as_ptr(), bytes: mapped.len() })
     }
 
     fn check(&self, offset: usize, length: usize) {
