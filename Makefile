@@ -24,7 +24,7 @@ NEEDS_NO_SETUP := help clean setup
 ifneq ($(filter-out $(NEEDS_NO_SETUP),$(or $(MAKECMDGOALS),help)),)
 include build/toolchain.mk
 endif
-build/toolchain.mk: scripts/setup.sh $(wildcard scripts/setup/*.sh) scripts/make_exec.c
+build/toolchain.mk: scripts/setup.sh $(wildcard scripts/setup/*.sh patches/* patches/*/*) scripts/make_exec.c
 	scripts/setup.sh >&2
 
 # A user's settings for other projects must not reach these builds.

@@ -13,6 +13,7 @@ mkdir -p build/tools/bin
 . scripts/setup/packages.sh
 . scripts/setup/go.sh
 . scripts/setup/cue.sh
+. scripts/setup/patches.sh
 
 choose_rust || true
 install_packages
@@ -21,6 +22,7 @@ if [ -z "$RUST_BIN" ]; then
         "rustup component add rust-src clippy rustfmt; or let apt see Debian's security updates (suite bookworm-security), which bring one"
 fi
 say "Rust: $("$RUST_BIN/rustc" --version) in $RUST_BIN"
+patch_crates
 choose_go
 install_cue
 build_make_extension

@@ -5,6 +5,7 @@
 needs() {
     cat <<'END'
 file:/etc/ssl/certs/ca-certificates.crt ca-certificates fetching pinned dependencies over TLS
+cmd:git git applying patches to crates
 cmd:cc gcc linking build scripts and host tools
 file:/usr/include/stdlib.h libc6-dev linking build scripts and host tools
 cmd:ld.lld lld linking the kernel and userspace

@@ -3,6 +3,7 @@
 mod code;
 mod coverage;
 mod documents;
+mod patches;
 mod workspace;
 
 /// Fails with all `problems`, if there are any.

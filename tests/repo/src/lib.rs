@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// Folders at the top that hold nothing written here.
-const NOT_SOURCE: [&str; 4] = ["target", "build", ".git", "third_party"];
+const NOT_SOURCE: [&str; 3] = ["target", "build", ".git"];
 
 /// A text file of the tree.
 #[derive(Debug)]
