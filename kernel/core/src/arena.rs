@@ -1,6 +1,6 @@
 //! Records that are found by a small number and never confused with a later record of the same number.
 
-use crate::{NONE, OutOfMemory};
+use crate::{NONE, OutOfMemory, reserve};
 use alloc::vec::Vec;
 use core::{fmt, hash, marker::PhantomData};
 
@@ -97,7 +97,7 @@ impl<T> Arena<T> {
         }
         let free = self.slots.len() as u32 - self.used;
         if count > free {
-            self.slots.try_reserve((count - free) as usize)?;
+            reserve(&mut self.slots, (count - free) as usize)?;
         }
         Ok(())
     }
@@ -223,6 +223,12 @@ impl<T> Arena<T> {
             Ok([first, second]) => Some((first.value.as_mut()?, second.value.as_mut()?)),
             Err(_) => None,
         }
+    }
+
+    /// One past the highest place that was ever in use.
+    #[must_use]
+    pub(crate) const fn places(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// The id of the record at a place.

@@ -3,6 +3,10 @@
 //! A capability is a *node* of the tree and stands in one *slot* of one process's table. Copies are children of what
 //! they were copied from. Releasing a capability hands its children to its parent; revoking one
 //! deletes everything below it.
+//!
+//! Handing over takes the same time however many children there are: the node of a released capability with several
+//! children stays between them and its parent, as a *ghost* in no table, until one child is left. So there are always fewer
+//! ghosts than capabilities.
 
 use crate::{
     NONE, OutOfMemory,
@@ -12,18 +16,24 @@ use alloc::vec::Vec;
 use capos_abi::{ErrorCode, Handle, Rights};
 use core::hint::cold_path;
 
+mod badge_index;
 mod badges;
 mod check;
+mod revoke;
 mod table;
 #[cfg(test)]
 mod tests;
 mod transfer;
 mod tree;
 
+use badge_index::BadgeIndex;
 use badges::Badge;
+pub(crate) use revoke::Move;
+use revoke::NodeState;
+pub use revoke::Revocation;
+pub use table::TableStep;
 use table::{Slot, SlotState, Table};
 pub use transfer::TransferError;
-pub use tree::Revocation;
 
 /// What an object is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,11 +67,12 @@ pub struct Object {
     receivers: u32,
     /// Who holds them.
     receiver: Receiver,
-    /// Badge records by badge, sorted.
-    badges: Vec<(u64, u32)>,
+    /// It had receivers and has none any more, or is about to go.
+    deaf: bool,
+    /// Badge records by badge.
+    badges: BadgeIndex,
     /// Badge records whose last capability is gone and whose server does not know yet.
-    dropped_first: u32,
-    dropped_last: u32,
+    dropped: badges::Dropped,
 }
 
 /// Which process holds the nodes of an object that have the RECEIVE right.
@@ -108,6 +119,9 @@ pub struct Node {
     previous_sibling: u32,
     /// It has changed tables, so operations under way through it may be any thread's.
     moved: bool,
+    state: NodeState,
+    /// Revocations under way that stand here, or that revoke what is below. The node stays for them.
+    holds: u32,
 }
 
 /// Names a capability by its place in the tree.
@@ -128,10 +142,15 @@ pub struct Lost {
 /// All capabilities of all processes.
 pub struct CapSpace {
     nodes: Arena<Node>,
+    /// Nodes that stand in a table.
+    capabilities: u32,
     tables: Vec<Option<Table>>,
     objects: Arena<Object>,
     badges: Arena<Badge>,
+    /// Records of dropped badges that no server will ask for.
+    forgotten: badges::Dropped,
     next_serial: u64,
+    next_revocation: u64,
 }
 
 /// The most capabilities in the system; a bound on the kernel's memory beside the budgets.
@@ -149,17 +168,20 @@ impl CapSpace {
     pub const fn new() -> Self {
         Self {
             nodes: Arena::new(MAX_NODES),
+            capabilities: 0,
             tables: Vec::new(),
             objects: Arena::new(MAX_NODES),
             badges: Arena::new(MAX_NODES),
+            forgotten: badges::Dropped::EMPTY,
             next_serial: 0,
+            next_revocation: 1,
         }
     }
 
     /// How many capabilities there are.
     #[must_use]
     pub const fn capability_count(&self) -> u32 {
-        self.nodes.len()
+        self.capabilities
     }
 
     /// The capability that a handle names, if it has at least the rights `needed`.
@@ -180,7 +202,10 @@ impl CapSpace {
             Some(&Slot { generation, state: SlotState::Used(node) }) if generation == handle.generation() => {
                 Ok(node)
             }
-            Some(slot) if slot.generation == handle.generation() && slot.state == SlotState::Revoked => {
+            Some(slot)
+                if slot.generation == handle.generation()
+                    && matches!(slot.state, SlotState::Revoked { .. }) =>
+            {
                 cold_path();
                 Err(ErrorCode::Revoked)
             }
@@ -202,9 +227,9 @@ impl CapSpace {
             references: 0,
             receivers: 0,
             receiver: Receiver::Nobody,
-            badges: Vec::new(),
-            dropped_first: NONE,
-            dropped_last: NONE,
+            deaf: false,
+            badges: BadgeIndex::EMPTY,
+            dropped: badges::Dropped::EMPTY,
         })
     }
 
@@ -227,7 +252,8 @@ impl CapSpace {
 
     fn remove_if_unreferenced(&mut self, id: ObjectId, lost: &mut Lost) {
         if self.objects.get(id).is_some_and(|object| object.references == 0) {
-            self.forget_badges(id, false);
+            // Its last capability with a badge is gone, so all its records are of dropped badges.
+            self.forget_dropped(id);
             if let Some(object) = self.objects.remove(id) {
                 lost.object = Some((object.kind, object.payload));
             }
@@ -365,6 +391,8 @@ impl Node {
             next_sibling: NONE,
             previous_sibling: NONE,
             moved: false,
+            state: NodeState::Live,
+            holds: 0,
         }
     }
 

@@ -6,13 +6,19 @@
 //! server's next RECV. Messages stay in the memory of whoever sends them until there is a receiver.
 //!
 //! Everything that touches memory or threads goes through [`Machine`].
+//!
+//! What may concern any number of operations or capabilities is done in steps ([`Work`]): [`Ipc::thread_step`] for what a
+//! thread asked for and waits for, [`Ipc::close_process_step`] for the end of a process, and [`Ipc::work_step`] for
+//! what follows from either and nobody waits for. Between two steps everything else may happen, in any order.
 
 use crate::{
     NONE,
     arena::{Arena, Id},
     caps::{CapSpace, NodeId, ObjectId, ObjectKind},
+    reserve,
     ring::{Incoming, Outgoing},
     timers::{TimerId, Timers},
+    work::Work,
 };
 use alloc::vec::Vec;
 use capos_abi::{COMPLETION_ENTRIES, CompletionEntry, ErrorCode, Handle, Rights};
@@ -25,6 +31,7 @@ mod machine;
 mod message;
 mod objects;
 mod receive;
+mod revocation;
 mod submit;
 mod teardown;
 #[cfg(test)]
@@ -57,7 +64,7 @@ enum State {
     Queued,
     /// A CALL that the process numbered so is answering.
     Open(u32),
-    /// Was a CALL that the process numbered so was answering; its caller gave up.
+    /// Was a CALL that the process numbered so was answering; its caller gave up. Among its endpoint's news.
     Abandoned(u32),
     /// A RECV among its endpoint's receivers.
     Receiving,
@@ -117,24 +124,48 @@ pub struct Endpoint {
     object: ObjectId,
     callers: List,
     receivers: List,
+    /// Calls whose callers gave up while they were answered, of which the server has not heard.
+    abandoned: List,
+    /// Nobody can receive from it any more: the next of such endpoints.
+    deaf: Option<u32>,
+    /// What waited to receive when nobody could any more.
+    deaf_receivers: List,
+    /// Its object is gone. It goes when nothing waits at it.
+    gone: bool,
+}
+
+impl Endpoint {
+    const fn new(object: ObjectId) -> Self {
+        Self {
+            object,
+            callers: List::EMPTY,
+            receivers: List::EMPTY,
+            abandoned: List::EMPTY,
+            deaf: None,
+            deaf_receivers: List::EMPTY,
+            gone: false,
+        }
+    }
+}
+
+/// Calls to a kernel object that wait.
+pub struct Queue {
+    calls: List,
+    /// The object is gone: the next of such queues.
+    dead: Option<u32>,
 }
 
 struct ThreadOperations {
     process: u32,
     count: u32,
+    /// What it has begun to revoke.
+    revocation: Option<revocation::RunningId>,
     /// The places of its operations, in any order; the first `count` count.
     places: [u32; OPERATIONS_PER_THREAD],
 }
 
 /// Each may complete, and then needs an entry of the thread's ring.
 const OPERATIONS_PER_THREAD: usize = COMPLETION_ENTRIES as usize;
-
-/// The calls that a process was answering when their callers gave up. Open calls are on no list of their server's: they
-/// are found by their callers' threads when it ends.
-#[derive(Clone, Copy)]
-struct ServerCalls {
-    abandoned: List,
-}
 
 /// All capabilities, endpoints and calls.
 pub struct Ipc {
@@ -145,9 +176,17 @@ pub struct Ipc {
     /// By the place of the operation.
     requests: Vec<Request>,
     threads: Vec<Option<ThreadOperations>>,
-    servers: Vec<ServerCalls>,
-    queues: Arena<List>,
+    /// By process: how far its end has looked for operations that it was answering.
+    closing: Vec<u32>,
+    queues: Arena<Queue>,
     timers: Timers<Alarm>,
+    revocations: Arena<revocation::Running>,
+    /// Revocations whose thread has ended.
+    orphans: u32,
+    /// Endpoints from which nobody can receive any more and at which something may wait still.
+    deaf_endpoints: u32,
+    /// Queues whose object is gone and in which calls may wait still.
+    dead_queues: u32,
 }
 
 const MAX_ENDPOINTS: u32 = 1 << 20;
@@ -169,9 +208,13 @@ impl Ipc {
             operations: Arena::new(MAX_OPERATIONS),
             requests: Vec::new(),
             threads: Vec::new(),
-            servers: Vec::new(),
+            closing: Vec::new(),
             queues: Arena::new(MAX_OPERATIONS),
             timers: Timers::new(MAX_OPERATIONS),
+            revocations: Arena::new(MAX_OPERATIONS),
+            orphans: NONE,
+            deaf_endpoints: NONE,
+            dead_queues: NONE,
         }
     }
 
@@ -181,11 +224,10 @@ impl Ipc {
     /// `BudgetExceeded` when memory is used up.
     pub fn open_process(&mut self, process: u32, slot_limit: u32) -> Result<(), ErrorCode> {
         let needed = process as usize + 1;
-        if needed > self.servers.len() {
-            let additional = needed - self.servers.len();
-            self.servers.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
-            let none = ServerCalls { abandoned: List::EMPTY };
-            self.servers.resize(needed, none);
+        if needed > self.closing.len() {
+            let additional = needed - self.closing.len();
+            reserve(&mut self.closing, additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            self.closing.resize(needed, 0);
         }
         self.caps.open_table(process, slot_limit)
     }
@@ -198,10 +240,11 @@ impl Ipc {
         let needed = thread as usize + 1;
         if needed > self.threads.len() {
             let additional = needed - self.threads.len();
-            self.threads.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            reserve(&mut self.threads, additional).map_err(|_| ErrorCode::BudgetExceeded)?;
             self.threads.resize_with(needed, || None);
         }
-        let operations = ThreadOperations { process, count: 0, places: [NONE; OPERATIONS_PER_THREAD] };
+        let operations =
+            ThreadOperations { process, count: 0, revocation: None, places: [NONE; OPERATIONS_PER_THREAD] };
         if let Some(entry) = self.threads.get_mut(thread as usize) {
             *entry = Some(operations);
         }
@@ -230,8 +273,8 @@ impl Ipc {
     /// # Errors
     /// `BudgetExceeded`.
     pub fn create_endpoint(&mut self, process: u32) -> Result<Handle, ErrorCode> {
-        let unnamed = Endpoint { object: Id::new(NONE, 0), callers: List::EMPTY, receivers: List::EMPTY };
-        let id = self.endpoints.insert(unnamed).map_err(|_| ErrorCode::BudgetExceeded)?;
+        let unnamed = Id::new(NONE, 0);
+        let id = self.endpoints.insert(Endpoint::new(unnamed)).map_err(|_| ErrorCode::BudgetExceeded)?;
         let rights = Rights::RECEIVE | Rights::MINT | Rights::TRANSFER;
         match self.caps.insert_new(process, ObjectKind::Endpoint, pack(id), rights) {
             Ok((handle, object)) => {
@@ -254,14 +297,21 @@ impl Ipc {
         self.timers.next_deadline()
     }
 
-    /// Ends the operations whose deadline is not after `now_ns`.
-    pub fn expire<M: Machine>(&mut self, machine: &mut M, now_ns: u64) {
-        while let Some(alarm) = self.timers.pop_expired(now_ns) {
-            match alarm {
-                Alarm::GiveUp(id) => self.give_up(machine, id, Some(ErrorCode::TimedOut)),
-                Alarm::Awake(id) => self.answer(machine, id, Reply::EMPTY),
+    /// Ends operations whose deadline is not after `now_ns`. Returns whether there may be more.
+    pub fn expire_step<M: Machine>(&mut self, machine: &mut M, now_ns: u64, work: &mut Work) -> bool {
+        while work.take() {
+            match self.timers.pop_expired(now_ns) {
+                Some(Alarm::GiveUp(id)) => self.give_up(machine, id, Some(ErrorCode::TimedOut)),
+                Some(Alarm::Awake(id)) => self.answer(machine, id, Reply::EMPTY),
+                None => return false,
             }
         }
+        true
+    }
+
+    /// Ends all operations whose deadline is not after `now_ns`.
+    pub fn expire<M: Machine>(&mut self, machine: &mut M, now_ns: u64) {
+        while self.expire_step(machine, now_ns, &mut Work::step()) {}
     }
 }
 

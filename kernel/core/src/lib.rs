@@ -20,6 +20,7 @@ pub mod regions;
 pub mod ring;
 pub mod run_queue;
 pub mod timers;
+pub mod work;
 
 /// The kernel's own memory could not grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,3 +34,26 @@ impl From<alloc::collections::TryReserveError> for OutOfMemory {
 
 /// Stands for "no index" in links between records.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// The most bytes that a table grows by at once, so that growing takes a bounded time. The kernel's heap lets large tables
+/// grow in place.
+const GROWTH_BYTES: usize = 16 * 1024;
+
+/// Makes room for `additional` more records: by twice as many as there are, but in pieces of [`GROWTH_BYTES`].
+pub(crate) fn reserve<T>(table: &mut alloc::vec::Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
+    if table.capacity() - table.len() < additional {
+        grow(table, additional)?;
+    }
+    Ok(())
+}
+
+#[cold]
+fn grow<T>(table: &mut alloc::vec::Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
+    let piece = (GROWTH_BYTES / size_of::<T>().max(1)).max(4);
+    let wanted = table.len().clamp(4, piece).max(additional);
+    // A machine that has little memory left may still have enough for what is needed now.
+    if table.try_reserve_exact(wanted).is_err() {
+        table.try_reserve_exact(additional)?;
+    }
+    Ok(())
+}

@@ -11,6 +11,7 @@ use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE};
 use capos_kernel_core::{
     ipc::Submitted,
     ring::{unread_completions, waiting_submissions},
+    work::Work,
 };
 use core::hint::cold_path;
 
@@ -62,13 +63,19 @@ impl Kernel {
             let entry = ring.submission(head);
             let submitted = self.with_ipc(|ipc, kernel| ipc.submit(kernel, submitter, &entry));
             head = head.wrapping_add(1);
-            if let Submitted::Object(call) = submitted {
-                objects::serve(self, &call);
-                if self.current_thread() != Some(id) {
-                    return Ok(None);
+            match submitted {
+                Submitted::Done => {}
+                Submitted::Working => self
+                    .with_ipc(|ipc, kernel| while ipc.thread_step(kernel, id.index(), &mut Work::step()) {}),
+                Submitted::Object(call) => {
+                    objects::serve(self, &call);
+                    if self.current_thread() != Some(id) {
+                        return Ok(None);
+                    }
                 }
             }
         }
+        self.finish_ipc_work();
         ring.set_submission_head(head);
         Ok(Some(head))
     }

@@ -52,7 +52,16 @@ impl Kernel {
     /// Removes the queues of objects that ended otherwise than by losing their last capability.
     pub(crate) fn remove_dead_queues(&mut self) {
         while let Some(queue) = self.pci.take_dead_queue() {
-            self.with_ipc(|ipc, kernel| ipc.remove_queue(kernel, queue));
+            self.ipc().remove_queue(queue);
+        }
+        self.finish_ipc_work();
+    }
+
+    /// Does what follows from the end of capabilities and that nobody waits for.
+    #[inline]
+    pub(crate) fn finish_ipc_work(&mut self) {
+        if self.ipc().has_work() {
+            self.with_ipc(Ipc::finish_work);
         }
     }
 

@@ -178,7 +178,7 @@ fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Fai
     let id = match context.kernel.pci.create_interrupt(number, entry, queue) {
         Ok(id) => id,
         Err(error) => {
-            context.kernel.with_ipc(|ipc, kernel| ipc.remove_queue(kernel, queue));
+            context.kernel.ipc().remove_queue(queue);
             return Err(error.into());
         }
     };

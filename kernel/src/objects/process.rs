@@ -63,7 +63,7 @@ pub(crate) fn ended(kernel: &mut Kernel, id: ProcessId) {
         while let Some(waiter) = ipc.first_suspended(queue) {
             ipc.answer(kernel, waiter, Reply::Results(message, &[]));
         }
-        ipc.remove_queue(kernel, queue);
+        ipc.remove_queue(queue);
     });
 }
 

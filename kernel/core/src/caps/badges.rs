@@ -1,7 +1,7 @@
 //! How many client capabilities each badge of each endpoint has, so that a server learns when the last is gone.
 
-use super::{CapSpace, Node, ObjectId};
-use crate::NONE;
+use super::{CapSpace, Node, ObjectId, badge_index::Branch};
+use crate::{NONE, work::Work};
 use capos_abi::{ErrorCode, Handle, Rights};
 
 /// The clients of one badge of one endpoint.
@@ -13,13 +13,30 @@ pub(super) struct Badge {
     /// The process that minted it first, and its table's serial number: its budget pays for this record.
     payer: u32,
     payer_serial: u64,
-    /// Among those whose last capability is gone.
+    /// Its last capability is gone. It is on its object's list, or that of forgotten ones if the object is deaf or gone.
     pub(super) dropped: bool,
     next: u32,
     previous: u32,
+    /// A branch of the object's index.
+    pub(super) branch: Branch,
+}
+
+/// A list of badges whose last capability is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dropped {
+    first: u32,
+    last: u32,
+}
+
+impl Dropped {
+    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE };
 }
 
 impl Badge {
+    pub(super) const fn payer(&self) -> u32 {
+        self.payer
+    }
+
     pub(super) const fn is_paid_by(&self, process: u32, serial: u64) -> bool {
         self.payer == process && self.payer_serial == serial
     }
@@ -29,11 +46,10 @@ impl CapSpace {
     /// Makes sure that minting `badge` cannot fail: its record exists, paid by `process`. An unused record goes away
     /// with [`Self::discard_unused_badge`].
     pub(super) fn reserve_badge(&mut self, process: u32, id: ObjectId, badge: u64) -> Result<(), ErrorCode> {
-        let object = self.objects.get_mut(id).ok_or(ErrorCode::BadCapability)?;
-        let Err(position) = object.badges.binary_search_by_key(&badge, |&(badge, _)| badge) else {
+        let object = self.objects.get(id).ok_or(ErrorCode::BadCapability)?;
+        if object.badges.find(&self.badges, badge) != NONE {
             return Ok(());
-        };
-        object.badges.try_reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        }
         self.badges.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
         // The capability itself will need a slot too, in this table or another; here only the record is paid.
         let table = self.table_mut(process).ok_or(ErrorCode::BadCapability)?;
@@ -51,21 +67,18 @@ impl CapSpace {
             dropped: false,
             next: NONE,
             previous: NONE,
+            branch: Branch::UNUSED,
         };
         if let Ok(record) = self.badges.insert(record)
             && let Some(object) = self.objects.get_mut(id)
         {
-            object.badges.insert(position, (badge, record.index()));
+            object.badges.insert(&mut self.badges, record.index());
         }
         Ok(())
     }
 
     fn badge_record(&self, id: ObjectId, badge: u64) -> u32 {
-        let Some(object) = self.objects.get(id) else { return NONE };
-        match object.badges.binary_search_by_key(&badge, |&(badge, _)| badge) {
-            Ok(position) => object.badges.get(position).map_or(NONE, |&(_, record)| record),
-            Err(_) => NONE,
-        }
+        self.objects.get(id).map_or(NONE, |object| object.badges.find(&self.badges, badge))
     }
 
     /// Undoes a [`Self::reserve_badge`] that nothing was minted for.
@@ -122,13 +135,14 @@ impl CapSpace {
         if badge.count > 0 {
             return false;
         }
-        let Some(object) = self.objects.get_mut(id).filter(|object| object.receivers > 0) else {
+        let Some(object) = self.objects.get_mut(id).filter(|object| object.receivers > 0 && !object.deaf)
+        else {
             self.remove_badge(record);
             return false;
         };
-        let last = core::mem::replace(&mut object.dropped_last, record);
+        let last = core::mem::replace(&mut object.dropped.last, record);
         if last == NONE {
-            object.dropped_first = record;
+            object.dropped.first = record;
         }
         if let Some(badge) = self.badges.at_mut(record) {
             (badge.dropped, badge.previous, badge.next) = (true, last, NONE);
@@ -142,7 +156,7 @@ impl CapSpace {
     /// The badge whose end the server of an endpoint has waited longest to hear of. It will not be told again.
     #[inline(always)]
     pub fn take_dropped_badge(&mut self, id: ObjectId) -> Option<u64> {
-        let record = self.objects.get(id)?.dropped_first;
+        let record = self.objects.get(id)?.dropped.first;
         if record == NONE { None } else { self.take_dropped_record(record) }
     }
 
@@ -153,53 +167,82 @@ impl CapSpace {
         Some(badge)
     }
 
+    /// Takes the record of a dropped badge off its list.
     fn unqueue(&mut self, record: u32) {
         let Some(badge) = self.badges.at_mut(record).filter(|badge| badge.dropped) else { return };
         badge.dropped = false;
         let (next, previous, id) = (badge.next, badge.previous, badge.object);
+        let list = match self.objects.get_mut(id).filter(|object| !object.deaf) {
+            Some(object) => &mut object.dropped,
+            None => &mut self.forgotten,
+        };
         match self.badges.at_mut(next) {
             Some(badge) => badge.previous = previous,
-            None => {
-                if let Some(object) = self.objects.get_mut(id) {
-                    object.dropped_last = previous;
-                }
-            }
+            None => list.last = previous,
         }
         match self.badges.at_mut(previous) {
             Some(badge) => badge.next = next,
-            None => {
-                if let Some(object) = self.objects.get_mut(id) {
-                    object.dropped_first = next;
-                }
-            }
+            None => list.first = next,
         }
     }
 
     fn remove_badge(&mut self, record: u32) {
         self.unqueue(record);
-        let Some(badge) = self.badges.id_at(record).and_then(|id| self.badges.remove(id)) else { return };
-        if let Some(object) = self.objects.get_mut(badge.object)
-            && let Ok(position) = object.badges.binary_search_by_key(&badge.badge, |&(badge, _)| badge)
+        let Some(id) = self.badges.id_at(record) else { return };
+        if let Some(object) = self.badges.at(record).map(|badge| badge.object)
+            && let Some(object) = self.objects.get_mut(object)
         {
-            object.badges.remove(position);
+            object.badges.remove(&mut self.badges, record);
         }
+        let Some(badge) = self.badges.remove(id) else { return };
         if let Some(table) = self.table_mut(badge.payer).filter(|table| table.serial == badge.payer_serial) {
             table.used -= 1;
         }
     }
 
-    /// Removes the records of an endpoint: all, or only those that wait for a server which is gone.
-    pub(super) fn forget_badges(&mut self, id: ObjectId, only_dropped: bool) {
-        while let Some(object) = self.objects.get(id) {
-            let record = if only_dropped {
-                object.dropped_first
-            } else {
-                object.badges.last().map_or(NONE, |&(_, record)| record)
-            };
-            if record == NONE {
-                break;
-            }
-            self.remove_badge(record);
+    /// Nobody will ask for the dropped badges of an object any more: their records go in
+    /// [`Self::forget_badges_step`].
+    pub(super) fn forget_dropped(&mut self, id: ObjectId) {
+        let Some(object) = self.objects.get_mut(id) else { return };
+        object.deaf = true;
+        let list = core::mem::replace(&mut object.dropped, Dropped::EMPTY);
+        if list.first == NONE {
+            return;
         }
+        let last = core::mem::replace(&mut self.forgotten.last, list.last);
+        match self.badges.at_mut(last) {
+            Some(last) => last.next = list.first,
+            None => self.forgotten.first = list.first,
+        }
+        if let Some(first) = self.badges.at_mut(list.first) {
+            first.previous = last;
+        }
+    }
+
+    /// Whether there are records of badges that no server will ask for.
+    pub(crate) const fn has_forgotten_badges(&self) -> bool {
+        self.forgotten.first != NONE
+    }
+
+    /// Frees records of badges that no server will ask for. Whoever paid for them has that many slots more. Returns
+    /// whether there are more.
+    pub fn forget_badges_step(&mut self, work: &mut Work) -> bool {
+        while self.has_forgotten_badges() && work.take() {
+            self.remove_badge(self.forgotten.first);
+        }
+        self.has_forgotten_badges()
+    }
+
+    /// How many badges are on a list, if it is sound.
+    pub(super) fn listed(&self, list: Dropped) -> Result<usize, &'static str> {
+        let (mut previous, mut index, mut count) = (NONE, list.first, 0);
+        while let Some(badge) = self.badges.at(index) {
+            count += 1;
+            if !badge.dropped || badge.previous != previous || count > self.badges.len() as usize {
+                return Err("a list of dropped badges is wrong");
+            }
+            (previous, index) = (index, badge.next);
+        }
+        if index == NONE && list.last == previous { Ok(count) } else { Err("a list of badges ends nowhere") }
     }
 }

@@ -1,8 +1,31 @@
 //! Whether tables, tree and counts agree with each other.
 
-use super::{CapSpace, table::SlotState};
+use super::{CapSpace, NodeState, table::SlotState};
 use crate::NONE;
+use alloc::vec::Vec;
 use capos_abi::Rights;
+
+/// Counts by place, for a record each.
+struct Counts(Vec<u32>);
+
+impl Counts {
+    fn new(places: u32) -> Result<Self, &'static str> {
+        let mut counts = Vec::new();
+        counts.try_reserve_exact(places as usize).map_err(|_| "there is no memory to check with")?;
+        counts.resize(places as usize, 0);
+        Ok(Self(counts))
+    }
+
+    fn add(&mut self, place: u32) {
+        if let Some(count) = self.0.get_mut(place as usize) {
+            *count += 1;
+        }
+    }
+
+    fn of(&self, place: u32) -> u32 {
+        self.0.get(place as usize).copied().unwrap_or(0)
+    }
+}
 
 impl CapSpace {
     /// The first disagreement found, if any. Walks everything.
@@ -18,17 +41,20 @@ impl CapSpace {
 
     fn check_tables(&self) -> Result<(), &'static str> {
         let mut used_slots = 0;
+        let mut paid = Counts::new(self.tables.len() as u32)?;
+        for (_, badge) in self.badges.iter() {
+            let payer = badge.payer();
+            if self.table(payer).is_some_and(|table| badge.is_paid_by(payer, table.serial)) {
+                paid.add(payer);
+            }
+        }
         for (process, table) in self.tables.iter().enumerate() {
             let Some(table) = table else { continue };
-            let mut used = self
-                .badges
-                .iter()
-                .filter(|(_, badge)| badge.is_paid_by(process as u32, table.serial))
-                .count();
+            let mut used = paid.of(process as u32);
             let mut tombstones = 0;
             for (index, slot) in table.slots.iter().enumerate() {
-                used += usize::from(!matches!(slot.state, SlotState::Free(_)));
-                tombstones += u32::from(slot.state == SlotState::Revoked);
+                used += u32::from(!matches!(slot.state, SlotState::Free(_)));
+                tombstones += u32::from(matches!(slot.state, SlotState::Revoked { .. }));
                 if let SlotState::Used(node) = slot.state {
                     used_slots += 1;
                     let back = self.nodes.at(node).map(|node| (node.process as usize, node.slot as usize));
@@ -37,16 +63,30 @@ impl CapSpace {
                     }
                 }
             }
-            if used != table.used as usize || tombstones != table.tombstones || table.used > table.limit {
+            if used != table.used || tombstones != table.tombstones || table.used > table.limit {
                 return Err("a table's counts are wrong");
             }
+            if !table.has_sound_lists() {
+                return Err("a table's lists of slots are wrong");
+            }
         }
-        if used_slots == self.nodes.len() { Ok(()) } else { Err("there are nodes without a slot") }
+        let live = self.nodes.iter().filter(|(_, node)| node.state == NodeState::Live).count();
+        if used_slots == live && live == self.capabilities as usize {
+            Ok(())
+        } else {
+            Err("there are nodes without a slot")
+        }
     }
 
     pub(super) fn check_tree(&self) -> Result<(), &'static str> {
         let mut below = 0i64;
         for (id, node) in self.nodes.iter() {
+            if node.state == NodeState::Revoked {
+                if node.parent != NONE || node.first_child != NONE {
+                    return Err("a revoked capability is in the tree");
+                }
+                continue;
+            }
             below += i64::from(node.parent != NONE);
             if let Some(parent) = self.nodes.at(node.parent) {
                 if parent.object != node.object {
@@ -72,45 +112,73 @@ impl CapSpace {
             if child != NONE {
                 return Err("a list of siblings ends nowhere");
             }
+            if node.state == NodeState::Ghost && node.holds == 0 && steps < 2 {
+                return Err("a ghost is not needed");
+            }
         }
         if below == 0 { Ok(()) } else { Err("a capability is not among its parent's children") }
     }
 
     fn check_objects(&self) -> Result<(), &'static str> {
-        for (id, object) in self.objects.iter() {
-            let nodes = || self.nodes.iter().filter(|(_, node)| node.object == id);
-            let receivers = nodes().filter(|(_, node)| node.rights.contains(Rights::RECEIVE)).count();
-            // Pins count as references too.
-            if nodes().count() > object.references as usize || receivers != object.receivers as usize {
-                return Err("an object's counts are wrong");
-            }
-            let known = |node: &super::Node| {
-                !node.rights.contains(Rights::RECEIVE) || object.receiver.may_be(node.process)
+        let mut all = Counts::new(self.objects.places())?;
+        let mut receiving = Counts::new(self.objects.places())?;
+        for (_, node) in self.nodes.iter().filter(|(_, node)| node.state == NodeState::Live) {
+            let Some(object) = self.objects.get(node.object) else {
+                return Err("a capability leads to an object that is gone");
             };
-            if !nodes().all(|(_, node)| known(node)) {
-                return Err("an object does not know who receives from it");
+            all.add(node.object.index());
+            if node.rights.contains(Rights::RECEIVE) {
+                receiving.add(node.object.index());
+                if !object.receiver.may_be(node.process) {
+                    return Err("an object does not know who receives from it");
+                }
             }
         }
-        if self.nodes.iter().all(|(_, node)| self.objects.get(node.object).is_some()) {
-            Ok(())
-        } else {
-            Err("a capability leads to an object that is gone")
-        }
-    }
-
-    fn check_badges(&self) -> Result<(), &'static str> {
-        for (id, badge) in self.badges.iter() {
-            let count = self.nodes.iter().filter(|(_, node)| node.badge_record == id.index()).count();
-            if count != badge.count as usize || badge.dropped != (count == 0) {
-                return Err("a badge's count is wrong");
-            }
-            let listed = self.objects.get(badge.object).is_some_and(|object| {
-                object.badges.iter().any(|&(value, record)| value == badge.badge && record == id.index())
-            });
-            if !listed {
-                return Err("a badge is not on its endpoint's list");
+        for (id, object) in self.objects.iter() {
+            // Pins count as references too.
+            if all.of(id.index()) > object.references || receiving.of(id.index()) != object.receivers {
+                return Err("an object's counts are wrong");
             }
         }
         Ok(())
+    }
+
+    fn check_badges(&self) -> Result<(), &'static str> {
+        let mut counts = Counts::new(self.badges.places())?;
+        let mut records = Counts::new(self.objects.places())?;
+        let mut branches = Counts::new(self.objects.places())?;
+        for (_, node) in self.nodes.iter().filter(|(_, node)| node.state == NodeState::Live) {
+            counts.add(node.badge_record);
+        }
+        let mut listed = self.listed(self.forgotten)?;
+        for (_, object) in self.objects.iter() {
+            listed += self.listed(object.dropped)?;
+        }
+        for (id, badge) in self.badges.iter() {
+            let count = counts.of(id.index());
+            if count != badge.count || badge.dropped != (count == 0) {
+                return Err("a badge's count is wrong");
+            }
+            listed = listed.checked_sub(usize::from(badge.dropped)).ok_or("a dropped badge is on no list")?;
+            match self.objects.get(badge.object) {
+                Some(object) if object.badges.find(&self.badges, badge.badge) == id.index() => {
+                    records.add(badge.object.index());
+                    if badge.branch.is_used() {
+                        branches.add(badge.object.index());
+                    }
+                }
+                Some(_) => return Err("a badge is not in its endpoint's index"),
+                None if !badge.dropped => return Err("a badge belongs to an object that is gone"),
+                None => {}
+            }
+        }
+        // An index of as many badges has one branch fewer.
+        if self.objects.iter().any(|(id, _)| {
+            let id = id.index();
+            records.of(id) != branches.of(id) + u32::from(records.of(id) > 0)
+        }) {
+            return Err("an index of badges has stray branches");
+        }
+        if listed == 0 { Ok(()) } else { Err("a dropped badge is on two lists") }
     }
 }

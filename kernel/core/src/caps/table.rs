@@ -1,7 +1,7 @@
 //! Tables of slots, one for each process.
 
 use super::{CapSpace, Lost};
-use crate::NONE;
+use crate::{NONE, reserve, work::Work};
 use alloc::vec::Vec;
 use capos_abi::{ErrorCode, Handle};
 
@@ -11,8 +11,9 @@ pub(super) enum SlotState {
     Free(u32),
     /// Holds the capability with this node.
     Used(u32),
-    /// Held a capability that was revoked. Its handle says so until it is released or the slot is needed.
-    Revoked,
+    /// Held a capability that was revoked. Its handle says so until it is released or the slot is needed. With its
+    /// neighbours among such slots.
+    Revoked { next: u32, previous: u32 },
     /// Promised to a capability that is about to arrive.
     Reserved,
 }
@@ -30,13 +31,23 @@ pub(super) struct Table {
     pub(super) used: u32,
     pub(super) limit: u32,
     pub(super) tombstones: u32,
+    first_tombstone: u32,
     /// Distinguishes this process from an earlier one with the same number.
     pub(super) serial: u64,
+    /// It had a capability with the RECEIVE right.
+    pub(super) serves: bool,
+    /// The number of the latest revocation that took something from it.
+    pub(super) revocation: u64,
+    /// The process ends: nothing is put in any more.
+    closing: bool,
 }
 
 impl Table {
     /// Takes a free slot, or the slot of a revoked capability when the budget leaves no other.
     fn reserve(&mut self) -> Result<Handle, ErrorCode> {
+        if self.closing {
+            return Err(ErrorCode::BadCapability);
+        }
         if self.used >= self.limit {
             return self.reuse_tombstone();
         }
@@ -49,17 +60,15 @@ impl Table {
             self.used += 1;
             return Ok(handle);
         }
-        self.slots.try_reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
+        reserve(&mut self.slots, 1).map_err(|_| ErrorCode::BudgetExceeded)?;
         self.slots.push(Slot { generation: 1, state: SlotState::Reserved });
         self.used += 1;
         Ok(Handle::new(self.slots.len() as u32 - 1, 1))
     }
 
     fn reuse_tombstone(&mut self) -> Result<Handle, ErrorCode> {
-        if self.tombstones > 0
-            && let Some(index) = self.slots.iter().position(|slot| slot.state == SlotState::Revoked)
-        {
-            self.free(index as u32);
+        if self.first_tombstone != NONE {
+            self.free(self.first_tombstone);
             if self.used < self.limit {
                 return self.reserve();
             }
@@ -67,14 +76,42 @@ impl Table {
         Err(ErrorCode::BudgetExceeded)
     }
 
+    /// Notes that the capability of a slot was revoked.
+    pub(super) fn bury(&mut self, index: u32) {
+        let next = self.first_tombstone;
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        slot.state = SlotState::Revoked { next, previous: NONE };
+        self.tombstones += 1;
+        self.first_tombstone = index;
+        if let Some(Slot { state: SlotState::Revoked { previous, .. }, .. }) =
+            self.slots.get_mut(next as usize)
+        {
+            *previous = index;
+        }
+    }
+
+    /// Takes a slot off the list of those whose capability was revoked.
+    fn leave_tombstones(&mut self, state: SlotState) {
+        let SlotState::Revoked { next: behind, previous: before } = state else { return };
+        self.tombstones -= 1;
+        match self.slots.get_mut(before as usize) {
+            Some(Slot { state: SlotState::Revoked { next, .. }, .. }) => *next = behind,
+            _ => self.first_tombstone = behind,
+        }
+        if let Some(Slot { state: SlotState::Revoked { previous, .. }, .. }) =
+            self.slots.get_mut(behind as usize)
+        {
+            *previous = before;
+        }
+    }
+
     /// Empties a slot; handles to what it held are stale from then on.
     pub(super) fn free(&mut self, index: u32) {
+        let Some(&Slot { generation, state }) = self.slots.get(index as usize) else { return };
+        self.leave_tombstones(state);
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        if slot.state == SlotState::Revoked {
-            self.tombstones -= 1;
-        }
         // A slot whose generations are used up is retired, and stays on the bill.
-        let Some(generation) = slot.generation.checked_add(1) else {
+        let Some(generation) = generation.checked_add(1) else {
             slot.state = SlotState::Reserved;
             return;
         };
@@ -83,10 +120,37 @@ impl Table {
         self.used -= 1;
     }
 
+    /// Whether the list of revoked slots holds each once.
+    pub(super) fn has_sound_lists(&self) -> bool {
+        let (mut before, mut index, mut count) = (NONE, self.first_tombstone, 0);
+        while let Some(&Slot { state: SlotState::Revoked { next, previous }, .. }) =
+            self.slots.get(index as usize)
+        {
+            count += 1;
+            if previous != before || count > self.tombstones {
+                return false;
+            }
+            (before, index) = (index, next);
+        }
+        index == NONE && count == self.tombstones
+    }
+
     /// Free slots that the budget still allows, at most; badge records count like slots.
     const fn room(&self) -> u32 {
-        self.limit.saturating_sub(self.used) + self.tombstones
+        if self.closing { 0 } else { self.limit.saturating_sub(self.used) + self.tombstones }
     }
+}
+
+/// How far a step of [`CapSpace::close_table_step`] came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum TableStep {
+    /// It took out a capability, with which this ended.
+    Lost(Lost),
+    /// The work is spent, and there are more slots.
+    More,
+    /// The table is gone.
+    Closed,
 }
 
 impl CapSpace {
@@ -108,7 +172,7 @@ impl CapSpace {
         let needed = process as usize + 1;
         if needed > self.tables.len() {
             let additional = needed - self.tables.len();
-            self.tables.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            reserve(&mut self.tables, additional).map_err(|_| ErrorCode::BudgetExceeded)?;
             self.tables.resize_with(needed, || None);
         }
         let serial = self.next_serial;
@@ -120,7 +184,11 @@ impl CapSpace {
                     used: 0,
                     limit,
                     tombstones: 0,
+                    first_tombstone: NONE,
                     serial,
+                    serves: false,
+                    revocation: 0,
+                    closing: false,
                 });
                 self.next_serial += 1;
                 Ok(())
@@ -129,17 +197,38 @@ impl CapSpace {
         }
     }
 
-    /// One step of a process's end: takes out one capability of its table and says what ended with it. After the last
-    /// one removes the table and returns `None`.
-    pub fn close_table_step(&mut self, process: u32) -> Option<Lost> {
-        let table = self.table_mut(process)?;
-        while let Some(slot) = table.slots.pop() {
-            if let SlotState::Used(node) = slot.state {
-                return Some(self.delete(node));
+    /// Begins the end of a process: nothing is put into its table any more.
+    pub fn begin_close(&mut self, process: u32) {
+        if let Some(table) = self.table_mut(process) {
+            table.closing = true;
+        }
+    }
+
+    /// Whether a process has, or had, a capability to receive with.
+    pub(crate) fn serves(&self, process: u32) -> bool {
+        self.table(process).is_some_and(|table| table.serves)
+    }
+
+    /// One step of a process's end: empties slots of its table until one held a capability, or the work is spent. After
+    /// the last one the table is gone.
+    pub fn close_table_step(&mut self, process: u32, work: &mut Work) -> TableStep {
+        let Some(table) = self.table_mut(process) else { return TableStep::Closed };
+        table.closing = true;
+        while work.take() {
+            let Some(Slot { state, .. }) = table.slots.pop() else {
+                self.tables[process as usize] = None;
+                return TableStep::Closed;
+            };
+            if matches!(state, SlotState::Free(_)) {
+                continue;
+            }
+            table.leave_tombstones(state);
+            table.used -= 1;
+            if let SlotState::Used(node) = state {
+                return TableStep::Lost(self.delete(node));
             }
         }
-        self.tables[process as usize] = None;
-        None
+        TableStep::More
     }
 
     /// Slots and badge records that a process uses now.

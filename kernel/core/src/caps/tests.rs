@@ -1,6 +1,7 @@
 //! The capability space against a model that keeps a plain list of capabilities with their parents.
 
-use super::{CapSpace, ObjectKind, TransferError};
+use super::{CapSpace, Move, ObjectKind, Revocation, TableStep, TransferError};
+use crate::work::Work;
 use capos_abi::{CapDescriptor, ErrorCode, Handle, Rights, TransferMode};
 use proptest::prelude::*;
 use std::{collections::HashMap, vec, vec::Vec};
@@ -210,12 +211,10 @@ impl World {
         let Some(index) = self.pick(index) else { return };
         let entry = self.model.entries[index].clone();
         let expected = self.model.descendants(index);
+        let before = self.caps.capability_count();
         let mut revocation = self.caps.revoke(entry.process, entry.handle).unwrap();
-        let mut count = 0;
-        while self.caps.revoke_step(&mut revocation).is_some() {
-            count += 1;
-        }
-        assert_eq!(count, expected.len());
+        revoke_all(&mut self.caps, &mut revocation);
+        assert_eq!((before - self.caps.capability_count()) as usize, expected.len());
         for index in expected {
             self.model.entries[index].alive = false;
             self.model.entries[index].revoked = true;
@@ -320,6 +319,12 @@ impl World {
     }
 }
 
+/// Carries out a revocation.
+fn revoke_all(caps: &mut CapSpace, revocation: &mut Revocation) {
+    while !matches!(caps.revoke_step(revocation), Move::Finished) {}
+    while caps.end_revocation_step(revocation) {}
+}
+
 fn world() -> World {
     let mut caps = CapSpace::new();
     for process in 0..PROCESSES {
@@ -337,8 +342,11 @@ proptest! {
             world.run(step);
             world.check();
         }
-        while world.caps.close_table_step(doomed).is_some() {
-            prop_assert!(world.caps.check_tree().is_ok());
+        while world.caps.close_table_step(doomed, &mut Work::step()) != TableStep::Closed {
+            world.caps.check().unwrap();
+        }
+        while world.caps.forget_badges_step(&mut Work::of(2)) {
+            world.caps.check().unwrap();
         }
         for index in 0..world.model.entries.len() {
             if world.model.entries[index].alive && world.model.entries[index].process == doomed {
@@ -394,7 +402,7 @@ fn a_table_full_of_revoked_capabilities_can_be_used_again() {
     caps.begin_transfer(0, 1, &list, &mut handles).unwrap();
     caps.commit_transfer(0, 1, &list, &handles);
     let mut revocation = caps.revoke(0, root).unwrap();
-    while caps.revoke_step(&mut revocation).is_some() {}
+    revoke_all(&mut caps, &mut revocation);
     assert_eq!(caps.lookup(1, Handle(handles[0]), Rights::empty()).err(), Some(ErrorCode::Revoked));
     let mut again = [0; 2];
     caps.begin_transfer(0, 1, &list, &mut again).unwrap();

@@ -1,27 +1,8 @@
 //! The derivation tree.
 
-use super::{CapSpace, Lost, Node, NodeId, Object, Receiver, table::SlotState};
+use super::{CapSpace, Lost, Node, NodeState, Object, Receiver, table::SlotState};
 use crate::NONE;
-use capos_abi::{ErrorCode, Handle, Rights};
-
-/// A revocation under way: where it stands in the tree. Nothing else may change the tree until it is done.
-#[derive(Debug)]
-#[must_use]
-pub struct Revocation {
-    root: u32,
-    cursor: u32,
-}
-
-/// What one step of a revocation took away.
-#[derive(Debug)]
-pub struct Revoked {
-    /// The capability's node.
-    pub(crate) node: NodeId,
-    /// Who held it; `None` if operations under way through it may be anybody's.
-    pub(crate) holder: Option<u32>,
-    /// What ended with it.
-    pub lost: Lost,
-}
+use capos_abi::{Handle, Rights};
 
 impl CapSpace {
     /// Puts a node with reserved slot into the tree (below `parent` unless that is [`NONE`]), its slot and
@@ -33,6 +14,7 @@ impl CapSpace {
         node.next_sibling = self.nodes.at(parent).map_or(NONE, |parent| parent.first_child);
         let next = node.next_sibling;
         let Ok(id) = self.nodes.insert(node) else { return NONE };
+        self.capabilities += 1;
         let index = id.index();
         if let Some(parent) = self.nodes.at_mut(parent) {
             parent.first_child = index;
@@ -45,6 +27,9 @@ impl CapSpace {
             if receives {
                 object.add_receiver(process);
             }
+        }
+        if receives && let Some(table) = self.table_mut(process) {
+            table.serves = true;
         }
         if let Some(badge) = self.badges.at_mut(badge_record) {
             badge.count += 1;
@@ -59,26 +44,83 @@ impl CapSpace {
         }
     }
 
-    /// Takes a node out of the tree; its children become its parent's. The slot is the caller's to change.
+    /// Takes a capability away; its children become its parent's. The slot is the caller's to change.
     pub(super) fn delete(&mut self, index: u32) -> Lost {
-        self.give_children_to_parent(index);
-        let Some(id) = self.nodes.id_at(index) else { return Lost::default() };
-        let Some(node) = self.nodes.remove(id) else { return Lost::default() };
+        let Some(node) = self.nodes.at_mut(index).filter(|node| node.state == NodeState::Live) else {
+            return Lost::default();
+        };
+        let was = *node;
+        node.state = NodeState::Ghost;
+        (node.process, node.slot, node.badge_record) = (NONE, NONE, NONE);
+        self.capabilities -= 1;
+        self.tidy(index);
+        self.uncount(&was)
+    }
+
+    /// Removes a ghost that is of no use any more, and its parent if that becomes such a ghost.
+    pub(super) fn tidy(&mut self, index: u32) {
+        let Some(node) = self.nodes.at(index).filter(|node| node.is_idle_ghost()) else { return };
+        let (parent, child) = (node.parent, node.first_child);
+        if child == NONE {
+            self.unlink(index);
+            self.discard(index);
+            // One child fewer. If that leaves one, it takes the parent's place, and then nobody has fewer children.
+            if self.nodes.at(parent).is_some_and(Node::is_idle_ghost) {
+                self.tidy_parent(parent);
+            }
+        } else {
+            self.tidy_parent(index);
+        }
+    }
+
+    /// Puts the only child of a ghost in its place. Does nothing if there are several.
+    fn tidy_parent(&mut self, index: u32) {
+        let Some(&ghost) = self.nodes.at(index) else { return };
+        let child = ghost.first_child;
+        if self.nodes.at(child).is_none_or(|child| child.next_sibling != NONE) {
+            return;
+        }
+        if let Some(child) = self.nodes.at_mut(child) {
+            child.parent = ghost.parent;
+            (child.previous_sibling, child.next_sibling) = (ghost.previous_sibling, ghost.next_sibling);
+        }
+        self.set_neighbours(&ghost, child, child);
+        self.discard(index);
+    }
+
+    /// Takes a node without children out of its parent's list.
+    pub(super) fn unlink(&mut self, index: u32) {
+        let Some(node) = self.nodes.at_mut(index) else { return };
+        let was = *node;
+        (node.parent, node.previous_sibling, node.next_sibling) = (NONE, NONE, NONE);
+        self.set_neighbours(&was, was.next_sibling, was.previous_sibling);
+    }
+
+    /// Makes what stands before `node` among its siblings (or else its parent) lead to `next`, and what stands behind it
+    /// lead back to `previous`.
+    fn set_neighbours(&mut self, node: &Node, next: u32, previous: u32) {
         match self.nodes.at_mut(node.previous_sibling) {
-            Some(previous) => previous.next_sibling = node.next_sibling,
+            Some(before) => before.next_sibling = next,
             None => {
                 if let Some(parent) = self.nodes.at_mut(node.parent) {
-                    parent.first_child = node.next_sibling;
+                    parent.first_child = next;
                 }
             }
         }
-        if let Some(next) = self.nodes.at_mut(node.next_sibling) {
-            next.previous_sibling = node.previous_sibling;
+        if let Some(behind) = self.nodes.at_mut(node.next_sibling) {
+            behind.previous_sibling = previous;
         }
-        self.uncount(&node)
     }
 
-    fn uncount(&mut self, node: &Node) -> Lost {
+    /// Frees the record of a node that is linked to no other.
+    pub(super) fn discard(&mut self, index: u32) {
+        if let Some(id) = self.nodes.id_at(index) {
+            self.nodes.discard(id);
+        }
+    }
+
+    /// Takes a capability that is gone off the counts.
+    pub(super) fn uncount(&mut self, node: &Node) -> Lost {
         let mut lost = Lost::default();
         if let Some(object) = self.objects.get_mut(node.object) {
             object.references -= 1;
@@ -86,7 +128,7 @@ impl CapSpace {
                 object.remove_receiver();
                 if object.receivers == 0 {
                     lost.deaf_endpoint = Some(node.payload);
-                    self.forget_badges(node.object, true);
+                    self.forget_dropped(node.object);
                 }
             }
         }
@@ -95,40 +137,6 @@ impl CapSpace {
         }
         self.remove_if_unreferenced(node.object, &mut lost);
         lost
-    }
-
-    /// Puts the children of `index` where `index` stands among its siblings.
-    fn give_children_to_parent(&mut self, index: u32) {
-        let Some(&Node { parent, first_child, next_sibling, .. }) = self.nodes.at(index) else { return };
-        if first_child == NONE {
-            return;
-        }
-        let (mut child, mut last) = (first_child, NONE);
-        while let Some(node) = self.nodes.at_mut(child) {
-            node.parent = parent;
-            (last, child) = (child, node.next_sibling);
-            if parent == NONE {
-                // Roots have no siblings.
-                (node.next_sibling, node.previous_sibling) = (NONE, NONE);
-            }
-        }
-        if parent != NONE {
-            if let Some(node) = self.nodes.at_mut(last) {
-                node.next_sibling = next_sibling;
-            }
-            if let Some(node) = self.nodes.at_mut(next_sibling) {
-                node.previous_sibling = last;
-            }
-            if let Some(node) = self.nodes.at_mut(index) {
-                node.next_sibling = first_child;
-            }
-            if let Some(node) = self.nodes.at_mut(first_child) {
-                node.previous_sibling = index;
-            }
-        }
-        if let Some(node) = self.nodes.at_mut(index) {
-            node.first_child = NONE;
-        }
     }
 
     /// Moves a node to another slot; its place in the tree stays.
@@ -147,44 +155,20 @@ impl CapSpace {
                 object.add_receiver(process);
             }
         }
+        if receives && let Some(table) = self.table_mut(process) {
+            table.serves = true;
+        }
         self.set_slot(process, handle.index(), SlotState::Used(index));
         if let Some(table) = self.table_mut(old.0) {
             table.free(old.1);
         }
     }
+}
 
-    /// Begins to revoke everything derived from `handle`.
-    ///
-    /// # Errors
-    /// Those of [`Self::lookup`].
-    pub fn revoke(&self, process: u32, handle: Handle) -> Result<Revocation, ErrorCode> {
-        let (root, _) = self.lookup(process, handle, Rights::empty())?;
-        Ok(Revocation { root, cursor: root })
-    }
-
-    /// Deletes one capability below the root of a revocation, leaves first, in a time that does not
-    /// depend on how many there are (but for the way down to a leaf, which is walked once). `None` when done.
-    pub fn revoke_step(&mut self, revocation: &mut Revocation) -> Option<Revoked> {
-        while let Some(node) = self.nodes.at(revocation.cursor) {
-            if node.first_child == NONE {
-                break;
-            }
-            revocation.cursor = node.first_child;
-        }
-        if revocation.cursor == revocation.root {
-            return None;
-        }
-        let index = revocation.cursor;
-        let (id, &Node { next_sibling, parent, process, slot, moved, .. }) = self.nodes.entry_at(index)?;
-        revocation.cursor = if next_sibling == NONE { parent } else { next_sibling };
-        let lost = self.delete(index);
-        if let Some(table) = self.table_mut(process)
-            && let Some(slot) = table.slots.get_mut(slot as usize)
-        {
-            slot.state = SlotState::Revoked;
-            table.tombstones += 1;
-        }
-        Some(Revoked { node: id, holder: (!moved).then_some(process), lost })
+impl Node {
+    /// Whether it is a ghost that no revocation needs.
+    fn is_idle_ghost(&self) -> bool {
+        self.state == NodeState::Ghost && self.holds == 0
     }
 }
 

@@ -1,13 +1,14 @@
 //! CALL and RETURN.
 
 use super::{
-    Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, Request, ServerCalls,
-    State, ThreadOperations, UNLINKED, unpack,
+    Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, Queue, Request, State,
+    ThreadOperations, UNLINKED, unpack,
 };
 use crate::{
     arena::{Arena, Id},
     caps::{NodeId, ObjectKind},
     ipc::{Alarm, CopyFault, message::PassError},
+    reserve,
     ring::Outgoing,
 };
 use capos_abi::{CompletionEntry, CompletionFlags, CompletionKind, ErrorCode, Handle, Rights};
@@ -194,7 +195,7 @@ impl Ipc {
         let length = id.index() as usize + 1;
         if length > self.requests.len() {
             let additional = length - self.requests.len();
-            self.requests.try_reserve(additional).map_err(|_| ErrorCode::BudgetExceeded)?;
+            reserve(&mut self.requests, additional).map_err(|_| ErrorCode::BudgetExceeded)?;
             self.requests.resize(length, Request::default());
         }
         if let Some(kept) = self.requests.get_mut(id.index() as usize) {
@@ -242,8 +243,7 @@ impl Ipc {
         let Some(operation) = self.operations.at_mut(index) else { return };
         operation.state = state;
         let endpoint = operation.endpoint;
-        if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
-        {
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, state, endpoint) {
             list.push(&mut self.operations, index);
         }
     }
@@ -254,8 +254,7 @@ impl Ipc {
         let Some(operation) = self.operations.at_mut(index) else { return };
         let state = core::mem::replace(&mut operation.state, State::Unlisted);
         let endpoint = operation.endpoint;
-        if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
-        {
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, state, endpoint) {
             list.unlink(&mut self.operations, index);
         }
     }
@@ -411,16 +410,18 @@ impl Ipc {
 #[inline(always)]
 pub(super) fn list_of<'a>(
     endpoints: &'a mut Arena<Endpoint>,
-    servers: &'a mut [ServerCalls],
-    queues: &'a mut Arena<List>,
+    queues: &'a mut Arena<Queue>,
     state: State,
     endpoint: Option<Id<Endpoint>>,
 ) -> Option<&'a mut List> {
     match state {
         State::Queued => Some(&mut endpoints.get_mut(endpoint?)?.callers),
-        State::Receiving => Some(&mut endpoints.get_mut(endpoint?)?.receivers),
-        State::Abandoned(server) => Some(&mut servers.get_mut(server as usize)?.abandoned),
-        State::Pending(queue) => queues.get_mut(queue.0),
+        State::Receiving => {
+            let endpoint = endpoints.get_mut(endpoint?)?;
+            Some(if endpoint.deaf.is_none() { &mut endpoint.receivers } else { &mut endpoint.deaf_receivers })
+        }
+        State::Abandoned(_) => Some(&mut endpoints.get_mut(endpoint?)?.abandoned),
+        State::Pending(queue) => Some(&mut queues.get_mut(queue.0)?.calls),
         State::Open(_) | State::Unlisted => None,
     }
 }

@@ -20,18 +20,21 @@ impl Ipc {
             if endpoint.callers != List::EMPTY && endpoint.receivers != List::EMPTY {
                 return Err("callers and receivers wait at the same endpoint");
             }
+            listed += self.walk(endpoint.deaf_receivers, of_endpoint(State::Receiving))?;
+            listed += self.walk(endpoint.abandoned, |operation: &Operation| {
+                operation.endpoint == Some(id) && matches!(operation.state, State::Abandoned(_))
+            })?;
             if endpoint.receivers != List::EMPTY && !self.caps.has_receivers(endpoint.object) {
                 return Err("a receiver waits at an endpoint from which nobody may receive");
             }
-        }
-        for (process, server) in self.servers.iter().enumerate() {
-            let process = process as u32;
-            listed +=
-                self.walk(server.abandoned, |operation| operation.state == State::Abandoned(process))?;
+            let waits = endpoint.callers != List::EMPTY || endpoint.abandoned != List::EMPTY;
+            if waits && endpoint.deaf.is_none() && !self.caps.has_receivers(endpoint.object) {
+                return Err("a caller waits at an endpoint from which nobody may receive");
+            }
         }
         for (id, queue) in self.queues.iter() {
             let state = State::Pending(super::QueueId(id));
-            listed += self.walk(*queue, |operation| operation.state == state)?;
+            listed += self.walk(queue.calls, |operation| operation.state == state)?;
         }
         let is_listed = |state| !matches!(state, State::Open(_) | State::Unlisted);
         let unlisted = self.operations.iter().filter(|(_, operation)| !is_listed(operation.state)).count();

@@ -33,8 +33,7 @@ impl Ipc {
             self.timers.cancel(timer);
         }
         self.unlink_thread(thread, position);
-        if let Some(list) = list_of(&mut self.endpoints, &mut self.servers, &mut self.queues, state, endpoint)
-        {
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, state, endpoint) {
             list.close(&mut self.operations, place);
         }
     }

@@ -1,6 +1,8 @@
 //! Calls to objects that the kernel serves itself.
 
-use super::{Alarm, Caller, CopyFault, Ipc, List, Machine, OperationId, Place, Request, State, completion};
+use super::{
+    Alarm, Caller, CopyFault, Ipc, List, Machine, OperationId, Place, Queue, Request, State, completion,
+};
 use crate::{
     arena::Id,
     caps::{NodeId, ObjectKind},
@@ -10,7 +12,7 @@ use capos_abi::{CompletionEntry, CompletionFlags, ErrorCode, Handle, Rights};
 
 /// A queue of calls that a kernel object cannot answer yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QueueId(pub(super) Id<List>);
+pub struct QueueId(pub(super) Id<Queue>);
 
 /// A call to a kernel object, with the capability it was made with.
 #[derive(Clone, Copy, Debug)]
@@ -98,21 +100,24 @@ impl Ipc {
     /// # Errors
     /// `BudgetExceeded` when memory is used up.
     pub fn create_queue(&mut self) -> Result<QueueId, ErrorCode> {
-        self.queues.insert(List::EMPTY).map(QueueId).map_err(|_| ErrorCode::BudgetExceeded)
+        let queue = Queue { calls: List::EMPTY, dead: None };
+        self.queues.insert(queue).map(QueueId).map_err(|_| ErrorCode::BudgetExceeded)
     }
 
-    /// Removes a queue; calls in it fail.
-    pub fn remove_queue<M: Machine>(&mut self, machine: &mut M, queue: QueueId) {
-        while let Some(id) = self.first_suspended(queue) {
-            self.finish(machine, id, Some(ErrorCode::Disconnected));
+    /// Removes a queue. Calls in it fail in [`Self::work_step`].
+    pub fn remove_queue(&mut self, queue: QueueId) {
+        let Some(record) = self.queues.get_mut(queue.0).filter(|queue| queue.dead.is_none()) else { return };
+        if record.calls == List::EMPTY {
+            self.queues.remove(queue.0);
+        } else {
+            record.dead = Some(core::mem::replace(&mut self.dead_queues, queue.0.index()));
         }
-        self.queues.remove(queue.0);
     }
 
     /// The call that has waited longest in a queue.
     #[must_use]
     pub fn first_suspended(&self, queue: QueueId) -> Option<OperationId> {
-        self.operations.id_at(self.queues.get(queue.0)?.first)
+        self.operations.id_at(self.queues.get(queue.0)?.calls.first)
     }
 
     /// A suspended call, and the note that was left with it.

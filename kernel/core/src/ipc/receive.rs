@@ -5,6 +5,9 @@ use crate::{NONE, arena::Id, caps::ObjectKind};
 use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle, Rights};
 use core::hint::cold_path;
 
+/// How many entries of a list that several processes share are looked at for those of one.
+const LOOKED_AT: usize = 64;
+
 impl Ipc {
     /// A RECV: takes what waits, first the news of callers that gave up, then of badges, then calls; else waits.
     #[inline]
@@ -55,15 +58,28 @@ impl Ipc {
     /// The token of a call through `endpoint` that `process` was answering when its caller gave up.
     #[inline]
     fn take_abandoned(&mut self, process: u32, endpoint: Id<Endpoint>) -> Option<u64> {
-        let mut index = self.servers.get(process as usize)?.abandoned.first;
-        while let Some(operation) = self.operations.at(index) {
-            if operation.endpoint == Some(endpoint) {
-                let id = self.operations.id_at(index)?;
-                self.leave_list(index);
-                self.operations.remove(id);
+        let first = self.endpoints.get(endpoint)?.abandoned.first;
+        if first == NONE { None } else { self.take_abandoned_of(process, endpoint) }
+    }
+
+    /// News for other processes that receive from the same endpoint goes behind what comes later, so that a look at a few
+    /// each time finds everything.
+    #[cold]
+    fn take_abandoned_of(&mut self, process: u32, endpoint: Id<Endpoint>) -> Option<u64> {
+        let first = self.endpoints.get(endpoint)?.abandoned.first;
+        let mut index = first;
+        for _ in 0..LOOKED_AT {
+            let (id, operation) = self.operations.entry_at(index)?;
+            let state = operation.state;
+            if state == State::Abandoned(process) {
+                self.remove(id);
                 return Some(pack(id));
             }
-            index = operation.place.next;
+            self.set_state(id, state);
+            index = self.endpoints.get(endpoint)?.abandoned.first;
+            if index == first {
+                break;
+            }
         }
         None
     }
@@ -89,10 +105,12 @@ impl Ipc {
         self.endpoints.get(endpoint).is_some_and(|endpoint| self.caps.has_receivers(endpoint.object))
     }
 
-    /// A RECV of `process` that waits at `endpoint`.
+    /// A RECV of `process` that waits at `endpoint`. Among many of other processes it may not be found; then the process is
+    /// told at its next RECV.
     fn receiver_of(&self, endpoint: Id<Endpoint>, process: u32) -> Option<OperationId> {
         let mut index = self.endpoints.get(endpoint)?.receivers.first;
-        while let Some(operation) = self.operations.at(index) {
+        for _ in 0..LOOKED_AT {
+            let operation = self.operations.at(index)?;
             if operation.caller.process == process {
                 return self.operations.id_at(index);
             }
@@ -108,20 +126,6 @@ impl Ipc {
             let Some(badge) = self.caps.take_dropped_badge(object) else { return };
             self.retire(receiver);
             news(machine, &caller, CompletionKind::BadgeDropped, 0, badge);
-        }
-    }
-
-    /// Nobody can receive from an endpoint any more: whoever waits at it learns so.
-    pub(super) fn silence_endpoint<M: Machine>(&mut self, machine: &mut M, id: Id<Endpoint>) {
-        while let Some(endpoint) = self.endpoints.get(id) {
-            let (caller, receiver) = (endpoint.callers.first, endpoint.receivers.first);
-            let index = if caller == NONE { receiver } else { caller };
-            let Some(operation) = self.operations.id_at(index) else { break };
-            self.finish(machine, operation, Some(ErrorCode::Disconnected));
-        }
-        // News of callers that gave up has nobody to go to either.
-        for server in 0..self.servers.len() as u32 {
-            while self.take_abandoned(server, id).is_some() {}
         }
     }
 }

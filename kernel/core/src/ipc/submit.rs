@@ -3,10 +3,7 @@
 use super::{
     Caller, Ipc, Machine, ObjectCall, Operation, OperationId, ThreadOperations, completion, finish::post,
 };
-use crate::{
-    caps::{Lost, NodeId},
-    ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data},
-};
+use crate::ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data};
 use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionFlags};
 
 /// What is left to do after a submission.
@@ -17,6 +14,9 @@ pub enum Submitted {
     Done,
     /// A kernel object is called; the binary serves it and then calls [`Ipc::reply`] or [`Ipc::suspend`].
     Object(ObjectCall),
+    /// The submission needs a time of any length: [`Ipc::thread_step`] goes on with it, until it has completed. The thread
+    /// submits nothing else meanwhile.
+    Working,
 }
 
 /// A thread that submits.
@@ -77,6 +77,12 @@ impl Ipc {
                         }
                     }
                     Parsed::Return { token, send } => self.return_results(machine, process, token, send),
+                    Parsed::Revoke { cap } => {
+                        match self.begin_revocation(&caller(quiet, Incoming::default()), cap) {
+                            Ok(()) => return Submitted::Working,
+                            Err(code) => Err(code),
+                        }
+                    }
                     other => {
                         let caller = caller(quiet, Incoming::default());
                         match self.submit_simple(machine, &caller, &other) {
@@ -113,8 +119,11 @@ impl Ipc {
             Parsed::Derive { cap, rights } => token = self.caps.derive(process, cap, rights)?.0,
             Parsed::Mint { cap, rights, badge } => token = self.caps.mint(process, cap, rights, badge)?.0,
             Parsed::Identify { endpoint, client } => badge = self.caps.identify(process, endpoint, client)?,
-            Parsed::Revoke { cap } => self.revoke(machine, process, cap)?,
-            Parsed::Nop | Parsed::Call { .. } | Parsed::Recv { .. } | Parsed::Return { .. } => {}
+            Parsed::Nop
+            | Parsed::Revoke { .. }
+            | Parsed::Call { .. }
+            | Parsed::Recv { .. }
+            | Parsed::Return { .. } => {}
         }
         if !caller.quiet {
             machine.complete(
@@ -140,30 +149,6 @@ impl Ipc {
         Ok(())
     }
 
-    /// Revokes what derives from a capability; calls under way through that fail.
-    fn revoke<M: Machine>(&mut self, machine: &mut M, process: u32, cap: Handle) -> Result<(), ErrorCode> {
-        let mut revocation = self.caps.revoke(process, cap)?;
-        while let Some(revoked) = self.caps.revoke_step(&mut revocation) {
-            self.fail_revoked(machine, revoked.node, revoked.holder);
-            self.after_loss(machine, revoked.lost);
-        }
-        Ok(())
-    }
-
-    /// Fails the operations under way through a capability that is gone. They are among those of its holder's threads.
-    fn fail_revoked<M: Machine>(&mut self, machine: &mut M, node: NodeId, holder: Option<u32>) {
-        for thread in 0..self.threads.len() {
-            let Some(Some(record)) = self.threads.get(thread) else { continue };
-            if holder.is_some_and(|holder| holder != record.process) {
-                continue;
-            }
-            // One at a time from the start: what fails may take other operations off the list. There are at most 64.
-            while let Some(id) = self.find_operation(thread as u32, |operation| operation.node == node) {
-                self.give_up(machine, id, Some(ErrorCode::Revoked));
-            }
-        }
-    }
-
     /// The first operation of a thread for which `wanted` holds.
     pub(super) fn find_operation(
         &self,
@@ -179,28 +164,6 @@ impl Ipc {
         let found = self.find_operation(thread, |operation| operation.caller.user_data == user_data);
         self.give_up(machine, found.ok_or(ErrorCode::NotFound)?, Some(ErrorCode::Cancelled));
         Ok(())
-    }
-
-    /// Tells whom it concerns what ended with a capability.
-    pub fn after_loss<M: Machine>(&mut self, machine: &mut M, lost: Lost) {
-        if let Some(endpoint) = lost.deaf_endpoint {
-            self.silence_endpoint(machine, super::unpack(endpoint));
-        }
-        if let Some(endpoint) = lost.badge_on {
-            self.deliver_dropped_badges(machine, super::unpack(endpoint));
-        }
-        match lost.object {
-            Some((crate::caps::ObjectKind::Endpoint, endpoint)) => {
-                self.endpoints.remove(super::unpack(endpoint));
-            }
-            Some((kind, payload)) => {
-                machine.object_lost(kind, payload);
-                while let Some(queue) = machine.take_dead_queue() {
-                    self.remove_queue(machine, queue);
-                }
-            }
-            None => {}
-        }
     }
 
     /// Whether a process holds the capability `cap` with the rights `needed`, to whatever object.

@@ -1,7 +1,7 @@
 //! Calls against a model that keeps, for every submission, who must hear what.
 
 use super::{CopyFault, Ipc, Machine, ObjectCall, Place, Reply, Submitted};
-use crate::caps::ObjectKind;
+use crate::{caps::ObjectKind, work::Work};
 use capos_abi::{
     CapDescriptor, CompletionEntry, CompletionKind, ErrorCode, Handle, Opcode, Rights, SubmissionEntry,
     SubmissionFlags,
@@ -151,6 +151,12 @@ impl World {
         self.ipc.check().unwrap();
         match submitted {
             Submitted::Done => None,
+            Submitted::Working => {
+                while self.ipc.thread_step(&mut self.fake, thread, &mut Work::of(1)) {
+                    self.ipc.check().unwrap();
+                }
+                None
+            }
             Submitted::Object(call) => Some(call),
         }
     }
@@ -434,7 +440,8 @@ fn kernel_objects_answer_at_once_or_later() {
     }
     let call = world.submit(1, entry).unwrap();
     world.ipc.suspend(&mut world.fake, &call, queue, 0).unwrap();
-    world.ipc.remove_queue(&mut world.fake, queue);
+    world.ipc.remove_queue(queue);
+    world.ipc.finish_work(&mut world.fake);
     assert_eq!(status(&world.only(1)), Some(ErrorCode::Disconnected));
     world.ipc.check().unwrap();
 }

@@ -1,0 +1,55 @@
+//! How much one step of a long operation may do.
+//!
+//! What a process can make arbitrarily long (the end of a table, a revocation, a queue of callers whose server is gone) is
+//! done in steps. Between two steps everything is consistent and anybody may run.
+
+/// The allowance of one step, counted in records that are looked at or changed. One takes a few hundred instructions at
+/// most.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    allowed: u32,
+    spent: u32,
+}
+
+impl Work {
+    /// The records of one step: some tens of thousands of instructions.
+    pub const STEP: u32 = 96;
+
+    /// The allowance of one step.
+    #[must_use]
+    pub const fn step() -> Self {
+        Self::of(Self::STEP)
+    }
+
+    /// An allowance of so many records.
+    #[must_use]
+    pub const fn of(records: u32) -> Self {
+        Self { allowed: records, spent: 0 }
+    }
+
+    /// Whether there is some left.
+    #[must_use]
+    pub const fn is_left(&self) -> bool {
+        self.spent < self.allowed
+    }
+
+    /// How many records were looked at. The last piece of work may have taken more than was left.
+    #[must_use]
+    pub const fn spent(&self) -> u32 {
+        self.spent
+    }
+
+    /// Counts `records`.
+    pub(crate) const fn spend(&mut self, records: u32) {
+        self.spent = self.spent.saturating_add(records);
+    }
+
+    /// Counts one record; `false` when nothing was left for it.
+    pub(crate) const fn take(&mut self) -> bool {
+        let left = self.is_left();
+        if left {
+            self.spend(1);
+        }
+        left
+    }
+}
