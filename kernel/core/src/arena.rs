@@ -66,13 +66,36 @@ pub struct Arena<T> {
     first_free: u32,
     used: u32,
     limit: u32,
+    /// How often a record was looked for.
+    #[cfg(test)]
+    looks: core::cell::Cell<u64>,
 }
 
 impl<T> Arena<T> {
     /// An empty arena that never holds more than `limit` records.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self { slots: Vec::new(), first_free: NONE, used: 0, limit }
+        Self {
+            slots: Vec::new(),
+            first_free: NONE,
+            used: 0,
+            limit,
+            #[cfg(test)]
+            looks: core::cell::Cell::new(0),
+        }
+    }
+
+    /// Counts a look at a record: tests of the work that something takes read it.
+    #[inline(always)]
+    fn look(&self) {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
+    }
+
+    /// How often a record was looked for.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> u64 {
+        self.looks.get()
     }
 
     /// How many records there are.
@@ -142,6 +165,7 @@ impl<T> Arena<T> {
     /// Takes a record out; its id is stale from then on.
     #[inline]
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
+        self.look();
         let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)?;
         let value = slot.value.take()?;
         self.used -= 1;
@@ -178,6 +202,7 @@ impl<T> Arena<T> {
     #[must_use]
     #[inline]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
+        self.look();
         let slot = self.slots.get(id.index as usize)?;
         if slot.generation == id.generation { slot.value.as_ref() } else { None }
     }
@@ -185,6 +210,7 @@ impl<T> Arena<T> {
     /// The record, unless the id is stale.
     #[inline]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
+        self.look();
         let slot = self.slots.get_mut(id.index as usize)?;
         if slot.generation == id.generation { slot.value.as_mut() } else { None }
     }
@@ -193,18 +219,21 @@ impl<T> Arena<T> {
     #[must_use]
     #[inline]
     pub fn at(&self, index: u32) -> Option<&T> {
+        self.look();
         self.slots.get(index as usize)?.value.as_ref()
     }
 
     /// The record at a place, whichever use of the place it is.
     #[inline]
     pub fn at_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.look();
         self.slots.get_mut(index as usize)?.value.as_mut()
     }
 
     /// The record at a place and its id.
     #[inline]
     pub(crate) fn entry_at(&self, index: u32) -> Option<(Id<T>, &T)> {
+        self.look();
         let slot = self.slots.get(index as usize)?;
         Some((Id::new(index, slot.generation), slot.value.as_ref()?))
     }
@@ -212,6 +241,7 @@ impl<T> Arena<T> {
     /// The record at a place and its id.
     #[inline]
     pub fn entry_at_mut(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
+        self.look();
         let slot = self.slots.get_mut(index as usize)?;
         Some((Id::new(index, slot.generation), slot.value.as_mut()?))
     }
@@ -234,6 +264,7 @@ impl<T> Arena<T> {
     /// The id of the record at a place.
     #[must_use]
     pub fn id_at(&self, index: u32) -> Option<Id<T>> {
+        self.look();
         let slot = self.slots.get(index as usize)?;
         slot.value.as_ref().map(|_| Id::new(index, slot.generation))
     }

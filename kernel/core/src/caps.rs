@@ -184,6 +184,18 @@ impl CapSpace {
         self.capabilities
     }
 
+    /// How many records of nodes, objects and badges there are.
+    #[cfg(test)]
+    pub(crate) const fn records(&self) -> [u32; 3] {
+        [self.nodes.len(), self.objects.len(), self.badges.len()]
+    }
+
+    /// How often any of these records was looked for.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> u64 {
+        self.nodes.looks() + self.objects.looks() + self.badges.looks()
+    }
+
     /// The capability that a handle names, if it has at least the rights `needed`.
     ///
     /// # Errors

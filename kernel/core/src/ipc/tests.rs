@@ -13,6 +13,7 @@ use std::{
     vec::Vec,
 };
 
+mod growth;
 mod model;
 
 /// Addresses from here on fault.

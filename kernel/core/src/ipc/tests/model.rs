@@ -4,13 +4,47 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Call { client: u32, bad_memory: bool, deadline: u64 },
-    Receive { bad_memory: bool },
-    Return { which: usize, throw: bool },
-    Cancel { thread: u32, which: usize },
-    Expire { now: u64 },
-    Mint { client: u32 },
-    Release { client: u32 },
+    Call {
+        client: u32,
+        bad_memory: bool,
+        deadline: u64,
+    },
+    Receive {
+        bad_memory: bool,
+    },
+    Return {
+        which: usize,
+        throw: bool,
+    },
+    Cancel {
+        thread: u32,
+        which: usize,
+    },
+    Expire {
+        now: u64,
+    },
+    Mint {
+        client: u32,
+    },
+    Release {
+        client: u32,
+    },
+    /// Begins to revoke all client capabilities.
+    Revoke,
+    /// Goes on with that.
+    Go {
+        work: u32,
+    },
+    /// Gives up the endpoint for another one.
+    Replace,
+    /// Goes on with what nobody waits for.
+    Work {
+        work: u32,
+    },
+    /// Begins, or goes on with, the end of the second client, which is started again at once.
+    Close {
+        work: u32,
+    },
     Garbage(Vec<u64>),
 }
 
@@ -27,6 +61,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..100u64).prop_map(|now| Step::Expire { now }),
         1 => (1..3u32).prop_map(|client| Step::Mint { client }),
         1 => (1..3u32).prop_map(|client| Step::Release { client }),
+        1 => Just(Step::Revoke),
+        2 => (1..4u32).prop_map(|work| Step::Go { work }),
+        1 => Just(Step::Replace),
+        2 => (1..4u32).prop_map(|work| Step::Work { work }),
+        1 => (1..4u32).prop_map(|work| Step::Close { work }),
         1 => proptest::collection::vec(any::<u64>(), 8).prop_map(Step::Garbage),
     ]
 }
@@ -43,6 +82,8 @@ struct Model {
     ever: HashSet<u64>,
     /// Tokens whose end the server has heard of.
     told: HashSet<u64>,
+    /// The second client ends.
+    closing: bool,
 }
 
 impl Model {
@@ -77,8 +118,75 @@ impl Model {
     }
 }
 
+impl Step {
+    /// Which thread submits something for it.
+    fn thread(&self) -> Option<u32> {
+        match *self {
+            Self::Call { client, .. } | Self::Mint { client } | Self::Release { client } => Some(client),
+            Self::Cancel { thread, .. } => Some(thread),
+            Self::Receive { .. } | Self::Return { .. } | Self::Revoke | Self::Replace => Some(0),
+            Self::Garbage(_) => Some(1),
+            Self::Expire { .. } | Self::Go { .. } | Self::Work { .. } | Self::Close { .. } => None,
+        }
+    }
+}
+
+/// The client that ends meanwhile.
+const DOOMED: u32 = 2;
+
+fn mint(world: &mut World, client: u32) {
+    let mode = capos_abi::TransferMode::Mint as u32;
+    let list = [CapDescriptor { handle: world.server.0, badge: client.into(), rights: u32::MAX, mode }];
+    let mut handles = [0];
+    if world.ipc.caps.begin_transfer(0, client, &list, &mut handles).is_ok() {
+        world.ipc.caps.commit_transfer(0, client, &list, &handles);
+        world.clients[client as usize - 1] = Handle(handles[0]);
+    }
+}
+
+fn close(world: &mut World, model: &mut Model, work: u32) {
+    if !core::mem::replace(&mut model.closing, true) {
+        world.ipc.close_thread(&mut world.fake, DOOMED);
+        let waiting = &mut model.waiting;
+        model.queue.retain(|call| waiting.get(call) != Some(&DOOMED));
+        waiting.retain(|_, thread| *thread != DOOMED);
+    }
+    if !world.ipc.close_process_step(&mut world.fake, DOOMED, &mut Work::of(work)) {
+        model.closing = false;
+        world.ipc.open_process(DOOMED, 32).unwrap();
+        world.ipc.open_thread(DOOMED, DOOMED).unwrap();
+        mint(world, DOOMED);
+    }
+}
+
 fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+    let thread = step.thread();
+    if (thread == Some(DOOMED) && model.closing) || (thread == Some(0) && world.ipc.is_working(0)) {
+        return Ok(());
+    }
     match step {
+        Step::Revoke => {
+            let user_data = model.fresh(0);
+            let entry =
+                SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, user_data, ..EMPTY };
+            let submitter = world.ipc.submitter(0).unwrap();
+            let submitted = world.ipc.submit(&mut world.fake, submitter, &entry);
+            prop_assert!(matches!(submitted, Submitted::Working));
+        }
+        Step::Go { work } => {
+            world.ipc.thread_step(&mut world.fake, 0, &mut Work::of(*work));
+        }
+        Step::Replace => {
+            let (user_data, cap) = (model.fresh(0), world.server.0);
+            world.submit(0, SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..EMPTY });
+            world.server = world.ipc.create_endpoint(0).unwrap();
+            // What waits at the old one is delivered no more.
+            model.queue.clear();
+        }
+        Step::Work { work } => {
+            world.ipc.work_step(&mut world.fake, &mut Work::of(*work));
+        }
+        Step::Close { work } => close(world, model, *work),
         Step::Call { client, bad_memory, deadline } => {
             let user_data = model.fresh(*client);
             let entry = SubmissionEntry {
@@ -124,16 +232,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
             world.ipc.expire(&mut world.fake, *now);
             prop_assert!(world.ipc.next_deadline().is_none_or(|deadline| deadline > *now));
         }
-        Step::Mint { client } => {
-            let mode = capos_abi::TransferMode::Mint as u32;
-            let badge = u64::from(*client);
-            let list = [CapDescriptor { handle: world.server.0, badge, rights: u32::MAX, mode }];
-            let mut handles = [0];
-            if world.ipc.caps.begin_transfer(0, *client, &list, &mut handles).is_ok() {
-                world.ipc.caps.commit_transfer(0, *client, &list, &handles);
-                world.clients[*client as usize - 1] = Handle(handles[0]);
-            }
-        }
+        Step::Mint { client } => mint(world, *client),
         Step::Release { client } => {
             let user_data = model.fresh(*client);
             let cap = world.clients[*client as usize - 1].0;
@@ -178,7 +277,7 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
-    fn every_submission_is_heard_of_once(steps in proptest::collection::vec(step(), 1..100)) {
+    fn every_submission_is_heard_of_once(steps in proptest::collection::vec(step(), 1..120)) {
         let mut world = World::new();
         let mut model = Model::default();
         for step in &steps {
@@ -187,6 +286,12 @@ proptest! {
             model.open.retain(|token| callers.contains(token));
             run(&mut world, &mut model, step)?;
             world.ipc.check().map_err(TestCaseError::fail)?;
+        }
+        while world.ipc.is_working(0) {
+            run(&mut world, &mut model, &Step::Go { work: 1 })?;
+        }
+        while model.closing {
+            run(&mut world, &mut model, &Step::Close { work: 1 })?;
         }
         world.ipc.close_thread(&mut world.fake, 0);
         model.waiting.retain(|_, thread| *thread != 0);

@@ -1,0 +1,133 @@
+//! Thousands of operations: each step looks at few, and all steps together at no more than a constant times as many.
+
+use super::*;
+
+/// Threads of the client, each with as many calls as it may have.
+const CALLS_PER_THREAD: u32 = 64;
+/// The most looks at records that one step may take for each record that it counts.
+const LOOKS_PER_RECORD: u64 = 80;
+
+impl Ipc {
+    fn looks(&self) -> u64 {
+        self.caps.looks() + self.endpoints.looks() + self.operations.looks() + self.queues.looks()
+    }
+}
+
+/// Process 1 has `threads` threads (from 1 on), whose calls wait at an endpoint of process 0; each thread has a capability
+/// of its own.
+fn many_callers(threads: u32) -> World {
+    let mut ipc = Ipc::new();
+    ipc.open_process(0, 10 + threads).unwrap();
+    ipc.open_process(1, 10 + threads).unwrap();
+    ipc.open_thread(0, 0).unwrap();
+    let server = ipc.create_endpoint(0).unwrap();
+    let mut world = World { ipc, fake: Fake::default(), server, clients: Vec::new() };
+    for thread in 1..=threads {
+        world.ipc.open_thread(thread, 1).unwrap();
+        let mode = capos_abi::TransferMode::Mint as u32;
+        let list = [CapDescriptor { handle: server.0, badge: thread.into(), rights: u32::MAX, mode }];
+        let mut handles = [0];
+        world.ipc.caps.begin_transfer(0, 1, &list, &mut handles).unwrap();
+        world.ipc.caps.commit_transfer(0, 1, &list, &handles);
+        for user_data in 0..u64::from(CALLS_PER_THREAD) {
+            let submitter = world.ipc.submitter(thread).unwrap();
+            let entry = SubmissionEntry { cap: handles[0], user_data, ..CALL };
+            let _ = world.ipc.submit(&mut world.fake, submitter, &entry);
+        }
+    }
+    world
+}
+
+/// Runs `step` until it says that there is no more to do. Returns how many looks at records that took; none takes too many.
+fn looks(world: &mut World, mut step: impl FnMut(&mut World, &mut Work) -> bool) -> u64 {
+    let before = world.ipc.looks();
+    loop {
+        let (mut work, start) = (Work::step(), world.ipc.looks());
+        let more = step(world, &mut work);
+        // One thread's operations fail together.
+        assert!(work.spent() <= Work::STEP + CALLS_PER_THREAD);
+        assert!(world.ipc.looks() - start <= u64::from(work.spent()) * LOOKS_PER_RECORD + 100);
+        if !more {
+            return world.ipc.looks() - before;
+        }
+    }
+}
+
+/// Checks that every call has failed once with `code`.
+fn all_failed(world: &World, threads: u32, code: ErrorCode) {
+    let mut heard = HashSet::new();
+    for (thread, entry) in world.fake.completions.iter().filter(|(thread, _)| *thread != 0) {
+        assert_eq!(status(entry), Some(code));
+        assert!(heard.insert((*thread, entry.user_data)), "each hears of it once");
+    }
+    assert_eq!(heard.len() as u32, threads * CALLS_PER_THREAD);
+    world.ipc.check().unwrap();
+}
+
+fn doubles(work: impl Fn(u32) -> u64) {
+    let (small, large) = (work(50), work(100));
+    assert!(large <= small * 2 + small / 8, "{small} became {large}");
+}
+
+#[test]
+fn callers_of_an_endpoint_without_a_server_fail_in_linear_work() {
+    doubles(|threads| {
+        let mut world = many_callers(threads);
+        let server = world.server;
+        world.ipc.release(&mut world.fake, 0, server).unwrap();
+        assert!(world.fake.completions.is_empty(), "that is left to steps");
+        let looks = looks(&mut world, |world, work| world.ipc.work_step(&mut world.fake, work));
+        all_failed(&world, threads, ErrorCode::Disconnected);
+        looks
+    });
+}
+
+#[test]
+fn revocation_fails_the_calls_of_many_threads_in_linear_work() {
+    doubles(|threads| {
+        let mut world = many_callers(threads);
+        let submitter = world.ipc.submitter(0).unwrap();
+        let entry = SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..EMPTY };
+        let submitted = world.ipc.submit(&mut world.fake, submitter, &entry);
+        assert!(matches!(submitted, Submitted::Working));
+        let looks = looks(&mut world, |world, work| world.ipc.thread_step(&mut world.fake, 0, work));
+        all_failed(&world, threads, ErrorCode::Revoked);
+        assert_eq!(world.only(0).status, 0);
+        looks
+    });
+}
+
+#[test]
+fn a_server_with_many_open_calls_ends_in_linear_work() {
+    doubles(|threads| {
+        let mut world = many_callers(threads);
+        for _ in 0..threads * CALLS_PER_THREAD {
+            let submitter = world.ipc.submitter(0).unwrap();
+            let _ = world.ipc.submit(
+                &mut world.fake,
+                submitter,
+                &SubmissionEntry { cap: world.server.0, ..RECV },
+            );
+        }
+        world.fake.completions.clear();
+        world.ipc.close_thread(&mut world.fake, 0);
+        let looks = looks(&mut world, |world, work| world.ipc.close_process_step(&mut world.fake, 0, work));
+        assert!(!world.ipc.has_work());
+        all_failed(&world, threads, ErrorCode::Disconnected);
+        looks
+    });
+}
+
+#[test]
+fn what_a_thread_was_revoking_is_revoked_also_when_it_ends() {
+    let mut world = many_callers(3);
+    let submitter = world.ipc.submitter(0).unwrap();
+    let entry = SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..EMPTY };
+    let _ = world.ipc.submit(&mut world.fake, submitter, &entry);
+    assert!(world.ipc.thread_step(&mut world.fake, 0, &mut Work::of(1)) && world.ipc.is_working(0));
+    world.ipc.close_thread(&mut world.fake, 0);
+    world.ipc.check().unwrap();
+    world.ipc.finish_work(&mut world.fake);
+    all_failed(&world, 3, ErrorCode::Revoked);
+    assert!(world.take(0).is_empty());
+}
