@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::elf;
+use crate::manifest::candidates::closest;
 use crate::manifest::{Manifest, Program, ProgramKind};
 use crate::problem::Problem;
 use crate::project::Project;
@@ -59,7 +60,13 @@ fn read(program: &Program, project: &Project, folder: &Path) -> Result<Vec<u8>, 
     let shown = project.shown(&path).display();
     let bytes = fs::read(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound if program.file.is_some() => format!("missing: there is no {shown}"),
-        ErrorKind::NotFound => format!("missing: {shown} has not been built; `make build` builds it"),
+        ErrorKind::NotFound => {
+            let meant = similar(&path, &program.name).map(|name| format!(", or did you mean {name:?}?"));
+            format!(
+                "missing: {shown} has not been built; `make build` builds it{}",
+                meant.unwrap_or_default()
+            )
+        }
         _ => format!("{shown}: {error}"),
     })?;
     match program.kind {
@@ -74,6 +81,14 @@ fn read(program: &Program, project: &Project, folder: &Path) -> Result<Vec<u8>, 
         }
         ProgramKind::Module => Err(format!("{shown}: not a WebAssembly module")),
     }
+}
+
+/// A program beside `path`, which does not exist, whose name is much like `name`.
+fn similar(path: &Path, name: &str) -> Option<String> {
+    let built = fs::read_dir(path.parent()?).ok()?.flatten().map(|entry| entry.path());
+    let built = built.filter(|file| file.extension() == path.extension() && file.is_file());
+    let names: Vec<String> = built.filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect();
+    closest(name, &names).map(str::to_owned)
 }
 
 fn locate(program: &Program, project: &Project, folder: &Path) -> PathBuf {

@@ -111,7 +111,7 @@ fn perform(cli: &Cli) -> Result<u8> {
             Ok(0)
         }
         Task::Check { manifest } => {
-            image::check(&project(cli, Some(manifest))?, manifest)?;
+            image::check_to_run(&project(cli, Some(manifest))?, manifest)?;
             Ok(0)
         }
         Task::Image { manifest, output } => {

@@ -1,7 +1,11 @@
 //! Evaluating a manifest with the official `cue` command.
 
+mod package;
+mod position;
+
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +15,7 @@ use serde_json::Value;
 
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
+pub use position::position;
 
 /// Whether `manifests/schema.cue` takes part in an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,10 @@ pub enum Definitions {
 pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> Result<Value> {
     if !manifest.is_file() {
         bail!("{}: no such file", manifest.display());
+    }
+    let text = fs::read_to_string(manifest).with_context(|| manifest.display().to_string())?;
+    if let Err(problem) = package::check(&text) {
+        return Err(BadManifest::new(manifest, vec![problem]).into());
     }
     let cue = command(project);
     let output = Command::new(&cue)
@@ -72,7 +81,7 @@ fn problems(text: &str) -> Vec<Problem> {
                 && let Some((_, tail)) = line.trim().split_once(".cue:")
                 && !line.contains("/schema.cue:")
             {
-                problem.reason = format!("{} (line {tail})", problem.reason);
+                problem.position = Some(tail.trim_end_matches(':').to_owned());
                 position_wanted = false;
             }
             continue;
@@ -83,7 +92,8 @@ fn problems(text: &str) -> Vec<Problem> {
             continue;
         }
         let problem = Problem::new(path, reason);
-        position_wanted = !problems.contains(&problem);
+        position_wanted =
+            !problems.iter().any(|other| (&other.path, &other.reason) == (&problem.path, &problem.reason));
         if position_wanted {
             problems.push(problem);
         }
@@ -109,7 +119,10 @@ mod tests {
                     2 errors in empty disjunction:\n";
         assert_eq!(
             problems(text),
-            [Problem::new("processes.0.grants.consle", "field not allowed (line 6:11)")]
+            [Problem {
+                position: Some("6:11".to_owned()),
+                ..Problem::new("processes.0.grants.consle", "field not allowed")
+            }]
         );
     }
 }

@@ -9,7 +9,7 @@ use crate::binaries::{self, Images};
 use crate::cue;
 use crate::manifest::{Manifest, check, decode};
 use crate::pack;
-use crate::problem::BadManifest;
+use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
 use crate::qemu::Boot;
 use crate::volumes;
@@ -27,21 +27,46 @@ pub struct Checked {
 
 /// Reads `file` and reports everything that is wrong with it as one [`BadManifest`].
 pub fn check(project: &Project, file: &Path) -> Result<Checked> {
-    check_in(project, file, &file.parent().map_or_else(PathBuf::new, Path::to_owned))
+    check_in(project, file, &parent(file))
+}
+
+/// The same, and whatever else a run of the manifest as it stands would find wrong: a disk image that is missing.
+pub fn check_to_run(project: &Project, file: &Path) -> Result<()> {
+    let folder = parent(file);
+    check_with(project, file, &folder, |manifest| volumes::check_disks(manifest, &folder)).map(drop)
+}
+
+fn parent(file: &Path) -> PathBuf {
+    file.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
 /// The same for a manifest in which paths are relative to `folder`.
 pub fn check_in(project: &Project, file: &Path, folder: &Path) -> Result<Checked> {
+    check_with(project, file, folder, |_| Vec::new())
+}
+
+fn check_with(
+    project: &Project,
+    file: &Path,
+    folder: &Path,
+    more: impl FnOnce(&Manifest) -> Vec<Problem>,
+) -> Result<Checked> {
     let manifest = evaluate(project, file)?;
     let folder = folder.to_owned();
     let mut problems = check::check(&manifest);
     problems.extend(volumes::check(&manifest, &folder));
+    problems.extend(more(&manifest));
     match binaries::load(&manifest, project, &folder) {
         Ok(images) if problems.is_empty() => return Ok(Checked { manifest, images, folder }),
         Ok(_) => {}
         Err(more) => problems.extend(more),
     }
-    Err(BadManifest::new(file, problems).into())
+    Err(located(project, BadManifest::new(file, problems)))
+}
+
+/// Adds where in the file each field stands.
+fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
+    bad.locate(|file, path| cue::position(project, file, path)).into()
 }
 
 /// The boot package of `checked`.
@@ -70,7 +95,7 @@ pub fn kernel(project: &Project) -> Result<PathBuf> {
 /// Evaluates and decodes. Where the definitions do not hold, our own messages are preferred: they name
 /// each wrong field once, with what would be right there.
 fn evaluate(project: &Project, file: &Path) -> Result<Manifest> {
-    let bad = |problems| BadManifest::new(file, problems);
+    let bad = |problems| located(project, BadManifest::new(file, problems));
     let error = match cue::export(project, file, cue::Definitions::Apply) {
         Ok(json) => return Ok(decode::decode(&json).map_err(bad)?),
         Err(error) => error,

@@ -11,16 +11,21 @@ pub struct Problem {
     pub path: String,
     /// What is wrong with it.
     pub reason: String,
+    /// Where the field stands in the file, as `LINE:COLUMN`; `None` where that is not known.
+    pub position: Option<String>,
 }
 
 impl Problem {
     /// A problem with the field at `path`.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { path: path.into(), reason: reason.into() }
+        Self { path: path.into(), reason: reason.into(), position: None }
     }
 }
 
-/// Everything that is wrong with one manifest file. Shown as one `FILE: path: reason` a line.
+/// More problems than this are shown without their places, each of which takes a run of `cue` to find.
+const MOST_LOCATED: usize = 20;
+
+/// Everything that is wrong with one manifest file. Shown as one `FILE:LINE:COLUMN: path: reason` a line.
 #[derive(Debug)]
 pub struct BadManifest {
     file: PathBuf,
@@ -31,6 +36,17 @@ impl BadManifest {
     /// An error that lists `problems`.
     pub fn new(file: &Path, problems: Vec<Problem>) -> Self {
         Self { file: file.to_owned(), problems }
+    }
+
+    /// Asks `position` where each field stands whose place is not known yet, for at most as many as anybody reads.
+    #[must_use]
+    pub fn locate(mut self, position: impl Fn(&Path, &str) -> Option<String>) -> Self {
+        for problem in self.problems.iter_mut().take(MOST_LOCATED) {
+            if problem.position.is_none() {
+                problem.position = position(&self.file, &problem.path);
+            }
+        }
+        self
     }
 
     /// The problems in the order they were found.
@@ -45,7 +61,11 @@ impl fmt::Display for BadManifest {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}: ", self.file.display())?;
+            write!(f, "{}:", self.file.display())?;
+            match &problem.position {
+                Some(position) => write!(f, "{position}: ")?,
+                None => write!(f, " ")?,
+            }
             if !problem.path.is_empty() {
                 write!(f, "{}: ", problem.path)?;
             }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use capos_volume_tool::Mirror;
 
 use crate::binaries::Image;
+use crate::manifest::candidates::suggestion;
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
 use crate::problem::Problem;
 use crate::qemu::Disk;
@@ -23,6 +24,34 @@ pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Images of disks that are neither there nor made at the first run, and folders to fill one from that are missing.
+pub fn check_disks(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
+    let volumes = manifest.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Disk(image) => Some((format!("{}.disk", volume.at), image)),
+        VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
+    });
+    let granted = manifest.processes.iter().flat_map(|process| &process.disks);
+    let granted = granted.map(|grant| (grant.at.clone(), &grant.image));
+    let absent = volumes.chain(granted).filter(|(_, image)| !folder.join(&image.file).exists());
+    absent.filter_map(|(at, image)| Some(Problem::new(at, lacking(image, folder)?))).collect()
+}
+
+/// Why the image, which does not exist, cannot be made.
+fn lacking(image: &DiskImage, folder: &Path) -> Option<String> {
+    if image.size.is_none() {
+        return Some(no_image(&folder.join(&image.file)));
+    }
+    let from = folder.join(image.from.as_ref()?);
+    (!from.is_dir()).then(|| format!("there is no folder {} to fill the image from", from.display()))
+}
+
+fn no_image(file: &Path) -> String {
+    format!(
+        "there is no {}; a `size` in the manifest has it made, and so does `capos volume create`",
+        file.display()
+    )
 }
 
 /// Images of the volumes that are packed.
@@ -52,7 +81,8 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) 
     for (name, _) in instead {
         ensure!(
             manifest.disks().any(|(disk, _, _)| disk == *name),
-            "--disk {name}: the manifest has no disk of this name"
+            "--disk {name}: the manifest has no disk of this name{}",
+            suggestion(name, manifest.disks().map(|(disk, _, _)| disk))
         );
     }
     let mut disks = Disks { list: Vec::new(), locks: Vec::new() };
@@ -80,7 +110,7 @@ pub fn fresh_disks(manifest: &Manifest, folder: &Path) -> Result<Disks> {
 fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) -> Result<File> {
     if !file.exists() {
         let Some(size) = image.size else {
-            bail!("there is no {}; a `size` in the manifest has it made", file.display());
+            bail!("{}", no_image(file));
         };
         let content = image.from.as_ref().map(|from| folder.join(from));
         make(file, size, is_volume, content.as_deref())?;

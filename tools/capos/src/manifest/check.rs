@@ -4,6 +4,7 @@ mod storage;
 
 use std::collections::{HashMap, HashSet};
 
+use super::candidates::{not_found, suggestion};
 use super::model::*;
 use crate::problem::Problem;
 
@@ -68,9 +69,13 @@ fn check_services(process: &Process, manifest: &Manifest, problems: &mut Vec<Pro
             problem(format!("{:?} is also an export of this process", service.name));
         }
         match manifest.processes.iter().find(|other| other.name == service.process) {
-            None => problem(format!("no process is called {:?}", service.process)),
+            None => {
+                let there = manifest.processes.iter().map(|process| &process.name);
+                problem(not_found("process", &service.process, there));
+            }
             Some(other) if !other.exports.contains(&service.export) => {
-                problem(format!("process {:?} does not export {:?}", other.name, service.export));
+                let there = suggestion(&service.export, &other.exports);
+                problem(format!("process {:?} does not export {:?}{there}", other.name, service.export));
             }
             Some(_) => {}
         }
@@ -119,17 +124,15 @@ fn check_launch(at: &str, args: &[String], env: &[(String, String)], problems: &
 
 fn check_exit_from(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let Some(wanted) = &manifest.exit_from else { return };
-    let found = match wanted.split_once('/') {
-        None => manifest.processes.iter().any(|process| process.name == *wanted),
-        Some((host, instance)) => manifest
-            .processes
-            .iter()
-            .filter(|process| process.name == host)
-            .filter_map(|process| process.wasm_host.as_ref())
-            .any(|host| host.instances.iter().any(|other| other.name == instance)),
-    };
-    if !found {
-        problems.push(Problem::new("exitFrom", format!("no process or instance is called {wanted:?}")));
+    let mut there: Vec<String> = Vec::new();
+    for process in &manifest.processes {
+        there.push(process.name.clone());
+        let instances = process.wasm_host.iter().flat_map(|host| &host.instances);
+        there.extend(instances.map(|instance| format!("{}/{}", process.name, instance.name)));
+    }
+    if !there.contains(wanted) {
+        let reason = not_found("process or instance", wanted, &there);
+        problems.push(Problem::new("exitFrom", reason));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use super::super::candidates::not_found;
 use super::super::model::*;
 use crate::problem::Problem;
 
@@ -18,7 +19,8 @@ pub(super) fn check(manifest: &Manifest, problems: &mut Vec<Problem>) {
     for process in &manifest.processes {
         for directory in process.directories() {
             if !manifest.volumes.iter().any(|volume| volume.name == directory.volume) {
-                let reason = format!("no volume is called {:?}", directory.volume);
+                let there = manifest.volumes.iter().map(|volume| &volume.name);
+                let reason = not_found("volume", &directory.volume, there);
                 problems.push(Problem::new(format!("{}.volume", directory.at), reason));
             }
         }

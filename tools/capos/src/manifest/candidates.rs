@@ -1,0 +1,75 @@
+//! Suggestions for names that lead nowhere.
+
+/// More names than this are not listed.
+const MOST_LISTED: usize = 8;
+/// How alike two names must be, of 1, to be taken for a slip of the pen.
+const ALIKE: f64 = 0.75;
+
+/// Says that no `kind` is called `wanted`, with the name that was probably meant and, if they are few, all there are.
+pub fn not_found(kind: &str, wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> String {
+    format!("no {kind} is called {wanted:?}{}", suggestion(wanted, there))
+}
+
+/// The part of [`not_found`] that follows the name: which of `there` was probably meant, and what there is.
+pub fn suggestion(wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let there: Vec<_> = there.into_iter().collect();
+    let mut there: Vec<&str> = there.iter().map(AsRef::as_ref).collect();
+    there.sort_unstable();
+    there.dedup();
+    let close = closest(wanted, &there);
+    match (close, there.as_slice()) {
+        (_, []) => "; there is none".to_owned(),
+        (Some(close), [_]) => format!("; did you mean {close:?}?"),
+        (Some(close), _) if there.len() > MOST_LISTED => format!("; did you mean {close:?}?"),
+        (Some(close), all) => format!("; did you mean {close:?}? There are: {}", all.join(", ")),
+        (None, all) if all.len() > MOST_LISTED => {
+            let first = all.get(..MOST_LISTED).unwrap_or(all).join(", ");
+            format!("; there are: {first} and {} more", all.len() - MOST_LISTED)
+        }
+        (None, all) => format!("; there are: {}", all.join(", ")),
+    }
+}
+
+/// The name among `there` that `wanted` is a slip of: the same but for case, the part behind its last slash, or spelled
+/// much alike.
+pub fn closest<'a>(wanted: &str, there: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    let likeness = |name: &str| {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let lower = |text: &str| text.to_lowercase();
+        let whole = strsim::normalized_damerau_levenshtein(&lower(wanted), &lower(name));
+        // A name without its first part is nearly certain, but one that is wholly alike is better.
+        let part = 0.99 * strsim::normalized_damerau_levenshtein(&lower(wanted), &lower(last));
+        whole.max(part)
+    };
+    let best = there.iter().map(AsRef::as_ref).map(|name| (likeness(name), name)).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_recognised() {
+        let said = not_found("volume", "scrach", ["scratch", "data"]);
+        assert_eq!(said, "no volume is called \"scrach\"; did you mean \"scratch\"? There are: data, scratch");
+        assert_eq!(not_found("volume", "Data", ["data"]), "no volume is called \"Data\"; did you mean \"data\"?");
+    }
+
+    #[test]
+    fn the_last_part_of_a_name_leads_to_the_whole() {
+        let said = not_found("process or instance", "upper", ["wasm/upper", "wasm/lower"]);
+        assert!(said.contains("did you mean \"wasm/upper\"?"), "{said}");
+        // A process of that very name would be found; one spelled alike comes before an instance spelled less alike.
+        assert!(suggestion("uper", ["upper", "wasm/uber"]).contains("did you mean \"upper\"?"));
+    }
+
+    #[test]
+    fn without_a_likely_one_all_are_listed() {
+        assert_eq!(not_found("volume", "x", ["scratch"]), "no volume is called \"x\"; there are: scratch");
+        assert_eq!(not_found("volume", "x", [""; 0]), "no volume is called \"x\"; there is none");
+        let many: Vec<String> = (0..20).map(|number| format!("volume-{number:02}")).collect();
+        let said = suggestion("x", many.iter().map(String::as_str));
+        assert!(said.ends_with("volume-07 and 12 more"), "{said}");
+    }
+}
