@@ -20,6 +20,9 @@ pub struct Expectation {
     pub stdout: String,
     /// The exit status.
     pub status: i32,
+    /// Text that must be on standard error, in this order.
+    #[serde(default)]
+    pub stderr: Vec<String>,
     /// Text that must be in the kernel log, in this order.
     #[serde(default)]
     pub log: Vec<String>,
@@ -73,14 +76,9 @@ impl Expectation {
         if !Pattern::new(&self.stdout)?.matches(&stdout) {
             differences.push(format!("output: expected\n{}\ngot\n{}", quote(&self.stdout), quote(&stdout)));
         }
-        let mut lines = log.lines();
-        for wanted in &self.log {
-            let pattern = Pattern::new(wanted)?;
-            if !lines.any(|line| pattern.is_in(line)) {
-                differences.push(format!("log: nothing (more) like `{}`", pattern.source()));
-                break;
-            }
-        }
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        differences.extend(missing("standard error", &self.stderr, &stderr)?);
+        differences.extend(missing("log", &self.log, log)?);
         for unwanted in &self.absent {
             let pattern = Pattern::new(unwanted)?;
             if pattern.is_in(&stdout) || pattern.is_in(log) {
@@ -89,6 +87,18 @@ impl Expectation {
         }
         Ok(differences)
     }
+}
+
+/// The first of `wanted` that `text` lacks after the lines that have those before it.
+fn missing(place: &str, wanted: &[String], text: &str) -> Result<Option<String>> {
+    let mut lines = text.lines();
+    for wanted in wanted {
+        let pattern = Pattern::new(wanted)?;
+        if !lines.any(|line| pattern.is_in(line)) {
+            return Ok(Some(format!("{place}: nothing (more) like `{}`", pattern.source())));
+        }
+    }
+    Ok(None)
 }
 
 /// `text` with each line marked, so that its beginning, end and blanks can be seen.

@@ -1,7 +1,7 @@
 //! Saying how an instance ended.
 
 use crate::grants::Held;
-use capos_schema::console_capnp::console;
+use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
 use capos_wasm::{End, StartTime, wasi::Refusal};
 
 /// Writes how long starting the instance `name` took, which is told with its end so as not to delay it.
@@ -18,28 +18,43 @@ pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
 /// Writes the end of the instance `name` to the log: a trap with the functions it happened in, a failure with what
 /// the instance called and lacked a grant for.
 pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusal]) {
-    let Some(log) = &held.log else { return };
-    write(log, &format!("[wasm-host] {name}: {end}")).await;
-    backtrace(log, name, end).await;
+    let mut lines = vec![end.to_string()];
+    lines.extend(backtrace(end));
     if end.status() != 0 {
-        for refusal in refusals {
-            write(log, &format!("[wasm-host] {name}: {refusal}")).await;
-        }
+        lines.extend(refusals.iter().map(Refusal::to_string));
     }
+    log(held, name, &lines).await;
 }
 
 /// Writes that the instance `name` is started again for the `count`th time, and why.
 pub(crate) async fn restarted(held: &Held, name: &str, end: &End, count: u32) {
-    let Some(log) = &held.log else { return };
-    write(log, &format!("[wasm-host] {name}: {end}; restart {count}")).await;
-    backtrace(log, name, end).await;
+    let mut lines = vec![format!("{end}; restart {count}")];
+    lines.extend(backtrace(end));
+    log(held, name, &lines).await;
 }
 
-async fn backtrace(log: &console::Client, name: &str, end: &End) {
-    let End::Trap(trap) = end else { return };
-    for function in &trap.backtrace {
-        write(log, &format!("[wasm-host] {name}:   in {function}")).await;
+fn backtrace(end: &End) -> Vec<String> {
+    let End::Trap(trap) = end else { return Vec::new() };
+    trap.backtrace.iter().map(|function| format!("  in {function}")).collect()
+}
+
+/// Writes lines about the instance `name` in as few pieces as the log takes, so that what is said of several
+/// instances that end together is not mixed.
+async fn log(held: &Held, name: &str, lines: &[String]) {
+    let Some(log) = &held.log else { return };
+    let mut piece = String::new();
+    for line in lines {
+        let line = format!("[wasm-host] {name}: {line}");
+        if !piece.is_empty() && piece.len() + 1 + line.len() > MAX_WRITE_BYTES as usize {
+            write(log, &piece).await;
+            piece.clear();
+        }
+        if !piece.is_empty() {
+            piece.push('\n');
+        }
+        piece.push_str(&line);
     }
+    write(log, &piece).await;
 }
 
 /// Says on the host's own console that a module with nothing in it did what it could.

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod ending;
 mod program;
 mod run;
 

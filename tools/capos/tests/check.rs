@@ -126,7 +126,10 @@ fn checking_finds_disk_images_that_a_run_would_miss() {
     fs::write(&manifest, text).unwrap();
     let error = image::check_to_run(&project(), &manifest).unwrap_err().to_string();
     let found: Vec<_> = error.lines().filter(|line| line.contains("volumes.")).collect();
-    assert!(matches!(found.as_slice(), [one] if one.contains("m.cue:3:20: volumes.a.disk: there is no ")), "{error}");
+    assert!(
+        matches!(found.as_slice(), [one] if one.contains("m.cue:3:20: volumes.a.disk: there is no ")),
+        "{error}"
+    );
 }
 
 #[test]

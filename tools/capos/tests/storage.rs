@@ -278,7 +278,10 @@ fn disk_images_are_found_made_and_replaced() {
         format!("{:#}", volumes::disks(&all(), base, instead).unwrap_err())
             .replace(base.to_str().unwrap(), "")
     };
-    assert_eq!(error(&[]), "disk a: there is no /a.img; a `size` in the manifest has it made, and so does `capos volume create`");
+    assert_eq!(
+        error(&[]),
+        "disk a: there is no /a.img; a `size` in the manifest has it made, and so does `capos volume create`"
+    );
     assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk"));
     fs::write(base.join("a.img"), "").unwrap();
     let other = base.join("deep/other.img");

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
 
+use super::ending::counted;
 use super::run::{self, RunArgs};
 use crate::app::folders::{self, Folders};
 use crate::app::{App, Dir, VolumeFile};
@@ -218,14 +219,6 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
 
 const UNKNOWN_IMPORTS: &str = "if it never calls that: `unknownImports: \"trap\"` in the manifest or --unknown-imports=trap \
                                lets it start, with imported functions that trap when they are called";
-
-/// Lines that are the same one after another, as of a recursion, become one.
-fn counted(lines: &[&str]) -> Vec<String> {
-    let runs = lines.chunk_by(|one, other| one == other);
-    let runs = runs.filter_map(|run| run.first().map(|line| (*line, run.len())));
-    runs.map(|(line, count)| if count > 1 { format!("{line} ({count} times)") } else { line.to_owned() })
-        .collect()
-}
 
 /// `NAME=VALUE`.
 fn variable(text: &str) -> Result<(String, String), String> {

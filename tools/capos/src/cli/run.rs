@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
+use super::ending;
 use super::program::{self, ProgramArgs};
 use super::{Cli, QEMU, project};
 use crate::image::{self, Checked};
@@ -89,10 +90,13 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         _ => args.program.refuse()?,
     }
     let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+    let mut booted = None;
     let prepared = match (&args.what, &args.iso) {
         (Some(manifest), _) => {
             let checked = image::check(&project, manifest)?;
-            prepare(&project, &checked, folder.path(), &args.disks, SECONDS)?
+            let prepared = prepare(&project, &checked, folder.path(), &args.disks, SECONDS)?;
+            booted = Some(checked.manifest);
+            prepared
         }
         (None, Some(iso)) => {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
@@ -108,7 +112,25 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         .map(mebibytes)
         .transpose()
         .map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
-    Ok(boot(&project, args, prepared, memory)?.end.exit_status())
+    let log = log_file(&project, args, &prepared.name);
+    let ended = boot(&project, args, prepared, memory)?;
+    if let (Some(manifest), End::Status(status)) = (&booted, &ended.end)
+        && *status != 0
+    {
+        let reasons = ending::reasons(manifest, &ended.log);
+        for reason in &reasons {
+            eprintln!("capos: {reason}");
+        }
+        if !reasons.is_empty() {
+            eprintln!("capos: the log of the run is {}", project.shown(&log).display());
+        }
+    }
+    Ok(ended.end.exit_status())
+}
+
+/// Where the kernel log of the run called `name` goes.
+fn log_file(project: &Project, args: &RunArgs, name: &str) -> PathBuf {
+    args.log.clone().unwrap_or_else(|| project.log(name))
 }
 
 /// A program is known by its first bytes, so that its name can be any.
@@ -174,7 +196,7 @@ pub(super) fn boot(
         },
         boot: prepared.boot,
         timeout: Duration::from_secs(seconds.min(FOREVER)),
-        log_file: Some(args.log.clone().unwrap_or_else(|| project.log(&prepared.name))),
+        log_file: Some(log_file(project, args, &prepared.name)),
         log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
     };
     let ended = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;

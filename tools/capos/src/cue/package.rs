@@ -13,14 +13,21 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
         ..Problem::new("", reason)
     };
     let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
-    let mut lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with("//") && !line.starts_with('@'));
+    let mut lines =
+        lines.filter(|(line, _)| !line.is_empty() && !line.starts_with("//") && !line.starts_with('@'));
     let (first, number) = lines.next().unwrap_or(("", 1));
     let mut words = first.split_whitespace();
     let clause = (words.next() == Some("package")).then(|| words.next().unwrap_or_default());
     match clause.map(|name| name.trim_end_matches(';')) {
         Some(PACKAGE) => Ok(()),
-        Some(other) => Err(wrong(number, format!("the package is {other:?}; a manifest begins with `package {PACKAGE}`"))),
-        None => Err(wrong(number, format!("no package clause; a manifest begins with the line `package {PACKAGE}`"))),
+        Some(other) => Err(wrong(
+            number,
+            format!("the package is {other:?}; a manifest begins with `package {PACKAGE}`"),
+        )),
+        None => Err(wrong(
+            number,
+            format!("no package clause; a manifest begins with the line `package {PACKAGE}`"),
+        )),
     }
 }
 
@@ -30,7 +37,8 @@ mod tests {
 
     #[test]
     fn the_clause_may_follow_comments_and_attributes() {
-        for text in ["package capos\n", "// A manifest.\n\n@experiment(x)\n  package capos // so\nname: 1\n"] {
+        for text in ["package capos\n", "// A manifest.\n\n@experiment(x)\n  package capos // so\nname: 1\n"]
+        {
             assert_eq!(check(text), Ok(()), "{text}");
         }
     }

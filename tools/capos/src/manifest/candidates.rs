@@ -41,7 +41,11 @@ pub fn closest<'a>(wanted: &str, there: &'a [impl AsRef<str>]) -> Option<&'a str
         let part = 0.99 * strsim::normalized_damerau_levenshtein(&lower(wanted), &lower(last));
         whole.max(part)
     };
-    let best = there.iter().map(AsRef::as_ref).map(|name| (likeness(name), name)).max_by(|one, other| one.0.total_cmp(&other.0));
+    let best = there
+        .iter()
+        .map(AsRef::as_ref)
+        .map(|name| (likeness(name), name))
+        .max_by(|one, other| one.0.total_cmp(&other.0));
     best.filter(|(likeness, _)| *likeness >= ALIKE).map(|(_, name)| name)
 }
 
@@ -52,8 +56,14 @@ mod tests {
     #[test]
     fn a_slip_of_the_pen_is_recognised() {
         let said = not_found("volume", "scrach", ["scratch", "data"]);
-        assert_eq!(said, "no volume is called \"scrach\"; did you mean \"scratch\"? There are: data, scratch");
-        assert_eq!(not_found("volume", "Data", ["data"]), "no volume is called \"Data\"; did you mean \"data\"?");
+        assert_eq!(
+            said,
+            "no volume is called \"scrach\"; did you mean \"scratch\"? There are: data, scratch"
+        );
+        assert_eq!(
+            not_found("volume", "Data", ["data"]),
+            "no volume is called \"Data\"; did you mean \"data\"?"
+        );
     }
 
     #[test]

@@ -1,0 +1,153 @@
+//! Why a run from a manifest failed, as its log tells: which processes and instances ended badly, and how.
+
+use crate::manifest::Manifest;
+
+/// Stands before what a wasm host logs of an instance.
+const INSTANCE: &str = "[wasm-host] ";
+/// Stands before what `init` logs of a process.
+const PROCESS: &str = "[user] init: ";
+/// How the line about an end at the program's own will begins.
+const EXITED: &str = "exited with status ";
+
+/// Everything that the log says of one process or instance since its last start.
+struct Account<'a> {
+    name: &'a str,
+    lines: Vec<&'a str>,
+}
+
+impl Account<'_> {
+    /// Whether it is among the reasons for a failed run. What ended by itself and well is not.
+    fn is_failure(&self) -> bool {
+        !self.lines.iter().any(|line| status(line) == Some("0")) && !self.lines.is_empty()
+    }
+
+    /// Whether all there is to say is that it exited with a status of its own.
+    fn only_exited(&self) -> bool {
+        self.lines.iter().all(|line| status(line).is_some())
+    }
+}
+
+/// The status in a line about an exit.
+fn status(line: &str) -> Option<&str> {
+    line.strip_prefix(EXITED)
+}
+
+/// Why a run of `manifest` ended with a status that is not 0, a line each: `NAME: REASON`. Empty where the status is that
+/// of the only program there is, which then has said itself what it had to say.
+pub(super) fn reasons(manifest: &Manifest, log: &[String]) -> Vec<String> {
+    let hosts = |name: &str| {
+        manifest.processes.iter().any(|process| process.name == name && process.wasm_host.is_some())
+    };
+    let instances = accounts(log, INSTANCE, |line| !line.starts_with("compiled in "));
+    let instance_failed = instances.iter().any(Account::is_failure);
+    let processes = accounts(log, PROCESS, |_| true);
+    // The status of a host is that of its instances, so it adds nothing.
+    let processes = processes
+        .into_iter()
+        .filter(|process| !(hosts(process.name) && instance_failed && process.only_exited()));
+    let failed: Vec<_> = instances.into_iter().chain(processes).filter(Account::is_failure).collect();
+    let entries = manifest.processes.iter().map(|process| match &process.wasm_host {
+        Some(host) => host.instances.len(),
+        None => 1,
+    });
+    if entries.sum::<usize>() == 1 && failed.iter().all(Account::only_exited) {
+        return Vec::new();
+    }
+    let lines = failed.iter().flat_map(|account| {
+        let lines: Vec<&str> = account.lines.iter().map(|line| for_a_manifest(line)).collect();
+        counted(&lines).into_iter().map(move |line| format!("{}: {line}", account.name))
+    });
+    lines.collect()
+}
+
+/// A hint without the option of the command line, which a run from a manifest does not take.
+fn for_a_manifest(line: &str) -> &str {
+    line.split_once(" or pass --").map_or(line, |(hint, _)| hint)
+}
+
+/// The lines behind `prefix`, gathered by the name that they begin with, in the order of the names' first lines.
+fn accounts<'a>(log: &'a [String], prefix: &str, wanted: impl Fn(&str) -> bool) -> Vec<Account<'a>> {
+    let mut accounts: Vec<Account<'a>> = Vec::new();
+    for line in log {
+        let Some((name, line)) = line.split_once(prefix).and_then(|(_, rest)| rest.split_once(": ")) else {
+            continue;
+        };
+        if !wanted(line) {
+            continue;
+        }
+        match accounts.iter_mut().find(|account| account.name == name) {
+            Some(account) => account.lines.push(line),
+            None => accounts.push(Account { name, lines: vec![line] }),
+        }
+    }
+    accounts
+}
+
+/// Lines that are the same one after another, as of a recursion, become one.
+pub(super) fn counted(lines: &[&str]) -> Vec<String> {
+    let runs = lines.chunk_by(|one, other| one == other);
+    let runs = runs.filter_map(|run| run.first().map(|line| (*line, run.len())));
+    runs.map(|(line, count)| if count > 1 { format!("{line} ({count} times)") } else { line.to_owned() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::decode::decode;
+    use serde_json::{Value, json};
+
+    fn reasons(manifest: &Value, log: &str) -> Vec<String> {
+        let manifest = decode(manifest).unwrap();
+        super::reasons(&manifest, &log.lines().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn one() -> Value {
+        json!({"name": "m", "wasm": [{"instances": [{"name": "a"}]}]})
+    }
+
+    fn several() -> Value {
+        json!({"name": "m", "processes": [{"name": "server"}], "wasm": [{"instances": [{"name": "a"}, {"name": "b"}]}]})
+    }
+
+    #[test]
+    fn a_trap_is_told_with_its_functions_and_without_the_host() {
+        let log = "[user] [wasm-host] a: compiled in 3 ns\n[user] [wasm-host] a: trap: unreachable\n\
+                   [user] [wasm-host] a:   in rec\n[user] [wasm-host] a:   in rec\n\
+                   [user] init: wasm: exited with status 134\n";
+        assert_eq!(reasons(&one(), log), ["a: trap: unreachable", "a:   in rec (2 times)"]);
+    }
+
+    #[test]
+    fn the_status_of_the_only_program_is_its_own_affair() {
+        let log = "[user] [wasm-host] a: exited with status 42\n[user] init: wasm: exited with status 42\n";
+        assert_eq!(reasons(&one(), log), [""; 0]);
+        let hint = "random_get needs EntropySource: grant `entropy` in the manifest";
+        let lacked = format!("{log}[user] [wasm-host] a: {hint} or pass --entropy\n");
+        assert_eq!(reasons(&one(), &lacked).last(), Some(&format!("a: {hint}")));
+    }
+
+    #[test]
+    fn of_several_it_is_told_which_one_failed() {
+        let log = "[user] [wasm-host] a: exited with status 0\n[user] [wasm-host] b: exited with status 3\n\
+                   [user] init: wasm: exited with status 3\n[user] init: server: exception 14 at address 0x0\n";
+        assert_eq!(
+            reasons(&several(), log),
+            ["b: exited with status 3", "server: exception 14 at address 0x0"]
+        );
+    }
+
+    #[test]
+    fn accounts_of_several_are_not_mixed() {
+        let log = "[user] [wasm-host] a: trap: unreachable\n[user] [wasm-host] b: trap: unreachable\n\
+                   [user] [wasm-host] a:   in f\n[user] [wasm-host] b:   in g\n";
+        let told = reasons(&several(), log);
+        assert_eq!(told, ["a: trap: unreachable", "a:   in f", "b: trap: unreachable", "b:   in g"]);
+    }
+
+    #[test]
+    fn a_host_that_failed_by_itself_is_told() {
+        let log = "[user] init: wasm: out of memory at address 0x1000\n";
+        assert_eq!(reasons(&one(), log), ["wasm: out of memory at address 0x1000"]);
+    }
+}
