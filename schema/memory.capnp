@@ -4,6 +4,9 @@
 interface MemoryObject {
   # Holding a MemoryObject allows mapping its pages (through a VirtualMemory) as far as the
   # capability's rights go: READ, WRITE, EXECUTE. It does not allow resizing it.
+  # At any time an object is mapped writable somewhere or executable somewhere, in whichever processes, but
+  # never both: the mapping or `protect` that would make it both is refused with `failed`, and works once
+  # the mapping in its way is gone or protected. Rights alone count for nothing here; mappings do.
 
   size @0 () -> (bytes :UInt64);
   # Length in bytes, a multiple of the page size.
@@ -30,7 +33,8 @@ interface VirtualMemory {
   # touching it is a fault until `protect` opens it.
 
   protect @1 (address :UInt64, length :UInt64, protection :Protection) -> ();
-  # Changes the protection of reserved or mapped pages. Contents stay.
+  # Changes the protection of reserved or mapped pages. Contents stay. `failed`, and nothing changed, when a
+  # mapped object would become writable and executable at once (see MemoryObject).
 
   unmap @2 (address :UInt64, length :UInt64) -> ();
   # Gives back every page in the range; its frames return to the budget.
@@ -46,5 +50,6 @@ interface VirtualMemory {
   mapObject @5 (object :MemoryObject, offset :UInt64, length :UInt64, address :UInt64,
                 protection :Protection) -> (address :UInt64);
   # Maps part of an object, shared with every other mapping of it. `protection` may not exceed the
-  # rights of the object's capability. `address` 0 lets the kernel choose.
+  # rights of the object's capability. `address` 0 lets the kernel choose. `failed` when the object would
+  # become writable and executable at once (see MemoryObject).
 }

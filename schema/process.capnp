@@ -34,6 +34,8 @@ interface ProcessSpawner {
   # that appears read-only in the new process. Every process also gets, outside the grants, a
   # VirtualMemory of its own (with EXECUTE only when `executable` is set and the spawner may pass it
   # on) and a ThreadSpawner of its own, and an EndpointFactory.
+  # Code is mapped where it lies in `image`, unless that is mapped writable somewhere: then it is copied, and
+  # charged to the new process.
   # Errors: `failed` with the reason for a bad image or grant, `overloaded` for a used-up budget.
 }
 

@@ -18,6 +18,10 @@ impl Kernel {
             problems.push(String::from("a run queue's links disagree"));
         }
         self.check_frames(&mut problems);
+        let regions = || self.processes.iter().flat_map(|(_, process)| process.space.regions().regions());
+        if let Some(object) = self.objects.miscounted(regions) {
+            problems.push(format!("memory object {object:?} miscounts its writable or executable mappings"));
+        }
         self.check_threads(&mut problems);
         problems
     }

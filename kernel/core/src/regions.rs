@@ -8,6 +8,7 @@ use capos_abi::{MAPPING_AREA, MAPPING_AREA_END, PAGE_SIZE, USER_END, USER_START}
 mod change;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 
 bitflags! {
     /// How pages may be used. With nothing set, touching them is a fault.
@@ -112,6 +113,10 @@ pub enum RegionError {
     WriteAndExecute,
     /// The pages may not be used that way: the object's or the VirtualMemory's rights do not allow it.
     NotPermitted,
+    /// An object that is to be executable here is mapped writable somewhere.
+    MappedWritable,
+    /// An object that is to be writable here is mapped executable somewhere.
+    MappedExecutable,
     /// The range or number of regions is more than the address space takes.
     Full,
 }
@@ -129,6 +134,12 @@ impl RegionError {
             Self::NotReserved => "part of the range is not reserved, or not of the kind this applies to",
             Self::WriteAndExecute => "no page is both writable and executable",
             Self::NotPermitted => "the rights do not allow this protection",
+            Self::MappedWritable => {
+                "the memory object is mapped writable somewhere, so it cannot be executable: unmap or protect that mapping first"
+            }
+            Self::MappedExecutable => {
+                "the memory object is mapped executable somewhere, so it cannot be writable: unmap or protect that mapping first"
+            }
             Self::Full => "there is no room in the address space",
         }
     }

@@ -16,7 +16,7 @@ mod user;
 pub use init::init;
 pub use kernel_space::load_kernel_space;
 pub use module::{module_bytes, module_frames};
-pub use objects::{Freed, MemoryObjects, ObjectId};
+pub use objects::{Freed, MemoryObject, MemoryObjects, ObjectId};
 pub use ring::{RING_FRAMES, Ring};
 pub use space::{Access, AddressSpace, FaultError, SpaceError};
 pub use user::CopyError;

@@ -6,6 +6,10 @@ use alloc::vec::Vec;
 use capos_kernel_core::{
     OutOfMemory,
     arena::{Arena, Id},
+    regions::{
+        Region,
+        usage::{self, MappedUse, ObjectUses},
+    },
 };
 
 /// Names a memory object.
@@ -48,11 +52,23 @@ pub struct MemoryObject {
     store: Store,
     pages: u64,
     references: u32,
+    /// How its mappings may be used, in all address spaces.
+    pub(super) mapped: MappedUse,
     /// Whose frame budget paid for it.
     owner: Option<ProcessId>,
 }
 
 impl MemoryObject {
+    /// An object with one reference that nothing maps yet.
+    const fn new(store: Store, pages: u64, owner: Option<ProcessId>) -> Self {
+        Self { store, pages, references: 1, mapped: MappedUse::new(), owner }
+    }
+
+    /// Whether some address space maps it writable.
+    pub const fn is_mapped_writable(&self) -> bool {
+        self.mapped.is_writable()
+    }
+
     /// Length in bytes.
     pub const fn bytes(&self) -> u64 {
         self.pages * FRAME_BYTES as u64
@@ -137,6 +153,12 @@ impl MemoryObject {
 /// Every memory object.
 pub struct MemoryObjects(Arena<MemoryObject>);
 
+impl ObjectUses for MemoryObjects {
+    fn use_of(&mut self, object: u32) -> Option<&mut MappedUse> {
+        self.0.at_mut(object).map(|object| &mut object.mapped)
+    }
+}
+
 impl MemoryObjects {
     /// None.
     pub(crate) const fn new() -> Self {
@@ -155,7 +177,7 @@ impl MemoryObjects {
         let count = usize::try_from(pages).map_err(|_| OutOfMemory)?;
         slots.try_reserve_exact(count)?;
         slots.resize(count, None);
-        self.0.insert(MemoryObject { store: Store::Lazy(slots), pages, references: 1, owner: Some(owner) })
+        self.0.insert(MemoryObject::new(Store::Lazy(slots), pages, Some(owner)))
     }
 
     /// An object for memory that was there before the kernel, with one reference.
@@ -163,7 +185,7 @@ impl MemoryObjects {
     /// # Errors
     /// When the kernel's memory is used up.
     pub fn wrap(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
-        self.0.insert(MemoryObject { store: Store::Contiguous(first), pages, references: 1, owner: None })
+        self.0.insert(MemoryObject::new(Store::Contiguous(first), pages, None))
     }
 
     /// An object for `pages` frames from `first` on, which the device numbered `device` knows of, with one reference.
@@ -177,8 +199,7 @@ impl MemoryObjects {
         owner: ProcessId,
         device: u32,
     ) -> Result<ObjectId, OutOfMemory> {
-        let store = Store::Dma { first, device };
-        self.0.insert(MemoryObject { store, pages, references: 1, owner: Some(owner) })
+        self.0.insert(MemoryObject::new(Store::Dma { first, device }, pages, Some(owner)))
     }
 
     /// An object for `pages` of device registers, with one reference.
@@ -186,7 +207,7 @@ impl MemoryObjects {
     /// # Errors
     /// When the kernel's memory is used up.
     pub fn wrap_registers(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
-        self.0.insert(MemoryObject { store: Store::Registers(first), pages, references: 1, owner: None })
+        self.0.insert(MemoryObject::new(Store::Registers(first), pages, None))
     }
 
     /// Takes the registers behind an object away. Address spaces that map them must forget them too.
@@ -247,6 +268,18 @@ impl MemoryObjects {
 
     pub(super) fn id_at(&self, index: u32) -> Option<ObjectId> {
         self.0.id_at(index)
+    }
+
+    /// The first object that does not count its mappings as `regions` have them, if there is one. `regions` gives every
+    /// region of every address space.
+    pub(crate) fn miscounted<'a, R: Iterator<Item = &'a Region>>(
+        &mut self,
+        regions: impl Fn() -> R,
+    ) -> Option<ObjectId> {
+        regions().for_each(|region| usage::uncount(self, region));
+        let wrong = self.0.iter().find(|(_, object)| object.mapped != MappedUse::new()).map(|(id, _)| id);
+        regions().for_each(|region| usage::count(self, region));
+        wrong
     }
 
     /// Every object's id and frames in use.

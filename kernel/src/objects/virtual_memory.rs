@@ -86,7 +86,11 @@ fn protect(
     range: virtual_memory::protect_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
     let protection = allowed(context, range.get_protection()?)?;
-    space(context)?.protect(range.get_address(), range.get_length(), protection)?;
+    let id = context.target();
+    let kernel = &mut *context.kernel;
+    let process =
+        kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+    process.space.protect(&mut kernel.objects, range.get_address(), range.get_length(), protection)?;
     Ok(Answer::Empty)
 }
 
@@ -98,7 +102,7 @@ fn unmap(
     let kernel = &mut *context.kernel;
     let process =
         kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
-    let objects = process.space.unmap(&kernel.objects, range.get_address(), range.get_length())?;
+    let objects = process.space.unmap(&mut kernel.objects, range.get_address(), range.get_length())?;
     for object in objects {
         kernel.drop_object(object);
     }

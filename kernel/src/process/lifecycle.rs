@@ -27,7 +27,7 @@ impl Kernel {
         process.futex_waiters.clear();
         process.closed = true;
         let space = core::mem::replace(&mut process.space, AddressSpace::ended());
-        for (object, _) in space.destroy() {
+        for (object, _) in space.destroy(&mut self.objects) {
             self.drop_object(object);
         }
         crate::objects::process::ended(self, id);

@@ -1,4 +1,5 @@
-//! Loading a program: segments that can be shared are mapped where they lie, the others are copied.
+//! Loading a program: segments that can be shared are mapped where they lie, the others are copied. Code is also copied
+//! while its object is mapped writable somewhere, which no executable mapping may stand beside.
 
 use crate::mm::{AddressSpace, FaultError, MemoryObjects, ObjectId, SpaceError};
 use capos_abi::{PAGE_SIZE, USER_END};
@@ -66,8 +67,10 @@ pub(super) fn load(
         if segment.page_end() > USER_END {
             return Err(LoadError::BadImage("a segment lies outside user space"));
         }
+        let is_written = objects.get(image.object).is_some_and(crate::mm::MemoryObject::is_mapped_writable);
+        let must_copy = is_written && segment.protection.contains(Protection::EXECUTE);
         let ceiling = Protection::READ | Protection::WRITE | executable_ceiling;
-        match in_place(segment, image) {
+        match in_place(segment, image).filter(|_| !must_copy) {
             Some(part) => {
                 space.map_object(
                     objects,

@@ -132,7 +132,7 @@ impl Kernel {
     }
 
     fn discard_space(&mut self, space: AddressSpace) {
-        for (object, _) in space.destroy() {
+        for (object, _) in space.destroy(&mut self.objects) {
             self.drop_object(object);
         }
     }

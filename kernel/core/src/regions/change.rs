@@ -8,6 +8,24 @@ impl RegionMap {
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
     pub fn protect(&mut self, address: u64, length: u64, protection: Protection) -> Result<(), RegionError> {
+        let end = self.check_protect(address, length, protection)?;
+        let (first, last) = self.split_out(address, end)?;
+        if let Some(regions) = self.regions.get_mut(first..last) {
+            for region in regions {
+                region.protection = protection;
+            }
+        }
+        self.merge_around(first, last);
+        Ok(())
+    }
+
+    /// Whether a range may get a protection. Returns its end.
+    pub(super) fn check_protect(
+        &self,
+        address: u64,
+        length: u64,
+        protection: Protection,
+    ) -> Result<u64, RegionError> {
         if protection.breaks_wx() {
             return Err(RegionError::WriteAndExecute);
         }
@@ -20,14 +38,12 @@ impl RegionMap {
                 return Err(RegionError::NotPermitted);
             }
         }
-        let (first, last) = self.split_out(address, end)?;
-        if let Some(regions) = self.regions.get_mut(first..last) {
-            for region in regions {
-                region.protection = protection;
-            }
-        }
-        self.merge_around(first, last);
-        Ok(())
+        Ok(end)
+    }
+
+    /// The parts of regions that lie within `start..end`.
+    pub(super) fn pieces(&self, start: u64, end: u64) -> impl Iterator<Item = Region> {
+        self.overlapping(start, end).iter().filter_map(move |region| region.part(start, end))
     }
 
     /// Empties a range. `removed` is told each piece that goes; holes in the range are no error.

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 use alloc::vec::Vec;
-use capos_kernel_core::regions::{Backing, Protection, Region, RegionError};
+use capos_kernel_core::regions::{Backing, Protection, Region, RegionError, usage};
 
 /// Above this many pages, everything the processor remembers is forgotten at once.
 const FLUSH_PAGES: u64 = 32;
@@ -60,7 +60,7 @@ impl AddressSpace {
         protection: Protection,
         ceiling: Protection,
     ) -> Result<u64, SpaceError> {
-        let object = objects.get(id).ok_or(SpaceError::OutsideObject)?;
+        let object = objects.get_mut(id).ok_or(SpaceError::OutsideObject)?;
         if part.start > part.end || part.end > object.bytes() {
             return Err(SpaceError::OutsideObject);
         }
@@ -69,12 +69,10 @@ impl AddressSpace {
         }
         let length = part.end - part.start;
         let backing = Backing::Object { object: id.index(), offset: part.start };
-        let start = self.regions.map(address, length, backing, protection, ceiling)?;
-        if !self.note_mapped(objects, id, length) {
-            // Removing what was just added cannot fail: it splits nothing.
-            let _ = self.regions.remove_fixed(start, length);
-            return Err(SpaceError::OutOfMemory);
-        }
+        self.mapped.try_reserve(1).map_err(|_| SpaceError::OutOfMemory)?;
+        let start =
+            self.regions.map_object(&mut object.mapped, address, length, backing, protection, ceiling)?;
+        self.note_mapped(objects, id, length);
         Ok(start)
     }
 
@@ -82,8 +80,14 @@ impl AddressSpace {
     ///
     /// # Errors
     /// See [`SpaceError`].
-    pub fn protect(&mut self, address: u64, length: u64, protection: Protection) -> Result<(), SpaceError> {
-        self.regions.protect(address, length, protection)?;
+    pub fn protect(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        length: u64,
+        protection: Protection,
+    ) -> Result<(), SpaceError> {
+        self.regions.protect_counted(objects, address, length, protection)?;
         self.change_leaves(address, address + length, &mut |_, entry| {
             leaf(entry.frame(), protection, entry.flags() & KEPT)
         });
@@ -98,7 +102,7 @@ impl AddressSpace {
     /// See [`SpaceError`].
     pub fn unmap(
         &mut self,
-        objects: &MemoryObjects,
+        objects: &mut MemoryObjects,
         address: u64,
         length: u64,
     ) -> Result<Vec<ObjectId>, SpaceError> {
@@ -120,6 +124,7 @@ impl AddressSpace {
         self.clear(address, address + length);
         self.flush(address, length);
         for region in removed {
+            usage::uncount(objects, &region);
             if let Backing::Object { object, .. } = region.backing {
                 last.extend(self.note_unmapped(objects, object, region.length()));
             }

@@ -13,7 +13,7 @@ use super::{
     tables::Entry,
 };
 use alloc::vec::Vec;
-use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap};
+use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap, usage};
 use recent::Recent;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -94,7 +94,8 @@ impl AddressSpace {
 
     /// Gives back everything. The tables must not be in use any more. Returns the objects it had mapped, whose
     /// references are the caller's to drop.
-    pub(crate) fn destroy(mut self) -> Vec<(ObjectId, u64)> {
+    pub(crate) fn destroy(mut self, objects: &mut MemoryObjects) -> Vec<(ObjectId, u64)> {
+        self.regions.regions().iter().for_each(|region| usage::uncount(objects, region));
         self.free_all_tables();
         core::mem::take(&mut self.mapped)
     }
@@ -114,17 +115,15 @@ impl AddressSpace {
         }
     }
 
-    fn note_mapped(&mut self, objects: &mut MemoryObjects, id: ObjectId, bytes: u64) -> bool {
-        if let Some((_, count)) = self.mapped.iter_mut().find(|(other, _)| *other == id) {
-            *count += bytes;
-            return true;
+    /// Notes that bytes of an object are mapped; `mapped` has room for one more.
+    fn note_mapped(&mut self, objects: &mut MemoryObjects, id: ObjectId, bytes: u64) {
+        match self.mapped.iter_mut().find(|(other, _)| *other == id) {
+            Some((_, count)) => *count += bytes,
+            None => {
+                self.mapped.push((id, bytes));
+                objects.add_reference(id);
+            }
         }
-        if self.mapped.try_reserve(1).is_err() {
-            return false;
-        }
-        self.mapped.push((id, bytes));
-        objects.add_reference(id);
-        true
     }
 
     /// Notes that bytes of an object are no longer mapped; returns the object if those were the last.

@@ -32,7 +32,23 @@ const PAGE: u8 = 14;
 const X87: u8 = 16;
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
-/// Every case, in the order they run.
+/// Pairs that take turns: the first leaves something in the processor that the second must not find.
+pub(crate) const PAIRS: &[(&str, &str)] =
+    &[("leave_selectors", "find_selectors"), ("leave_values", "find_values")];
+
+/// Cases for processes that may make pages executable. They hold one object more, which this process has mapped
+/// writable.
+pub(crate) const CODE_CASES: &[(&str, Expected)] = &[
+    ("executable_beside_writable", Error(&[Failed])),
+    ("writable_beside_executable", Error(&[Failed])),
+    ("protect_executable_beside_writable", Error(&[Failed])),
+    ("protect_writable_beside_executable", Error(&[Failed])),
+    ("map_code_of_parent", Error(&[Failed])),
+    ("code_written_then_run", Success),
+    ("private_code_written_then_run", Success),
+];
+
+/// Every other case, in the order they run.
 pub(crate) const CASES: &[(&str, Expected)] = &[
     // System calls and the ring
     ("bad_syscall", Error(&[InvalidOpcode])),
@@ -156,6 +172,12 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("load_bad_segment", Fault(PROTECTION, None)),
     // A processor refuses the selector; QEMU 7.2 reads the stack as the kernel would first, which SMAP stops.
     ("far_return_to_ring_0", FaultOneOf(&[PROTECTION, PAGE])),
+    ("vector_extension", Fault(UNDEFINED, None)),
+    ("protection_keys", Fault(UNDEFINED, None)),
+    ("performance_counter", Fault(PROTECTION, None)),
+    ("debug_register", Fault(PROTECTION, None)),
+    ("load_local_table", Fault(PROTECTION, None)),
+    ("local_selector", Fault(PROTECTION, None)),
     ("swap_gs", Fault(PROTECTION, None)),
     ("system_return", Fault(PROTECTION, None)),
 ];

@@ -3,11 +3,11 @@
 
 mod cases;
 mod fuzzing;
-
+mod images;
 mod start;
 
-use capos_schema::process_capnp::exit_cause;
-use cases::{CASES, Expected};
+use capos_schema::process_capnp::{exit_cause, process};
+use cases::{CASES, CODE_CASES, Expected, PAIRS};
 use start::Launcher;
 
 fn main() -> std::process::ExitCode {
@@ -27,16 +27,20 @@ async fn run() -> Result<usize, capnp::Error> {
     let mut failures = 0;
     for (name, expected) in CASES {
         let process = launcher.start(&[name], start::small_limits()).await?;
-        let response = process.wait_request().send().promise.await?;
-        let cause = response.get()?.get_cause()?;
-        match check(cause, expected)? {
-            None => println!("faults: {name}: ok"),
-            Some(difference) => {
-                failures += 1;
-                println!("faults: {name}: {difference}");
-            }
-        }
+        failures += judge(name, &process, expected).await?;
     }
+    for (leaves, finds) in PAIRS {
+        let first = launcher.start(&[leaves], start::small_limits()).await?;
+        let second = launcher.start(&[finds], start::small_limits()).await?;
+        failures += judge(finds, &second, &Expected::Success).await?;
+        first.kill_request().send().promise.await?;
+    }
+    let (object, _mapped) = launcher.shared_counter().await?;
+    for (name, expected) in CODE_CASES {
+        let process = launcher.start_compiler(name, &object).await?;
+        failures += judge(name, &process, expected).await?;
+    }
+    failures += images::run(&launcher).await?;
     failures += fuzzing::run(&launcher).await?;
     match launcher.start(&["two\nlines"], start::small_limits()).await {
         Err(_) => println!("faults: a name of two lines is refused"),
@@ -51,11 +55,22 @@ async fn run() -> Result<usize, capnp::Error> {
     }
     failures += problems.len();
     if failures == 0 {
-        println!("faults: {} cases as documented, kernel consistent", CASES.len());
+        println!(
+            "faults: {} cases as documented, kernel consistent",
+            CASES.len() + PAIRS.len() + CODE_CASES.len()
+        );
     } else {
         println!("faults: {failures} failed");
     }
     Ok(failures)
+}
+
+/// Waits for a case's end. Returns how many checks failed.
+async fn judge(name: &str, process: &process::Client, expected: &Expected) -> Result<usize, capnp::Error> {
+    let response = process.wait_request().send().promise.await?;
+    let difference = check(response.get()?.get_cause()?, expected)?;
+    println!("faults: {name}: {}", difference.as_deref().unwrap_or("ok"));
+    Ok(usize::from(difference.is_some()))
 }
 
 /// What differs from `expected`, if anything does.

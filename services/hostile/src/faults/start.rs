@@ -28,6 +28,15 @@ pub(crate) struct Launcher {
     diagnostics: diagnostics::Client,
 }
 
+/// Which code a process runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Code {
+    /// That of its program.
+    Given,
+    /// Also what it makes itself.
+    OfItsOwn,
+}
+
 type OwnedLimits = TypedReader<Builder<capnp::message::HeapAllocator>, limits::Owned>;
 
 /// A budget that a misbehaving program uses up quickly.
@@ -77,7 +86,31 @@ impl Launcher {
             pass("console", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
             pass("timer", &self.timer, Rights::READ | Rights::WRITE),
         ];
-        self.spawn(arguments, grants, limits).await
+        self.spawn(arguments, grants, limits, Code::Given).await
+    }
+
+    /// The same, for a program that may make pages executable and also holds `object`.
+    pub(crate) async fn start_compiler(
+        &self,
+        name: &str,
+        object: &memory_object::Client,
+    ) -> capnp::Result<process::Client> {
+        let grants = vec![
+            pass("console", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
+            pass("timer", &self.timer, Rights::READ | Rights::WRITE),
+            pass("object", object, Rights::all()),
+        ];
+        self.spawn(&[name], grants, small_limits(), Code::OfItsOwn).await
+    }
+
+    /// The hostile program's file.
+    pub(crate) fn program(&self) -> capnp::Result<&[u8]> {
+        capos_package::binary(self.message.get_root::<boot_package::Reader<'_>>()?, "hostile")
+    }
+
+    /// What starts processes.
+    pub(crate) const fn spawner(&self) -> &process_spawner::Client {
+        &self.spawner
     }
 
     /// Starts a fuzzer. What it writes goes to the log, because it writes nonsense.
@@ -96,7 +129,7 @@ impl Launcher {
             pass("entropy", &self.entropy, all),
             pass("process-spawner", &self.spawner, all),
         ];
-        self.spawn(&["fuzz", &seed.to_string()], grants, small_limits()).await
+        self.spawn(&["fuzz", &seed.to_string()], grants, small_limits(), Code::Given).await
     }
 
     async fn spawn(
@@ -104,6 +137,7 @@ impl Launcher {
         arguments: &[&str],
         grants: Vec<Passed>,
         limits: OwnedLimits,
+        code: Code,
     ) -> capnp::Result<process::Client> {
         let program = Program {
             name: arguments.first().copied().unwrap_or("hostile"),
@@ -112,7 +146,7 @@ impl Launcher {
             environment: Vec::new(),
             grants,
             limits: limits.get()?,
-            executable: false,
+            executable: code == Code::OfItsOwn,
         };
         let root = self.message.get_root::<boot_package::Reader<'_>>()?;
         capos_package::start(&self.spawner, &self.package, root, program).await

@@ -4,7 +4,7 @@ use crate::handles::call;
 use crate::raw::{bootstrap, exit, run};
 use capnp::message::{Allocator, Builder, HeapAllocator};
 use capnp::traits::HasTypeId;
-use capos_abi::{CompletionEntry, SubmissionEntry};
+use capos_abi::{CapDescriptor, CompletionEntry, SubmissionEntry, TransferMode};
 use capos_schema::memory_capnp::virtual_memory;
 
 /// The words of a message.
@@ -83,6 +83,43 @@ pub(crate) fn create_object(length: u64) -> (i32, u64) {
     let vm = bootstrap().virtual_memory;
     let (completion, handle) = invoke(vm, virtual_memory::Client::TYPE_ID, 4, &message, &mut results);
     (completion.status, handle)
+}
+
+/// `VirtualMemory.unmap`.
+pub(crate) fn unmap(address: u64, length: u64) -> i32 {
+    let mut message = Builder::new_default();
+    let mut root = message.init_root::<virtual_memory::unmap_params::Builder<'_>>();
+    root.set_address(address);
+    root.set_length(length);
+    let mut results = [0_u64; 64];
+    let vm = bootstrap().virtual_memory;
+    invoke(vm, virtual_memory::Client::TYPE_ID, 2, &message, &mut results).0.status
+}
+
+/// `VirtualMemory.mapObject` of the first `length` bytes of `object`, anywhere. Returns status and address.
+pub(crate) fn map_object(object: u64, length: u64, protection: &str) -> (i32, u64) {
+    let letters = protection.bytes().fold(0, |bits, letter| match letter {
+        b'r' => bits | 1,
+        b'w' => bits | 2,
+        b'x' => bits | 4,
+        _ => bits,
+    });
+    // One segment of seven words. The root has three data words (offset, length, address) and two pointers: to entry 0
+    // of the capability list, and to the protection right behind, of one data word.
+    let words: [u64; 8] =
+        [0x0000_0007_0000_0000, 0x0002_0003_0000_0000, 0, length, 0, 3, 0x0000_0001_0000_0000, letters];
+    let list = CapDescriptor { handle: object, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
+    let mut results = [0_u64; 64];
+    let completion = run(SubmissionEntry {
+        send_address: words.as_ptr() as u64,
+        send_length: 64,
+        send_caps: (&raw const list) as u64,
+        send_cap_count: 1,
+        recv_address: results.as_mut_ptr() as u64,
+        recv_length: 512,
+        ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, 5)
+    });
+    (completion.status, core::hint::black_box(&results)[2])
 }
 
 fn set_protection(mut to: capos_schema::memory_capnp::protection::Builder<'_>, letters: &str) {

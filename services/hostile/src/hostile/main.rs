@@ -5,6 +5,7 @@
 use capos_rt as _;
 
 mod calls;
+mod code;
 mod fuzz;
 mod handles;
 mod memory;
@@ -12,6 +13,7 @@ mod messages;
 mod pointers;
 mod processor;
 mod raw;
+mod registers;
 mod ring_entries;
 
 /// Exit status for a name that is not in the table below.
@@ -58,11 +60,15 @@ fn run(name: &str) -> i32 {
             reserve_null_page protect_of_nothing protect_own_ring guard_page execute_reserved
             touch_past_the_budget object_past_the_budget objects_until_refused slots_until_refused
             endpoints_until_refused ranges_until_refused threads_until_refused calls_until_refused;
+        code: executable_beside_writable writable_beside_executable protect_executable_beside_writable
+            protect_writable_beside_executable map_code_of_parent code_written_then_run private_code_written_then_run;
         processor: read_null read_kernel write_kernel read_non_canonical write_text write_bootstrap execute_data
             execute_stack jump_to_kernel jump_non_canonical stack_overflow divide_by_zero
             undefined_instruction breakpoint software_interrupt forged_page_fault halt disable_interrupts
             read_port write_port read_msr write_cr3 load_idt store_gdt read_time_stamp misaligned_vector
             single_step x87_exception load_bad_segment far_return_to_ring_0 swap_gs
-            system_return;
+            system_return wait_for_ever vector_extension protection_keys performance_counter debug_register
+            load_local_table local_selector;
+        registers: leave_selectors find_selectors leave_values find_values;
     )
 }

@@ -1,7 +1,8 @@
 //! One program for every way to make the processor object.
 #![expect(unsafe_code, reason = "each case executes an instruction that must fault")]
 
-use crate::raw::{jump, peek, poke};
+use crate::raw::{jump, peek, poke, syscall};
+use capos_abi::Syscall;
 use core::arch::asm;
 
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
@@ -61,6 +62,13 @@ pub(crate) fn stack_overflow() -> i32 {
     i32::try_from(deeper(core::hint::black_box(0))).unwrap_or(0)
 }
 
+/// Does nothing, until it is killed.
+pub(crate) fn wait_for_ever() -> i32 {
+    loop {
+        syscall(Syscall::CapEnter as u64, 0, 1, capos_abi::NO_DEADLINE);
+    }
+}
+
 macro_rules! instruction_cases {
     ($($(#[$meta:meta])* $name:ident => $($line:literal),+;)*) => {
         $($(#[$meta])* pub(crate) fn $name() -> i32 {
@@ -94,6 +102,13 @@ instruction_cases! {
         "fdivp", "fwait", "add rsp, 16";
     load_bad_segment => "mov eax, 0x8", "mov ss, eax";
     far_return_to_ring_0 => "mov eax, 0x8", "push rax", "lea rcx, [rip]", "push rcx", "retfq";
+    /// No thread has the upper halves of these registers saved.
+    vector_extension => ".byte 0xc5, 0xfc, 0x57, 0xc0"; // vxorps ymm0, ymm0, ymm0
+    protection_keys => "xor ecx, ecx", "rdpkru";
+    performance_counter => "xor ecx, ecx", "rdpmc";
+    debug_register => "mov rax, dr7";
+    load_local_table => "mov eax, 0x18", "lldt ax";
+    local_selector => "mov eax, 0x7", "mov ds, eax";
     swap_gs => "swapgs";
     system_return => "sysretq";
 }

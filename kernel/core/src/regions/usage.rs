@@ -1,0 +1,144 @@
+//! W^X over all mappings of a memory object: its pages are mapped writable somewhere or executable somewhere, in
+//! whichever address space, but never both.
+
+use super::{Backing, Protection, Region, RegionError, RegionMap};
+use capos_abi::PAGE_SIZE;
+
+#[cfg(test)]
+mod tests;
+
+/// How many pages of all mappings of one object may be stored to, and how many executed. A page that is mapped
+/// twice counts twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MappedUse {
+    writable: u64,
+    executable: u64,
+}
+
+impl MappedUse {
+    /// No mapping.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { writable: 0, executable: 0 }
+    }
+
+    /// Whether some mapping may be stored to.
+    #[must_use]
+    pub const fn is_writable(&self) -> bool {
+        self.writable > 0
+    }
+
+    /// Counts a mapping of `bytes` with `protection`.
+    pub fn add(&mut self, protection: Protection, bytes: u64) {
+        let pages = bytes / PAGE_SIZE;
+        // At most 2^24 pages a region, 2^12 regions a process and 2^16 processes: far from overflow.
+        if protection.contains(Protection::WRITE) {
+            self.writable = self.writable.saturating_add(pages);
+        }
+        if protection.contains(Protection::EXECUTE) {
+            self.executable = self.executable.saturating_add(pages);
+        }
+    }
+
+    /// Stops counting a mapping of `bytes` with `protection`.
+    pub fn remove(&mut self, protection: Protection, bytes: u64) {
+        let pages = bytes / PAGE_SIZE;
+        if protection.contains(Protection::WRITE) {
+            self.writable = self.writable.saturating_sub(pages);
+        }
+        if protection.contains(Protection::EXECUTE) {
+            self.executable = self.executable.saturating_sub(pages);
+        }
+    }
+
+    /// Whether a mapping with `protection` may exist beside those that are counted.
+    ///
+    /// # Errors
+    /// `MappedWritable` or `MappedExecutable`.
+    pub fn check(&self, protection: Protection) -> Result<(), RegionError> {
+        if protection.contains(Protection::EXECUTE) && self.writable > 0 {
+            Err(RegionError::MappedWritable)
+        } else if protection.contains(Protection::WRITE) && self.executable > 0 {
+            Err(RegionError::MappedExecutable)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The counts of every object that regions name.
+pub trait ObjectUses {
+    /// The count of the object that the binary knows by `object`.
+    fn use_of(&mut self, object: u32) -> Option<&mut MappedUse>;
+}
+
+/// Counts a region, if it is a mapping of an object.
+pub fn count(uses: &mut impl ObjectUses, region: &Region) {
+    with_use(uses, region, |mapped| mapped.add(region.protection, region.length()));
+}
+
+/// Stops counting a region that is unmapped.
+pub fn uncount(uses: &mut impl ObjectUses, region: &Region) {
+    with_use(uses, region, |mapped| mapped.remove(region.protection, region.length()));
+}
+
+fn with_use(uses: &mut impl ObjectUses, region: &Region, change: impl FnOnce(&mut MappedUse)) {
+    if let Backing::Object { object, .. } = region.backing
+        && let Some(mapped) = uses.use_of(object)
+    {
+        change(mapped);
+    }
+}
+
+impl RegionMap {
+    /// As [`RegionMap::map`], for part of the object whose count is `mapped`.
+    ///
+    /// # Errors
+    /// See [`RegionError`]; nothing changes then.
+    pub fn map_object(
+        &mut self,
+        mapped: &mut MappedUse,
+        address: u64,
+        length: u64,
+        backing: Backing,
+        protection: Protection,
+        ceiling: Protection,
+    ) -> Result<u64, RegionError> {
+        mapped.check(protection)?;
+        let start = self.map(address, length, backing, protection, ceiling)?;
+        mapped.add(protection, length);
+        Ok(start)
+    }
+
+    /// As [`RegionMap::protect`], counting the objects that the range maps.
+    ///
+    /// # Errors
+    /// See [`RegionError`]; nothing changes then.
+    pub fn protect_counted(
+        &mut self,
+        uses: &mut impl ObjectUses,
+        address: u64,
+        length: u64,
+        protection: Protection,
+    ) -> Result<(), RegionError> {
+        self.check_protect(address, length, protection)?;
+        let end = address + length;
+        // One object may lie in several pieces of the range, so all are recounted before any is judged.
+        for piece in self.pieces(address, end) {
+            uncount(uses, &piece);
+        }
+        let mut allowed = Ok(());
+        for piece in self.pieces(address, end) {
+            with_use(uses, &piece, |mapped| allowed = allowed.and(mapped.check(protection)));
+        }
+        let changed = match allowed {
+            Ok(()) => self.protect(address, length, protection),
+            refused => refused,
+        };
+        // Changed regions are counted as they are now, unchanged ones as they were.
+        for piece in self.pieces(address, end) {
+            count(uses, &piece);
+        }
+        changed
+    }
+}
