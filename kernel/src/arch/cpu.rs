@@ -13,6 +13,9 @@ use x86_64::{
     },
 };
 
+/// DR7 with no breakpoint enabled.
+const DEBUG_OFF: u64 = 0x400;
+
 /// Which CPU this is. One runs now; whatever is kept per CPU is found by this number.
 #[inline]
 pub const fn cpu_index() -> u32 {
@@ -27,6 +30,12 @@ pub fn has_1g_pages() -> bool {
 /// Whether RDRAND and RDSEED exist.
 pub fn has_rdrand_and_rdseed() -> (bool, bool) {
     (__cpuid(1).ecx & 1 << 30 != 0, __cpuid_count(7, 0).ebx & 1 << 18 != 0)
+}
+
+/// Whether Intel made the processor.
+pub(super) fn is_intel() -> bool {
+    let maker = __cpuid(0);
+    [maker.ebx, maker.edx, maker.ecx] == [*b"Genu", *b"ineI", *b"ntel"].map(u32::from_le_bytes)
 }
 
 /// Panics, naming what is missing, unless the processor has everything the kernel relies on.
@@ -68,8 +77,11 @@ pub(super) fn init() {
                 - Cr0Flags::EMULATE_COPROCESSOR
                 - Cr0Flags::TASK_SWITCHED,
         );
+        // All of it: what firmware may have left on, such as AVX, protection keys and performance counters for user mode,
+        // would be state that no thread has saved.
         Cr4::write(
-            Cr4::read()
+            Cr4Flags::PHYSICAL_ADDRESS_EXTENSION
+                | Cr4Flags::MACHINE_CHECK_EXCEPTION
                 | Cr4Flags::PAGE_GLOBAL
                 | Cr4Flags::OSFXSR
                 | Cr4Flags::OSXMMEXCPT_ENABLE
@@ -79,6 +91,8 @@ pub(super) fn init() {
                 | Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION
                 | Cr4Flags::TIMESTAMP_DISABLE,
         );
+        // No breakpoint of whatever ran before.
+        asm!("mov dr7, {}", in(reg) DEBUG_OFF, options(nomem, nostack, preserves_flags));
         Efer::write(Efer::read() | EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
     }
     Star::write(user_code, user_data, kernel_code, kernel_data)

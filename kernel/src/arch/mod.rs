@@ -10,6 +10,7 @@ mod context;
 mod cpu;
 mod handlers;
 mod image;
+mod isolation;
 mod lock;
 pub mod msix;
 pub mod pci;
@@ -31,6 +32,7 @@ pub use cpu::{
 };
 pub use handlers::{Trap, run};
 pub use image::{KERNEL_BASE, image_parts, image_region};
+pub use isolation::leave_process;
 pub use lock::Lock;
 pub use percpu::{Resume, install, install_none, save};
 
@@ -38,5 +40,6 @@ pub use percpu::{Resume, install, install_none, save};
 pub fn init() {
     cpu::init();
     percpu::init_boot_cpu();
+    isolation::init();
     apic::init();
 }

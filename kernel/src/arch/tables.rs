@@ -1,6 +1,7 @@
 //! Segment and interrupt descriptor tables.
 
 use alloc::boxed::Box;
+use core::arch::asm;
 use x86_64::{
     PrivilegeLevel, VirtAddr,
     instructions::{
@@ -71,13 +72,21 @@ pub(super) fn load(tss: *const TaskStateSegment) {
         base: VirtAddr::from_ptr(idt),
     };
     // SAFETY: the selectors name segments of the right kind in the table just loaded; the gates lead to stubs
-    // for their vectors, and both tables live for ever.
+    // for their vectors, and both tables live for ever. With a null selector there is no local table.
     unsafe {
         CS::set_reg(KERNEL_CODE);
         SS::set_reg(KERNEL_DATA);
         DS::set_reg(SegmentSelector::NULL);
         ES::set_reg(SegmentSelector::NULL);
+        asm!("lldt {:x}", in(reg) 0_u16, options(nostack, preserves_flags));
         load_tss(tss_selector);
         lidt(&pointer);
     }
+}
+
+/// Executes VERW with a writable segment, which clears the processor's internal buffers where it says so (MD_CLEAR).
+pub(super) fn verify_write() {
+    let selector = KERNEL_DATA.0;
+    // SAFETY: VERW only looks at a descriptor and sets a flag.
+    unsafe { asm!("verw word ptr [{}]", in(reg) &raw const selector, options(nostack, readonly)) };
 }

@@ -213,9 +213,12 @@ impl Kernel {
         if is_installed {
             return;
         }
+        let process = thread.process;
+        if cpu.loaded != Some(process) {
+            arch::leave_process();
+        }
         arch::install(&mut thread.state);
         cpu.resume = arch::Resume::installed(&mut thread.state);
-        let process = thread.process;
         if cpu.loaded != Some(process) || cpu.idle {
             self.enter_process(process);
         }

@@ -1,0 +1,164 @@
+//! What lies between two processes on one processor, beyond the page tables and the registers that every thread has saved:
+//! registers that no saved state covers, and predictors and buffers that leak by timing.
+
+use super::cpu;
+use core::{
+    arch::{
+        asm,
+        x86_64::{__cpuid, __cpuid_count},
+    },
+    sync::atomic::{AtomicU8, Ordering},
+};
+use x86_64::registers::{
+    control::{Efer, EferFlags},
+    model_specific::Msr,
+};
+
+/// What a switch of processes flushes.
+static FLUSHES: AtomicU8 = AtomicU8::new(0);
+/// Branch predictors, by IBPB, and return predictions, by overwriting them.
+const PREDICTORS: u8 = 1 << 0;
+/// Fill, store and load-port buffers, by VERW.
+const BUFFERS: u8 = 1 << 1;
+
+const SPEC_CTRL: u32 = 0x48;
+const PRED_CMD: u32 = 0x49;
+const ARCH_CAPABILITIES: u32 = 0x10a;
+const TSC_AUX: u32 = 0xc000_0103;
+/// `SPEC_CTRL`: the kernel does not follow branch predictions that user mode trained.
+const IBRS: u64 = 1 << 0;
+/// `PRED_CMD`: forget branch predictions.
+const IBPB: u64 = 1 << 0;
+/// `ARCH_CAPABILITIES`: Meltdown does not work here.
+const RDCL_NO: u64 = 1 << 0;
+/// `ARCH_CAPABILITIES`: IBRS can stay on.
+const IBRS_ALL: u64 = 1 << 1;
+const AUTOMATIC_IBRS: EferFlags = EferFlags::from_bits_retain(1 << 21);
+
+/// Turns on what the processor has against leaks, and logs what it has nothing against.
+pub(super) fn init() {
+    let (structured, extended) = (__cpuid_count(7, 0), __cpuid(0x8000_0001));
+    let has_aux = extended.edx & 1 << 27 != 0 || structured.ecx & 1 << 22 != 0;
+    // SAFETY: RDTSCP or RDPID exists, and with it this register, which nothing here uses.
+    unsafe {
+        if has_aux {
+            Msr::new(TSC_AUX).write(0);
+        }
+    }
+
+    // SAFETY: the register exists where this bit is set.
+    let capabilities =
+        unsafe { if structured.edx & 1 << 29 != 0 { Msr::new(ARCH_CAPABILITIES).read() } else { 0 } };
+    let last_extended = __cpuid(0x8000_0000).eax;
+    let beyond = |leaf| if last_extended >= leaf { __cpuid(leaf) } else { __cpuid(0x8000_0000) };
+    let amd = last_extended >= 0x8000_0008 && beyond(0x8000_0008).ebx & 1 << 12 != 0;
+    let intel = structured.edx & 1 << 26 != 0;
+    let mut flushes = 0;
+    if amd || intel {
+        flushes |= PREDICTORS;
+    }
+    if structured.edx & 1 << 10 != 0 {
+        flushes |= BUFFERS;
+    }
+    FLUSHES.store(flushes, Ordering::Relaxed);
+
+    let automatic = last_extended >= 0x8000_0021 && beyond(0x8000_0021).eax & 1 << 8 != 0;
+    let keeps_apart = if automatic {
+        // SAFETY: the processor has this bit, which only restricts speculation.
+        unsafe { Efer::write(Efer::read() | AUTOMATIC_IBRS) };
+        true
+    } else if intel && capabilities & IBRS_ALL != 0 {
+        // SAFETY: the register exists with the feature, and the bit only restricts speculation.
+        unsafe { Msr::new(SPEC_CTRL).write(IBRS) };
+        true
+    } else {
+        false
+    };
+    log(flushes, keeps_apart, cpu::is_intel() && capabilities & RDCL_NO == 0);
+}
+
+fn log(flushes: u8, keeps_apart: bool, melts_down: bool) {
+    let state = |on| if on { "on" } else { "not available" };
+    crate::klog!(
+        "speculation: branch predictor flush {}, buffer flush {}, kernel branch isolation {}",
+        state(flushes & PREDICTORS != 0),
+        state(flushes & BUFFERS != 0),
+        state(keeps_apart)
+    );
+    if melts_down {
+        crate::klog!(
+            "speculation: this processor may let programs read all memory (Meltdown); see docs/security.md"
+        );
+    }
+}
+
+/// Makes the processor forget what the thread of another process left behind: to be called between saving that thread and
+/// installing the next.
+#[inline]
+pub fn leave_process() {
+    // SAFETY: the kernel uses none of these selectors, and every null selector may be loaded. Loading GS may clear the base
+    // that is active, so it happens while that is the user's; both user bases are written when a thread is installed.
+    // FNINIT clears what FXRSTOR may leave: the x87 pointers to the last instruction.
+    unsafe {
+        asm!(
+            "mov {a:e}, ds",
+            "mov {b:e}, es",
+            "or {a:e}, {b:e}",
+            "mov {b:e}, fs",
+            "or {a:e}, {b:e}",
+            "mov {b:e}, gs",
+            "or {a:e}, {b:e}",
+            "jz 2f",
+            "xor {a:e}, {a:e}",
+            "mov ds, {a:e}",
+            "mov es, {a:e}",
+            "mov fs, {a:e}",
+            "swapgs",
+            "mov gs, {a:e}",
+            "swapgs",
+            "2: fninit",
+            a = out(reg) _,
+            b = out(reg) _,
+            options(nostack),
+        );
+    }
+    let flushes = FLUSHES.load(Ordering::Relaxed);
+    if flushes != 0 {
+        flush(flushes);
+    }
+}
+
+#[cold]
+fn flush(flushes: u8) {
+    if flushes & PREDICTORS != 0 {
+        // SAFETY: `init` found that the processor has this command.
+        unsafe { Msr::new(PRED_CMD).write(IBPB) };
+        overwrite_return_predictions();
+    }
+    if flushes & BUFFERS != 0 {
+        super::tables::verify_write();
+    }
+}
+
+/// Fills the 32 entries of the return predictor with addresses in the kernel, where speculation stops.
+fn overwrite_return_predictions() {
+    // SAFETY: each CALL pushes an address that is dropped again in the end; the stack has room for 32.
+    unsafe {
+        asm!(
+            "mov {count:e}, 16",
+            "2: call 4f",
+            "3: pause",
+            "lfence",
+            "jmp 3b",
+            "4: call 6f",
+            "5: pause",
+            "lfence",
+            "jmp 5b",
+            "6: dec {count:e}",
+            "jnz 2b",
+            "add rsp, 256",
+            "lfence",
+            count = out(reg) _,
+        );
+    }
+}
