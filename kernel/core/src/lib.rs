@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod arena;
 pub mod caps;
+pub mod clock;
 pub mod elf;
 pub mod frames;
 pub mod ipc;

@@ -1,0 +1,167 @@
+//! Whether a clock still keeps time, and how it is put right: its rate changes, and if it has fallen behind noticeably, it
+//! catches up at once. It never goes back.
+
+use super::{Reading, Reference, Scale, rate};
+
+/// The first check comes so long after the calibration, each further one twice as late, up to [`LONGEST_NS`].
+const SHORTEST_NS: u64 = 8_000_000;
+const LONGEST_NS: u64 = 1 << 30;
+/// A rate is left alone while it is right to one part in this many.
+const GOOD_PARTS: u64 = 50_000;
+/// A rate is changed when the right one is known to one part in this many.
+const KNOWN_PARTS: u64 = 500;
+/// A stretch of time that disagrees by more than one part in this many begins a new measurement: the frequency changed.
+const CHANGED_PARTS: u64 = 500;
+/// A reading that takes longer than one part in this many of the time since the last tells nothing about rates.
+const SHARP_PARTS: u64 = 1000;
+/// A clock that is this far behind catches up.
+const NOTICEABLE_NS: u64 = 5_000_000;
+/// The longest stretch of time that a rate is measured over.
+const BASELINE_NS: u64 = 1 << 36;
+
+/// A reading, with the reference's ticks counted on over wraps.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    reading: Reading,
+    ticks: u64,
+}
+
+/// What rates are measured from: where the measurement began, and the last sharp reading.
+#[derive(Clone, Copy, Debug)]
+struct Baseline {
+    start: Point,
+    end: Point,
+}
+
+/// Compares a clock with the reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    reference: Reference,
+    /// The last reading, sharp or not.
+    last: Point,
+    baseline: Option<Baseline>,
+    next_ns: u64,
+    interval_ns: u64,
+    corrections: u32,
+}
+
+impl Watch {
+    /// Begins with a sharp reading.
+    #[must_use]
+    pub fn new(reference: Reference, reading: Reading, scale: &Scale) -> Self {
+        let start = Point { reading, ticks: 0 };
+        let mut watch = Self {
+            reference,
+            last: start,
+            baseline: Some(Baseline { start, end: start }),
+            next_ns: 0,
+            interval_ns: 0,
+            corrections: 0,
+        };
+        watch.look_soon();
+        watch.next_ns = scale.at(reading.middle()).saturating_add(watch.interval_ns);
+        watch
+    }
+
+    /// When the clock shows this, the next check is due.
+    #[must_use]
+    #[inline]
+    pub const fn next_ns(&self) -> u64 {
+        self.next_ns
+    }
+
+    /// How often the clock was put right.
+    #[must_use]
+    pub const fn corrections(&self) -> u32 {
+        self.corrections
+    }
+
+    /// Nanoseconds by the reference from the first reading to this one, which need not be a check.
+    #[must_use]
+    pub fn reference_ns(&self, reading: &Reading, scale: &Scale) -> u64 {
+        let (ticks, _) = self.ticks_since_last(reading, scale);
+        self.reference.nanoseconds(self.last.ticks.saturating_add(ticks))
+    }
+
+    /// Ticks since the last reading, and whether the reference alone tells. Where it may have wrapped around, the clock says
+    /// how often.
+    fn ticks_since_last(&self, reading: &Reading, scale: &Scale) -> (u64, bool) {
+        let clock_ns = scale.duration(reading.middle().saturating_sub(self.last.reading.middle()));
+        let clock_ticks = super::scaled(clock_ns, self.reference.hertz, super::SECOND_NS);
+        let (ticks, period) =
+            (self.reference.elapsed(self.last.reading.reference, reading.reference), self.reference.period());
+        if clock_ticks < period / 2 {
+            return (ticks, true);
+        }
+        let wraps = clock_ticks.saturating_sub(ticks).saturating_add(period / 2) / period;
+        (ticks.saturating_add(wraps.saturating_mul(period)), false)
+    }
+
+    /// Looks at a new reading. Returns the scale to go on with if the present one is wrong. It begins at `now`, the counter's
+    /// value at present, with the time that the clock shows there or a later one.
+    pub fn check(&mut self, scale: &Scale, reading: Reading, now: u64) -> Option<Scale> {
+        let (ticks, is_known) = self.ticks_since_last(&reading, scale);
+        let point = Point { reading, ticks: self.last.ticks.saturating_add(ticks) };
+        let elapsed = reading.middle().saturating_sub(self.last.reading.middle());
+        self.last = point;
+        if !is_known {
+            self.baseline = None;
+        }
+        let better = self.compare(scale, point, elapsed, now);
+        self.next_ns = better.as_ref().unwrap_or(scale).at(now).saturating_add(self.interval_ns);
+        better
+    }
+
+    fn compare(&mut self, scale: &Scale, point: Point, elapsed: u64, now: u64) -> Option<Scale> {
+        if point.reading.width() > elapsed / SHARP_PARTS {
+            self.look_soon();
+            return None;
+        }
+        let Some(baseline) = self.baseline.as_mut() else {
+            self.baseline = Some(Baseline { start: point, end: point });
+            self.look_soon();
+            return None;
+        };
+        let hertz = super::scaled(super::SECOND_NS, 1 << Scale::SHIFT, scale.multiplier);
+        let last = rate_between(self.reference, &baseline.end, &point)?;
+        if is_outside(last, hertz, CHANGED_PARTS) {
+            baseline.start = baseline.end;
+        }
+        baseline.end = point;
+        let Baseline { start, .. } = *baseline;
+        let measured = rate_between(self.reference, &start, &point)?;
+        self.interval_ns = self.interval_ns.saturating_mul(2).min(longest_interval(self.reference));
+        let reference_ns = self.reference.nanoseconds(point.ticks.saturating_sub(start.ticks));
+        if reference_ns > BASELINE_NS {
+            baseline.start = point;
+        }
+        if !is_outside(measured, hertz, GOOD_PARTS) || !measured.is_within(KNOWN_PARTS) {
+            return None;
+        }
+        baseline.start = point;
+        self.corrections = self.corrections.saturating_add(1);
+        let shown_ns = scale.duration(point.reading.middle().saturating_sub(start.reading.middle()));
+        let missed_ns = Some(reference_ns.saturating_sub(shown_ns)).filter(|&missed| missed > NOTICEABLE_NS);
+        let base_ns = scale.at(now).saturating_add(missed_ns.unwrap_or(0));
+        Some(Scale { base: now, base_ns, multiplier: Scale::multiplier_for(measured.middle()) })
+    }
+
+    fn look_soon(&mut self) {
+        self.interval_ns = longest_interval(self.reference).min(SHORTEST_NS);
+    }
+}
+
+fn rate_between(reference: Reference, first: &Point, second: &Point) -> Option<rate::Range> {
+    rate::between(reference, &first.reading, &second.reading, second.ticks.saturating_sub(first.ticks))
+}
+
+/// The longest time between checks: the reference must not wrap around unseen, also when a check comes late.
+fn longest_interval(reference: Reference) -> u64 {
+    reference.nanoseconds(reference.period() / 4).min(LONGEST_NS)
+}
+
+/// Whether a frequency lies outside a range by more than one part in `parts`.
+fn is_outside(range: rate::Range, hertz: u64, parts: u64) -> bool {
+    let slack = hertz / parts;
+    hertz.saturating_add(slack) < range.low || range.high.saturating_add(slack) < hertz
+}
