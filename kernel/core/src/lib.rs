@@ -21,6 +21,7 @@ pub mod regions;
 pub mod ring;
 pub mod run_queue;
 pub mod timers;
+pub mod turns;
 pub mod work;
 
 /// The kernel's own memory could not grow.

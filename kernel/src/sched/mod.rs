@@ -1,4 +1,4 @@
-//! Which thread runs: fixed priorities, round robin among equals, direct switch to a thread that was just woken.
+//! Which thread runs: fixed priorities, turns among equals, direct switch to a thread that was just woken.
 
 mod timer;
 
@@ -8,10 +8,10 @@ use crate::{
     process::ProcessId,
     thread::{RunState, ThreadId},
 };
-use capos_kernel_core::run_queue::RunQueue;
-
-/// How long a thread runs before an equal gets its turn.
-const QUANTUM_NS: u64 = 5_000_000;
+use capos_kernel_core::{
+    run_queue::RunQueue,
+    turns::{Turn, Turns},
+};
 
 /// What one CPU does.
 pub(crate) struct Cpu {
@@ -24,8 +24,8 @@ pub(crate) struct Cpu {
     /// The thread woken last: it runs next if the current one waits, without passing through the queue.
     handoff: Option<ThreadId>,
     run_queue: RunQueue,
-    /// When the current thread must make room for an equal; 0 while there is none.
-    quantum_end_ns: u64,
+    /// When threads must make room for their equals.
+    turns: Turns,
     /// What the timer is set to; `u64::MAX` while it is off.
     timer_ns: u64,
     /// The current thread gives way to its equals.
@@ -50,7 +50,7 @@ impl Cpu {
             loaded: None,
             handoff: None,
             run_queue: RunQueue::new(),
-            quantum_end_ns: 0,
+            turns: Turns::new(),
             timer_ns: u64::MAX,
             yielding: false,
             tsc_allowed: false,
@@ -155,15 +155,14 @@ impl Kernel {
             let priority = self.priority(woken);
             let current = self.cpu().current;
             let beats_current = current.is_none_or(|current| priority > self.priority(current));
-            let cpu = self.cpu();
-            if beats_current && cpu.run_queue.highest().is_none_or(|highest| priority >= highest) {
+            if beats_current && self.may_overtake(priority) {
                 if let Some(current) = current {
-                    let yielding = core::mem::take(&mut cpu.yielding);
+                    let yielding = core::mem::take(&mut self.cpu().yielding);
                     self.preempt(current, yielding);
                 }
                 return Some(woken);
             }
-            cpu.run_queue.push_back(woken.index(), priority);
+            self.cpu().run_queue.push_back(woken.index(), priority);
         }
         let current_priority = self.cpu().current.map(|current| (current, self.priority(current)));
         let cpu = self.cpu();
@@ -177,7 +176,28 @@ impl Kernel {
         } else if let Some((current, _)) = current_priority {
             return Some(current);
         }
-        let index = self.cpu().run_queue.pop()?;
+        self.take_first()
+    }
+
+    /// Whether a thread of `priority` that was just woken may run before those in the queue: equals wait no longer than
+    /// until the turn is over that it would run on.
+    fn may_overtake(&mut self, priority: u8) -> bool {
+        let cpu = self.cpu();
+        match cpu.run_queue.highest() {
+            Some(highest) if highest == priority => !cpu.turns.is_over(priority, arch::time::now_ns()),
+            highest => highest < Some(priority),
+        }
+    }
+
+    /// Takes the thread out of the queue whose turn it is.
+    fn take_first(&mut self) -> Option<ThreadId> {
+        let cpu = self.cpu();
+        let priority = cpu.run_queue.highest()?;
+        let mut index = cpu.run_queue.pop()?;
+        if cpu.turns.take(priority, arch::time::now_ns) == Turn::Over {
+            cpu.run_queue.push_back(index, priority);
+            index = cpu.run_queue.pop()?;
+        }
         self.threads.id_at(index)
     }
 
@@ -192,6 +212,7 @@ impl Kernel {
             cpu.run_queue.push_back(current.index(), priority);
         } else {
             cpu.run_queue.push_front(current.index(), priority);
+            cpu.turns.preempt(priority);
         }
     }
 
@@ -203,7 +224,6 @@ impl Kernel {
         cpu.current = Some(next);
         let is_installed = previous == Some(next);
         if !is_installed {
-            cpu.quantum_end_ns = 0;
             if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
                 arch::save(&mut thread.state);
             }

@@ -1,6 +1,5 @@
 //! The timer interrupt: set only when something is due.
 
-use super::QUANTUM_NS;
 use crate::{
     arch,
     kernel::{Kernel, TimerEvent},
@@ -13,14 +12,11 @@ impl Kernel {
     #[inline]
     pub(super) fn arm_timer(&mut self, running: ThreadId) {
         let mut due = u64::MAX;
-        if let Some(highest) = self.cpu().run_queue.highest()
-            && highest >= self.priority(running)
-        {
-            let cpu = self.cpu();
-            if cpu.quantum_end_ns == 0 {
-                cpu.quantum_end_ns = arch::time::now_ns() + QUANTUM_NS;
+        if let Some(highest) = self.cpu().run_queue.highest() {
+            let priority = self.priority(running);
+            if highest >= priority {
+                due = self.cpu().turns.end_ns(priority, arch::time::now_ns());
             }
-            due = cpu.quantum_end_ns;
         }
         self.arm_for(due);
     }
@@ -45,11 +41,10 @@ impl Kernel {
     /// Handles the timer interrupt.
     pub(crate) fn timer_interrupt(&mut self) {
         let now = arch::time::now_ns();
-        let cpu = self.cpu();
-        cpu.timer_ns = u64::MAX;
-        if cpu.quantum_end_ns != 0 && cpu.quantum_end_ns <= now {
-            cpu.quantum_end_ns = 0;
-            cpu.yielding = true;
+        self.cpu().timer_ns = u64::MAX;
+        if let Some(priority) = self.cpu().current.map(|current| self.priority(current)) {
+            let cpu = self.cpu();
+            cpu.yielding |= cpu.turns.end_if_over(priority, now);
         }
         self.expire_calls(now);
         while let Some(event) = self.timers.pop_expired(now) {
