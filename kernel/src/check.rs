@@ -32,7 +32,7 @@ impl Kernel {
         let mut accounted = free + mm::frames::kernel_count();
         accounted += self.pci.held_frames();
         accounted += self.objects.iter().map(|(_, frames)| frames).sum::<u64>();
-        for (_, process) in self.processes.iter().filter(|(_, process)| process.end.is_none()) {
+        for (_, process) in self.processes.iter() {
             let counted = process.space.count_frames();
             accounted += u64::from(counted);
             if counted > process.space.budget.used() {
@@ -57,7 +57,9 @@ impl Kernel {
                 problems.push(format!("thread {id:?} has no process"));
                 continue;
             };
-            if process.end.is_some() || !process.threads().any(|other| other == id) {
+            // Whoever takes a process down may be one of its own threads, and then goes last.
+            let is_ending = process.end.is_some() && self.has_job(id);
+            if !is_ending && !process.threads().any(|other| other == id) {
                 problems.push(format!("thread {id:?} is not one of its process's"));
             }
             let waiting = matches!(thread.run_state, RunState::Waiting(_));

@@ -43,6 +43,8 @@ pub struct Kernel {
     pub first_user_tsc: u64,
     /// The process whose end ends the system.
     pub(crate) init: Option<ProcessId>,
+    /// A process that is to be taken down and that no thread has as its job; it leads to the next.
+    pub(crate) orphans: Option<ProcessId>,
     /// Clocks.
     pub clock: Clock,
     /// The guest's console.
@@ -67,6 +69,7 @@ impl Kernel {
             cpus: [const { Cpu::new() }; MAX_CPUS],
             first_user_tsc: 0,
             init: None,
+            orphans: None,
             clock: Clock::new(),
             console: Console::new(),
             pci: Pci::new(),

@@ -25,3 +25,4 @@ mod process;
 mod sched;
 mod syscall;
 mod thread;
+mod work;

@@ -1,6 +1,7 @@
 // Entry into the kernel and return from it. The saved state of the running thread is its UserContext
 // (context.rs): GS leads to PerCpu (percpu.rs), which holds its address, and the TSS makes the processor push
-// interrupt frames straight into it. Every handler returns the context to resume in RAX, or 0 to idle.
+// interrupt frames straight into it. Every handler returns in RAX the context to resume, 0 to idle, or 1 to go on with
+// work that the current thread has left in the kernel.
 
 .section .text.entry, "ax"
 
@@ -27,8 +28,8 @@ syscall_entry:
 
 .balign 16
 resume:
-    test rax, rax
-    jz idle
+    cmp rax, 1
+    jbe no_context
     mov rsp, rax
     cmp dword ptr [rsp + {c_vector}], {syscall_vector}
     jne 1f
@@ -76,14 +77,25 @@ resume_first:
     mov rax, rdi
     jmp resume
 
-// Nothing is ready: wait with interrupts on. The interrupt abandons this loop (interrupted_idle).
-idle:
+// Nothing is ready: wait with interrupts on. The interrupt abandons this loop (label 3).
+no_context:
     mov rsp, gs:[{stack}]
+    je work
     xor ebp, ebp
 2:  sti
     hlt
     cli
     jmp 2b
+
+// Lets in an interrupt that is due, which abandons this, then takes the next step. STI holds interrupts back until after
+// the instruction that follows it.
+work:
+    xor ebp, ebp
+    sti
+    nop
+    cli
+    call handle_work
+    jmp resume
 
 .balign 16
 interrupt_common:

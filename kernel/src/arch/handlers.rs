@@ -69,6 +69,11 @@ extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
 }
 
 #[unsafe(no_mangle)]
+extern "sysv64" fn handle_work() -> Resume {
+    kernel::enter(kernel::Kernel::work)
+}
+
+#[unsafe(no_mangle)]
 extern "sysv64" fn handle_idle_interrupt(vector: u64) -> Resume {
     kernel::enter(|kernel| device_interrupt(kernel, vector))
 }

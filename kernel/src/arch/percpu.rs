@@ -108,14 +108,16 @@ pub fn save(thread: &mut ThreadState) {
     thread.gs_base = cpu::read_user_gs_base();
 }
 
-/// What entry.s resumes: the address of a context.
-#[derive(Clone, Copy)]
+/// What entry.s resumes: the address of a context, or one of the constants here.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Resume(u64);
 
 impl Resume {
     /// Nothing: wait for interrupts.
     pub const IDLE: Self = Self(0);
+    /// Nothing yet: let interrupts in, then go on with the current thread's work.
+    pub const WORK: Self = Self(1);
 
     /// The installed thread.
     #[inline]

@@ -6,6 +6,7 @@ use crate::{
     objects,
     syscall::failure,
     thread::{ThreadId, Wait},
+    work::{Budget, Enter},
 };
 use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE};
 use capos_kernel_core::{
@@ -20,9 +21,9 @@ impl Kernel {
     #[inline]
     pub(crate) fn cap_enter(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) {
         let Some(id) = self.current_thread() else { return };
-        let entered = match self.take_submissions(id, submit, wait_for) {
+        let entered = match self.take_submissions(id, submit, wait_for, deadline_ns) {
             Ok(Some(head)) => self.settle(id, head, wait_for, deadline_ns),
-            // A submission ended the thread.
+            // A submission ended the thread, or the rest comes later.
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -40,6 +41,7 @@ impl Kernel {
         id: ThreadId,
         submit: u64,
         wait_for: u64,
+        deadline_ns: u64,
     ) -> Result<Option<u32>, ErrorCode> {
         if submit > u64::from(u32::MAX) || wait_for > u64::from(COMPLETION_ENTRIES) {
             cold_path();
@@ -57,6 +59,8 @@ impl Kernel {
         // only makes more room.
         let room = COMPLETION_ENTRIES.saturating_sub(submitter.outstanding() + unread);
         let mut left = u64::from(waiting.min(room)).min(submit);
+        let taken_after = |left: u64| u64::from(waiting.min(room)).min(submit) - left;
+        let budget = (left > 1).then(Budget::start);
         while left > 0 {
             left -= 1;
             // No entry of the ring ends its thread here: only the objects that are served below can.
@@ -73,6 +77,16 @@ impl Kernel {
                         return Ok(None);
                     }
                 }
+            }
+            // What the entry left to do comes first; and a long row of entries lets others run in between.
+            if self.has_work() || (left > 0 && budget.is_some_and(|budget| budget.is_spent())) {
+                cold_path();
+                ring.set_submission_head(head);
+                if let Some(thread) = self.threads.get_mut(id) {
+                    thread.ring_position.submission_head = head;
+                }
+                self.put_off(id, Enter { submit: submit - taken_after(left), wait_for, deadline_ns });
+                return Ok(None);
             }
         }
         self.finish_ipc_work();

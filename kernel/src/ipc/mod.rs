@@ -3,7 +3,7 @@
 mod enter;
 mod machine;
 
-use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId};
+use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId, work::Budget};
 use alloc::boxed::Box;
 use capos_kernel_core::{arena::Id, ipc::Ipc, ring::unread_completions};
 
@@ -75,9 +75,10 @@ impl Kernel {
         self.with_ipc(|ipc, kernel| ipc.close_thread(kernel, thread.index()));
     }
 
-    /// Ends the calls that a process was answering, and its capabilities.
-    pub(crate) fn close_process_calls(&mut self, process: ProcessId) {
+    /// Ends the calls that a process was answering, and its capabilities. `true` when all are.
+    pub(crate) fn close_process_calls(&mut self, process: ProcessId, _budget: &Budget) -> bool {
         self.with_ipc(|ipc, kernel| ipc.close_process(kernel, process.index()));
+        true
     }
 
     /// Ends the operations whose deadline has passed.

@@ -7,6 +7,7 @@ mod init;
 pub mod kernel_space;
 mod module;
 mod objects;
+mod page_list;
 pub mod physmap;
 mod ring;
 mod space;

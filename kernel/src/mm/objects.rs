@@ -1,8 +1,10 @@
 //! Memory objects: pages that several address spaces can map.
 
-use super::frames::{self, FRAME_BYTES, Frame};
+use super::{
+    frames::{self, FRAME_BYTES, Frame},
+    page_list::PageList,
+};
 use crate::process::ProcessId;
-use alloc::vec::Vec;
 use capos_kernel_core::{
     OutOfMemory,
     arena::{Arena, Id},
@@ -21,7 +23,7 @@ const MAX_PAGES: u64 = 1 << 24;
 
 enum Store {
     /// Zeroed frames, each taken when it is first touched.
-    Lazy(Vec<Option<Frame>>),
+    Lazy(PageList),
     /// Memory that was there before the kernel, such as the boot module; never freed.
     Contiguous(Frame),
     /// Frames in one piece that a device knows of. Who owned the last reference says when they go back.
@@ -56,12 +58,14 @@ pub struct MemoryObject {
     pub(super) mapped: MappedUse,
     /// Whose frame budget paid for it.
     owner: Option<ProcessId>,
+    /// Among those that have ended, the one that ended before.
+    ended_before: Option<ObjectId>,
 }
 
 impl MemoryObject {
     /// An object with one reference that nothing maps yet.
     const fn new(store: Store, pages: u64, owner: Option<ProcessId>) -> Self {
-        Self { store, pages, references: 1, mapped: MappedUse::new(), owner }
+        Self { store, pages, references: 1, mapped: MappedUse::new(), owner, ended_before: None }
     }
 
     /// Whether some address space maps it writable.
@@ -85,15 +89,7 @@ impl MemoryObject {
                 Some(first.plus(page))
             }
             Store::Gone => None,
-            Store::Lazy(pages) => {
-                let slot = pages.get_mut(usize::try_from(page).ok()?)?;
-                if slot.is_none() {
-                    let frame = frames::allocate()?;
-                    frame.zero();
-                    *slot = Some(frame);
-                }
-                *slot
-            }
+            Store::Lazy(pages) => pages.frame(page),
         }
     }
 
@@ -142,27 +138,26 @@ impl MemoryObject {
         }
         true
     }
-
-    fn free(&mut self) {
-        if let Store::Lazy(pages) = &mut self.store {
-            pages.drain(..).flatten().for_each(frames::release);
-        }
-    }
 }
 
 /// Every memory object.
-pub struct MemoryObjects(Arena<MemoryObject>);
+pub struct MemoryObjects {
+    all: Arena<MemoryObject>,
+    /// The one that ended last of those that are not freed yet, which form a stack, and how many those are.
+    ended_last: Option<ObjectId>,
+    ended_count: u32,
+}
 
 impl ObjectUses for MemoryObjects {
     fn use_of(&mut self, object: u32) -> Option<&mut MappedUse> {
-        self.0.at_mut(object).map(|object| &mut object.mapped)
+        self.all.at_mut(object).map(|object| &mut object.mapped)
     }
 }
 
 impl MemoryObjects {
     /// None.
     pub(crate) const fn new() -> Self {
-        Self(Arena::new(MAX_OBJECTS))
+        Self { all: Arena::new(MAX_OBJECTS), ended_last: None, ended_count: 0 }
     }
 
     /// A new zeroed object of `pages` pages with one reference. `owner` has paid for its frames.
@@ -173,11 +168,7 @@ impl MemoryObjects {
         if pages == 0 || pages > MAX_PAGES {
             return Err(OutOfMemory);
         }
-        let mut slots = Vec::new();
-        let count = usize::try_from(pages).map_err(|_| OutOfMemory)?;
-        slots.try_reserve_exact(count)?;
-        slots.resize(count, None);
-        self.0.insert(MemoryObject::new(Store::Lazy(slots), pages, Some(owner)))
+        self.all.insert(MemoryObject::new(Store::Lazy(PageList::new(pages)?), pages, Some(owner)))
     }
 
     /// An object for memory that was there before the kernel, with one reference.
@@ -185,7 +176,7 @@ impl MemoryObjects {
     /// # Errors
     /// When the kernel's memory is used up.
     pub fn wrap(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
-        self.0.insert(MemoryObject::new(Store::Contiguous(first), pages, None))
+        self.all.insert(MemoryObject::new(Store::Contiguous(first), pages, None))
     }
 
     /// An object for `pages` frames from `first` on, which the device numbered `device` knows of, with one reference.
@@ -199,7 +190,7 @@ impl MemoryObjects {
         owner: ProcessId,
         device: u32,
     ) -> Result<ObjectId, OutOfMemory> {
-        self.0.insert(MemoryObject::new(Store::Dma { first, device }, pages, Some(owner)))
+        self.all.insert(MemoryObject::new(Store::Dma { first, device }, pages, Some(owner)))
     }
 
     /// An object for `pages` of device registers, with one reference.
@@ -207,12 +198,12 @@ impl MemoryObjects {
     /// # Errors
     /// When the kernel's memory is used up.
     pub fn wrap_registers(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
-        self.0.insert(MemoryObject::new(Store::Registers(first), pages, None))
+        self.all.insert(MemoryObject::new(Store::Registers(first), pages, None))
     }
 
     /// Takes the registers behind an object away. Address spaces that map them must forget them too.
     pub(crate) fn take_registers(&mut self, id: ObjectId) {
-        if let Some(object) = self.0.get_mut(id).filter(|object| object.is_registers()) {
+        if let Some(object) = self.all.get_mut(id).filter(|object| object.is_registers()) {
             object.store = Store::Gone;
         }
     }
@@ -230,35 +221,61 @@ impl MemoryObjects {
 
     /// The object, unless the id is stale.
     pub fn get(&self, id: ObjectId) -> Option<&MemoryObject> {
-        self.0.get(id)
+        self.all.get(id)
     }
 
     /// The object, unless the id is stale.
     pub fn get_mut(&mut self, id: ObjectId) -> Option<&mut MemoryObject> {
-        self.0.get_mut(id)
+        self.all.get_mut(id)
     }
 
     pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut MemoryObject> {
-        self.0.at_mut(index)
+        self.all.at_mut(index)
     }
 
     /// Notes another capability or mapping of it.
     pub fn add_reference(&mut self, id: ObjectId) {
-        if let Some(object) = self.0.get_mut(id) {
+        if let Some(object) = self.all.get_mut(id) {
             object.references += 1;
         }
     }
 
-    /// Notes that a capability or mapping of it is gone. After the last, the object is freed; returns what is left to
-    /// do then.
-    pub fn drop_reference(&mut self, id: ObjectId) -> Option<Freed> {
-        let object = self.0.get_mut(id)?;
+    /// Notes that a capability or mapping of it is gone. After the last the object has ended, and `true` is returned:
+    /// [`Self::free_step`] frees it.
+    pub fn drop_reference(&mut self, id: ObjectId) -> bool {
+        let Some(object) = self.all.get_mut(id) else { return false };
         object.references -= 1;
         if object.references > 0 {
+            return false;
+        }
+        object.ended_before = self.ended_last.replace(id);
+        self.ended_count += 1;
+        true
+    }
+
+    /// How many objects have ended and are not freed yet.
+    pub(crate) const fn ended_count(&self) -> u32 {
+        self.ended_count
+    }
+
+    /// Whether freeing the object that ended last takes more than one step.
+    pub(crate) fn last_ended_is_large(&self) -> bool {
+        let last = self.ended_last.and_then(|id| self.all.get(id));
+        last.is_some_and(|object| matches!(&object.store, Store::Lazy(pages) if pages.is_long()))
+    }
+
+    /// Takes a step of freeing the object that ended last. Returns what is left to do when it is freed.
+    pub(crate) fn free_step(&mut self) -> Option<Freed> {
+        let id = self.ended_last?;
+        let object = self.all.get_mut(id)?;
+        if let Store::Lazy(pages) = &mut object.store
+            && !pages.free_step()
+        {
             return None;
         }
-        let mut object = self.0.remove(id)?;
-        object.free();
+        self.ended_last = object.ended_before;
+        self.ended_count -= 1;
+        let object = self.all.remove(id)?;
         let dma = match object.store {
             Store::Dma { first, device } => Some((first, device)),
             _ => None,
@@ -267,7 +284,7 @@ impl MemoryObjects {
     }
 
     pub(super) fn id_at(&self, index: u32) -> Option<ObjectId> {
-        self.0.id_at(index)
+        self.all.id_at(index)
     }
 
     /// The first object that does not count its mappings as `regions` have them, if there is one. `regions` gives every
@@ -277,16 +294,16 @@ impl MemoryObjects {
         regions: impl Fn() -> R,
     ) -> Option<ObjectId> {
         regions().for_each(|region| usage::uncount(self, region));
-        let wrong = self.0.iter().find(|(_, object)| object.mapped != MappedUse::new()).map(|(id, _)| id);
+        let wrong = self.all.iter().find(|(_, object)| object.mapped != MappedUse::new()).map(|(id, _)| id);
         regions().for_each(|region| usage::count(self, region));
         wrong
     }
 
     /// Every object's id and frames in use.
     pub fn iter(&self) -> impl Iterator<Item = (ObjectId, u64)> {
-        self.0.iter().map(|(id, object)| {
+        self.all.iter().map(|(id, object)| {
             let frames = match &object.store {
-                Store::Lazy(pages) => pages.iter().flatten().count() as u64,
+                Store::Lazy(pages) => pages.count(),
                 Store::Dma { .. } => object.pages,
                 Store::Contiguous(_) | Store::Registers(_) | Store::Gone => 0,
             };

@@ -31,7 +31,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
 
 fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
     let record = context.kernel.processes.get(id).ok_or(Failure::ENDED)?;
-    if let Some(cause) = record.end {
+    if let Some(cause) = record.end.filter(|_| record.is_closed()) {
         let bytes = cause_message(context.results, cause)?;
         return Ok(Answer::Results { bytes, cap: None });
     }
@@ -50,21 +50,24 @@ fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
     Ok(Answer::Later)
 }
 
-/// Tells everybody who waits for the end of a process.
-pub(crate) fn ended(kernel: &mut Kernel, id: ProcessId) {
-    let Some(process) = kernel.processes.get_mut(id) else { return };
-    let (Some(cause), Some(queue)) = (process.end, process.waiters.take()) else { return };
+/// Tells one of those who wait for the end of a process. `true` when there was none left.
+pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
+    let Some(process) = kernel.processes.get(id) else { return true };
+    let (Some(cause), Some(queue)) = (process.end, process.waiters) else { return true };
+    let Some(waiter) = kernel.ipc().first_suspended(queue) else {
+        if let Some(process) = kernel.processes.get_mut(id) {
+            process.waiters = None;
+        }
+        kernel.ipc().remove_queue(queue);
+        return true;
+    };
     let mut buffer = Words::small();
     let message = match cause_message(&mut buffer, cause) {
         Ok(length) => buffer.bytes(length),
         Err(_) => &[],
     };
-    kernel.with_ipc(|ipc, kernel| {
-        while let Some(waiter) = ipc.first_suspended(queue) {
-            ipc.answer(kernel, waiter, Reply::Results(message, &[]));
-        }
-        ipc.remove_queue(queue);
-    });
+    kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, waiter, Reply::Results(message, &[])));
+    false
 }
 
 fn cause_message(buffer: &mut Words, cause: ExitCause) -> Result<usize, Failure> {

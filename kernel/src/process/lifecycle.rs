@@ -1,10 +1,11 @@
 //! How processes end.
 
 use super::{ExitCause, FaultCause, ProcessId};
-use crate::{kernel::Kernel, klog, mm::AddressSpace};
+use crate::{kernel::Kernel, klog};
 
 impl Kernel {
-    /// Ends a process: its threads, its capabilities, its memory. Does nothing if it has ended before.
+    /// Ends a process: none of its threads runs any more, and the current thread takes down what it had. Does nothing if
+    /// it has ended before.
     pub fn end_process(&mut self, id: ProcessId, cause: ExitCause) {
         let Some(process) = self.processes.get_mut(id) else { return };
         if process.end.is_some() {
@@ -18,32 +19,29 @@ impl Kernel {
             ExitCause::Fault(fault) => log_fault(&process.name, "fault", fault),
             ExitCause::OutOfMemory(fault) => log_fault(&process.name, "out of memory", fault),
         }
-        while let Some(thread) = self.processes.get(id).and_then(|process| process.threads().next()) {
-            self.remove_thread(thread);
-        }
-        self.close_process_calls(id);
-        self.forget_address_space(id);
-        let Some(process) = self.processes.get_mut(id) else { return };
-        process.futex_waiters.clear();
-        process.closed = true;
-        let space = core::mem::replace(&mut process.space, AddressSpace::ended());
-        for (object, _) in space.destroy(&mut self.objects) {
-            self.drop_object(object);
-        }
-        crate::objects::process::ended(self, id);
-        if Some(id) == self.init {
-            crate::boot::init_ended(cause);
-        }
-        if let Some(process) = self.processes.get(id)
-            && !process.held
-        {
-            self.processes.remove(id);
-        }
+        self.begin_teardown(id);
     }
 
     /// Notes that a capability or mapping of an object is gone.
     pub fn drop_object(&mut self, object: crate::mm::ObjectId) {
-        let Some(freed) = self.objects.drop_reference(object) else { return };
+        let place = self.objects.ended_count();
+        if !self.objects.drop_reference(object) {
+            return;
+        }
+        // Most are small, and gone at once.
+        match self.current_thread() {
+            Some(current) if self.objects.last_ended_is_large() => self.frees_above(current, place),
+            _ => {
+                while self.objects.ended_count() > place {
+                    self.free_objects_step();
+                }
+            }
+        }
+    }
+
+    /// Frees a part of the memory object that ended last.
+    pub(crate) fn free_objects_step(&mut self) {
+        let Some(freed) = self.objects.free_step() else { return };
         if freed.dma.is_some() {
             self.release_dma(&freed);
         } else if let Some(process) = freed.owner.and_then(|owner| self.processes.get_mut(owner)) {
@@ -55,7 +53,7 @@ impl Kernel {
     pub fn process_unreferenced(&mut self, id: ProcessId) {
         let Some(process) = self.processes.get_mut(id) else { return };
         process.held = false;
-        if process.closed {
+        if process.is_closed() {
             self.processes.remove(id);
         }
     }

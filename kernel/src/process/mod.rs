@@ -3,6 +3,7 @@
 mod lifecycle;
 mod load;
 mod start;
+mod teardown;
 
 use crate::{mm::AddressSpace, thread::ThreadId};
 use alloc::{string::String, vec::Vec};
@@ -56,8 +57,10 @@ pub struct Process {
     pub fault_handler: u64,
     /// Why it ended; `None` while it runs.
     pub end: Option<ExitCause>,
-    /// Whether everything it had is gone, and only this record is left.
-    closed: bool,
+    /// How far its end has come, once it has ended.
+    phase: teardown::Phase,
+    /// Among those whose taking down was left behind, the one before.
+    next_orphan: Option<ProcessId>,
     /// Whether anybody holds a capability of it.
     held: bool,
     /// Who waits for which futex word.

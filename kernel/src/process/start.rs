@@ -1,10 +1,11 @@
 //! How processes start.
 
-use super::{ExitCause, LoadError, Process, ProcessId, load};
+use super::{ExitCause, LoadError, Process, ProcessId, load, teardown::Phase};
 use crate::{
     kernel::Kernel,
     mm::{self, AddressSpace, ObjectId},
     thread::NewThread,
+    work::Budget,
 };
 use alloc::{string::String, vec::Vec};
 use capos_abi::{
@@ -121,7 +122,8 @@ impl Kernel {
             may_read_tsc: false,
             fault_handler: 0,
             end: None,
-            closed: false,
+            phase: Phase::Threads,
+            next_orphan: None,
             held: true,
             futex_waiters: Vec::new(),
             waiters: None,
@@ -131,8 +133,10 @@ impl Kernel {
         Ok((id, entry))
     }
 
-    fn discard_space(&mut self, space: AddressSpace) {
-        for (object, _) in space.destroy(&mut self.objects) {
+    /// Gives back an address space that was begun and never used, so that little is in it.
+    fn discard_space(&mut self, mut space: AddressSpace) {
+        while !space.destroy_step(&mut self.objects, &Budget::start()) {}
+        while let Some(object) = space.take_mapped() {
             self.drop_object(object);
         }
     }

@@ -6,12 +6,13 @@ use crate::{
     arch,
     kernel::Kernel,
     process::ProcessId,
-    thread::{RunState, ThreadId},
+    thread::{RunState, ThreadId, Wait},
 };
 use capos_kernel_core::{
     run_queue::RunQueue,
     turns::{Turn, Turns},
 };
+use core::hint::cold_path;
 
 /// What one CPU does.
 pub(crate) struct Cpu {
@@ -144,9 +145,36 @@ impl Kernel {
             _ => self.choose_among_ready(),
         };
         let Some(next) = next else { return self.idle() };
-        self.switch_to(next);
+        if !self.switch_to(next) {
+            self.park(next);
+            // Nothing is left to be done for it, but there may be many like it: interrupts come in between.
+            return arch::Resume::WORK;
+        }
         self.arm_timer(next);
         self.cpu().resume
+    }
+
+    /// Takes the CPU from a thread that is not to run any more, because its process has ended.
+    #[cold]
+    fn park(&mut self, id: ThreadId) {
+        if let Some(thread) = self.threads.get_mut(id) {
+            thread.run_state = RunState::Waiting(Wait::End);
+        }
+        self.cpu().current = None;
+    }
+
+    /// What a thread does when it runs has changed.
+    pub(crate) fn resume_changed(&mut self, id: ThreadId, resume: arch::Resume) {
+        let cpu = self.cpu();
+        if cpu.installed == Some(id) {
+            cpu.resume = resume;
+        }
+    }
+
+    /// Whether the current thread goes on in the kernel when it runs next.
+    #[inline]
+    pub(crate) fn has_work(&mut self) -> bool {
+        self.cpu().resume == arch::Resume::WORK
     }
 
     /// The general case: compares the current thread, the one woken last, and the queue.
@@ -216,9 +244,9 @@ impl Kernel {
         }
     }
 
-    /// Puts `next`'s state into the processor, unless it is there already.
+    /// Puts `next`'s state into the processor, unless it is there already. `false` if it is not to run any more.
     #[inline]
-    fn switch_to(&mut self, next: ThreadId) {
+    fn switch_to(&mut self, next: ThreadId) -> bool {
         let cpu = &mut self.cpus[arch::cpu_index() as usize];
         let previous = cpu.installed.replace(next);
         cpu.current = Some(next);
@@ -228,38 +256,47 @@ impl Kernel {
                 arch::save(&mut thread.state);
             }
         }
-        let Some(thread) = self.threads.get_mut(next) else { return };
+        let Some(thread) = self.threads.get_mut(next) else { return false };
         thread.run_state = RunState::Running;
         if is_installed {
-            return;
+            return true;
         }
         let process = thread.process;
         if cpu.loaded != Some(process) {
             arch::leave_process();
         }
         arch::install(&mut thread.state);
-        cpu.resume = arch::Resume::installed(&mut thread.state);
+        cpu.resume = thread.resume;
         if cpu.loaded != Some(process) || cpu.idle {
-            self.enter_process(process);
+            return self.enter_process(process);
         }
+        true
     }
 
-    /// Puts a process's page tables into use, and begins to count its time.
+    /// Puts a process's page tables into use, and begins to count its time. `false` if it has ended, and the thread chosen
+    /// is not one that has work to do.
     #[inline]
-    fn enter_process(&mut self, id: ProcessId) {
+    fn enter_process(&mut self, id: ProcessId) -> bool {
         self.count_time();
         let cpu = &mut self.cpus[arch::cpu_index() as usize];
         cpu.idle = false;
         if cpu.loaded == Some(id) {
-            return;
+            return true;
         }
-        let Some(process) = self.processes.get_mut(id) else { return };
+        let Some(process) = self.processes.get_mut(id) else { return false };
+        if process.end.is_some() {
+            cold_path();
+            cpu.loaded = None;
+            crate::mm::load_kernel_space();
+            return cpu.resume == arch::Resume::WORK;
+        }
         process.space.load();
         cpu.loaded = Some(id);
         if cpu.tsc_allowed != process.may_read_tsc {
             cpu.tsc_allowed = process.may_read_tsc;
             arch::allow_user_tsc(cpu.tsc_allowed);
         }
+        true
     }
 
     /// Adds the time since it was last counted to the process that used it.

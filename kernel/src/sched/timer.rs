@@ -71,7 +71,7 @@ impl Kernel {
                 let unread = self.unread_completions(id);
                 self.wake(id, unread);
             }
-            RunState::Ready | RunState::Running => {}
+            RunState::Waiting(Wait::End) | RunState::Ready | RunState::Running => {}
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{RunState, Thread, ThreadId};
 use crate::{
-    arch::ThreadState,
+    arch::{Resume, ThreadState},
     ipc::RingPosition,
     kernel::Kernel,
     mm::{self, RING_FRAMES, Ring, frames::Frame},
     process::{ExitCause, ProcessId},
+    work::Work,
 };
 use alloc::boxed::Box;
 use capos_abi::{NO_DEADLINE, RING_AREA, RING_STRIDE, USER_END};
@@ -81,7 +82,7 @@ impl Kernel {
         let [Some(first), Some(second), Some(third)] = frames else {
             return Err(SpawnThreadError::BudgetExceeded);
         };
-        let state = ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer);
+        let mut state = Box::new(ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer));
         let id = self.threads.insert(Thread {
             process: process_id,
             slot,
@@ -89,7 +90,9 @@ impl Kernel {
             run_state: RunState::Ready,
             ring: Ring::new([first, second, third]),
             ring_position: RingPosition::default(),
-            state: Box::new(state),
+            resume: Resume::installed(&mut state),
+            state,
+            work: Work::default(),
             wait_until_ns: NO_DEADLINE,
             timer: None,
             fault_stack: (0, 0),
@@ -117,12 +120,14 @@ impl Kernel {
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
         self.leave_futex(id);
         self.close_thread_calls(id);
+        self.inherit_work(id);
         self.forget_thread(id);
         let Some(thread) = self.threads.remove(id) else { return };
         if let Some((_, timer)) = thread.timer {
             self.timers.cancel(timer);
         }
-        if let Some(process) = self.processes.get_mut(thread.process) {
+        // The memory of a process that has ended goes as a whole.
+        if let Some(process) = self.processes.get_mut(thread.process).filter(|process| process.end.is_none()) {
             process.set_thread(thread.slot, None);
             let ring = RING_AREA + u64::from(thread.slot) * RING_STRIDE;
             process.space.remove_fixed(ring, RING_FRAMES as u64);
@@ -133,12 +138,12 @@ impl Kernel {
     pub fn exit_thread(&mut self, word: u64) {
         let Some(id) = self.cpu().current else { return };
         let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
-        self.remove_thread(id);
-        let Some(process) = self.processes.get_mut(process_id) else { return };
-        if process.thread_count() == 0 {
+        if self.processes.get(process_id).is_some_and(|process| process.thread_count() == 1) {
             self.end_process(process_id, ExitCause::Exited(0));
             return;
         }
+        self.remove_thread(id);
+        let Some(process) = self.processes.get_mut(process_id) else { return };
         if word != 0 && word.is_multiple_of(4) {
             // A word that cannot be written is the process's own mistake; nobody is left to be told.
             if process.space.copy_out(&mut self.objects, word, &0_u32.to_le_bytes()).is_ok() {

@@ -4,7 +4,14 @@ mod futex;
 mod lifecycle;
 mod wait;
 
-use crate::{arch::ThreadState, ipc::RingPosition, kernel::TimerEvent, mm::Ring, process::ProcessId};
+use crate::{
+    arch::{Resume, ThreadState},
+    ipc::RingPosition,
+    kernel::TimerEvent,
+    mm::Ring,
+    process::ProcessId,
+    work::Work,
+};
 use alloc::boxed::Box;
 use capos_kernel_core::{arena::Id, timers::TimerId};
 
@@ -41,6 +48,10 @@ pub struct Thread {
     pub(crate) ring_position: RingPosition,
     /// Its processor state.
     pub(crate) state: Box<ThreadState>,
+    /// What it does when it runs: its program, or what it has left to do in the kernel.
+    pub(crate) resume: Resume,
+    /// What it has left to do in the kernel.
+    pub(crate) work: Work,
     /// When its present wait, or the last, ends at the latest; `NO_DEADLINE` without one.
     pub(crate) wait_until_ns: u64,
     /// The timer that it has, and for when. It stays when a wait ends early: the next often has the same deadline.

@@ -11,6 +11,8 @@ pub enum Wait {
     Completions(u32),
     /// `FutexWait` on the word at this address of its process.
     Futex(u64),
+    /// For its own end: its process has ended.
+    End,
 }
 
 impl Thread {

@@ -77,6 +77,11 @@ impl RegionMap {
         Ok(())
     }
 
+    /// Removes the last region, whatever it is: for taking an address space apart.
+    pub fn pop(&mut self) -> Option<Region> {
+        self.regions.pop()
+    }
+
     /// Whether the contents of a range can be discarded: all of it is anonymous.
     ///
     /// # Errors

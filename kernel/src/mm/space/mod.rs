@@ -12,6 +12,7 @@ use super::{
     objects::{MemoryObjects, ObjectId},
     tables::Entry,
 };
+use crate::work::Budget;
 use alloc::vec::Vec;
 use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap, usage};
 use recent::Recent;
@@ -92,12 +93,21 @@ impl AddressSpace {
         &self.regions
     }
 
-    /// Gives back everything. The tables must not be in use any more. Returns the objects it had mapped, whose
-    /// references are the caller's to drop.
-    pub(crate) fn destroy(mut self, objects: &mut MemoryObjects) -> Vec<(ObjectId, u64)> {
-        self.regions.regions().iter().for_each(|region| usage::uncount(objects, region));
-        self.free_all_tables();
-        core::mem::take(&mut self.mapped)
+    /// Takes a step of giving back everything. The tables must not be in use any more. `true` when all is given back; the
+    /// references to objects that were mapped are the caller's then ([`Self::take_mapped`]).
+    pub(crate) fn destroy_step(&mut self, objects: &mut MemoryObjects, budget: &Budget) -> bool {
+        while let Some(region) = self.regions.pop() {
+            usage::uncount(objects, &region);
+            if budget.is_spent() {
+                return false;
+            }
+        }
+        self.free_all_tables(budget)
+    }
+
+    /// An object that was mapped, whose reference is the caller's to drop.
+    pub(crate) fn take_mapped(&mut self) -> Option<ObjectId> {
+        self.mapped.pop().map(|(id, _)| id)
     }
 
     /// Removes the pages of an object that is gone from the tables. Its regions stay, and touching them is a fault.

@@ -1,10 +1,13 @@
 //! Walking page tables.
 
 use super::{AddressSpace, OWNED};
-use crate::mm::{
-    frames::{self, Frame},
-    kernel_space::FIRST_KERNEL_ENTRY,
-    tables::{self, ENTRIES, Entry, index},
+use crate::{
+    mm::{
+        frames::{self, Frame},
+        kernel_space::FIRST_KERNEL_ENTRY,
+        tables::{self, ENTRIES, Entry, index},
+    },
+    work::Budget,
 };
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -75,13 +78,27 @@ impl AddressSpace {
         change_below(self.root, 4, 0, start, end, change);
     }
 
-    /// Empties `start..end`: frames of its own go back, and so do tables that hold nothing any more.
+    /// Empties a few pages, `start..end`: frames of its own go back, and so do tables that hold nothing any more.
     pub(super) fn clear(&mut self, start: u64, end: u64) {
         self.recent.clear();
-        self.clear_below(self.root, 4, 0, start, end);
+        self.clear_below(self.root, 4, 0, start, end, None);
     }
 
-    fn clear_below(&mut self, table: Frame, level: u32, base: u64, start: u64, end: u64) {
+    /// Empties `start..end` as far as `budget` goes, from the start on. `true` when all is empty.
+    pub(super) fn clear_step(&mut self, start: u64, end: u64, budget: &Budget) -> bool {
+        self.recent.clear();
+        self.clear_below(self.root, 4, 0, start, end, Some(budget))
+    }
+
+    fn clear_below(
+        &mut self,
+        table: Frame,
+        level: u32,
+        base: u64,
+        start: u64,
+        end: u64,
+        budget: Option<&Budget>,
+    ) -> bool {
         for (slot, at) in slots(level, base, start, end) {
             let entry = tables::get(table, slot);
             if entry == Entry::EMPTY {
@@ -94,23 +111,37 @@ impl AddressSpace {
                 }
                 continue;
             }
-            self.clear_below(entry.frame(), level - 1, at, start, end);
+            if !self.clear_below(entry.frame(), level - 1, at, start, end, budget) {
+                return false;
+            }
             if start <= at && at + span(level) <= end {
                 tables::set(table, slot, Entry::EMPTY);
                 self.free_frame(entry.frame());
             }
+            // A table is never left half empty, so that every step gets somewhere.
+            if level == 2 && budget.is_some_and(Budget::is_spent) {
+                return false;
+            }
         }
+        true
     }
 
-    /// Frees every user page of its own, every table, and the root.
-    pub(super) fn free_all_tables(&mut self) {
-        self.clear(0, FIRST_KERNEL_ENTRY as u64 * span(4));
-        self.free_frame(self.root);
+    /// Frees user pages of its own and tables, at last the root. `true` when all are free.
+    pub(super) fn free_all_tables(&mut self, budget: &Budget) -> bool {
+        if self.root == Frame::NONE {
+            return true;
+        }
+        if !self.clear_step(0, FIRST_KERNEL_ENTRY as u64 * span(4), budget) {
+            return false;
+        }
+        let root = core::mem::replace(&mut self.root, Frame::NONE);
+        self.free_frame(root);
+        true
     }
 
     /// How many frames its tables and its own pages really take.
     pub fn count_frames(&self) -> u32 {
-        1 + count_below(self.root, 4)
+        if self.root == Frame::NONE { 0 } else { 1 + count_below(self.root, 4) }
     }
 }
 

@@ -1,0 +1,128 @@
+//! Which frames the pages of an object have. Making a list takes no time or memory for the pages, only for what leads to
+//! them: 4 bytes for every 2 MiB.
+
+use super::{
+    frames::{self, Frame},
+    tables::{self, ENTRIES, Entry},
+};
+use alloc::vec::Vec;
+use capos_kernel_core::OutOfMemory;
+use x86_64::structures::paging::PageTableFlags as Flags;
+
+/// Pages of one table.
+const TABLE_PAGES: u64 = ENTRIES as u64;
+
+/// The frames of some pages, each taken when its page is first touched.
+pub(super) enum PageList {
+    /// Of no more pages than a table has.
+    Short(Vec<Frame>),
+    /// In tables, each a frame that is taken with the first of its pages.
+    Long(Vec<Frame>),
+}
+
+fn filled(count: u64) -> Result<Vec<Frame>, OutOfMemory> {
+    let mut list = Vec::new();
+    let count = usize::try_from(count).map_err(|_| OutOfMemory)?;
+    list.try_reserve_exact(count)?;
+    list.resize(count, Frame::NONE);
+    Ok(list)
+}
+
+/// Splits the number of a page into those of its table and of its place there.
+const fn split(page: u64) -> (usize, usize) {
+    ((page / TABLE_PAGES) as usize, (page % TABLE_PAGES) as usize)
+}
+
+impl PageList {
+    /// A list for `pages` pages, none of which has a frame.
+    pub(super) fn new(pages: u64) -> Result<Self, OutOfMemory> {
+        if pages <= TABLE_PAGES {
+            filled(pages).map(Self::Short)
+        } else {
+            filled(pages.div_ceil(TABLE_PAGES)).map(Self::Long)
+        }
+    }
+
+    /// The frame of a page of the list; takes one if it has none yet. `None` when memory is used up.
+    pub(super) fn frame(&mut self, page: u64) -> Option<Frame> {
+        match self {
+            Self::Short(frames) => {
+                let frame = frames.get_mut(usize::try_from(page).ok()?)?;
+                if *frame == Frame::NONE {
+                    *frame = zeroed()?;
+                }
+                Some(*frame)
+            }
+            Self::Long(list) => {
+                let (table, slot) = split(page);
+                let table = list.get_mut(table)?;
+                if *table == Frame::NONE {
+                    *table = take_table()?;
+                }
+                let entry = tables::get(*table, slot);
+                if entry.is_present() {
+                    return Some(entry.frame());
+                }
+                let frame = zeroed()?;
+                tables::set(*table, slot, Entry::new(frame.address(), Flags::PRESENT));
+                Some(frame)
+            }
+        }
+    }
+
+    /// Whether giving everything back takes more than one step.
+    pub(super) const fn is_long(&self) -> bool {
+        matches!(self, Self::Long(_))
+    }
+
+    /// Gives back the frames of at most one table. `true` when no frame is left.
+    pub(super) fn free_step(&mut self) -> bool {
+        match self {
+            Self::Short(list) => {
+                list.drain(..).filter(|frame| *frame != Frame::NONE).for_each(frames::release);
+                true
+            }
+            Self::Long(list) => {
+                let Some(table) = list.pop() else { return true };
+                if table != Frame::NONE {
+                    pages_of(table).for_each(frames::release);
+                    frames::release_from_kernel(table);
+                }
+                list.is_empty()
+            }
+        }
+    }
+
+    /// How many pages have a frame; the tables are the kernel's.
+    pub(super) fn count(&self) -> u64 {
+        let there = |frame: &Frame| *frame != Frame::NONE;
+        match self {
+            Self::Short(list) => list.iter().copied().filter(there).count() as u64,
+            Self::Long(list) => {
+                list.iter().copied().filter(there).map(|table| pages_of(table).count() as u64).sum()
+            }
+        }
+    }
+}
+
+/// A zeroed frame for a page.
+fn zeroed() -> Option<Frame> {
+    let frame = frames::allocate()?;
+    frame.zero();
+    Some(frame)
+}
+
+/// A table without pages. The kernel's reserve is not for tables that processes ask for.
+fn take_table() -> Option<Frame> {
+    if frames::is_low() {
+        return None;
+    }
+    let table = frames::allocate_for_kernel()?;
+    table.zero();
+    Some(table)
+}
+
+/// The frames in a table.
+fn pages_of(table: Frame) -> impl Iterator<Item = Frame> {
+    (0..ENTRIES).map(move |slot| tables::get(table, slot)).filter(|entry| entry.is_present()).map(Entry::frame)
+}

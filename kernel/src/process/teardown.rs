@@ -1,0 +1,141 @@
+//! How what a process had is taken down: in steps, by the thread that caused its end.
+
+use super::{Process, ProcessId};
+use crate::{
+    kernel::Kernel,
+    mm::AddressSpace,
+    work::{Budget, Job},
+};
+
+/// How far the end of a process has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Its threads go, and what they have under way fails.
+    Threads,
+    /// The calls that it answers fail, and its capabilities go.
+    Calls,
+    /// Its pages and tables go back.
+    Space,
+    /// The memory objects that it had mapped lose those references.
+    Objects,
+    /// Those that had no others are freed.
+    Freeing,
+    /// Whoever waits for its end is told.
+    Waiters,
+    /// Only the record is left.
+    Closed,
+}
+
+impl Phase {
+    const fn next(self) -> Self {
+        match self {
+            Self::Threads => Self::Calls,
+            Self::Calls => Self::Space,
+            Self::Space => Self::Objects,
+            Self::Objects => Self::Freeing,
+            Self::Freeing => Self::Waiters,
+            Self::Waiters | Self::Closed => Self::Closed,
+        }
+    }
+}
+
+impl Process {
+    /// Whether everything that it had is gone, so that its end can be told.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+}
+
+impl Kernel {
+    /// Lets the current thread take down a process that has ended.
+    pub(super) fn begin_teardown(&mut self, id: ProcessId) {
+        self.forget_address_space(id);
+        match self.current_thread() {
+            Some(current) if !self.has_job(current) => self.give_job(current, Job::End(id)),
+            _ => self.orphan_teardown(id),
+        }
+    }
+
+    /// Leaves the taking down of a process to whichever thread next finishes with another.
+    pub(crate) fn orphan_teardown(&mut self, id: ProcessId) {
+        let next = self.orphans.replace(id);
+        if let Some(process) = self.processes.get_mut(id) {
+            process.next_orphan = next;
+        }
+    }
+
+    /// Takes steps of taking a process down. Returns the process that remains to be taken down: this one, or one that
+    /// was left behind by a thread that was to do it.
+    pub(crate) fn take_down(&mut self, id: ProcessId, budget: &Budget) -> Option<ProcessId> {
+        while let Some(phase) = self.processes.get(id).map(|process| process.phase) {
+            let is_done = match phase {
+                Phase::Threads => self.end_a_thread(id),
+                Phase::Calls => self.close_process_calls(id, budget),
+                Phase::Space => self.free_space(id, budget),
+                Phase::Objects => self.drop_a_mapped_object(id),
+                Phase::Freeing => self.free_own_objects(budget),
+                Phase::Waiters => crate::objects::process::tell_a_waiter(self, id),
+                Phase::Closed => {
+                    self.close(id);
+                    break;
+                }
+            };
+            if is_done && let Some(process) = self.processes.get_mut(id) {
+                process.phase = phase.next();
+            }
+            if budget.is_spent() {
+                return Some(id);
+            }
+        }
+        let orphan = self.orphans?;
+        self.orphans = self.processes.get_mut(orphan).and_then(|process| process.next_orphan.take());
+        Some(orphan)
+    }
+
+    /// Ends one thread. The one that does all this stays until the end, but what it has under way does not. `true` when there
+    /// was none left.
+    fn end_a_thread(&mut self, id: ProcessId) -> bool {
+        let Some(process) = self.processes.get_mut(id) else { return true };
+        let Some(thread) = process.threads.pop() else { return true };
+        match thread {
+            Some(thread) if self.current_thread() == Some(thread) => self.close_thread_calls(thread),
+            Some(thread) => self.remove_thread(thread),
+            None => {}
+        }
+        false
+    }
+
+    /// Gives back pages and tables. `true` when all are.
+    fn free_space(&mut self, id: ProcessId, budget: &Budget) -> bool {
+        let Some(process) = self.processes.get_mut(id) else { return true };
+        process.space.destroy_step(&mut self.objects, budget)
+    }
+
+    /// Drops the reference to one object that was mapped. `true` when there was none left.
+    fn drop_a_mapped_object(&mut self, id: ProcessId) -> bool {
+        let Some(process) = self.processes.get_mut(id) else { return true };
+        let Some(object) = process.space.take_mapped() else { return true };
+        self.drop_object(object);
+        false
+    }
+
+    /// The end of the end: nothing is left but the record, which stays while somebody holds a capability of it.
+    fn close(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.get_mut(id) else { return };
+        process.space = AddressSpace::ended();
+        let (cause, is_held) = (process.end, process.held);
+        if Some(id) == self.init
+            && let Some(cause) = cause
+        {
+            crate::boot::init_ended(cause);
+        }
+        if let Some(current) = self.current_thread()
+            && self.threads.get(current).is_some_and(|thread| thread.process == id)
+        {
+            self.remove_thread(current);
+        }
+        if !is_held {
+            self.processes.remove(id);
+        }
+    }
+}

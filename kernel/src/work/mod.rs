@@ -1,0 +1,136 @@
+//! Work that takes longer than the kernel may go without looking whether something else is to run.
+//!
+//! A thread carries such work itself and does not return to its program before it is done. The work goes on in steps whenever the
+//! thread is chosen to run, so at its priority, on its turn and on its process's account; between two steps the CPU takes
+//! interrupts and chooses again what runs (`arch/entry.s`). So work that is under way takes no memory but the thread's record, what is
+//! behind does not pile up, and nothing blocks in the kernel.
+//!
+//! Each step leaves everything consistent: others run in between and may end the thread, or what the work is about.
+
+mod budget;
+
+use crate::{
+    arch::Resume,
+    kernel::Kernel,
+    process::ProcessId,
+    thread::ThreadId,
+};
+
+pub(crate) use budget::Budget;
+
+/// What a thread has left to do in the kernel.
+#[derive(Default)]
+pub(crate) struct Work {
+    job: Option<Job>,
+    /// Memory objects that ended and stand above this place in the stack of those are the thread's to free.
+    frees_above: Option<u32>,
+    /// The rest of the `CapEnter` that the thread is in.
+    enter: Option<Enter>,
+}
+
+/// Arguments of `CapEnter`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Enter {
+    pub(crate) submit: u64,
+    pub(crate) wait_for: u64,
+    pub(crate) deadline_ns: u64,
+}
+
+/// Something that is done in steps.
+pub(crate) enum Job {
+    /// Taking down a process that has ended.
+    End(ProcessId),
+}
+
+impl Kernel {
+    /// Gives a thread a job, to be done before anything else that the thread has to do.
+    pub(crate) fn give_job(&mut self, id: ThreadId, job: Job) {
+        self.leave_work(id, |work| work.job = Some(job));
+    }
+
+    /// Lets a thread go on with `CapEnter` when it runs next.
+    pub(crate) fn put_off(&mut self, id: ThreadId, enter: Enter) {
+        self.leave_work(id, |work| work.enter = Some(enter));
+    }
+
+    /// Lets a thread free the memory objects that stand above `place` in the stack of those that ended.
+    pub(crate) fn frees_above(&mut self, id: ThreadId, place: u32) {
+        self.leave_work(id, |work| {
+            work.frees_above = Some(work.frees_above.map_or(place, |other| other.min(place)));
+        });
+    }
+
+    fn leave_work(&mut self, id: ThreadId, change: impl FnOnce(&mut Work)) {
+        let Some(thread) = self.threads.get_mut(id) else { return };
+        change(&mut thread.work);
+        thread.resume = Resume::WORK;
+        self.resume_changed(id, Resume::WORK);
+    }
+
+    /// Takes a step of the current thread's work.
+    pub(crate) fn work(&mut self) {
+        let Some(id) = self.current_thread() else { return };
+        let budget = Budget::start();
+        if let Some(job) = self.threads.get_mut(id).and_then(|thread| thread.work.job.take()) {
+            if let Some(rest) = self.step(job, &budget) {
+                return self.give_job(id, rest);
+            }
+            if budget.is_spent() {
+                return;
+            }
+        }
+        if !self.free_own_objects(&budget) {
+            return;
+        }
+        let Some(thread) = self.threads.get_mut(id) else { return };
+        let enter = thread.work.enter.take();
+        thread.resume = Resume::installed(&mut thread.state);
+        let resume = thread.resume;
+        self.resume_changed(id, resume);
+        if let Some(Enter { submit, wait_for, deadline_ns }) = enter {
+            self.cap_enter(submit, wait_for, deadline_ns);
+        }
+    }
+
+    /// Whether a thread has a job.
+    pub(crate) fn has_job(&self, id: ThreadId) -> bool {
+        self.threads.get(id).is_some_and(|thread| thread.work.job.is_some())
+    }
+
+    /// Frees the memory objects that are the current thread's to free. `true` when all are.
+    pub(crate) fn free_own_objects(&mut self, budget: &Budget) -> bool {
+        let Some(id) = self.current_thread() else { return true };
+        let Some(place) = self.threads.get(id).and_then(|thread| thread.work.frees_above) else { return true };
+        while self.objects.ended_count() > place {
+            if budget.is_spent() {
+                return false;
+            }
+            self.free_objects_step();
+        }
+        if let Some(thread) = self.threads.get_mut(id) {
+            thread.work.frees_above = None;
+        }
+        true
+    }
+
+    /// Takes steps of a job. Returns what is left of it.
+    fn step(&mut self, job: Job, budget: &Budget) -> Option<Job> {
+        match job {
+            Job::End(process) => self.take_down(process, budget).map(Job::End),
+        }
+    }
+
+    /// Takes over what a thread that is about to go has left to do: whoever ends it does that.
+    pub(crate) fn inherit_work(&mut self, from: ThreadId) {
+        let Some(thread) = self.threads.get_mut(from) else { return };
+        let Work { job, frees_above, enter: _ } = core::mem::take(&mut thread.work);
+        let heir = self.current_thread().filter(|heir| *heir != from);
+        if let (Some(place), Some(heir)) = (frees_above, heir) {
+            self.frees_above(heir, place);
+        }
+        match job {
+            Some(Job::End(process)) => self.orphan_teardown(process),
+            None => {}
+        }
+    }
+}
