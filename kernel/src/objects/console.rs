@@ -1,13 +1,18 @@
 //! `Console` (schema/console.capnp).
 
-use super::{Answer, Context, Failure, Parameters, message::build, services::Buffers};
-use crate::{device::console::Events, kernel::Kernel, log};
+use super::{
+    Answer, Context, Failure, Parameters,
+    message::build,
+    output::{self, Port},
+    services::Buffers,
+};
+use crate::{device::console::Events, kernel::Kernel};
 use capos_abi::Rights;
-use capos_kernel_core::ipc::{OperationId, Reply};
+use capos_kernel_core::ipc::Reply;
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
 
 const WRITE: u16 = 0;
-const WRITE_LINE: u16 = 1;
+pub(super) const WRITE_LINE: u16 = 1;
 const READ: u16 = 2;
 
 /// Payload of the capability whose output goes to the system log, and which has no input.
@@ -20,8 +25,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     match context.call.method {
         WRITE | WRITE_LINE => {
             context.require(Rights::WRITE)?;
-            let (bytes, end) = output(context.call.method, parameters)?;
-            write(context, bytes, end)
+            write(context, context.call.method, parameters)
         }
         READ => {
             context.require(Rights::READ)?;
@@ -32,42 +36,28 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     }
 }
 
-/// What a write method writes: bytes, and what follows them.
-fn output<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<(&'a [u8], &'static [u8]), Failure> {
-    let (bytes, end): (&[u8], &[u8]) = if method == WRITE {
-        (parameters.get_root::<console::write_params::Reader<'_>>()?.get_bytes()?, b"")
+/// The bytes that a write method writes, but for the line feed.
+fn output_bytes<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<&'a [u8], Failure> {
+    let bytes = if method == WRITE {
+        parameters.get_root::<console::write_params::Reader<'_>>()?.get_bytes()?
     } else {
-        (parameters.get_root::<console::write_line_params::Reader<'_>>()?.get_line()?.0, b"\n")
+        parameters.get_root::<console::write_line_params::Reader<'_>>()?.get_line()?.0
     };
-    if bytes.len() > MAX_WRITE_BYTES as usize { Err(TOO_LONG) } else { Ok((bytes, end)) }
+    if bytes.len() > MAX_WRITE_BYTES as usize { Err(TOO_LONG) } else { Ok(bytes) }
 }
 
-fn write(context: &mut Context<'_>, bytes: &[u8], end: &[u8]) -> Result<Answer, Failure> {
-    if context.call.payload == LOG {
-        log::user_bytes(bytes);
-        log::user_bytes(end);
-        return Ok(Answer::Empty);
-    }
-    let queue = context.kernel.services.console_writers.ok_or(Failure::OUT_OF_MEMORY)?;
-    // Others that wait come first, so that nothing is interleaved.
-    let waits = context.kernel.ipc().first_suspended(queue).is_some();
-    let written = if waits { 0 } else { push(context.kernel, bytes, end, 0) };
-    if written == bytes.len() + end.len() {
-        return Ok(Answer::Empty);
-    }
-    let call = context.call;
-    context.kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, call, queue, written as u64));
-    Ok(Answer::Later)
-}
-
-/// Gives the device what comes after the first `done` bytes, and returns how many bytes are done then.
-fn push(kernel: &mut Kernel, bytes: &[u8], end: &[u8], done: usize) -> usize {
-    let rest = bytes.get(done..).unwrap_or_default();
-    let written = done + kernel.console.try_write(rest);
-    match end.get(written.saturating_sub(bytes.len())..) {
-        Some(end) if written >= bytes.len() && !end.is_empty() => written + kernel.console.try_write(end),
-        _ => written,
-    }
+fn write(
+    context: &mut Context<'_>,
+    method: u16,
+    parameters: &Parameters<'_>,
+) -> Result<Answer, Failure> {
+    let bytes = output_bytes(method, parameters)?;
+    let port = if context.call.payload == LOG { Port::Log } else { Port::Console };
+    // The parameters were copied from there, whole.
+    let offset = bytes.as_ptr().addr().wrapping_sub(context.parameters_at) as u64;
+    let address = context.call.send.address.wrapping_add(offset);
+    let is_done = output::write(context.kernel, context.call, port, bytes, address)?;
+    Ok(if is_done { Answer::Empty } else { Answer::Later })
 }
 
 fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
@@ -101,39 +91,14 @@ fn input_message(buffer: &mut super::services::Words, input: &[u8]) -> Result<us
 
 /// Goes on with calls that waited for the console.
 pub(crate) fn ready(kernel: &mut Kernel, events: Events) {
-    let mut buffers = core::mem::take(&mut kernel.services.buffers);
     if events.output_space {
-        continue_writers(kernel, &mut buffers);
+        output::carry_on(kernel, Port::Console);
     }
     if events.input {
+        let mut buffers = core::mem::take(&mut kernel.services.buffers);
         continue_readers(kernel, &mut buffers);
+        kernel.services.buffers = buffers;
     }
-    kernel.services.buffers = buffers;
-}
-
-fn continue_writers(kernel: &mut Kernel, buffers: &mut Buffers) {
-    let Some(queue) = kernel.services.console_writers else { return };
-    while let Some(id) = kernel.ipc().first_suspended(queue) {
-        match continue_writer(kernel, id, buffers) {
-            Ok(true) => kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, Reply::EMPTY)),
-            Ok(false) => return,
-            Err(Failure { code, text }) => {
-                kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, Reply::Exception(code, text)));
-            }
-        }
-    }
-}
-
-/// Writes on from where the call had got to; its parameters are still in its caller's memory. Whether
-/// all is written.
-fn continue_writer(kernel: &mut Kernel, id: OperationId, buffers: &mut Buffers) -> Result<bool, Failure> {
-    let Some(call) = kernel.ipc().suspended(id) else { return Ok(true) };
-    let parameters = super::read_message(kernel, call.caller.process, call.send, &mut buffers.parameters)?;
-    let (bytes, end) = output(call.method, &parameters)?;
-    let done = usize::try_from(call.note).unwrap_or(usize::MAX).min(bytes.len() + end.len());
-    let written = push(kernel, bytes, end, done);
-    kernel.ipc().set_note(id, written as u64);
-    Ok(written >= bytes.len() + end.len())
 }
 
 fn continue_readers(kernel: &mut Kernel, buffers: &mut Buffers) {
@@ -150,17 +115,5 @@ fn continue_readers(kernel: &mut Kernel, buffers: &mut Buffers) {
         let Ok(length) = input_message(&mut buffers.results, input) else { return };
         let message = buffers.results.bytes(length);
         kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, Reply::Results(message, &[])));
-    }
-}
-
-/// Writes what waits, for the end of the system: waits for the device, but not for ever.
-pub(super) fn flush(kernel: &mut Kernel, buffers: &mut Buffers) {
-    const ATTEMPTS: u32 = 1_000_000;
-    let Some(queue) = kernel.services.console_writers else { return };
-    for _ in 0..ATTEMPTS {
-        if kernel.ipc().first_suspended(queue).is_none() {
-            return;
-        }
-        continue_writers(kernel, buffers);
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Context<'a> {
     pub(super) call: &'a ObjectCall,
     /// The capability list that came with it.
     pub(super) caps: &'a [CapDescriptor],
+    /// Where the copy of the parameters stands.
+    pub(super) parameters_at: usize,
     /// Markers for it.
     pub(super) table: &'a CapTable,
     /// Where results are built.

@@ -13,6 +13,7 @@ mod failure;
 pub mod interrupt;
 mod memory_object;
 mod message;
+pub mod output;
 mod pci_bus;
 mod pci_device;
 mod power;
@@ -81,9 +82,11 @@ fn answer(
     buffers: &mut services::Buffers,
 ) -> Result<Answer, Failure> {
     let caps = read_caps(kernel, call)?;
+    let parameters_at = buffers.parameters.bytes(0).as_ptr().addr();
     let parameters = read_parameters(kernel, call, &mut buffers.parameters)?;
     let table = cap_table::parameters(caps.len());
-    let mut context = Context { kernel, call, caps: &caps, table: &table, results: &mut buffers.results };
+    let results = &mut buffers.results;
+    let mut context = Context { kernel, call, caps: &caps, parameters_at, table: &table, results };
     let answer = dispatch(&mut context, &parameters)?;
     release_moved(context.kernel, call, &caps);
     Ok(answer)

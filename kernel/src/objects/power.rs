@@ -1,6 +1,6 @@
 //! `Power` (schema/power.capnp).
 
-use super::{Answer, Context, Failure, Parameters, console, services::Buffers};
+use super::{Answer, Context, Failure, Parameters, output};
 use crate::arch;
 use capos_abi::Rights;
 use capos_schema::power_capnp::power;
@@ -14,7 +14,6 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     }
     context.require(Rights::WRITE)?;
     let status = parameters.get_root::<power::power_off_params::Reader<'_>>()?.get_status();
-    let mut buffers = Buffers::for_flush();
-    console::flush(context.kernel, &mut buffers);
+    output::flush(context.kernel);
     arch::power::off(status)
 }

@@ -16,6 +16,8 @@ pub struct Services {
     pub(super) console_readers: Option<QueueId>,
     /// Calls of `Console.write` that wait for the device.
     pub(super) console_writers: Option<QueueId>,
+    /// Calls of `Console.write` on the system log that others are before, or that are long.
+    pub(super) log_writers: Option<QueueId>,
     /// The page of `Timer.timePage`, once it exists.
     pub(super) time_page: Option<caps::ObjectId>,
     /// Where `EntropySource` draws from.
@@ -63,13 +65,6 @@ pub(super) struct Buffers {
     pub(super) results: Words,
 }
 
-impl Buffers {
-    /// Memory for writing what is left while the usual buffers are in use.
-    pub(super) fn for_flush() -> Self {
-        Self { parameters: Words::new(MAX_MESSAGE_BYTES as usize), results: Words::default() }
-    }
-}
-
 impl Services {
     /// Nothing yet; [`Kernel::init_services`] follows.
     pub(crate) const fn new() -> Self {
@@ -77,6 +72,7 @@ impl Services {
             buffers: Buffers { parameters: Words(Vec::new()), results: Words(Vec::new()) },
             console_readers: None,
             console_writers: None,
+            log_writers: None,
             time_page: None,
             entropy: Generator::new(),
         }
@@ -93,6 +89,7 @@ impl Kernel {
         };
         self.services.console_readers = self.ipc().create_queue().ok();
         self.services.console_writers = self.ipc().create_queue().ok();
+        self.services.log_writers = self.ipc().create_queue().ok();
         self.services.entropy.reseed();
     }
 }

@@ -61,6 +61,8 @@ pub struct Process {
     phase: teardown::Phase,
     /// Among those whose taking down was left behind, the one before.
     next_orphan: Option<ProcessId>,
+    /// The one of its threads that took it down, or began to: it goes last.
+    last_thread: Option<ThreadId>,
     /// Whether anybody holds a capability of it.
     held: bool,
     /// Who waits for which futex word.

@@ -124,6 +124,7 @@ impl Kernel {
             end: None,
             phase: Phase::Threads,
             next_orphan: None,
+            last_thread: None,
             held: true,
             futex_waiters: Vec::new(),
             waiters: None,

@@ -68,6 +68,17 @@ impl Kernel {
     /// was left behind by a thread that was to do it.
     pub(crate) fn take_down(&mut self, id: ProcessId, budget: &Budget) -> Option<ProcessId> {
         while let Some(phase) = self.processes.get(id).map(|process| process.phase) {
+            if phase == Phase::Closed {
+                break;
+            }
+            if phase == Phase::Waiters
+                && self.is_own(id)
+                && let Some(orphan) = self.take_orphan()
+            {
+                // The thread goes with its own process, so that comes last.
+                self.orphan_teardown(id);
+                return Some(orphan);
+            }
             let is_done = match phase {
                 Phase::Threads => self.end_a_thread(id),
                 Phase::Calls => self.close_process_calls(id, budget),
@@ -75,21 +86,34 @@ impl Kernel {
                 Phase::Objects => self.drop_a_mapped_object(id),
                 Phase::Freeing => self.free_own_objects(budget),
                 Phase::Waiters => crate::objects::process::tell_a_waiter(self, id),
-                Phase::Closed => {
-                    self.close(id);
-                    break;
-                }
+                Phase::Closed => true,
             };
             if is_done && let Some(process) = self.processes.get_mut(id) {
                 process.phase = phase.next();
+                // In one step with the last phase: what is closed may lose its last capability, and then its record.
+                if process.phase == Phase::Closed {
+                    self.close(id);
+                    break;
+                }
             }
             if budget.is_spent() {
                 return Some(id);
             }
         }
+        // Having taken down its own process, the thread has gone with it.
+        self.current_thread()?;
+        self.take_orphan()
+    }
+
+    fn take_orphan(&mut self) -> Option<ProcessId> {
         let orphan = self.orphans?;
         self.orphans = self.processes.get_mut(orphan).and_then(|process| process.next_orphan.take());
         Some(orphan)
+    }
+
+    /// Whether it is the current thread's process.
+    fn is_own(&mut self, id: ProcessId) -> bool {
+        self.current_process() == Some(id)
     }
 
     /// Ends one thread. The one that does all this stays until the end, but what it has under way does not. `true` when there
@@ -98,7 +122,12 @@ impl Kernel {
         let Some(process) = self.processes.get_mut(id) else { return true };
         let Some(thread) = process.threads.pop() else { return true };
         match thread {
-            Some(thread) if self.current_thread() == Some(thread) => self.close_thread_calls(thread),
+            Some(thread) if self.current_thread() == Some(thread) => {
+                if let Some(process) = self.processes.get_mut(id) {
+                    process.last_thread = Some(thread);
+                }
+                self.close_thread_calls(thread);
+            }
             Some(thread) => self.remove_thread(thread),
             None => {}
         }
@@ -119,20 +148,18 @@ impl Kernel {
         false
     }
 
-    /// The end of the end: nothing is left but the record, which stays while somebody holds a capability of it.
+    /// Nothing is left but the record, which stays while somebody holds a capability of it.
     fn close(&mut self, id: ProcessId) {
         let Some(process) = self.processes.get_mut(id) else { return };
         process.space = AddressSpace::ended();
-        let (cause, is_held) = (process.end, process.held);
+        let (cause, is_held, last_thread) = (process.end, process.held, process.last_thread.take());
         if Some(id) == self.init
             && let Some(cause) = cause
         {
             crate::boot::init_ended(cause);
         }
-        if let Some(current) = self.current_thread()
-            && self.threads.get(current).is_some_and(|thread| thread.process == id)
-        {
-            self.remove_thread(current);
+        if let Some(thread) = last_thread {
+            self.remove_thread(thread);
         }
         if !is_held {
             self.processes.remove(id);

@@ -156,7 +156,7 @@ impl Kernel {
 
     /// Takes the CPU from a thread that is not to run any more, because its process has ended.
     #[cold]
-    fn park(&mut self, id: ThreadId) {
+    pub(crate) fn park(&mut self, id: ThreadId) {
         if let Some(thread) = self.threads.get_mut(id) {
             thread.run_state = RunState::Waiting(Wait::End);
         }

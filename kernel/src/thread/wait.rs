@@ -1,7 +1,10 @@
 //! Waiting and waking.
 
 use super::{RunState, Thread, ThreadId};
-use crate::kernel::{Kernel, TimerEvent};
+use crate::{
+    kernel::{Kernel, TimerEvent},
+    work::Enter,
+};
 use capos_abi::{ErrorCode, NO_DEADLINE};
 
 /// What a thread waits for.
@@ -82,6 +85,25 @@ impl Kernel {
         }
         thread.end_wait(result);
         self.make_ready(id);
+    }
+
+    /// Lets a thread that waits run, because it has been given work. One that waits for completions waits on when that is
+    /// done.
+    pub(crate) fn interrupt_wait(&mut self, id: ThreadId) {
+        let Some(thread) = self.threads.get_mut(id) else { return };
+        match thread.run_state {
+            RunState::Waiting(Wait::Completions(wait_for)) => {
+                thread.run_state = RunState::Ready;
+                let (wait_for, deadline_ns) = (wait_for.into(), thread.wait_until_ns);
+                self.put_off(id, Enter { submit: 0, wait_for, deadline_ns });
+                self.make_ready(id);
+            }
+            RunState::Waiting(Wait::Futex(_)) => {
+                self.leave_futex(id);
+                self.wake(id, 0);
+            }
+            RunState::Waiting(Wait::End) | RunState::Ready | RunState::Running => {}
+        }
     }
 
     /// Sets what the current thread's system call returns.

@@ -12,6 +12,7 @@ mod budget;
 use crate::{
     arch::Resume,
     kernel::Kernel,
+    objects::output::{self, Carrying, Port},
     process::ProcessId,
     thread::ThreadId,
 };
@@ -40,12 +41,23 @@ pub(crate) struct Enter {
 pub(crate) enum Job {
     /// Taking down a process that has ended.
     End(ProcessId),
+    /// Writing to a serial port.
+    Carry(Carrying),
 }
 
 impl Kernel {
     /// Gives a thread a job, to be done before anything else that the thread has to do.
     pub(crate) fn give_job(&mut self, id: ThreadId, job: Job) {
         self.leave_work(id, |work| work.job = Some(job));
+    }
+
+    /// Gives a thread a job whatever it does now. One that waits for completions goes on waiting afterwards; one that waits
+    /// for a futex is woken, which the binary interface allows. Nothing happens if it has a job already.
+    pub(crate) fn give_job_anytime(&mut self, id: ThreadId, job: Job) {
+        if !self.has_job(id) {
+            self.give_job(id, job);
+            self.interrupt_wait(id);
+        }
     }
 
     /// Lets a thread go on with `CapEnter` when it runs next.
@@ -75,6 +87,8 @@ impl Kernel {
             if let Some(rest) = self.step(job, &budget) {
                 return self.give_job(id, rest);
             }
+            // The console may have taken bytes again while the thread that was to write them had this job.
+            output::carry_on(self, Port::Console);
             if budget.is_spent() {
                 return;
             }
@@ -83,6 +97,10 @@ impl Kernel {
             return;
         }
         let Some(thread) = self.threads.get_mut(id) else { return };
+        if self.processes.get(thread.process).is_none_or(|process| process.end.is_some()) {
+            // Its own end was another thread's job.
+            return self.park(id);
+        }
         let enter = thread.work.enter.take();
         thread.resume = Resume::installed(&mut thread.state);
         let resume = thread.resume;
@@ -117,6 +135,7 @@ impl Kernel {
     fn step(&mut self, job: Job, budget: &Budget) -> Option<Job> {
         match job {
             Job::End(process) => self.take_down(process, budget).map(Job::End),
+            Job::Carry(carrying) => output::carry(self, carrying, budget).map(Job::Carry),
         }
     }
 
@@ -130,7 +149,8 @@ impl Kernel {
         }
         match job {
             Some(Job::End(process)) => self.orphan_teardown(process),
-            None => {}
+            Some(Job::Carry(_)) | None => {}
         }
+        output::carry_on(self, Port::Console);
     }
 }

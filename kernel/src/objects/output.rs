@@ -1,0 +1,167 @@
+//! Writing to the serial ports. A short write is done at once. A longer one, or one that others are before, waits in its port's
+//! queue, and its thread carries the bytes over in steps: so it takes turns with its equals, and does not keep who is more
+//! important waiting. Whoever waits there carries what is before its own bytes, too.
+
+use super::Failure;
+use crate::{
+    kernel::Kernel,
+    log,
+    work::{Budget, Job},
+};
+use capos_abi::ErrorCode;
+use capos_kernel_core::{
+    ipc::{ObjectCall, OperationId, QueueId, Reply},
+    ring::Outgoing,
+};
+
+/// What is written at once, and in one step.
+const STEP_BYTES: usize = 256;
+
+/// Where bytes go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Port {
+    /// The guest's console.
+    Console,
+    /// The system log.
+    Log,
+}
+
+/// What a thread carries over: everything in the queue of `port` up to the call `until`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carrying {
+    port: Port,
+    until: OperationId,
+}
+
+/// What became of a step.
+enum Step {
+    /// There is more to write.
+    Some,
+    /// The call has been answered.
+    Answered,
+    /// The device takes nothing now.
+    Full,
+}
+
+/// Writes `bytes`, which stand in the caller's memory at `address`, and then perhaps a line feed. `Ok(true)` when that is
+/// done, `false` when the call is answered later.
+pub(super) fn write(
+    kernel: &mut Kernel,
+    call: &ObjectCall,
+    port: Port,
+    bytes: &[u8],
+    address: u64,
+) -> Result<bool, Failure> {
+    let queue = queue(kernel, port).ok_or(Failure::OUT_OF_MEMORY)?;
+    let total = bytes.len() + usize::from(ends_line(call.method));
+    let mut written = 0;
+    // Others that wait come first, so that nothing is interleaved.
+    if total <= STEP_BYTES && kernel.ipc().first_suspended(queue).is_none() {
+        written = push(kernel, port, bytes);
+        if written == bytes.len() && ends_line(call.method) {
+            written += push(kernel, port, b"\n");
+        }
+        if written == total {
+            return Ok(true);
+        }
+    }
+    let length = u32::try_from(bytes.len()).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    let mut call = *call;
+    call.send = Outgoing { address, length, ..Outgoing::default() };
+    let suspended = kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, &call, queue, written as u64));
+    if let (Some(until), Some(thread)) = (suspended, kernel.current_thread()) {
+        kernel.give_job(thread, Job::Carry(Carrying { port, until }));
+    }
+    Ok(false)
+}
+
+const fn ends_line(method: u16) -> bool {
+    method == super::console::WRITE_LINE
+}
+
+fn queue(kernel: &Kernel, port: Port) -> Option<QueueId> {
+    match port {
+        Port::Console => kernel.services.console_writers,
+        Port::Log => kernel.services.log_writers,
+    }
+}
+
+/// Gives a device bytes and returns how many it took.
+fn push(kernel: &mut Kernel, port: Port, bytes: &[u8]) -> usize {
+    match port {
+        Port::Console => kernel.console.try_write(bytes),
+        Port::Log => {
+            log::user_bytes(bytes);
+            bytes.len()
+        }
+    }
+}
+
+/// Carries bytes over as far as the budget goes. Returns what is left to carry.
+pub(crate) fn carry(kernel: &mut Kernel, carrying: Carrying, budget: &Budget) -> Option<Carrying> {
+    let queue = queue(kernel, carrying.port)?;
+    // The call may have ended meanwhile, by its deadline or its thread.
+    while kernel.ipc().suspended(carrying.until).is_some() {
+        let first = kernel.ipc().first_suspended(queue)?;
+        match step(kernel, carrying.port, first) {
+            Step::Full => return None,
+            Step::Some | Step::Answered if budget.is_spent() => return Some(carrying),
+            Step::Some | Step::Answered => {}
+        }
+    }
+    None
+}
+
+/// Writes the next bytes of a call.
+fn step(kernel: &mut Kernel, port: Port, id: OperationId) -> Step {
+    let Some(call) = kernel.ipc().suspended(id) else { return Step::Answered };
+    let (length, done) = (u64::from(call.send.length), call.note);
+    let mut buffer = [0; STEP_BYTES];
+    let count = length.saturating_sub(done).min(STEP_BYTES as u64);
+    let mut written = 0;
+    if let Some(part) = buffer.get_mut(..count as usize).filter(|part| !part.is_empty()) {
+        let read = kernel.processes.at_mut(call.caller.process).is_some_and(|process| {
+            process.space.copy_in(&mut kernel.objects, call.send.address + done, part).is_ok()
+        });
+        if !read {
+            return answer(kernel, id, Reply::Exception(ErrorCode::BadAddress, ""));
+        }
+        written = push(kernel, port, part) as u64;
+    }
+    if written == count && done + written == length && ends_line(call.method) {
+        written += push(kernel, port, b"\n") as u64;
+    }
+    let done = done + written;
+    if done >= length + u64::from(ends_line(call.method)) {
+        return answer(kernel, id, Reply::EMPTY);
+    }
+    kernel.ipc().set_note(id, done);
+    if written == 0 { Step::Full } else { Step::Some }
+}
+
+fn answer(kernel: &mut Kernel, id: OperationId, reply: Reply<'_>) -> Step {
+    kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, reply));
+    Step::Answered
+}
+
+/// Lets the thread that has waited longest for a port carry on, if it has not got something else to do: the console
+/// takes bytes again, or whoever was to carry them has gone or has had something else to do meanwhile.
+pub(crate) fn carry_on(kernel: &mut Kernel, port: Port) {
+    let Some(until) = queue(kernel, port).and_then(|queue| kernel.ipc().first_suspended(queue)) else { return };
+    let Some(thread) = kernel.ipc().suspended(until).map(|call| call.caller.thread) else { return };
+    if let Some(thread) = kernel.threads.id_at(thread) {
+        kernel.give_job_anytime(thread, Job::Carry(Carrying { port, until }));
+    }
+}
+
+/// Writes what waits, for the end of the system: waits for the device, but not for ever.
+pub(super) fn flush(kernel: &mut Kernel) {
+    const ATTEMPTS: u32 = 1_000_000;
+    for port in [Port::Console, Port::Log] {
+        let Some(queue) = queue(kernel, port) else { continue };
+        for _ in 0..ATTEMPTS {
+            let Some(first) = kernel.ipc().first_suspended(queue) else { break };
+            let _ = step(kernel, port, first);
+        }
+    }
+}
