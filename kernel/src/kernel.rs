@@ -45,6 +45,8 @@ pub struct Kernel {
     pub(crate) init: Option<ProcessId>,
     /// A process that is to be taken down and that no thread has as its job; it leads to the next.
     pub(crate) orphans: Option<ProcessId>,
+    /// The thread that clears up after capabilities that ended.
+    pub(crate) clearing_up: Option<ThreadId>,
     /// Clocks.
     pub clock: Clock,
     /// The guest's console.
@@ -70,6 +72,7 @@ impl Kernel {
             first_user_tsc: 0,
             init: None,
             orphans: None,
+            clearing_up: None,
             clock: Clock::new(),
             console: Console::new(),
             pci: Pci::new(),

@@ -6,13 +6,12 @@ use crate::{
     objects,
     syscall::failure,
     thread::{ThreadId, Wait},
-    work::{Budget, Enter},
+    work::{Budget, Enter, Job},
 };
 use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE};
 use capos_kernel_core::{
     ipc::Submitted,
     ring::{unread_completions, waiting_submissions},
-    work::Work,
 };
 use core::hint::cold_path;
 
@@ -69,8 +68,7 @@ impl Kernel {
             head = head.wrapping_add(1);
             match submitted {
                 Submitted::Done => {}
-                Submitted::Working => self
-                    .with_ipc(|ipc, kernel| while ipc.thread_step(kernel, id.index(), &mut Work::step()) {}),
+                Submitted::Working => self.give_job(id, Job::Operation),
                 Submitted::Object(call) => {
                     objects::serve(self, &call);
                     if self.current_thread() != Some(id) {
@@ -81,16 +79,21 @@ impl Kernel {
             // What the entry left to do comes first; and a long row of entries lets others run in between.
             if self.has_work() || (left > 0 && budget.is_some_and(|budget| budget.is_spent())) {
                 cold_path();
-                ring.set_submission_head(head);
-                if let Some(thread) = self.threads.get_mut(id) {
-                    thread.ring_position.submission_head = head;
-                }
                 self.put_off(id, Enter { submit: submit - taken_after(left), wait_for, deadline_ns });
-                return Ok(None);
+                break;
             }
         }
-        self.finish_ipc_work();
         ring.set_submission_head(head);
+        if self.ipc().has_work() && self.clear_up(id) && !self.has_put_off(id) {
+            self.put_off(id, Enter { submit: submit - taken_after(left), wait_for, deadline_ns });
+        }
+        if self.has_work() {
+            cold_path();
+            if let Some(thread) = self.threads.get_mut(id) {
+                thread.ring_position.submission_head = head;
+            }
+            return Ok(None);
+        }
         Ok(Some(head))
     }
 

@@ -5,7 +5,7 @@ mod machine;
 
 use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId, work::Budget};
 use alloc::boxed::Box;
-use capos_kernel_core::{arena::Id, ipc::Ipc, ring::unread_completions};
+use capos_kernel_core::{arena::Id, ipc::Ipc, ring::unread_completions, work::Work};
 
 /// Where the state of all calls lives. While it decides, it is out of its place, and whatever it calls
 /// in the kernel must do without it.
@@ -54,15 +54,6 @@ impl Kernel {
         while let Some(queue) = self.pci.take_dead_queue() {
             self.ipc().remove_queue(queue);
         }
-        self.finish_ipc_work();
-    }
-
-    /// Does what follows from the end of capabilities and that nobody waits for.
-    #[inline]
-    pub(crate) fn finish_ipc_work(&mut self) {
-        if self.ipc().has_work() {
-            self.with_ipc(Ipc::finish_work);
-        }
     }
 
     /// Opens the place of a new thread's calls. `false` when memory is used up.
@@ -75,15 +66,39 @@ impl Kernel {
         self.with_ipc(|ipc, kernel| ipc.close_thread(kernel, thread.index()));
     }
 
-    /// Ends the calls that a process was answering, and its capabilities. `true` when all are.
-    pub(crate) fn close_process_calls(&mut self, process: ProcessId, _budget: &Budget) -> bool {
-        self.with_ipc(|ipc, kernel| ipc.close_process(kernel, process.index()));
+    /// Takes steps of what the current thread's last submission asks for. `true` when it is done.
+    pub(crate) fn operation_steps(&mut self, budget: &Budget) -> bool {
+        let Some(thread) = self.current_thread() else { return true };
+        self.ipc_steps(budget, |ipc, kernel, work| ipc.thread_step(kernel, thread.index(), work))
+    }
+
+    /// Takes steps of ending the calls that a process was answering, and its capabilities. `true` when it is done.
+    pub(crate) fn close_process_steps(&mut self, process: ProcessId, budget: &Budget) -> bool {
+        self.ipc_steps(budget, |ipc, kernel, work| ipc.close_process_step(kernel, process.index(), work))
+    }
+
+    /// Takes steps of what follows from the end of capabilities and that nobody waits for. `true` when it is done.
+    pub(crate) fn clear_up_steps(&mut self, budget: &Budget) -> bool {
+        self.ipc_steps(budget, |ipc, kernel, work| ipc.work_step(kernel, work))
+    }
+
+    /// Takes steps, of which each says whether there is more to do, as far as the budget goes. `true` when all is done.
+    fn ipc_steps(
+        &mut self,
+        budget: &Budget,
+        mut step: impl FnMut(&mut Ipc, &mut Self, &mut Work) -> bool,
+    ) -> bool {
+        while self.with_ipc(|ipc, kernel| step(ipc, kernel, &mut Work::step())) {
+            if budget.is_spent() {
+                return false;
+            }
+        }
         true
     }
 
-    /// Ends the operations whose deadline has passed.
+    /// Ends operations whose deadline has passed. If not all, the timer interrupt comes again at once.
     pub(crate) fn expire_calls(&mut self, now_ns: u64) {
-        self.with_ipc(|ipc, kernel| ipc.expire(kernel, now_ns));
+        self.with_ipc(|ipc, kernel| ipc.expire_step(kernel, now_ns, &mut Work::step()));
     }
 
     /// The earliest deadline of an operation.

@@ -14,6 +14,8 @@ pub(super) enum Phase {
     Threads,
     /// The calls that it answers fail, and its capabilities go.
     Calls,
+    /// What waits for endpoints or objects that went with those is told.
+    ClearingUp,
     /// Its pages and tables go back.
     Space,
     /// The memory objects that it had mapped lose those references.
@@ -30,7 +32,8 @@ impl Phase {
     const fn next(self) -> Self {
         match self {
             Self::Threads => Self::Calls,
-            Self::Calls => Self::Space,
+            Self::Calls => Self::ClearingUp,
+            Self::ClearingUp => Self::Space,
             Self::Space => Self::Objects,
             Self::Objects => Self::Freeing,
             Self::Freeing => Self::Waiters,
@@ -81,7 +84,8 @@ impl Kernel {
             }
             let is_done = match phase {
                 Phase::Threads => self.end_a_thread(id),
-                Phase::Calls => self.close_process_calls(id, budget),
+                Phase::Calls => self.close_process_steps(id, budget),
+                Phase::ClearingUp => self.clear_up_steps(budget),
                 Phase::Space => self.free_space(id, budget),
                 Phase::Objects => self.drop_a_mapped_object(id),
                 Phase::Freeing => self.free_own_objects(budget),

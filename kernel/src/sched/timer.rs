@@ -7,6 +7,9 @@ use crate::{
 };
 use capos_abi::ErrorCode;
 
+/// How many waits of threads one interrupt ends.
+const EXPIRED_AT_ONCE: u32 = 64;
+
 impl Kernel {
     /// Makes the timer interrupt come at the next deadline, or when `running` must make room for an equal.
     #[inline]
@@ -47,7 +50,9 @@ impl Kernel {
             cpu.yielding |= cpu.turns.end_if_over(priority, now);
         }
         self.expire_calls(now);
-        while let Some(event) = self.timers.pop_expired(now) {
+        // What is left then is as late as it can be: this interrupt comes again at once.
+        for _ in 0..EXPIRED_AT_ONCE {
+            let Some(event) = self.timers.pop_expired(now) else { break };
             match event {
                 TimerEvent::Thread(id) => self.deadline_passed(id, now),
             }

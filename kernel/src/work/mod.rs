@@ -39,6 +39,8 @@ pub(crate) struct Enter {
 
 /// Something that is done in steps.
 pub(crate) enum Job {
+    /// What its last submission asks for.
+    Operation,
     /// Taking down a process that has ended.
     End(ProcessId),
     /// Writing to a serial port.
@@ -72,6 +74,22 @@ impl Kernel {
         });
     }
 
+    /// Whether a thread goes on with `CapEnter` when it runs next.
+    pub(crate) fn has_put_off(&self, id: ThreadId) -> bool {
+        self.threads.get(id).is_some_and(|thread| thread.work.enter.is_some())
+    }
+
+    /// Lets a thread clear up after capabilities that ended, unless another does that already. Whether it does.
+    #[cold]
+    pub(crate) fn clear_up(&mut self, id: ThreadId) -> bool {
+        if self.clearing_up.is_some() {
+            return false;
+        }
+        self.clearing_up = Some(id);
+        self.leave_work(id, |_| {});
+        true
+    }
+
     fn leave_work(&mut self, id: ThreadId, change: impl FnOnce(&mut Work)) {
         let Some(thread) = self.threads.get_mut(id) else { return };
         change(&mut thread.work);
@@ -92,6 +110,12 @@ impl Kernel {
             if budget.is_spent() {
                 return;
             }
+        }
+        if self.clearing_up == Some(id) {
+            if !self.clear_up_steps(&budget) {
+                return;
+            }
+            self.clearing_up = None;
         }
         if !self.free_own_objects(&budget) {
             return;
@@ -134,6 +158,7 @@ impl Kernel {
     /// Takes steps of a job. Returns what is left of it.
     fn step(&mut self, job: Job, budget: &Budget) -> Option<Job> {
         match job {
+            Job::Operation => (!self.operation_steps(budget)).then_some(Job::Operation),
             Job::End(process) => self.take_down(process, budget).map(Job::End),
             Job::Carry(carrying) => output::carry(self, carrying, budget).map(Job::Carry),
         }
@@ -147,9 +172,16 @@ impl Kernel {
         if let (Some(place), Some(heir)) = (frees_above, heir) {
             self.frees_above(heir, place);
         }
+        if self.clearing_up == Some(from) {
+            self.clearing_up = None;
+            if let Some(heir) = heir {
+                self.clear_up(heir);
+            }
+        }
         match job {
             Some(Job::End(process)) => self.orphan_teardown(process),
-            Some(Job::Carry(_)) | None => {}
+            // An operation is left to whoever clears up.
+            Some(Job::Carry(_) | Job::Operation) | None => {}
         }
         output::carry_on(self, Port::Console);
     }
