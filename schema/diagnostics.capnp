@@ -13,4 +13,9 @@ interface Diagnostics {
                      firstUserTsc :UInt64, idleTsc :UInt64);
   # `kernelEntryTsc` and `firstUserTsc`: time-stamp counter when the kernel was entered and when the first user
   # instruction ran. `idleTsc`: how far it advanced while no thread was ready.
+
+  longestStretch @2 () -> (nanoseconds :UInt64, what :Text);
+  # The longest time, since this was last asked, that the kernel was busy without looking for something else to
+  # run, and in words what it did. The first call turns on the measuring of system calls, which makes each
+  # of them a little slower.
 }

@@ -5,6 +5,7 @@ use crate::{
     clock::Clock,
     device::{console::Console, pci::Pci},
     ipc::IpcPlace,
+    measure::{Entry, Stretches},
     mm::MemoryObjects,
     objects::{self, Services},
     process::{Process, ProcessId},
@@ -55,6 +56,8 @@ pub struct Kernel {
     pub pci: Pci,
     /// Capabilities and calls.
     pub(crate) ipc: IpcPlace,
+    /// How long the kernel was busy at most.
+    pub(crate) stretches: Stretches,
     /// What the kernel's own objects keep.
     pub(crate) services: Services,
 }
@@ -77,6 +80,7 @@ impl Kernel {
             console: Console::new(),
             pci: Pci::new(),
             ipc: IpcPlace::new(),
+            stretches: Stretches::new(),
             services: Services::new(),
         }
     }
@@ -101,6 +105,16 @@ pub(crate) fn enter(handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
     let mut kernel = KERNEL.lock();
     handle(&mut kernel);
     kernel.choose_next()
+}
+
+/// As [`enter`], and notes how long it takes.
+pub(crate) fn enter_measured(entry: Entry, handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
+    let start_tsc = arch::time::read_tsc();
+    let mut kernel = KERNEL.lock();
+    handle(&mut kernel);
+    let resume = kernel.choose_next();
+    kernel.stretches.note(entry, arch::time::read_tsc().saturating_sub(start_tsc));
+    resume
 }
 
 /// Changes the state during start-up, before any thread runs.

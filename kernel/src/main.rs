@@ -18,6 +18,7 @@ mod fault;
 mod ipc;
 mod kernel;
 mod log;
+mod measure;
 mod mm;
 mod objects;
 mod panic;

@@ -101,6 +101,14 @@ pub(super) fn init() {
     SFMask::write(RFlags::all());
 }
 
+/// Makes system calls enter where the kernel measures itself, from now on.
+pub fn measure_syscalls() {
+    unsafe extern "C" {
+        fn measured_syscall_entry();
+    }
+    LStar::write(VirtAddr::new_truncate(measured_syscall_entry as *const () as usize as u64));
+}
+
 /// Lets user mode read the time-stamp counter, or not.
 #[inline]
 pub fn allow_user_tsc(allow: bool) {

@@ -5,9 +5,7 @@
 
 .section .text.entry, "ax"
 
-.global syscall_entry
-.balign 16
-syscall_entry:
+.macro enter_by_syscall handler
     swapgs
     mov gs:[{scratch}], rsp
     mov rsp, gs:[{context}]
@@ -24,7 +22,20 @@ syscall_entry:
     mov dword ptr [rsp + {c_vector}], {syscall_vector}
     mov rsp, gs:[{stack}]
     mov rcx, rax
-    call handle_syscall
+    call \handler
+.endm
+
+// Where SYSCALL leads when the kernel measures itself.
+.global measured_syscall_entry
+.balign 16
+measured_syscall_entry:
+    enter_by_syscall handle_measured_syscall
+    jmp resume
+
+.global syscall_entry
+.balign 16
+syscall_entry:
+    enter_by_syscall handle_syscall
 
 .balign 16
 resume:

@@ -6,7 +6,7 @@ use super::{
     cpu, percpu,
     percpu::Resume,
 };
-use crate::{fault, kernel, klog, syscall};
+use crate::{fault, kernel, klog, measure::Entry, syscall};
 use core::{arch::global_asm, mem::offset_of};
 
 global_asm!(
@@ -51,6 +51,13 @@ extern "sysv64" fn handle_syscall(first: u64, second: u64, third: u64, number: u
 }
 
 #[unsafe(no_mangle)]
+extern "sysv64" fn handle_measured_syscall(first: u64, second: u64, third: u64, number: u64) -> Resume {
+    kernel::enter_measured(Entry::SystemCall(number), |kernel| {
+        syscall::dispatch(kernel, number, [first, second, third]);
+    })
+}
+
+#[unsafe(no_mangle)]
 extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
     let vector = context.vector;
     let trap = Trap {
@@ -59,7 +66,7 @@ extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
         address: if vector == 14 { cpu::fault_address() } else { 0 },
         instruction_pointer: context.rip,
     };
-    kernel::enter(|kernel| {
+    kernel::enter_measured(Entry::Interrupt(vector), |kernel| {
         if fault::is_user_exception(vector) {
             kernel.user_exception(&trap);
         } else {
@@ -70,12 +77,12 @@ extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
 
 #[unsafe(no_mangle)]
 extern "sysv64" fn handle_work() -> Resume {
-    kernel::enter(kernel::Kernel::work)
+    kernel::enter_measured(Entry::Work, kernel::Kernel::work)
 }
 
 #[unsafe(no_mangle)]
 extern "sysv64" fn handle_idle_interrupt(vector: u64) -> Resume {
-    kernel::enter(|kernel| device_interrupt(kernel, vector))
+    kernel::enter_measured(Entry::Interrupt(vector), |kernel| device_interrupt(kernel, vector))
 }
 
 fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {

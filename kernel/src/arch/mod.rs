@@ -28,7 +28,7 @@ pub use bootinfo::{BootInfo, MemoryRegion};
 pub use context::ThreadState;
 pub use cpu::{
     allow_user_tsc, copy_bytes, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages,
-    load_root, zero_words,
+    load_root, measure_syscalls, zero_words,
 };
 pub use handlers::{Trap, run};
 pub use image::{KERNEL_BASE, image_parts, image_region};

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Context, Failure,
-    message::{build, results},
+    message::{SMALL_BYTES, build, results},
 };
 use crate::{
     arch::time,
@@ -10,9 +10,11 @@ use crate::{
 };
 use capos_abi::Rights;
 use capos_schema::diagnostics_capnp::diagnostics;
+use core::fmt::{self, Write};
 
 const SELF_CHECK: u16 = 0;
 const COUNTERS: u16 = 1;
+const LONGEST_STRETCH: u16 = 2;
 
 /// More than these would not help anybody.
 const MAX_PROBLEMS: usize = 16;
@@ -23,6 +25,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     match context.call.method {
         SELF_CHECK => self_check(context),
         COUNTERS => counters(context),
+        LONGEST_STRETCH => longest_stretch(context),
         _ => Err(Failure::UNIMPLEMENTED),
     }
 }
@@ -63,4 +66,45 @@ fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
         results.set_first_user_tsc(first_user_tsc);
         results.set_idle_tsc(idle_tsc);
     })
+}
+
+fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let stretch = context.kernel.take_longest_stretch();
+    let mut what = Text::default();
+    // What does not fit is cut off.
+    let _ = write!(what, "{stretch}");
+    let room = SMALL_BYTES + what.as_str().len();
+    let bytes = build::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
+        results.set_nanoseconds(stretch.nanoseconds());
+        results.set_what(what.as_str());
+        Ok(())
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
+}
+
+/// A short text that needs no heap.
+struct Text {
+    bytes: [u8; 96],
+    length: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { bytes: [0; 96], length: 0 }
+    }
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }

@@ -52,6 +52,7 @@ const OPTIONS: ReaderOptions = ReaderOptions { traversal_limit_in_words: Some(32
 
 /// Serves a call to a kernel object.
 pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
+    kernel.stretches.call = Some((call.kind, call.method));
     let mut buffers = core::mem::take(&mut kernel.services.buffers);
     let outcome = answer(kernel, call, &mut buffers);
     let message;

@@ -47,6 +47,24 @@ pub(crate) enum Job {
     Carry(Carrying),
 }
 
+/// Which [`Job`] it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum JobKind {
+    Operation,
+    End,
+    Carry,
+}
+
+impl Job {
+    const fn kind(&self) -> JobKind {
+        match self {
+            Self::Operation => JobKind::Operation,
+            Self::End(_) => JobKind::End,
+            Self::Carry(_) => JobKind::Carry,
+        }
+    }
+}
+
 impl Kernel {
     /// Gives a thread a job, to be done before anything else that the thread has to do.
     pub(crate) fn give_job(&mut self, id: ThreadId, job: Job) {
@@ -157,6 +175,7 @@ impl Kernel {
 
     /// Takes steps of a job. Returns what is left of it.
     fn step(&mut self, job: Job, budget: &Budget) -> Option<Job> {
+        self.stretches.job = Some(job.kind());
         match job {
             Job::Operation => (!self.operation_steps(budget)).then_some(Job::Operation),
             Job::End(process) => self.take_down(process, budget).map(Job::End),
