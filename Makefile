@@ -16,16 +16,30 @@ TIMEOUT ?=
 MEM ?=
 SMP ?=
 QEMU_EXTRA ?=
+# How the kernel and native programs are compiled: see Cargo.toml.
+PROFILE ?= release
 
 # --- Set-up -------------------------------------------------------------------------------------------------
 
+# Independent parts are built at the same time, unless -j says otherwise.
+ifeq ($(findstring jobserver,$(shell echo "$${MAKEFLAGS-}")),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+SETUP := scripts/setup.sh $(wildcard scripts/setup/*.sh)
 # Make remakes an included file that is missing or old, then starts over: so the first build sets up.
 NEEDS_NO_SETUP := help clean setup
 ifneq ($(filter-out $(NEEDS_NO_SETUP),$(or $(MAKECMDGOALS),help)),)
 include build/toolchain.mk
 endif
-build/toolchain.mk: scripts/setup.sh $(wildcard scripts/setup/*.sh patches/* patches/*/*) scripts/make_exec.c
-	scripts/setup.sh >&2
+build/toolchain.mk: $(SETUP) $(wildcard patches/* patches/*/*) scripts/make_exec.c
+	scripts/setup.sh build >&2
+
+# What else is needed is set up when something needs it; scripts/setup/common.sh lists the groups.
+build/setup/%: $(SETUP)
+	scripts/setup.sh $* >&2
+# Go builds CUE, and is fetched at most once.
+build/setup/cue: build/setup/go
 
 # A user's settings for other projects must not reach these builds.
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
@@ -38,40 +52,55 @@ export CARGO
 
 # --- What is built ------------------------------------------------------------------------------------------
 
+PROFILE_OPTION := $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
 QUIET := $(if $(V),,--quiet)
-# The first package name in each of some Cargo.toml files.
+# The first package name in each of some Cargo.toml files, and the names of all programs that they can bring.
 packages = $(foreach file,$(1),$(shell sed -n '/^name *= */{s/.*"\(.*\)"/\1/p;q}' $(file)))
+programs = $(shell sed -n 's/^name *= *"\(.*\)"/\1/p' $(1)) $(basename $(notdir $(wildcard $(1:%/Cargo.toml=%/src/bin/*.rs))))
+stems = $(basename $(notdir $(1)))
 
 KERNEL_TARGET := x86_64-unknown-none
 USER_TARGET := x86_64-capos-hermit
 GUEST_TARGET := wasm32-wasip1
 
-USER_PACKAGES := $(call packages,$(wildcard services/*/Cargo.toml demos/native/*/Cargo.toml capos-wasm/process/Cargo.toml))
-C_GUESTS := $(patsubst demos/c/%.c,build/wasm/%.wasm,$(wildcard demos/c/*.c))
-GO_GUESTS := $(if $(GO),$(patsubst demos/go/%.go,build/wasm/%.wasm,$(wildcard demos/go/*.go)))
-TEXT_GUESTS := $(patsubst demos/wat/%.wat,build/wasm/%.wasm,$(wildcard demos/wat/*.wat))
+USER_CRATES := $(wildcard services/*/Cargo.toml demos/native/*/Cargo.toml capos-wasm/process/Cargo.toml)
+USER_PACKAGES := $(call packages,$(USER_CRATES))
+RUST_GUESTS := $(call stems,$(wildcard demos/guests/src/bin/*.rs))
+C_GUESTS := $(call stems,$(wildcard demos/c/*.c))
+GO_GUESTS := $(call stems,$(wildcard demos/go/*.go))
+TEXT_GUESTS := $(call stems,$(wildcard demos/wat/*.wat))
+modules = $(1:%=build/wasm/%.wasm)
 
-KERNEL_FLAGS := -p capos-kernel --release --target $(KERNEL_TARGET) -Zbuild-std=core,alloc,compiler_builtins \
+# The programs that are built: `native NAME` and `module NAME` pairs as `capos needs` prints them, or everything.
+NEEDS ?=
+named = $(patsubst $(1)/%,%,$(filter $(1)/%,$(subst native ,native/,$(subst module ,module/,$(NEEDS)))))
+choose = $(if $(NEEDS),$(filter $(call named,$(1)),$(2)),$(2))
+CHOSEN_NATIVE := $(if $(NEEDS),$(call choose,native,$(sort $(call programs,$(USER_CRATES)))))
+CHOSEN_RUST_GUESTS := $(call choose,module,$(RUST_GUESTS))
+
+KERNEL_FLAGS := -p capos-kernel --profile $(PROFILE) --target $(KERNEL_TARGET) -Zbuild-std=core,alloc,compiler_builtins \
 	-Zbuild-std-features=compiler-builtins-mem
-USER_FLAGS := $(USER_PACKAGES:%=-p %) --bins --release --target targets/$(USER_TARGET).json -Zjson-target-spec \
-	-Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
-GUEST_FLAGS := -p capos-guests --bins --profile guest --target $(GUEST_TARGET) -Zbuild-std=std,panic_abort
+USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) \
+	--target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
+GUEST_FLAGS := -p capos-guests $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
+	-Zbuild-std=std,panic_abort
 
-# Builds read nothing from standard input: it belongs to the guest.
-cargo = $(CARGO) $(1) --locked $(QUIET) $(2) </dev/null
-clippy = $(RUST_BIN)/cargo-clippy clippy --locked $(QUIET) $(1) -- -D warnings </dev/null
+# Builds read nothing from standard input: it belongs to the guest. Cargo shares its processors out by itself.
+cargo = env -u MAKEFLAGS -u MFLAGS $(CARGO) $(1) --locked $(QUIET) $(2) </dev/null
+clippy = env -u MAKEFLAGS -u MFLAGS $(RUST_BIN)/cargo-clippy clippy --locked $(QUIET) $(1) -- -D warnings </dev/null
 
-.PHONY: help setup build kernel userspace guests image run iso test check e2e test-programs bench fmt clean ci
+.PHONY: help setup build kernel userspace guests host programs unit image run iso test check e2e test-programs bench new-service fmt clean ci
 help: ## this list
 	echo "capOS. Targets:"
 	sed -n 's/^\([a-zA-Z][a-zA-Z0-9%_-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 26
 	echo "Programs to run: $(sort $(filter-out schema,$(basename $(notdir $(wildcard manifests/*.cue)))))"
-	echo "Settings: V=1 (build commands, kernel log), TIMEOUT=seconds, MEM=64M, SMP=cpus, QEMU_EXTRA='qemu options'"
+	echo "Settings: V=1 (build commands, kernel log), TIMEOUT=seconds, MEM=64M, SMP=cpus, QEMU_EXTRA='qemu options',"
+	echo "  PROFILE=shipped (link-time optimisation: as released and as benchmarks measure, slow to build)"
 
-setup: ## install and choose tools; building does this by itself
+setup: ## install and choose every tool; building installs what it needs by itself
 	scripts/setup.sh >&2
 
-build: kernel userspace guests build/tools/bin/capos ## everything that a run needs
+build: kernel userspace guests host ## everything that can be booted
 
 kernel: ## the kernel
 	echo "build: kernel" >&2
@@ -81,42 +110,60 @@ userspace: ## init, services, the WebAssembly host and the native demos
 	echo "build: userspace" >&2
 	$(call cargo,build,$(USER_FLAGS))
 
-guests: guests-rust $(C_GUESTS) $(GO_GUESTS) $(TEXT_GUESTS) ## the WebAssembly programs, into build/wasm
-	$(if $(GO),,echo "build: note: no Go here, so the programs in Go are left out; \`make setup\` looks for one again" >&2)
+# What builds a module in each language. Only what is chosen is asked for.
+guests: $(call modules,$(foreach kind,C_GUESTS GO_GUESTS TEXT_GUESTS,$(call choose,module,$($(kind))))) $(if $(CHOSEN_RUST_GUESTS),guests-rust) ## the WebAssembly programs, into build/wasm
 
 .PHONY: guests-rust
-guests-rust:
+guests-rust: build/setup/guests
 	echo "build: guests" >&2
 	$(call cargo,build,$(GUEST_FLAGS))
 	mkdir -p build/wasm
-	for module in target/$(GUEST_TARGET)/guest/*.wasm; do \
+	for module in $(CHOSEN_RUST_GUESTS:%=target/$(GUEST_TARGET)/guest/%.wasm); do \
 		cmp -s "$$module" "build/wasm/$${module##*/}" || cp "$$module" build/wasm/; \
 	done
 
-$(C_GUESTS): build/wasm/%.wasm: demos/c/%.c Makefile
+$(call modules,$(C_GUESTS)): build/wasm/%.wasm: demos/c/%.c Makefile | build/setup/c
 	mkdir -p build/wasm
 	clang --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-debug -o $@ $<
 
-$(GO_GUESTS): build/wasm/%.wasm: demos/go/%.go Makefile
+# build/setup/go names the Go to use; where there is none, what needs it is left out.
+$(call modules,$(GO_GUESTS)): build/wasm/%.wasm: demos/go/%.go Makefile | build/setup/go
 	echo "build: $<" >&2
 	mkdir -p build/wasm
-	env -u GOROOT -u GOFLAGS GOTOOLCHAIN=local GO111MODULE=off GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 GOPATH="$(CURDIR)/build/go" \
-		GOCACHE="$(CURDIR)/build/go-cache" "$(GO)" build -trimpath -ldflags='-s -w' -o $@ $<
+	go=$$(cat build/setup/go); \
+	if [ -n "$$go" ]; then \
+		env -u GOROOT -u GOFLAGS GOTOOLCHAIN=local GO111MODULE=off GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 GOPATH="$(CURDIR)/build/go" \
+			GOCACHE="$(CURDIR)/build/go-cache" "$$go" build -trimpath -ldflags='-s -w' -o $@ $<; \
+	else \
+		echo "build: note: no Go here, so $< is left out; \`scripts/setup.sh go\` looks for one again" >&2; \
+	fi
 
-$(TEXT_GUESTS): build/wasm/%.wasm: demos/wat/%.wat
+$(call modules,$(TEXT_GUESTS)): build/wasm/%.wasm: demos/wat/%.wat
 	mkdir -p build/wasm
 	$(call cargo,run,-p capos-assemble -- $< $@)
 
-# The host command. A copy, so that tests and other programs built beside it cannot change it under a run.
+# The host command, which evaluates manifests with CUE.
+host: build/tools/bin/capos build/setup/cue ## the host command `capos`, into build/tools/bin
+
+# A copy, so that tests and other programs built beside it cannot change it under a run.
 .PHONY: build/tools/bin/capos
 build/tools/bin/capos:
 	echo "build: capos" >&2
 	$(call cargo,build,-p capos)
 	cmp -s target/debug/capos $@ || install -D target/debug/capos $@
 
+# What any program from elsewhere needs: `capos run program.wasm`.
+programs: kernel host build/setup/run ## only what `capos run PROGRAM.wasm` needs
+	$(MAKE) userspace NEEDS='native init native capos-wasm native fs native virtio-blk'
+
+# Builds what one manifest names, and nothing else. What is wrong with a manifest, running it says.
+programs-%: manifests/%.cue kernel host
+	needs=$$(build/tools/bin/capos needs $< 2>/dev/null) || exit 0; \
+	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
+
 # --- Running ------------------------------------------------------------------------------------------------
 
-RUN_OPTIONS := $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(MEM),--memory $(MEM)) $(if $(SMP),--smp $(SMP)) \
+RUN_OPTIONS := $(PROFILE_OPTION) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(MEM),--memory $(MEM)) $(if $(SMP),--smp $(SMP)) \
 	$(if $(QEMU_EXTRA),--qemu-extra='$(QEMU_EXTRA)') $(if $(V),--verbose)
 run_command = build/tools/bin/capos run $(RUN_OPTIONS) manifests/$(1).cue
 
@@ -135,17 +182,18 @@ endif
 
 run: run-$(NAME) ## build and boot the first program, and print its output
 
-run-%: manifests/%.cue build ## boot manifests/NAME.cue; exits with the guest's exit status
+run-%: manifests/%.cue programs-% build/setup/run ## boot manifests/NAME.cue; exits with the guest's exit status
 	$(call run_program,$*)
 
-image: build ## pack what NAME=... boots into build/NAME.img
-	build/tools/bin/capos image manifests/$(NAME).cue -o build/$(NAME).img
+image: programs-$(NAME) ## pack what NAME=... boots into build/NAME.img
+	build/tools/bin/capos image $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).img
 
-iso: build ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
-	build/tools/bin/capos iso manifests/$(NAME).cue -o build/$(NAME).iso
+iso: programs-$(NAME) build/setup/iso ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
+	build/tools/bin/capos iso $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).iso
 
-bench: build ## measure, and print `name value unit` lines
-	build/tools/bin/capos bench
+bench: ## measure what is shipped, and print `name value unit` lines
+	$(MAKE) build PROFILE=shipped
+	build/tools/bin/capos bench --profile shipped
 
 # --- Checking -----------------------------------------------------------------------------------------------
 
@@ -157,12 +205,19 @@ ci: test ## what continuous integration runs
 check: ## everything that needs no boot: format, lints, repository rules, unit tests
 	scripts/check.sh
 
-e2e: build ## boot every manifest and compare output and exit status (TESTS=name for some)
-	$(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
+# A part of the name of one boot asks for what that boot needs; anything else, for everything.
+MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue)))
+TESTED := $(if $(filter-out 1,$(words $(TESTS))),,$(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),programs-$(name)))))
+e2e: $(or $(TESTED),build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
+	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
 
-test-programs: build ## run programs that other people wrote: MicroPython, Ruby, SQLite (fetched; left out where they cannot be)
+unit: ## the tests of one crate: P=package, and T=part of a test's name for some
+	$(if $(P),,echo "make unit: which package? P=capos-wasm, say; T=part-of-a-name for some of its tests" >&2; exit 1)
+	scripts/some-tests.sh '$(T)' $(call cargo,test,-p $(P) -- $(T))
+
+test-programs: build build/setup/c build/setup/run ## run programs that other people wrote: MicroPython, Ruby, SQLite (fetched; left out where they cannot be)
 	scripts/programs.sh </dev/null
-	$(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
+	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
 
 # More than building and running the unit tests takes on two processors.
 UNIT_SECONDS := 1500
@@ -190,6 +245,9 @@ check-lint-userspace: ## clippy on native programs
 
 check-lint-guests: ## clippy on the WebAssembly programs
 	$(call clippy,$(GUEST_FLAGS))
+
+new-service: ## begin a native service NAME: its crate, interface, server, client, manifest and expectation
+	scripts/new-service.sh "$(if $(filter-out file,$(origin NAME)),$$NAME)"
 
 fmt: ## format the source
 	$(RUST_BIN)/cargo-fmt fmt --all

@@ -3,6 +3,9 @@
 # Used by `make check`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# Each step is a make of its own, not a part of the one that runs this.
+MAKEFLAGS=$(sed -E 's/ ?-j[0-9]* ?--jobserver-[a-z]+=[^ ]*//' <<<"${MAKEFLAGS:-}")
+export MAKEFLAGS
 
 steps="fmt repo unit lint-host lint-kernel lint-userspace lint-guests"
 failed=()

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Makes this checkout ready to build: installs what is missing where it can, names it where it cannot,
-# and writes the choices it made to build/toolchain.mk. Running it again changes nothing.
-# It edits no configuration outside the checkout.
+# Makes this checkout ready: installs what is missing where it can, names it where it cannot. Running it again changes
+# nothing. It edits no configuration outside the checkout.
+#
+#   scripts/setup.sh [GROUP…]     the groups are listed in scripts/setup/common.sh; without one, all of them
+#
+# Each group that is ready leaves build/setup/GROUP. The group `build` also writes build/toolchain.mk, its choices.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
-mkdir -p build/tools/bin
 
 # shellcheck source-path=SCRIPTDIR
 . scripts/setup/common.sh
@@ -15,16 +17,42 @@ mkdir -p build/tools/bin
 . scripts/setup/cue.sh
 . scripts/setup/patches.sh
 
-choose_rust || true
-install_packages
-if [ -z "$RUST_BIN" ]; then
-    choose_rust || fail "no Rust compiler qualifies; version $RUST_MIN or later is needed" \
-        "rustup component add rust-src clippy rustfmt; or let apt see Debian's security updates (suite bookworm-security), which bring one"
+wanted=("$@")
+[ $# -gt 0 ] || wanted=("${GROUPS_IN_ORDER[@]}")
+for group in "${wanted[@]}"; do
+    purpose "$group" >/dev/null || fail "no group is called $group" "scripts/setup.sh ${GROUPS_IN_ORDER[*]}"
+done
+mkdir -p build/setup build/tools/bin
+
+wants() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
+
+if wants build; then
+    choose_rust || true
 fi
-say "Rust: $("$RUST_BIN/rustc" --version) in $RUST_BIN"
-patch_crates
-choose_go
-install_cue
-build_make_extension
-write_toolchain
-say "ready"
+install_packages "${wanted[@]}"
+if wants build; then
+    if [ -z "$RUST_BIN" ]; then
+        choose_rust || fail "no Rust compiler qualifies; version $RUST_MIN or later is needed" \
+            "rustup component add rust-src clippy rustfmt; or let apt see Debian's security updates (suite bookworm-security), which bring one"
+    fi
+    say "Rust: $("$RUST_BIN/rustc" --version) in $RUST_BIN"
+    patch_crates
+    build_make_extension
+fi
+if wants go || wants cue; then
+    choose_go
+fi
+if wants cue; then
+    install_cue
+fi
+
+# Written last: their presence tells the Makefile that setting up has succeeded.
+for group in "${wanted[@]}"; do
+    case $group in
+    build) write_toolchain && touch build/setup/build ;;
+    # Names the Go to use; empty where there is none.
+    go) echo "$GO" >build/setup/go ;;
+    *) touch "build/setup/$group" ;;
+    esac
+done
+say "ready: ${wanted[*]}"

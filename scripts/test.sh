@@ -3,6 +3,9 @@
 # them. The last line is `N passed, N failed`, over the single tests and over the steps that have none.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# Each step is a make of its own, not a part of the one that runs this.
+MAKEFLAGS=$(sed -E 's/ ?-j[0-9]* ?--jobserver-[a-z]+=[^ ]*//' <<<"${MAKEFLAGS:-}")
+export MAKEFLAGS
 mkdir -p build/log
 passed=0
 failed=0
@@ -29,7 +32,7 @@ step() {
 }
 
 broken=()
-for name in build check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests e2e test-programs; do
+for name in setup build check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests e2e test-programs; do
     step "$name"
 done
 for name in "${broken[@]}"; do

@@ -4,8 +4,8 @@
 //! process, gives the standard library its platform, and turns the capabilities that the process was granted
 //! into ordinary Cap'n Proto clients.
 //!
-//! `unsafe` stands only in the modules that meet the kernel or hand memory to it: `arch`, `ring`,
-//! `message::arena`, `message::exchange`, `local`, `bootstrap`, `platform`,
+//! Modules that meet the kernel or hand memory to it are the only unsafe ones; `unsafe` stands only in `arch::syscall`,
+//! `bootstrap`, `local`, `message::arena`, `message::buffer`, `message::segment`, `platform`, `ring::queue`, `ring::sync`,
 //! `runtime::endpoint`, `runtime::shared` and `testing`.
 
 pub mod arch;

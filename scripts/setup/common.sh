@@ -1,4 +1,22 @@
-# Sourced by setup.sh: messages, and the two files that the Makefile reads.
+# Sourced by setup.sh: the groups, messages, and the two files that the Makefile reads.
+
+# What set-up can be asked for. Building asks for a group when it first needs it.
+GROUPS_IN_ORDER=(build guests c go cue run iso uefi)
+
+# Prints what a group is for.
+purpose() {
+    case $1 in
+    build) echo "building the kernel, native programs and the host command" ;;
+    guests) echo "WebAssembly programs in Rust" ;;
+    c) echo "WebAssembly programs in C" ;;
+    go) echo "WebAssembly programs in Go" ;;
+    cue) echo "evaluating manifests" ;;
+    run) echo "booting: make run and the tests that boot" ;;
+    iso) echo "make iso" ;;
+    uefi) echo "testing the ISO by UEFI" ;;
+    *) return 1 ;;
+    esac
+}
 
 say() { echo "setup: $*"; }
 
@@ -28,7 +46,6 @@ build_make_extension() {
     say "built $object, so that make can exit with a guest's status"
 }
 
-# Written last: its presence tells the Makefile that setting up has succeeded.
 write_toolchain() {
     cat >build/toolchain.mk.new <<END
 # Written by scripts/setup.sh.
@@ -38,7 +55,6 @@ export RUSTC := $RUST_BIN/rustc
 export RUSTDOC := $RUST_BIN/rustdoc
 export RUSTFMT := $RUST_BIN/rustfmt
 export CUE := $PWD/build/tools/bin/cue
-GO := $GO
 END
     mv build/toolchain.mk.new build/toolchain.mk
 }

@@ -2,6 +2,7 @@
 
 mod front_door;
 mod iso;
+mod new_service;
 mod own_program;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn trials() -> Result<Vec<Trial>> {
     }
     trials.extend(front_door::trials());
     trials.extend(iso::trials());
+    trials.extend(new_service::trials());
     trials.extend(own_program::trials());
     Ok(trials)
 }

@@ -1,11 +1,10 @@
 use crate::counter_capnp::counter::{AddParams, AddResults, Server};
-use std::cell::Cell;
 use std::rc::Rc;
 
-/// A counter, shared by everyone who holds a capability to it.
+/// A number, shared by all holders of a capability to it.
 #[derive(Debug, Default)]
 pub struct Counter {
-    total: Cell<u64>,
+    total: std::cell::Cell<u64>,
 }
 
 impl Server for Counter {

@@ -1,5 +1,5 @@
-//! A service to copy. The interface is `schema/counter.capnp`; this library holds what `capnpc` makes of it and
-//! the object that serves it; the two programs beside it are the server's and a client's `main`.
+//! A service: its interface is `schema/counter.capnp`; this library holds what `capnpc` makes of it and the object that
+//! serves it; the two programs beside it are the server's and a client's `main`.
 
 mod counter;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use capos_repo::{Source, documents, read, root};
 use capos_tests::tree;
@@ -13,27 +14,32 @@ use crate::none;
 /// Folders that building makes; their files need not be there.
 const MADE: [&str; 2] = ["build/", "target/"];
 
-fn regex(expression: &str) -> Regex {
+/// What people read.
+pub(crate) fn pages() -> Vec<Source> {
+    documents().unwrap()
+}
+
+pub(crate) fn regex(expression: &str) -> Regex {
     Regex::new(expression).unwrap()
 }
 
 /// What stands between backticks in running text, with its line number. Code blocks are left out.
-fn spans(document: &Source) -> Vec<(usize, String)> {
-    let span = regex("`([^`]+)`");
+pub(crate) fn spans(document: &Source) -> Vec<(usize, String)> {
+    static SPAN: LazyLock<Regex> = LazyLock::new(|| regex("`([^`]+)`"));
     let mut found = Vec::new();
     let mut in_block = false;
     for (number, line) in (1..).zip(document.text.lines()) {
         if line.trim_start().starts_with("```") {
             in_block = !in_block;
         } else if !in_block {
-            found.extend(span.captures_iter(line).map(|captures| (number, captures[1].to_owned())));
+            found.extend(SPAN.captures_iter(line).map(|captures| (number, captures[1].to_owned())));
         }
     }
     found
 }
 
 /// The lines of code blocks.
-fn code(document: &Source) -> Vec<(usize, String)> {
+pub(crate) fn code(document: &Source) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut in_block = false;
     for (number, line) in (1..).zip(document.text.lines()) {
@@ -47,14 +53,13 @@ fn code(document: &Source) -> Vec<(usize, String)> {
 }
 
 /// A name in capitals stands for whatever the reader has, as in `manifests/NAME.cue`.
-fn is_placeholder(path: &str) -> bool {
-    path.contains(['*', '<', '{', '…'])
-        || path.contains("...")
-        || regex(r"\b(NAME|FILE|FOLDER)\b").is_match(path)
+pub(crate) fn is_placeholder(path: &str) -> bool {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(NAME|FILE|FOLDER)\b"));
+    path.contains(['*', '<', '{', '…']) || path.contains("...") || NAME.is_match(path)
 }
 
 /// Whether a path's first part is in the tree's top folder, so that it means a file here and not elsewhere.
-fn is_ours(path: &str) -> bool {
+pub(crate) fn is_ours(path: &str) -> bool {
     path.split_once('/').is_some_and(|(first, _)| !first.is_empty() && root().join(first).exists())
 }
 
@@ -91,6 +96,18 @@ fn links_lead_somewhere() {
             }
         }
     }
+    none(&problems);
+}
+
+#[test]
+fn the_index_leads_to_every_document() {
+    let index = read("docs/README.md").unwrap();
+    let problems: Vec<_> = pages()
+        .iter()
+        .filter_map(|page| page.path.strip_prefix("docs/"))
+        .filter(|name| *name != "README.md" && !index.contains(&format!("]({name})")))
+        .map(|name| format!("docs/README.md: no link to {name}"))
+        .collect();
     none(&problems);
 }
 

@@ -3,7 +3,10 @@
 mod code;
 mod coverage;
 mod documents;
+mod names;
+mod new_service;
 mod patches;
+mod setup;
 mod workspace;
 
 /// Fails with all `problems`, if there are any.

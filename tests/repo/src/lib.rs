@@ -30,12 +30,12 @@ pub fn sources(ending: &str) -> Result<Vec<Source>> {
     Ok(found)
 }
 
-/// README and everything in `docs`.
+/// README, CONTRIBUTING and everything in `docs`.
 pub fn documents() -> Result<Vec<Source>> {
     let all = sources(".md")?;
     Ok(all
         .into_iter()
-        .filter(|source| source.path == "README.md" || source.path.starts_with("docs/"))
+        .filter(|source| !source.path.contains('/') || source.path.starts_with("docs/"))
         .collect())
 }
 
@@ -55,7 +55,27 @@ pub fn members() -> Result<Vec<String>> {
     let members =
         workspace.get("workspace").and_then(|table| table.get("members")).and_then(toml::Value::as_array);
     let members = members.context("Cargo.toml: workspace.members")?;
-    Ok(members.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
+    let mut folders = Vec::new();
+    for member in members.iter().filter_map(toml::Value::as_str) {
+        match member.strip_suffix("/*") {
+            Some(parent) => folders.extend(folders_in(parent)?),
+            None => folders.push(member.to_owned()),
+        }
+    }
+    Ok(folders)
+}
+
+/// The folders in `parent`, sorted.
+fn folders_in(parent: &str) -> Result<Vec<String>> {
+    let mut folders = Vec::new();
+    for entry in root().join(parent).read_dir().with_context(|| parent.to_owned())? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(format!("{parent}/{}", entry.file_name().to_string_lossy()));
+        }
+    }
+    folders.sort();
+    Ok(folders)
 }
 
 fn collect(folder: &Path, prefix: &str, ending: &str, found: &mut Vec<Source>) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::project::Project;
 
 /// The first process, which the kernel starts.
-const INIT: &str = "init";
+pub(crate) const INIT: &str = "init";
 /// The first bytes of a core WebAssembly module: magic and version 1.
 const WASM_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 /// The same for a component.

@@ -17,7 +17,7 @@ use crate::bench::{self, Bench};
 use crate::image;
 use crate::iso;
 use crate::problem::BadManifest;
-use crate::project::Project;
+use crate::project::{Profile, Project};
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
@@ -26,6 +26,9 @@ struct Cli {
     /// The capOS source tree [default: the one around the manifest or the current folder]
     #[arg(long, global = true, value_name = "FOLDER")]
     root: Option<PathBuf>,
+    /// How the kernel and native programs to use were compiled: `make PROFILE=...`
+    #[arg(long, global = true, value_enum, default_value_t)]
+    profile: Profile,
     #[command(subcommand)]
     command: Task,
 }
@@ -47,6 +50,11 @@ const QEMU: &str = "qemu-system-x86_64";
 enum Task {
     /// Report everything that is wrong with a manifest
     Check {
+        /// The manifest, a CUE file
+        manifest: PathBuf,
+    },
+    /// List the programs of this tree that a manifest names: `native NAME` and `module NAME` lines
+    Needs {
         /// The manifest, a CUE file
         manifest: PathBuf,
     },
@@ -115,6 +123,12 @@ fn perform(cli: &Cli) -> Result<u8> {
             image::check_to_run(&project(cli, Some(manifest))?, manifest)?;
             Ok(0)
         }
+        Task::Needs { manifest } => {
+            for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest)? {
+                println!("{} {name}", kind.word());
+            }
+            Ok(0)
+        }
         Task::Image { manifest, output } => {
             let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest)?)?;
             fs::write(output, package).with_context(|| output.display().to_string())?;
@@ -135,7 +149,8 @@ fn perform(cli: &Cli) -> Result<u8> {
 }
 
 fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {
-    Project::find(cli.root.as_deref(), manifest.and_then(Path::parent))
+    let project = Project::find(cli.root.as_deref(), manifest.and_then(Path::parent))?;
+    Ok(project.with_profile(cli.profile))
 }
 
 fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> {

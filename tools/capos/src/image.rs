@@ -1,5 +1,6 @@
 //! From a manifest file to a boot package: the steps in their order.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::binaries::{self, Images};
 use crate::cue;
-use crate::manifest::{Manifest, check, decode};
+use crate::manifest::{Manifest, ProgramKind, check, decode};
 use crate::pack;
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
@@ -67,6 +68,15 @@ fn check_with(
 /// Adds where in the file each field stands.
 fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
     bad.locate(|file, path| cue::position(project, file, path)).into()
+}
+
+/// The programs of the tree itself that `file` needs built before it boots, sorted, each once.
+pub fn needs(project: &Project, file: &Path) -> Result<BTreeSet<(ProgramKind, String)>> {
+    let manifest = evaluate(project, file)?;
+    let named = manifest.programs().filter(|program| program.file.is_none());
+    let mut needs: BTreeSet<_> = named.map(|program| (program.kind, program.name.clone())).collect();
+    needs.insert((ProgramKind::Native, binaries::INIT.to_owned()));
+    Ok(needs)
 }
 
 /// The boot package of `checked`.

@@ -5,10 +5,31 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+/// How the kernel and native programs were compiled; Cargo.toml has the profiles.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// Quick to build again after an edit.
+    #[default]
+    Release,
+    /// With link-time optimisation, as measured by benchmarks.
+    Shipped,
+}
+
+impl Profile {
+    /// The folder that Cargo puts the programs in.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Shipped => "shipped",
+        }
+    }
+}
+
 /// A capOS source tree.
 #[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
+    profile: Profile,
 }
 
 impl Project {
@@ -18,19 +39,24 @@ impl Project {
             if !is_root(root) {
                 bail!("{} is not a capOS tree: it has no manifests/schema.cue", root.display());
             }
-            return Ok(Self { root: absolute(root)? });
+            return Ok(Self { root: absolute(root)?, profile: Profile::default() });
         }
         let here = env::current_dir().context("the current folder")?;
         let starts = [start.map(|start| here.join(start)), Some(here.clone()), env::current_exe().ok()];
         for start in starts.into_iter().flatten() {
             if let Some(root) = start.ancestors().find(|folder| is_root(folder)) {
-                return Ok(Self { root: absolute(root)? });
+                return Ok(Self { root: absolute(root)?, profile: Profile::default() });
             }
         }
         bail!(
             "no capOS tree (a folder with manifests/schema.cue) around {}; name one with --root",
             here.display()
         )
+    }
+
+    /// The same tree, with programs compiled in that way.
+    pub fn with_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     /// The tree's top folder.
@@ -50,12 +76,16 @@ impl Project {
 
     /// The built kernel.
     pub fn kernel(&self) -> PathBuf {
-        self.root.join("target/x86_64-unknown-none/release/capos-kernel")
+        self.built("x86_64-unknown-none").join("capos-kernel")
     }
 
     /// The built native program of that name.
     pub fn native(&self, name: &str) -> PathBuf {
-        self.root.join("target/x86_64-capos-hermit/release").join(name)
+        self.built("x86_64-capos-hermit").join(name)
+    }
+
+    fn built(&self, target: &str) -> PathBuf {
+        self.root.join("target").join(target).join(self.profile.folder())
     }
 
     /// The built WebAssembly module of that name.

@@ -1,6 +1,6 @@
-//! Counts with the counter that it was granted as "counter", and prints the totals.
+//! Adds to the number behind the grant "counter", and prints the totals.
 
-use template::counter_capnp::counter;
+use ::template::counter_capnp::counter;
 
 fn main() -> Result<(), capnp::Error> {
     let counter: counter::Client = capos_rt::grant("counter")?;

@@ -1,9 +1,9 @@
-//! Serves one counter as the export "counter".
+//! Serves one object as the export "counter".
 
+use ::template::Counter;
+use ::template::counter_capnp::counter;
 use capos_rt::GrantError;
 use std::future::pending;
-use template::Counter;
-use template::counter_capnp::counter;
 
 fn main() -> Result<(), GrantError> {
     let counter: counter::Client = capos_rt::serve(Counter::default());

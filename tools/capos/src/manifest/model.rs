@@ -67,13 +67,23 @@ pub struct Process {
 }
 
 /// What kind of program a binary is.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProgramKind {
     /// A static ELF64 executable.
     #[default]
     Native,
     /// A core WebAssembly module.
     Module,
+}
+
+impl ProgramKind {
+    /// The word for it in lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Module => "module",
+        }
+    }
 }
 
 /// A program to pack.
