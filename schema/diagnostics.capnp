@@ -2,8 +2,9 @@
 # Looking into the kernel, for tests and benchmarks.
 
 interface Diagnostics {
-  # Holding a Diagnostics allows counting what the kernel holds and asking it to check itself. It does not
-  # allow changing anything or seeing any process's data.
+  # Holding a Diagnostics allows counting what the kernel holds and asking it to check itself. With the right WRITE it
+  # allows making single allocations of the kernel fail, which anybody's call may meet; nothing else changes. It does not
+  # allow seeing any process's data.
 
   selfCheck @0 () -> (problems :List(Text));
   # Walks capability tables, derivation trees, queues, page tables and frame counts. Empty: all consistent.
@@ -18,4 +19,9 @@ interface Diagnostics {
   # The longest time, since this was last asked, that the kernel was busy without looking for something else to
   # run, and in words what it did. The first call turns on the measuring of system calls, which makes each
   # of them a little slower.
+
+  failAllocations @3 (number :UInt64, count :UInt32) -> (pending :Bool);
+  # Needs WRITE. Makes `count` of the kernel's allocations fail, from the one that comes as number `number` from now on, as
+  # if memory were used up: blocks of its heap and frames count alike, whoever caused them. 0: none. `pending`: of those
+  # that were to fail before, some had not come yet.
 }

@@ -184,6 +184,11 @@ impl CapSpace {
         self.capabilities
     }
 
+    /// How many records of nodes, objects and badges there are together.
+    pub(crate) const fn record_count(&self) -> u32 {
+        self.nodes.len() + self.objects.len() + self.badges.len()
+    }
+
     /// How many records of nodes, objects and badges there are.
     #[cfg(test)]
     pub(crate) const fn records(&self) -> [u32; 3] {

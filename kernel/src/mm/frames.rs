@@ -1,6 +1,6 @@
 //! Physical frames: who may have one, and what is in it.
 
-use super::physmap;
+use super::{physmap, trial};
 use crate::arch::Lock;
 use capos_kernel_core::frames::FrameAllocator;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -104,11 +104,17 @@ fn with<R>(f: impl FnOnce(&mut FrameAllocator) -> R) -> R {
 /// A frame for a process, with whatever it held before. Leaves the kernel's reserve alone.
 #[inline]
 pub fn allocate() -> Option<Frame> {
+    if trial::fails() {
+        return None;
+    }
     with(|frames| if frames.free() > KERNEL_RESERVE { take(frames) } else { None })
 }
 
 /// `count` frames that follow each other, zeroed, for a process. Leaves the kernel's reserve alone.
 pub fn allocate_run(count: u64) -> Option<Frame> {
+    if trial::fails() {
+        return None;
+    }
     let first = with(|frames| {
         let room = frames.free().checked_sub(KERNEL_RESERVE)?;
         if room >= count { frames.allocate_run(count) } else { None }
@@ -125,6 +131,9 @@ pub fn release_run(first: Frame, count: u64) {
 
 /// A frame for the kernel itself, with whatever it held before.
 pub fn allocate_for_kernel() -> Option<Frame> {
+    if trial::fails() {
+        return None;
+    }
     let frame = with(take)?;
     KERNEL_FRAMES.fetch_add(1, Ordering::Relaxed);
     Some(frame)
@@ -151,6 +160,11 @@ fn take(frames: &mut FrameAllocator) -> Option<Frame> {
 pub fn release(frame: Frame) {
     let released = with(|frames| frames.release(frame.0.into()));
     assert!(released, "frame {frame:?} was given back twice");
+}
+
+/// Whether there are `count` frames beside the kernel's reserve.
+pub fn has_room(count: u64) -> bool {
+    with(|frames| frames.free() >= count + KERNEL_RESERVE)
 }
 
 /// Whether only the kernel's reserve is left: nothing new should be begun.

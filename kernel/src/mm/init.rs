@@ -74,7 +74,7 @@ fn try_init(info: &BootInfo) -> Option<()> {
         add_free(&mut allocator, *region, &reserved);
     }
     frames::init(allocator);
-    Some(())
+    heap::init_large().ok()
 }
 
 /// Adds what of `region` is not in `reserved` (sorted).

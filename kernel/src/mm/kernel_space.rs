@@ -109,6 +109,22 @@ pub(super) fn map_heap_page(address: u64, frame: Frame) -> bool {
     space.root.and_then(|root| map(root, address, 1, entry, &mut take_kernel_frame)).is_some()
 }
 
+/// Takes a page of the heap out of the tables and returns the frame it had. What the processor remembers of it is for the
+/// caller to flush.
+pub(super) fn unmap_heap_page(address: u64) -> Option<Frame> {
+    let mut table = SPACE.lock().root?;
+    for level in (2..=4).rev() {
+        let entry = tables::get(table, index(address, level));
+        if !entry.is_present() {
+            return None;
+        }
+        table = entry.frame();
+    }
+    let entry = tables::get(table, index(address, 1));
+    tables::set(table, index(address, 1), Entry::EMPTY);
+    entry.is_present().then(|| entry.frame())
+}
+
 /// Maps the page with a device's registers at `address`, uncached, and returns where.
 pub fn map_device_page(address: PhysAddr) -> Option<u64> {
     let mut space = SPACE.lock();

@@ -12,6 +12,7 @@ pub mod physmap;
 mod ring;
 mod space;
 mod tables;
+pub mod trial;
 mod user;
 
 pub use init::init;

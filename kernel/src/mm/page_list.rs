@@ -124,5 +124,8 @@ fn take_table() -> Option<Frame> {
 
 /// The frames in a table.
 fn pages_of(table: Frame) -> impl Iterator<Item = Frame> {
-    (0..ENTRIES).map(move |slot| tables::get(table, slot)).filter(|entry| entry.is_present()).map(Entry::frame)
+    (0..ENTRIES)
+        .map(move |slot| tables::get(table, slot))
+        .filter(|entry| entry.is_present())
+        .map(Entry::frame)
 }

@@ -1,6 +1,10 @@
 //! Capabilities in messages, as indices: the kernel makes no calls, it only needs to know which entry of the
 //! capability list a pointer names.
+//!
+//! The `capnp` crate wants each in a box. Markers live no longer than the call that is being served, so they come from the
+//! memory that is set aside for this.
 
+use crate::mm::heap;
 use alloc::{boxed::Box, vec::Vec};
 use capnp::{
     MessageSize, any_pointer,
@@ -16,17 +20,12 @@ struct Marker(usize);
 
 /// A client that stands for entry `index`.
 pub(super) fn marker(index: usize) -> Box<dyn ClientHook> {
-    Box::new(Marker(index))
+    heap::with_scratch(|| Box::new(Marker(index)))
 }
 
 /// For parameters with `count` capabilities.
 pub(super) fn parameters(count: usize) -> CapTable {
-    (0..count).map(|index| Some(marker(index))).collect()
-}
-
-/// For results: entries are added as they are set.
-pub(super) const fn empty() -> CapTable {
-    Vec::new()
+    heap::with_scratch(|| (0..count).map(|index| Some(marker(index))).collect())
 }
 
 impl ClientHook for Marker {

@@ -7,6 +7,7 @@ use super::{
     services::Buffers,
 };
 use crate::{device::console::Events, kernel::Kernel};
+use capnp::Word;
 use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
@@ -46,11 +47,7 @@ fn output_bytes<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<&'a [
     if bytes.len() > MAX_WRITE_BYTES as usize { Err(TOO_LONG) } else { Ok(bytes) }
 }
 
-fn write(
-    context: &mut Context<'_>,
-    method: u16,
-    parameters: &Parameters<'_>,
-) -> Result<Answer, Failure> {
+fn write(context: &mut Context<'_>, method: u16, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     let bytes = output_bytes(method, parameters)?;
     let port = if context.call.payload == LOG { Port::Log } else { Port::Console };
     // The parameters were copied from there, whole.
@@ -82,7 +79,7 @@ fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
     Ok(Answer::Later)
 }
 
-fn input_message(buffer: &mut super::services::Words, input: &[u8]) -> Result<usize, Failure> {
+fn input_message(buffer: &mut [Word], input: &[u8]) -> Result<usize, Failure> {
     build::<console::read_results::Owned>(buffer, input.len() + 64, |mut results| {
         results.set_bytes(input);
         Ok(())
@@ -112,7 +109,7 @@ fn continue_readers(kernel: &mut Kernel, buffers: &mut Buffers) {
             return;
         }
         let input = buffers.parameters.bytes(count);
-        let Ok(length) = input_message(&mut buffers.results, input) else { return };
+        let Ok(length) = input_message(buffers.results.words(), input) else { return };
         let message = buffers.results.bytes(length);
         kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, Reply::Results(message, &[])));
     }

@@ -1,8 +1,8 @@
 //! What a method works with.
 
-use super::{cap_table::CapTable, failure::Failure, services::Words};
+use super::{cap_table::CapTable, failure::Failure};
 use crate::{ipc::unpack, kernel::Kernel, process::Process};
-use capnp::{capability::FromClientHook, traits::HasTypeId};
+use capnp::{Word, capability::FromClientHook, traits::HasTypeId};
 use capos_abi::{CapDescriptor, ErrorCode, Rights};
 use capos_kernel_core::{
     arena::Id,
@@ -21,7 +21,7 @@ pub(super) struct Context<'a> {
     /// Markers for it.
     pub(super) table: &'a CapTable,
     /// Where results are built.
-    pub(super) results: &'a mut Words,
+    pub(super) results: &'a mut [Word],
 }
 
 impl Context<'_> {

@@ -1,12 +1,12 @@
 //! `Diagnostics` (schema/diagnostics.capnp).
 
 use super::{
-    Answer, Context, Failure,
+    Answer, Context, Failure, Parameters,
     message::{SMALL_BYTES, build, results},
 };
 use crate::{
     arch::time,
-    mm::{frames, heap},
+    mm::{frames, heap, trial},
 };
 use capos_abi::Rights;
 use capos_schema::diagnostics_capnp::diagnostics;
@@ -15,37 +15,42 @@ use core::fmt::{self, Write};
 const SELF_CHECK: u16 = 0;
 const COUNTERS: u16 = 1;
 const LONGEST_STRETCH: u16 = 2;
+const FAIL_ALLOCATIONS: u16 = 3;
 
-/// More than these would not help anybody.
-const MAX_PROBLEMS: usize = 16;
-
-pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
+pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<diagnostics::Client>()?;
     context.require(Rights::READ)?;
     match context.call.method {
         SELF_CHECK => self_check(context),
         COUNTERS => counters(context),
         LONGEST_STRETCH => longest_stretch(context),
+        FAIL_ALLOCATIONS => fail_allocations(context, parameters),
         _ => Err(Failure::UNIMPLEMENTED),
     }
 }
 
 fn self_check(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let mut problems = context.kernel.self_check();
-    if let Err(problem) = context.kernel.ipc().check() {
-        problems.push(problem.into());
-    }
-    problems.truncate(MAX_PROBLEMS);
+    let problems = context.kernel.self_check();
     type Results = diagnostics::self_check_results::Owned;
     let room = 64 + problems.iter().map(|problem| problem.len() + 32).sum::<usize>();
     let bytes = build::<Results>(context.results, room, |results| {
-        let mut list = results.init_problems(problems.len() as u32);
+        let mut list = results.init_problems(problems.iter().len() as u32);
         for (position, problem) in problems.iter().enumerate() {
-            list.set(position as u32, problem.as_str());
+            list.set(position as u32, problem);
         }
         Ok(())
     })?;
     Ok(Answer::Results { bytes, cap: None })
+}
+
+/// Makes some allocations fail: later ones do not, so that a program can go on.
+fn fail_allocations(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
+    context.require(Rights::WRITE)?;
+    let asked: diagnostics::fail_allocations_params::Reader<'_> = parameters.get_root()?;
+    let pending = trial::fail(asked.get_number(), asked.get_count());
+    results::<diagnostics::fail_allocations_results::Owned>(context.results, |mut results| {
+        results.set_pending(pending);
+    })
 }
 
 fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
@@ -74,11 +79,12 @@ fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
     // What does not fit is cut off.
     let _ = write!(what, "{stretch}");
     let room = SMALL_BYTES + what.as_str().len();
-    let bytes = build::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
-        results.set_nanoseconds(stretch.nanoseconds());
-        results.set_what(what.as_str());
-        Ok(())
-    })?;
+    let bytes =
+        build::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
+            results.set_nanoseconds(stretch.nanoseconds());
+            results.set_what(what.as_str());
+            Ok(())
+        })?;
     Ok(Answer::Results { bytes, cap: None })
 }
 

@@ -1,7 +1,8 @@
 //! `Interrupt` (schema/device.capnp).
 
-use super::{Answer, Context, Failure, message, services::Words};
+use super::{Answer, Context, Failure, message};
 use crate::{device::pci::InterruptId, ipc::unpack, kernel::Kernel};
+use capnp::Word;
 use capos_abi::{ErrorCode, Rights};
 use capos_kernel_core::ipc::Reply;
 use capos_schema::device_capnp::interrupt;
@@ -34,7 +35,7 @@ pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
     let Some(waiter) = kernel.ipc().first_suspended(queue) else { return };
     let Some(count) = kernel.pci.interrupt(id).and_then(crate::device::pci::Interrupt::take) else { return };
     let mut buffers = core::mem::take(&mut kernel.services.buffers);
-    let reply = match count_message(&mut buffers.results, count) {
+    let reply = match count_message(buffers.results.words(), count) {
         Ok(length) => Reply::Results(buffers.results.bytes(length), &[]),
         Err(Failure { code, text }) => Reply::Exception(code, text),
     };
@@ -42,7 +43,7 @@ pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
     kernel.services.buffers = buffers;
 }
 
-fn count_message(buffer: &mut Words, count: u64) -> Result<usize, Failure> {
+fn count_message(buffer: &mut [Word], count: u64) -> Result<usize, Failure> {
     message::build::<interrupt::wait_results::Owned>(buffer, message::SMALL_BYTES, |mut results| {
         results.set_count(count);
         Ok(())

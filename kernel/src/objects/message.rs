@@ -1,6 +1,9 @@
-//! Building results.
+//! Building results, in memory that the caller of these functions has. What little the `capnp` crate allocates beside that
+//! is gone when a message has been built, and comes from the memory that is set aside for this.
 
-use super::{cap_table, failure::Failure, services::Words};
+use super::{cap_table, failure::Failure};
+use crate::mm::heap;
+use alloc::vec::Vec;
 use capnp::{
     Word,
     capability::FromClientHook,
@@ -25,24 +28,32 @@ pub(super) enum Answer {
     Later,
 }
 
+/// Room for a framed message, and room to build it.
+fn halves(buffer: &mut [Word]) -> (&mut [u8], &mut [u8]) {
+    let (output, scratch) = buffer.split_at_mut(buffer.len() / 2);
+    (Word::words_to_bytes_mut(output), Word::words_to_bytes_mut(scratch))
+}
+
 /// Builds a message of at most `room` bytes (which the caller knows from the sizes of what it puts in) and frames it at
-/// the beginning of `buffer`. Returns its length.
+/// the beginning of `buffer`. Returns its length. `fill` allocates nothing that outlives it.
 pub(super) fn build<T: Owned>(
-    buffer: &mut Words,
+    buffer: &mut [Word],
     room: usize,
     fill: impl for<'b> FnOnce(T::Builder<'b>) -> Result<(), Failure>,
 ) -> Result<usize, Failure> {
-    let (output, scratch) = buffer.halves();
+    let (output, scratch) = halves(buffer);
     let scratch = scratch.get_mut(..room.next_multiple_of(8)).ok_or(Failure::OUT_OF_MEMORY)?;
-    let mut message = Builder::new(SingleSegmentAllocator::new(scratch));
-    fill(message.init_root::<T::Builder<'_>>())?;
-    let segments = message.get_segments_for_output();
-    frame(segments.first().copied().unwrap_or_default(), output)
+    heap::with_scratch(|| {
+        let mut message = Builder::new(SingleSegmentAllocator::new(scratch));
+        fill(message.init_root::<T::Builder<'_>>())?;
+        let segments = message.get_segments_for_output();
+        frame(segments.first().copied().unwrap_or_default(), output)
+    })
 }
 
 /// Results of a few fields.
 pub(super) fn results<T: Owned>(
-    buffer: &mut Words,
+    buffer: &mut [Word],
     fill: impl for<'b> FnOnce(T::Builder<'b>),
 ) -> Result<Answer, Failure> {
     let bytes = build::<T>(buffer, SMALL_BYTES, |root| {
@@ -54,7 +65,7 @@ pub(super) fn results<T: Owned>(
 
 /// Results with one capability: `set` puts the client it is given into the message.
 pub(super) fn results_with_cap<T, C>(
-    buffer: &mut Words,
+    buffer: &mut [Word],
     cap: Handle,
     set: impl for<'b> FnOnce(&mut T::Builder<'b>, C),
 ) -> Result<Answer, Failure>
@@ -63,10 +74,10 @@ where
     C: FromClientHook,
     for<'b> T::Builder<'b>: ImbueMut<'b>,
 {
-    let mut table = cap_table::empty();
-    let bytes = {
-        let (output, scratch) = buffer.halves();
-        let scratch = scratch.get_mut(..SMALL_BYTES).ok_or(Failure::OUT_OF_MEMORY)?;
+    let (output, scratch) = halves(buffer);
+    let scratch = scratch.get_mut(..SMALL_BYTES).ok_or(Failure::OUT_OF_MEMORY)?;
+    let bytes = heap::with_scratch(|| {
+        let mut table = Vec::new();
         let mut message = Builder::new(SingleSegmentAllocator::new(scratch));
         {
             let mut root = message.init_root::<T::Builder<'_>>();
@@ -74,8 +85,8 @@ where
             set(&mut root, C::new(cap_table::marker(0)));
         }
         let segments = message.get_segments_for_output();
-        frame(segments.first().copied().unwrap_or_default(), output)?
-    };
+        frame(segments.first().copied().unwrap_or_default(), output)
+    })?;
     Ok(Answer::Results { bytes, cap: Some(cap) })
 }
 

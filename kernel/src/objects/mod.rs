@@ -27,12 +27,11 @@ mod virtual_memory;
 mod wall_clock;
 
 use crate::kernel::Kernel;
-use alloc::vec::Vec;
 use capnp::{
     message::{Reader, ReaderOptions},
     serialize::{NoAllocSliceSegments, read_message_from_flat_slice_no_alloc},
 };
-use capos_abi::{CapDescriptor, ErrorCode, Handle, TransferMode};
+use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, TransferMode};
 use capos_kernel_core::{
     caps::ObjectKind,
     ipc::{Machine, ObjectCall, Place, Reply},
@@ -82,14 +81,16 @@ fn answer(
     call: &ObjectCall,
     buffers: &mut services::Buffers,
 ) -> Result<Answer, Failure> {
-    let caps = read_caps(kernel, call)?;
+    let mut caps = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
+    let caps = caps.get_mut(..call.send.cap_count as usize).ok_or(ErrorCode::BadCapabilityList)?;
+    read_caps(kernel, call, caps)?;
     let parameters_at = buffers.parameters.bytes(0).as_ptr().addr();
     let parameters = read_parameters(kernel, call, &mut buffers.parameters)?;
     let table = cap_table::parameters(caps.len());
-    let results = &mut buffers.results;
-    let mut context = Context { kernel, call, caps: &caps, parameters_at, table: &table, results };
+    let results = buffers.results.words();
+    let mut context = Context { kernel, call, caps, parameters_at, table: &table, results };
     let answer = dispatch(&mut context, &parameters)?;
-    release_moved(context.kernel, call, &caps);
+    release_moved(context.kernel, call, caps);
     Ok(answer)
 }
 
@@ -106,7 +107,7 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
         ObjectKind::ThreadSpawner => thread_spawner::serve(context, parameters),
         ObjectKind::EndpointFactory => endpoint_factory::serve(context),
         ObjectKind::Power => power::serve(context, parameters),
-        ObjectKind::Diagnostics => diagnostics::serve(context),
+        ObjectKind::Diagnostics => diagnostics::serve(context, parameters),
         ObjectKind::PciBus => pci_bus::serve(context, parameters),
         ObjectKind::PciDevice => pci_device::serve(context, parameters),
         ObjectKind::Interrupt => interrupt::serve(context),
@@ -116,17 +117,13 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
 }
 
 /// Copies a call's capability list out of the caller's memory.
-fn read_caps(kernel: &mut Kernel, call: &ObjectCall) -> Result<Vec<CapDescriptor>, Failure> {
-    let mut caps = Vec::new();
-    let count = call.send.cap_count as usize;
-    caps.try_reserve_exact(count).map_err(|_| Failure::OUT_OF_MEMORY)?;
-    caps.resize(count, CapDescriptor::default());
-    if count > 0 {
+fn read_caps(kernel: &mut Kernel, call: &ObjectCall, caps: &mut [CapDescriptor]) -> Result<(), Failure> {
+    if !caps.is_empty() {
         let from = Place { process: call.caller.process, address: call.send.caps };
-        kernel.read_descriptors(from, &mut caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
-        kernel.ipc().caps.check_list(call.caller.process, &caps)?;
+        kernel.read_descriptors(from, caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
+        kernel.ipc().caps.check_list(call.caller.process, caps)?;
     }
-    Ok(caps)
+    Ok(())
 }
 
 /// Copies a call's parameters out of the caller's memory.

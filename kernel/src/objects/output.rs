@@ -147,7 +147,9 @@ fn answer(kernel: &mut Kernel, id: OperationId, reply: Reply<'_>) -> Step {
 /// Lets the thread that has waited longest for a port carry on, if it has not got something else to do: the console
 /// takes bytes again, or whoever was to carry them has gone or has had something else to do meanwhile.
 pub(crate) fn carry_on(kernel: &mut Kernel, port: Port) {
-    let Some(until) = queue(kernel, port).and_then(|queue| kernel.ipc().first_suspended(queue)) else { return };
+    let Some(until) = queue(kernel, port).and_then(|queue| kernel.ipc().first_suspended(queue)) else {
+        return;
+    };
     let Some(thread) = kernel.ipc().suspended(until).map(|call| call.caller.thread) else { return };
     if let Some(thread) = kernel.threads.id_at(thread) {
         kernel.give_job_anytime(thread, Job::Carry(Carrying { port, until }));

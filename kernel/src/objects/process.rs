@@ -1,11 +1,12 @@
 //! `Process` (schema/process.capnp).
 
-use super::{Answer, Context, Failure, message, services::Words};
+use super::{Answer, Context, Failure, message};
 use crate::{
     arch::time,
     kernel::Kernel,
     process::{ExitCause, FaultCause, ProcessId},
 };
+use capnp::Word;
 use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
 use capos_schema::process_capnp::{exit_cause, fault, process};
@@ -61,16 +62,16 @@ pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
         kernel.ipc().remove_queue(queue);
         return true;
     };
-    let mut buffer = Words::small();
+    let mut buffer = [capnp::word(0, 0, 0, 0, 0, 0, 0, 0); 4 * message::SMALL_BYTES / size_of::<Word>()];
     let message = match cause_message(&mut buffer, cause) {
-        Ok(length) => buffer.bytes(length),
+        Ok(length) => Word::words_to_bytes(&buffer).get(..length).unwrap_or_default(),
         Err(_) => &[],
     };
     kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, waiter, Reply::Results(message, &[])));
     false
 }
 
-fn cause_message(buffer: &mut Words, cause: ExitCause) -> Result<usize, Failure> {
+fn cause_message(buffer: &mut [Word], cause: ExitCause) -> Result<usize, Failure> {
     message::build::<process::wait_results::Owned>(buffer, message::SMALL_BYTES, |results| {
         set_cause(results.init_cause(), cause);
         Ok(())

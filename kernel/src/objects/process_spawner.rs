@@ -2,7 +2,6 @@
 
 use super::{Answer, Context, Failure, Parameters, message::results_with_cap, spawn};
 use crate::{ipc::unpack, process::Limits};
-use alloc::vec::Vec;
 use capnp::traits::Imbue;
 use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::caps::ObjectKind;
@@ -52,7 +51,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
         limits,
         executable,
     };
-    let handle = spawn::spawn(context, &new, slots, &grants, launch)?;
+    let handle = spawn::spawn(context, &new, slots, grants.list(), launch)?;
     type Results = process_spawner::spawn_results::Owned;
     results_with_cap::<Results, process::Client>(context.results, handle, |results, process| {
         results.set_process(process);
@@ -82,28 +81,38 @@ fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limi
     Ok((limits, slots))
 }
 
+/// The grants of a new process.
+struct Grants {
+    list: [CapDescriptor; MAX_MESSAGE_CAPS as usize],
+    count: usize,
+}
+
+impl Grants {
+    fn list(&self) -> &[CapDescriptor] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// What moves into the new process: entries of the capability list with the rights that the grants name.
 fn grants(
     context: &Context<'_>,
     asked: process_spawner::spawn_params::Reader<'_>,
-) -> Result<Vec<CapDescriptor>, Failure> {
+) -> Result<Grants, Failure> {
     let asked = asked.get_grants()?;
     if asked.len() > MAX_MESSAGE_CAPS {
         return Err(Failure::failed("more than 64 grants"));
     }
-    let mut grants = Vec::new();
-    grants.try_reserve_exact(asked.len() as usize).map_err(|_| Failure::OUT_OF_MEMORY)?;
-    for mut grant in asked {
+    let list = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
+    let mut grants = Grants { list, count: asked.len() as usize };
+    for (mut grant, place) in asked.iter().zip(&mut grants.list) {
         grant.imbue(context.table);
-        let rights = grant.get_rights();
         if !grant.has_capability() {
-            grants.push(CapDescriptor::default());
             continue;
         }
         let client: capnp::capability::Client = grant.get_capability().get_as_capability()?;
         let descriptor = context.caps.get(client.hook.get_ptr());
         let descriptor = descriptor.ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
-        grants.push(CapDescriptor { rights: descriptor.rights & rights, ..*descriptor });
+        *place = CapDescriptor { rights: descriptor.rights & grant.get_rights(), ..*descriptor };
     }
     Ok(grants)
 }

@@ -24,7 +24,7 @@ pub struct Services {
     pub(super) entropy: Generator,
 }
 
-/// Aligned memory for one message.
+/// Aligned memory for one message, taken at the start.
 #[derive(Default)]
 pub(super) struct Words(Vec<Word>);
 
@@ -42,19 +42,10 @@ impl Words {
     pub(super) fn bytes_mut(&mut self, length: usize) -> &mut [u8] {
         Word::words_to_bytes_mut(&mut self.0).get_mut(..length).unwrap_or_default()
     }
-}
 
-impl Words {
-    /// For building and framing one small message.
-    pub(super) fn small() -> Self {
-        Self::new(4 * super::message::SMALL_BYTES)
-    }
-
-    /// Room for a framed message, and room to build it.
-    pub(super) fn halves(&mut self) -> (&mut [u8], &mut [u8]) {
-        let middle = self.0.len() / 2;
-        let (output, scratch) = self.0.split_at_mut(middle);
-        (Word::words_to_bytes_mut(output), Word::words_to_bytes_mut(scratch))
+    /// All of it, for building a message.
+    pub(super) fn words(&mut self) -> &mut [Word] {
+        &mut self.0
     }
 }
 

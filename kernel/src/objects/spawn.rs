@@ -6,8 +6,7 @@ use crate::{
     kernel::Kernel,
     process::{Bootstrap, ExitCause, NewProcess, ProcessId},
 };
-use alloc::vec::Vec;
-use capos_abi::{CapDescriptor, ErrorCode, Handle, Rights};
+use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::caps::{ObjectKind, TransferError};
 
 /// What every process gets of its own.
@@ -66,20 +65,22 @@ fn start(
     grants: &[CapDescriptor],
     launch: &[u8],
 ) -> Result<(), Failure> {
-    let mut words = Vec::new();
-    words.try_reserve_exact(grants.len()).map_err(|_| Failure::OUT_OF_MEMORY)?;
-    words.resize(grants.len(), 0);
+    let mut words = [0; MAX_MESSAGE_CAPS as usize];
+    let words = words.get_mut(..grants.len()).ok_or(ErrorCode::BadCapabilityList)?;
     let child = id.index();
-    kernel.ipc().caps.begin_transfer(caller, child, grants, &mut words).map_err(|error| match error {
+    kernel.ipc().caps.begin_transfer(caller, child, grants, words).map_err(|error| match error {
         TransferError::Sender(ErrorCode::MissingRights) => {
             Failure::failed("a grant lacks the TRANSFER right (or MINT, to be minted)")
         }
         TransferError::Sender(code) => Failure::code(code),
         TransferError::ReceiverFull => Failure::overloaded("the grants do not fit the capability slots"),
     })?;
-    let handles: Vec<Handle> = words.iter().map(|&word| Handle(word)).collect();
+    let mut handles = [Handle(0); MAX_MESSAGE_CAPS as usize];
+    for (handle, &word) in handles.iter_mut().zip(words.iter()) {
+        *handle = Handle(word);
+    }
     let bootstrap = Bootstrap {
-        grants: &handles,
+        grants: handles.get(..grants.len()).unwrap_or_default(),
         virtual_memory: own.virtual_memory,
         thread_spawner: own.thread_spawner,
         endpoint_factory: own.endpoint_factory,
@@ -87,11 +88,11 @@ fn start(
     };
     match kernel.start_process(id, entry, &bootstrap) {
         Ok(()) => {
-            kernel.ipc().caps.commit_transfer(caller, child, grants, &words);
+            kernel.ipc().caps.commit_transfer(caller, child, grants, words);
             Ok(())
         }
         Err(error) => {
-            kernel.ipc().caps.abort_transfer(caller, child, grants, &words);
+            kernel.ipc().caps.abort_transfer(caller, child, grants, words);
             Err(error.into())
         }
     }

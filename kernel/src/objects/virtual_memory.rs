@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ipc::{pack, unpack},
-    mm::AddressSpace,
+    mm::{AddressSpace, frames},
 };
 use capnp::traits::Imbue;
 use capos_abi::{PAGE_SIZE, Rights};
@@ -117,6 +117,9 @@ fn create_object(
     if length == 0 || !length.is_multiple_of(PAGE_SIZE) {
         return Err(Failure::failed("the length must be a multiple of the page size, and not zero"));
     }
+    if frames::is_low() {
+        return Err(Failure::OUT_OF_MEMORY);
+    }
     let (owner, pages) = (context.target(), length / PAGE_SIZE);
     if !space(context)?.budget.charge(pages) {
         return Err(Failure::overloaded("the process's frame budget is used up"));
@@ -125,7 +128,7 @@ fn create_object(
         Ok(object) => object,
         Err(_) => {
             space(context)?.budget.refund(pages);
-            return Err(Failure::overloaded("the object is too large"));
+            return Err(Failure::OUT_OF_MEMORY);
         }
     };
     let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;

@@ -5,11 +5,10 @@ use crate::{
     arch::{Resume, ThreadState},
     ipc::RingPosition,
     kernel::Kernel,
-    mm::{self, RING_FRAMES, Ring, frames::Frame},
+    mm::{self, RING_FRAMES, Ring, frames::Frame, heap::try_box},
     process::{ExitCause, ProcessId},
     work::Work,
 };
-use alloc::boxed::Box;
 use capos_abi::{NO_DEADLINE, RING_AREA, RING_STRIDE, USER_END};
 use capos_kernel_core::regions::Protection;
 
@@ -82,20 +81,22 @@ impl Kernel {
         let [Some(first), Some(second), Some(third)] = frames else {
             return Err(SpawnThreadError::BudgetExceeded);
         };
-        let mut state = Box::new(ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer));
-        let id = self.threads.insert(Thread {
-            process: process_id,
-            slot,
-            priority: new.priority,
-            run_state: RunState::Ready,
-            ring: Ring::new([first, second, third]),
-            ring_position: RingPosition::default(),
-            resume: Resume::installed(&mut state),
-            state,
-            work: Work::default(),
-            wait_until_ns: NO_DEADLINE,
-            timer: None,
-            fault_stack: (0, 0),
+        let state = ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer);
+        let id = try_box(state).and_then(|mut state| {
+            self.threads.insert(Thread {
+                process: process_id,
+                slot,
+                priority: new.priority,
+                run_state: RunState::Ready,
+                ring: Ring::new([first, second, third]),
+                ring_position: RingPosition::default(),
+                resume: Resume::installed(&mut state),
+                state,
+                work: Work::default(),
+                wait_until_ns: NO_DEADLINE,
+                timer: None,
+                fault_stack: (0, 0),
+            })
         });
         let id = match id {
             Ok(id) if self.admit(id) && self.open_thread_calls(id, process_id) => id,
@@ -127,7 +128,8 @@ impl Kernel {
             self.timers.cancel(timer);
         }
         // The memory of a process that has ended goes as a whole.
-        if let Some(process) = self.processes.get_mut(thread.process).filter(|process| process.end.is_none()) {
+        if let Some(process) = self.processes.get_mut(thread.process).filter(|process| process.end.is_none())
+        {
             process.set_thread(thread.slot, None);
             let ring = RING_AREA + u64::from(thread.slot) * RING_STRIDE;
             process.space.remove_fixed(ring, RING_FRAMES as u64);

@@ -160,7 +160,9 @@ impl Kernel {
     /// Frees the memory objects that are the current thread's to free. `true` when all are.
     pub(crate) fn free_own_objects(&mut self, budget: &Budget) -> bool {
         let Some(id) = self.current_thread() else { return true };
-        let Some(place) = self.threads.get(id).and_then(|thread| thread.work.frees_above) else { return true };
+        let Some(place) = self.threads.get(id).and_then(|thread| thread.work.frees_above) else {
+            return true;
+        };
         while self.objects.ended_count() > place {
             if budget.is_spent() {
                 return false;

@@ -4,6 +4,21 @@ use super::{Ipc, List, Operation, State};
 use crate::NONE;
 
 impl Ipc {
+    /// How many records there are of capabilities, objects and badges, endpoints, operations, queues, deadlines and
+    /// revocations. All are 0 when nobody is left.
+    #[must_use]
+    pub fn leftovers(&self) -> [u32; 7] {
+        [
+            self.caps.record_count(),
+            self.endpoints.len(),
+            self.operations.len(),
+            self.queues.len(),
+            self.timers.len() as u32,
+            self.revocations.len(),
+            u32::from(self.has_work()),
+        ]
+    }
+
     /// The first disagreement found, if any. Walks everything.
     ///
     /// # Errors

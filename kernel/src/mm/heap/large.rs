@@ -1,0 +1,173 @@
+//! Large blocks of the heap: each has a window of address space to itself, in which it grows page by page. So a table of
+//! any length grows without a copy of what it holds.
+
+use crate::{
+    arch,
+    mm::{
+        frames::{self, FRAME_BYTES},
+        kernel_space, trial,
+    },
+};
+use capos_kernel_core::{OutOfMemory, frames::FrameAllocator};
+use core::{ops::Range, ptr::NonNull};
+
+/// A window for most blocks.
+const WINDOW: u64 = 2 << 20;
+/// A window for the longest tables there are.
+const WIDE_WINDOW: u64 = 1 << 30;
+
+/// Where the windows lie: behind the small blocks, in the part of the address space that one root entry leads to, as the
+/// other root tables have only that.
+const WINDOWS: Range<u64> = kernel_space::HEAP_BASE + (64 << 30)..kernel_space::HEAP_BASE + (192 << 30);
+const WIDE_WINDOWS: Range<u64> = WINDOWS.end..kernel_space::HEAP_BASE + (512 << 30);
+
+const PAGE: u64 = FRAME_BYTES as u64;
+
+/// Which windows are in use.
+pub(super) struct LargeBlocks {
+    windows: FrameAllocator,
+    wide: FrameAllocator,
+}
+
+/// Bytes of the pages of a block.
+pub(super) const fn held(size: usize) -> usize {
+    size.next_multiple_of(FRAME_BYTES)
+}
+
+fn pages(size: usize) -> u64 {
+    (held(size) / FRAME_BYTES) as u64
+}
+
+fn all_free(area: &Range<u64>, window: u64) -> Result<FrameAllocator, OutOfMemory> {
+    let count = (area.end - area.start) / window;
+    let mut free = FrameAllocator::new(count)?;
+    free.add_range(0, count);
+    Ok(free)
+}
+
+/// Gives the pages `pages` of the window at `start` frames. All or none.
+fn fill(start: u64, pages: Range<u64>) -> bool {
+    // Page tables for it, at most, beside the pages themselves.
+    if !frames::has_room(pages.end - pages.start + 4) {
+        return false;
+    }
+    for page in pages.clone() {
+        let mapped = frames::allocate_for_kernel().is_some_and(|frame| {
+            let mapped = kernel_space::map_heap_page(start + page * PAGE, frame);
+            if !mapped {
+                frames::release_from_kernel(frame);
+            }
+            mapped
+        });
+        if !mapped {
+            empty(start, pages.start..page);
+            return false;
+        }
+    }
+    true
+}
+
+/// Takes the frames of pages of the window at `start` away.
+fn empty(start: u64, pages: Range<u64>) {
+    for page in pages {
+        let address = start + page * PAGE;
+        if let Some(frame) = kernel_space::unmap_heap_page(address) {
+            arch::flush_page(address);
+            frames::release_from_kernel(frame);
+        }
+    }
+}
+
+/// Moves the first `count` pages from one window to another. All or none.
+fn transplant(from: u64, to: u64, count: u64) -> bool {
+    for page in 0..count {
+        let (old, new) = (from + page * PAGE, to + page * PAGE);
+        let Some(frame) = kernel_space::unmap_heap_page(old) else { return false };
+        arch::flush_page(old);
+        if !kernel_space::map_heap_page(new, frame) {
+            // The tables for the way back are there.
+            let back = kernel_space::map_heap_page(old, frame) && transplant(to, from, page);
+            debug_assert!(back);
+            return false;
+        }
+    }
+    true
+}
+
+fn block(address: u64) -> Option<NonNull<u8>> {
+    NonNull::new(core::ptr::with_exposed_provenance_mut(usize::try_from(address).ok()?))
+}
+
+impl LargeBlocks {
+    pub(super) fn new() -> Result<Self, OutOfMemory> {
+        Ok(Self { windows: all_free(&WINDOWS, WINDOW)?, wide: all_free(&WIDE_WINDOWS, WIDE_WINDOW)? })
+    }
+
+    /// Whether what lies at an address is a large block.
+    pub(super) fn is_one(address: usize) -> bool {
+        (WINDOWS.start..WIDE_WINDOWS.end).contains(&(address as u64))
+    }
+
+    fn take_window(&mut self, size: usize) -> Option<u64> {
+        if size as u64 <= WINDOW {
+            Some(WINDOWS.start + self.windows.allocate()? * WINDOW)
+        } else if size as u64 <= WIDE_WINDOW {
+            Some(WIDE_WINDOWS.start + self.wide.allocate()? * WIDE_WINDOW)
+        } else {
+            None
+        }
+    }
+
+    fn release_window(&mut self, start: u64) {
+        let released = if WINDOWS.contains(&start) {
+            self.windows.release((start - WINDOWS.start) / WINDOW)
+        } else {
+            self.wide.release((start - WIDE_WINDOWS.start) / WIDE_WINDOW)
+        };
+        debug_assert!(released);
+    }
+
+    /// A block of at least `size` bytes, at the beginning of a page.
+    pub(super) fn allocate(&mut self, size: usize) -> Option<NonNull<u8>> {
+        let start = self.take_window(size)?;
+        if fill(start, 0..pages(size)) {
+            return block(start);
+        }
+        self.release_window(start);
+        None
+    }
+
+    /// Gives back a block of `size` bytes.
+    pub(super) fn release(&mut self, address: usize, size: usize) {
+        let start = address as u64;
+        empty(start, 0..pages(size));
+        self.release_window(start);
+    }
+
+    /// Makes a block longer or shorter. `None`, and no change, when memory is used up.
+    pub(super) fn resize(&mut self, address: usize, old: usize, new: usize) -> Option<NonNull<u8>> {
+        if trial::fails() {
+            return None;
+        }
+        let (start, had, wanted) = (address as u64, pages(old), pages(new));
+        let window = if WINDOWS.contains(&start) { WINDOW } else { WIDE_WINDOW };
+        if wanted * PAGE <= window {
+            if wanted < had {
+                empty(start, wanted..had);
+            } else if !fill(start, had..wanted) {
+                return None;
+            }
+            return block(start);
+        }
+        let wide = self.take_window(new)?;
+        if fill(wide, had..wanted) {
+            if transplant(start, wide, had) {
+                self.release_window(start);
+                return block(wide);
+            }
+            empty(wide, had..wanted);
+        }
+        self.release_window(wide);
+        None
+    }
+}
