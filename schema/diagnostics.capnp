@@ -22,6 +22,6 @@ interface Diagnostics {
 
   failAllocations @3 (number :UInt64, count :UInt32) -> (pending :Bool);
   # Needs WRITE. Makes `count` of the kernel's allocations fail, from the one that comes as number `number` from now on, as
-  # if memory were used up: blocks of its heap and frames count alike, whoever caused them. 0: none. `pending`: of those
-  # that were to fail before, some had not come yet.
+  # if memory were used up: blocks of its heap and frames count alike, whoever caused them. 0: none. `pending`: the first of
+  # those that were to fail before had not come yet.
 }

@@ -71,6 +71,8 @@ pub struct Object {
     deaf: bool,
     /// Badge records by badge.
     badges: BadgeIndex,
+    /// Of these, those minted by processes that cannot receive from it.
+    foreign_badges: u32,
     /// Badge records whose last capability is gone and whose server does not know yet.
     dropped: badges::Dropped,
 }
@@ -246,6 +248,7 @@ impl CapSpace {
             receiver: Receiver::Nobody,
             deaf: false,
             badges: BadgeIndex::EMPTY,
+            foreign_badges: 0,
             dropped: badges::Dropped::EMPTY,
         })
     }
@@ -338,7 +341,7 @@ impl CapSpace {
     ) -> Result<Handle, ErrorCode> {
         let (parent, &source) = self.lookup(process, handle, Rights::MINT)?;
         self.nodes.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
-        self.reserve_badge(process, source.object, badge)?;
+        self.reserve_badge(process, &source, badge)?;
         let handle = match self.reserve_slot(process) {
             Ok(handle) => handle,
             Err(error) => {

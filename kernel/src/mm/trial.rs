@@ -11,10 +11,10 @@ static BEFORE: AtomicU64 = AtomicU64::new(0);
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Makes `count` allocations fail, from the one that comes as number `number` from now on; none if either is 0. Returns
-/// whether some of those that were to fail before have not come yet.
+/// whether the first of those that were to fail before has not come yet.
 pub fn fail(number: u64, count: u32) -> bool {
-    BEFORE.store(if count == 0 { 0 } else { number }, Ordering::Relaxed);
-    COUNT.swap(if number == 0 { 0 } else { count }, Ordering::Relaxed) != 0
+    COUNT.store(if number == 0 { 0 } else { count }, Ordering::Relaxed);
+    BEFORE.swap(if count == 0 { 0 } else { number }, Ordering::Relaxed) != 0
 }
 
 /// Whether the allocation that is asked for now is to fail.
@@ -26,8 +26,8 @@ pub(super) fn fails() -> bool {
 #[cold]
 fn count() -> bool {
     let before = BEFORE.load(Ordering::Relaxed);
+    BEFORE.store(before.saturating_sub(1), Ordering::Relaxed);
     if before > 1 {
-        BEFORE.store(before - 1, Ordering::Relaxed);
         return false;
     }
     COUNT.fetch_sub(1, Ordering::Relaxed);

@@ -4,6 +4,11 @@ use super::{CapSpace, Node, ObjectId, badge_index::Branch};
 use crate::{NONE, work::Work};
 use capos_abi::{ErrorCode, Handle, Rights};
 
+/// The most badge records of one endpoint that were minted by processes which cannot receive from it. Their bill ends with
+/// such a process, but the records stay until the server has heard of them: so that is a bound on what nobody pays for, and
+/// on the news that a server gets of badges which are not its own.
+pub(super) const MAX_FOREIGN_BADGES: u32 = 1024;
+
 /// The clients of one badge of one endpoint.
 pub(super) struct Badge {
     pub(super) object: ObjectId,
@@ -13,6 +18,8 @@ pub(super) struct Badge {
     /// The process that minted it first, and its table's serial number: its budget pays for this record.
     payer: u32,
     payer_serial: u64,
+    /// It was minted by a process that could not receive from the endpoint.
+    foreign: bool,
     /// Its last capability is gone. It is on its object's list, or that of forgotten ones if the object is deaf or gone.
     pub(super) dropped: bool,
     next: u32,
@@ -43,12 +50,17 @@ impl Badge {
 }
 
 impl CapSpace {
-    /// Makes sure that minting `badge` cannot fail: its record exists, paid by `process`. An unused record goes away
-    /// with [`Self::discard_unused_badge`].
-    pub(super) fn reserve_badge(&mut self, process: u32, id: ObjectId, badge: u64) -> Result<(), ErrorCode> {
+    /// Makes sure that minting `badge` of the object that `source` leads to cannot fail: its record exists, paid by
+    /// `process`. An unused record goes away with [`Self::discard_unused_badge`].
+    pub(super) fn reserve_badge(&mut self, process: u32, source: &Node, badge: u64) -> Result<(), ErrorCode> {
+        let id = source.object;
         let object = self.objects.get(id).ok_or(ErrorCode::BadCapability)?;
         if object.badges.find(&self.badges, badge) != NONE {
             return Ok(());
+        }
+        let foreign = !source.rights.contains(Rights::RECEIVE);
+        if foreign && object.foreign_badges >= MAX_FOREIGN_BADGES {
+            return Err(ErrorCode::BudgetExceeded);
         }
         self.badges.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
         // The capability itself will need a slot too, in this table or another; here only the record is paid.
@@ -64,6 +76,7 @@ impl CapSpace {
             count: 0,
             payer: process,
             payer_serial: serial,
+            foreign,
             dropped: false,
             next: NONE,
             previous: NONE,
@@ -73,6 +86,7 @@ impl CapSpace {
             && let Some(object) = self.objects.get_mut(id)
         {
             object.badges.insert(&mut self.badges, record.index());
+            object.foreign_badges += u32::from(foreign);
         }
         Ok(())
     }
@@ -189,10 +203,13 @@ impl CapSpace {
     fn remove_badge(&mut self, record: u32) {
         self.unqueue(record);
         let Some(id) = self.badges.id_at(record) else { return };
-        if let Some(object) = self.badges.at(record).map(|badge| badge.object)
-            && let Some(object) = self.objects.get_mut(object)
-        {
+        let Some((object, foreign)) = self.badges.at(record).map(|badge| (badge.object, badge.foreign))
+        else {
+            return;
+        };
+        if let Some(object) = self.objects.get_mut(object) {
             object.badges.remove(&mut self.badges, record);
+            object.foreign_badges -= u32::from(foreign);
         }
         let Some(badge) = self.badges.remove(id) else { return };
         if let Some(table) = self.table_mut(badge.payer).filter(|table| table.serial == badge.payer_serial) {

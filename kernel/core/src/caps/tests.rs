@@ -1,6 +1,6 @@
 //! The capability space against a model that keeps a plain list of capabilities with their parents.
 
-use super::{CapSpace, Move, ObjectKind, Revocation, TableStep, TransferError};
+use super::{CapSpace, Move, ObjectKind, Revocation, TableStep, TransferError, badges};
 use crate::work::Work;
 use capos_abi::{CapDescriptor, ErrorCode, Handle, Rights, TransferMode};
 use proptest::prelude::*;
@@ -99,4 +99,42 @@ fn a_table_full_of_revoked_capabilities_can_be_used_again() {
     assert_eq!(caps.lookup(1, Handle(handles[0]), Rights::empty()).err(), Some(ErrorCode::BadCapability));
     assert!(caps.lookup(1, Handle(again[0]), Rights::empty()).is_ok());
     caps.check().unwrap();
+}
+
+/// A process that may mint badges of another's endpoint, but not receive, fills up no more than its share.
+#[test]
+fn badges_that_nobody_pays_for_have_a_bound() {
+    let mut caps = CapSpace::new();
+    caps.open_table(0, 16).unwrap();
+    let (server, object) = caps.insert_new(0, ObjectKind::Endpoint, 0, Rights::all()).unwrap();
+    let mut badge = 0;
+    let mut fill = |caps: &mut CapSpace| {
+        caps.open_table(1, 1 << 16).unwrap();
+        let rights = Rights::MINT | Rights::CALL;
+        let list = [CapDescriptor { handle: server.0, badge: 0, rights: rights.bits(), mode: 0 }];
+        let mut handles = [0];
+        caps.begin_transfer(0, 1, &list, &mut handles).unwrap();
+        caps.commit_transfer(0, 1, &list, &handles);
+        let mut made = 0;
+        let refused = loop {
+            badge += 1;
+            match caps.mint(1, Handle(handles[0]), Rights::all(), badge) {
+                Ok(_) => made += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused, ErrorCode::BudgetExceeded);
+        // The process ends; its badges wait for the server, and nobody pays for them.
+        while caps.close_table_step(1, &mut Work::step()) != TableStep::Closed {}
+        caps.check().unwrap();
+        made
+    };
+    assert_eq!(fill(&mut caps), badges::MAX_FOREIGN_BADGES);
+    assert_eq!(fill(&mut caps), 0, "until the server has heard of some");
+    for _ in 0..10 {
+        assert!(caps.take_dropped_badge(object).is_some());
+    }
+    assert_eq!(fill(&mut caps), 10);
+    // The server's own are its own affair.
+    assert!(caps.mint(0, server, Rights::all(), u64::MAX).is_ok());
 }

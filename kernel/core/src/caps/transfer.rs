@@ -114,8 +114,8 @@ impl CapSpace {
         match self.item(from, descriptor).map_err(TransferError::Sender)? {
             Item::Null => return Ok(()),
             Item::Mint { node, badge, .. } => {
-                if let Some(object) = self.node(node).map(|node| node.object) {
-                    self.reserve_badge(from, object, badge).map_err(TransferError::Sender)?;
+                if let Some(&source) = self.node(node) {
+                    self.reserve_badge(from, &source, badge).map_err(TransferError::Sender)?;
                 }
             }
             Item::Copy { .. } | Item::Move { .. } => {}
