@@ -5,7 +5,7 @@ use crate::mm::{AddressSpace, FaultError, MemoryObjects, ObjectId, SpaceError};
 use capos_abi::{PAGE_SIZE, USER_END};
 use capos_kernel_core::{
     elf::{self, Segment},
-    regions::Protection,
+    regions::{Protection, RegionError},
 };
 
 /// Where a program lies.
@@ -31,6 +31,7 @@ pub enum LoadError {
 impl From<SpaceError> for LoadError {
     fn from(error: SpaceError) -> Self {
         match error {
+            SpaceError::Region(RegionError::Full) => Self::OutOfMemory,
             SpaceError::Region(error) => Self::BadImage(error.message()),
             SpaceError::OutsideObject => Self::BadImage("a segment lies outside the memory object"),
             SpaceError::OutOfMemory => Self::OutOfMemory,

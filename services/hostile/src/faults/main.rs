@@ -4,6 +4,7 @@
 mod cases;
 mod fuzzing;
 mod images;
+mod shortage;
 mod start;
 
 use capos_schema::process_capnp::{exit_cause, process};
@@ -11,7 +12,11 @@ use cases::{CASES, CODE_CASES, Expected, PAIRS};
 use start::Launcher;
 
 fn main() -> std::process::ExitCode {
-    match capos_rt::block_on(run()) {
+    let result = match std::env::args().nth(1).as_deref() {
+        None => capos_rt::block_on(run()),
+        Some(_) => capos_rt::block_on(shortage::run()),
+    };
+    match result {
         Ok(0) => std::process::ExitCode::SUCCESS,
         Ok(_) => std::process::ExitCode::FAILURE,
         Err(error) => {

@@ -103,6 +103,17 @@ impl Launcher {
         self.spawn(&[name], grants, small_limits(), Code::OfItsOwn).await
     }
 
+    /// The same, for the program that does a bit of everything while allocations of the kernel fail.
+    pub(crate) async fn start_in_shortage(&self, number: u64) -> capnp::Result<process::Client> {
+        let grants = vec![
+            pass("console", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
+            pass("timer", &self.timer, Rights::READ | Rights::WRITE),
+            pass("diagnostics", &self.diagnostics, Rights::READ | Rights::WRITE),
+            pass("log", &self.log, Rights::WRITE),
+        ];
+        self.spawn(&["shortage", &number.to_string()], grants, small_limits(), Code::Given).await
+    }
+
     /// The hostile program's file.
     pub(crate) fn program(&self) -> capnp::Result<&[u8]> {
         capos_package::binary(self.message.get_root::<boot_package::Reader<'_>>()?, "hostile")
@@ -173,6 +184,16 @@ impl Launcher {
     /// A new endpoint for a pair of fuzzers to fight over.
     pub(crate) async fn endpoint(&self) -> capnp::Result<endpoint::Client> {
         capos_rt::endpoint_factory().create_request().send().promise.await?.get()?.get_endpoint()
+    }
+
+    /// What counts the kernel's memory, and makes it fail.
+    pub(crate) const fn diagnostics(&self) -> &diagnostics::Client {
+        &self.diagnostics
+    }
+
+    /// What tells the time.
+    pub(crate) const fn timer(&self) -> &timer::Client {
+        &self.timer
     }
 
     /// What the kernel finds wrong with itself.

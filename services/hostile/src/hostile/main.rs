@@ -15,6 +15,7 @@ mod processor;
 mod raw;
 mod registers;
 mod ring_entries;
+mod shortage;
 
 /// Exit status for a name that is not in the table below.
 const UNKNOWN_CASE: i32 = 250;
@@ -31,11 +32,11 @@ macro_rules! dispatch {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_default();
-    let status = if name == "fuzz" {
-        let seed = arguments.next().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-        fuzz::run(seed)
-    } else {
-        run(&name)
+    let number = arguments.next().and_then(|number| number.parse().ok()).unwrap_or(1);
+    let status = match name.as_str() {
+        "fuzz" => fuzz::run(number),
+        "shortage" => shortage::shortage(number),
+        name => run(name),
     };
     raw::exit(status)
 }
@@ -69,6 +70,7 @@ fn run(name: &str) -> i32 {
             single_step x87_exception load_bad_segment far_return_to_ring_0 swap_gs
             system_return wait_for_ever vector_extension protection_keys performance_counter debug_register
             load_local_table local_selector;
+        shortage: greedy;
         registers: leave_selectors find_selectors leave_values find_values;
     )
 }
