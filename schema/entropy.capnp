@@ -10,4 +10,4 @@ interface EntropySource {
   # Errors: `overloaded` when `length` is over the limit or the generator has not been seeded yet.
 }
 
-const maxFillBytes :UInt32 = 32768;
+const maxFillBytes :UInt32 = 2048;

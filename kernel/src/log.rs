@@ -32,15 +32,31 @@ pub fn bare_line(arguments: fmt::Arguments<'_>) {
 /// Whether the last byte that programs wrote to the log ended a line.
 static AT_LINE_START: AtomicBool = AtomicBool::new(true);
 
-/// Writes bytes of a program to the log, each line marked so that none can pass for the kernel's.
-pub fn user_bytes(bytes: &[u8]) {
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        if AT_LINE_START.load(Ordering::Relaxed) {
-            serial::write_log(b"[user] ");
+/// Marks the lines of programs.
+const USER_MARK: &[u8] = b"[user] ";
+
+/// Writes bytes of a program to the log while the port takes them, each line marked so that none can pass for the
+/// kernel's. Returns how many it took.
+pub fn try_user_bytes(bytes: &[u8]) -> usize {
+    let mut taken = 0;
+    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+        if !serial::log_can_write() {
+            break;
         }
-        serial::write_log(line);
-        AT_LINE_START.store(line.ends_with(b"\n"), Ordering::Relaxed);
+        let mark = if AT_LINE_START.load(Ordering::Relaxed) { USER_MARK } else { &[] };
+        let mut chunk = [0; serial::FIFO_BYTES];
+        let (front, room) = chunk.split_at_mut(mark.len());
+        front.copy_from_slice(mark);
+        let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        let count = line.len().min(room.len());
+        for (place, byte) in room.iter_mut().zip(line) {
+            *place = *byte;
+        }
+        serial::write_log(chunk.get(..mark.len() + count).unwrap_or_default());
+        AT_LINE_START.store(count == line.len() && line.ends_with(b"\n"), Ordering::Relaxed);
+        taken += count;
     }
+    taken
 }
 
 /// Ends a line that a program began, so that the kernel's own lines stand alone.

@@ -24,7 +24,7 @@ const TRANSMIT_INTERRUPT: u8 = 0b0010;
 /// Line status: the transmitter takes another FIFO full of bytes.
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
 /// Bytes in the transmit FIFO.
-const FIFO_BYTES: usize = 16;
+pub const FIFO_BYTES: usize = 16;
 /// How often a port that is not there is asked before the byte is given up.
 const POLL_LIMIT: u32 = 100_000;
 
@@ -65,6 +65,11 @@ pub fn write_log(bytes: &[u8]) {
             write_u8(LOG_BASE + DATA, *byte);
         }
     }
+}
+
+/// Whether the log port takes [`FIFO_BYTES`] at once.
+pub fn log_can_write() -> bool {
+    read_u8(LOG_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
 }
 
 /// What the console's receiver holds.

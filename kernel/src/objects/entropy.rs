@@ -71,7 +71,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     context.require(Rights::READ)?;
     let length = parameters.get_root::<entropy_source::fill_params::Reader<'_>>()?.get_length();
     if length > MAX_FILL_BYTES {
-        return Err(Failure::overloaded("more than 32768 bytes in one draw"));
+        return Err(Failure::overloaded("more than 2048 bytes in one draw"));
     }
     let generator = &mut context.kernel.services.entropy;
     type Results = entropy_source::fill_results::Owned;

@@ -63,6 +63,12 @@ impl From<SpaceError> for Failure {
     }
 }
 
+impl From<RegionError> for Failure {
+    fn from(error: RegionError) -> Self {
+        SpaceError::from(error).into()
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {

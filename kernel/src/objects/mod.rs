@@ -19,6 +19,7 @@ mod pci_device;
 mod power;
 pub mod process;
 mod process_spawner;
+pub mod ranges;
 mod services;
 mod spawn;
 mod thread_spawner;

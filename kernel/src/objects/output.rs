@@ -90,10 +90,7 @@ fn queue(kernel: &Kernel, port: Port) -> Option<QueueId> {
 fn push(kernel: &mut Kernel, port: Port, bytes: &[u8]) -> usize {
     match port {
         Port::Console => kernel.console.try_write(bytes),
-        Port::Log => {
-            log::user_bytes(bytes);
-            bytes.len()
-        }
+        Port::Log => log::try_user_bytes(bytes),
     }
 }
 
@@ -104,7 +101,8 @@ pub(crate) fn carry(kernel: &mut Kernel, carrying: Carrying, budget: &Budget) ->
     while kernel.ipc().suspended(carrying.until).is_some() {
         let first = kernel.ipc().first_suspended(queue)?;
         match step(kernel, carrying.port, first) {
-            Step::Full => return None,
+            // The console will say when it takes bytes again; the log port must be asked.
+            Step::Full => return (carrying.port == Port::Log).then_some(carrying),
             Step::Some | Step::Answered if budget.is_spent() => return Some(carrying),
             Step::Some | Step::Answered => {}
         }

@@ -3,6 +3,7 @@
 use super::{
     Answer, Context, Failure, Parameters,
     message::{results, results_with_cap},
+    ranges::{self, Change},
 };
 use crate::{
     ipc::{pack, unpack},
@@ -35,8 +36,7 @@ pub(super) fn serve<'a>(
         UNMAP => unmap(context, parameters.get_root()?),
         DISCARD => {
             let range: virtual_memory::discard_params::Reader<'_> = parameters.get_root()?;
-            space(context)?.discard(range.get_address(), range.get_length())?;
-            Ok(Answer::Empty)
+            ranges::change(context, Change::Discard, range.get_address(), range.get_length())
         }
         CREATE_OBJECT => create_object(context, parameters.get_root()?),
         MAP_OBJECT => map_object(context, parameters.get_root()?),
@@ -86,27 +86,14 @@ fn protect(
     range: virtual_memory::protect_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
     let protection = allowed(context, range.get_protection()?)?;
-    let id = context.target();
-    let kernel = &mut *context.kernel;
-    let process =
-        kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
-    process.space.protect(&mut kernel.objects, range.get_address(), range.get_length(), protection)?;
-    Ok(Answer::Empty)
+    ranges::change(context, Change::Protect(protection), range.get_address(), range.get_length())
 }
 
 fn unmap(
     context: &mut Context<'_>,
     range: virtual_memory::unmap_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
-    let id = context.target();
-    let kernel = &mut *context.kernel;
-    let process =
-        kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
-    let objects = process.space.unmap(&mut kernel.objects, range.get_address(), range.get_length())?;
-    for object in objects {
-        kernel.drop_object(object);
-    }
-    Ok(Answer::Empty)
+    ranges::change(context, Change::Unmap, range.get_address(), range.get_length())
 }
 
 fn create_object(

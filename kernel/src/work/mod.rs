@@ -12,7 +12,10 @@ mod budget;
 use crate::{
     arch::Resume,
     kernel::Kernel,
-    objects::output::{self, Carrying, Port},
+    objects::{
+        output::{self, Carrying, Port},
+        ranges::{self, RangeChange},
+    },
     process::ProcessId,
     thread::ThreadId,
 };
@@ -45,6 +48,8 @@ pub(crate) enum Job {
     End(ProcessId),
     /// Writing to a serial port.
     Carry(Carrying),
+    /// Changing a range of an address space.
+    Range(RangeChange),
 }
 
 /// Which [`Job`] it is.
@@ -53,6 +58,7 @@ pub(crate) enum JobKind {
     Operation,
     End,
     Carry,
+    Range,
 }
 
 impl Job {
@@ -61,6 +67,7 @@ impl Job {
             Self::Operation => JobKind::Operation,
             Self::End(_) => JobKind::End,
             Self::Carry(_) => JobKind::Carry,
+            Self::Range(_) => JobKind::Range,
         }
     }
 }
@@ -182,6 +189,7 @@ impl Kernel {
             Job::Operation => (!self.operation_steps(budget)).then_some(Job::Operation),
             Job::End(process) => self.take_down(process, budget).map(Job::End),
             Job::Carry(carrying) => output::carry(self, carrying, budget).map(Job::Carry),
+            Job::Range(rest) => ranges::go_on(self, rest, budget).map(Job::Range),
         }
     }
 
@@ -201,8 +209,8 @@ impl Kernel {
         }
         match job {
             Some(Job::End(process)) => self.orphan_teardown(process),
-            // An operation is left to whoever clears up.
-            Some(Job::Carry(_) | Job::Operation) | None => {}
+            // An operation is left to whoever clears up, a range to its process.
+            Some(Job::Carry(_) | Job::Operation | Job::Range(_)) | None => {}
         }
         output::carry_on(self, Port::Console);
     }

@@ -19,8 +19,11 @@ impl RegionMap {
         Ok(())
     }
 
-    /// Whether a range may get a protection. Returns its end.
-    pub(super) fn check_protect(
+    /// Whether a range may get a protection, as far as the regions say. Returns its end.
+    ///
+    /// # Errors
+    /// See [`RegionError`].
+    pub fn check_protect(
         &self,
         address: u64,
         length: u64,
@@ -93,6 +96,25 @@ impl RegionMap {
         } else {
             Err(RegionError::NotReserved)
         }
+    }
+
+    /// Whether a range may be emptied: nothing in it is the kernel's. Holes in it are no error.
+    ///
+    /// # Errors
+    /// See [`RegionError`].
+    pub fn check_unmap(&self, address: u64, length: u64) -> Result<(), RegionError> {
+        let end = checked_end(address, length)?;
+        if self.overlapping(address, end).iter().any(|region| region.backing == Backing::Fixed) {
+            return Err(RegionError::NotReserved);
+        }
+        Ok(())
+    }
+
+    /// Where the `count`th region that ends after `address` ends; the end of everything if there are not so many.
+    #[must_use]
+    pub fn end_of(&self, address: u64, count: usize) -> u64 {
+        let last = self.first_after(address).saturating_add(count.saturating_sub(1));
+        self.regions.get(last).map_or(u64::MAX, |region| region.end)
     }
 
     /// The regions that `start..end` touches.

@@ -126,6 +126,17 @@ impl AddressSpace {
         true
     }
 
+    /// Where a piece of `start..end` ends that can be changed in one step.
+    pub(crate) fn end_of_piece(&self, start: u64, end: u64) -> u64 {
+        let end = end.min(self.regions().end_of(start, PIECE_REGIONS));
+        // What lies within one table takes no looking.
+        if start / span(2) == (end - 1) / span(2) {
+            return end;
+        }
+        let mut left = PIECE_TABLES;
+        end_of_tables(self.root, 4, 0, start, end, &mut left).unwrap_or(end)
+    }
+
     /// Frees user pages of its own and tables, at last the root. `true` when all are free.
     pub(super) fn free_all_tables(&mut self, budget: &Budget) -> bool {
         if self.root == Frame::NONE {
@@ -143,6 +154,31 @@ impl AddressSpace {
     pub fn count_frames(&self) -> u32 {
         if self.root == Frame::NONE { 0 } else { 1 + count_below(self.root, 4) }
     }
+}
+
+/// Regions that are changed in one step at most.
+const PIECE_REGIONS: usize = 64;
+/// Tables that are changed in one step at most, those that lead to others included.
+const PIECE_TABLES: u32 = 4;
+
+/// Where the next table begins after as many as are `left`, if there are more in `start..end`.
+fn end_of_tables(table: Frame, level: u32, base: u64, start: u64, end: u64, left: &mut u32) -> Option<u64> {
+    for (slot, at) in slots(level, base, start, end) {
+        let entry = tables::get(table, slot);
+        if entry == Entry::EMPTY {
+            continue;
+        }
+        if *left == 0 && at > start {
+            return Some(at);
+        }
+        *left = left.saturating_sub(1);
+        if level > 2
+            && let Some(found) = end_of_tables(entry.frame(), level - 1, at, start, end, left)
+        {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// The slots of the table at `level` that stands for `base` and on, which `start..end` touches, with their

@@ -25,11 +25,11 @@ pub(crate) fn call(cap: u64, interface: u64, method: u16) -> SubmissionEntry {
     }
 }
 
-fn release(cap: u64) -> i32 {
+pub(crate) fn release(cap: u64) -> i32 {
     run(SubmissionEntry { opcode: Opcode::Release as u8, cap, ..Default::default() }).status
 }
 
-fn derive(cap: u64, rights: Rights) -> SubmissionEntry {
+pub(crate) fn derive(cap: u64, rights: Rights) -> SubmissionEntry {
     SubmissionEntry { opcode: Opcode::Derive as u8, cap, rights: rights.bits(), ..Default::default() }
 }
 

@@ -6,16 +6,20 @@ use capos_rt as _;
 
 mod calls;
 mod code;
+mod floods;
 mod fuzz;
 mod handles;
 mod memory;
 mod messages;
+mod piles;
 mod pointers;
 mod processor;
 mod raw;
 mod registers;
 mod ring_entries;
 mod shortage;
+mod sharing;
+mod threads;
 
 /// Exit status for a name that is not in the table below.
 const UNKNOWN_CASE: i32 = 250;
@@ -72,5 +76,9 @@ fn run(name: &str) -> i32 {
             load_local_table local_selector;
         shortage: greedy;
         registers: leave_selectors find_selectors leave_values find_values;
+        sharing: spin call_pong futex_pong;
+        floods: log_flood entropy_flood message_flood;
+        piles: badges tree_end tree_revoke pages_unmap pages_end huge_objects crowd_wakes crowd_ends
+            crowd_sleeps calls_end;
     )
 }

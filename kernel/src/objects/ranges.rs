@@ -1,0 +1,104 @@
+//! Changing ranges of an address space, piece by piece: each piece is changed whole, and is small enough for one step.
+
+use super::{Context, Failure, message::Answer};
+use crate::{
+    kernel::Kernel,
+    process::ProcessId,
+    work::{Budget, Job},
+};
+use capos_kernel_core::{
+    ipc::{Caller, Reply},
+    regions::Protection,
+};
+
+/// What is done to a range.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change {
+    /// Pages may be used this way from now on.
+    Protect(Protection),
+    /// Nothing is there any more.
+    Unmap,
+    /// The pages read as zero.
+    Discard,
+}
+
+/// The rest of a range that is changed for a caller.
+pub(crate) struct RangeChange {
+    caller: Caller,
+    process: ProcessId,
+    change: Change,
+    at: u64,
+    end: u64,
+}
+
+/// Changes the range of `length` bytes from `at` on. What does not go in one step is left to the calling thread as work.
+pub(super) fn change(
+    context: &mut Context<'_>,
+    change: Change,
+    at: u64,
+    length: u64,
+) -> Result<Answer, Failure> {
+    let (process, caller) = (context.target(), context.call.caller);
+    let kernel = &mut *context.kernel;
+    let space = &mut kernel
+        .processes
+        .get_mut(process)
+        .filter(|process| process.end.is_none())
+        .ok_or(Failure::ENDED)?
+        .space;
+    // A range that is refused is refused whole. One that wraps around is among those.
+    match change {
+        Change::Protect(protection) => {
+            space.regions().check_protect(at, length, protection)?;
+        }
+        Change::Unmap => space.regions().check_unmap(at, length)?,
+        Change::Discard => space.regions().check_discard(at, length)?,
+    }
+    let mut rest = RangeChange { caller, process, change, at, end: at.saturating_add(length) };
+    rest.step(kernel)?;
+    if rest.is_done() {
+        return Ok(Answer::Empty);
+    }
+    let thread = kernel.current_thread().ok_or(Failure::ENDED)?;
+    kernel.give_job(thread, Job::Range(rest));
+    Ok(Answer::Later)
+}
+
+/// Goes on as far as the budget goes, and answers at the end. Returns what is left.
+pub(crate) fn go_on(kernel: &mut Kernel, mut rest: RangeChange, budget: &Budget) -> Option<RangeChange> {
+    let reply = loop {
+        match rest.step(kernel) {
+            Err(Failure { code, text }) => break Reply::Exception(code, text),
+            Ok(()) if rest.is_done() => break Reply::EMPTY,
+            Ok(()) if budget.is_spent() => return Some(rest),
+            Ok(()) => {}
+        }
+    };
+    kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &rest.caller, reply));
+    None
+}
+
+impl RangeChange {
+    const fn is_done(&self) -> bool {
+        self.at >= self.end
+    }
+
+    /// Changes the next piece.
+    fn step(&mut self, kernel: &mut Kernel) -> Result<(), Failure> {
+        let process = kernel.processes.get_mut(self.process).filter(|process| process.end.is_none());
+        let space = &mut process.ok_or(Failure::ENDED)?.space;
+        let next = space.end_of_piece(self.at, self.end);
+        let length = next - self.at;
+        match self.change {
+            Change::Protect(protection) => space.protect(&mut kernel.objects, self.at, length, protection)?,
+            Change::Discard => space.discard(self.at, length)?,
+            Change::Unmap => {
+                for object in space.unmap(&mut kernel.objects, self.at, length)? {
+                    kernel.drop_object(object);
+                }
+            }
+        }
+        self.at = next;
+        Ok(())
+    }
+}

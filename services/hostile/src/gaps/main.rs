@@ -1,0 +1,159 @@
+//! Starts programs that keep the processor or the kernel busy, one after another, and measures how long this process does not
+//! run when it wants to: beside programs of its own priority, and beside less important ones. Meant for a machine that
+//! counts instructions (`capos run --icount`), where a nanosecond is one.
+
+mod launcher;
+
+use capos_schema::process_capnp::{exit_cause, process};
+use core::future::Future;
+use core::pin::pin;
+use core::task::Poll;
+use launcher::Launcher;
+use std::time::{Duration, Instant};
+
+/// This process's priority, as the manifest has it.
+const OWN_PRIORITY: u8 = 20;
+
+/// Beside equals: they get turns of 5 ms each.
+const EQUAL_BOUND: Duration = Duration::from_millis(50);
+/// Beside what is less important.
+const LOWER_BOUND: Duration = Duration::from_millis(5);
+/// What the kernel does without looking for something else to run.
+const STRETCH_BOUND_NS: u64 = 200_000;
+
+/// Programs that never stop, at the same priority.
+const EQUALS: [&str; 3] = ["spin", "call_pong", "futex_pong"];
+/// Programs that end, at the lowest priority.
+const LOWERS: [&str; 14] = [
+    "log_flood",
+    "entropy_flood",
+    "message_flood",
+    "badges",
+    "tree_end",
+    "tree_revoke",
+    "pages_unmap",
+    "pages_end",
+    "huge_objects",
+    "crowd_wakes",
+    "crowd_ends",
+    "crowd_sleeps",
+    "calls_end",
+    "call_pong",
+];
+
+/// How long programs are watched that never stop.
+const WATCHED: Duration = Duration::from_millis(300);
+/// How long a program may take that is to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() -> std::process::ExitCode {
+    let measures = std::env::args().nth(1).is_some_and(|argument| argument == "measure");
+    match capos_rt::block_on(run(measures)) {
+        Ok(0) => std::process::ExitCode::SUCCESS,
+        Ok(_) => std::process::ExitCode::FAILURE,
+        Err(error) => {
+            println!("gaps: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs every case and returns how many failed. If it `measures`, it only says how long the longest stretch was.
+async fn run(measures: bool) -> capnp::Result<usize> {
+    let launcher = Launcher::new().await?;
+    let (mut failures, mut longest) = (0, 0);
+    launcher.longest_stretch().await?;
+    let equals = EQUALS.map(|case| (case, OWN_PRIORITY, EQUAL_BOUND));
+    let lowers = LOWERS.map(|case| (case, 1, LOWER_BOUND));
+    for (case, priority, bound) in equals.into_iter().chain(lowers) {
+        let differences = watch(&launcher, case, priority, bound).await?;
+        let (stretch_ns, what) = launcher.longest_stretch().await?;
+        longest = longest.max(stretch_ns);
+        if measures {
+            continue;
+        }
+        failures += differences.len();
+        for difference in &differences {
+            println!("gaps: {case}: {difference}");
+        }
+        if stretch_ns > STRETCH_BOUND_NS {
+            failures += 1;
+            println!("gaps: {case}: the kernel was busy for {stretch_ns} ns: {what}");
+        } else if differences.is_empty() {
+            println!("gaps: {case}: ok");
+        }
+    }
+    if measures {
+        println!("longest_kernel_stretch {longest} instructions");
+        return Ok(0);
+    }
+    let problems = launcher.self_check().await?;
+    for problem in &problems {
+        println!("gaps: self-check: {problem}");
+    }
+    let (stretch_ns, what) = launcher.longest_stretch().await?;
+    if stretch_ns > STRETCH_BOUND_NS {
+        failures += 1;
+        println!("gaps: self-check: the kernel was busy for {stretch_ns} ns: {what}");
+    }
+    Ok(failures + problems.len())
+}
+
+/// Runs one program and wants to run every millisecond meanwhile. Returns what was not as it should be.
+async fn watch(
+    launcher: &Launcher,
+    case: &str,
+    priority: u8,
+    bound: Duration,
+) -> capnp::Result<Vec<String>> {
+    let process = launcher.start(case, priority).await?;
+    let mut end = pin!(wait(&process));
+    let is_endless = EQUALS.contains(&case);
+    let start = Instant::now();
+    let (mut worst, mut cause) = (Duration::ZERO, None);
+    let mut wanted = start;
+    while cause.is_none() && start.elapsed() < if is_endless { WATCHED } else { PATIENCE } {
+        wanted = wanted.max(Instant::now()) + Duration::from_millis(1);
+        capos_rt::sleep_until(wanted).await;
+        worst = worst.max(wanted.elapsed());
+        cause = poll_once(end.as_mut()).await;
+    }
+    let mut differences = Vec::new();
+    if worst > bound {
+        differences.push(format!("did not run for {} us", worst.as_micros()));
+    }
+    match cause {
+        Some(cause) => match cause? {
+            Some(0) if !is_endless => {}
+            other => differences.push(format!("ended with {other:?}")),
+        },
+        None => {
+            process.kill_request().send().promise.await?;
+            end.await?;
+            if !is_endless {
+                differences.push("did not end".to_owned());
+            }
+        }
+    }
+    Ok(differences)
+}
+
+/// The status with which a process ends, if it ends by itself.
+async fn wait(process: &process::Client) -> capnp::Result<Option<i32>> {
+    let response = process.wait_request().send().promise.await?;
+    Ok(match response.get()?.get_cause()?.which()? {
+        exit_cause::Exited(status) => Some(status),
+        _ => None,
+    })
+}
+
+/// What a future has come to by now.
+async fn poll_once<F: Future>(mut future: core::pin::Pin<&mut F>) -> Option<F::Output> {
+    core::future::poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}

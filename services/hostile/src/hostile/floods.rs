@@ -1,0 +1,79 @@
+//! As much as one entry of the kernel takes, of things that the kernel does byte by byte.
+
+use crate::calls::words;
+use crate::handles::call;
+use crate::raw::{cap_enter, grant, pop, push};
+use capnp::message::Builder;
+use capnp::traits::HasTypeId;
+use capos_abi::SubmissionEntry;
+use capos_schema::{console_capnp::console, entropy_capnp::entropy_source, timer_capnp::timer};
+
+/// Entries of one submission.
+const ENTRIES: u32 = 32;
+/// Where the grants of these cases stand.
+const TIMER: u32 = 1;
+const LOG: u32 = 2;
+const ENTROPY: u32 = 3;
+
+/// Submits the same entry many times over and expects each to succeed.
+fn flood(entry: SubmissionEntry) -> i32 {
+    (0..ENTRIES).for_each(|_| push(entry));
+    if cap_enter(ENTRIES, ENTRIES) < 0 {
+        return 90;
+    }
+    let mut done = 0;
+    while let Some(completion) = pop() {
+        if completion.status != 0 {
+            return completion.status;
+        }
+        done += 1;
+    }
+    if done == ENTRIES { 0 } else { 91 }
+}
+
+fn sends(words: &[u64], to: SubmissionEntry) -> SubmissionEntry {
+    SubmissionEntry { send_address: words.as_ptr() as u64, send_length: words.len() as u32 * 8, ..to }
+}
+
+/// Writes a mebibyte to the log.
+pub(crate) fn log_flood() -> i32 {
+    let mut message = Builder::new_default();
+    message.init_root::<console::write_params::Builder<'_>>().set_bytes(&[b'x'; 32768]);
+    let mut room = [0_u64; 8];
+    let write = SubmissionEntry {
+        recv_address: room.as_mut_ptr() as u64,
+        recv_length: 64,
+        ..call(grant(LOG), console::Client::TYPE_ID, 0)
+    };
+    flood(sends(&words(&message), write))
+}
+
+/// Draws a mebibyte of random bytes.
+pub(crate) fn entropy_flood() -> i32 {
+    let mut message = Builder::new_default();
+    message.init_root::<entropy_source::fill_params::Builder<'_>>().set_length(32768);
+    let room = vec![0_u64; 8192].leak();
+    let draw = SubmissionEntry {
+        recv_address: room.as_mut_ptr() as u64,
+        recv_length: 65536,
+        ..call(grant(ENTROPY), entropy_source::Client::TYPE_ID, 0)
+    };
+    flood(sends(&words(&message), draw))
+}
+
+/// Sends the longest messages there are, to an object that does not look at them.
+pub(crate) fn message_flood() -> i32 {
+    let words = vec![0_u64; 8192];
+    let mut message = Builder::new_default();
+    message.init_root::<timer::now_params::Builder<'_>>();
+    let mut start = crate::calls::words(&message);
+    start.extend(&words);
+    start.truncate(8192);
+    let mut room = [0_u64; 8];
+    let now = SubmissionEntry {
+        recv_address: room.as_mut_ptr() as u64,
+        recv_length: 64,
+        ..call(grant(TIMER), timer::Client::TYPE_ID, 0)
+    };
+    flood(sends(&start, now))
+}

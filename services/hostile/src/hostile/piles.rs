@@ -1,0 +1,211 @@
+//! As many of a thing as there can be, then an end to all of them at once.
+
+use crate::calls::{create_object, protect, reserve, unmap};
+use crate::handles::{call, derive, release};
+use crate::raw::{bootstrap, grant, poke, push, run, syscall};
+use crate::sharing::endpoint;
+use crate::threads::{Ring, start_on};
+use capnp::traits::HasTypeId;
+use capos_abi::{NO_DEADLINE, Opcode, Rights, SubmissionEntry, SubmissionFlags, Syscall};
+use capos_schema::{console_capnp::console, timer_capnp::timer};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+const PAGE: u64 = 4096;
+/// Capabilities, badges and nodes of a tree.
+const MANY: u32 = 10_000;
+/// Threads.
+const CROWD: u32 = 500;
+/// Pages: 32 MiB.
+const PAGES: u64 = 8_192;
+
+/// Badges of which nobody is told.
+pub(crate) fn badges() -> i32 {
+    let (endpoint, _) = endpoint();
+    for badge in 0..u64::from(MANY) {
+        let minted = run(SubmissionEntry {
+            flags: SubmissionFlags::MINT.bits(),
+            badge: badge + 2,
+            ..derive(endpoint, Rights::all())
+        });
+        if minted.status != 0 {
+            return minted.status;
+        }
+        release(minted.token);
+    }
+    release(endpoint)
+}
+
+/// A chain of capabilities whose deepest has as many children as the chain has links. Returns its root.
+fn tree() -> Result<u64, i32> {
+    let next = |of| {
+        let done = run(derive(of, Rights::all()));
+        if done.status == 0 { Ok(done.token) } else { Err(done.status) }
+    };
+    // Nothing else refers to this one.
+    let root = next(bootstrap().endpoint_factory)?;
+    let low: Vec<u64> = (0..MANY).map(|_| next(root)).collect::<Result<_, _>>()?;
+    let mut deepest = root;
+    for _ in 0..MANY {
+        deepest = next(deepest)?;
+    }
+    // The children get low slots, the chain has high ones.
+    low.into_iter().for_each(|handle| {
+        release(handle);
+    });
+    for _ in 0..MANY {
+        next(deepest)?;
+    }
+    Ok(root)
+}
+
+/// Ends with a tree that is deep and wide.
+pub(crate) fn tree_end() -> i32 {
+    tree().err().unwrap_or(0)
+}
+
+/// Revokes a tree that is deep and wide.
+pub(crate) fn tree_revoke() -> i32 {
+    match tree() {
+        Ok(root) => {
+            run(SubmissionEntry { opcode: Opcode::Revoke as u8, cap: root, ..Default::default() }).status
+        }
+        Err(status) => status,
+    }
+}
+
+/// Pages that have been written to. Returns the address of the first.
+fn touched(pages: u64) -> Result<u64, i32> {
+    let (status, address) = reserve(0, pages * PAGE, "rw");
+    if status != 0 {
+        return Err(status);
+    }
+    (0..pages).for_each(|page| poke(address + page * PAGE, 1));
+    Ok(address)
+}
+
+/// Protects, then unmaps, many pages.
+pub(crate) fn pages_unmap() -> i32 {
+    let address = match touched(PAGES) {
+        Ok(address) => address,
+        Err(status) => return status,
+    };
+    let statuses = [
+        protect(address, PAGES * PAGE, "r"),
+        protect(address, PAGES * PAGE, "rw"),
+        unmap(address, PAGES * PAGE),
+    ];
+    statuses.into_iter().find(|status| *status != 0).unwrap_or(0)
+}
+
+/// Ends with many pages.
+pub(crate) fn pages_end() -> i32 {
+    touched(PAGES).err().unwrap_or(0)
+}
+
+/// Makes the largest objects, a thousand times.
+pub(crate) fn huge_objects() -> i32 {
+    for _ in 0..1_000 {
+        let (status, object) = create_object(64 << 30);
+        if status != 0 {
+            return status;
+        }
+        release(object);
+    }
+    0
+}
+
+static WORD: AtomicU32 = AtomicU32::new(0);
+static READY: AtomicU32 = AtomicU32::new(0);
+
+fn word() -> u64 {
+    (&raw const WORD) as u64
+}
+
+extern "sysv64" fn waits(_ring: u64, _argument: u64) -> ! {
+    READY.fetch_add(1, Ordering::Release);
+    loop {
+        syscall(Syscall::FutexWait as u64, word(), 0, NO_DEADLINE);
+        if WORD.load(Ordering::Acquire) != 0 {
+            syscall(Syscall::ThreadExit as u64, 0, 0, 0);
+        }
+    }
+}
+
+/// A crowd of threads that have started. They keep nothing on their stack that matters.
+fn crowd(entry: crate::threads::Entry) -> Result<(), i32> {
+    let stack: &'static [u8] = vec![0_u8; 64 << 10].leak();
+    for thread in 0..CROWD {
+        start_on(stack, entry, u64::from(thread))?;
+    }
+    while READY.load(Ordering::Acquire) < CROWD {
+        syscall(Syscall::Yield as u64, 0, 0, 0);
+    }
+    Ok(())
+}
+
+/// Wakes a crowd of threads at once, each of which ends.
+pub(crate) fn crowd_wakes() -> i32 {
+    if let Err(status) = crowd(waits) {
+        return status;
+    }
+    WORD.store(1, Ordering::Release);
+    let mut woken = 0;
+    while woken < i64::from(CROWD) {
+        woken += syscall(Syscall::FutexWake as u64, word(), u64::MAX, 0);
+        syscall(Syscall::Yield as u64, 0, 0, 0);
+    }
+    0
+}
+
+/// Ends with a crowd of threads.
+pub(crate) fn crowd_ends() -> i32 {
+    crowd(waits).err().unwrap_or(0)
+}
+
+/// Sleeps of one thread.
+const SLEEPS: u32 = 60;
+
+/// Waits for many deadlines that are one.
+extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
+    let ring = Ring(ring);
+    // A message with one word: when to wake.
+    static ROOM: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    static UNTIL: [u64; 3] = [0x0000_0002_0000_0000, 0x0000_0001_0000_0000, 400_000_000];
+    for _ in 0..SLEEPS {
+        ring.push(SubmissionEntry {
+            send_address: UNTIL.as_ptr() as u64,
+            send_length: 24,
+            recv_address: (&raw const ROOM) as u64,
+            recv_length: 16,
+            ..call(grant(1), timer::Client::TYPE_ID, 1)
+        });
+    }
+    Ring::enter(SLEEPS, 0);
+    READY.fetch_add(1, Ordering::Release);
+    Ring::enter(0, SLEEPS);
+    WORD.fetch_add(1, Ordering::Release);
+    loop {
+        syscall(Syscall::ThreadExit as u64, 0, 0, 0);
+    }
+}
+
+/// A crowd of threads with many sleeps each, all of which end at one time.
+pub(crate) fn crowd_sleeps() -> i32 {
+    if let Err(status) = crowd(sleeps) {
+        return status;
+    }
+    while WORD.load(Ordering::Acquire) < CROWD {
+        syscall(Syscall::Yield as u64, 0, 0, 0);
+    }
+    0
+}
+
+/// Ends with as many calls under way as one thread may have, on an object of the kernel and on an endpoint.
+pub(crate) fn calls_end() -> i32 {
+    let (_, client) = endpoint();
+    for _ in 0..30 {
+        push(call(client, 1, 0));
+        push(call(grant(0), console::Client::TYPE_ID, 2));
+    }
+    i32::from(crate::raw::cap_enter(60, 0) < 0)
+}
