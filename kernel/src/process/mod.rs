@@ -5,7 +5,10 @@ mod load;
 mod start;
 mod teardown;
 
-use crate::{mm::AddressSpace, thread::ThreadId};
+use crate::{
+    mm::AddressSpace,
+    thread::{FutexWaiters, ThreadId},
+};
 use alloc::{string::String, vec::Vec};
 use capos_kernel_core::{arena::Id, ipc::QueueId};
 
@@ -65,8 +68,8 @@ pub struct Process {
     last_thread: Option<ThreadId>,
     /// Whether anybody holds a capability of it.
     held: bool,
-    /// Who waits for which futex word.
-    pub(crate) futex_waiters: Vec<(u64, ThreadId)>,
+    /// Which of its threads wait for words.
+    pub(crate) futex_waiters: FutexWaiters,
     /// Calls of `Process.wait`, once there was one.
     pub(crate) waiters: Option<QueueId>,
     /// Processor time used, in counter steps.

@@ -4,7 +4,7 @@ use super::{ExitCause, LoadError, Process, ProcessId, load, teardown::Phase};
 use crate::{
     kernel::Kernel,
     mm::{self, AddressSpace, ObjectId},
-    thread::NewThread,
+    thread::{FutexWaiters, NewThread},
     work::Budget,
 };
 use alloc::{string::String, vec::Vec};
@@ -126,7 +126,7 @@ impl Kernel {
             next_orphan: None,
             last_thread: None,
             held: true,
-            futex_waiters: Vec::new(),
+            futex_waiters: FutexWaiters::new(),
             waiters: None,
             cpu_tsc: 0,
         };

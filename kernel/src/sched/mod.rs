@@ -251,10 +251,8 @@ impl Kernel {
         let previous = cpu.installed.replace(next);
         cpu.current = Some(next);
         let is_installed = previous == Some(next);
-        if !is_installed {
-            if let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
-                arch::save(&mut thread.state);
-            }
+        if !is_installed && let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
+            arch::save(&mut thread.state);
         }
         let Some(thread) = self.threads.get_mut(next) else { return false };
         thread.run_state = RunState::Running;

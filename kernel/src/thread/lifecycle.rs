@@ -1,6 +1,6 @@
 //! How threads come and go.
 
-use super::{RunState, Thread, ThreadId};
+use super::{FutexLinks, RunState, Thread, ThreadId};
 use crate::{
     arch::{Resume, ThreadState},
     ipc::RingPosition,
@@ -93,6 +93,7 @@ impl Kernel {
                 resume: Resume::installed(&mut state),
                 state,
                 work: Work::default(),
+                futex: FutexLinks::default(),
                 wait_until_ns: NO_DEADLINE,
                 timer: None,
                 fault_stack: (0, 0),
@@ -144,13 +145,14 @@ impl Kernel {
             self.end_process(process_id, ExitCause::Exited(0));
             return;
         }
-        self.remove_thread(id);
         let Some(process) = self.processes.get_mut(process_id) else { return };
-        if word != 0 && word.is_multiple_of(4) {
-            // A word that cannot be written is the process's own mistake; nobody is left to be told.
-            if process.space.copy_out(&mut self.objects, word, &0_u32.to_le_bytes()).is_ok() {
-                self.wake_futex(process_id, word, u32::MAX);
-            }
+        // A word that cannot be written is the process's own mistake; nobody is left to be told.
+        if word != 0
+            && word.is_multiple_of(4)
+            && process.space.copy_out(&mut self.objects, word, &0_u32.to_le_bytes()).is_ok()
+        {
+            return self.wake_all_and_exit(process_id, word);
         }
+        self.remove_thread(id);
     }
 }

@@ -15,6 +15,8 @@ use crate::{
 use alloc::boxed::Box;
 use capos_kernel_core::{arena::Id, timers::TimerId};
 
+pub(crate) use futex::Waking;
+pub use futex::{FutexLinks, FutexWaiters};
 pub use lifecycle::{NewThread, SpawnThreadError};
 pub use wait::Wait;
 
@@ -50,6 +52,8 @@ pub struct Thread {
     pub(crate) state: Box<ThreadState>,
     /// What it does when it runs: its program, or what it has left to do in the kernel.
     pub(crate) resume: Resume,
+    /// Its neighbours among those that wait for words.
+    pub(crate) futex: FutexLinks,
     /// What it has left to do in the kernel.
     pub(crate) work: Work,
     /// When its present wait, or the last, ends at the latest; `NO_DEADLINE` without one.

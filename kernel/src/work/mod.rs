@@ -17,7 +17,7 @@ use crate::{
         ranges::{self, RangeChange},
     },
     process::ProcessId,
-    thread::ThreadId,
+    thread::{ThreadId, Waking},
 };
 
 pub(crate) use budget::Budget;
@@ -50,6 +50,8 @@ pub(crate) enum Job {
     Carry(Carrying),
     /// Changing a range of an address space.
     Range(RangeChange),
+    /// Waking threads that wait for a word.
+    Wake(Waking),
 }
 
 /// Which [`Job`] it is.
@@ -59,6 +61,7 @@ pub(crate) enum JobKind {
     End,
     Carry,
     Range,
+    Wake,
 }
 
 impl Job {
@@ -68,6 +71,7 @@ impl Job {
             Self::End(_) => JobKind::End,
             Self::Carry(_) => JobKind::Carry,
             Self::Range(_) => JobKind::Range,
+            Self::Wake(_) => JobKind::Wake,
         }
     }
 }
@@ -190,6 +194,7 @@ impl Kernel {
             Job::End(process) => self.take_down(process, budget).map(Job::End),
             Job::Carry(carrying) => output::carry(self, carrying, budget).map(Job::Carry),
             Job::Range(rest) => ranges::go_on(self, rest, budget).map(Job::Range),
+            Job::Wake(waking) => self.wake_more(waking, budget).map(Job::Wake),
         }
     }
 
@@ -210,7 +215,7 @@ impl Kernel {
         match job {
             Some(Job::End(process)) => self.orphan_teardown(process),
             // An operation is left to whoever clears up, a range to its process.
-            Some(Job::Carry(_) | Job::Operation | Job::Range(_)) | None => {}
+            Some(Job::Carry(_) | Job::Operation | Job::Range(_) | Job::Wake(_)) | None => {}
         }
         output::carry_on(self, Port::Console);
     }
