@@ -6,7 +6,11 @@ use crate::raw::{cap_enter, grant, pop, push};
 use capnp::message::Builder;
 use capnp::traits::HasTypeId;
 use capos_abi::SubmissionEntry;
-use capos_schema::{console_capnp::console, entropy_capnp::entropy_source, timer_capnp::timer};
+use capos_schema::{
+    console_capnp::console,
+    entropy_capnp::{MAX_FILL_BYTES, entropy_source},
+    timer_capnp::timer,
+};
 
 /// Entries of one submission.
 const ENTRIES: u32 = 32;
@@ -48,14 +52,14 @@ pub(crate) fn log_flood() -> i32 {
     flood(sends(&words(&message), write))
 }
 
-/// Draws a mebibyte of random bytes.
+/// Draws as much as there is at once, many times over.
 pub(crate) fn entropy_flood() -> i32 {
     let mut message = Builder::new_default();
-    message.init_root::<entropy_source::fill_params::Builder<'_>>().set_length(32768);
-    let room = vec![0_u64; 8192].leak();
+    message.init_root::<entropy_source::fill_params::Builder<'_>>().set_length(MAX_FILL_BYTES);
+    let room = vec![0_u64; 512].leak();
     let draw = SubmissionEntry {
         recv_address: room.as_mut_ptr() as u64,
-        recv_length: 65536,
+        recv_length: 4096,
         ..call(grant(ENTROPY), entropy_source::Client::TYPE_ID, 0)
     };
     flood(sends(&words(&message), draw))

@@ -24,8 +24,7 @@ pub(crate) fn endpoint() -> (u64, u64) {
     let mut message = Builder::new_default();
     message.init_root::<endpoint_factory::create_params::Builder<'_>>();
     let factory = bootstrap().endpoint_factory;
-    let (done, endpoint) =
-        invoke(factory, endpoint_factory::Client::TYPE_ID, 0, &message, &mut [0_u64; 64]);
+    let (done, endpoint) = invoke(factory, endpoint_factory::Client::TYPE_ID, 0, &message, &mut [0_u64; 64]);
     if done.status != 0 {
         exit(100 + done.status);
     }
@@ -66,7 +65,12 @@ pub(crate) fn call_pong() -> i32 {
 extern "sysv64" fn calls_for_ever(ring: u64, client: u64) -> ! {
     let ring = Ring(ring);
     loop {
-        ring.push(SubmissionEntry { opcode: Opcode::Call as u8, cap: client, interface: 1, ..Default::default() });
+        ring.push(SubmissionEntry {
+            opcode: Opcode::Call as u8,
+            cap: client,
+            interface: 1,
+            ..Default::default()
+        });
         Ring::enter(1, 1);
         if ring.pop().is_none_or(|done| done.status != 0) {
             exit(97);

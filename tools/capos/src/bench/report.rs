@@ -46,6 +46,12 @@ const KNOWN: &[Known] = &[
         Some(160_000),
         "Linux: 324,000",
     ),
+    known(
+        "longest_kernel_stretch",
+        "the longest that the kernel did not look for something else to run, beside programs that try everything",
+        Some(200_000),
+        "",
+    ),
     known("boot_to_first_user_instruction", "kernel entry to first user instruction", None, ""),
     known(
         "boot_to_wasm_hello",
