@@ -187,8 +187,8 @@ struct InstanceLimits {
   # Bytes written to the standard streams. Default 16 MiB.
   tableElements @4 :UInt32;
   # All tables together. Default 65536.
-  stackDepth @5 :UInt32;
-  # Nested calls. Default 1000.
+  stackBytes @5 :UInt64;
+  # Room for nested calls, in bytes of the stack that a compiled program would have, whatever the engine. Default 512 KiB.
   descriptors @6 :UInt32;
   # Open at once. Default 1024.
 }

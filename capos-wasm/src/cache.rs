@@ -3,12 +3,15 @@
 //! A module lives as long as an instance of it does or the cache keeps it. The cache keeps the modules that were
 //! used last, up to a limit; what has gone beyond it is still shared while it lives.
 
+use crate::instance::Pace;
+use futures::channel::oneshot;
 use std::{
     borrow::Cow,
+    cell::RefCell,
     collections::{BTreeMap, VecDeque},
     rc::{Rc, Weak},
 };
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3;
 
 /// What keeping a module costs beside what depends on its length: an engine, its tables, records.
 const FIXED_BYTES: usize = 16 << 10;
@@ -34,6 +37,12 @@ enum Identity {
 
 /// Compiled modules, each by its content and the settings `S` it was compiled with.
 pub(crate) struct Cache<S, T> {
+    inner: RefCell<Inner<S, T>>,
+    /// What is being compiled, with those who wait for it.
+    compiling: RefCell<BTreeMap<Key<S>, Vec<oneshot::Sender<()>>>>,
+}
+
+struct Inner<S, T> {
     limit_bytes: usize,
     kept_bytes: usize,
     /// What is used last is last.
@@ -43,49 +52,99 @@ pub(crate) struct Cache<S, T> {
     sweep_at: usize,
 }
 
-impl<S: Ord, T> Cache<S, T> {
+/// The only one that compiles a module, until it is dropped.
+struct Compiling<'a, S: Ord, T> {
+    cache: &'a Cache<S, T>,
+    key: Key<S>,
+}
+
+impl<S: Ord, T> Drop for Compiling<'_, S, T> {
+    fn drop(&mut self) {
+        // With the senders go the reasons to wait.
+        drop(self.cache.compiling.borrow_mut().remove(&self.key));
+    }
+}
+
+impl<S: Ord + Copy, T> Cache<S, T> {
     /// An empty cache that keeps modules of about `limit_bytes`.
     pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self {
+        let inner = Inner {
             limit_bytes,
             kept_bytes: 0,
             kept: VecDeque::new(),
             known: BTreeMap::new(),
             sweep_at: SWEEP_SLACK,
-        }
+        };
+        Self { inner: RefCell::new(inner), compiling: RefCell::default() }
     }
 
     /// The module with these bytes and settings. If it is not here it is compiled; what fails to compile is not
     /// remembered.
-    pub(crate) fn get(
-        &mut self,
+    pub(crate) async fn get(
+        &self,
         bytes: Cow<'static, [u8]>,
         settings: S,
-        compile: impl FnOnce(&[u8]) -> Result<T, String>,
+        pace: &mut Pace,
+        compile: impl AsyncFnOnce(&[u8], &mut Pace) -> Result<T, String>,
     ) -> Result<Rc<Cached<T>>, String> {
-        let key = (identity(&bytes), settings);
-        let found = self.known.get(&key).and_then(|modules| {
-            // A hash can be had by several modules, on purpose too.
-            modules.iter().filter_map(Weak::upgrade).find(|module| match key.0 {
-                Identity::Place { .. } => true,
-                Identity::Content(_) => module.bytes == bytes,
-            })
-        });
-        let module = match found {
-            Some(module) => module,
-            None => {
-                let compiled = compile(&bytes)?;
-                let module = Rc::new(Cached { bytes, compiled });
-                self.sweep();
-                let same_key = self.known.entry(key).or_default();
-                // What is gone leaves with the next of its kind, or one module that comes and goes would pile up.
-                same_key.retain(|module| module.strong_count() > 0);
-                same_key.push(Rc::downgrade(&module));
-                module
+        let key = (identity(&bytes, pace).await, settings);
+        let compiling = loop {
+            if let Some(module) = self.find(&key, &bytes, pace).await {
+                self.inner.borrow_mut().keep(&module);
+                return Ok(module);
+            }
+            match self.begin(key) {
+                Ok(compiling) => break compiling,
+                // Canceled is what it always is.
+                Err(other) => drop(other.await),
             }
         };
-        self.keep(&module);
+        let compiled = compile(&bytes, pace).await?;
+        let module = Rc::new(Cached { bytes, compiled });
+        self.inner.borrow_mut().insert(key, &module);
+        drop(compiling);
         Ok(module)
+    }
+
+    async fn find(&self, key: &Key<S>, bytes: &[u8], pace: &mut Pace) -> Option<Rc<Cached<T>>> {
+        let candidates: Vec<_> = {
+            let inner = self.inner.borrow();
+            inner.known.get(key).into_iter().flatten().filter_map(Weak::upgrade).collect()
+        };
+        for module in candidates {
+            // A hash can be had by several modules, on purpose too.
+            let same = match key.0 {
+                Identity::Place { .. } => true,
+                Identity::Content(_) => are_equal(&module.bytes, bytes, pace).await,
+            };
+            if same {
+                return Some(module);
+            }
+        }
+        None
+    }
+
+    /// Begins to compile a module, or waits for another that does.
+    fn begin(&self, key: Key<S>) -> Result<Compiling<'_, S, T>, oneshot::Receiver<()>> {
+        let mut compiling = self.compiling.borrow_mut();
+        if let Some(waiters) = compiling.get_mut(&key) {
+            let (sender, receiver) = oneshot::channel();
+            waiters.push(sender);
+            return Err(receiver);
+        }
+        compiling.insert(key, Vec::new());
+        Ok(Compiling { cache: self, key })
+    }
+}
+
+impl<S: Ord, T> Inner<S, T> {
+    fn insert(&mut self, key: Key<S>, module: &Rc<Cached<T>>) {
+        self.sweep();
+        let same_key = self.known.entry(key).or_default();
+        // What is gone leaves with the next of its kind, or one module that comes and goes would pile up.
+        same_key.retain(|module| module.strong_count() > 0);
+        same_key.push(Rc::downgrade(module));
+        self.keep(module);
     }
 
     /// Makes `module` the one that goes last.
@@ -118,13 +177,39 @@ impl<S: Ord, T> Cache<S, T> {
     }
 }
 
+/// Bytes that are hashed or compared at once.
+const STEP_BYTES: usize = 64 << 10;
+/// What that counts as, against bytes that are parsed.
+const STEP_WORK: usize = 1 << 10;
+
 /// What lies in one place for ever needs no reading to be known again.
 #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
-fn identity(bytes: &Cow<'static, [u8]>) -> Identity {
-    match bytes {
-        Cow::Borrowed(bytes) => Identity::Place { address: bytes.as_ptr().addr(), length: bytes.len() },
-        Cow::Owned(bytes) => Identity::Content(xxh3_64(bytes)),
+async fn identity(bytes: &Cow<'static, [u8]>, pace: &mut Pace) -> Identity {
+    let bytes = match bytes {
+        Cow::Borrowed(bytes) => {
+            return Identity::Place { address: bytes.as_ptr().addr(), length: bytes.len() };
+        }
+        Cow::Owned(bytes) => bytes,
+    };
+    let mut hash = Xxh3::new();
+    for step in bytes.chunks(STEP_BYTES) {
+        hash.update(step);
+        pace.spend(STEP_WORK).await;
     }
+    Identity::Content(hash.digest())
+}
+
+async fn are_equal(one: &[u8], other: &[u8], pace: &mut Pace) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    for (one, other) in one.chunks(STEP_BYTES).zip(other.chunks(STEP_BYTES)) {
+        if one != other {
+            return false;
+        }
+        pace.spend(STEP_WORK).await;
+    }
+    true
 }
 
 fn cost<T>(module: &Cached<T>) -> usize {
@@ -133,8 +218,20 @@ fn cost<T>(module: &Cached<T>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES_PER_MODULE_BYTE, Cache, FIXED_BYTES};
+    use super::{BYTES_PER_MODULE_BYTE, Cache, Cached, FIXED_BYTES};
+    use crate::instance::{Pace, yield_once};
+    use futures::{FutureExt, executor::block_on};
     use std::{borrow::Cow, cell::Cell, rc::Rc};
+
+    type Compiled = Result<Rc<Cached<u8>>, String>;
+
+    impl<S: Ord + Copy> Cache<S, u8> {
+        fn get_now(&self, bytes: Cow<'static, [u8]>, settings: S, compiler: &Compiler) -> Compiled {
+            let mut pace = Pace::new(None);
+            let compile = async |bytes: &[u8], _: &mut Pace| compiler.compile(bytes);
+            self.get(bytes, settings, &mut pace, compile).now_or_never().expect("nothing waits")
+        }
+    }
 
     fn owned(byte: u8) -> Cow<'static, [u8]> {
         Cow::Owned(vec![byte; 100])
@@ -155,9 +252,8 @@ mod tests {
     #[test]
     fn equal_modules_are_compiled_once_for_each_setting() {
         let compiler = Compiler(Cell::new(0));
-        let mut cache = Cache::new(10 * COST);
-        let mut get =
-            |byte, depth| cache.get(owned(byte), depth, |bytes| compiler.compile(bytes)).expect("fine");
+        let cache = Cache::new(10 * COST);
+        let get = |byte, depth| cache.get_now(owned(byte), depth, &compiler).expect("fine");
         let first = get(1, 1000);
         assert!(Rc::ptr_eq(&first, &get(1, 1000)));
         assert_eq!(compiler.0.get(), 1);
@@ -170,24 +266,22 @@ mod tests {
     fn static_modules_are_known_by_their_place() {
         static MODULE: [u8; 100] = [7; 100];
         let compiler = Compiler(Cell::new(0));
-        let mut cache = Cache::new(10 * COST);
+        let cache = Cache::new(10 * COST);
         for _ in 0..3 {
-            let cached =
-                cache.get(Cow::Borrowed(&MODULE), (), |bytes| compiler.compile(bytes)).expect("fine");
+            let cached = cache.get_now(Cow::Borrowed(&MODULE), (), &compiler).expect("fine");
             assert_eq!((cached.compiled, compiler.0.get()), (7, 1));
         }
         // The same address with another length is another module.
-        let part =
-            cache.get(Cow::Borrowed(&MODULE[..50]), (), |bytes| compiler.compile(bytes)).expect("fine");
+        let part = cache.get_now(Cow::Borrowed(&MODULE[..50]), (), &compiler).expect("fine");
         assert_eq!((part.bytes.len(), compiler.0.get()), (50, 2));
     }
 
     #[test]
     fn failures_are_tried_again() {
         let compiler = Compiler(Cell::new(0));
-        let mut cache = Cache::new(10 * COST);
+        let cache = Cache::new(10 * COST);
         for tries in 1..4 {
-            assert!(cache.get(owned(0), (), |bytes| compiler.compile(bytes)).is_err());
+            assert!(cache.get_now(owned(0), (), &compiler).is_err());
             assert_eq!(compiler.0.get(), tries);
         }
     }
@@ -195,8 +289,8 @@ mod tests {
     #[test]
     fn the_limit_drops_what_was_used_longest_ago() {
         let compiler = Compiler(Cell::new(0));
-        let mut cache = Cache::new(2 * COST);
-        let mut get = |byte| cache.get(owned(byte), (), |bytes| compiler.compile(bytes)).expect("fine");
+        let cache = Cache::new(2 * COST);
+        let get = |byte| cache.get_now(owned(byte), (), &compiler).expect("fine");
         let held = get(1);
         drop((get(2), get(1), get(3)));
         assert_eq!(compiler.0.get(), 3);
@@ -212,21 +306,63 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten() {
         let compiler = Compiler(Cell::new(0));
-        let mut cache = Cache::new(0);
+        let cache = Cache::new(0);
         for number in 1u32..10_000 {
             let bytes = Cow::Owned([&[1], &number.to_le_bytes()[..]].concat());
-            drop(cache.get(bytes, (), |bytes| compiler.compile(bytes)));
-            assert!(cache.known.len() <= 2 * super::SWEEP_SLACK && cache.kept.is_empty());
+            drop(cache.get_now(bytes, (), &compiler));
+            let inner = cache.inner.borrow();
+            assert!(inner.known.len() <= 2 * super::SWEEP_SLACK && inner.kept.is_empty());
         }
     }
 
     #[test]
     fn what_comes_and_goes_leaves_nothing() {
         let compiler = Compiler(Cell::new(0));
-        let mut cache = Cache::new(0);
+        let cache = Cache::new(0);
         for _ in 0..100 {
-            drop(cache.get(owned(1), (), |bytes| compiler.compile(bytes)));
+            drop(cache.get_now(owned(1), (), &compiler));
         }
-        assert_eq!((compiler.0.get(), cache.known.values().map(Vec::len).sum::<usize>()), (100, 1));
+        assert_eq!(
+            (compiler.0.get(), cache.inner.borrow().known.values().map(Vec::len).sum::<usize>()),
+            (100, 1)
+        );
+    }
+
+    #[test]
+    fn who_wants_what_is_being_compiled_waits_for_it() {
+        let compiler = Compiler(Cell::new(0));
+        let cache = Cache::new(10 * COST);
+        let get = async |byte| {
+            let mut pace = Pace::new(None);
+            let compile = async |bytes: &[u8], _: &mut Pace| {
+                yield_once().await;
+                compiler.compile(bytes)
+            };
+            cache.get(owned(byte), (), &mut pace, compile).await
+        };
+        let (one, other, third) = block_on(async { futures::join!(get(1), get(1), get(2)) });
+        assert!(Rc::ptr_eq(&one.expect("fine"), &other.expect("fine")));
+        assert_eq!((third.expect("fine").compiled, compiler.0.get()), (2, 2));
+        // Nobody waits for ever for what fails.
+        let (one, other) = block_on(async { futures::join!(get(0), get(0)) });
+        assert!(one.is_err() && other.is_err() && cache.compiling.borrow().is_empty());
+    }
+
+    #[test]
+    fn long_modules_are_found_by_all_of_their_bytes() {
+        let compiler = Compiler(Cell::new(0));
+        let cache = Cache::new(1 << 30);
+        let module = |last: u8| {
+            let mut bytes = vec![1; 300_000];
+            bytes[299_999] = last;
+            Cow::Owned(bytes)
+        };
+        let get = async |last| {
+            let mut pace = Pace::new(None);
+            let compile = async |bytes: &[u8], _: &mut Pace| compiler.compile(bytes);
+            cache.get(module(last), (), &mut pace, compile).await.expect("fine")
+        };
+        let first = block_on(get(1));
+        assert!(Rc::ptr_eq(&first, &block_on(get(1))) && !Rc::ptr_eq(&first, &block_on(get(2))));
     }
 }

@@ -2,15 +2,19 @@
 
 use crate::{
     End, InstanceHandle, Launch, Limits, Restart,
-    cache::{Cache, Cached},
-    engine::wasmi::{Compiled, Settings, compile},
-    instance::{Control, command_queue},
-    run::{Clocks, Plan, run, serve},
+    cache::Cache,
+    engine::wasmi::{Compiled, Settings, check_early, compile},
+    instance::{Command, Control, Pace, command_queue},
+    run::{Clocks, Plan, run, serve, unless_killed},
     wasi::{FastClock, FastSleep, Grants},
 };
 use capos_schema::timer_capnp::timer;
-use futures::future::LocalBoxFuture;
-use std::{borrow::Cow, cell::RefCell, rc::Rc};
+use futures::{channel::mpsc, future::LocalBoxFuture};
+use std::{
+    borrow::Cow,
+    rc::Rc,
+    task::{Context, Waker},
+};
 
 /// A longer reason is cut: it may hold names that the module chose, and goes into a message and the log.
 const MAX_REASON_BYTES: usize = 2000;
@@ -82,57 +86,84 @@ pub struct Options {
 /// share what the module was compiled to.
 pub struct Host {
     config: HostConfig,
-    modules: RefCell<Cache<Settings, Compiled>>,
+    modules: Rc<Cache<Settings, Compiled>>,
 }
 
 impl Host {
     /// A host without instances.
     pub fn new(config: HostConfig) -> Self {
-        let modules = RefCell::new(Cache::new(config.module_cache_bytes));
+        let modules = Rc::new(Cache::new(config.module_cache_bytes));
         Self { config, modules }
     }
 
     /// Compiles and instantiates a module and lets it run. A failure is the instance's end,
-    /// [`End::FailedToStart`], and known when this returns.
+    /// [`End::FailedToStart`]. Both are done in turns with everything else; a small module is started, or has failed,
+    /// when this returns, and [`InstanceHandle::started`] tells of others.
     pub fn start(&self, spec: InstanceSpec) -> InstanceHandle {
         let control = Rc::new(Control::new(&spec.limits));
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
-        let (name, module_name) = (spec.name.clone(), spec.module_name.clone());
-        let fail = |reason: String| {
-            let mut reason = format!("instance {name:?} of module {module_name:?}: {reason}");
-            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-            control.finish(End::FailedToStart(reason));
-        };
-        let begun = self.config.now_ns();
-        let module = self.module(spec.module, Settings::new(&spec.limits, spec.options.unknown_imports));
-        control.set_compile_time(self.config.now_ns().saturating_sub(begun));
-        let plan = module.map(|module| Plan {
-            module,
-            launch: spec.launch,
-            grants: spec.grants,
-            limits: spec.limits,
-            clocks: Clocks {
-                timer: self.config.timer.clone(),
-                fast: self.config.clock.clone(),
-                sleep: self.config.sleep.clone(),
-            },
-            control: control.clone(),
+        let (config, modules) = (self.config.clone(), self.modules.clone());
+        let mut life: LocalBoxFuture<'static, ()> = Box::pin(async move {
+            let names = (spec.name.clone(), spec.module_name.clone());
+            let made =
+                unless_killed(&control, make(&config, &modules, spec, commands, control.clone())).await;
+            let end = match made {
+                Some(Ok(life)) => {
+                    control.set_started();
+                    // Its capabilities go with it, before anybody learns of the end.
+                    life.await
+                }
+                Some(Err(reason)) => failed(&names, &reason),
+                None => End::Killed,
+            };
+            control.finish(end);
         });
-        let started: Result<LocalBoxFuture<'static, ()>, String> = match spec.run {
-            true => plan.and_then(|plan| run(plan, spec.options)),
-            false => plan.and_then(|plan| serve(plan, commands)),
-        };
-        match started {
-            Ok(task) => (self.config.spawn)(task),
-            Err(reason) => fail(reason),
+        let mut unheard = Context::from_waker(Waker::noop());
+        if life.as_mut().poll(&mut unheard).is_pending() {
+            (self.config.spawn)(life);
         }
         handle
     }
+}
 
-    fn module(&self, bytes: Cow<'static, [u8]>, settings: Settings) -> Result<Rc<Cached<Compiled>>, String> {
-        self.modules.borrow_mut().get(bytes, settings, |bytes| compile(bytes, settings))
+/// Makes an instance; the future that it resolves with is the instance's life.
+async fn make(
+    config: &HostConfig,
+    modules: &Cache<Settings, Compiled>,
+    spec: InstanceSpec,
+    commands: mpsc::UnboundedReceiver<Command>,
+    control: Rc<Control>,
+) -> Result<LocalBoxFuture<'static, End>, String> {
+    let mut pace = Pace::new(config.clock.clone());
+    let settings = Settings::new(&spec.limits, spec.options.unknown_imports);
+    let begun = config.now_ns();
+    check_early(&spec.module, &spec.limits, spec.options.unknown_imports)?;
+    let compile = async |bytes: &[u8], pace: &mut Pace| compile(bytes, settings, pace).await;
+    let module = modules.get(spec.module, settings, &mut pace, compile).await;
+    control.set_compile_time(config.now_ns().saturating_sub(begun));
+    let plan = Plan {
+        module: module?,
+        launch: spec.launch,
+        grants: spec.grants,
+        limits: spec.limits,
+        clocks: Clocks {
+            timer: config.timer.clone(),
+            fast: config.clock.clone(),
+            sleep: config.sleep.clone(),
+        },
+        control,
+    };
+    match spec.run {
+        true => run(plan, spec.options, &mut pace).await,
+        false => serve(plan, commands, &mut pace).await,
     }
+}
+
+fn failed((name, module_name): &(String, String), reason: &str) -> End {
+    let mut reason = format!("instance {name:?} of module {module_name:?}: {reason}");
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    End::FailedToStart(reason)
 }
 
 impl HostConfig {

@@ -15,14 +15,14 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Elements of all tables together.
     pub table_elements: u32,
-    /// Nested calls.
-    pub stack_depth: u32,
+    /// Room for nested calls, in bytes of the stack that a compiled program would have.
+    pub stack_bytes: u64,
     /// Descriptors that are open at once.
     pub descriptors: u32,
 }
 
-/// No manifest can ask for more nested calls than this: each costs host memory that no limit counts.
-pub(crate) const MAX_STACK_DEPTH: u32 = 100_000;
+/// No manifest can ask for more stack than this: an interpreter takes a multiple of it from the host's memory.
+pub(crate) const MAX_STACK_BYTES: u64 = 64 << 20;
 
 /// Nor for more descriptors.
 const MAX_DESCRIPTORS: u32 = 65_536;
@@ -35,7 +35,7 @@ impl Default for Limits {
             wall_time_ns: None,
             output_bytes: 16 << 20,
             table_elements: 65536,
-            stack_depth: 1000,
+            stack_bytes: 512 << 10,
             descriptors: 1024,
         }
     }
@@ -53,7 +53,7 @@ impl Limits {
             wall_time_ns: Some(reader.get_wall_time_nanoseconds()).filter(|&time| time != 0),
             output_bytes: or(reader.get_output_bytes(), default.output_bytes),
             table_elements: or32(reader.get_table_elements(), default.table_elements),
-            stack_depth: or32(reader.get_stack_depth(), default.stack_depth).min(MAX_STACK_DEPTH),
+            stack_bytes: or(reader.get_stack_bytes(), default.stack_bytes).min(MAX_STACK_BYTES),
             descriptors: or32(reader.get_descriptors(), default.descriptors).min(MAX_DESCRIPTORS),
         }
     }

@@ -4,13 +4,13 @@ use crate::{
     End, Launch, Limits, Options, Restart,
     cache::Cached,
     engine::wasmi::{Compiled, Instance, instantiate},
-    instance::{Command, Control, Interrupts},
+    instance::{Command, Control, Interrupts, Pace},
     wasi::{Context, FastClock, FastSleep, Grants},
 };
 use capos_restart::Backoff;
 use capos_schema::timer_capnp::timer;
 use futures::{channel::mpsc, future::LocalBoxFuture};
-use std::{future::poll_fn, rc::Rc, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
 
 /// The host's own clocks.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn instantiate(self) -> Result<Instance, String> {
+    async fn instantiate(self, pace: &mut Pace) -> Result<Instance, String> {
         let Self { module, launch, grants, limits, clocks, control } = self;
         let now_ns = || clocks.fast.as_ref().map_or(0, |clock| clock());
         let begun = now_ns();
@@ -71,48 +71,38 @@ impl Plan {
         };
         let interrupts = Interrupts::new(control.clone(), deadline);
         let context = Context::new(launch, grants, limits.descriptors, control.clone());
-        let instance = instantiate(module, context, &limits, interrupts)?;
+        let clock = clocks.fast.clone();
+        let instance = instantiate(module, context, &limits, interrupts, clock, pace).await?;
         control.set_instantiate_time(now_ns().saturating_sub(begun));
         Ok(instance)
     }
 }
 
 /// Makes an instance that serves calls; the future is its life.
-pub(crate) fn serve(
+pub(crate) async fn serve(
     plan: Plan,
     commands: mpsc::UnboundedReceiver<Command>,
-) -> Result<LocalBoxFuture<'static, ()>, String> {
-    let control = plan.control.clone();
-    let mut instance = plan.instantiate()?;
-    Ok(Box::pin(async move {
-        let end = instance.serve(commands).await;
-        // Its capabilities go before anybody learns of the end.
-        drop(instance);
-        control.finish(end);
-    }))
+    pace: &mut Pace,
+) -> Result<LocalBoxFuture<'static, End>, String> {
+    let mut instance = plan.instantiate(pace).await?;
+    Ok(Box::pin(async move { instance.serve(commands).await }))
 }
 
 /// Makes an instance that runs by itself; the future is its life, with all its restarts.
-pub(crate) fn run(plan: Plan, options: Options) -> Result<LocalBoxFuture<'static, ()>, String> {
-    let control = plan.control.clone();
+pub(crate) async fn run(
+    plan: Plan,
+    options: Options,
+    pace: &mut Pace,
+) -> Result<LocalBoxFuture<'static, End>, String> {
     if options.restart == Restart::Never {
-        let mut instance = plan.instantiate()?;
-        return Ok(Box::pin(async move {
-            let end = instance.run().await;
-            drop(instance);
-            control.finish(end);
-        }));
+        let mut instance = plan.instantiate(pace).await?;
+        return Ok(Box::pin(async move { instance.run().await }));
     }
     if plan.clocks.timer.is_none() {
         return Err("a restart policy was set and the host has no timer".into());
     }
-    let first = plan.clone().instantiate()?;
-    Ok(Box::pin(async move {
-        let end = run_again_and_again(first, &plan, &options).await;
-        // As above; the plan holds copies of all capabilities.
-        drop(plan);
-        control.finish(end);
-    }))
+    let first = plan.clone().instantiate(pace).await?;
+    Ok(Box::pin(async move { run_again_and_again(first, &plan, &options).await }))
 }
 
 async fn run_again_and_again(mut instance: Instance, plan: &Plan, options: &Options) -> End {
@@ -137,9 +127,12 @@ async fn run_again_and_again(mut instance: Instance, plan: &Plan, options: &Opti
             Pause::Killed => return End::Killed,
             Pause::Failed => return end,
         }
-        instance = match plan.clone().instantiate() {
-            Ok(instance) => instance,
-            Err(reason) => return End::FailedToStart(reason),
+        let mut pace = Pace::new(clocks.fast.clone());
+        let instantiate = plan.clone().instantiate(&mut pace);
+        instance = match unless_killed(control, instantiate).await {
+            Some(Ok(instance)) => instance,
+            Some(Err(reason)) => return End::FailedToStart(reason),
+            None => return End::Killed,
         };
     }
 }
@@ -164,6 +157,19 @@ async fn pause(control: &Control, clocks: &Clocks, until_ns: u64) -> Pause {
         }
         control.set_driver(cx.waker());
         sleep.as_mut().poll(cx).map(|slept| if slept.is_ok() { Pause::Over } else { Pause::Failed })
+    })
+    .await
+}
+
+/// Resolves with the output, or with nothing when the instance is killed before.
+pub(crate) async fn unless_killed<T>(control: &Control, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if control.is_killed() {
+            return Poll::Ready(None);
+        }
+        control.set_driver(cx.waker());
+        future.as_mut().poll(cx).map(Some)
     })
     .await
 }

@@ -38,7 +38,7 @@ impl Arena {
             output_bytes: 4096,
             table_elements: 4096,
             descriptors: 16,
-            stack_depth: 100,
+            stack_bytes: 16 << 10,
             ..Limits::default()
         };
         spec.module = module.into();

@@ -203,38 +203,62 @@ fn every_kind_of_trap_ends_with_it() {
     }
 }
 
-const RECURSE: &str = r#"(module (func $f (export "_start") (call $f)))"#;
-
 #[test]
-fn endless_recursion_is_a_trap_at_any_depth() {
+fn endless_recursion_is_a_trap_that_says_what_allows_more() {
     let mut world = World::new();
-    for depth in [1, 10, 1000, 100_000, u32::MAX] {
-        let mut spec = world.program(RECURSE);
-        spec.limits.stack_depth = depth;
-        let trap = trap(world.run(spec));
-        assert_eq!(trap.message, "call stack exhausted", "{depth}");
-        assert!(trap.backtrace.len() <= 64 && trap.backtrace.iter().all(|name| name == "f"));
+    for stack_bytes in [1, 100, 512 << 10, 8 << 20, u64::MAX] {
+        // It lacks something else, too, which is not why it ends.
+        let program = with_imports(
+            r#"(func $f (call $f)) (func (export "_start")
+                (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 0))) (call $f))"#,
+        );
+        let mut spec = world.program(&program);
+        spec.grants.timer = None;
+        spec.limits.stack_bytes = stack_bytes;
+        let handle = world.host.start(spec);
+        let trap = trap(world.wait(&handle));
+        assert_eq!(trap.message, "call stack exhausted", "{stack_bytes}");
+        let (_outermost, inner) = trap.backtrace.split_last().expect("at least `_start`");
+        assert!(inner.len() < 64 && inner.iter().all(|name| name == "f"), "{inner:?}");
+        let refusals: Vec<_> = handle.refusals().iter().map(ToString::to_string).collect();
+        let reason = "a nested call needs more stack than its limit allows: raise `limits.stack` in the manifest or pass --stack";
+        assert_eq!(refusals, [reason]);
     }
 }
 
 #[test]
 fn large_frames_are_a_trap_too() {
     let mut world = World::new();
-    let locals = "i64 ".repeat(5_000);
+    let locals = "i64 ".repeat(20_000);
     let program = format!(r#"(module (func $f (export "_start") (local {locals}) (call $f)))"#);
     assert_eq!(trap(world.run(world.program(&program))).message, "call stack exhausted");
 }
 
 #[test]
-fn the_stack_limit_counts_nested_calls() {
+fn the_stack_carries_what_a_compiled_programs_does() {
+    let nested = |calls: u32, locals: usize| {
+        let locals = "i64 ".repeat(locals);
+        format!(
+            r#"(module
+            (func $f (param i32) (local {locals})
+                (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))
+            (func (export "_start") (call $f (i32.const {calls}))))"#
+        )
+    };
     let mut world = World::new();
-    let program = r#"(module
-        (func $f (param i32) (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))
-        (func (export "_start") (call $f (i32.const 500))))"#;
-    assert_eq!(world.run(world.program(program)), End::Exited(0));
-    let mut spec = world.program(program);
-    spec.limits.stack_depth = 400;
-    assert!(matches!(world.run(spec), End::Trap(_)));
+    for (stack_bytes, calls, locals, fits) in [
+        // A compiled call takes at least 16 bytes.
+        (512 << 10, 32_700, 0, true),
+        (512 << 10, 33_000, 0, false),
+        // It keeps most of its locals in registers or nowhere.
+        (512 << 10, 8_000, 50, true),
+        (8 << 20, 60_000, 100, true),
+        (16 << 10, 2_000, 0, false),
+    ] {
+        let mut spec = world.program(&nested(calls, locals));
+        spec.limits.stack_bytes = stack_bytes;
+        assert_eq!(world.run(spec) == End::Exited(0), fits, "{calls} calls in {stack_bytes} bytes");
+    }
 }
 
 #[test]

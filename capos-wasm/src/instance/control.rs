@@ -40,6 +40,9 @@ pub(crate) struct Control {
     /// Wakes the task that runs the instance.
     driver: Cell<Option<Waker>>,
     end: RefCell<Option<End>>,
+    started: Cell<bool>,
+    /// Who waits for it to be started.
+    expecting: RefCell<Vec<oneshot::Sender<()>>>,
     waiters: RefCell<Vec<oneshot::Sender<End>>>,
     usage: Cell<Usage>,
     output_limit: u64,
@@ -58,6 +61,8 @@ impl Control {
             killed: Cell::default(),
             driver: Cell::default(),
             end: RefCell::default(),
+            started: Cell::default(),
+            expecting: RefCell::default(),
             waiters: RefCell::default(),
             usage: Cell::default(),
             output_limit: limits.output_bytes,
@@ -181,12 +186,31 @@ impl Control {
         self.driver.set(Some(waker.clone()));
     }
 
+    /// Says that the instance has been made.
+    pub(crate) fn set_started(&self) {
+        self.started.set(true);
+        // With the senders go the reasons to wait.
+        drop(self.expecting.take());
+    }
+
+    /// Resolves when the instance has been made, or has ended before.
+    pub(crate) async fn started(&self) {
+        if self.started.get() || self.end.borrow().is_some() {
+            return;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.expecting.borrow_mut().push(sender);
+        // Canceled is what it always is.
+        let _ = receiver.await;
+    }
+
     /// Makes the end known. Only the first counts.
     pub(crate) fn finish(&self, end: End) {
         if self.end.borrow().is_some() {
             return;
         }
         *self.end.borrow_mut() = Some(end.clone());
+        drop(self.expecting.take());
         for waiter in self.waiters.take() {
             // A waiter that is gone no longer wants to know.
             let _ = waiter.send(end.clone());

@@ -62,6 +62,11 @@ impl InstanceHandle {
         self.control.wait().await.unwrap_or(End::Killed)
     }
 
+    /// Returns when the instance has been made of its module, or has ended before that.
+    pub async fn started(&self) {
+        self.control.started().await;
+    }
+
     /// How the instance ended, if it has.
     pub fn end(&self) -> Option<End> {
         self.control.end()

@@ -3,6 +3,7 @@
 mod control;
 mod handle;
 mod interrupt;
+mod pace;
 mod value;
 
 pub(crate) use control::Control;
@@ -10,4 +11,5 @@ pub use control::{StartTime, Usage};
 pub use handle::{CallError, InstanceHandle};
 pub(crate) use handle::{Command, command_queue};
 pub(crate) use interrupt::{Interrupts, poll_once, yield_once};
+pub(crate) use pace::Pace;
 pub use value::{Value, ValueType};

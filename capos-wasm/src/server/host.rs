@@ -21,8 +21,9 @@ impl WasmHost {
         Self { host, modules }
     }
 
-    fn launch(&self, spec: InstanceSpec) -> Result<wasm_instance::Client, Error> {
+    async fn launch(&self, spec: InstanceSpec) -> Result<wasm_instance::Client, Error> {
         let handle: InstanceHandle = self.host.start(spec);
+        handle.started().await;
         if let Some(End::FailedToStart(reason)) = handle.end() {
             return Err(Error::failed(reason));
         }
@@ -63,7 +64,7 @@ impl wasm_host::Server for WasmHost {
         let params = params.get()?;
         let module = Cow::Owned(params.get_module()?.to_vec());
         let spec = spec!(params, module, "(given)".to_owned());
-        results.get().set_instance(self.launch(spec)?);
+        results.get().set_instance(self.launch(spec).await?);
         Ok(())
     }
 
@@ -77,7 +78,7 @@ impl wasm_host::Server for WasmHost {
         let module = (self.modules)(name);
         let module = module.ok_or_else(|| Error::failed(format!("no module {name:?}")))?;
         let spec = spec!(params, Cow::Borrowed(module), name.to_owned());
-        results.get().set_instance(self.launch(spec)?);
+        results.get().set_instance(self.launch(spec).await?);
         Ok(())
     }
 
@@ -93,7 +94,7 @@ impl wasm_host::Server for WasmHost {
         let module =
             module.map_err(|error| Error { extra: format!("module {shown:?}: {}", error.extra), ..error })?;
         let spec = spec!(params, Cow::Owned(module), shown);
-        results.get().set_instance(self.launch(spec)?);
+        results.get().set_instance(self.launch(spec).await?);
         Ok(())
     }
 }

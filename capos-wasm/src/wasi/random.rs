@@ -3,6 +3,10 @@
 use super::{Context, Errno, GuestMemory, Stop, memory::Claim, refusal::Missing};
 use capos_schema::entropy_capnp::MAX_FILL_BYTES;
 
+/// Bytes that are asked for at once: making many takes long, and nothing else of the host runs meanwhile.
+const PIECE_BYTES: u32 = 8 << 10;
+const _: () = assert!(PIECE_BYTES <= MAX_FILL_BYTES);
+
 /// `random_get`: fills `length` bytes at `buffer`, in pieces that the EntropySource can give.
 pub(super) async fn get(
     context: &mut Context,
@@ -17,7 +21,7 @@ pub(super) async fn get(
     memory.check(Claim { offset: buffer, len_bytes: length })?;
     let mut filled = 0;
     while filled < length {
-        let piece = (length - filled).min(MAX_FILL_BYTES);
+        let piece = (length - filled).min(PIECE_BYTES);
         let mut request = entropy.fill_request();
         request.get().set_length(piece);
         let response = request.send().promise.await.map_err(Errno::from_capability)?;

@@ -23,6 +23,8 @@ pub enum Missing {
     Right,
     /// Linear memory beyond the instance's limit.
     Memory,
+    /// Room for nested calls beyond the instance's limit.
+    Stack,
 }
 
 /// A call that failed for something that was not granted.
@@ -47,6 +49,7 @@ impl Missing {
             Self::Preopen => "a Namespace (preopened directory)",
             Self::Right => "a right that its Namespace (preopened directory) was not granted with",
             Self::Memory => "more linear memory than its limit allows",
+            Self::Stack => "more stack than its limit allows",
         }
     }
 
@@ -66,6 +69,7 @@ impl Missing {
                 "raise the `rights` of its entry in `preopens` or pass --dir or --volume without `:ro`"
             }
             Self::Memory => "raise `limits.memory` in the manifest or pass --memory",
+            Self::Stack => "raise `limits.stack` in the manifest or pass --stack",
         }
     }
 }
@@ -89,9 +93,13 @@ impl Refusals {
         }
     }
 
-    /// Those that may be why the instance failed. That there is no directory is seen by every program that
-    /// looks for one as it starts, so it counts only when there is nothing else.
+    /// Those that may be why the instance failed. Going past the stack's limit ends it, and so is the only one. That
+    /// there is no directory is seen by every program that looks for one as it starts, so it counts only when there is
+    /// nothing else.
     pub(crate) fn reasons(&self) -> Vec<Refusal> {
+        if let Some(stack) = self.0.iter().find(|refusal| refusal.missing == Missing::Stack) {
+            return vec![*stack];
+        }
         let telling = |refusal: &&Refusal| refusal.missing != Missing::Preopen;
         match self.0.iter().any(|refusal| telling(&refusal)) {
             true => self.0.iter().filter(telling).copied().collect(),

@@ -16,7 +16,9 @@ pub use files::*;
 pub use guest::{Fails, Guest, MEMORY_BYTES};
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
 
-use capos_wasm::{End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits, Options};
+use capos_wasm::{
+    End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits, Options, wasi::FastClock,
+};
 use executor::Executor;
 use futures::channel::oneshot;
 use std::{borrow::Cow, future::Future, rc::Rc};
@@ -31,12 +33,17 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_clock(None)
+    }
+
+    /// A world whose host has a clock of its own.
+    pub fn with_clock(host_clock: Option<FastClock>) -> Self {
         let executor = Executor::default();
         let clock = Rc::new(FakeClock::default());
         let config = HostConfig {
             spawn: executor.spawner(),
             timer: Some(timer(&clock)),
-            clock: None,
+            clock: host_clock,
             sleep: None,
             module_cache_bytes: 1 << 20,
         };

@@ -117,7 +117,7 @@ fn limits_out_of_range() {
         ("wallTime", json!("99999999999999s"), "\"99999999999999s\" is too large"),
         ("outputBytes", json!("0B"), "\"0B\" is zero"),
         ("tableElements", json!(1u64 << 32), "4294967296 is not"),
-        ("stackDepth", json!(0), "0 is not"),
+        ("stack", json!("65MiB"), "68157440 bytes are more than the possible 67108864"),
     ] {
         let wanted = format!("wasm.0.instances.0.limits.{limit}: {reason}");
         refused(instance(json!({"limits": {limit: value}})), &[&wanted]);

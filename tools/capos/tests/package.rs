@@ -27,7 +27,7 @@ fn manifest() -> Manifest {
                 "grants": {"timer": true, "entropy": true},
                 "limits": {
                     "memory": "2MiB", "fuel": 6, "wallTime": "7us", "outputBytes": 8, "tableElements": 9,
-                    "stackDepth": 10,
+                    "stack": 10,
                 },
             }],
         }],
@@ -85,7 +85,7 @@ fn every_field_arrives() {
             r#"exports = ["wasm-host"]"#,
             r#"module = "m", arguments = ["two"]"#,
             "console = false, timer = true, wallClock = false, entropy = true",
-            "memoryBytes = 2097152, fuel = 6, wallTimeNanoseconds = 7000, outputBytes = 8, tableElements = 9, stackDepth = 10",
+            "memoryBytes = 2097152, fuel = 6, wallTimeNanoseconds = 7000, outputBytes = 8, tableElements = 9, stackBytes = 10",
         ] {
             assert!(manifest.contains(part), "{part} is not in {manifest}");
         }

@@ -13,10 +13,11 @@ use crate::{
     CallError, End, Value,
     cache::Cached,
     instance::{Command, Interrupts},
+    wasi::{Missing, Refusal},
 };
 use futures::{Stream, channel::mpsc};
 use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};
-use wasmi::{Extern, Func, ResumableCall, Store, Val};
+use wasmi::{Extern, Func, ResumableCall, Store, TrapCode, Val};
 
 /// An instance that wasmi runs.
 pub(crate) struct Instance {
@@ -143,7 +144,7 @@ impl Instance {
     }
 
     async fn drive(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
-        self.interrupts.yield_now().await?;
+        self.next_turn().await?;
         self.fuel.give(&mut self.store, 0)?;
         let mut step = function.call_resumable(&mut self.store, arguments, results);
         loop {
@@ -151,17 +152,22 @@ impl Instance {
             step = match step {
                 Ok(ResumableCall::Finished) => return Ok(()),
                 Ok(ResumableCall::OutOfFuel(call)) => {
-                    self.fuel.give(&mut self.store, call.required_fuel())?;
-                    self.interrupts.yield_now().await?;
+                    self.next_slice(call.required_fuel()).await?;
                     call.resume(&mut self.store, results)
                 }
                 Ok(ResumableCall::HostTrap(call)) => {
                     let (errno, turn) = self.reply(call.host_error()).await?;
                     // Without a turn of the others in between the slice goes on.
                     if turn == Turn::Taken {
+                        self.fuel.begin_turn();
                         self.fuel.give(&mut self.store, 0)?;
                     }
                     call.resume(&mut self.store, &[Val::I32(errno)], results)
+                }
+                Err(error) if error.as_resumable_fuel().is_some() => {
+                    // The function is being translated: nothing of it has run yet.
+                    self.next_slice(error.as_resumable_fuel().unwrap_or(0)).await?;
+                    function.call_resumable(&mut self.store, arguments, results)
                 }
                 Err(error) if error.downcast_ref::<Pause>().is_some() => {
                     // The export is itself an imported function: there is no guest to resume.
@@ -174,8 +180,27 @@ impl Instance {
         }
     }
 
+    /// Gives the guest its next slice, after a turn of the others if its own is over.
+    async fn next_slice(&mut self, required: u64) -> Result<(), End> {
+        self.fuel.give(&mut self.store, required)?;
+        if self.fuel.is_turn_over() {
+            self.next_turn().await?;
+        }
+        Ok(())
+    }
+
+    async fn next_turn(&mut self) -> Result<(), End> {
+        self.interrupts.yield_now().await?;
+        self.fuel.begin_turn();
+        Ok(())
+    }
+
     /// The end that an error of the engine means.
     fn failure(&self, error: &wasmi::Error) -> End {
+        if error.as_trap_code() == Some(TrapCode::StackOverflow) {
+            let refusal = Refusal { import: "a nested call", missing: Missing::Stack };
+            self.interrupts.control().refuse(refusal);
+        }
         let backtrace = self.module.compiled.module().backtrace(&self.store);
         // A start function that was made an export has kept its index.
         end_of(error, self.fuel.limit(), || name_all(&self.module.bytes, &backtrace))

@@ -5,15 +5,18 @@
 //! [`Instance`] awaits the answer and resumes the guest with it.
 
 mod data;
+mod early;
 mod fuel;
 mod instance;
 mod limiter;
 mod link;
 mod module;
 mod names;
+mod proposals;
 mod runtime;
 mod start;
 mod trap;
 
+pub(crate) use early::check_early;
 pub(crate) use instance::Instance;
 pub(crate) use runtime::{Compiled, Settings, compile, instantiate};

@@ -1,34 +1,56 @@
 //! Checks on a module before it is instantiated.
 
-use crate::{ValueType, wasi};
+use super::proposals::explain;
+use crate::{ValueType, instance::Pace, wasi};
 use wasmi::{Engine, ExternType, FuncType, ImportType, Module, ValType};
 
 /// A module may not be longer than this.
 const MAX_MODULE_BYTES: usize = 256 << 20;
 
 /// Reads and validates a module.
-pub(super) fn parse(engine: &Engine, bytes: &[u8]) -> Result<Module, String> {
+pub(super) async fn parse(engine: &Engine, bytes: &[u8], pace: &mut Pace) -> Result<Module, String> {
     if bytes.len() > MAX_MODULE_BYTES {
         return Err(format!("it is {} bytes long, more than {MAX_MODULE_BYTES}", bytes.len()));
     }
-    Module::new(engine, bytes).map_err(|error| format!("not a valid module: {error}"))
+    let module = Module::new_with_pauses(engine, bytes, async |work| pace.spend(work).await).await;
+    module.map_err(|error| explain(bytes, &error.to_string()))
+}
+
+/// The function of Preview 1 that has an import's name.
+fn function(module: &str, name: &str) -> Option<&'static wasi::Function> {
+    wasi::function(name).filter(|_| module == wasi::MODULE)
 }
 
 /// Whether a function of Preview 1 has the import's name.
 pub(super) fn is_known(import: &ImportType<'_>) -> bool {
-    import.module() == wasi::MODULE && wasi::function(import.name()).is_some()
+    function(import.module(), import.name()).is_some()
+}
+
+/// Says that no function of Preview 1 has this name, if so.
+pub(super) fn unknown_function(module: &str, name: &str) -> Option<String> {
+    function(module, name).is_none().then(|| format!("unknown import {name:?} of {module:?}"))
+}
+
+/// Says that something other than a function cannot be imported.
+pub(super) fn not_a_function(module: &str, name: &str, kind: &str) -> String {
+    format!("it imports the {kind} {name:?} of {module:?}, and only functions can be imported here")
 }
 
 /// An import must be a function of Preview 1, with its signature.
 pub(super) fn check_import(import: &ImportType<'_>) -> Result<(), String> {
-    let name = format_args!("{:?} of {:?}", import.name(), import.module());
-    let known = wasi::function(import.name()).filter(|_| import.module() == wasi::MODULE);
-    let (Some(known), ExternType::Func(actual)) = (known, import.ty()) else {
-        return Err(format!("unknown import {name}"));
+    let (module, name) = (import.module(), import.name());
+    let actual = match import.ty() {
+        ExternType::Func(actual) => actual,
+        ExternType::Global(_) => return Err(not_a_function(module, name, "global")),
+        ExternType::Memory(_) => return Err(not_a_function(module, name, "memory")),
+        ExternType::Table(_) => return Err(not_a_function(module, name, "table")),
+    };
+    let Some(known) = function(module, name) else {
+        return Err(format!("unknown import {name:?} of {module:?}"));
     };
     if !same(actual.params(), known.params) || !same(actual.results(), known.results) {
         let wanted = signature(known.params, known.results);
-        return Err(format!("import {name} is {}, not {wanted}", signature_of(actual)));
+        return Err(format!("import {name:?} of {module:?} is {}, not {wanted}", signature_of(actual)));
     }
     Ok(())
 }

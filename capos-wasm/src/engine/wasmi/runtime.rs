@@ -7,26 +7,32 @@ use super::{
 use crate::{
     Limits, UnknownImports,
     cache::Cached,
-    instance::Interrupts,
-    limits::MAX_STACK_DEPTH,
-    wasi::{Context, Wasi},
+    instance::{Interrupts, Pace},
+    limits::MAX_STACK_BYTES,
+    wasi::{Context, FastClock, Wasi},
 };
 use std::rc::Rc;
 use wasmi::{CompilationMode, Config, CustomFuelCosts, Engine, Linker, Module, Store};
 
-/// Room for each nested call's parameters, locals and operands, on average.
-const STACK_BYTES_PER_CALL: usize = 1024;
+/// The least that a nested call takes of a compiled program's stack, whose size is the limit: where it returns to, and a frame
+/// pointer. So many nested calls must be possible for each byte of it.
+const BYTES_PER_CALL: usize = 16;
+/// Parameters, locals and operands all have a place of 8 bytes for each call here, of which a compiler keeps most in registers
+/// or nowhere.
+const VALUE_BYTES_PER_BYTE: usize = 8;
+/// So that any function can be called at all.
+const MIN_VALUE_BYTES: usize = 1 << 20;
 
 /// How a module is compiled and linked, beside what is in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Settings {
-    stack_depth: u32,
+    stack_bytes: u64,
     unknown_imports: UnknownImports,
 }
 
 impl Settings {
     pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports) -> Self {
-        Self { stack_depth: limits.stack_depth.min(MAX_STACK_DEPTH), unknown_imports }
+        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports }
     }
 }
 
@@ -48,19 +54,22 @@ impl Compiled {
 /// Each module has an engine of its own, which all its instances share: wasmi never frees code while its engine
 /// lives, so that compiling modules for ever on one engine would use up the host's memory. What a function is
 /// translated to when it is first called is there for every later instance.
-pub(crate) fn compile(bytes: &[u8], settings: Settings) -> Result<Compiled, String> {
-    let engine = Engine::new(&config(settings.stack_depth));
-    let module = parse(&engine, &export_start(bytes))?;
+pub(crate) async fn compile(bytes: &[u8], settings: Settings, pace: &mut Pace) -> Result<Compiled, String> {
+    let engine = Engine::new(&config(settings.stack_bytes));
+    let bytes = export_start(bytes, pace).await;
+    let module = parse(&engine, &bytes, pace).await?;
     let linker = link(&engine, &module, settings.unknown_imports)?;
     Ok(Compiled { engine, module, linker })
 }
 
 /// Makes an instance of a module. The error says what is missing.
-pub(crate) fn instantiate(
+pub(crate) async fn instantiate(
     module: Rc<Cached<Compiled>>,
     context: Context,
     limits: &Limits,
     interrupts: Interrupts,
+    clock: Option<FastClock>,
+    pace: &mut Pace,
 ) -> Result<Instance, String> {
     let compiled = &module.compiled;
     let control = interrupts.control();
@@ -68,10 +77,11 @@ pub(crate) fn instantiate(
     let data = HostData::new(Wasi::new(context), limiter);
     let mut store = Store::new(&compiled.engine, data);
     store.limiter(|data| &mut data.limiter);
-    let mut fuel = FuelMeter::new(control, limits.fuel);
+    let mut fuel = FuelMeter::new(control, limits.fuel, clock);
     // Nothing of the guest's runs here; but copying its data counts too.
     fuel.give(&mut store, 0).map_err(|end| end.to_string())?;
-    let instance = compiled.linker.instantiate_and_start(&mut store, &compiled.module);
+    let pause = async |work| pace.spend(work).await;
+    let instance = compiled.linker.instantiate_with_pauses(&mut store, &compiled.module, pause).await;
     fuel.settle(&mut store);
     let instance = instance.map_err(|error| match store.data().limiter.refused() {
         Some(refused) => {
@@ -82,16 +92,17 @@ pub(crate) fn instantiate(
     Ok(Instance::new(store, module, instance, fuel, interrupts))
 }
 
-fn config(stack_depth: u32) -> Config {
-    let depth = stack_depth as usize;
+fn config(stack_bytes: u64) -> Config {
+    // Bounded, and `usize` has 64 bits wherever this runs.
+    let stack_bytes = stack_bytes as usize;
     let mut config = Config::default();
     config
         .consume_fuel(true)
         // The whole module is validated at the start and a function translated when it is first called,
         // so that a start costs nothing for what is never used.
         .compilation_mode(CompilationMode::LazyTranslation)
-        // wasmi cannot resume a guest whose fuel ends in a translation, so translating is free. It is
-        // bounded by the module's size, and done once.
+        // Translating is free, since it is done once for all instances of a module, and bounded by the module's size. A
+        // guest pauses in it as in everything else that takes long.
         .fuel_cost(CustomFuelCosts {
             bytes_copied_per_fuel: 64,
             fuel_per_bytes_translated: 0,
@@ -101,7 +112,8 @@ fn config(stack_depth: u32) -> Config {
         .allow_start_fn(false)
         // Names are read from the module itself, and only when there is a trap.
         .ignore_custom_sections(true)
-        .set_max_recursion_depth(depth)
-        .set_max_stack_height((depth * STACK_BYTES_PER_CALL).max(1 << 16));
+        .wasm_wide_arithmetic(true)
+        .set_max_recursion_depth((stack_bytes / BYTES_PER_CALL).max(1))
+        .set_max_stack_height((stack_bytes * VALUE_BYTES_PER_BYTE).max(MIN_VALUE_BYTES));
     config
 }

@@ -3,10 +3,15 @@
 //! wasmi runs a module's start function inside the instantiation, where it could neither wait nor be stopped.
 //! So the start section is turned into one more export before compiling, which is then called like any other.
 
+use crate::instance::Pace;
 use std::{borrow::Cow, ops::Range};
 
 /// What the start function is exported as. A module that exports this name itself is refused as invalid.
 pub(super) const START_EXPORT: &str = "capos:start section";
+
+/// Bytes that are copied at once, and what that counts as against bytes that are parsed.
+const STEP_BYTES: usize = 32 << 10;
+const STEP_WORK: usize = 1 << 10;
 
 const HEADER_BYTES: usize = 8;
 const EXPORT_SECTION: u8 = 7;
@@ -15,14 +20,23 @@ const FUNCTION_EXPORT: u8 = 0;
 
 /// Turns a start section, if there is one, into an export. What does not parse stays as it is, for the engine
 /// to refuse.
-pub(super) fn export_start(module: &[u8]) -> Cow<'_, [u8]> {
-    match rewrite(module) {
-        Some(rewritten) => Cow::Owned(rewritten),
-        None => Cow::Borrowed(module),
+pub(super) async fn export_start<'a>(module: &'a [u8], pace: &mut Pace) -> Cow<'a, [u8]> {
+    let Some((before, export, between, after)) = rewrite(module) else { return Cow::Borrowed(module) };
+    let mut rewritten = Vec::with_capacity(module.len() + export.len());
+    for part in [before, &export, between, after] {
+        for step in part.chunks(STEP_BYTES) {
+            rewritten.extend_from_slice(step);
+            pace.spend(STEP_WORK).await;
+        }
     }
+    Cow::Owned(rewritten)
 }
 
-fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
+/// The parts of a rewritten module: what stays before the section of exports, that section, what stays up to the start
+/// section, and what stays after it.
+type Parts<'a> = (&'a [u8], Vec<u8>, &'a [u8], &'a [u8]);
+
+fn rewrite(module: &[u8]) -> Option<Parts<'_>> {
     let sections = sections(module)?;
     let start = sections.iter().find(|section| section.id == START_SECTION)?;
     let (function, end) = read_leb(module, start.content.start)?;
@@ -47,13 +61,11 @@ fn rewrite(module: &[u8]) -> Option<Vec<u8>> {
     content.push(FUNCTION_EXPORT);
     write_leb(&mut content, function);
 
-    let mut rewritten = module.get(..place.start)?.to_vec();
-    rewritten.push(EXPORT_SECTION);
-    write_leb(&mut rewritten, u32::try_from(content.len()).ok()?);
-    rewritten.extend_from_slice(&content);
-    rewritten.extend_from_slice(module.get(place.end..start.whole.start)?);
-    rewritten.extend_from_slice(module.get(start.whole.end..)?);
-    Some(rewritten)
+    let mut export = vec![EXPORT_SECTION];
+    write_leb(&mut export, u32::try_from(content.len()).ok()?);
+    export.extend_from_slice(&content);
+    let between = module.get(place.end..start.whole.start)?;
+    Some((module.get(..place.start)?, export, between, module.get(start.whole.end..)?))
 }
 
 struct Section {
@@ -98,7 +110,8 @@ fn write_leb(bytes: &mut Vec<u8>, mut value: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{export_start, read_leb, write_leb};
+    use super::{Pace, export_start, read_leb, write_leb};
+    use futures::FutureExt;
     use std::borrow::Cow;
 
     #[test]
@@ -118,7 +131,8 @@ mod tests {
         for module in
             [&b""[..], b"\0asm\x01\0\0\0", b"\0asm\x01\0\0\0\x08", b"\0asm\x01\0\0\0\x08\xff\xff\xff\xff\x0f"]
         {
-            assert!(matches!(export_start(module), Cow::Borrowed(_)));
+            let mut pace = Pace::new(None);
+            assert!(matches!(export_start(module, &mut pace).now_or_never(), Some(Cow::Borrowed(_))));
         }
     }
 }

@@ -16,8 +16,11 @@ const FRAME_BYTES: u64 = 4096;
 /// it keeps a copy and what it translates.
 const WASM_HOST_OVERHEAD: u64 = 16 << 20;
 const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
+/// What an interpreter takes for each byte of an instance's `stack`: values, and where calls return to.
+const WASM_HOST_PER_STACK_BYTE: u64 = 10;
 /// Defaults that the schema documents.
 const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
+const DEFAULT_INSTANCE_STACK: u64 = 512 << 10;
 const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
 /// Default and greatest number of capability slots of a process, as the kernel has them.
 const DEFAULT_CAPABILITY_SLOTS: u32 = 256;
@@ -164,10 +167,11 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
         (Some(bytes), _) => Some(*bytes),
         (None, None) => None,
         (None, Some(host)) => {
-            let memories = host
-                .instances
-                .iter()
-                .map(|instance| instance.limits.memory_bytes.unwrap_or(DEFAULT_INSTANCE_MEMORY));
+            let memories = host.instances.iter().map(|instance| {
+                let stack = instance.limits.stack_bytes.unwrap_or(DEFAULT_INSTANCE_STACK);
+                let linear = instance.limits.memory_bytes.unwrap_or(DEFAULT_INSTANCE_MEMORY);
+                linear.saturating_add(stack.saturating_mul(WASM_HOST_PER_STACK_BYTE))
+            });
             let memory = if host.sequence {
                 memories.max().unwrap_or(0)
             } else {
@@ -220,7 +224,7 @@ fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Res
     limits.set_wall_time_nanoseconds(from.limits.wall_time_ns.unwrap_or(0));
     limits.set_output_bytes(from.limits.output_bytes.unwrap_or(0));
     limits.set_table_elements(from.limits.table_elements.unwrap_or(0));
-    limits.set_stack_depth(from.limits.stack_depth.unwrap_or(0));
+    limits.set_stack_bytes(from.limits.stack_bytes.unwrap_or(0));
     limits.set_descriptors(from.limits.descriptors.unwrap_or(0));
     Ok(())
 }

@@ -19,6 +19,7 @@ const MOST_PRIORITY: u64 = 31;
 const MOST_NAME_BYTES: usize = 63;
 /// A 32-bit linear memory ends here.
 const MOST_LINEAR_MEMORY: u64 = 1 << 32;
+const MOST_STACK: u64 = 64 << 20;
 
 const PROCESS_FIELDS: [&str; 10] =
     ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];
@@ -233,15 +234,8 @@ fn traps(node: &Node<'_>) -> bool {
 }
 
 fn instance_limits(node: &Node<'_>) -> InstanceLimits {
-    let object = node.object(&[
-        "memory",
-        "fuel",
-        "wallTime",
-        "outputBytes",
-        "tableElements",
-        "stackDepth",
-        "descriptors",
-    ]);
+    let object =
+        node.object(&["memory", "fuel", "wallTime", "outputBytes", "tableElements", "stack", "descriptors"]);
     let count = |field, most| object.get(field).and_then(|node| node.count(most));
     let count32 = |field| count(field, u32::MAX.into()).and_then(|count| count.try_into().ok());
     InstanceLimits {
@@ -250,7 +244,7 @@ fn instance_limits(node: &Node<'_>) -> InstanceLimits {
         wall_time_ns: object.get("wallTime").and_then(|node| node.duration()),
         output_bytes: object.get("outputBytes").and_then(|node| node.size(u64::MAX)),
         table_elements: count32("tableElements"),
-        stack_depth: count32("stackDepth"),
+        stack_bytes: object.get("stack").and_then(|node| node.size(MOST_STACK)),
         descriptors: count32("descriptors"),
     }
 }

@@ -228,8 +228,8 @@ pub struct InstanceLimits {
     pub output_bytes: Option<u64>,
     /// Elements of all tables.
     pub table_elements: Option<u32>,
-    /// Nested calls.
-    pub stack_depth: Option<u32>,
+    /// Room for nested calls, in bytes.
+    pub stack_bytes: Option<u64>,
     /// Descriptors open at once.
     pub descriptors: Option<u32>,
 }

@@ -1,0 +1,65 @@
+//! What is refused before a module is validated, which takes time in its length.
+
+use super::{
+    module::{not_a_function, unknown_function},
+    proposals::COMPONENT,
+};
+use crate::{Limits, UnknownImports};
+use wasmparser::{Import, MemoryType, Parser, Payload, Table, TypeRef};
+
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// Looks at what stands before a module's functions: its imports, and what its memories and tables need at least. What does not
+/// parse is refused later, with what is wrong.
+pub(crate) fn check_early(module: &[u8], limits: &Limits, unknown: UnknownImports) -> Result<(), String> {
+    if module.starts_with(COMPONENT) {
+        // The modules in it are no concern of this.
+        return Ok(());
+    }
+    let (mut memory, mut elements) = (0u64, 0u64);
+    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+        match payload {
+            Payload::ImportSection(imports) => {
+                imports.into_iter().map_while(Result::ok).try_for_each(|import| check(&import, unknown))?;
+            }
+            Payload::MemorySection(memories) => {
+                memory = memories.into_iter().map_while(Result::ok).map(bytes).fold(0, u64::saturating_add);
+            }
+            Payload::TableSection(tables) => {
+                let initial = |table: Table<'_>| table.ty.initial;
+                elements = tables.into_iter().map_while(Result::ok).map(initial).fold(0, u64::saturating_add);
+            }
+            Payload::CodeSectionStart { .. } => break,
+            _ => {}
+        }
+    }
+    fits(memory, limits.memory_bytes, "bytes of memory")?;
+    fits(elements, limits.table_elements.into(), "table elements")
+}
+
+fn bytes(memory: MemoryType) -> u64 {
+    let page_bytes =
+        memory.page_size_log2.map_or(PAGE_BYTES, |log2| 1u64.checked_shl(log2).unwrap_or(u64::MAX));
+    memory.initial.saturating_mul(page_bytes)
+}
+
+fn check(import: &Import<'_>, unknown: UnknownImports) -> Result<(), String> {
+    let kind = match import.ty {
+        TypeRef::Func(_) if unknown == UnknownImports::Deny => {
+            return unknown_function(import.module, import.name).map_or(Ok(()), Err);
+        }
+        TypeRef::Func(_) => return Ok(()),
+        TypeRef::Table(_) => "table",
+        TypeRef::Memory(_) => "memory",
+        TypeRef::Global(_) => "global",
+        TypeRef::Tag(_) => "tag",
+    };
+    Err(not_a_function(import.module, import.name, kind))
+}
+
+fn fits(wanted: u64, limit: u64, unit: &str) -> Result<(), String> {
+    match wanted <= limit {
+        true => Ok(()),
+        false => Err(format!("it needs {wanted} {unit} and its limit is {limit}")),
+    }
+}

@@ -1,0 +1,105 @@
+//! Writes small WebAssembly modules whose parts may be very large.
+
+/// Value types and instructions, by their codes.
+pub(crate) const I32: u8 = 0x7f;
+pub(crate) const I64: u8 = 0x7e;
+pub(crate) const LOOP: [u8; 2] = [0x03, 0x40];
+pub(crate) const BLOCK: [u8; 2] = [0x02, 0x40];
+pub(crate) const END: u8 = 0x0b;
+pub(crate) const BR_0: [u8; 2] = [0x0c, 0];
+pub(crate) const DROP: u8 = 0x1a;
+
+/// A module with one memory, one table, functions without parameters and results, of which the first is `_start`, and
+/// imported functions of Preview 1 before them.
+#[derive(Default)]
+pub(crate) struct Module {
+    pub(crate) pages: u32,
+    pub(crate) elements: u32,
+    /// Each with how many `i32` parameters it takes; all return an `i32`.
+    pub(crate) imports: Vec<(&'static str, u32)>,
+    /// Each with how many `i64` locals it has.
+    pub(crate) functions: Vec<(u32, Vec<u8>)>,
+}
+
+impl Module {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut types = vec![vec![0x60, 0, 0]];
+        let mut imports = Vec::new();
+        for (index, &(name, params)) in (1..).zip(&self.imports) {
+            let params = vec![I32; params as usize];
+            types.push([&[0x60][..], &vector(&params), &[1, I32]].concat());
+            imports.push([text("wasi_snapshot_preview1"), text(name), vec![0], leb(index)].concat());
+        }
+        let functions = vec![vec![0]; self.functions.len()];
+        let exports = vec![
+            [text("_start"), vec![0], leb(self.imports.len() as u32)].concat(),
+            [text("memory"), vec![2, 0]].concat(),
+        ];
+        let bodies = self.functions.iter().map(|(locals, body)| {
+            let code = [vec![1], leb(*locals), vec![I64], body.clone(), vec![END]].concat();
+            vector(&code)
+        });
+        let table = [vec![0x70, 0], leb(self.elements)].concat();
+        let memory = [vec![0], leb(self.pages)].concat();
+        [
+            b"\0asm\x01\0\0\0".to_vec(),
+            section(1, &types),
+            section(2, &imports),
+            section(3, &functions),
+            section(4, &[table]),
+            section(5, &[memory]),
+            section(7, &exports),
+            section(10, &bodies.collect::<Vec<_>>()),
+        ]
+        .concat()
+    }
+}
+
+/// A number in LEB128.
+pub(crate) fn leb(mut value: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// `i32.const`.
+pub(crate) fn constant(value: u32) -> Vec<u8> {
+    let mut value = i64::from(value.cast_signed());
+    let mut bytes = vec![0x41];
+    loop {
+        let low = (value & 0x7f) as u8;
+        value >>= 7;
+        if (value == 0 && low & 0x40 == 0) || (value == -1 && low & 0x40 != 0) {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+/// `call`.
+pub(crate) fn call(function: u32) -> Vec<u8> {
+    [vec![0x10], leb(function)].concat()
+}
+
+/// The same for ever.
+pub(crate) fn forever(body: &[u8]) -> Vec<u8> {
+    [&LOOP[..], body, &BR_0, &[END]].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    vector(text.as_bytes())
+}
+
+fn vector(bytes: &[u8]) -> Vec<u8> {
+    [leb(bytes.len() as u32), bytes.to_vec()].concat()
+}
+
+fn section(id: u8, items: &[Vec<u8>]) -> Vec<u8> {
+    let content = [leb(items.len() as u32), items.concat()].concat();
+    [vec![id], vector(&content)].concat()
+}

@@ -1,0 +1,98 @@
+//! Modules that keep their host busy, each with what takes longest for the fuel that it burns.
+
+use crate::assemble::{BLOCK, DROP, END, Module, call, constant, forever, leb};
+
+/// A memory of 16 MiB.
+const PAGES: u32 = 256;
+const ELEMENTS: u32 = 60_000;
+
+/// What the modules do, by name.
+pub(crate) fn all() -> Vec<(&'static str, Module)> {
+    vec![
+        ("zeroing locals", called(29_000, &[], 1)),
+        ("memory.fill", alone(&with_three(0, 7, PAGES << 16, &[0xfc, 11, 0]))),
+        ("memory.copy", alone(&with_three(1, 0, (PAGES << 16) - 1, &[0xfc, 10, 0, 0]))),
+        (
+            "table.fill",
+            alone(&[&constant(0)[..], &[0xd0, 0x70], &constant(ELEMENTS), &[0xfc, 17, 0]].concat()),
+        ),
+        ("table.copy", alone(&with_three(1, 0, ELEMENTS - 1, &[0xfc, 14, 0, 0]))),
+        ("memory.grow", alone(&[&constant(1)[..], &[0x40, 0, DROP]].concat())),
+        ("first touching pages", touching()),
+        ("a block without branches", called(1, &[0x20, 0, 0x42, 3, 0x7c, 0x21, 0].repeat(8_000), 1)),
+        ("translating", called(1, &[0x20, 0, 0x42, 3, 0x7c, 0x21, 0].repeat(280), 30)),
+        ("translating a branch table", branching()),
+        ("calls", called(0, &[], 1)),
+        ("deep calls", alone_with(vec![(0, forever(&call(1))), (0, recursion())])),
+        ("divisions", called(1, &[0x20, 0, 0x42, 3, 0x7f, 0x21, 0].repeat(1_000), 1)),
+        ("rounding", called(1, &float(0x9e).repeat(1_000), 1)),
+        ("counting bits of vectors", called(1, &vector(&[0x62]).repeat(100), 1)),
+        ("rounding vectors", called(1, &vector(&[0x6a]).repeat(100), 1)),
+        ("random_get", importing("random_get", 2, &[0, 16 << 20])),
+        ("poll_oneoff", importing("poll_oneoff", 4, &[0, 1 << 22, 60_000, 0])),
+        ("fd_write", importing("fd_write", 4, &[1, 0, 1 << 17, 1 << 22])),
+        ("sched_yield", importing("sched_yield", 0, &[])),
+    ]
+}
+
+fn with_three(first: u32, second: u32, third: u32, instruction: &[u8]) -> Vec<u8> {
+    [&constant(first)[..], &constant(second), &constant(third), instruction].concat()
+}
+
+fn alone(body: &[u8]) -> Module {
+    alone_with(vec![(0, forever(body))])
+}
+
+fn alone_with(functions: Vec<(u32, Vec<u8>)>) -> Module {
+    Module { pages: PAGES, elements: ELEMENTS, functions, ..Module::default() }
+}
+
+/// Calls `count` functions with these locals and this body for ever.
+fn called(locals: u32, body: &[u8], count: u32) -> Module {
+    let calls: Vec<u8> = (1..=count).flat_map(call).collect();
+    let mut functions = vec![(0, forever(&calls))];
+    functions.extend((0..count).map(|_| (locals, body.to_vec())));
+    alone_with(functions)
+}
+
+/// Stores a byte in each page of a fresh memory.
+fn touching() -> Module {
+    // local 0 is an address in 64 bits.
+    let body =
+        [&[0x20, 0, 0xa7][..], &constant(1), &[0x3a, 0, 0], &[0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0]]
+            .concat();
+    Module { pages: 1024, functions: vec![(1, forever(&body))], ..Module::default() }
+}
+
+/// A table of branches to one block.
+fn branching() -> Module {
+    let targets = 50_000;
+    let table = [vec![0x0e], leb(targets), vec![0; targets as usize], vec![0]].concat();
+    let body = [&BLOCK[..], &constant(0), &table, &[END]].concat();
+    called(0, &body, 1)
+}
+
+/// Calls itself 20,000 times deep. The depth is kept in the first word of memory.
+fn recursion() -> Vec<u8> {
+    let load = [&constant(0)[..], &[0x28, 2, 0]].concat();
+    let change = |by: u32| [&constant(0)[..], &load, &constant(by), &[0x6a, 0x36, 2, 0]].concat();
+    [&change(1)[..], &load, &constant(20_000), &[0x49, 0x04, 0x40], &call(1), &[END], &change(u32::MAX)]
+        .concat()
+}
+
+/// Local 0 as a float, and back.
+fn float(instruction: u8) -> Vec<u8> {
+    vec![0x20, 0, 0xbf, instruction, 0xbd, 0x21, 0]
+}
+
+/// Local 0 in both halves of a vector, and back.
+fn vector(instruction: &[u8]) -> Vec<u8> {
+    [&[0x20, 0, 0xfd, 0x12, 0xfd][..], instruction, &[0xfd, 0x1d, 0, 0x21, 0]].concat()
+}
+
+/// Calls a function of Preview 1 for ever.
+fn importing(name: &'static str, params: u32, arguments: &[u32]) -> Module {
+    let pushed: Vec<u8> = arguments.iter().flat_map(|&argument| constant(argument)).collect();
+    let body = forever(&[&pushed[..], &call(0), &[DROP]].concat());
+    Module { imports: vec![(name, params)], ..alone_with(vec![(0, body)]) }
+}

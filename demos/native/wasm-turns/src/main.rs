@@ -1,0 +1,82 @@
+//! Starts modules that keep their host busy, one after the other, in the host that it was granted as "wasm-host", and tells
+//! how long a neighbour of each had to wait for its turn at most.
+
+mod assemble;
+mod hogs;
+
+use capnp::Error;
+use capos_rt::grant;
+use capos_rt::schema::{
+    entropy_capnp::entropy_source,
+    timer_capnp::timer,
+    wasm_capnp::{value, wasm_host, wasm_instance},
+};
+
+/// How long a neighbour looks at the clock.
+const WATCH_NS: i64 = 20_000_000;
+/// No turn is longer, by the time in which every instruction takes a nanosecond.
+const MOST_NS: i64 = 1_000_000;
+
+struct Hosts {
+    host: wasm_host::Client,
+    timer: timer::Client,
+    entropy: entropy_source::Client,
+}
+
+impl Hosts {
+    /// Starts an instance whose only purpose is to be busy.
+    async fn hog(&self, module: &[u8]) -> Result<wasm_instance::Client, Error> {
+        let mut request = self.host.start_request();
+        let mut params = request.get();
+        params.set_module(module);
+        params.set_name("hog");
+        params.set_run(true);
+        let mut grants = params.reborrow().init_grants();
+        grants.set_timer(self.timer.clone());
+        grants.set_entropy(self.entropy.clone());
+        request.send().promise.await?.get()?.get_instance()
+    }
+
+    /// Starts an instance that looks at the clock when it is called.
+    async fn watcher(&self) -> Result<wasm_instance::Client, Error> {
+        let mut request = self.host.start_named_request();
+        let mut params = request.get();
+        params.set_module("turns-watch");
+        params.set_name("watcher");
+        params.reborrow().init_grants().set_timer(self.timer.clone());
+        request.send().promise.await?.get()?.get_instance()
+    }
+}
+
+/// The longest time between two looks at the clock.
+async fn longest_gap(watcher: &wasm_instance::Client) -> Result<i64, Error> {
+    let mut request = watcher.call_request();
+    let mut params = request.get();
+    params.set_function("watch");
+    params.init_arguments(1).get(0).set_i64(WATCH_NS);
+    let response = request.send().promise.await?;
+    match response.get()?.get_results()?.get(0).which()? {
+        value::I64(gap_ns) => Ok(gap_ns),
+        _ => Err(Error::failed("watch returned something else".to_owned())),
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let hosts = Hosts { host: grant("wasm-host")?, timer: grant("timer")?, entropy: grant("entropy")? };
+    let watcher = hosts.watcher().await?;
+    longest_gap(&watcher).await?;
+    for (name, module) in hogs::all() {
+        let hog = hosts.hog(&module.encode()).await?;
+        let gap_ns = longest_gap(&watcher).await?;
+        match gap_ns < MOST_NS {
+            true => println!("{name}: within a millisecond"),
+            false => println!("{name}: {gap_ns} ns"),
+        }
+        hog.kill_request().send().promise.await?;
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    capos_rt::block_on(run())
+}
