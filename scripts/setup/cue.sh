@@ -10,7 +10,7 @@ install_cue() {
     say "building CUE $CUE_VERSION with $GO"
     env -u GOROOT -u GOOS -u GOARCH GOTOOLCHAIN=local GOFLAGS=-modcacherw GOPATH="$PWD/build/go" GOMODCACHE="$PWD/build/go/mod" \
         GOCACHE="$PWD/build/go/cache" GOBIN="$PWD/build/tools/bin" \
-        "$GO" install -ldflags='-s -w' "cuelang.org/go/cmd/cue@$CUE_VERSION" >build/cue.log 2>&1 || {
+        "$GO" install -gcflags=all=-dwarf=false -ldflags='-s -w' "cuelang.org/go/cmd/cue@$CUE_VERSION" >build/cue.log 2>&1 || {
         tail -n 5 build/cue.log >&2
         fail "CUE could not be built (build/cue.log)" "make setup"
     }
