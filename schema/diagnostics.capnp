@@ -24,4 +24,9 @@ interface Diagnostics {
   # Needs WRITE. Makes `count` of the kernel's allocations fail, from the one that comes as number `number` from now on, as
   # if memory were used up: blocks of its heap and frames count alike, whoever caused them. 0: none. `pending`: the first of
   # those that were to fail before had not come yet.
+
+  clocks @4 () -> (monotonicNanoseconds :UInt64, referenceNanoseconds :UInt64, corrections :UInt32);
+  # Two clocks read at the same moment: the monotonic clock, and one that does not depend on the time-stamp counter (the
+  # ACPI timer, else the interval timer), counted from some moment during the start of the kernel. `corrections`: how
+  # often the monotonic clock was found wrong and put right. `failed` on a machine with no second clock.
 }

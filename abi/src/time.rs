@@ -1,31 +1,54 @@
-use core::mem::size_of;
+use core::{
+    mem::size_of,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+};
 
 /// The page that `Timer.timePage` gives. Monotonic nanoseconds =
 /// `base_ns + ((tsc - base_tsc) * multiplier >> shift)`, computed in 128 bits.
+///
+/// The kernel changes it when it finds the clock wrong: `sequence` is odd meanwhile and another even number afterwards, so
+/// what was read is good if `sequence` was even before and the same after reading the counter.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct TimePage {
-    /// Layout version, 1.
-    pub version: u32,
+    /// Layout version, [`TimePage::VERSION`].
+    pub version: AtomicU32,
     /// See above.
-    pub shift: u32,
+    pub shift: AtomicU32,
+    /// See above.
+    pub sequence: AtomicU64,
     /// Time-stamp counter at `base_ns`.
-    pub base_tsc: u64,
+    pub base_tsc: AtomicU64,
     /// Monotonic nanoseconds at `base_tsc`.
-    pub base_ns: u64,
+    pub base_ns: AtomicU64,
     /// See above.
-    pub multiplier: u64,
+    pub multiplier: AtomicU64,
 }
 
 impl TimePage {
-    /// Monotonic nanoseconds when the time-stamp counter reads `tsc`. Saturates.
+    /// The layout described here.
+    pub const VERSION: u32 = 2;
+
+    /// Monotonic nanoseconds at present; `counter` reads the time-stamp counter.
     #[must_use]
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "nanoseconds since boot fit 64 bits for 584 years")]
-    pub const fn nanoseconds(&self, tsc: u64) -> u64 {
-        let elapsed = tsc.saturating_sub(self.base_tsc) as u128;
-        self.base_ns.saturating_add(((elapsed * self.multiplier as u128) >> self.shift) as u64)
+    pub fn nanoseconds(&self, mut counter: impl FnMut() -> u64) -> u64 {
+        loop {
+            let sequence = self.sequence.load(Ordering::Acquire);
+            let base_tsc = self.base_tsc.load(Ordering::Relaxed);
+            let base_ns = self.base_ns.load(Ordering::Relaxed);
+            let multiplier = self.multiplier.load(Ordering::Relaxed);
+            let shift = self.shift.load(Ordering::Relaxed) & 127;
+            let elapsed = counter().saturating_sub(base_tsc);
+            fence(Ordering::Acquire);
+            if sequence.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == sequence {
+                return base_ns
+                    .saturating_add(((u128::from(elapsed) * u128::from(multiplier)) >> shift) as u64);
+            }
+            core::hint::spin_loop();
+        }
     }
 }
 
-const _: () = assert!(size_of::<TimePage>() == 32);
+const _: () = assert!(size_of::<TimePage>() == 40);

@@ -1,5 +1,6 @@
 //! Boots every manifest, and some of them in other ways, each as a test of its own.
 
+mod busy_host;
 mod front_door;
 mod iso;
 mod new_service;
@@ -37,6 +38,7 @@ fn trials() -> Result<Vec<Trial>> {
         });
         trials.push(test.with_ignored_flag(lacking.is_some()));
     }
+    trials.extend(busy_host::trials());
     trials.extend(front_door::trials());
     trials.extend(iso::trials());
     trials.extend(new_service::trials());

@@ -34,7 +34,7 @@ pub(crate) fn monotonic_ns() -> Result<u64, ErrorCode> {
         return first_monotonic_ns();
     }
     // SAFETY: the pointer is set once, to the mapped time page, whose holder may read the counter.
-    Ok(unsafe { (*page).nanoseconds(arch::read_time_stamp()) })
+    Ok(unsafe { (*page).nanoseconds(|| arch::read_time_stamp()) })
 }
 
 #[cold]
@@ -46,7 +46,7 @@ fn first_monotonic_ns() -> Result<u64, ErrorCode> {
         let address = memory::map_read_only(reply.capability, PAGE_SIZE as usize)?;
         let page: *mut TimePage = ptr::with_exposed_provenance_mut(address);
         // SAFETY: the page is mapped and holds a `TimePage`, whose version says whether it is this one.
-        if unsafe { (*page).version } == 1 {
+        if unsafe { (*page).version.load(Ordering::Relaxed) } == TimePage::VERSION {
             TIME_PAGE.store(page, Ordering::Release);
             return monotonic_ns();
         }

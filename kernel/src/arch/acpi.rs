@@ -1,13 +1,21 @@
-//! As much of ACPI as switching the machine off needs: the FADT's power-management port and the DSDT's `_S5_`.
+//! As much of ACPI as is needed for switching the machine off (the FADT's power-management port and the DSDT's `_S5_`) and
+//! for its timer.
 
 use super::port;
 use crate::mm::physmap::{self, Plain};
+use capos_kernel_core::clock::Reference;
 use core::sync::atomic::{AtomicU32, Ordering};
 use x86_64::PhysAddr;
 
 /// Port in the low half, sleep type in the high half; 0 when unknown.
 static POWER_OFF: AtomicU32 = AtomicU32::new(0);
 
+/// The timer's port in the low half, its width in bits in the high half; 0 when there is none.
+static TIMER: AtomicU32 = AtomicU32::new(0);
+
+const TIMER_HERTZ: u64 = 3_579_545;
+/// FADT flag: the timer has 32 bits rather than 24.
+const TIMER_IS_WIDE: u32 = 1 << 8;
 const SLEEP_ENABLE: u16 = 1 << 13;
 const HEADER_BYTES: u64 = 36;
 /// Tables are read through the boot page tables, which map this much.
@@ -20,23 +28,55 @@ fn read<T: Plain>(table: u64, offset: u64) -> Option<T> {
     Some(physmap::read(PhysAddr::new_truncate(address)))
 }
 
-/// Remembers how to switch off. Must run while the boot page tables are in use.
+/// Remembers how to switch off and where the timer is. Must run while the boot page tables are in use.
 pub fn init(rsdp: PhysAddr) {
-    if let Some((port, sleep_type)) = find(rsdp.as_u64()) {
+    let Some(fadt) = find_fadt(rsdp.as_u64()) else { return };
+    if let Some((port, sleep_type)) = find_power_off(fadt) {
         POWER_OFF.store(u32::from(port) | u32::from(sleep_type) << 16, Ordering::Relaxed);
+    }
+    if let Some((port, bits)) = find_timer(fadt) {
+        TIMER.store(u32::from(port) | u32::from(bits) << 16, Ordering::Relaxed);
     }
 }
 
-fn find(rsdp: u64) -> Option<(u16, u16)> {
+fn find_fadt(rsdp: u64) -> Option<u64> {
     let rsdt = u64::from(read::<u32>(rsdp, 16)?);
     let length = read::<u32>(rsdt, 4)?.min(MAX_TABLE_BYTES);
-    let fadt = (HEADER_BYTES..u64::from(length))
+    (HEADER_BYTES..u64::from(length))
         .step_by(4)
         .filter_map(|offset| read::<u32>(rsdt, offset).map(u64::from))
-        .find(|&table| read::<[u8; 4]>(table, 0) == Some(*b"FACP"))?;
+        .find(|&table| read::<[u8; 4]>(table, 0) == Some(*b"FACP"))
+}
+
+fn find_power_off(fadt: u64) -> Option<(u16, u16)> {
     let port = u16::try_from(read::<u32>(fadt, 64)?).ok()?;
     let dsdt = u64::from(read::<u32>(fadt, 40)?);
     Some((port, sleep_type(dsdt)?))
+}
+
+fn find_timer(fadt: u64) -> Option<(u16, u16)> {
+    let port = u16::try_from(read::<u32>(fadt, 76)?).ok().filter(|&port| port != 0)?;
+    let has_timer = read::<u8>(fadt, 91)? == 4;
+    let bits = if read::<u32>(fadt, 112)? & TIMER_IS_WIDE != 0 { 32 } else { 24 };
+    has_timer.then_some((port, bits))
+}
+
+fn timer() -> (u16, u32) {
+    let known = TIMER.load(Ordering::Relaxed);
+    let [low, high, bits, _] = known.to_le_bytes();
+    (u16::from_le_bytes([low, high]), bits.into())
+}
+
+/// The timer as a reference clock, if there is one.
+pub(super) fn timer_reference() -> Option<Reference> {
+    let (port, bits) = timer();
+    (port != 0).then_some(Reference { hertz: TIMER_HERTZ, bits })
+}
+
+/// Reads the timer; 0 if there is none.
+pub(super) fn read_timer() -> u64 {
+    let (port, _) = timer();
+    if port == 0 { 0 } else { port::read_u32(port).into() }
 }
 
 /// Looks for `Name (_S5_, Package () { type, … })` in the DSDT's byte code.

@@ -1,7 +1,8 @@
 //! The local interrupt controller with its timer, and the one that devices are wired to.
 
-use super::{port, time};
+use super::{calibration, port, time};
 use crate::mm::kernel_space;
+use capos_kernel_core::clock::Scale;
 use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::{PhysAddr, registers::model_specific::Msr};
 
@@ -75,16 +76,16 @@ pub(super) fn init() {
     route_console();
 }
 
-/// Measures the time-stamp counter and the timer against the interval timer.
+/// Measures the time-stamp counter and the timer against the reference clock.
 fn calibrate() {
-    write(REGISTER_INITIAL_COUNT, u32::MAX);
-    let (tsc_start, count_start) = (time::read_tsc(), read(REGISTER_CURRENT_COUNT));
-    let elapsed_ns = super::pit::wait();
-    let (tsc_end, count_end) = (time::read_tsc(), read(REGISTER_CURRENT_COUNT));
-    let tsc = (tsc_end - tsc_start).max(1);
-    let counts = u64::from(count_start.saturating_sub(count_end)).max(1);
-    time::set_multiplier((elapsed_ns << time::SHIFT) / tsc);
-    TIMER_RATE.store((counts << 32) / elapsed_ns, Ordering::Relaxed);
+    let restart = || write(REGISTER_INITIAL_COUNT, u32::MAX);
+    let rates = calibration::rates(restart, || u64::from(u32::MAX - read(REGISTER_CURRENT_COUNT)));
+    let rates = rates.expect("this machine has no ACPI timer, no interval timer, and states no frequency");
+    time::set_scale(&Scale { multiplier: Scale::multiplier_for(rates.tsc), ..time::scale() });
+    TIMER_RATE.store(
+        u64::try_from((u128::from(rates.timer) << 32) / 1_000_000_000).unwrap_or(u64::MAX),
+        Ordering::Relaxed,
+    );
 }
 
 fn route_console() {
@@ -118,6 +119,11 @@ pub fn is_own(addresses: &core::ops::Range<u64>) -> bool {
 #[inline]
 pub fn end_of_interrupt() {
     write(REGISTER_END_OF_INTERRUPT, 0);
+}
+
+/// Makes no timer interrupt come.
+pub fn stop_timer() {
+    write(REGISTER_INITIAL_COUNT, 0);
 }
 
 /// Makes the timer interrupt come after `delay_ns`, or earlier when that is further away than the timer can count.

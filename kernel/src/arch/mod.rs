@@ -6,6 +6,7 @@ pub mod apic;
 pub mod backtrace;
 mod boot;
 mod bootinfo;
+pub mod calibration;
 mod context;
 mod cpu;
 mod handlers;

@@ -1,30 +1,34 @@
-//! The 8254 interval timer, used once to measure the faster clocks.
+//! The 8254 interval timer's second channel as a free-running counter: the reference clock of machines without an ACPI
+//! timer.
 
 use super::port;
+use capos_kernel_core::clock::Reference;
 
-const HERTZ: u64 = 1_193_182;
-/// About a millisecond.
-const COUNT: u16 = 1193;
+/// What it counts.
+pub(super) const REFERENCE: Reference = Reference { hertz: 1_193_182, bits: 16 };
+
 const MODE_PORT: u16 = 0x43;
 const CHANNEL_2_PORT: u16 = 0x42;
 const GATE_PORT: u16 = 0x61;
-/// Gives up when the timer does not count: there is none.
-const POLL_LIMIT: u32 = 10_000_000;
+/// Channel 2, both bytes, mode 2: counts down from 65536 for ever.
+const RATE_GENERATOR: u8 = 0xb4;
+/// Channel 2: hold the count until it is read.
+const LATCH: u8 = 0x80;
 
-/// Waits for a known time and returns it in nanoseconds.
-pub(super) fn wait() -> u64 {
+/// Lets it run.
+pub(super) fn start() {
+    // Gate on, loudspeaker off.
     let gate = port::read_u8(GATE_PORT) & !0x03;
-    port::write_u8(GATE_PORT, gate);
-    // Channel 2, both bytes, mode 0: its output rises when the count is over.
-    port::write_u8(MODE_PORT, 0xb0);
-    let [low, high] = COUNT.to_le_bytes();
-    port::write_u8(CHANNEL_2_PORT, low);
-    port::write_u8(CHANNEL_2_PORT, high);
     port::write_u8(GATE_PORT, gate | 0x01);
-    let mut polls = 0;
-    while port::read_u8(GATE_PORT) & 0x20 == 0 {
-        polls += 1;
-        assert!(polls < POLL_LIMIT, "this machine has no interval timer");
-    }
-    u64::from(COUNT) * 1_000_000_000 / HERTZ
+    port::write_u8(MODE_PORT, RATE_GENERATOR);
+    port::write_u8(CHANNEL_2_PORT, 0);
+    port::write_u8(CHANNEL_2_PORT, 0);
+}
+
+/// Reads it, counting up.
+pub(super) fn read() -> u64 {
+    port::write_u8(MODE_PORT, LATCH);
+    let low = port::read_u8(CHANNEL_2_PORT);
+    let high = port::read_u8(CHANNEL_2_PORT);
+    u16::from_le_bytes([low, high]).wrapping_neg().into()
 }

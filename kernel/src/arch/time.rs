@@ -1,16 +1,19 @@
 //! The time-stamp counter and the monotonic clock derived from it.
 
+use capos_kernel_core::clock::Scale;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 static ENTRY_TSC: AtomicU64 = AtomicU64::new(0);
-static MULTIPLIER: AtomicU64 = AtomicU64::new(0);
 
-/// Monotonic nanoseconds = `(tsc - entry) * multiplier >> SHIFT`.
-pub const SHIFT: u32 = 32;
+// The scale in use. It changes only inside the kernel, which is entered by one CPU at a time.
+static BASE_TSC: AtomicU64 = AtomicU64::new(0);
+static BASE_NS: AtomicU64 = AtomicU64::new(0);
+static MULTIPLIER: AtomicU64 = AtomicU64::new(0);
 
 /// Remembers the counter at kernel entry, where monotonic time begins.
 pub(super) fn set_entry_tsc(tsc: u64) {
     ENTRY_TSC.store(tsc, Ordering::Relaxed);
+    BASE_TSC.store(tsc, Ordering::Relaxed);
 }
 
 /// The time-stamp counter at kernel entry.
@@ -25,26 +28,34 @@ pub fn read_tsc() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Sets the clock's speed; until then it reads 0.
-pub(super) fn set_multiplier(multiplier: u64) {
-    MULTIPLIER.store(multiplier, Ordering::Relaxed);
+/// How the counter becomes time. Until the clocks are measured, it is always 0.
+#[inline]
+pub fn scale() -> Scale {
+    Scale {
+        base: BASE_TSC.load(Ordering::Relaxed),
+        base_ns: BASE_NS.load(Ordering::Relaxed),
+        multiplier: MULTIPLIER.load(Ordering::Relaxed),
+    }
 }
 
-/// The clock's multiplier.
-pub fn multiplier() -> u64 {
-    MULTIPLIER.load(Ordering::Relaxed)
+/// Goes on with another scale.
+pub fn set_scale(scale: &Scale) {
+    BASE_TSC.store(scale.base, Ordering::Relaxed);
+    BASE_NS.store(scale.base_ns, Ordering::Relaxed);
+    MULTIPLIER.store(scale.multiplier, Ordering::Relaxed);
 }
 
 /// What a number of counter steps amounts to.
-#[expect(clippy::cast_possible_truncation, reason = "the counter runs for centuries before 64 bits overflow")]
 pub fn duration_ns(steps: u64) -> u64 {
-    ((u128::from(steps) * u128::from(multiplier())) >> SHIFT) as u64
+    scale().duration(steps)
 }
 
 /// Nanoseconds since the kernel was entered.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "nanoseconds since boot fit 64 bits for 584 years")]
 pub fn now_ns() -> u64 {
-    let elapsed = read_tsc().saturating_sub(entry_tsc());
-    ((u128::from(elapsed) * u128::from(multiplier())) >> SHIFT) as u64
+    // As `Scale::at`, without its checks: this is called at every turn.
+    let Scale { base, base_ns, multiplier } = scale();
+    let elapsed = read_tsc().saturating_sub(base);
+    base_ns + ((u128::from(elapsed) * u128::from(multiplier)) >> Scale::SHIFT) as u64
 }

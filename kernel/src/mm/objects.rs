@@ -219,6 +219,11 @@ impl MemoryObjects {
         self.wrap(frame, 1)
     }
 
+    /// The page of an object that belongs to the kernel, for it to write to.
+    pub(crate) fn kernel_page(&mut self, id: ObjectId) -> Option<Frame> {
+        self.all.get_mut(id).filter(|object| object.owner.is_none()).and_then(|object| object.frame(0))
+    }
+
     /// The object, unless the id is stale.
     pub fn get(&self, id: ObjectId) -> Option<&MemoryObject> {
         self.all.get(id)

@@ -16,6 +16,7 @@ const SELF_CHECK: u16 = 0;
 const COUNTERS: u16 = 1;
 const LONGEST_STRETCH: u16 = 2;
 const FAIL_ALLOCATIONS: u16 = 3;
+const CLOCKS: u16 = 4;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<diagnostics::Client>()?;
@@ -25,6 +26,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
         COUNTERS => counters(context),
         LONGEST_STRETCH => longest_stretch(context),
         FAIL_ALLOCATIONS => fail_allocations(context, parameters),
+        CLOCKS => clocks(context),
         _ => Err(Failure::UNIMPLEMENTED),
     }
 }
@@ -113,4 +115,17 @@ impl Write for Text {
         self.length = end;
         Ok(())
     }
+}
+
+fn clocks(context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let (monotonic_ns, reference_ns, corrections) = context
+        .kernel
+        .clock
+        .compare()
+        .ok_or(Failure::failed("this machine has no second clock to compare the first with"))?;
+    results::<diagnostics::clocks_results::Owned>(context.results, |mut results| {
+        results.set_monotonic_nanoseconds(monotonic_ns);
+        results.set_reference_nanoseconds(reference_ns);
+        results.set_corrections(corrections);
+    })
 }

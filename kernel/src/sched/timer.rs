@@ -14,18 +14,22 @@ impl Kernel {
     /// Makes the timer interrupt come at the next deadline, or when `running` must make room for an equal.
     #[inline]
     pub(super) fn arm_timer(&mut self, running: ThreadId) {
-        let mut due = u64::MAX;
+        // A clock that nobody looks at need not be right, so it is checked only while something runs.
+        let mut due = self.clock.next_check_ns();
         if let Some(highest) = self.cpu().run_queue.highest() {
             let priority = self.priority(running);
             if highest >= priority {
-                due = self.cpu().turns.end_ns(priority, arch::time::now_ns());
+                due = due.min(self.cpu().turns.end_ns(priority, arch::time::now_ns()));
             }
         }
         self.arm_for(due);
     }
 
-    /// Makes the timer interrupt come at the next deadline.
+    /// Makes the timer interrupt come at the next deadline, and not earlier.
     pub(super) fn arm_idle_timer(&mut self) {
+        if core::mem::replace(&mut self.cpu().timer_ns, u64::MAX) != u64::MAX {
+            arch::apic::stop_timer();
+        }
         self.arm_for(u64::MAX);
     }
 
@@ -43,6 +47,7 @@ impl Kernel {
 
     /// Handles the timer interrupt.
     pub(crate) fn timer_interrupt(&mut self) {
+        self.check_clock();
         let now = arch::time::now_ns();
         self.cpu().timer_ns = u64::MAX;
         if let Some(priority) = self.cpu().current.map(|current| self.priority(current)) {

@@ -14,8 +14,7 @@ pub(crate) struct Budget {
 impl Budget {
     /// A stretch that begins now.
     pub(crate) fn start() -> Self {
-        let steps = (STRETCH_NS << time::SHIFT) / time::multiplier().max(1);
-        Self { end_tsc: time::read_tsc().saturating_add(steps) }
+        Self { end_tsc: time::read_tsc().saturating_add(time::scale().steps(STRETCH_NS)) }
     }
 
     /// Whether it is time to look for something else to run.

@@ -33,6 +33,15 @@ struct Baseline {
     end: Point,
 }
 
+/// How a clock is put right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Correction {
+    /// The scale to go on with.
+    pub scale: Scale,
+    /// How far the clock had run ahead, which it keeps.
+    pub ahead_ns: u64,
+}
+
 /// Compares a clock with the reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
@@ -97,9 +106,9 @@ impl Watch {
         (ticks.saturating_add(wraps.saturating_mul(period)), false)
     }
 
-    /// Looks at a new reading. Returns the scale to go on with if the present one is wrong. It begins at `now`, the counter's
+    /// Looks at a new reading. Returns what to do if the present scale is wrong. The new one begins at `now`, the counter's
     /// value at present, with the time that the clock shows there or a later one.
-    pub fn check(&mut self, scale: &Scale, reading: Reading, now: u64) -> Option<Scale> {
+    pub fn check(&mut self, scale: &Scale, reading: Reading, now: u64) -> Option<Correction> {
         let (ticks, is_known) = self.ticks_since_last(&reading, scale);
         let point = Point { reading, ticks: self.last.ticks.saturating_add(ticks) };
         let elapsed = reading.middle().saturating_sub(self.last.reading.middle());
@@ -108,11 +117,12 @@ impl Watch {
             self.baseline = None;
         }
         let better = self.compare(scale, point, elapsed, now);
-        self.next_ns = better.as_ref().unwrap_or(scale).at(now).saturating_add(self.interval_ns);
+        self.next_ns =
+            better.as_ref().map_or(scale, |better| &better.scale).at(now).saturating_add(self.interval_ns);
         better
     }
 
-    fn compare(&mut self, scale: &Scale, point: Point, elapsed: u64, now: u64) -> Option<Scale> {
+    fn compare(&mut self, scale: &Scale, point: Point, elapsed: u64, now: u64) -> Option<Correction> {
         if point.reading.width() > elapsed / SHARP_PARTS {
             self.look_soon();
             return None;
@@ -141,9 +151,14 @@ impl Watch {
         baseline.start = point;
         self.corrections = self.corrections.saturating_add(1);
         let shown_ns = scale.duration(point.reading.middle().saturating_sub(start.reading.middle()));
-        let missed_ns = Some(reference_ns.saturating_sub(shown_ns)).filter(|&missed| missed > NOTICEABLE_NS);
-        let base_ns = scale.at(now).saturating_add(missed_ns.unwrap_or(0));
-        Some(Scale { base: now, base_ns, multiplier: Scale::multiplier_for(measured.middle()) })
+        let noticeable = |difference: u64| if difference > NOTICEABLE_NS { difference } else { 0 };
+        let missed_ns = noticeable(reference_ns.saturating_sub(shown_ns));
+        let scale = Scale {
+            base: now,
+            base_ns: scale.at(now).saturating_add(missed_ns),
+            multiplier: Scale::multiplier_for(measured.middle()),
+        };
+        Some(Correction { scale, ahead_ns: noticeable(shown_ns.saturating_sub(reference_ns)) })
     }
 
     fn look_soon(&mut self) {

@@ -92,6 +92,14 @@ impl Scale {
         self.base_ns.saturating_add(self.duration(counter.saturating_sub(self.base)))
     }
 
+    /// How many steps so many nanoseconds, at most 2^32, are.
+    #[must_use]
+    #[inline]
+    pub const fn steps(&self, nanoseconds: u64) -> u64 {
+        let multiplier = if self.multiplier == 0 { 1 } else { self.multiplier };
+        (nanoseconds << Self::SHIFT) / multiplier
+    }
+
     /// How long that many steps take.
     #[must_use]
     pub fn duration(&self, steps: u64) -> u64 {

@@ -152,8 +152,8 @@ proptest! {
             prop_assert!(scale.at(now) >= shown);
             shown = scale.at(now);
             if shown >= watch.next_ns() && let Some(better) = watch.check(&scale, reading, now) {
-                prop_assert!(better.at(now) >= shown, "went back by {}", shown - better.at(now));
-                scale = better;
+                prop_assert!(better.scale.at(now) >= shown);
+                scale = better.scale;
                 shown = scale.at(now);
             }
         }
@@ -162,7 +162,7 @@ proptest! {
             at_ns += 50_000_000;
             let (reading, now) = (machine.read(at_ns, 300, 300), machine.counter(at_ns + 300));
             if scale.at(now) >= watch.next_ns() {
-                scale = watch.check(&scale, reading, now).unwrap_or(scale);
+                scale = watch.check(&scale, reading, now).map_or(scale, |better| better.scale);
             }
         }
         let (start, end) = (machine.counter(at_ns), machine.counter(at_ns + SECOND_NS));
@@ -219,7 +219,7 @@ fn a_clock_that_is_far_behind_catches_up() {
     let scale = Scale { base: 0, base_ns: 0, multiplier: Scale::multiplier_for(SECOND_NS) / 100 };
     let mut watch = Watch::new(PM_TIMER, machine.read(1000, 300, 300), &scale);
     let now = 2 * SECOND_NS;
-    let better = watch.check(&scale, machine.read(now, 300, 300), now).unwrap();
+    let better = watch.check(&scale, machine.read(now, 300, 300), now).unwrap().scale;
     assert!(better.at(now).abs_diff(now) < 1_000_000, "{}", better.at(now));
     assert!(better.duration(SECOND_NS).abs_diff(SECOND_NS) < 1_000_000);
     assert_eq!(watch.corrections(), 1);
