@@ -65,8 +65,8 @@ impl Kernel {
         self.clock.read_ns = time::now_ns();
         self.clock.page = self.objects.create_for_kernel(&[]).ok();
         self.publish_scale(&time::scale());
-        self.clock.watch =
-            calibration::reference().map(|reference| Watch::new(reference, calibration::read(), &time::scale()));
+        self.clock.watch = calibration::reference()
+            .map(|reference| Watch::new(reference, calibration::read(), &time::scale()));
     }
 
     /// Compares the monotonic clock with the reference if it is time to, and puts it right if it is wrong.

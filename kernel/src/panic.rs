@@ -1,13 +1,16 @@
 //! What happens when the kernel itself is wrong: everything known goes to the log, then the run ends.
 
 use crate::{
-    arch::{backtrace, power},
+    arch::{backtrace, power, screen},
     klog,
 };
+use core::fmt::Write as _;
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     klog!("kernel panic: {info}");
+    // The screen reports no error.
+    let _ = writeln!(screen::Writer::begin(), "capOS kernel panic: {info}");
     backtrace::log_here();
     power::exit_after_panic()
 }

@@ -1,5 +1,6 @@
 //! The disc image: GRUB boots the same manifest by BIOS and by UEFI.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,16 +26,22 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Packs a disc of the test's own, since both tests run at once, and boots it.
 fn boot(firmware: &str) -> Result<()> {
-    let folder = tree::root().join("build/iso");
-    std::fs::create_dir_all(&folder)?;
-    let disc = folder.join(format!("{firmware}.iso"));
+    let disc = pack(firmware)?;
     let disc = disc.to_string_lossy();
-    succeed(capos::host_command().arg("iso").arg(tree::manifest(NAME)).args(["-o", &disc]))?;
 
     let mut expected = Expectation::read(NAME)?;
     expected.seconds = SECONDS;
     expected.options.extend(["--mem", "256", "--firmware", firmware].map(str::to_owned));
     capos::check(&format!("iso-{firmware}"), &["--iso", &disc], &expected)
+}
+
+/// Packs the disc image `name`.
+pub(crate) fn pack(name: &str) -> Result<PathBuf> {
+    let folder = tree::root().join("build/iso");
+    std::fs::create_dir_all(&folder)?;
+    let disc = folder.join(format!("{name}.iso"));
+    succeed(capos::host_command().arg("iso").arg(tree::manifest(NAME)).arg("-o").arg(&disc))?;
+    Ok(disc)
 }
 
 fn succeed(command: &mut Command) -> Result<()> {

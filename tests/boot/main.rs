@@ -5,6 +5,7 @@ mod front_door;
 mod iso;
 mod new_service;
 mod own_program;
+mod unfit;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(iso::trials());
     trials.extend(new_service::trials());
     trials.extend(own_program::trials());
+    trials.extend(unfit::trials());
     Ok(trials)
 }
 

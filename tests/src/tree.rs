@@ -9,6 +9,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
+/// The built kernel.
+pub fn kernel() -> PathBuf {
+    root().join("target/x86_64-unknown-none/release/capos-kernel")
+}
+
 /// The manifest of that name.
 pub fn manifest(name: &str) -> PathBuf {
     root().join("manifests").join(format!("{name}.cue"))

@@ -23,6 +23,12 @@ multiboot_header:
 .short 6, 0                 // modules begin on page boundaries
 .long 8
 .balign 8
+.short 4, 1                 // the VGA's text mode will do
+.long 12, 2
+.balign 8
+.short 5, 1                 // so will a picture of any size
+.long 20, 0, 0, 0
+.balign 8
 .short 0, 0                 // end
 .long 8
 multiboot_header_end:
@@ -95,22 +101,37 @@ start32:
     push eax
     retf
 
+// Tells it on the screen, in the VGA's text mode, and on both serial ports: at the first a person may look, the second is
+// the log.
 unsupported:
+    mov edi, 0xb8000
+    mov ecx, 80 * 25
+    mov eax, 0x0720
+    rep stosw
+    mov edi, 0xb8000
     mov esi, offset unsupported_text
 3:  lodsb
     test al, al
     jz 4f
+    mov ah, 0x07
+    stosw
+    mov dx, 0x3f8
+    out dx, al
     mov dx, 0x2f8
     out dx, al
     jmp 3b
-4:  mov dx, 0xf4
+4:  mov al, 10
+    out dx, al
+    mov dx, 0x3f8
+    out dx, al
+    mov dx, 0xf4
     mov eax, 0x20
     out dx, eax
 5:  hlt
     jmp 5b
 
 unsupported_text:
-.asciz "capOS needs a 64-bit processor with no-execute pages\n"
+.asciz "capOS cannot start: it needs a 64-bit processor with no-execute pages. QEMU: add `-cpu max`."
 
 .balign 8
 boot_gdt:

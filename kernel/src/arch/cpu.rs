@@ -1,8 +1,11 @@
 //! Single instructions and processor features.
 
-use core::arch::{
-    asm,
-    x86_64::{__cpuid, __cpuid_count},
+use core::{
+    arch::{
+        asm,
+        x86_64::{__cpuid, __cpuid_count, CpuidResult},
+    },
+    fmt,
 };
 use x86_64::{
     PhysAddr, VirtAddr,
@@ -38,24 +41,48 @@ pub(super) fn is_intel() -> bool {
     [maker.ebx, maker.edx, maker.ecx] == [*b"Genu", *b"ineI", *b"ntel"].map(u32::from_le_bytes)
 }
 
-/// Panics, naming what is missing, unless the processor has everything the kernel relies on.
-fn check_features() {
-    let (basic, extended, structured) = (__cpuid(1), __cpuid(0x8000_0001), __cpuid_count(7, 0));
-    let features = [
-        ("FXSR", basic.edx, 24),
-        ("SSE2", basic.edx, 26),
-        ("PGE", basic.edx, 13),
-        ("APIC", basic.edx, 9),
-        ("SYSCALL", extended.edx, 11),
-        ("NX", extended.edx, 20),
-        ("FSGSBASE", structured.ebx, 0),
-        ("SMEP", structured.ebx, 7),
-        ("SMAP", structured.ebx, 20),
-        ("UMIP", structured.ecx, 2),
-    ];
-    for (name, word, bit) in features {
-        assert!(word & 1 << bit != 0, "this processor lacks {name}, which capOS needs (QEMU: -cpu max)");
+/// Processor features that the kernel relies on, by the processor manuals' names.
+const NEEDED: [&str; 10] =
+    ["FXSR", "SSE2", "PGE", "APIC", "SYSCALL", "NX", "FSGSBASE", "SMEP", "SMAP", "UMIP"];
+
+/// Those that are missing.
+#[derive(Debug)]
+pub struct Missing([bool; NEEDED.len()]);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let missing = NEEDED.iter().zip(&self.0).filter(|(_, is_missing)| **is_missing);
+        for (position, (name, _)) in missing.enumerate() {
+            write!(f, "{}{name}", if position == 0 { "" } else { ", " })?;
+        }
+        Ok(())
     }
+}
+
+/// What the processor lacks of what the kernel relies on, if anything.
+pub fn missing_features() -> Option<Missing> {
+    let (basic, extended) = (__cpuid(1), __cpuid(0x8000_0001));
+    // Beyond its last leaf a processor answers with what it likes.
+    let structured = if __cpuid(0).eax >= 7 {
+        __cpuid_count(7, 0)
+    } else {
+        CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 }
+    };
+    // In the order of the names: word and bit.
+    let features: [(u32, u32); NEEDED.len()] = [
+        (basic.edx, 24),
+        (basic.edx, 26),
+        (basic.edx, 13),
+        (basic.edx, 9),
+        (extended.edx, 11),
+        (extended.edx, 20),
+        (structured.ebx, 0),
+        (structured.ebx, 7),
+        (structured.ebx, 20),
+        (structured.ecx, 2),
+    ];
+    let missing = features.map(|(word, bit)| word & 1 << bit == 0);
+    missing.contains(&true).then_some(Missing(missing))
 }
 
 /// Turns on what the kernel relies on and points SYSCALL at entry.s.
@@ -63,9 +90,8 @@ pub(super) fn init() {
     unsafe extern "C" {
         fn syscall_entry();
     }
-    check_features();
     let [user_code, user_data, kernel_code, kernel_data] = super::tables::SYSCALL_SELECTORS;
-    // SAFETY: the features exist (checked above). Protection only gets stricter: the kernel never touches user pages
+    // SAFETY: the features exist: without them nothing gets here (`missing_features`). Protection only gets stricter: the kernel never touches user pages
     // (SMAP, SMEP) and writes no read-only page (WP).
     unsafe {
         Cr0::write(

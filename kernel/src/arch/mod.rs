@@ -21,6 +21,7 @@ mod port;
 pub mod power;
 pub mod random;
 pub mod rtc;
+pub mod screen;
 pub mod serial;
 mod tables;
 pub mod time;
@@ -28,14 +29,28 @@ pub mod time;
 pub use bootinfo::{BootInfo, MemoryRegion};
 pub use context::ThreadState;
 pub use cpu::{
-    allow_user_tsc, copy_bytes, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages,
-    load_root, measure_syscalls, zero_words,
+    Missing, allow_user_tsc, copy_bytes, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages,
+    load_root, measure_syscalls, missing_features, zero_words,
 };
 pub use handlers::{Trap, run};
 pub use image::{KERNEL_BASE, image_parts, image_region};
 pub use isolation::leave_process;
 pub use lock::Lock;
 pub use percpu::{Resume, install, install_none, save};
+
+/// Takes the screen into use. The boot page tables must be in use.
+pub fn init_screen(info: &BootInfo) {
+    if let Some(framebuffer) = info.framebuffer() {
+        screen::init(&framebuffer);
+    }
+}
+
+/// Goes on using the screen. Memory management has begun.
+pub fn keep_screen(info: &BootInfo) {
+    if let Some(framebuffer) = info.framebuffer() {
+        screen::remap(&framebuffer);
+    }
+}
 
 /// Makes the processor and the interrupt controllers ready. Memory management has begun.
 pub fn init() {

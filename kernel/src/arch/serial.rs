@@ -52,9 +52,18 @@ pub(super) fn init_ports() {
 
 /// Writes to the log port, waiting for the device. Ends early when no device answers.
 pub fn write_log(bytes: &[u8]) {
+    write_waiting(LOG_BASE, bytes);
+}
+
+/// Writes to the console port in the same way, while no program does.
+pub fn write_console_waiting(bytes: &[u8]) {
+    write_waiting(CONSOLE_BASE, bytes);
+}
+
+fn write_waiting(base: u16, bytes: &[u8]) {
     for chunk in bytes.chunks(FIFO_BYTES) {
         let mut polls = 0;
-        while read_u8(LOG_BASE + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
+        while read_u8(base + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
             polls += 1;
             if polls == POLL_LIMIT {
                 return;
@@ -62,7 +71,7 @@ pub fn write_log(bytes: &[u8]) {
             core::hint::spin_loop();
         }
         for byte in chunk {
-            write_u8(LOG_BASE + DATA, *byte);
+            write_u8(base + DATA, *byte);
         }
     }
 }

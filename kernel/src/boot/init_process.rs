@@ -1,18 +1,21 @@
 //! The first process: found in the boot package, started with every singleton capability. All others get what it
 //! passes on.
 
-use super::launch::{self, GRANTS};
+use super::{
+    launch::{self, GRANTS},
+    refusal::{Refusal, refuse},
+};
 use crate::{
     arch::MemoryRegion,
     ipc::pack,
     kernel::Kernel,
     mm::{self, ObjectId},
     objects::open_process,
-    process::{Bootstrap, Limits, NewProcess, ProcessId},
+    process::{Bootstrap, Limits, NewProcess, ProcessId, StartError},
 };
 use alloc::vec::Vec;
 use capnp::{message::ReaderOptions, serialize::read_message_from_flat_slice_no_alloc};
-use capos_abi::{ErrorCode, Handle};
+use capos_abi::{ErrorCode, Handle, PAGE_SIZE};
 use capos_kernel_core::caps::ObjectKind;
 use capos_schema::manifest_capnp::boot_package;
 
@@ -21,14 +24,15 @@ const LIMITS: Limits = Limits { frames: 16384, threads: 16, priority: 31 };
 
 const CAPABILITY_SLOTS: u32 = 4096;
 
+/// What a machine that could not start the first process needs in addition, at least.
+const MORE_BYTES: u64 = 1 << 20;
+
 /// Starts the first process from the boot module. Nothing can go on without it, so what goes wrong is fatal and
 /// said plainly.
-pub(super) fn start(kernel: &mut Kernel, module: Option<MemoryRegion>) {
-    let module = module.expect("the boot loader passed no boot package (QEMU: -initrd FILE)");
-    let (offset, length) =
-        find_image(module).unwrap_or_else(|error| panic!("the boot package is damaged: {error}"));
+pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
+    let (offset, length) = find_image(module).unwrap_or_else(|error| refuse(&Refusal::BadPackage(error)));
     let (first, pages) = mm::module_frames(module);
-    let package = kernel.objects.wrap(first, pages).expect("memory for the boot package's object");
+    let package = kernel.objects.wrap(first, pages).unwrap_or_else(|_| refuse_for_memory());
     let new = NewProcess {
         image: package,
         image_offset: offset,
@@ -37,14 +41,12 @@ pub(super) fn start(kernel: &mut Kernel, module: Option<MemoryRegion>) {
         limits: LIMITS,
         executable: true,
     };
-    let (id, entry) = kernel
-        .create_process(&new)
-        .unwrap_or_else(|error| panic!("the first process does not load: {error:?}"));
+    let (id, entry) = kernel.create_process(&new).unwrap_or_else(|error| no_start(error));
     kernel.init = Some(id);
-    let own = open_process(kernel, id, new.executable, CAPABILITY_SLOTS)
-        .unwrap_or_else(|_| panic!("no memory for the first process's capabilities"));
-    let grants = give_capabilities(kernel, id, package).expect("room for the first process's capabilities");
-    let launch = launch::parameters().expect("memory for the first process's launch parameters");
+    let own =
+        open_process(kernel, id, new.executable, CAPABILITY_SLOTS).unwrap_or_else(|_| refuse_for_memory());
+    let grants = give_capabilities(kernel, id, package).unwrap_or_else(|_| refuse_for_memory());
+    let launch = launch::parameters().unwrap_or_else(refuse_for_memory);
     let bootstrap = Bootstrap {
         grants: &grants,
         virtual_memory: own.virtual_memory,
@@ -52,9 +54,20 @@ pub(super) fn start(kernel: &mut Kernel, module: Option<MemoryRegion>) {
         endpoint_factory: own.endpoint_factory,
         launch: &launch,
     };
-    kernel
-        .start_process(id, entry, &bootstrap)
-        .unwrap_or_else(|error| panic!("the first process does not start: {error:?}"));
+    kernel.start_process(id, entry, &bootstrap).unwrap_or_else(|error| no_start(error));
+}
+
+fn no_start(error: StartError) -> ! {
+    match error {
+        StartError::OutOfMemory => refuse_for_memory(),
+        other => panic!("the first process does not start: {other:?}"),
+    }
+}
+
+/// Memory was enough for the kernel, but not for the first process.
+fn refuse_for_memory<T>() -> T {
+    let found = mm::frames::counts().1 * PAGE_SIZE;
+    refuse(&Refusal::Memory { found, needed: found + MORE_BYTES })
 }
 
 /// Where in the module the first program lies: offset and length in bytes.

@@ -2,20 +2,41 @@
 
 mod init_process;
 mod launch;
+mod refusal;
 
 use crate::{
     arch::{self, BootInfo, power},
-    klog, mm,
+    klog,
+    mm::{self, TooLittleMemory},
     process::ExitCause,
 };
 
+use core::fmt::Write as _;
+use refusal::{Refusal, refuse};
+
 /// Starts everything. Runs on the boot stack with boot page tables.
 pub fn run(info: &BootInfo) -> ! {
+    arch::init_screen(info);
+    if let Some(missing) = arch::missing_features() {
+        refuse(&Refusal::Processor(missing));
+    }
     if let Some(rsdp) = info.rsdp() {
         arch::acpi::init(rsdp);
     }
-    mm::init(info);
+    if let Err(TooLittleMemory { found, needed }) = mm::init(info) {
+        refuse(&Refusal::Memory { found, needed });
+    }
+    arch::keep_screen(info);
+    let module = info.module().unwrap_or_else(|| refuse(&Refusal::NoPackage));
     arch::init();
+    if info.has_screen() {
+        // The screen reports no error.
+        let _ = writeln!(
+            arch::screen::Writer::begin(),
+            "capOS {}: the console is the first serial port (COM1), the log the second.",
+            env!("CARGO_PKG_VERSION")
+        );
+    }
     let (free, total) = mm::frames::counts();
     klog!("capOS {}: {} of {} MiB free", env!("CARGO_PKG_VERSION"), free >> 8, total >> 8);
     crate::kernel::setup(|kernel| {
@@ -23,7 +44,7 @@ pub fn run(info: &BootInfo) -> ! {
         kernel.init_clock();
         kernel.init_ipc();
         kernel.init_services();
-        init_process::start(kernel, info.module());
+        init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
     });
     arch::run()

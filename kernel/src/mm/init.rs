@@ -42,13 +42,44 @@ impl EarlyFrames {
     }
 }
 
-/// Sets up kernel page tables, heap and frame allocation.
-pub fn init(info: &BootInfo) {
-    try_init(info).expect("the machine has too little memory to start the kernel");
+/// Less than this beside kernel and boot package starts no program.
+const LEAST_BYTES: u64 = 512 * 1024;
+
+/// The machine has too little memory, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooLittleMemory {
+    /// What there is.
+    pub found: u64,
+    /// What it takes at least.
+    pub needed: u64,
 }
 
-fn try_init(info: &BootInfo) -> Option<()> {
+/// Sets up kernel page tables, heap and frame allocation.
+///
+/// # Errors
+/// When there is too little memory; nothing has changed then.
+pub fn init(info: &BootInfo) -> Result<(), TooLittleMemory> {
     let image = arch::image_region();
+    let found = info.regions().iter().map(|region| region.end.saturating_sub(region.start)).sum();
+    let module = info.module().map_or(0, |module| module.end.saturating_sub(module.start));
+    let needed = image.end + module + heap_bytes(info) + LEAST_BYTES;
+    if found < needed {
+        return Err(TooLittleMemory { found, needed });
+    }
+    // The memory may be there, but not in one piece behind the kernel.
+    try_init(info, image).ok_or(TooLittleMemory { found, needed: found + LEAST_BYTES })
+}
+
+/// The number of the first frame beyond all memory.
+fn frame_limit(info: &BootInfo) -> u64 {
+    info.regions().iter().map(|region| region.end / PAGE).max().unwrap_or(0)
+}
+
+fn heap_bytes(info: &BootInfo) -> u64 {
+    (FIRST_HEAP_BYTES + frame_limit(info) / 4).next_multiple_of(PAGE)
+}
+
+fn try_init(info: &BootInfo, image: MemoryRegion) -> Option<()> {
     let mut early = EarlyFrames::new(info, image)?;
     let early_start = early.next;
     kernel_space::init(info.regions(), &mut || {
@@ -57,9 +88,7 @@ fn try_init(info: &BootInfo) -> Option<()> {
         Some(frame)
     })?;
 
-    let frame_limit = info.regions().iter().map(|region| region.end / PAGE).max()?;
-    let heap_bytes = FIRST_HEAP_BYTES + frame_limit / 4;
-    let heap_bytes = heap_bytes.next_multiple_of(PAGE);
+    let (frame_limit, heap_bytes) = (frame_limit(info), heap_bytes(info));
     heap::init(early.take(heap_bytes)?, usize::try_from(heap_bytes).ok()?);
 
     let mut allocator = FrameAllocator::new(frame_limit).ok()?;

@@ -15,7 +15,7 @@ mod tables;
 pub mod trial;
 mod user;
 
-pub use init::init;
+pub use init::{TooLittleMemory, init};
 pub use kernel_space::load_kernel_space;
 pub use module::{module_bytes, module_frames};
 pub use objects::{Freed, MemoryObject, MemoryObjects, ObjectId};

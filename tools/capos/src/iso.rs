@@ -41,11 +41,12 @@ pub fn make(kernel: &Path, package: &[u8], output: &Path) -> Result<()> {
 }
 
 /// GRUB's script. It speaks to the first serial line only to say that it is done: from there on the line is
-/// the guest's console.
+/// the guest's console. What goes wrong after that stands in the log, on the second line. The kernel gets a screen if there is one, to say what hinders its start.
 fn configuration() -> String {
     format!(
         "set timeout=0
-set gfxpayload=keep
+insmod all_video
+set gfxpayload=auto
 serial --unit=0 --speed=115200
 terminal_input serial
 terminal_output serial
@@ -53,6 +54,7 @@ echo 'Loading capOS'
 if multiboot2 /boot/capos-kernel; then
     if module2 /boot/package package; then
         echo -n '{ISO_MARKER}'
+        serial --unit=1 --speed=115200
         boot
     fi
 fi

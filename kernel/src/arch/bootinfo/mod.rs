@@ -3,6 +3,7 @@
 mod multiboot2;
 mod pvh;
 
+use super::screen::{Framebuffer, VGA_TEXT_ADDRESS};
 use x86_64::PhysAddr;
 
 /// The most memory regions kept; more than any known machine reports.
@@ -33,6 +34,7 @@ pub struct BootInfo {
     region_count: usize,
     module: Option<MemoryRegion>,
     rsdp: Option<PhysAddr>,
+    framebuffer: Option<Framebuffer>,
 }
 
 impl BootInfo {
@@ -42,6 +44,7 @@ impl BootInfo {
             region_count: 0,
             module: None,
             rsdp: None,
+            framebuffer: None,
         };
         match protocol {
             Protocol::Pvh => pvh::read(address, &mut info),
@@ -63,6 +66,17 @@ impl BootInfo {
     /// Where the ACPI root pointer structure (or a copy of it) lies.
     pub fn rsdp(&self) -> Option<PhysAddr> {
         self.rsdp
+    }
+
+    /// The screen. Where the boot loader says nothing, firmware has left the text mode on, if there is a screen at all.
+    pub fn framebuffer(&self) -> Option<Framebuffer> {
+        let is_memory = |at| self.regions().iter().any(|region| (region.start..region.end).contains(&at));
+        self.framebuffer.or_else(|| (!is_memory(VGA_TEXT_ADDRESS)).then_some(Framebuffer::VGA_TEXT))
+    }
+
+    /// Whether the boot loader described a screen.
+    pub fn has_screen(&self) -> bool {
+        self.framebuffer.is_some()
     }
 
     fn add_region(&mut self, start: u64, length: u64) {

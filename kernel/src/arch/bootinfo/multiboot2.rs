@@ -1,12 +1,14 @@
 //! Multiboot2: a list of tags (Multiboot2 specification 2.0, section 3.6).
 
 use super::{BootInfo, MemoryRegion};
+use crate::arch::screen::{Content, Framebuffer};
 use crate::mm::physmap::{self, Plain};
 use x86_64::PhysAddr;
 
 const TAG_END: u32 = 0;
 const TAG_MODULE: u32 = 3;
 const TAG_MEMORY_MAP: u32 = 6;
+const TAG_FRAMEBUFFER: u32 = 8;
 const TAG_ACPI_OLD: u32 = 14;
 const TAG_ACPI_NEW: u32 = 15;
 const RAM: u32 = 1;
@@ -25,6 +27,7 @@ pub(super) fn read(address: PhysAddr, info: &mut BootInfo) {
                 info.module = Some(MemoryRegion { start: start.into(), end: end.into() });
             }
             TAG_MEMORY_MAP => read_memory_map(tag, size, info),
+            TAG_FRAMEBUFFER => info.framebuffer = read_framebuffer(tag),
             TAG_ACPI_NEW => info.rsdp = Some(PhysAddr::new_truncate(tag.as_u64() + 8)),
             TAG_ACPI_OLD if info.rsdp.is_none() => info.rsdp = Some(PhysAddr::new_truncate(tag.as_u64() + 8)),
             _ => {}
@@ -44,6 +47,18 @@ fn read_memory_map(tag: PhysAddr, size: u32, info: &mut BootInfo) {
         }
         offset += u64::from(entry_size);
     }
+}
+
+fn read_framebuffer(tag: PhysAddr) -> Option<Framebuffer> {
+    let [pitch, width, height]: [u32; 3] = read_at(tag, 16);
+    let [bits, kind]: [u8; 2] = read_at(tag, 28);
+    let content = match kind {
+        1 => Content::Pixels,
+        2 => Content::Text,
+        // A palette.
+        _ => return None,
+    };
+    Some(Framebuffer { address: read_at(tag, 8), pitch, width, height, bits, content })
 }
 
 fn read_at<T: Plain>(base: PhysAddr, offset: u64) -> T {
