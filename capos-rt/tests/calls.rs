@@ -305,7 +305,7 @@ fn an_object_that_nobody_took_goes() {
                 // The call is taken back when the thread has waited.
                 a_moment().await;
                 GO_ON.store(1, Ordering::Release);
-                for _ in 0..5000 {
+                for _ in 0..60_000 {
                     if GONE.load(Ordering::Relaxed) != 0 {
                         return;
                     }

@@ -34,7 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A name that no manifest has is an error that says so.
 fn unknown_program() -> Result<()> {
     let outcome =
-        command::run(capos::make().arg("run-no-such-program"), Input::Bytes(b""), Duration::from_secs(60))?;
+        command::run(capos::make().arg("run-no-such-program"), Input::Bytes(b""), Duration::from_secs(600))?;
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     ensure!(outcome.status == Some(2), "status {:?}", outcome.status);
     ensure!(stderr.contains("no-such-program"), "{stderr}");
@@ -45,7 +45,7 @@ fn unknown_program() -> Result<()> {
 fn hanging_guest() -> Result<()> {
     let mut make = capos::make();
     make.args(["run-wasi-stdin", "TIMEOUT=5"]);
-    let outcome = command::run(&mut make, Input::Endless, Duration::from_secs(120))?;
+    let outcome = command::run(&mut make, Input::Endless, Duration::from_secs(600))?;
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     ensure!(outcome.status == Some(124), "status {:?}\n{stderr}", outcome.status);
     ensure!(outcome.stdout.is_empty(), "output {:?}", String::from_utf8_lossy(&outcome.stdout));

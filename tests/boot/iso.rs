@@ -15,7 +15,7 @@ use crate::trial;
 /// The manifest on the disc.
 const NAME: &str = "wasi-hello-rust";
 /// Firmware and boot loader take their time under emulation.
-const SECONDS: u64 = 180;
+const SECONDS: u64 = 300;
 
 pub(crate) fn trials() -> Vec<Trial> {
     ["bios", "uefi"]
@@ -45,7 +45,7 @@ pub(crate) fn pack(name: &str) -> Result<PathBuf> {
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
-    let outcome = command::run(command, Input::Bytes(b""), Duration::from_secs(60))?;
+    let outcome = command::run(command, Input::Bytes(b""), Duration::from_secs(SECONDS))?;
     ensure!(
         outcome.status == Some(0),
         "{command:?}: status {:?}\n{}",

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::trial;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

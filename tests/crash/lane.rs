@@ -20,7 +20,7 @@ const WORK: u64 = 80;
 const MORE_WORK: Duration = Duration::from_millis(20);
 /// A boot that is killed at any moment of it, so that recovery is hit too.
 const BOOT: Duration = Duration::from_millis(1500);
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 /// Operations whose lines may be on their way when the machine is killed: in the guest's console, the serial line and pipes.
 const UNSEEN: u64 = 5000;
 

@@ -13,7 +13,7 @@ use crate::expectation::Expectation;
 use crate::tree;
 
 /// What a run may take beyond its own time limit, for packing and for QEMU's start on a busy machine.
-const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(120);
 
 /// The built host command.
 pub fn host_command() -> Command {

@@ -47,7 +47,7 @@ pub struct Expectation {
 }
 
 fn default_seconds() -> u64 {
-    60
+    300
 }
 
 impl Expectation {

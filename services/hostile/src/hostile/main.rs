@@ -17,8 +17,8 @@ mod processor;
 mod raw;
 mod registers;
 mod ring_entries;
-mod shortage;
 mod sharing;
+mod shortage;
 mod threads;
 
 /// Exit status for a name that is not in the table below.
