@@ -143,6 +143,9 @@ struct InstanceEntry {
   trapUnknownImports @13 :Bool;
   # Functions that the host does not know trap when called. Otherwise a module that imports one does not start.
   restart @14 :RestartPolicy;
+  invoke @15 :Text;
+  # The export that is called in place of `_start`, with the arguments, and whose results are written to standard output;
+  # empty for a program.
 }
 
 struct Preopen {

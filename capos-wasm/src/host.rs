@@ -80,6 +80,9 @@ pub struct Options {
     pub on_restart: Option<RestartObserver>,
     /// What is done about imported functions that the host does not know.
     pub unknown_imports: UnknownImports,
+    /// The export that is called in place of `_start`, with the arguments of the launch but the first. What it returns
+    /// is written to standard output, a line for each value.
+    pub invoke: Option<String>,
 }
 
 /// Starts instances, each with its own capabilities and limits, all on one thread. Instances of equal modules

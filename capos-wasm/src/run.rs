@@ -4,7 +4,7 @@ use crate::{
     End, Launch, Limits, Options, Restart,
     cache::Cached,
     engine::wasmi::{Compiled, Instance, instantiate},
-    instance::{Command, Control, Interrupts, Pace},
+    instance::{Command, Control, Interrupts, Invocation, Pace},
     wasi::{Context, FastClock, FastSleep, Grants},
 };
 use capos_restart::Backoff;
@@ -94,23 +94,29 @@ pub(crate) async fn run(
     options: Options,
     pace: &mut Pace,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
+    let invocation = options.invoke.as_deref().map(|function| Invocation::new(function, &plan.launch));
     if options.restart == Restart::Never {
         let mut instance = plan.instantiate(pace).await?;
-        return Ok(Box::pin(async move { instance.run().await }));
+        return Ok(Box::pin(async move { instance.run(invocation.as_ref()).await }));
     }
     if plan.clocks.timer.is_none() {
         return Err("a restart policy was set and the host has no timer".into());
     }
     let first = plan.clone().instantiate(pace).await?;
-    Ok(Box::pin(async move { run_again_and_again(first, &plan, &options).await }))
+    Ok(Box::pin(async move { run_again_and_again(first, &plan, &options, invocation.as_ref()).await }))
 }
 
-async fn run_again_and_again(mut instance: Instance, plan: &Plan, options: &Options) -> End {
+async fn run_again_and_again(
+    mut instance: Instance,
+    plan: &Plan,
+    options: &Options,
+    invocation: Option<&Invocation>,
+) -> End {
     let Plan { control, clocks, .. } = plan;
     let mut backoff = Backoff::new();
     loop {
         let begun = clocks.now().await.unwrap_or(0);
-        let end = instance.run().await;
+        let end = instance.run(invocation).await;
         drop(instance);
         if !follows(options.restart, &end, control.restarts()) {
             return end;

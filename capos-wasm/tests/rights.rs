@@ -79,7 +79,13 @@ fn rights_that_are_not_named_are_not_given() {
     let reader = guest.open(ROOT, "a", 0, right::READ).expect("opening");
     let base = guest.fdstat(reader).expect("fdstat").base;
     assert_eq!(base & (right::WRITE | right::ALLOCATE | right::SET_SIZE), 0);
-    assert_eq!(guest.errno("fd_filestat_set_size", &[reader.into(), 0]), Err(e::NOTCAPABLE));
+    assert_eq!(
+        guest.errno("fd_filestat_set_size", &[reader.into(), 0]),
+        Err(e::INVAL),
+        "not open for writing"
+    );
+    assert_eq!(guest.errno("fd_allocate", &[reader.into(), 0, 1]), Err(e::BADF), "nor here");
+    assert_eq!(guest.handle.refusals(), [], "what was opened so is no matter of grants");
 }
 
 #[test]
@@ -160,19 +166,19 @@ fn a_read_only_grant_reads_and_does_nothing_else() {
     let fd = guest.open(ro, "file", 0, right::READ).expect("opening to read");
     assert_eq!(guest.read(fd, 99), Ok(b"content".to_vec()));
     assert_eq!(guest.list(ro, 999).map(|entries| entries.len()), Ok(4));
-    assert_eq!(guest.open(ro, "file", 0, right::WRITE), Err(e::NOTCAPABLE));
-    assert_eq!(guest.open(ro, "file", 0, RW), Err(e::NOTCAPABLE));
-    assert_eq!(guest.open(ro, "new", o::CREAT, right::READ), Err(e::NOTCAPABLE));
-    assert_eq!(guest.open(ro, "file", o::TRUNC, right::READ), Err(e::NOTCAPABLE));
-    assert_eq!(guest.mkdir(ro, "new"), Err(e::NOTCAPABLE));
-    assert_eq!(guest.rmdir(ro, "dir"), Err(e::NOTCAPABLE));
-    assert_eq!(guest.unlink(ro, "file"), Err(e::NOTCAPABLE));
-    assert_eq!(guest.rename(ro, "file", ro, "b"), Err(e::NOTCAPABLE));
-    assert_eq!(guest.link(ro, false, "file", ro, "b"), Err(e::NOTCAPABLE));
-    assert_eq!(guest.symlink("file", ro, "b"), Err(e::NOTCAPABLE));
-    assert_eq!(guest.set_times(ro, true, "file", [0, 0], 5), Err(e::NOTCAPABLE));
+    assert_eq!(guest.open(ro, "file", 0, right::WRITE), Err(e::PERM));
+    assert_eq!(guest.open(ro, "file", 0, RW), Err(e::PERM));
+    assert_eq!(guest.open(ro, "new", o::CREAT, right::READ), Err(e::PERM));
+    assert_eq!(guest.open(ro, "file", o::TRUNC, right::READ), Err(e::PERM));
+    assert_eq!(guest.mkdir(ro, "new"), Err(e::PERM));
+    assert_eq!(guest.rmdir(ro, "dir"), Err(e::PERM));
+    assert_eq!(guest.unlink(ro, "file"), Err(e::PERM));
+    assert_eq!(guest.rename(ro, "file", ro, "b"), Err(e::PERM));
+    assert_eq!(guest.link(ro, false, "file", ro, "b"), Err(e::PERM));
+    assert_eq!(guest.symlink("file", ro, "b"), Err(e::PERM));
+    assert_eq!(guest.set_times(ro, true, "file", [0, 0], 5), Err(e::PERM));
     let dir = guest.open(ro, "dir", o::DIRECTORY, right::READ).expect("opening");
-    assert_eq!(guest.open(dir, "new", o::CREAT, 0), Err(e::NOTCAPABLE), "nor below");
+    assert_eq!(guest.open(dir, "new", o::CREAT, 0), Err(e::PERM), "nor below");
     let refusals: Vec<_> = guest.handle.refusals().iter().map(ToString::to_string).collect();
     assert!(refusals.iter().any(|line| line.starts_with("path_open needs a right")), "{refusals:?}");
 }

@@ -25,6 +25,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("run-program-printed-manifest-runs".to_owned(), printed_manifest),
         trial("run-program-says-what-is-wrong-with-an-option".to_owned(), wrong_options),
         trial("run-program-takes-all-its-memory-and-no-more".to_owned(), all_memory),
+        trial("run-program-of-older-and-newer-webassembly".to_owned(), rewritten),
+        trial("run-program-calls-one-function".to_owned(), invoked),
+        trial("run-program-traps-for-an-uncaught-exception".to_owned(), uncaught),
+        trial("run-program-calls-no-function-that-is-not-there".to_owned(), not_invoked),
     ]
 }
 
@@ -152,4 +156,82 @@ fn boot(manifest: &Path) -> Command {
     let mut command = host_command();
     command.args(["run", "--timeout", "90"]).arg(manifest);
     command
+}
+
+/// Proposals that the engine does not have, and WASI under its older name: exceptions in both forms with several values,
+/// atomic instructions, `wasi_unstable`.
+const REWRITTEN: &str = r#"(module
+    (import "wasi_unstable" "proc_exit" (func $exit (param i32)))
+    (import "wasi_unstable" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 64) "caught\n")
+    (tag $pair (param i32 i64))
+    (func $throw (param i32) (throw $pair (local.get 0) (i64.const 3)))
+    (func $older (param i32) (result i32)
+        try (result i32)
+            local.get 0
+            call $throw
+            i32.const 0
+        catch $pair
+            i32.wrap_i64
+            i32.add
+        end)
+    (func $newer (param i32) (result i32)
+        (block $caught (result i32 i64)
+            (try_table (catch $pair $caught) (call $throw (local.get 0)))
+            (unreachable))
+        (i32.wrap_i64)
+        (i32.add))
+    (func (export "_start")
+        (i32.atomic.store (i32.const 0) (i32.const 64))
+        (drop (i32.atomic.rmw.add (i32.const 4) (i32.const 7)))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (call $exit (i32.add (call $older (i32.const 1)) (call $newer (i32.const 6)))))
+    (func $fib (export "fib") (param i32) (result i64)
+        (if (result i64) (i32.lt_u (local.get 0) (i32.const 2))
+            (then (i64.extend_i32_u (local.get 0)))
+            (else (i64.add
+                (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+    (func (export "pair") (param i32 f64) (result i32 f64) (local.get 0) (local.get 1))
+    (func (export "uncaught") (param i32) (call $throw (local.get 0))))"#;
+
+/// `capos run` of that module, with options before it and arguments behind.
+fn run_rewritten(before: &[&str], after: &[&str]) -> Result<Outcome> {
+    let folder = temporary()?;
+    let file = folder.path().join("module.wasm");
+    fs::write(&file, wat::parse_str(REWRITTEN).context("the module")?)?;
+    let mut command = host_command();
+    command.args(["run", "--timeout", "90"]).args(before).arg(&file).args(after);
+    finish(&mut command)
+}
+
+fn rewritten() -> Result<()> {
+    ended(&run_rewritten(&[], &[])?, 13, "caught\n")
+}
+
+fn invoked() -> Result<()> {
+    ended(&run_rewritten(&["--invoke", "fib"], &["10"])?, 0, "55\n")?;
+    ended(&run_rewritten(&["--invoke", "pair"], &["-1", "--", "1e-10"])?, 0, "-1\n0.0000000001\n")
+}
+
+fn uncaught() -> Result<()> {
+    let outcome = run_rewritten(&["--invoke", "uncaught"], &["5"])?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(134), "status {:?}\n{stderr}", outcome.status);
+    ensure!(stderr.contains("trap: uncaught exception"), "{stderr}");
+    Ok(())
+}
+
+/// Nothing boots.
+fn not_invoked() -> Result<()> {
+    for (function, arguments, wanted) in [
+        ("fob", &["1"][..], "did you mean \"fib\"?"),
+        ("fib", &[], "it takes 1 arguments (i32) -> (i64), and 0 were given"),
+    ] {
+        let outcome = run_rewritten(&["--invoke", function], arguments)?;
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        ensure!(outcome.status == Some(1) && stderr.contains(wanted), "{function}: {stderr}");
+    }
+    Ok(())
 }

@@ -46,7 +46,13 @@ fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
         true => UnknownImports::Trap,
         false => UnknownImports::Deny,
     };
-    Ok(Options { restart: Restart::read(entry.get_restart()?)?, on_restart: None, unknown_imports })
+    let invoke = entry.get_invoke()?.to_str()?;
+    Ok(Options {
+        restart: Restart::read(entry.get_restart()?)?,
+        on_restart: None,
+        unknown_imports,
+        invoke: (!invoke.is_empty()).then(|| invoke.to_owned()),
+    })
 }
 
 /// What messages call the instance, and the first argument of its program.

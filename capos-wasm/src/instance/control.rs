@@ -109,6 +109,16 @@ impl Control {
         self.refusals.borrow_mut().add(refusal);
     }
 
+    /// A call of this function succeeded.
+    pub(crate) fn call_succeeded(&self, import: &str) {
+        self.refusals.borrow_mut().succeeded(import);
+    }
+
+    /// Something was changed in a directory.
+    pub(crate) fn changed_a_directory(&self) {
+        self.refusals.borrow_mut().changed_a_directory();
+    }
+
     pub(crate) fn refusals(&self) -> Vec<Refusal> {
         self.refusals.borrow().reasons()
     }

@@ -52,7 +52,12 @@ fn options(reader: instance_options::Reader<'_>) -> Result<Options, Error> {
         true => UnknownImports::Trap,
         false => UnknownImports::Deny,
     };
-    Ok(Options { restart: Restart::read(reader.get_restart()?)?, on_restart: None, unknown_imports })
+    Ok(Options {
+        restart: Restart::read(reader.get_restart()?)?,
+        on_restart: None,
+        unknown_imports,
+        invoke: None,
+    })
 }
 
 impl wasm_host::Server for WasmHost {

@@ -9,6 +9,7 @@ use super::{
     pipe::{PipeReader, PipeWriter},
     refusal::{Missing, Refusal},
     rights::Rights,
+    snapshot::Snapshot,
 };
 use crate::{Launch, instance::Control};
 use capos_schema::{
@@ -106,6 +107,8 @@ pub struct Context {
     pub(super) entropy: Option<entropy_source::Client>,
     pub(super) descriptors: Descriptors,
     pub(super) control: Rc<Control>,
+    /// The snapshot that the function being served belongs to.
+    pub(super) snapshot: Snapshot,
     /// The function being served.
     pub(super) import: &'static str,
     /// A bit for each standard stream that was not granted.
@@ -132,6 +135,7 @@ impl Context {
             entropy: grants.entropy,
             descriptors: table,
             control,
+            snapshot: Snapshot::default(),
             import: "",
             ungranted_streams,
         }

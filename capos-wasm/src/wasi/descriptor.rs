@@ -1,6 +1,13 @@
 //! What a descriptor leads to, and the table of an instance's descriptors.
 
-use super::{Errno, directory::Directory, file::OpenFile, input::Input, output::Output, rights::Rights};
+use super::{
+    Errno,
+    directory::Directory,
+    file::OpenFile,
+    input::Input,
+    output::Output,
+    rights::{NoRight, Rights},
+};
 
 /// `filetype` of Preview 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +79,9 @@ impl Descriptor {
         }
     }
 
-    /// `ENOTCAPABLE` unless the base rights include `rights`.
-    pub(super) fn need(&self, rights: Rights) -> Result<(), Errno> {
-        if self.base.contains(rights) { Ok(()) } else { Err(Errno::Notcapable) }
+    /// An error unless the base rights include `rights`.
+    pub(super) fn need(&self, rights: Rights) -> Result<(), NoRight> {
+        if self.base.contains(rights) { Ok(()) } else { Err(NoRight) }
     }
 }
 

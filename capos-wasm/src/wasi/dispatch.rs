@@ -3,7 +3,7 @@
 use super::for_each_function;
 use super::{
     Context, Errno, GuestMemory, args, clock, environ, fd, filestat, io, open, path, poll, proc, random,
-    readdir, refusal::Missing, sched, seek, sock,
+    readdir, refusal::Missing, rights::NoRight, sched, seek, sock,
 };
 use crate::End;
 
@@ -12,8 +12,16 @@ use crate::End;
 pub(crate) enum Stop {
     /// The guest gets this error number.
     Errno(Errno),
+    /// The descriptor does not have the right.
+    NoRight,
     /// The instance ends here.
     End(End),
+}
+
+impl From<NoRight> for Stop {
+    fn from(_: NoRight) -> Self {
+        Self::NoRight
+    }
 }
 
 impl From<Errno> for Stop {
@@ -36,7 +44,26 @@ impl From<Result<(), Stop>> for Reply {
         match result {
             Ok(()) => Self::Errno(Errno::Success),
             Err(Stop::Errno(errno)) => Self::Errno(errno),
+            Err(Stop::NoRight) => Self::Errno(Errno::Notcapable),
             Err(Stop::End(end)) => Self::End(end),
+        }
+    }
+}
+
+impl Context {
+    /// Notes how a call ended. What the service of a directory or file refuses, its grant does not allow: the program
+    /// sees `EPERM`, which the libraries of its language know.
+    fn settle(&self, result: Result<(), Stop>) -> Result<(), Stop> {
+        match result {
+            Err(Stop::Errno(Errno::Notcapable)) => {
+                self.refuse(Missing::Right);
+                Err(Stop::Errno(Errno::Perm))
+            }
+            Ok(()) => {
+                self.control.call_succeeded(self.import);
+                Ok(())
+            }
+            other => other,
         }
     }
 }
@@ -67,10 +94,7 @@ macro_rules! define_calls {
                 })*
                 Call::$exit { $($earg),* } => $eserve(context, memory, $($earg),*).await,
             };
-            if let Err(Stop::Errno(Errno::Notcapable)) = result {
-                context.refuse(Missing::Right);
-            }
-            result
+            context.settle(result)
         }
     };
 }

@@ -5,7 +5,7 @@ use super::{
     descriptor::{Descriptor, Object, flags},
     memory::aligned,
     refusal::Missing,
-    rights::Rights,
+    rights::{NoRight, Rights},
 };
 
 impl Context {
@@ -95,7 +95,7 @@ pub(super) async fn fdstat_set_rights(
     let descriptor = context.descriptor(fd)?;
     let held = (descriptor.base.bits(), descriptor.inheriting.bits());
     if base & !held.0 != 0 || inheriting & !held.1 != 0 {
-        return Err(Errno::Notcapable.into());
+        return Err(NoRight.into());
     }
     descriptor.base = Rights::from_bits_truncate(base);
     descriptor.inheriting = Rights::from_bits_truncate(inheriting);

@@ -6,9 +6,11 @@ use super::{
     file::{OpenFile, SetTime},
     memory::{Claim, aligned},
     rights::Rights,
+    snapshot::Snapshot,
 };
 use capos_schema::file_capnp::{Kind, attributes};
 
+/// The longest `filestat` of any snapshot.
 const FILESTAT_BYTES: usize = 64;
 
 /// `filestat` of Preview 1.
@@ -46,22 +48,34 @@ impl Attributes {
     }
 
     /// Writes them as a `filestat` at `offset`.
-    pub(super) fn write(self, memory: &GuestMemory, offset: u32) -> Result<(), Errno> {
+    pub(super) fn write(self, memory: &GuestMemory, offset: u32, snapshot: Snapshot) -> Result<(), Errno> {
         let mut bytes = [0; FILESTAT_BYTES];
-        let numbers = [self.links, self.size, self.accessed, self.modified, self.changed];
+        let numbers = [self.size, self.accessed, self.modified, self.changed];
         bytes[..8].copy_from_slice(&self.device.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.inode.to_le_bytes());
         bytes[16] = self.file_type as u8;
-        for (field, number) in bytes[24..].chunks_exact_mut(8).zip(numbers) {
+        // A count of names has 32 bits at first, and 64 later.
+        let rest = match snapshot {
+            Snapshot::Zero => {
+                let links = u32::try_from(self.links).unwrap_or(u32::MAX);
+                bytes[20..24].copy_from_slice(&links.to_le_bytes());
+                &mut bytes[24..]
+            }
+            Snapshot::One => {
+                bytes[24..32].copy_from_slice(&self.links.to_le_bytes());
+                &mut bytes[32..]
+            }
+        };
+        for (field, number) in rest.chunks_exact_mut(8).zip(numbers) {
             field.copy_from_slice(&number.to_le_bytes());
         }
-        memory.write_bytes(offset, &bytes)
+        memory.write_bytes(offset, &bytes[..snapshot.filestat_bytes() as usize])
     }
 
     /// Checks a place for a `filestat` before the work that yields it.
-    pub(super) fn check_place(memory: &GuestMemory, offset: u32) -> Result<(), Errno> {
+    pub(super) fn check_place(memory: &GuestMemory, offset: u32, snapshot: Snapshot) -> Result<(), Errno> {
         aligned::<8>(offset)?;
-        memory.check(Claim { offset, len_bytes: FILESTAT_BYTES as u32 })
+        memory.check(Claim { offset, len_bytes: snapshot.filestat_bytes() })
     }
 }
 
@@ -91,14 +105,22 @@ pub(super) fn times(accessed: u64, modified: u64, flags: u32) -> Result<(SetTime
 
 impl Context {
     /// The file behind a descriptor that has `rights`; `EBADF` for everything else.
-    fn file(&mut self, fd: u32, rights: Rights) -> Result<&mut OpenFile, Errno> {
+    fn file(&mut self, fd: u32, rights: Rights) -> Result<&mut OpenFile, Stop> {
         let descriptor = self.descriptor(fd)?;
         if let Object::File(_) = descriptor.object {
             descriptor.need(rights)?;
         }
         match &mut descriptor.object {
             Object::File(file) => Ok(file),
-            _ => Err(Errno::Badf),
+            _ => Err(Errno::Badf.into()),
+        }
+    }
+
+    /// The same for a file that is open for writing; `not_open` for one that is not, which is no matter of rights.
+    fn writable_file(&mut self, fd: u32, rights: Rights, not_open: Errno) -> Result<&mut OpenFile, Stop> {
+        match &self.descriptor(fd)?.object {
+            Object::File(file) if !file.writes => Err(not_open.into()),
+            _ => self.file(fd, rights),
         }
     }
 }
@@ -110,8 +132,9 @@ pub(super) async fn get(
     fd: u32,
     filestat: u32,
 ) -> Result<(), Stop> {
+    let snapshot = context.snapshot;
     let descriptor = context.descriptor(fd)?;
-    Attributes::check_place(memory, filestat)?;
+    Attributes::check_place(memory, filestat, snapshot)?;
     let attributes = match &descriptor.object {
         Object::Input(_) | Object::Output(_) => Attributes::of_stream(descriptor.file_type()),
         Object::File(file) => {
@@ -123,12 +146,12 @@ pub(super) async fn get(
             directory.stat().await?
         }
     };
-    Ok(attributes.write(memory, filestat)?)
+    Ok(attributes.write(memory, filestat, snapshot)?)
 }
 
-/// `fd_filestat_set_size`: cuts the file, or adds zeros.
+/// `fd_filestat_set_size`: cuts the file, or adds zeros. One that is not open for writing is `EINVAL`, as POSIX has it.
 pub(super) async fn set_size(context: &mut Context, _: &GuestMemory, fd: u32, size: u64) -> Result<(), Stop> {
-    let file = context.file(fd, Rights::FD_FILESTAT_SET_SIZE)?;
+    let file = context.writable_file(fd, Rights::FD_FILESTAT_SET_SIZE, Errno::Inval)?;
     Ok(file.set_size(size).await?)
 }
 
@@ -156,7 +179,8 @@ pub(super) async fn set_times(
     }
 }
 
-/// `fd_allocate`: sees that a range of a file has room, and the file reaches to its end.
+/// `fd_allocate`: sees that a range of a file has room, and the file reaches to its end. One that is not open for writing
+/// is `EBADF`, as POSIX has it.
 pub(super) async fn allocate(
     context: &mut Context,
     _: &GuestMemory,
@@ -164,7 +188,7 @@ pub(super) async fn allocate(
     offset: u64,
     length: u64,
 ) -> Result<(), Stop> {
-    let file = context.file(fd, Rights::FD_ALLOCATE)?;
+    let file = context.writable_file(fd, Rights::FD_ALLOCATE, Errno::Badf)?;
     if length == 0 {
         return Err(Errno::Inval.into());
     }

@@ -5,9 +5,16 @@ use super::{
     descriptor::{Descriptor, Object},
     file_io::{self, At},
     iovec::Iovecs,
+    refusal::{Missing, Refusal, says_no_thread},
     rights::Rights,
     stream,
 };
+use crate::instance::Control;
+
+/// Standard error's descriptor.
+const STDERR: u32 = 2;
+/// So much of a message is looked at.
+const NOTICED_BYTES: usize = 512;
 
 /// `fd_read`: from a file, as much as the buffers hold and the file has; from a stream, waits for at least one
 /// byte, then gives what is there. No bytes mean the end.
@@ -69,6 +76,9 @@ pub(super) async fn write(
     memory.check_u32(nwritten)?;
     let buffers = Iovecs::check(memory, iovs, iovs_len)?;
     let flags = descriptor.flags;
+    if fd == STDERR {
+        notice(&control, memory, buffers)?;
+    }
     let count = match &mut descriptor.object {
         Object::File(file) => file_io::write(file, &control, memory, buffers, At::Position, flags).await?,
         Object::Output(output) => stream::write(output, &control, memory, buffers, flags).await?,
@@ -102,20 +112,32 @@ pub(super) async fn pwrite(
     Ok(memory.write_u32(nwritten, count)?)
 }
 
+/// Looks for messages of language runtimes that say what the program lacks.
+fn notice(control: &Control, memory: &GuestMemory, mut buffers: Iovecs) -> Result<(), Errno> {
+    let mut start = [0; NOTICED_BYTES];
+    let length = (buffers.total() as usize).min(NOTICED_BYTES);
+    let Some(start) = start.get_mut(..length) else { return Ok(()) };
+    buffers.gather(memory, start)?;
+    if says_no_thread(start) {
+        control.refuse(Refusal { import: "starting a thread", missing: Missing::Threads });
+    }
+    Ok(())
+}
+
 /// `EBADF` for what is not open for reading, `ENOTCAPABLE` for rights that were given up.
-fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Errno> {
+fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
     match &descriptor.object {
-        Object::File(file) if file.reads => descriptor.need(rights),
-        Object::Input(_) => descriptor.need(rights),
-        _ => Err(Errno::Badf),
+        Object::File(file) if file.reads => Ok(descriptor.need(rights)?),
+        Object::Input(_) => Ok(descriptor.need(rights)?),
+        _ => Err(Errno::Badf.into()),
     }
 }
 
 /// `EBADF` for what is not open for writing, `ENOTCAPABLE` for rights that were given up.
-fn check_writer(descriptor: &Descriptor, rights: Rights) -> Result<(), Errno> {
+fn check_writer(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
     match &descriptor.object {
-        Object::File(file) if file.writes => descriptor.need(rights),
-        Object::Output(_) => descriptor.need(rights),
-        _ => Err(Errno::Badf),
+        Object::File(file) if file.writes => Ok(descriptor.need(rights)?),
+        Object::Output(_) => Ok(descriptor.need(rights)?),
+        _ => Err(Errno::Badf.into()),
     }
 }

@@ -10,6 +10,7 @@ const MAX_IOVECS: u32 = 1024;
 
 /// A guest's list of buffers, all of which lie in its memory. The guest does not run while one is used and
 /// memories never shrink, so that stays true.
+#[derive(Clone, Copy)]
 pub(super) struct Iovecs {
     array: u32,
     len: u32,

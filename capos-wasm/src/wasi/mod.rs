@@ -1,4 +1,4 @@
-//! WASI Preview 1 (`wasi_snapshot_preview1`), independent of the engine that runs the guest.
+//! WASI Preview 1 (`wasi_snapshot_preview1`, and `wasi_unstable` before it), independent of the engine that runs the guest.
 //!
 //! Specification: the `preview1` snapshot of the WASI repository; where it is silent, what wasmtime does.
 //! [`FUNCTIONS`] states for every function which capability it needs and what it returns without.
@@ -33,6 +33,7 @@ mod refusal;
 mod rights;
 mod sched;
 mod seek;
+mod snapshot;
 mod sock;
 mod stream;
 mod strings;
@@ -45,6 +46,7 @@ pub use memory::GuestMemory;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use push::set_push;
 pub use refusal::{Missing, Refusal};
+pub use snapshot::Snapshot;
 pub use table::{Basis, FUNCTIONS, Function, MODULE, Needs, function};
 
 pub(crate) use dispatch::{Call, Reply, Stop};

@@ -90,6 +90,9 @@ pub(super) async fn open(
         (false, false) => return Err(Errno::Io.into()),
     };
     let number = context.descriptors.open(opened_as)?;
+    if requested.writes() || flag(O_CREAT) || flag(O_TRUNC) {
+        context.control.changed_a_directory();
+    }
     Ok(memory.write_u32(opened, number)?)
 }
 

@@ -19,14 +19,14 @@ const SYMLINK_FOLLOW: u32 = 1;
 
 impl Context {
     /// The directory behind a descriptor that has `rights`; `EBADF` for everything else.
-    fn directory(&mut self, fd: u32, rights: Rights) -> Result<&namespace::Client, Errno> {
+    fn directory(&mut self, fd: u32, rights: Rights) -> Result<&namespace::Client, Stop> {
         let descriptor = self.descriptor(fd)?;
         match &descriptor.object {
             Object::Directory(directory) => {
                 descriptor.need(rights)?;
                 Ok(&directory.client)
             }
-            _ => Err(Errno::Badf),
+            _ => Err(Errno::Badf.into()),
         }
     }
 }
@@ -67,7 +67,9 @@ macro_rules! by_name {
             let path = claim(memory, path, path_len)?;
             let mut request = directory.$request();
             copy(memory, path, request.get().init_path(path.len_bytes))?;
-            ask!(request, |_results| Ok(()))
+            ask!(request, |_results| Ok::<_, Errno>(()))?;
+            context.control.changed_a_directory();
+            Ok(())
         }
     };
 }
@@ -95,15 +97,16 @@ pub(super) async fn filestat_get(
     path_len: u32,
     filestat: u32,
 ) -> Result<(), Stop> {
+    let snapshot = context.snapshot;
     let directory = context.directory(fd, Rights::PATH_FILESTAT_GET)?;
     let follow = follow(flags)?;
     let path = claim(memory, path, path_len)?;
-    Attributes::check_place(memory, filestat)?;
+    Attributes::check_place(memory, filestat, snapshot)?;
     let mut request = directory.stat_path_request();
     request.get().set_follow(follow);
     copy(memory, path, request.get().init_path(path.len_bytes))?;
     let attributes = ask!(request, |results| Attributes::read(results.get_attributes()))?;
-    Ok(attributes.write(memory, filestat)?)
+    Ok(attributes.write(memory, filestat, snapshot)?)
 }
 
 /// `path_filestat_set_times`: sets the times that the flags select, to those given or to now.
@@ -128,7 +131,9 @@ pub(super) async fn filestat_set_times(
     accessed.write(request.get().init_accessed());
     modified.write(request.get().init_modified());
     copy(memory, path, request.get().init_path(path.len_bytes))?;
-    ask!(request, |_results| Ok(()))
+    ask!(request, |_results| Ok::<_, Errno>(()))?;
+    context.control.changed_a_directory();
+    Ok(())
 }
 
 /// `path_link`: a second name for a file. Following a symbolic link is `EINVAL`, as in wasmtime.
@@ -155,7 +160,9 @@ pub(super) async fn link(
     request.get().set_to(to);
     copy(memory, path, request.get().init_path(path.len_bytes))?;
     copy(memory, new_path, request.get().init_new_path(new_path.len_bytes))?;
-    ask!(request, |_results| Ok(()))
+    ask!(request, |_results| Ok::<_, Errno>(()))?;
+    context.control.changed_a_directory();
+    Ok(())
 }
 
 /// `path_rename`: moves a name, replacing what POSIX lets it replace.
@@ -178,7 +185,9 @@ pub(super) async fn rename(
     request.get().set_to(to);
     copy(memory, path, request.get().init_path(path.len_bytes))?;
     copy(memory, new_path, request.get().init_new_path(new_path.len_bytes))?;
-    ask!(request, |_results| Ok(()))
+    ask!(request, |_results| Ok::<_, Errno>(()))?;
+    context.control.changed_a_directory();
+    Ok(())
 }
 
 /// `path_symlink`: a symbolic link at `path` to `target`.
@@ -197,7 +206,9 @@ pub(super) async fn symlink(
     let mut request = directory.create_symbolic_link_request();
     copy(memory, target, request.get().init_target(target.len_bytes))?;
     copy(memory, path, request.get().init_path(path.len_bytes))?;
-    ask!(request, |_results| Ok(()))
+    ask!(request, |_results| Ok::<_, Errno>(()))?;
+    context.control.changed_a_directory();
+    Ok(())
 }
 
 /// `path_readlink`: where a symbolic link points, as far as the buffer reaches.

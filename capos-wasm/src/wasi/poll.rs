@@ -7,6 +7,7 @@ use super::{
     memory::{Claim, aligned},
     output::Output,
     rights::Rights,
+    snapshot::Snapshot,
 };
 use capos_schema::{console_capnp::MAX_WRITE_BYTES, file_capnp::MAX_DATA_BYTES};
 use futures::{FutureExt, future::LocalBoxFuture};
@@ -17,7 +18,8 @@ use std::{
 
 /// More subscriptions than this in one call are refused.
 const MAX_SUBSCRIPTIONS: u32 = 1024;
-const SUBSCRIPTION_BYTES: u32 = 48;
+/// The longest `subscription` of any snapshot.
+const SUBSCRIPTION_BYTES: usize = 56;
 const EVENT_BYTES: u32 = 32;
 const FLAG_ABSTIME: u16 = 1;
 /// `eventrwflags`: the other end is gone.
@@ -63,10 +65,14 @@ pub(super) async fn oneoff(
     aligned::<8>(events)?;
     memory.check_u32(nevents)?;
     memory.check(Claim { offset: events, len_bytes: count * EVENT_BYTES })?;
-    memory.check(Claim { offset: subscriptions, len_bytes: count * SUBSCRIPTION_BYTES })?;
+    let each = context.snapshot.subscription_bytes();
+    memory.check(Claim { offset: subscriptions, len_bytes: count * each })?;
     let mut list = Vec::with_capacity(count as usize);
     for index in 0..count {
-        list.push(decode(memory.read_array(subscriptions + index * SUBSCRIPTION_BYTES)?)?);
+        let claim = Claim { offset: subscriptions + index * each, len_bytes: each };
+        let mut bytes = [0; SUBSCRIPTION_BYTES];
+        memory.with(claim, |source| bytes[..source.len()].copy_from_slice(source))?;
+        list.push(decode(bytes, context.snapshot)?);
     }
     let mut clocks = Clocks::default();
     for subscription in &mut list {
@@ -83,18 +89,19 @@ pub(super) async fn oneoff(
     Ok(memory.write_u32(nevents, written)?)
 }
 
-fn decode(bytes: [u8; SUBSCRIPTION_BYTES as usize]) -> Result<Subscription, Errno> {
+fn decode(bytes: [u8; SUBSCRIPTION_BYTES], snapshot: Snapshot) -> Result<Subscription, Errno> {
     let wanted = match bytes[8] {
         0 => {
-            let flags = u16::from_le_bytes(field(&bytes, 40));
+            let layout = snapshot.clock_layout();
+            let flags = u16::from_le_bytes(field(&bytes, layout.flags));
             if flags & !FLAG_ABSTIME != 0 {
                 return Err(Errno::Inval);
             }
-            let id = u32::from_le_bytes(field(&bytes, 16));
+            let id = u32::from_le_bytes(field(&bytes, layout.id));
             if ClockId::decode(id)? == ClockId::CpuTime {
                 return Err(Errno::Inval);
             }
-            let timeout = u64::from_le_bytes(field(&bytes, 24));
+            let timeout = u64::from_le_bytes(field(&bytes, layout.timeout));
             Wanted::Clock { id, timeout, absolute: flags & FLAG_ABSTIME != 0 }
         }
         1 => Wanted::Read { fd: u32::from_le_bytes(field(&bytes, 16)) },
@@ -105,7 +112,7 @@ fn decode(bytes: [u8; SUBSCRIPTION_BYTES as usize]) -> Result<Subscription, Errn
 }
 
 /// A field of a subscription; `at` is always a constant inside it.
-fn field<const LEN: usize>(bytes: &[u8; SUBSCRIPTION_BYTES as usize], at: usize) -> [u8; LEN] {
+fn field<const LEN: usize>(bytes: &[u8; SUBSCRIPTION_BYTES], at: usize) -> [u8; LEN] {
     let mut field = [0; LEN];
     field.copy_from_slice(&bytes[at..at + LEN]);
     field

@@ -4,8 +4,7 @@ use super::{Context, Errno, GuestMemory, Stop, memory::Claim, refusal::Missing};
 use capos_schema::entropy_capnp::MAX_FILL_BYTES;
 
 /// Bytes that are asked for at once: making many takes long, and nothing else of the host runs meanwhile.
-const PIECE_BYTES: u32 = 8 << 10;
-const _: () = assert!(PIECE_BYTES <= MAX_FILL_BYTES);
+const PIECE_BYTES: u32 = MAX_FILL_BYTES;
 
 /// `random_get`: fills `length` bytes at `buffer`, in pieces that the EntropySource can give.
 pub(super) async fn get(

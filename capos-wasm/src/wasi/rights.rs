@@ -4,8 +4,12 @@
 //! bound those of what is opened through it. Both only ever shrink. Apart from them, the directory or file
 //! behind a descriptor has rights of its own, which its service enforces.
 
-use super::Errno;
 use bitflags::bitflags;
+
+/// A right that the descriptor does not have: the program gave it up, or never asked for it. The program sees
+/// `ENOTCAPABLE`; what the grant of a directory does not allow is `EPERM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoRight;
 
 bitflags! {
     /// `rights` of Preview 1.
@@ -75,14 +79,14 @@ pub(super) struct Requested {
 }
 
 impl Requested {
-    /// `ENOTCAPABLE` if more is asked for than the directory, with `limit` as its inheriting rights, passes on.
+    /// An error if more is asked for than the directory, with `limit` as its inheriting rights, passes on.
     /// What no file or directory can have is ignored.
-    pub(super) fn new(base: u64, inheriting: u64, limit: Rights) -> Result<Self, Errno> {
+    pub(super) fn new(base: u64, inheriting: u64, limit: Rights) -> Result<Self, NoRight> {
         let known = |rights| Rights::from_bits_truncate(rights) & Rights::INHERITABLE;
         let (base, inheriting) = (known(base), known(inheriting));
         match limit.contains(base | inheriting) {
             true => Ok(Self { base, inheriting, limit }),
-            false => Err(Errno::Notcapable),
+            false => Err(NoRight),
         }
     }
 
@@ -125,16 +129,15 @@ impl Requested {
 
 #[cfg(test)]
 mod tests {
-    use super::{Requested, Rights};
-    use crate::wasi::Errno;
+    use super::{NoRight, Requested, Rights};
 
     #[test]
     fn nothing_grows() {
         let limit = Rights::INHERITABLE.difference(Rights::FD_WRITE);
         let error = Requested::new(Rights::FD_WRITE.bits(), 0, limit).err();
-        assert_eq!(error, Some(Errno::Notcapable));
+        assert_eq!(error, Some(NoRight));
         let error = Requested::new(0, Rights::FD_WRITE.bits(), limit).err();
-        assert_eq!(error, Some(Errno::Notcapable));
+        assert_eq!(error, Some(NoRight));
         let dir = Requested::new(Rights::FD_READ.bits(), 0, limit).map(Requested::of_directory);
         assert_eq!(dir, Ok((Rights::OF_DIRECTORY, limit)));
     }

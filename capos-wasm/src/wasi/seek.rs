@@ -1,17 +1,15 @@
 //! `fd_seek` and `fd_tell`: the position of a descriptor, which is kept here and not by the file's service.
 
-use super::{Context, Errno, GuestMemory, Stop, descriptor::Object, file::OpenFile, rights::Rights};
-
-const WHENCE_SET: u32 = 0;
-const WHENCE_CUR: u32 = 1;
-const WHENCE_END: u32 = 2;
+use super::{
+    Context, Errno, GuestMemory, Stop, descriptor::Object, file::OpenFile, rights::Rights, snapshot::Whence,
+};
 
 /// The file to find a place in. Streams have none.
-fn seekable(context: &mut Context, fd: u32, rights: Rights) -> Result<&mut OpenFile, Errno> {
+fn seekable(context: &mut Context, fd: u32, rights: Rights) -> Result<&mut OpenFile, Stop> {
     let descriptor = context.descriptor(fd)?;
     match descriptor.object {
-        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe),
-        Object::Directory(_) => return Err(Errno::Badf),
+        Object::Input(_) | Object::Output(_) => return Err(Errno::Spipe.into()),
+        Object::Directory(_) => return Err(Errno::Badf.into()),
         Object::File(_) => {}
     }
     // A right to seek includes the one to tell.
@@ -20,7 +18,7 @@ fn seekable(context: &mut Context, fd: u32, rights: Rights) -> Result<&mut OpenF
     }
     match &mut descriptor.object {
         Object::File(file) => Ok(file),
-        _ => Err(Errno::Badf),
+        _ => Err(Errno::Badf.into()),
     }
 }
 
@@ -35,17 +33,15 @@ pub(super) async fn seek(
     position: u32,
 ) -> Result<(), Stop> {
     context.descriptor(fd)?;
-    if whence > WHENCE_END {
-        return Err(Errno::Inval.into());
-    }
+    let Some(whence) = context.snapshot.whence(whence) else { return Err(Errno::Inval.into()) };
     let offset = offset.cast_signed();
-    let rights = if whence == WHENCE_CUR && offset == 0 { Rights::FD_TELL } else { Rights::FD_SEEK };
+    let rights = if whence == Whence::Current && offset == 0 { Rights::FD_TELL } else { Rights::FD_SEEK };
     let file = seekable(context, fd, rights)?;
     memory.check_u64(position)?;
     let base = match whence {
-        WHENCE_SET => 0,
-        WHENCE_CUR => file.position,
-        _ => file.stat().await?.size,
+        Whence::Set => 0,
+        Whence::Current => file.position,
+        Whence::End => file.stat().await?.size,
     };
     let target = base.checked_add_signed(offset).ok_or(Errno::Inval)?;
     file.position = target;

@@ -6,7 +6,7 @@
 //! future until the reply is there. Dropping the task cancels whatever it waits for.
 
 use super::{
-    Context, GuestMemory,
+    Context, GuestMemory, Snapshot,
     dispatch::{Call, Reply, dispatch},
     push::Push,
 };
@@ -20,7 +20,7 @@ use std::{
 
 #[derive(Default)]
 struct Mailbox {
-    call: Cell<Option<Call>>,
+    call: Cell<Option<(Snapshot, Call)>>,
     reply: Cell<Option<Reply>>,
 }
 
@@ -45,10 +45,10 @@ impl Wasi {
         self.memory.take_work()
     }
 
-    /// Begins a call, with the guest's memory as it is now. `None` means that it waits:
+    /// Begins a call, with the guest's memory as it is now, as this snapshot has it. `None` means that it waits:
     /// [`Wasi::poll_reply`] goes on with it.
-    pub(crate) fn begin(&mut self, bytes: &mut [u8], call: Call) -> Option<Reply> {
-        self.mailbox.call.set(Some(call));
+    pub(crate) fn begin(&mut self, bytes: &mut [u8], snapshot: Snapshot, call: Call) -> Option<Reply> {
+        self.mailbox.call.set(Some((snapshot, call)));
         // Nobody needs waking: when the call waits, the engine polls again at once with its own waker.
         let mut cx = TaskContext::from_waker(Waker::noop());
         let mut reply = self.poll_reply(bytes, &mut cx);
@@ -74,7 +74,8 @@ impl Wasi {
 async fn serve(mut context: Context, memory: GuestMemory, mailbox: Rc<Mailbox>) {
     loop {
         let take = |_: &mut TaskContext<'_>| mailbox.call.take().map_or(Poll::Pending, Poll::Ready);
-        let call = poll_fn(take).await;
+        let (snapshot, call) = poll_fn(take).await;
+        context.snapshot = snapshot;
         let result = dispatch(&mut context, &memory, call).await;
         mailbox.reply.set(Some(result.into()));
     }

@@ -37,6 +37,8 @@ pub struct App {
     pub fuel: Option<u64>,
     /// Imported functions that nobody provides trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
+    /// The export that is called in place of running it as a program.
+    pub invoke: Option<String>,
     /// Its standard input is no terminal.
     pub stdin_is_stream: bool,
 }
@@ -91,6 +93,9 @@ impl App {
         }
         if self.trap_unknown_imports {
             writeln!(to, "\tunknownImports: \"trap\"")?;
+        }
+        if let Some(function) = &self.invoke {
+            writeln!(to, "\tinvoke: {}", quoted(function))?;
         }
         let memory = self.memory.map(|bytes| format!("memory: {bytes}"));
         let limits: Vec<String> =

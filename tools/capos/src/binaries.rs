@@ -72,8 +72,8 @@ fn read(program: &Program, project: &Project, folder: &Path) -> Result<Vec<u8>, 
     match program.kind {
         ProgramKind::Native => elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}")),
         ProgramKind::Module if bytes.starts_with(&WASM_MODULE) => {
-            // The engine knows no exceptions.
-            let lowered = capos_exceptions::lower(&bytes).map_err(|reason| format!("{shown}: {reason:#}"))?;
+            // Exceptions and atomic instructions, which the engine does not have.
+            let lowered = capos_lower::lower(&bytes).map_err(|reason| format!("{shown}: {reason:#}"))?;
             Ok(lowered.unwrap_or(bytes))
         }
         ProgramKind::Module if bytes.starts_with(&WASM_COMPONENT) => {

@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::{self, Bench};
 use crate::image;
+use crate::inspect;
 use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
@@ -39,6 +40,8 @@ const EXAMPLES: &str = "Examples:
   echo hello | capos run manifests/wasi-stdin.cue   its console is our standard input and output
   capos run -v --timeout 5 my.cue                   show the kernel log; give up after 5 seconds
   capos run app.wasm --dir .::/work -- one two      run any WASI program with what it is given here
+  capos run --invoke fib lib.wasm 10                call one function of a module, and print what it returns
+  capos inspect app.wasm                            what it imports and what grants that, exports, proposals, sizes
   capos image my.cue -o my.capos                    only build the boot package
 
 Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the time was over;
@@ -73,6 +76,14 @@ enum Task {
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
+    },
+    /// Tell what a WebAssembly file imports, exports and uses, and what grants what it needs
+    Inspect {
+        /// A module or component
+        file: PathBuf,
+        /// For programs: as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Boot a manifest or a WebAssembly program in QEMU and exit with the guest's exit status
     Run(Box<run::RunArgs>),
@@ -139,6 +150,16 @@ fn perform(cli: &Cli) -> Result<u8> {
             let checked = image::check(&project, manifest)?;
             iso::make(&image::kernel(&project)?, &image::build(&checked)?, output)?;
             Ok(0)
+        }
+        Task::Inspect { file, json } => {
+            let inspected = inspect::inspect_file(file)?;
+            let text = match json {
+                true => format!("{:#}\n", inspected.json()),
+                false => inspected.text(&file.display().to_string()),
+            };
+            // A reader that has seen enough is no failure.
+            drop(io::stdout().write_all(text.as_bytes()));
+            Ok(u8::from(inspected.invalid.is_some()))
         }
         Task::Run(args) => run::run(cli, args),
         Task::Bench { write, qemu } => {

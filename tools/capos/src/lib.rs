@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cue;
 pub mod elf;
 pub mod image;
+pub mod inspect;
 pub mod iso;
 pub mod manifest;
 pub mod pack;

@@ -32,7 +32,7 @@ fn a_program_gets_the_console_and_nothing_else() {
     let instance = process.wasm_host.as_ref().unwrap().instances.first().unwrap();
     assert_eq!(instance.grants, [Singleton::Console]);
     assert!(instance.args.is_empty() && instance.env.is_empty() && instance.preopens.is_empty());
-    assert!(!instance.trap_unknown_imports);
+    assert!(!instance.trap_unknown_imports && instance.invoke.is_none());
     assert_eq!([&instance.stdin, &instance.stdout, &instance.stderr], [&Stdio::Console; 3]);
     assert_eq!(instance.module.file.as_deref(), Some(Path::new("x/my program.wasm")));
 }
@@ -52,6 +52,7 @@ fn everything_arrives_whatever_its_characters() {
         memory: Some(1 << 20),
         fuel: Some(5),
         trap_unknown_imports: true,
+        invoke: Some("f\"n".into()),
         stdin_is_stream: true,
     };
     let manifest = evaluated(&app);
@@ -61,6 +62,7 @@ fn everything_arrives_whatever_its_characters() {
     assert_eq!(instance.grants.len(), 4);
     assert_eq!((instance.limits.memory_bytes, instance.limits.fuel), (Some(1 << 20), Some(5)));
     assert!(instance.trap_unknown_imports);
+    assert_eq!(instance.invoke, app.invoke);
     assert_eq!((&instance.stdin, &instance.stdout), (&Stdio::Stream, &Stdio::Console));
     let preopens: Vec<_> = instance
         .preopens

@@ -3,7 +3,7 @@
 use super::limiter::Limiter;
 use crate::{
     End,
-    wasi::{Call, Reply, Wasi},
+    wasi::{Call, Reply, Snapshot, Wasi},
 };
 use std::{
     fmt,
@@ -28,6 +28,16 @@ impl HostData {
     pub(super) fn new(wasi: Wasi, limiter: Limiter) -> Self {
         Self { wasi, memory: None, owed: 0, limiter }
     }
+
+    /// Begins a call of the host's own, on a memory of its own.
+    pub(super) fn begin(&mut self, memory: &mut [u8], snapshot: Snapshot, call: Call) -> Option<Reply> {
+        self.wasi.begin(memory, snapshot, call)
+    }
+
+    /// Goes on with that call.
+    pub(super) fn poll(&mut self, memory: &mut [u8], cx: &mut TaskContext<'_>) -> Poll<Reply> {
+        self.wasi.poll_reply(memory, cx)
+    }
 }
 
 /// Why a host function did not return to the guest.
@@ -51,7 +61,11 @@ impl fmt::Display for Pause {
 impl wasmi::errors::HostError for Pause {}
 
 /// Serves a guest's call, or pauses the guest.
-pub(super) fn host_call(mut caller: Caller<'_, HostData>, call: Call) -> Result<u32, Error> {
+pub(super) fn host_call(
+    mut caller: Caller<'_, HostData>,
+    snapshot: Snapshot,
+    call: Call,
+) -> Result<u32, Error> {
     if caller.data().memory.is_none() {
         let memory = caller.get_export("memory").and_then(Extern::into_memory);
         caller.data_mut().memory = memory;
@@ -59,9 +73,9 @@ pub(super) fn host_call(mut caller: Caller<'_, HostData>, call: Call) -> Result<
     let reply = match caller.data().memory {
         Some(memory) => {
             let (bytes, data) = memory.data_and_store_mut(&mut caller);
-            data.wasi.begin(bytes, call)
+            data.wasi.begin(bytes, snapshot, call)
         }
-        None => caller.data_mut().wasi.begin(&mut [], call),
+        None => caller.data_mut().wasi.begin(&mut [], snapshot, call),
     };
     charge(&mut caller);
     match reply {

@@ -5,6 +5,7 @@ use super::{
     fuel::FuelMeter,
     module::value_type,
     names::name_all,
+    print::{Printing, shown},
     runtime::Compiled,
     start::START_EXPORT,
     trap::end_of,
@@ -12,12 +13,18 @@ use super::{
 use crate::{
     CallError, End, Value,
     cache::Cached,
-    instance::{Command, Interrupts},
-    wasi::{Missing, Refusal},
+    instance::{Command, Interrupts, Invocation},
+    wasi::{Errno, Missing, Refusal, Reply},
 };
 use futures::{Stream, channel::mpsc};
 use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};
 use wasmi::{Extern, Func, ResumableCall, Store, TrapCode, Val};
+
+/// The export of a library that is called before everything else.
+const INITIALIZE: &str = "_initialize";
+
+/// The status when results could not be written to standard output.
+const NOT_PRINTED: i32 = 1;
 
 /// An instance that wasmi runs.
 pub(crate) struct Instance {
@@ -39,10 +46,13 @@ impl Instance {
         Self { store, module, instance, fuel, interrupts }
     }
 
-    /// Runs a program from `_start` to its end.
-    pub(crate) async fn run(&mut self) -> End {
+    /// Runs a program from `_start` to its end, or calls another export.
+    pub(crate) async fn run(&mut self, invocation: Option<&Invocation>) -> End {
         if let Err(end) = self.start_section().await {
             return end;
+        }
+        if let Some(invocation) = invocation {
+            return self.invoke(invocation).await.unwrap_or_else(|end| end);
         }
         let Some(start) = self.instance.get_func(&self.store, "_start") else {
             if self.instance.exports(&self.store).all(|export| export.name() == START_EXPORT) {
@@ -65,10 +75,7 @@ impl Instance {
         if let Err(end) = self.start_section().await {
             return end;
         }
-        let initialize = self.instance.get_func(&self.store, "_initialize");
-        if let Some(initialize) = initialize.filter(|it| takes_and_returns_nothing(it, &self.store))
-            && let Err(end) = self.execute(initialize, &[], &mut []).await
-        {
+        if let Err(end) = self.initialize().await {
             return end;
         }
         loop {
@@ -97,6 +104,62 @@ impl Instance {
                 }
             }
         }
+    }
+
+    /// Runs what a library exports to be called before everything else.
+    async fn initialize(&mut self) -> Result<(), End> {
+        let initialize = self.instance.get_func(&self.store, INITIALIZE);
+        match initialize.filter(|it| takes_and_returns_nothing(it, &self.store)) {
+            Some(initialize) => self.execute(initialize, &[], &mut []).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Calls an export and writes what it returns to standard output.
+    async fn invoke(&mut self, invocation: &Invocation) -> Result<End, End> {
+        let function = self.instance.get_func(&self.store, &invocation.function);
+        let Some(function) = function.filter(|_| invocation.function != START_EXPORT) else {
+            let exports = self.instance.exports(&self.store).filter(|export| export.name() != START_EXPORT);
+            let functions = exports.filter(|export| export.clone().into_func().is_some());
+            return Err(End::FailedToStart(invocation.unknown(functions.map(|export| export.name()))));
+        };
+        let ty = function.ty(&self.store);
+        let types: Vec<_> = ty.params().iter().map(|ty| value_type(*ty)).collect();
+        let arguments = invocation.values(&types).map_err(End::FailedToStart)?;
+        let arguments: Vec<Val> = arguments.into_iter().map(to_val).collect();
+        let mut results: Vec<Val> = ty.results().iter().map(|ty| Val::default_for_ty(*ty)).collect();
+        // Which is itself what may have been asked for.
+        if invocation.function != INITIALIZE {
+            self.initialize().await?;
+        }
+        self.execute(function, &arguments, &mut results).await?;
+        let text: String = results.iter().map(|result| shown(result) + "\n").collect();
+        self.print(text).await
+    }
+
+    /// Writes to standard output as the program would.
+    async fn print(&mut self, text: String) -> Result<End, End> {
+        let mut output = Printing::new(text);
+        while !output.is_done() {
+            let begun = output.begin(self.store.data_mut());
+            let reply = match begun {
+                Some(reply) => reply,
+                None => {
+                    poll_fn(|cx| match self.interrupts.poll(cx) {
+                        Poll::Ready(end) => Poll::Ready(Reply::End(end)),
+                        Poll::Pending => output.poll(self.store.data_mut(), cx),
+                    })
+                    .await
+                }
+            };
+            match reply {
+                Reply::Errno(Errno::Success) if output.advance() => {}
+                // Nothing takes it: the call worked, and what it was made for did not.
+                Reply::Errno(_) => return Ok(End::Exited(NOT_PRINTED)),
+                Reply::End(end) => return Err(end),
+            }
+        }
+        Ok(End::Exited(0))
     }
 
     /// Runs the module's start function, which comes before everything else.

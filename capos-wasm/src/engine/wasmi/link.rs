@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     End, Trap, UnknownImports,
-    wasi::{Call, MODULE, for_each_function},
+    wasi::{Call, Snapshot, for_each_function},
 };
 use wasmi::{Caller, Engine, Error, ExternType, FuncType, Linker, Module, Val, errors::LinkerError};
 
@@ -27,7 +27,7 @@ pub(super) fn link(
             }
             _ => {
                 check_import(&import)?;
-                define(&mut linker, import.name())
+                define(&mut linker, Snapshot::of_module(import.module()).unwrap_or_default(), import.name())
             }
         };
         defined.map_err(|error| error.to_string())?;
@@ -57,20 +57,24 @@ macro_rules! define_link {
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr, $_eb:ident; }
     ) => {
         /// Defines one function of Preview 1; other names are not defined.
-        fn define(linker: &mut Linker<HostData>, name: &str) -> Result<(), LinkerError> {
+        fn define(
+            linker: &mut Linker<HostData>,
+            snapshot: Snapshot,
+            name: &str,
+        ) -> Result<(), LinkerError> {
             match name {
                 $(stringify!($name) => linker.func_wrap(
-                    MODULE,
+                    snapshot.module(),
                     stringify!($name),
-                    |caller: Caller<'_, HostData>, $($arg: $ty),*| -> Result<u32, Error> {
-                        host_call(caller, Call::$name { $($arg),* })
+                    move |caller: Caller<'_, HostData>, $($arg: $ty),*| -> Result<u32, Error> {
+                        host_call(caller, snapshot, Call::$name { $($arg),* })
                     },
                 )?,)*
                 stringify!($exit) => linker.func_wrap(
-                    MODULE,
+                    snapshot.module(),
                     stringify!($exit),
-                    |caller: Caller<'_, HostData>, $($earg: $ety),*| -> Result<(), Error> {
-                        host_call(caller, Call::$exit { $($earg),* }).map(|_errno| ())
+                    move |caller: Caller<'_, HostData>, $($earg: $ety),*| -> Result<(), Error> {
+                        host_call(caller, snapshot, Call::$exit { $($earg),* }).map(|_errno| ())
                     },
                 )?,
                 _ => linker,

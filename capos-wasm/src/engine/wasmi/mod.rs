@@ -12,6 +12,7 @@ mod limiter;
 mod link;
 mod module;
 mod names;
+mod print;
 mod proposals;
 mod runtime;
 mod start;

@@ -1,7 +1,11 @@
 //! Checks on a module before it is instantiated.
 
 use super::proposals::explain;
-use crate::{ValueType, instance::Pace, wasi};
+use crate::{
+    ValueType,
+    instance::Pace,
+    wasi::{self, Snapshot},
+};
 use wasmi::{Engine, ExternType, FuncType, ImportType, Module, ValType};
 
 /// A module may not be longer than this.
@@ -16,9 +20,9 @@ pub(super) async fn parse(engine: &Engine, bytes: &[u8], pace: &mut Pace) -> Res
     module.map_err(|error| explain(bytes, &error.to_string()))
 }
 
-/// The function of Preview 1 that has an import's name.
+/// The function of Preview 1, of either snapshot, that has an import's name.
 fn function(module: &str, name: &str) -> Option<&'static wasi::Function> {
-    wasi::function(name).filter(|_| module == wasi::MODULE)
+    Snapshot::of_module(module)?.function(name)
 }
 
 /// Whether a function of Preview 1 has the import's name.

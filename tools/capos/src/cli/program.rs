@@ -12,6 +12,7 @@ use super::run::{self, RunArgs};
 use crate::app::folders::{self, Folders};
 use crate::app::{App, Dir, VolumeFile};
 use crate::image;
+use crate::inspect;
 use crate::manifest::size_of;
 use crate::problem::BadManifest;
 use crate::project::Project;
@@ -62,9 +63,16 @@ pub(super) struct ProgramArgs {
     /// What an imported function that nobody provides is: an error at the start, or a trap when it is called
     #[arg(long, value_name = "POLICY", value_enum)]
     unknown_imports: Option<UnknownImports>,
+    /// Call this export in place of running it as a program, with the arguments as the types of its parameters have it,
+    /// and print what it returns
+    #[arg(long, value_name = "FUNCTION")]
+    invoke: Option<String>,
     /// Print the manifest of such a run instead of running it
     #[arg(long)]
     print_manifest: bool,
+    /// With --invoke: the function's arguments, also without `--`
+    #[arg(value_name = "VALUES", allow_negative_numbers = true)]
+    values: Vec<String>,
     /// Its arguments, after `--`
     #[arg(last = true, value_name = "ARGUMENTS")]
     args: Vec<String>,
@@ -88,8 +96,9 @@ impl ProgramArgs {
             ("--wall-clock", self.wall_clock),
             ("--fuel", self.fuel.is_some()),
             ("--unknown-imports", self.unknown_imports.is_some()),
+            ("--invoke", self.invoke.is_some()),
             ("--print-manifest", self.print_manifest),
-            ("arguments after --", !self.args.is_empty()),
+            ("arguments", !self.values.is_empty() || !self.args.is_empty()),
         ];
         let wrong = given.iter().find(|(_, given)| *given).map(|(name, _)| *name);
         ensure!(
@@ -104,7 +113,7 @@ impl ProgramArgs {
         let memory = memory.map(|text| size_of(text).map_err(|reason| anyhow!("--memory: {reason}")));
         Ok(App {
             module: module.to_owned(),
-            args: self.args.clone(),
+            args: self.values.iter().chain(&self.args).cloned().collect(),
             env: self.env.clone(),
             dirs: self.dirs.clone(),
             volumes: self.volumes.clone(),
@@ -113,6 +122,7 @@ impl ProgramArgs {
             wall_clock: self.wall_clock,
             memory: memory.transpose()?,
             fuel: self.fuel,
+            invoke: self.invoke.clone(),
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
             // A printed manifest is for runs to come.
             stdin_is_stream: !self.print_manifest && !io::stdin().is_terminal(),
@@ -125,7 +135,16 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8
         args.disks.is_empty(),
         "--disk: only for a manifest; --volume FILE::GUEST gives a program a volume"
     );
+    ensure!(
+        args.program.invoke.is_some() || args.program.values.is_empty(),
+        "the program's arguments go after --, as in: capos run {} -- {}",
+        module.display(),
+        args.program.values.join(" ")
+    );
     let app = args.program.app(module, args.memory.as_deref())?;
+    if let Some(function) = &app.invoke {
+        inspect::check_call(module, function, &app.args)?;
+    }
     for dir in &app.dirs {
         ensure!(dir.host.is_dir(), "--dir: there is no folder {}", dir.host.display());
     }

@@ -216,6 +216,7 @@ fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Res
     to.set_wall_clock(from.grants.contains(&Singleton::WallClock));
     to.set_entropy(from.grants.contains(&Singleton::Entropy));
     to.set_trap_unknown_imports(from.trap_unknown_imports);
+    to.set_invoke(from.invoke.as_deref().unwrap_or_default());
     storage::convert_streams(from, to.reborrow())?;
     storage::convert_restart(from.restart, to.reborrow().init_restart());
     let mut limits = to.init_limits();

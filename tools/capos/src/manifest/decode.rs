@@ -23,7 +23,7 @@ const MOST_STACK: u64 = 64 << 20;
 
 const PROCESS_FIELDS: [&str; 10] =
     ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];
-const INSTANCE_FIELDS: [&str; 12] = [
+const INSTANCE_FIELDS: [&str; 13] = [
     "name",
     "module",
     "args",
@@ -34,6 +34,7 @@ const INSTANCE_FIELDS: [&str; 12] = [
     "stdout",
     "stderr",
     "unknownImports",
+    "invoke",
     "restart",
     "limits",
 ];
@@ -220,9 +221,19 @@ fn instance(node: &Node<'_>) -> Instance {
         stdout: storage::stdio(&object, "stdout", Direction::Out),
         stderr: storage::stdio(&object, "stderr", Direction::Out),
         trap_unknown_imports: object.get("unknownImports").is_some_and(|node| traps(&node)),
+        invoke: object.get("invoke").and_then(|node| invoked(&node)),
         restart: storage::restart(&object),
         limits: object.get("limits").map(|node| instance_limits(&node)).unwrap_or_default(),
     }
+}
+
+/// The name of an export: any but the empty one, which means none.
+fn invoked(node: &Node<'_>) -> Option<String> {
+    let name = node.string()?;
+    if name.is_empty() {
+        node.problem("the name of an exported function was expected");
+    }
+    Some(name.to_owned())
 }
 
 fn traps(node: &Node<'_>) -> bool {

@@ -209,6 +209,8 @@ pub struct Instance {
     pub stderr: Stdio,
     /// Imported functions that the host does not know trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
+    /// The export that is called in place of `_start`.
+    pub invoke: Option<String>,
     /// What follows when it has ended.
     pub restart: Restart,
     /// What it may use.

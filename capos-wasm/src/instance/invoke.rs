@@ -1,0 +1,82 @@
+//! Calling one export of a module in place of running it as a program.
+
+use super::Value;
+use crate::{Launch, ValueType};
+
+/// A call that a user asked for, with arguments as they were typed.
+#[derive(Clone, Debug)]
+pub(crate) struct Invocation {
+    pub(crate) function: String,
+    arguments: Vec<String>,
+}
+
+impl Invocation {
+    /// A call of this export with the arguments of a launch, without the program's name.
+    pub(crate) fn new(function: &str, launch: &Launch) -> Self {
+        let arguments = launch.arguments.iter().skip(1);
+        let arguments = arguments.map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+        Self { function: function.to_owned(), arguments }
+    }
+
+    /// The arguments for parameters of these types; `None` stands for a type that cannot be typed in. An error says which
+    /// argument is wrong.
+    pub(crate) fn values(&self, types: &[Option<ValueType>]) -> Result<Vec<Value>, String> {
+        let Self { function, arguments } = self;
+        if arguments.len() != types.len() {
+            let (takes, given) = (types.len(), arguments.len());
+            return Err(format!("{function:?} takes {takes} arguments, and {given} were given"));
+        }
+        let values = (1..).zip(types.iter().zip(arguments)).map(|(number, (ty, text))| match ty {
+            Some(ty) => Value::parse(*ty, text)
+                .map_err(|reason| format!("argument {number} of {function:?}: {reason}")),
+            None => Err(format!(
+                "parameter {number} of {function:?} is a vector or reference, which cannot be given"
+            )),
+        });
+        values.collect()
+    }
+
+    /// The error that there is no such export.
+    pub(crate) fn unknown<'a>(&self, exports: impl Iterator<Item = &'a str>) -> String {
+        const SHOWN: usize = 20;
+        let mut names: Vec<_> = exports.map(|name| format!("{name:?}")).collect();
+        let more = names.len().saturating_sub(SHOWN);
+        names.truncate(SHOWN);
+        let names = match (names.is_empty(), more) {
+            (true, _) => "it exports none".to_owned(),
+            (false, 0) => format!("there are {}", names.join(", ")),
+            (false, more) => format!("there are {} and {more} more", names.join(", ")),
+        };
+        format!("no exported function {:?}; {names}", self.function)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Invocation;
+    use crate::{Launch, Value, ValueType};
+
+    fn invocation(arguments: &[&str]) -> Invocation {
+        let all = ["name"].iter().chain(arguments).copied();
+        Invocation::new("f", &Launch::new(all, []).expect("arguments without a NUL"))
+    }
+
+    #[test]
+    fn arguments_have_the_types_of_the_parameters() {
+        let values = invocation(&["1", "2"]).values(&[Some(ValueType::I32), Some(ValueType::F64)]);
+        assert_eq!(values, Ok(vec![Value::I32(1), Value::F64(2.0)]));
+        let error = invocation(&["1"]).values(&[]).expect_err("one too many");
+        assert_eq!(error, "\"f\" takes 0 arguments, and 1 were given");
+        let error = invocation(&["1", "x"]).values(&[Some(ValueType::I32); 2]).expect_err("no number");
+        assert!(error.starts_with("argument 2 of \"f\": \"x\""), "{error}");
+        assert!(invocation(&["1"]).values(&[None]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_export_comes_with_those_that_there_are() {
+        let error = invocation(&[]).unknown(["fib", "mem"].into_iter());
+        assert_eq!(error, "no exported function \"f\"; there are \"fib\", \"mem\"");
+        assert!(invocation(&[]).unknown([].into_iter()).ends_with("it exports none"));
+        assert!(invocation(&[]).unknown((0..50).map(|_| "g")).ends_with("and 30 more"));
+    }
+}

@@ -1,0 +1,96 @@
+//! `capos inspect`: what a WebAssembly file imports, exports and uses, and what running it takes.
+
+mod call;
+mod component;
+mod json;
+mod module;
+mod needs;
+mod proposals;
+mod sections;
+mod text;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use wasmparser_263::{Encoding, Parser, Payload, Validator, WasmFeatures};
+
+pub use call::check_call;
+pub use component::Component;
+pub use module::{Export, Import, Kind, Module};
+pub use needs::{Grant, grant_for};
+pub use proposals::{Proposal, State};
+pub use sections::{Section, Sections};
+
+/// A larger file is no program that a host takes.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// All that is told about a file.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The size of the file.
+    pub bytes: u64,
+    /// Why it is not valid, if it is not: what follows is then as far as it could be read.
+    pub invalid: Option<String>,
+    /// Its interface and contents.
+    pub content: Content,
+    /// Its sections by size.
+    pub sections: Sections,
+}
+
+/// The kinds of WebAssembly files.
+#[derive(Debug)]
+pub enum Content {
+    /// A core module, which can be run.
+    Module(Box<Module>),
+    /// A component.
+    Component(Component),
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// When it cannot be read, or is no WebAssembly at all.
+pub fn inspect_file(path: &Path) -> Result<Inspected> {
+    let shown = path.display();
+    let metadata = fs::metadata(path).with_context(|| shown.to_string())?;
+    ensure!(metadata.is_file(), "{shown}: not a file");
+    ensure!(metadata.len() <= MAX_BYTES, "{shown}: {} bytes, more than a program has", metadata.len());
+    let bytes = fs::read(path).with_context(|| shown.to_string())?;
+    inspect(&bytes).with_context(|| shown.to_string())
+}
+
+/// Looks at the bytes of a file.
+///
+/// # Errors
+/// When they are no WebAssembly at all.
+pub fn inspect(bytes: &[u8]) -> Result<Inspected> {
+    let first = Parser::new(0).parse_all(bytes).next();
+    let encoding = match first {
+        Some(Ok(Payload::Version { encoding, .. })) => encoding,
+        _ => anyhow::bail!("not a WebAssembly file: it does not begin as modules and components do"),
+    };
+    let content = match encoding {
+        Encoding::Module => Content::Module(Box::new(Module::read(bytes))),
+        Encoding::Component => Content::Component(Component::read(bytes)),
+    };
+    let validated = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes);
+    Ok(Inspected {
+        bytes: bytes.len() as u64,
+        invalid: validated.err().map(|error| error.to_string()),
+        content,
+        sections: Sections::read(bytes),
+    })
+}
+
+impl Inspected {
+    /// For people, in columns. `name` is what to call the file.
+    pub fn text(&self, name: &str) -> String {
+        text::render(self, name)
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> serde_json::Value {
+        json::value(self)
+    }
+}

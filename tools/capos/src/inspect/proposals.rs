@@ -1,0 +1,172 @@
+//! The proposals that a module uses, and which of them run.
+
+use std::collections::BTreeSet;
+
+use wasmparser_263::{BlockType, HeapType, MemoryType, Operator, TableType, ValType, for_each_operator};
+
+/// Support for a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The engine has it.
+    Runs,
+    /// It is rewritten when the boot package is built.
+    Rewritten,
+    /// A module that uses it does not start.
+    Missing,
+}
+
+/// An addition to the first version of WebAssembly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Proposal(&'static str);
+
+impl Proposal {
+    /// Its name, as its authors have it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            "sign_extension" => "sign extension",
+            "gc" => "garbage collection",
+            "saturating_float_to_int" => "saturating float to int",
+            "bulk_memory" => "bulk memory",
+            "reference_types" => "reference types",
+            "tail_call" => "tail calls",
+            "simd" => "SIMD",
+            "relaxed_simd" => "relaxed SIMD",
+            "exceptions" => "exceptions",
+            "legacy_exceptions" => "exceptions, older form",
+            "function_references" => "function references",
+            "stack_switching" => "stack switching",
+            "wide_arithmetic" => "wide arithmetic",
+            "memory_control" => "memory control",
+            "custom_descriptors" => "custom descriptors",
+            "shared_everything_threads" => "shared-everything threads",
+            "acquire_release_atomics" => "acquire-release atomics",
+            "multi_value" => "multiple values",
+            "multi_memory" => "multiple memories",
+            "memory64" => "64-bit memories",
+            "custom_page_sizes" => "custom page sizes",
+            "extended_const" => "extended constants",
+            "mutable_global" => "mutable globals, imported or exported",
+            other => other,
+        }
+    }
+
+    /// Returns how it is supported.
+    pub fn state(self) -> State {
+        match self.0 {
+            "sign_extension"
+            | "saturating_float_to_int"
+            | "bulk_memory"
+            | "reference_types"
+            | "tail_call"
+            | "simd"
+            | "relaxed_simd"
+            | "multi_value"
+            | "multi_memory"
+            | "wide_arithmetic"
+            | "extended_const"
+            | "mutable_global" => State::Runs,
+            "exceptions" | "legacy_exceptions" | "threads" => State::Rewritten,
+            _ => State::Missing,
+        }
+    }
+}
+
+/// The proposals found so far.
+#[derive(Debug, Default)]
+pub(super) struct Found(BTreeSet<Proposal>);
+
+macro_rules! define_proposal_of {
+    ($( @$proposal:ident $operator:ident $({ $($arg:ident: $ty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+        fn proposal_of(operator: &Operator<'_>) -> &'static str {
+            match operator {
+                $(Operator::$operator { .. } => stringify!($proposal),)*
+                _ => "unknown",
+            }
+        }
+    };
+}
+for_each_operator!(define_proposal_of);
+
+impl Found {
+    pub(super) fn list(self) -> Vec<Proposal> {
+        self.0.into_iter().collect()
+    }
+
+    pub(super) fn add(&mut self, name: &'static str) {
+        self.0.insert(Proposal(name));
+    }
+
+    pub(super) fn operator(&mut self, operator: &Operator<'_>) {
+        let proposal = proposal_of(operator);
+        if proposal != "mvp" {
+            self.add(proposal);
+        }
+        match operator {
+            Operator::Block { blockty: BlockType::FuncType(_) }
+            | Operator::Loop { blockty: BlockType::FuncType(_) }
+            | Operator::If { blockty: BlockType::FuncType(_) } => self.add("multi_value"),
+            Operator::CallIndirect { table_index: 1.., .. } => self.add("reference_types"),
+            _ => {}
+        }
+    }
+
+    /// In a constant expression.
+    pub(super) fn constant(&mut self, operator: &Operator<'_>) {
+        match operator {
+            Operator::I32Add
+            | Operator::I32Sub
+            | Operator::I32Mul
+            | Operator::I64Add
+            | Operator::I64Sub
+            | Operator::I64Mul => self.add("extended_const"),
+            Operator::RefFunc { .. } | Operator::RefNull { .. } => self.add("reference_types"),
+            other => self.operator(other),
+        }
+    }
+
+    pub(super) fn value(&mut self, ty: ValType) {
+        match ty {
+            ValType::V128 => self.add("simd"),
+            ValType::Ref(reference) => {
+                self.heap(reference.heap_type());
+                if !reference.is_nullable() {
+                    self.add("function_references");
+                }
+            }
+            ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 => {}
+        }
+    }
+
+    fn heap(&mut self, ty: HeapType) {
+        use wasmparser_263::AbstractHeapType as Abstract;
+        match ty {
+            HeapType::Abstract { ty: Abstract::Func | Abstract::Extern, .. } => self.add("reference_types"),
+            HeapType::Abstract { ty: Abstract::Exn | Abstract::NoExn, .. } => self.add("exceptions"),
+            HeapType::Abstract { ty: Abstract::Cont | Abstract::NoCont, .. } => self.add("stack_switching"),
+            HeapType::Abstract { .. } => self.add("gc"),
+            HeapType::Concrete(_) => self.add("function_references"),
+            HeapType::Exact(_) => self.add("custom_descriptors"),
+        }
+    }
+
+    pub(super) fn memory(&mut self, ty: &MemoryType) {
+        if ty.memory64 {
+            self.add("memory64");
+        }
+        if ty.shared {
+            self.add("threads");
+        }
+        if ty.page_size_log2.is_some() {
+            self.add("custom_page_sizes");
+        }
+    }
+
+    pub(super) fn table(&mut self, ty: &TableType) {
+        if ty.element_type != wasmparser_263::RefType::FUNCREF {
+            self.value(ty.element_type.into());
+        }
+        if ty.table64 {
+            self.add("memory64");
+        }
+    }
+}

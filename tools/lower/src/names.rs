@@ -1,0 +1,54 @@
+//! The section of names, with those of the functions that were added.
+
+use std::collections::BTreeMap;
+
+use wasm_encoder::{NameMap, NameSection};
+use wasmparser_263::{Name, NameSectionReader};
+
+use crate::facts::Lowered;
+use crate::helpers::Helper;
+use crate::runtime::Runtime;
+
+/// Names of functions, those of the module first. What else is named is left out: backtraces name functions alone.
+#[derive(Debug, Default)]
+pub(crate) struct Names<'a> {
+    module: Option<&'a str>,
+    functions: BTreeMap<u32, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Reads as far as the section is in order: it has no effect on what the module does.
+    pub(crate) fn read(&mut self, section: NameSectionReader<'a>) {
+        for subsection in section.into_iter().map_while(Result::ok) {
+            match subsection {
+                Name::Module { name, .. } => self.module = Some(name),
+                Name::Function(map) => {
+                    let names = map.into_iter().map_while(Result::ok);
+                    self.functions.extend(names.map(|naming| (naming.index, naming.name)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn section(&self, runtime: &Runtime) -> Lowered<NameSection> {
+        let mut section = NameSection::new();
+        if let Some(name) = self.module {
+            section.module(name);
+        }
+        let own = runtime.facts.function_count();
+        let mut names = NameMap::new();
+        for (index, name) in self.functions.range(..own) {
+            names.append(*index, name);
+        }
+        for (index, helper) in (own..).zip(&runtime.helpers) {
+            let same = match helper {
+                Helper::Entry(function) => self.functions.get(function),
+                _ => None,
+            };
+            names.append(index, same.map_or(&helper.name(), |name| *name));
+        }
+        section.functions(&names);
+        Ok(section)
+    }
+}

@@ -1,0 +1,53 @@
+//! Types and instructions as they are in the rewritten module: an `exnref` is an `i64`.
+
+use anyhow::{Error as Problem, anyhow};
+use wasm_encoder::reencode::{Error, Reencode, utils};
+use wasm_encoder::{Instruction, RefType, ValType};
+use wasmparser_263 as read;
+use wasmparser_263::{AbstractHeapType, HeapType, Operator};
+
+use crate::facts::Lowered;
+
+/// Whether this is the type of exceptions.
+pub(crate) fn is_exception(ty: HeapType) -> bool {
+    matches!(ty, HeapType::Abstract { ty: AbstractHeapType::Exn | AbstractHeapType::NoExn, .. })
+}
+
+/// Whether a value of this type is a reference to an exception.
+pub(crate) fn is_exception_reference(ty: read::ValType) -> bool {
+    ty.as_reference_type().is_some_and(|reference| is_exception(reference.heap_type()))
+}
+
+/// Copies what does not change otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Types;
+
+impl Reencode for Types {
+    type Error = Problem;
+
+    fn val_type(&mut self, ty: read::ValType) -> Lowered<ValType> {
+        if is_exception_reference(ty) { Ok(ValType::I64) } else { utils::val_type(self, ty) }
+    }
+
+    /// Called for what is no value: the elements of tables.
+    fn ref_type(&mut self, ty: read::RefType) -> Lowered<RefType> {
+        if is_exception(ty.heap_type()) {
+            let problem =
+                anyhow!("it keeps references to exceptions in a table; they can be in locals and globals");
+            return Err(Error::UserError(problem));
+        }
+        utils::ref_type(self, ty)
+    }
+
+    /// For constant expressions: function bodies handle this before.
+    fn instruction<'a>(&mut self, operator: Operator<'a>) -> Lowered<Instruction<'a>> {
+        match operator {
+            Operator::RefNull { hty } if is_exception(hty) => Ok(Instruction::I64Const(0)),
+            other => utils::instruction(self, other),
+        }
+    }
+
+    fn memory_type(&mut self, ty: read::MemoryType) -> Lowered<wasm_encoder::MemoryType> {
+        Ok(utils::memory_type(self, read::MemoryType { shared: false, ..ty }))
+    }
+}
