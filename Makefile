@@ -42,7 +42,7 @@ build/setup/%: $(SETUP)
 build/setup/cue: build/setup/go
 
 # A user's settings for other projects must not reach these builds.
-unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
+unexport RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
 unexport RUSTC_WORKSPACE_WRAPPER RUSTUP_TOOLCHAIN CARGO_MAKEFLAGS
 unexport CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -222,7 +222,7 @@ test-programs: build build/setup/c build/setup/run ## run programs that other pe
 # More than building and running the unit tests takes on two processors.
 UNIT_SECONDS := 1500
 
-.PHONY: check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests
+.PHONY: check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc
 check-fmt: ## formatting
 	$(RUST_BIN)/cargo-fmt fmt --all --check </dev/null
 
@@ -248,6 +248,10 @@ check-lint-guests: ## clippy on the WebAssembly programs
 
 new-service: ## begin a native service NAME: its crate, interface, server, client, manifest and expectation
 	scripts/new-service.sh "$(if $(filter-out file,$(origin NAME)),$$NAME)"
+
+# Links of private items too.
+check-doc: ## links in the comments of the libraries' source
+	RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' $(call cargo,doc,--no-deps --document-private-items)
 
 fmt: ## format the source
 	$(RUST_BIN)/cargo-fmt fmt --all

@@ -7,6 +7,7 @@ mod names;
 mod new_service;
 mod patches;
 mod setup;
+mod some_tests;
 mod workspace;
 
 /// Fails with all `problems`, if there are any.

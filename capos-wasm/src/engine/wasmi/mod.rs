@@ -1,7 +1,7 @@
 //! wasmi: an interpreter, for small, metered, instantly started modules.
 //!
 //! A host function polls the WASI function once. When that answers, the guest goes on at once; when it must
-//! wait, the host function fails with [`Pause::Suspended`], which makes wasmi hand out the guest's stack;
+//! wait, the host function fails with [`data::Pause::Suspended`], which makes wasmi hand out the guest's stack;
 //! [`Instance`] awaits the answer and resumes the guest with it.
 
 mod data;
