@@ -25,6 +25,17 @@ const SPEC_CTRL: u32 = 0x48;
 const PRED_CMD: u32 = 0x49;
 const ARCH_CAPABILITIES: u32 = 0x10a;
 const TSC_AUX: u32 = 0xc000_0103;
+/// CPUID leaf 7, EDX: VERW clears buffers, IBRS and IBPB exist, ARCH_CAPABILITIES exists.
+const MD_CLEAR: u32 = 1 << 10;
+const SPECULATION_CONTROL: u32 = 1 << 26;
+const HAS_CAPABILITIES: u32 = 1 << 29;
+/// CPUID leaf 0x8000_0008, EBX: IBPB exists.
+const AMD_IBPB: u32 = 1 << 12;
+/// CPUID leaf 0x8000_0021, EAX: the kernel's branches can be kept apart for good.
+const HAS_AUTOMATIC_IBRS: u32 = 1 << 8;
+/// CPUID leaf 0x8000_0001, EDX, and leaf 7, ECX: RDTSCP and RDPID exist, which give TSC_AUX to programs.
+const RDTSCP: u32 = 1 << 27;
+const RDPID: u32 = 1 << 22;
 /// `SPEC_CTRL`: the kernel does not follow branch predictions that user mode trained.
 const IBRS: u64 = 1 << 0;
 /// `PRED_CMD`: forget branch predictions.
@@ -38,7 +49,7 @@ const AUTOMATIC_IBRS: EferFlags = EferFlags::from_bits_retain(1 << 21);
 /// Turns on what the processor has against leaks, and logs what it has nothing against.
 pub(super) fn init() {
     let (structured, extended) = (__cpuid_count(7, 0), __cpuid(0x8000_0001));
-    let has_aux = extended.edx & 1 << 27 != 0 || structured.ecx & 1 << 22 != 0;
+    let has_aux = extended.edx & RDTSCP != 0 || structured.ecx & RDPID != 0;
     // SAFETY: RDTSCP or RDPID exists, and with it this register, which nothing here uses.
     unsafe {
         if has_aux {
@@ -47,22 +58,22 @@ pub(super) fn init() {
     }
 
     // SAFETY: the register exists where this bit is set.
-    let capabilities =
-        unsafe { if structured.edx & 1 << 29 != 0 { Msr::new(ARCH_CAPABILITIES).read() } else { 0 } };
+    let capabilities = unsafe {
+        if structured.edx & HAS_CAPABILITIES != 0 { Msr::new(ARCH_CAPABILITIES).read() } else { 0 }
+    };
     let last_extended = __cpuid(0x8000_0000).eax;
-    let beyond = |leaf| if last_extended >= leaf { __cpuid(leaf) } else { __cpuid(0x8000_0000) };
-    let amd = last_extended >= 0x8000_0008 && beyond(0x8000_0008).ebx & 1 << 12 != 0;
-    let intel = structured.edx & 1 << 26 != 0;
+    let amd = last_extended >= 0x8000_0008 && __cpuid(0x8000_0008).ebx & AMD_IBPB != 0;
+    let intel = structured.edx & SPECULATION_CONTROL != 0;
     let mut flushes = 0;
     if amd || intel {
         flushes |= PREDICTORS;
     }
-    if structured.edx & 1 << 10 != 0 {
+    if structured.edx & MD_CLEAR != 0 {
         flushes |= BUFFERS;
     }
     FLUSHES.store(flushes, Ordering::Relaxed);
 
-    let automatic = last_extended >= 0x8000_0021 && beyond(0x8000_0021).eax & 1 << 8 != 0;
+    let automatic = last_extended >= 0x8000_0021 && __cpuid(0x8000_0021).eax & HAS_AUTOMATIC_IBRS != 0;
     let keeps_apart = if automatic {
         // SAFETY: the processor has this bit, which only restricts speculation.
         unsafe { Efer::write(Efer::read() | AUTOMATIC_IBRS) };
