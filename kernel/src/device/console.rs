@@ -76,6 +76,11 @@ impl Console {
         count
     }
 
+    /// Whether an interrupt will say when the device takes bytes again.
+    pub(crate) const fn waits_for_space(&self) -> bool {
+        self.wants_output_space
+    }
+
     /// Makes the device interrupt for what can be dealt with now.
     pub(crate) fn set_interrupts(&self) {
         let has_room = self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES;

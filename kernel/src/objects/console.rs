@@ -89,7 +89,7 @@ fn input_message(buffer: &mut [Word], input: &[u8]) -> Result<usize, Failure> {
 /// Goes on with calls that waited for the console.
 pub(crate) fn ready(kernel: &mut Kernel, events: Events) {
     if events.output_space {
-        output::carry_on(kernel, Port::Console);
+        output::carry_on(kernel);
     }
     if events.input {
         let mut buffers = core::mem::take(&mut kernel.services.buffers);

@@ -142,9 +142,13 @@ fn answer(kernel: &mut Kernel, id: OperationId, reply: Reply<'_>) -> Step {
     Step::Answered
 }
 
-/// Lets the thread that has waited longest for a port carry on, if it has not got something else to do: the console
+/// Lets the thread that has waited longest for the console carry on, if it has not got something else to do: the device
 /// takes bytes again, or whoever was to carry them has gone or has had something else to do meanwhile.
-pub(crate) fn carry_on(kernel: &mut Kernel, port: Port) {
+pub(crate) fn carry_on(kernel: &mut Kernel) {
+    let port = Port::Console;
+    if kernel.console.waits_for_space() {
+        return;
+    }
     let Some(until) = queue(kernel, port).and_then(|queue| kernel.ipc().first_suspended(queue)) else {
         return;
     };

@@ -13,7 +13,7 @@ use crate::{
     arch::Resume,
     kernel::Kernel,
     objects::{
-        output::{self, Carrying, Port},
+        output::{self, Carrying},
         ranges::{self, RangeChange},
     },
     process::ProcessId,
@@ -135,7 +135,7 @@ impl Kernel {
                 return self.give_job(id, rest);
             }
             // The console may have taken bytes again while the thread that was to write them had this job.
-            output::carry_on(self, Port::Console);
+            output::carry_on(self);
             if budget.is_spent() {
                 return;
             }
@@ -217,6 +217,6 @@ impl Kernel {
             // An operation is left to whoever clears up, a range to its process.
             Some(Job::Carry(_) | Job::Operation | Job::Range(_) | Job::Wake(_)) | None => {}
         }
-        output::carry_on(self, Port::Console);
+        output::carry_on(self);
     }
 }

@@ -160,3 +160,26 @@ fn the_number_of_regions_is_bounded() {
     }
     assert!(map.map(address(20), PAGE_SIZE, Backing::Anonymous, Protection::READ, Protection::READ).is_err());
 }
+
+#[test]
+fn ranges_are_looked_at_before_they_are_changed_piece_by_piece() {
+    let mut map = RegionMap::new(16);
+    let usage = Protection::READ | Protection::WRITE;
+    for page in [0, 2, 4] {
+        map.map(address(page), PAGE_SIZE, Backing::Anonymous, usage, usage).unwrap();
+    }
+    assert_eq!(map.end_of(address(0), 1), address(1));
+    assert_eq!(map.end_of(address(1), 1), address(3), "the first that ends behind it");
+    assert_eq!(map.end_of(address(0), 3), address(5));
+    assert_eq!(map.end_of(address(0), 4), u64::MAX);
+
+    assert!(map.check_unmap(address(0), 6 * PAGE_SIZE).is_ok(), "holes are no error");
+    assert!(map.check_unmap(address(0), 0).is_err());
+    assert!(map.check_unmap(address(0), u64::MAX - PAGE_SIZE + 1).is_err(), "it wraps around");
+    map.map(address(6), PAGE_SIZE, Backing::Fixed, Protection::READ, Protection::READ).unwrap();
+    assert!(map.check_unmap(address(0), 7 * PAGE_SIZE).is_err(), "the kernel's own");
+
+    let starts: Vec<u64> = core::iter::from_fn(|| map.pop()).map(|region| region.start).collect();
+    assert_eq!(starts, [6, 4, 2, 0].map(address));
+    assert!(map.regions().is_empty());
+}

@@ -1,6 +1,7 @@
 //! Starts programs that keep the processor or the kernel busy, one after another, and measures how long this process does not
 //! run when it wants to: beside programs of its own priority, and beside less important ones. Meant for a machine that
-//! counts instructions (`capos run --icount`), where a nanosecond is one.
+//! counts instructions (`capos run --icount`), where a nanosecond is one. With the argument `beside` it starts nothing, and only
+//! measures beside what else the manifest starts.
 
 mod launcher;
 
@@ -42,11 +43,15 @@ const LOWERS: [&str; 13] = [
 
 /// How long programs are watched that never stop.
 const WATCHED: Duration = Duration::from_millis(300);
+/// How long what others started is watched, which takes a while to start.
+const WATCHED_BESIDE: Duration = Duration::from_millis(400);
 /// How long a program may take that is to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> std::process::ExitCode {
-    match capos_rt::block_on(run()) {
+    let is_beside = std::env::args().nth(1).is_some_and(|argument| argument == "beside");
+    let failures = capos_rt::block_on(async { if is_beside { Ok(beside().await) } else { run().await } });
+    match failures {
         Ok(0) => std::process::ExitCode::SUCCESS,
         Ok(_) => std::process::ExitCode::FAILURE,
         Err(error) => {
@@ -86,6 +91,29 @@ async fn run() -> capnp::Result<usize> {
     Ok(failures + problems.len())
 }
 
+/// Wants to run every millisecond beside equals that others started. Returns how many failures there were.
+async fn beside() -> usize {
+    let start = Instant::now();
+    let mut worst = Duration::ZERO;
+    while start.elapsed() < WATCHED_BESIDE {
+        worst = worst.max(late_after_a_millisecond().await);
+    }
+    let is_late = worst > EQUAL_BOUND;
+    if is_late {
+        println!("gaps: beside: did not run for {} us", worst.as_micros());
+    } else {
+        println!("gaps: beside: ok");
+    }
+    usize::from(is_late)
+}
+
+/// Sleeps for a millisecond. Returns how much longer it was.
+async fn late_after_a_millisecond() -> Duration {
+    let wanted = Instant::now() + Duration::from_millis(1);
+    capos_rt::sleep_until(wanted).await;
+    wanted.elapsed()
+}
+
 /// Runs one program and wants to run every millisecond meanwhile. Returns what was not as it should be.
 async fn watch(launcher: &Launcher, case: &str, priority: u8, bound: Duration) -> capnp::Result<Vec<String>> {
     let process = launcher.start(case, priority).await?;
@@ -93,11 +121,8 @@ async fn watch(launcher: &Launcher, case: &str, priority: u8, bound: Duration) -
     let is_endless = EQUALS.contains(&case);
     let start = Instant::now();
     let (mut worst, mut cause) = (Duration::ZERO, None);
-    let mut wanted = start;
     while cause.is_none() && start.elapsed() < if is_endless { WATCHED } else { PATIENCE } {
-        wanted = wanted.max(Instant::now()) + Duration::from_millis(1);
-        capos_rt::sleep_until(wanted).await;
-        worst = worst.max(wanted.elapsed());
+        worst = worst.max(late_after_a_millisecond().await);
         cause = poll_once(end.as_mut()).await;
     }
     let mut differences = Vec::new();

@@ -1,10 +1,11 @@
 //! As many of a thing as there can be, then an end to all of them at once.
 
-use crate::calls::{create_object, protect, reserve, unmap};
+use crate::calls::{create_object, invoke, protect, reserve, unmap};
 use crate::handles::{call, derive, release};
 use crate::raw::{bootstrap, grant, poke, push, run, syscall};
 use crate::sharing::endpoint;
 use crate::threads::{Ring, start_on};
+use capnp::message::Builder;
 use capnp::traits::HasTypeId;
 use capos_abi::{NO_DEADLINE, Opcode, Rights, SubmissionEntry, SubmissionFlags, Syscall};
 use capos_schema::{console_capnp::console, timer_capnp::timer};
@@ -126,8 +127,25 @@ fn word() -> u64 {
     (&raw const WORD) as u64
 }
 
+/// Counts the calling thread.
+fn count(word: &AtomicU32) {
+    word.fetch_add(1, Ordering::Release);
+    syscall(Syscall::FutexWake as u64, (&raw const *word) as u64, 1, 0);
+}
+
+/// Waits until so many threads have been counted.
+fn until(word: &AtomicU32, count: u32) {
+    loop {
+        let counted = word.load(Ordering::Acquire);
+        if counted >= count {
+            return;
+        }
+        syscall(Syscall::FutexWait as u64, (&raw const *word) as u64, counted.into(), NO_DEADLINE);
+    }
+}
+
 extern "sysv64" fn waits(_ring: u64, _argument: u64) -> ! {
-    READY.fetch_add(1, Ordering::Release);
+    count(&READY);
     loop {
         syscall(Syscall::FutexWait as u64, word(), 0, NO_DEADLINE);
         if WORD.load(Ordering::Acquire) != 0 {
@@ -137,20 +155,18 @@ extern "sysv64" fn waits(_ring: u64, _argument: u64) -> ! {
 }
 
 /// A crowd of threads that have started. They keep nothing on their stack that matters.
-fn crowd(entry: crate::threads::Entry) -> Result<(), i32> {
+fn crowd(entry: crate::threads::Entry, count: u32) -> Result<(), i32> {
     let stack: &'static [u8] = vec![0_u8; 64 << 10].leak();
-    for thread in 0..CROWD {
+    for thread in 0..count {
         start_on(stack, entry, u64::from(thread))?;
     }
-    while READY.load(Ordering::Acquire) < CROWD {
-        syscall(Syscall::Yield as u64, 0, 0, 0);
-    }
+    until(&READY, count);
     Ok(())
 }
 
 /// Wakes a crowd of threads at once, each of which ends.
 pub(crate) fn crowd_wakes() -> i32 {
-    if let Err(status) = crowd(waits) {
+    if let Err(status) = crowd(waits, CROWD) {
         return status;
     }
     WORD.store(1, Ordering::Release);
@@ -164,18 +180,26 @@ pub(crate) fn crowd_wakes() -> i32 {
 
 /// Ends with a crowd of threads.
 pub(crate) fn crowd_ends() -> i32 {
-    crowd(waits).err().unwrap_or(0)
+    crowd(waits, CROWD).err().unwrap_or(0)
 }
 
-/// Sleeps of one thread.
+/// Threads that sleep, and sleeps of one thread.
+const SLEEPERS: u32 = 100;
 const SLEEPS: u32 = 60;
+
+/// A message with one word: when all wake.
+static UNTIL: [AtomicU64; 3] = [
+    AtomicU64::new(0x0000_0002_0000_0000),
+    AtomicU64::new(0x0000_0001_0000_0000),
+    AtomicU64::new(0),
+];
+/// Long enough for all to have started.
+const PATIENCE_NS: u64 = 50_000_000;
 
 /// Waits for many deadlines that are one.
 extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
     let ring = Ring(ring);
-    // A message with one word: when to wake.
     static ROOM: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-    static UNTIL: [u64; 3] = [0x0000_0002_0000_0000, 0x0000_0001_0000_0000, 400_000_000];
     for sleep in 1..=SLEEPS {
         ring.push(SubmissionEntry {
             send_address: UNTIL.as_ptr() as u64,
@@ -189,9 +213,9 @@ extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
             Ring::enter(SLEEPS / 2, 0);
         }
     }
-    READY.fetch_add(1, Ordering::Release);
+    count(&READY);
     Ring::enter(0, SLEEPS);
-    WORD.fetch_add(1, Ordering::Release);
+    count(&WORD);
     loop {
         syscall(Syscall::ThreadExit as u64, 0, 0, 0);
     }
@@ -199,12 +223,19 @@ extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
 
 /// A crowd of threads with many sleeps each, all of which end at one time.
 pub(crate) fn crowd_sleeps() -> i32 {
-    if let Err(status) = crowd(sleeps) {
+    let mut message = Builder::new_default();
+    message.init_root::<timer::now_params::Builder<'_>>();
+    let mut results = [0_u64; 8];
+    let (done, _) = invoke(grant(1), timer::Client::TYPE_ID, 0, &message, &mut results);
+    if done.status != 0 {
+        return done.status;
+    }
+    // Frame word, root pointer, then the one word of the results.
+    UNTIL[2].store(results[2] + PATIENCE_NS, Ordering::Relaxed);
+    if let Err(status) = crowd(sleeps, SLEEPERS) {
         return status;
     }
-    while WORD.load(Ordering::Acquire) < CROWD {
-        syscall(Syscall::Yield as u64, 0, 0, 0);
-    }
+    until(&WORD, SLEEPERS);
     0
 }
 
