@@ -154,11 +154,19 @@ extern "sysv64" fn waits(_ring: u64, _argument: u64) -> ! {
     }
 }
 
-/// A crowd of threads that have started. They keep nothing on their stack that matters.
-fn crowd(entry: crate::threads::Entry, count: u32) -> Result<(), i32> {
-    let stack: &'static [u8] = vec![0_u8; 64 << 10].leak();
-    for thread in 0..count {
-        start_on(stack, entry, u64::from(thread))?;
+const STACK_BYTES: usize = 4096;
+
+/// Stacks for a crowd. To be made first: what makes the heap larger uses the ring.
+fn stacks(count: u32) -> &'static [u8] {
+    vec![0_u8; count as usize * STACK_BYTES].leak()
+}
+
+/// Starts a thread on each of the stacks, and waits until all have been counted.
+fn crowd(entry: crate::threads::Entry, stacks: &'static [u8]) -> Result<(), i32> {
+    let mut count = 0;
+    for stack in stacks.chunks_exact(STACK_BYTES) {
+        start_on(stack, entry, 0)?;
+        count += 1;
     }
     until(&READY, count);
     Ok(())
@@ -166,7 +174,7 @@ fn crowd(entry: crate::threads::Entry, count: u32) -> Result<(), i32> {
 
 /// Wakes a crowd of threads at once, each of which ends.
 pub(crate) fn crowd_wakes() -> i32 {
-    if let Err(status) = crowd(waits, CROWD) {
+    if let Err(status) = crowd(waits, stacks(CROWD)) {
         return status;
     }
     WORD.store(1, Ordering::Release);
@@ -180,7 +188,7 @@ pub(crate) fn crowd_wakes() -> i32 {
 
 /// Ends with a crowd of threads.
 pub(crate) fn crowd_ends() -> i32 {
-    crowd(waits, CROWD).err().unwrap_or(0)
+    crowd(waits, stacks(CROWD)).err().unwrap_or(0)
 }
 
 /// Threads that sleep, and sleeps of one thread.
@@ -188,11 +196,8 @@ const SLEEPERS: u32 = 100;
 const SLEEPS: u32 = 60;
 
 /// A message with one word: when all wake.
-static UNTIL: [AtomicU64; 3] = [
-    AtomicU64::new(0x0000_0002_0000_0000),
-    AtomicU64::new(0x0000_0001_0000_0000),
-    AtomicU64::new(0),
-];
+static UNTIL: [AtomicU64; 3] =
+    [AtomicU64::new(0x0000_0002_0000_0000), AtomicU64::new(0x0000_0001_0000_0000), AtomicU64::new(0)];
 /// Long enough for all to have started.
 const PATIENCE_NS: u64 = 50_000_000;
 
@@ -223,6 +228,7 @@ extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
 
 /// A crowd of threads with many sleeps each, all of which end at one time.
 pub(crate) fn crowd_sleeps() -> i32 {
+    let stacks = stacks(SLEEPERS);
     let mut message = Builder::new_default();
     message.init_root::<timer::now_params::Builder<'_>>();
     let mut results = [0_u64; 8];
@@ -232,7 +238,7 @@ pub(crate) fn crowd_sleeps() -> i32 {
     }
     // Frame word, root pointer, then the one word of the results.
     UNTIL[2].store(results[2] + PATIENCE_NS, Ordering::Relaxed);
-    if let Err(status) = crowd(sleeps, SLEEPERS) {
+    if let Err(status) = crowd(sleeps, stacks) {
         return status;
     }
     until(&WORD, SLEEPERS);

@@ -22,7 +22,7 @@ pub(crate) fn start(entry: Entry, argument: u64) -> Result<(), i32> {
     start_on(vec![0_u8; STACK_BYTES].leak(), entry, argument)
 }
 
-/// Starts a thread on `stack`. Threads that never return and call nothing that needs a stack can share one.
+/// Starts a thread on `stack`.
 pub(crate) fn start_on(stack: &'static [u8], entry: Entry, argument: u64) -> Result<(), i32> {
     let top = (stack.as_ptr() as u64 + stack.len() as u64) & !15;
     let mut message = Builder::new_default();
