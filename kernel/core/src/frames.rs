@@ -98,26 +98,36 @@ impl FrameAllocator {
         Some(word as u64 * 64 + u64::from(bit))
     }
 
-    /// Takes `count` frames that follow each other and returns the first. Looks at all memory.
+    /// Takes `count` frames that follow each other and returns the first. Looks at every word of the bitmap, but passes over
+    /// those that are all used or all free at once.
     pub fn allocate_run(&mut self, count: u64) -> Option<u64> {
         if count == 0 {
             return None;
         }
         let (mut start, mut length) = (0, 0);
-        for frame in 0..self.bits.len() as u64 * 64 {
-            if !self.is_free(frame) {
-                length = 0;
-                continue;
-            }
-            if length == 0 {
-                start = frame;
-            }
-            length += 1;
-            if length == count {
-                for taken in start..=frame {
-                    self.take((taken / 64) as usize, 1 << (taken % 64));
+        for (index, &word) in self.bits.iter().enumerate() {
+            let first = index as u64 * 64;
+            let mut at = 0;
+            while at < 64 {
+                let rest = word >> at;
+                let used = u64::from(rest.trailing_zeros()).min(64 - at);
+                if used > 0 {
+                    length = 0;
+                    at += used;
+                    continue;
                 }
-                return Some(start);
+                let free = u64::from((!rest).trailing_zeros()).min(64 - at);
+                if length == 0 {
+                    start = first + at;
+                }
+                length += free;
+                if length >= count {
+                    for taken in start..start + count {
+                        self.take((taken / 64) as usize, 1 << (taken % 64));
+                    }
+                    return Some(start);
+                }
+                at += free;
             }
         }
         None

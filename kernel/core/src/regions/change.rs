@@ -161,14 +161,20 @@ impl RegionMap {
 
     /// Joins the regions from the one before `first` to the one at `last` where they continue each other.
     pub(super) fn merge_around(&mut self, first: usize, last: usize) {
-        let mut index = last.min(self.regions.len().saturating_sub(1));
-        let lowest = first.saturating_sub(1);
-        while index > lowest {
-            if self.regions[index - 1].joins(&self.regions[index]) {
-                self.regions[index - 1].end = self.regions[index].end;
-                self.regions.remove(index);
+        let end = (last + 1).min(self.regions.len());
+        // The last region that stays; those joined to it leave a gap, which is closed once.
+        let mut kept = first.saturating_sub(1);
+        for index in kept + 1..end {
+            let region = self.regions[index];
+            if self.regions[kept].joins(&region) {
+                self.regions[kept].end = region.end;
+            } else {
+                kept += 1;
+                self.regions[kept] = region;
             }
-            index -= 1;
+        }
+        if kept + 1 < end {
+            self.regions.drain(kept + 1..end);
         }
     }
 }

@@ -183,3 +183,18 @@ fn ranges_are_looked_at_before_they_are_changed_piece_by_piece() {
     assert_eq!(starts, [6, 4, 2, 0].map(address));
     assert!(map.regions().is_empty());
 }
+
+/// A gap closed for each region that is joined would take minutes.
+#[test]
+fn many_regions_are_joined_in_one_go() {
+    let count = 1 << 16;
+    let mut map = RegionMap::new(count as usize);
+    for i in 0..count {
+        let protection = if i % 2 == 0 { Protection::READ } else { Protection::empty() };
+        map.map(address(i), PAGE_SIZE, Backing::Anonymous, protection, Protection::READ).unwrap();
+    }
+    assert_eq!(map.regions().len() as u64, count);
+    map.protect(address(0), count * PAGE_SIZE, Protection::READ).unwrap();
+    assert_eq!(map.regions().len(), 1);
+    assert!(map.is_consistent());
+}
