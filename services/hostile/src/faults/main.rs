@@ -4,6 +4,7 @@
 mod cases;
 mod fuzzing;
 mod images;
+mod long;
 mod shortage;
 mod start;
 
@@ -14,6 +15,7 @@ use start::Launcher;
 fn main() -> std::process::ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
         None => capos_rt::block_on(run()),
+        Some("long-work") => capos_rt::block_on(long::run()),
         Some(_) => capos_rt::block_on(shortage::run()),
     };
     match result {

@@ -50,6 +50,17 @@ pub(crate) fn small_limits() -> OwnedLimits {
     message.into_typed().into_reader()
 }
 
+/// As many slots and threads as a process may want.
+pub(crate) fn large_limits() -> OwnedLimits {
+    let mut message = Builder::new_default();
+    let mut limits = message.init_root::<limits::Builder<'_>>();
+    limits.set_frames(8192);
+    limits.set_capability_slots(1 << 16);
+    limits.set_threads(64);
+    limits.set_priority(4);
+    message.into_typed().into_reader()
+}
+
 fn failed(error: impl std::fmt::Display) -> capnp::Error {
     capnp::Error::failed(error.to_string())
 }

@@ -4,8 +4,12 @@ use crate::handles::call;
 use crate::raw::{bootstrap, exit, run};
 use capnp::message::{Allocator, Builder, HeapAllocator};
 use capnp::traits::HasTypeId;
-use capos_abi::{CapDescriptor, CompletionEntry, SubmissionEntry, TransferMode};
-use capos_schema::memory_capnp::virtual_memory;
+use capos_abi::{
+    CapDescriptor, CompletionEntry, Opcode, Rights, SubmissionEntry, SubmissionFlags, TransferMode,
+};
+use capos_schema::{
+    endpoint_capnp::endpoint_factory, memory_capnp::virtual_memory, process_capnp::thread_spawner,
+};
 
 /// The words of a message.
 pub(crate) fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
@@ -126,4 +130,37 @@ fn set_protection(mut to: capos_schema::memory_capnp::protection::Builder<'_>, l
     to.set_read(letters.contains('r'));
     to.set_write(letters.contains('w'));
     to.set_execute(letters.contains('x'));
+}
+
+/// `EndpointFactory.create`. Returns status and handle.
+pub(crate) fn create_endpoint() -> (i32, u64) {
+    let mut message = Builder::new_default();
+    message.init_root::<endpoint_factory::create_params::Builder<'_>>();
+    let mut results = [0_u64; 64];
+    let factory = bootstrap().endpoint_factory;
+    let (done, endpoint) = invoke(factory, endpoint_factory::Client::TYPE_ID, 0, &message, &mut results);
+    (done.status, endpoint)
+}
+
+/// `ThreadSpawner.spawn` of a thread that begins at `entry`. Returns the status.
+pub(crate) fn spawn_thread(entry: u64, top: u64, argument: u64) -> i32 {
+    let mut message = Builder::new_default();
+    {
+        let mut root = message.init_root::<thread_spawner::spawn_params::Builder<'_>>();
+        root.set_entry(entry);
+        root.set_stack((top & !15) - 8);
+        root.set_argument(argument);
+    }
+    let mut results = [0_u64; 64];
+    invoke(bootstrap().thread_spawner, thread_spawner::Client::TYPE_ID, 0, &message, &mut results).0.status
+}
+
+/// A copy of a capability.
+pub(crate) fn derive(cap: u64) -> SubmissionEntry {
+    SubmissionEntry { opcode: Opcode::Derive as u8, cap, rights: Rights::all().bits(), ..Default::default() }
+}
+
+/// A client capability of an endpoint.
+pub(crate) fn mint(cap: u64, badge: u64) -> SubmissionEntry {
+    SubmissionEntry { flags: SubmissionFlags::MINT.bits(), badge, ..derive(cap) }
 }

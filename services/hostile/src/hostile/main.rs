@@ -9,6 +9,7 @@ mod code;
 mod floods;
 mod fuzz;
 mod handles;
+mod long;
 mod memory;
 mod messages;
 mod piles;
@@ -75,6 +76,7 @@ fn run(name: &str) -> i32 {
             system_return wait_for_ever vector_extension protection_keys performance_counter debug_register
             load_local_table local_selector;
         shortage: greedy;
+        long: end_of_a_tree revocation_of_a_tree end_of_badges end_of_an_endpoint;
         registers: leave_selectors find_selectors leave_values find_values;
         sharing: spin call_pong futex_pong;
         floods: log_flood entropy_flood message_flood;

@@ -1,14 +1,16 @@
 //! Using up the machine's memory, and doing a bit of everything while allocations of the kernel fail.
 
-use crate::calls::{self, create_object, invoke, map_object, reserve, unmap};
+use crate::calls::{
+    self, create_endpoint, create_object, derive, invoke, map_object, mint, reserve, spawn_thread, unmap,
+};
 use crate::handles::call;
 use crate::raw::{self, bootstrap, cap_enter, exit, grant, pop, push, run, syscall};
 use capnp::message::Builder;
 use capnp::traits::HasTypeId;
-use capos_abi::{CompletionEntry, ErrorCode, Opcode, Rights, SubmissionEntry, SubmissionFlags, Syscall};
+use capos_abi::{CompletionEntry, ErrorCode, Opcode, SubmissionEntry, Syscall};
 use capos_schema::{
     console_capnp::console, diagnostics_capnp::diagnostics, endpoint_capnp::endpoint_factory,
-    process_capnp::thread_spawner, timer_capnp::timer,
+    timer_capnp::timer,
 };
 
 const PAGE: u64 = 4096;
@@ -49,34 +51,6 @@ fn fill(address: u64) -> bool {
     run(entry).status != ErrorCode::BadAddress as i32
 }
 
-fn create_endpoint() -> (i32, u64) {
-    let mut message = Builder::new_default();
-    message.init_root::<endpoint_factory::create_params::Builder<'_>>();
-    let mut results = [0_u64; 64];
-    let factory = bootstrap().endpoint_factory;
-    let (done, endpoint) = invoke(factory, endpoint_factory::Client::TYPE_ID, 0, &message, &mut results);
-    (done.status, endpoint)
-}
-
-fn spawn_thread(entry: u64, top: u64) -> i32 {
-    let mut message = Builder::new_default();
-    {
-        let mut root = message.init_root::<thread_spawner::spawn_params::Builder<'_>>();
-        root.set_entry(entry);
-        root.set_stack(top & !15);
-    }
-    let mut results = [0_u64; 64];
-    invoke(bootstrap().thread_spawner, thread_spawner::Client::TYPE_ID, 0, &message, &mut results).0.status
-}
-
-fn derive(cap: u64) -> SubmissionEntry {
-    SubmissionEntry { opcode: Opcode::Derive as u8, cap, rights: Rights::all().bits(), ..Default::default() }
-}
-
-fn mint(cap: u64, badge: u64) -> SubmissionEntry {
-    SubmissionEntry { flags: SubmissionFlags::MINT.bits(), badge, ..derive(cap) }
-}
-
 fn release(cap: u64) {
     run(SubmissionEntry { opcode: Opcode::Release as u8, cap, ..Default::default() });
 }
@@ -102,7 +76,7 @@ pub(crate) fn greedy() -> i32 {
     granted(status);
     let (status, endpoint) = create_endpoint();
     granted(status);
-    granted(spawn_thread(wait_for_ever as *const () as u64, top));
+    granted(spawn_thread(wait_for_ever as *const () as u64, top, 0));
     release(object);
     release(endpoint);
     let (status, address) = reserve(0, 8 << 30, "rw");
@@ -119,7 +93,7 @@ pub(crate) fn greedy() -> i32 {
     }
     until_refused(|| create_endpoint().0);
     until_refused(|| run(derive(bootstrap().endpoint_factory)).status);
-    until_refused(|| spawn_thread(wait_for_ever as *const () as u64, top));
+    until_refused(|| spawn_thread(wait_for_ever as *const () as u64, top, 0));
     let mut write = false;
     until_refused(|| {
         write = !write;
@@ -157,7 +131,7 @@ pub(crate) fn shortage(number: u64) -> i32 {
     fail_allocations(number, FAILING);
     endpoints_and_calls();
     memory();
-    granted(spawn_thread(end_thread as *const () as u64, top));
+    granted(spawn_thread(end_thread as *const () as u64, top, 0));
     waits();
     granted(invoke(grant(LOG), console::Client::TYPE_ID, 0, &log, &mut results).0.status);
     if fail_allocations(0, 0) { NOT_REACHED } else { 0 }
