@@ -82,6 +82,8 @@ KERNEL_FLAGS := -p capos-kernel --profile $(PROFILE) --target $(KERNEL_TARGET) -
 	-Zbuild-std-features=compiler-builtins-mem
 USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) \
 	--target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
+# Naming the target makes Cargo share with the other builds what only building needs.
+HOST_FLAGS := -p capos --release --target $(HOST_TARGET)
 GUEST_FLAGS := -p capos-guests $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
 	-Zbuild-std=std,panic_abort
 
@@ -149,8 +151,8 @@ host: build/tools/bin/capos build/setup/cue ## the host command `capos`, into bu
 .PHONY: build/tools/bin/capos
 build/tools/bin/capos:
 	echo "build: capos" >&2
-	$(call cargo,build,-p capos)
-	cmp -s target/debug/capos $@ || install -D target/debug/capos $@
+	$(call cargo,build,$(HOST_FLAGS))
+	cmp -s target/$(HOST_TARGET)/release/capos $@ || install -D target/$(HOST_TARGET)/release/capos $@
 
 # What any program from elsewhere needs: `capos run program.wasm`.
 programs: kernel host build/setup/run ## only what `capos run PROGRAM.wasm` needs
