@@ -31,6 +31,7 @@ pub struct RingPosition {
 impl Kernel {
     /// Begins with no capabilities and no calls.
     pub(crate) fn init_ipc(&mut self) {
+        // At the start: no process runs yet.
         self.ipc = IpcPlace(Some(Box::leak(Box::default())));
     }
 

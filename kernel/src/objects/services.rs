@@ -30,6 +30,7 @@ pub(super) struct Words(Vec<Word>);
 
 impl Words {
     fn new(bytes: usize) -> Self {
+        // At the start: no process runs yet.
         Self(Word::allocate_zeroed_vec(bytes.div_ceil(8)))
     }
 
