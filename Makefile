@@ -188,10 +188,10 @@ run-%: manifests/%.cue programs-% build/setup/run ## boot manifests/NAME.cue; ex
 	$(call run_program,$*)
 
 image: programs-$(NAME) ## pack what NAME=... boots into build/NAME.img
-	build/tools/bin/capos image $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).img
+	build/tools/bin/capos image $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).img --force
 
 iso: programs-$(NAME) build/setup/iso ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
-	build/tools/bin/capos iso $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).iso
+	build/tools/bin/capos iso $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).iso --force
 
 bench: ## measure what is shipped, and print `name value unit` lines
 	$(MAKE) build PROFILE=shipped

@@ -64,6 +64,8 @@ pub struct Options {
     pub limits: Limits,
     /// How objects become clients.
     pub clients: Clients,
+    /// Called the first time that something finds no room on the volume.
+    pub when_full: Option<fn()>,
 }
 
 /// Opens the volume again after its device failed.

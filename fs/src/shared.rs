@@ -23,6 +23,7 @@ pub(crate) struct Shared {
     /// Whether anybody did anything since the last call to [`FileService::sync`](crate::FileService::sync), and who waits for that.
     used: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
+    told_full: Cell<bool>,
     /// Directories by the pointer of their clients' hooks.
     directories: RefCell<BTreeMap<usize, Weak<Directory>>>,
 }
@@ -37,6 +38,7 @@ impl Shared {
             objects: Cell::new(0),
             used: Cell::new(false),
             waiting: RefCell::default(),
+            told_full: Cell::new(false),
             directories: RefCell::default(),
         }
     }
@@ -49,9 +51,22 @@ impl Shared {
         {
             waiting.wake();
         }
-        match &mut *self.volume.borrow_mut() {
+        let result = match &mut *self.volume.borrow_mut() {
             Some(volume) => work(volume),
             None => Err(Error::Io),
+        };
+        if let Err(Error::NoSpace) = result {
+            self.tell_full();
+        }
+        result
+    }
+
+    #[cold]
+    fn tell_full(&self) {
+        if let Some(tell) = self.options.when_full
+            && !self.told_full.replace(true)
+        {
+            tell();
         }
     }
 

@@ -1,5 +1,7 @@
 //! How long files are, and which of their blocks there are.
 
+use std::ops::{ControlFlow, Range};
+
 use crate::data::MAX_FILE_BYTES;
 use crate::error::{Error, Result};
 use crate::layout::BLOCK64;
@@ -51,11 +53,7 @@ impl Volume {
             self.store.scan(&key2(tag::MAP, ino, number), &key2(tag::MAP, ino, u64::MAX), |key, value| {
                 let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
                 batch.push((number, Group::decode(value).ok_or(Error::Corrupt)?));
-                Ok(if batch.len() < BATCH {
-                    std::ops::ControlFlow::Continue(())
-                } else {
-                    std::ops::ControlFlow::Break(())
-                })
+                Ok(if batch.len() < BATCH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             })?;
             let Some((highest, _)) = batch.last() else { break };
             number = highest + 1;
@@ -77,6 +75,39 @@ impl Volume {
         let quota = inode.quota;
         self.quotas.charge(quota, -(freed as i64), 0);
         Ok(())
+    }
+
+    /// The next bytes at or after `offset` that are stored rather than a hole, as far as one record tells: call again
+    /// from where they end. `None` when nothing but a hole, or the end of the file, follows.
+    pub fn next_data(&mut self, ino: Ino, offset: u64) -> Result<Option<Range<u64>>> {
+        let size = self.writable_file(ino)?;
+        let first = offset / BLOCK64;
+        let mut begin = self.cache.dirty_within(ino, first..u64::MAX).first().copied();
+        let until = begin.unwrap_or(u64::MAX);
+        self.store.scan(
+            &key2(tag::MAP, ino, first / GROUP),
+            &key2(tag::MAP, ino, u64::MAX),
+            |key, value| {
+                let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
+                let group = Group::decode(value).ok_or(Error::Corrupt)?;
+                let indices =
+                    first.max(number.saturating_mul(GROUP))..number.saturating_add(1).saturating_mul(GROUP);
+                let stored = indices.clone().find(|index| !group.get(*index).is_hole());
+                begin = stored.into_iter().chain(begin).min();
+                Ok(if stored.is_some() || indices.end > until {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            },
+        )?;
+        let Some(begin) = begin else { return Ok(None) };
+        let group = self.group(ino, begin / GROUP)?;
+        let is_stored = |index: u64| !group.get(index).is_hole() || self.cache.is_dirty(ino, index);
+        let end = (begin + 1..(begin / GROUP + 1) * GROUP).find(|index| !is_stored(*index));
+        let end = end.unwrap_or((begin / GROUP + 1) * GROUP);
+        let data = offset.max(begin * BLOCK64)..size.min(end * BLOCK64);
+        Ok((!data.is_empty()).then_some(data))
     }
 
     pub(crate) fn put_group(&mut self, ino: Ino, number: u64, group: &Group) -> Result<()> {
@@ -150,5 +181,57 @@ impl Volume {
             self.cache.change(ino, *index);
         }
         Ok(holes.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{BlockDevice, MemDevice, Options, ROOT};
+
+    /// All stored ranges, neighbours put together.
+    fn data(volume: &mut Volume, ino: Ino) -> Vec<Range<u64>> {
+        let mut found: Vec<Range<u64>> = Vec::new();
+        let mut at = 0;
+        while let Some(range) = volume.next_data(ino, at).unwrap() {
+            assert!(range.start >= at && range.end > range.start);
+            at = range.end;
+            match found.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => found.push(range),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn holes_are_told_from_data() {
+        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(64 << 20));
+        Volume::format(&device, Default::default(), 0).unwrap();
+        let mut volume = Volume::open(device.clone(), Options::default()).unwrap();
+        let ino = volume.create_file(ROOT, "sparse").unwrap();
+        assert_eq!(data(&mut volume, ino), []);
+        volume.set_size(ino, 3 << 30).unwrap();
+        assert_eq!(data(&mut volume, ino), []);
+        volume.write(ino, 5 * BLOCK64 + 7, b"x").unwrap();
+        volume.write(ino, (1 << 30) - 1, &[1; 2]).unwrap();
+        volume.write(ino, (3 << 30) - 1, &[1; 100]).unwrap();
+        let wanted = [
+            5 * BLOCK64..6 * BLOCK64,
+            (1 << 30) - BLOCK64..(1 << 30) + BLOCK64,
+            (3 << 30) - BLOCK64..(3 << 30) + 99,
+        ];
+        assert_eq!(data(&mut volume, ino), wanted);
+        volume.sync().unwrap();
+        assert_eq!(data(&mut volume, ino), wanted);
+        // Some stored, some not yet.
+        volume.write(ino, 6 * BLOCK64, b"y").unwrap();
+        volume.write(ino, 4 * BLOCK64, b"y").unwrap();
+        volume.set_size(ino, (1 << 30) + 1).unwrap();
+        assert_eq!(data(&mut volume, ino), [4 * BLOCK64..7 * BLOCK64, (1 << 30) - BLOCK64..(1 << 30) + 1]);
+        assert_eq!(volume.next_data(ino, 5 * BLOCK64 + 9).unwrap(), Some(5 * BLOCK64 + 9..7 * BLOCK64));
+        assert!(volume.next_data(ROOT, 0).is_err());
     }
 }

@@ -132,6 +132,14 @@ impl Geometry {
         Err(Error::Corrupt)
     }
 
+    /// Whether one of the superblocks begins as that of a volume does, however damaged it may be.
+    pub(crate) fn is_marked(device: &dyn BlockDevice) -> bool {
+        let mut sector = [0; SECTOR];
+        [0, BLOCK64]
+            .iter()
+            .any(|place| device.read_at(*place, &mut sector).is_ok() && sector.starts_with(MAGIC))
+    }
+
     /// Makes the device no volume at all, as the first step of `format`.
     pub(crate) fn erase(device: &Arc<dyn BlockDevice>) -> Result<()> {
         device.write_at(0, &vec![0; BLOCK * FIRST_FRAME_BLOCK as usize])?;

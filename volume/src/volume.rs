@@ -159,6 +159,11 @@ impl Volume {
         geometry.save(device)
     }
 
+    /// Whether there is a volume on `device`, even one too damaged to be opened.
+    pub fn is_on(device: &dyn BlockDevice) -> bool {
+        Geometry::is_marked(device)
+    }
+
     /// Opens the volume on `device`, recovering it first if it was interrupted.
     pub fn open(device: Arc<dyn BlockDevice>, options: Options) -> Result<Self> {
         let device: Arc<dyn BlockDevice> = match options.mode {

@@ -29,11 +29,16 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(reason) => {
-            let name = arguments.first().map_or("fs", String::as_str);
-            eprintln!("fs: {name}: {reason}");
+            say(&reason);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a line to the log. It begins with the name of the volume.
+fn say(what: &str) {
+    let name = std::env::args().next().unwrap_or_default();
+    eprintln!("fs: {name}: {what}");
 }
 
 /// Opens the volume and begins to serve it.
@@ -46,6 +51,7 @@ fn begin(arguments: &[String]) -> Result<FileService, String> {
         // A directory that was sent away comes back as itself, because `serve_rc` made it.
         clients: Clients { file: capos_rt::serve_rc, directory: capos_rt::serve_rc },
         limits: Limits::default(),
+        when_full: Some(|| say("the volume is full")),
     };
     let reopen = medium.reopen(&clock);
     let service = FileService::new(volume, options, reopen);

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 pub use mount::{Dir, VolumeFile};
 
-use crate::manifest::name_of;
+use capos_volume_tool::show_size;
+
+use crate::manifest::{InstanceLimits, name_of};
 
 /// What `capos run PROGRAM.wasm` was told.
 #[derive(Debug, Default, Clone)]
@@ -31,10 +33,8 @@ pub struct App {
     pub clock: bool,
     /// The time of day.
     pub wall_clock: bool,
-    /// Bytes of linear memory.
-    pub memory: Option<u64>,
-    /// Units of fuel.
-    pub fuel: Option<u64>,
+    /// What it may use.
+    pub limits: InstanceLimits,
     /// Imported functions that nobody provides trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
     /// The export that is called in place of running it as a program.
@@ -97,9 +97,7 @@ impl App {
         if let Some(function) = &self.invoke {
             writeln!(to, "\tinvoke: {}", quoted(function))?;
         }
-        let memory = self.memory.map(|bytes| format!("memory: {bytes}"));
-        let limits: Vec<String> =
-            memory.into_iter().chain(self.fuel.map(|fuel| format!("fuel: {fuel}"))).collect();
+        let limits = self.limits();
         if !limits.is_empty() {
             writeln!(to, "\tlimits: {{{}}}", limits.join(", "))?;
         }
@@ -114,6 +112,31 @@ impl App {
             ("entropy", self.entropy),
         ];
         all.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| format!("{name}: true")).collect()
+    }
+
+    /// Those that are given, as fields.
+    fn limits(&self) -> Vec<String> {
+        let InstanceLimits {
+            memory_bytes,
+            fuel,
+            wall_time_ns,
+            output_bytes,
+            table_elements,
+            stack_depth,
+            descriptors,
+        } = self.limits;
+        let size = |bytes: Option<u64>| bytes.map(|bytes| format!("\"{}\"", show_size(bytes)));
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        let fields = [
+            ("memory", size(memory_bytes)),
+            ("fuel", number(fuel)),
+            ("wallTime", wall_time_ns.map(|ns| format!("\"{ns}ns\""))),
+            ("outputBytes", size(output_bytes)),
+            ("tableElements", number(table_elements.map(u64::from))),
+            ("stackDepth", number(stack_depth.map(u64::from))),
+            ("descriptors", number(descriptors.map(u64::from))),
+        ];
+        fields.into_iter().filter_map(|(field, value)| Some(format!("{field}: {}", value?))).collect()
     }
 
     fn write_volumes(&self, to: &mut String, sizes: &[u64]) -> std::fmt::Result {
@@ -133,7 +156,7 @@ impl App {
                 to,
                 "\t// and does to the folder what was done to it; here `capos volume export` does."
             )?;
-            let size = sizes.next().copied().unwrap_or(folders::LEAST_IMAGE_BYTES);
+            let size = sizes.next().copied().unwrap_or(folders::DEFAULT_ROOM);
             writeln!(
                 to,
                 "\t{volume}: {{disk: {}, size: \"{}MiB\", from: {host}}}",

@@ -69,6 +69,13 @@ fn read(program: &Program, project: &Project, folder: &Path) -> Result<Vec<u8>, 
         }
         _ => format!("{shown}: {error}"),
     })?;
+    // As WebAssembly text, like wasmtime.
+    let is_text = program.kind == ProgramKind::Module && path.extension().is_some_and(|name| name == "wat");
+    let bytes = if is_text {
+        wat::parse_bytes(&bytes).map_err(|error| format!("{shown}: {error}"))?.into_owned()
+    } else {
+        bytes
+    };
     match program.kind {
         ProgramKind::Native => elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}")),
         ProgramKind::Module if bytes.starts_with(&WASM_MODULE) => {

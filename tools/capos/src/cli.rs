@@ -1,9 +1,14 @@
 //! The command line.
 
 mod ending;
+mod limits;
+mod prepare;
 mod program;
 mod run;
+mod what;
+mod words;
 
+use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use capos_volume_tool::VolumeCommand;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
 use crate::image;
@@ -39,9 +44,13 @@ const EXAMPLES: &str = "Examples:
   capos run manifests/wasi-hello-rust.cue           boot it; the guest's exit status becomes ours
   echo hello | capos run manifests/wasi-stdin.cue   its console is our standard input and output
   capos run -v --timeout 5 my.cue                   show the kernel log; give up after 5 seconds
+<<<<<<< HEAD
   capos run app.wasm --dir .::/work -- one two      run any WASI program with what it is given here
   capos run --invoke fib lib.wasm 10                call one function of a module, and print what it returns
   capos inspect app.wasm                            what it imports and what grants that, exports, proposals, sizes
+=======
+  capos run --dir . app.wasm one two                run any WASI program with what it is given here
+>>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
   capos image my.cue -o my.capos                    only build the boot package
 
 Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the time was over;
@@ -68,6 +77,9 @@ enum Task {
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
+        /// Replace the file if there is one
+        #[arg(long)]
+        force: bool,
     },
     /// Build a disc image that boots a manifest through GRUB, by BIOS or by UEFI
     Iso {
@@ -76,6 +88,9 @@ enum Task {
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
+        /// Replace the file if there is one
+        #[arg(long)]
+        force: bool,
     },
     /// Tell what a WebAssembly file imports, exports and uses, and what grants what it needs
     Inspect {
@@ -103,7 +118,13 @@ enum Task {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match words::arrange(&mut Cli::command(), env::args_os().collect()) {
+        Ok(words) => Cli::parse_from(words),
+        Err(reason) => {
+            report(&anyhow!(reason));
+            return ExitCode::FAILURE;
+        }
+    };
     match perform(&cli) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -134,6 +155,7 @@ fn perform(cli: &Cli) -> Result<u8> {
             image::check_to_run(&project(cli, Some(manifest))?, manifest)?;
             Ok(0)
         }
+<<<<<<< HEAD
         Task::Needs { manifest } => {
             for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest)? {
                 println!("{} {name}", kind.word());
@@ -141,11 +163,16 @@ fn perform(cli: &Cli) -> Result<u8> {
             Ok(0)
         }
         Task::Image { manifest, output } => {
+=======
+        Task::Image { manifest, output, force } => {
+            check_new(output, *force)?;
+>>>>>>> a6ace38 (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
             let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest)?)?;
             fs::write(output, package).with_context(|| output.display().to_string())?;
             Ok(0)
         }
-        Task::Iso { manifest, output } => {
+        Task::Iso { manifest, output, force } => {
+            check_new(output, *force)?;
             let project = project(cli, Some(manifest))?;
             let checked = image::check(&project, manifest)?;
             iso::make(&image::kernel(&project)?, &image::build(&checked)?, output)?;
@@ -167,6 +194,13 @@ fn perform(cli: &Cli) -> Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// What exists is not overwritten without being told.
+fn check_new(output: &Path, force: bool) -> Result<()> {
+    let is_there = output.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_symlink());
+    ensure!(force || !is_there, "{} exists already; --force replaces it", output.display());
+    Ok(())
 }
 
 fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {

@@ -4,13 +4,23 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use capos_volume_tool::Mirror;
+use capos_volume_tool::{Links, Mirror, Source};
 
+use crate::app::folders;
 use crate::binaries::Image;
 use crate::manifest::candidates::suggestion;
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
 use crate::problem::Problem;
 use crate::qemu::Disk;
+
+/// The largest volume that can be packed: what Cap'n Proto can hold in one piece of data.
+const MOST_PACKED_BYTES: u64 = (1 << 29) - 4096;
+
+fn warn(line: Option<String>) {
+    if let Some(line) = line {
+        eprintln!("capos: {line}");
+    }
+}
 
 /// Folders to be packed that are not there. `folder` is the manifest's.
 pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
@@ -59,9 +69,11 @@ pub fn pack(manifest: &Manifest, folder: &Path) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for volume in &manifest.volumes {
         if let VolumeSource::Files(files) = &volume.source {
-            let bytes = capos_volume_tool::pack(&folder.join(files))
+            let packed = Source::scan(&folder.join(files), Links::Inside)
+                .and_then(|source| capos_volume_tool::pack(&source, MOST_PACKED_BYTES))
                 .with_context(|| format!("volume {}", volume.name))?;
-            images.push(Image { name: volume.image_name(), bytes });
+            warn(folders::line(&folder.join(files), &packed.left_out, "left out"));
+            images.push(Image { name: volume.image_name(), bytes: packed.bytes });
         }
     }
     Ok(images)
@@ -131,8 +143,10 @@ fn make(file: &Path, size: u64, is_volume: bool, content: Option<&Path>) -> Resu
     let place = place.with_context(|| folder.display().to_string())?;
     let made = place.path().join(name);
     if let Some(content) = content {
-        Mirror::create(content, &made, size)
+        let mirror = Source::scan(content, Links::Inside)
+            .and_then(|source| Mirror::create(source, &made, size))
             .with_context(|| format!("copying the folder {}", content.display()))?;
+        warn(folders::line(content, mirror.left_out(), "left out"));
     } else if is_volume {
         capos_volume_tool::create(&made, size)?;
     } else {

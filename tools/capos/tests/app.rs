@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use capos_host::app::folders::Plan;
 use capos_host::app::{App, folders};
-use capos_host::manifest::{Access, Manifest, Singleton, Stdio, VolumeSource, decode};
+use capos_host::manifest::{Access, InstanceLimits, Manifest, Singleton, Stdio, VolumeSource, decode};
 use capos_host::project::Project;
 use capos_host::{cue, image};
+use capos_volume_tool::Links;
 
 fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
@@ -40,6 +42,15 @@ fn a_program_gets_the_console_and_nothing_else() {
 #[test]
 fn everything_arrives_whatever_its_characters() {
     let strange = "\"quotes\" \\(x) \\ \n\t\u{1} äöü \u{1f980} #\"";
+    let limits = InstanceLimits {
+        memory_bytes: Some(1 << 20),
+        fuel: Some(5),
+        wall_time_ns: Some(1_500_000_000),
+        output_bytes: Some(12_345),
+        table_elements: Some(6),
+        descriptors: Some(7),
+        ..InstanceLimits::default()
+    };
     let app = App {
         module: PathBuf::from("a\"b.wasm"),
         args: vec![strange.into(), String::new(), "--flag".into()],
@@ -49,8 +60,7 @@ fn everything_arrives_whatever_its_characters() {
         entropy: true,
         clock: true,
         wall_clock: true,
-        memory: Some(1 << 20),
-        fuel: Some(5),
+        limits: limits.clone(),
         trap_unknown_imports: true,
         invoke: Some("f\"n".into()),
         stdin_is_stream: true,
@@ -60,7 +70,7 @@ fn everything_arrives_whatever_its_characters() {
     assert_eq!(instance.args, app.args);
     assert_eq!(instance.env, app.env);
     assert_eq!(instance.grants.len(), 4);
-    assert_eq!((instance.limits.memory_bytes, instance.limits.fuel), (Some(1 << 20), Some(5)));
+    assert_eq!(instance.limits, limits);
     assert!(instance.trap_unknown_imports);
     assert_eq!(instance.invoke, app.invoke);
     assert_eq!((&instance.stdin, &instance.stdout), (&Stdio::Stream, &Stdio::Console));
@@ -96,28 +106,38 @@ fn everything_arrives_whatever_its_characters() {
 
 #[test]
 fn folders_are_copied_in_and_brought_back() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(folder.path().join("file"), "text").unwrap();
+    std::os::unix::fs::symlink("..", folder.path().join("up")).unwrap();
     let dirs = [
         format!("{}::/data", folder.path().display()).parse().unwrap(),
         format!("{}::/same:ro", folder.path().display()).parse().unwrap(),
     ];
-    let sizes = folders::image_sizes(&dirs).unwrap();
-    assert_eq!(sizes, [folders::LEAST_IMAGE_BYTES]);
-    let copies = folders::Folders::copy_in(&dirs, &sizes).unwrap();
+    let plan = |room| Plan::make(&dirs, room, Links::Inside);
+    let room = plan(Some(100 << 20)).unwrap().image_sizes();
+    assert!(room.len() == 1 && room.iter().all(|size| *size > 100 << 20), "{room:?}");
+    assert!(plan(None).unwrap().image_sizes().iter().all(|size| *size > folders::DEFAULT_ROOM));
+    let mut left = Vec::new();
+    let copies = plan(None).unwrap().copy_in(place.path(), |_, out| left.extend(out.to_vec())).unwrap();
+    assert_eq!(left.iter().map(|out| out.path.as_str()).collect::<Vec<_>>(), ["up"]);
+    assert_eq!(copies.find("dir0").unwrap().1, folders::DEFAULT_ROOM);
     let disks = copies.disks();
     assert_eq!(disks.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["dir0"]);
     assert!(disks.iter().all(|(_, image)| image.is_file()));
-    copies.bring_back().unwrap();
-    assert!(disks.iter().all(|(_, image)| !image.exists()));
-    // A copy that cannot be brought back stays, and the message says where.
-    let copies = folders::Folders::copy_in(&dirs, &sizes).unwrap();
-    let image = copies.disks().pop().unwrap().1;
-    fs::write(&image, "no volume").unwrap();
-    let message = format!("{:#}", copies.bring_back().unwrap_err());
-    assert!(message.contains(&image.parent().unwrap().display().to_string()), "{message}");
-    fs::remove_dir_all(image.parent().unwrap()).unwrap();
+    copies.bring_back(|_, _| ()).unwrap();
+    fs::write(&disks.first().unwrap().1, "no volume").unwrap();
+    let message = format!("{:#}", copies.bring_back(|_, _| ()).unwrap_err());
+    assert!(message.contains("is not a capOS volume"), "{message}");
     assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "text");
+}
+
+#[test]
+fn a_folder_that_holds_more_than_its_room_is_refused_before_it_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), vec![7; 3 << 20]).unwrap();
+    let dirs = [format!("{}::/data", folder.path().display()).parse().unwrap()];
+    let message = format!("{:#}", Plan::make(&dirs, Some(2 << 20), Links::Inside).unwrap_err());
+    assert!(message.contains("3 MiB") && message.contains("--dir-size 2MiB"), "{message}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! `export`: out of a volume onto the host.
+//! Out of a volume onto the host: holes stay holes, and files with several names stay one file.
 
 use std::collections::HashMap;
 use std::fs::{self, File, FileTimes, OpenOptions};
-use std::io::Write;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
@@ -46,22 +46,35 @@ fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path, linked: &mut L
             }
             let mut open = OpenOptions::new();
             let file = open.write(true).create_new(true).open(target).with_context(about)?;
-            copy_file(volume, ino, file).with_context(about)
+            copy_file(volume, ino, &file).with_context(about)
         }
     }
 }
 
-pub(crate) fn copy_file(volume: &mut Volume, ino: Ino, mut file: File) -> Result<()> {
+/// Copies the content and the times of a file to `file`, which is empty.
+pub(crate) fn copy_file(volume: &mut Volume, ino: Ino, file: &File) -> Result<()> {
     let stat = volume.stat(ino)?;
-    let mut buffer = vec![0; MAX_WRITE_BYTES];
+    file.set_len(stat.size)?;
+    let mut buffer = vec![0; MAX_WRITE_BYTES.min(usize::try_from(stat.size)?)];
     let mut offset = 0;
-    while offset < stat.size {
-        let count = volume.read(ino, offset, &mut buffer)?;
-        let Some(data) = buffer.get(..count).filter(|data| !data.is_empty()) else { break };
-        file.write_all(data)?;
-        offset += count as u64;
+    while let Some(data) = volume.next_data(ino, offset)? {
+        offset = data.start;
+        while offset < data.end {
+            let wanted = usize::try_from(data.end - offset)?.min(buffer.len());
+            let Some(part) = buffer.get_mut(..wanted) else { break };
+            let count = volume.read(ino, offset, part)?;
+            let Some(part) = part.get(..count).filter(|part| !part.is_empty()) else {
+                bail!("the file is shorter than its blocks");
+            };
+            file.write_all_at(part, offset)?;
+            offset += count as u64;
+        }
     }
-    let time = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
     let times = FileTimes::new().set_accessed(time(stat.accessed_ns)).set_modified(time(stat.modified_ns));
     Ok(file.set_times(times)?)
+}
+
+/// A time stamp of a volume as the host has it.
+pub(crate) fn time(ns: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(ns)
 }

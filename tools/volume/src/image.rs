@@ -1,11 +1,12 @@
 //! Image files: making, opening and checking them.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use capos_volume::{
     BlockDevice, FileDevice, FormatOptions, MIN_DEVICE_BYTES, Mode, Options, Problem, Volume,
 };
@@ -34,7 +35,10 @@ pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool)
     open.read(true).write(true);
     let open = if force { open.create(true).truncate(false) } else { open.create_new(true) };
     let is_new = !path.exists();
-    let file = open.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let file = open.open(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => anyhow!("{} exists already; --force replaces it", path.display()),
+        _ => anyhow!(error).context(format!("cannot make {}", path.display())),
+    })?;
     let made = fill(file, path, size, metadata);
     if made.is_err() && is_new {
         // It is ours, and nothing.
@@ -70,8 +74,10 @@ fn open(path: &Path, mode: Mode) -> Result<Volume> {
     let file = OpenOptions::new().read(true).write(mode == Mode::ReadWrite).open(path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     lock(&file, path)?;
-    Volume::open(Arc::new(FileDevice::new(file)?), options(mode))
-        .with_context(|| format!("{} holds no volume that can be opened", path.display()))
+    let device = FileDevice::new(file).with_context(|| path.display().to_string())?;
+    ensure!(Volume::is_on(&device), "{} is not a capOS volume", path.display());
+    Volume::open(Arc::new(device), options(mode))
+        .with_context(|| format!("the volume in {} cannot be opened", path.display()))
 }
 
 /// Opens a volume without changing a bit of its file.

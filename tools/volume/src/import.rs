@@ -1,123 +1,223 @@
-//! `import`: host files into a volume. If it fails, part of them may be there.
+//! Host files into a volume: holes stay holes, and files with several names stay one file.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use capos_volume::{Error, Ino, Kind, MAX_WRITE_BYTES, ROOT, SetTime, Volume};
+use anyhow::{Context, Result, bail, ensure};
+use capos_volume::{Error, Ino, Kind, MAX_TARGET_BYTES, MAX_WRITE_BYTES, ROOT, SetTime, Volume};
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 
-/// Host files with several names, by device and inode, and what they became.
-type Linked = HashMap<(u64, u64), Ino>;
+use crate::host::is_absent;
+use crate::links::Links;
+use crate::source::{Found, LeftOut, Source};
 
-/// Copies `sources` into the directory `to` of the volume.
+/// Copies `sources` into the directory `to` of the volume. If it fails, part of them may be there.
 pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<()> {
     let dir = make_path(volume, to)?;
-    let mut linked = Linked::new();
     for source in sources {
         let whole = source.canonicalize().with_context(|| source.display().to_string())?;
         let name = whole.file_name().with_context(|| format!("{} has no name", source.display()))?;
-        let name = name.to_str().with_context(|| format!("{} is not UTF-8", source.display()))?.to_owned();
-        copy(volume, &whole, dir, &name, &mut linked)?;
+        let name = name.to_str().with_context(|| format!("{} is not UTF-8", source.display()))?;
+        if whole.is_dir() {
+            let content = Source::scan(&whole, Links::Keep)?;
+            let made = directory(volume, dir, name).with_context(|| source.display().to_string())?;
+            let left_out = copy(volume, &content, made)?;
+            let first = left_out.iter().chain(&content.left_out).next();
+            ensure!(
+                first.is_none(),
+                "{}: {}",
+                source.display(),
+                first.map_or(String::new(), LeftOut::to_string)
+            );
+        } else {
+            import_file(volume, &whole, dir, name).with_context(|| source.display().to_string())?;
+        }
     }
     volume.sync().context("cannot make it durable")
 }
 
-/// Copies what is in `folder` into the directory `dir` of the volume.
-pub(crate) fn import_contents(volume: &mut Volume, folder: &Path, dir: Ino) -> Result<()> {
-    copy_entries(volume, folder, dir, &mut Linked::new())?;
-    volume.sync().context("cannot make it durable")
+fn import_file(volume: &mut Volume, path: &Path, dir: Ino, name: &str) -> Result<()> {
+    let meta = path.metadata()?;
+    ensure!(meta.is_file(), "neither file, folder nor symbolic link");
+    let file = File::open(path)?;
+    replace(volume, dir, name)?;
+    let ino = volume.create_file(dir, name)?;
+    copy_data(volume, &file, ino)?;
+    set_times(volume, ino, &meta)
 }
 
-fn copy_entries(volume: &mut Volume, folder: &Path, dir: Ino, linked: &mut Linked) -> Result<()> {
-    let entries = fs::read_dir(folder).and_then(Iterator::collect);
-    let mut entries: Vec<_> = entries.with_context(|| folder.display().to_string())?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let name = entry.file_name();
-        let name = name.to_str().with_context(|| format!("{:?} is not UTF-8", entry.path()))?;
-        copy(volume, &entry.path(), dir, name, linked)?;
-    }
-    Ok(())
+/// Copies what is in `source` into the directory `dir` of the volume, durably. Returns what could not be read, which is
+/// not there.
+pub(crate) fn import_contents(volume: &mut Volume, source: &Source, dir: Ino) -> Result<Vec<LeftOut>> {
+    let left_out = copy(volume, source, dir)?;
+    volume.sync().context("cannot make it durable")?;
+    Ok(left_out)
 }
 
 /// Makes the directories of a path that do not exist yet.
 fn make_path(volume: &mut Volume, path: &str) -> Result<Ino> {
     let mut dir = ROOT;
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        dir = match volume.lookup(dir, part) {
-            Ok(entry) if entry.kind == Kind::Directory => entry.ino,
-            Ok(_) => bail!("{path}: {part} is not a directory"),
-            Err(Error::NotFound) => volume.create_dir(dir, part).with_context(|| path.to_owned())?,
-            Err(error) => return Err(error).with_context(|| path.to_owned()),
-        };
+        dir = directory(volume, dir, part).with_context(|| path.to_owned())?;
     }
     Ok(dir)
 }
 
-fn copy(volume: &mut Volume, source: &Path, dir: Ino, name: &str, linked: &mut Linked) -> Result<()> {
-    let about = || source.display().to_string();
-    let meta = fs::symlink_metadata(source).with_context(about)?;
-    let ino = if meta.is_dir() {
-        let made = match volume.lookup(dir, name) {
-            Ok(entry) if entry.kind == Kind::Directory => entry.ino,
-            Ok(_) => bail!("{}: the volume has a file of this name", about()),
-            Err(_) => volume.create_dir(dir, name).with_context(about)?,
-        };
-        copy_entries(volume, source, made, linked)?;
-        made
-    } else {
-        match volume.unlink(dir, name) {
-            Ok(()) | Err(Error::NotFound) => {}
-            Err(error) => return Err(error).with_context(about),
-        }
-        if meta.is_symlink() {
-            let target = fs::read_link(source).with_context(about)?;
-            let target = target.to_str().with_context(|| format!("{}: its target is not UTF-8", about()))?;
-            volume.create_symlink(dir, name, target).with_context(about)?
-        } else if meta.is_file() {
-            let host = (meta.dev(), meta.ino());
-            if let Some(ino) = linked.get(&host) {
-                return volume.link(*ino, dir, name).with_context(about);
-            }
-            let ino = copy_file(volume, source, dir, name).with_context(about)?;
-            if meta.nlink() > 1 {
-                linked.insert(host, ino);
-            }
-            ino
-        } else {
-            bail!("{}: neither file, folder nor symbolic link", about());
-        }
-    };
-    let times = [time_ns(meta.atime(), meta.atime_nsec()), modified_ns(&meta)];
-    volume.set_times(ino, SetTime::To(times[0]), SetTime::To(times[1])).with_context(about)
+/// The directory `name`, made if there is none.
+fn directory(volume: &mut Volume, dir: Ino, name: &str) -> Result<Ino> {
+    match volume.lookup(dir, name) {
+        Ok(entry) if entry.kind == Kind::Directory => Ok(entry.ino),
+        Ok(_) => bail!("{name} is not a directory of the volume"),
+        Err(Error::NotFound) => Ok(volume.create_dir(dir, name)?),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn time_ns(seconds: i64, ns: i64) -> u64 {
-    u64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(ns)).unwrap_or(0)
+/// Makes room for a new file of that name.
+fn replace(volume: &mut Volume, dir: Ino, name: &str) -> Result<()> {
+    match volume.unlink(dir, name) {
+        Ok(()) | Err(Error::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn modified_ns(meta: &Metadata) -> u64 {
-    time_ns(meta.mtime(), meta.mtime_nsec())
+/// What has been copied: directories by path, files with several names by device and inode.
+struct Copied<'a> {
+    directories: HashMap<&'a str, Ino>,
+    linked: HashMap<(u64, u64), Ino>,
+    left_out: Vec<LeftOut>,
 }
 
-fn copy_file(volume: &mut Volume, source: &Path, dir: Ino, name: &str) -> Result<Ino> {
-    let mut file = File::open(source)?;
-    let ino = volume.create_file(dir, name)?;
-    let mut buffer = vec![0; MAX_WRITE_BYTES];
-    let mut offset = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        let mut rest = buffer.get(..count).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(ino);
-        }
-        while !rest.is_empty() {
-            let written = volume.write(ino, offset, rest)?;
-            offset += written as u64;
-            rest = rest.get(written..).unwrap_or_default();
+fn copy(volume: &mut Volume, source: &Source, dir: Ino) -> Result<Vec<LeftOut>> {
+    let mut copied =
+        Copied { directories: HashMap::from([("", dir)]), linked: HashMap::new(), left_out: Vec::new() };
+    for (path, found) in &source.found {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        // Below a directory that is gone there is nothing either.
+        let Some(&parent) = copied.directories.get(parent) else { continue };
+        let about = || source.folder.path().join(path).display().to_string();
+        copy_one(volume, source, parent, (path, name), found, &mut copied).with_context(about)?;
+    }
+    // Last: making what is in a directory changes its times.
+    for (path, ino) in &copied.directories {
+        if let Some(found) = source.found.get(*path) {
+            set_times(volume, *ino, &found.meta).with_context(|| (*path).to_owned())?;
         }
     }
+    Ok(copied.left_out)
+}
+
+fn copy_one<'a>(
+    volume: &mut Volume,
+    source: &Source,
+    dir: Ino,
+    (path, name): (&'a str, &str),
+    found: &Found,
+    copied: &mut Copied<'a>,
+) -> Result<()> {
+    let meta = &found.meta;
+    if meta.is_dir() {
+        let made = directory(volume, dir, name)?;
+        copied.directories.insert(path, made);
+        return Ok(());
+    }
+    replace(volume, dir, name)?;
+    let leave =
+        |reason: &dyn std::fmt::Display| LeftOut { path: path.to_owned(), reason: reason.to_string() };
+    if let Some(target) = &found.target {
+        if target.len() > MAX_TARGET_BYTES {
+            copied.left_out.push(leave(&"the target of the symbolic link is too long"));
+            return Ok(());
+        }
+        let ino = volume.create_symlink(dir, name, target)?;
+        return set_times(volume, ino, meta);
+    }
+    let host = (meta.dev(), meta.ino());
+    if let Some(ino) = copied.linked.get(&host) {
+        return Ok(volume.link(*ino, dir, name)?);
+    }
+    let file = match source.folder.read(path) {
+        Ok(file) => file,
+        // Gone since the folder was looked at.
+        Err(error) if is_absent(&error) => return Ok(()),
+        Err(error) => {
+            copied.left_out.push(leave(&error));
+            return Ok(());
+        }
+    };
+    let ino = volume.create_file(dir, name)?;
+    copy_data(volume, &file, ino)?;
+    if meta.nlink() > 1 {
+        copied.linked.insert(host, ino);
+    }
+    set_times(volume, ino, meta)
+}
+
+fn set_times(volume: &mut Volume, ino: Ino, meta: &Metadata) -> Result<()> {
+    let ns = |seconds: i64, ns: i64| {
+        u64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(ns)).unwrap_or(0)
+    };
+    let (accessed, modified) = (ns(meta.atime(), meta.atime_nsec()), ns(meta.mtime(), meta.mtime_nsec()));
+    Ok(volume.set_times(ino, SetTime::To(accessed), SetTime::To(modified))?)
+}
+
+/// Copies the content of `file` as far as it is now, and no hole of it.
+fn copy_data(volume: &mut Volume, file: &File, ino: Ino) -> Result<()> {
+    let meta = file.metadata()?;
+    ensure!(meta.is_file(), "became something else than a file");
+    let size = meta.len();
+    let mut buffer = vec![0; MAX_WRITE_BYTES.min(usize::try_from(size)?)];
+    let mut offset = 0;
+    while let Some(data) = next_data(file, offset, size)? {
+        offset = data.start;
+        while offset < data.end {
+            let wanted = usize::try_from(data.end - offset)?.min(buffer.len());
+            let Some(part) = buffer.get_mut(..wanted) else { break };
+            let count = read_at(file, part, offset)?;
+            let mut rest = part.get(..count).unwrap_or_default();
+            if rest.is_empty() {
+                // It was cut meanwhile.
+                return Ok(());
+            }
+            while !rest.is_empty() {
+                let written = volume.write(ino, offset, rest)?;
+                offset += written as u64;
+                rest = rest.get(written..).unwrap_or_default();
+            }
+        }
+    }
+    // What follows the last data is a hole.
+    if volume.size(ino)? < size {
+        volume.set_size(ino, size)?;
+    }
+    Ok(())
+}
+
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// The next bytes of `file` from `offset` on that are no hole. A file system that knows no holes has none.
+fn next_data(file: &File, offset: u64, size: u64) -> io::Result<Option<Range<u64>>> {
+    if offset >= size {
+        return Ok(None);
+    }
+    let start = match seek(file, SeekFrom::Data(offset)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => offset,
+        Err(error) => return Err(error.into()),
+    };
+    let end = seek(file, SeekFrom::Hole(start)).unwrap_or(size).min(size);
+    Ok((start < end).then_some(start..end))
 }

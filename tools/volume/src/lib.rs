@@ -3,21 +3,27 @@
 //! It uses the library that the file service uses. A command takes a [`VolumeCommand`] from `clap` and [`run`]s it.
 
 mod export;
+mod host;
 mod image;
 mod import;
+mod links;
 mod list;
 mod mirror;
 mod need;
 mod pack;
 mod size;
+mod source;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
-pub use mirror::{Mirror, Outcome, mirror_bytes};
-pub use pack::pack;
+pub use links::Links;
+pub use mirror::{Mirror, Outcome};
+pub use pack::{Packed, pack};
+pub use size::{parse_size, show_size};
+pub use source::{LeftOut, Source};
 
 /// Makes an empty volume of `size` bytes in the new file `path`.
 pub fn create(path: &Path, size: u64) -> Result<()> {
@@ -31,11 +37,11 @@ pub enum VolumeCommand {
     Create {
         /// The image to make
         file: PathBuf,
-        /// Its size: bytes, or with K, M, G or T
-        #[arg(long, value_parser = size::parse, default_value = "64M")]
+        /// Its size, such as 64MiB
+        #[arg(long, value_parser = parse_size, default_value = "64M")]
         size: u64,
         /// Room for names and attributes, instead of a sixteenth of the size
-        #[arg(long, value_parser = size::parse)]
+        #[arg(long, value_parser = parse_size)]
         metadata: Option<u64>,
         /// Replace the file if there is one
         #[arg(long)]

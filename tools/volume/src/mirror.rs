@@ -2,21 +2,25 @@
 
 mod apply;
 mod difference;
+mod put;
+mod stage;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use capos_volume::{Ino, Kind, ROOT, Volume};
 
 pub use apply::Outcome;
 
+use crate::host::HostFolder;
+use crate::links::Links;
 use crate::list::{check_depth, each};
-use crate::need::Need;
+use crate::source::{LeftOut, Source};
 use crate::{image, import};
 
 /// What an entry of a volume is, so that any change to it shows.
@@ -48,22 +52,25 @@ impl HostEntry {
 /// A folder that was copied into a volume. Paths are relative to it and to the volume's root.
 #[derive(Debug)]
 pub struct Mirror {
-    folder: PathBuf,
+    folder: HostFolder,
     host: BTreeMap<String, HostEntry>,
     volume: BTreeMap<String, Entry>,
+    left_out: Vec<LeftOut>,
+    links: Links,
 }
 
 impl Mirror {
-    /// Makes a volume of `size` bytes in the new file `path` and copies what is in `folder` into it.
-    pub fn create(folder: &Path, path: &Path, size: u64) -> Result<Self> {
-        let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
-        // Before copying, so that a change in the middle of it is taken for one of the time after.
-        let host = host_entries(&folder)?;
+    /// Makes a volume of `size` bytes in the new file `path` and copies what `source` found into it.
+    pub fn create(source: Source, path: &Path, size: u64) -> Result<Self> {
         image::create(path, size, None, false)?;
         let mut volume = image::open_to_write(path)?;
-        import::import_contents(&mut volume, &folder, ROOT)?;
+        let unreadable = import::import_contents(&mut volume, &source, ROOT)?;
         let volume = volume_entries(&mut volume)?;
-        Ok(Self { folder, host, volume })
+        let Source { folder, found, mut left_out, links } = source;
+        left_out.extend(unreadable);
+        // As they were before copying, so that a change in the middle of it is taken for one of the time after.
+        let host = found.into_iter().map(|(path, found)| (path, HostEntry::of(&found.meta))).collect();
+        Ok(Self { folder, host, volume, left_out, links })
     }
 
     /// Does to the folder what was done to the volume in `path`. A file that was changed in the folder too, or is
@@ -73,39 +80,22 @@ impl Mirror {
         let mut volume = image::open_to_read(path)?;
         let after = volume_entries(&mut volume)?;
         let changes = difference::between(&self.volume, &after);
-        apply::apply(self, &mut volume, &changes)
+        apply::apply(self, &mut volume, &after, &changes)
     }
 
-    /// The folder.
+    /// Where the folder is.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
-}
 
-/// A size for [`Mirror::create`] with room for what is in `folder`, and its data so many times.
-pub fn mirror_bytes(folder: &Path, times: u64) -> Result<u64> {
-    Ok(Need::of(folder)?.roomy_device_bytes(times))
-}
-
-fn host_entries(folder: &Path) -> Result<BTreeMap<String, HostEntry>> {
-    let mut entries = BTreeMap::new();
-    walk_host(folder, "", &mut entries)?;
-    Ok(entries)
-}
-
-fn walk_host(folder: &Path, prefix: &str, entries: &mut BTreeMap<String, HostEntry>) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let entry = entry.with_context(|| folder.display().to_string())?;
-        let name = entry.file_name();
-        let name = name.to_str().with_context(|| format!("{:?} is not UTF-8", entry.path()))?;
-        let meta = entry.metadata().with_context(|| entry.path().display().to_string())?;
-        let path = format!("{prefix}{name}");
-        if meta.is_dir() {
-            walk_host(&entry.path(), &format!("{path}/"), entries)?;
-        }
-        entries.insert(path, HostEntry::of(&meta));
+    /// What is in the folder and was not copied.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
-    Ok(())
+
+    fn left_out_paths(&self) -> BTreeSet<&str> {
+        self.left_out.iter().map(|left| left.path.as_str()).collect()
+    }
 }
 
 fn volume_entries(volume: &mut Volume) -> Result<BTreeMap<String, Entry>> {

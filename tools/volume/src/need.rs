@@ -1,11 +1,11 @@
 //! How large a volume must be for what is in a folder.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
 
-use anyhow::{Context, Result, bail};
 use capos_volume::{BLOCK, MIN_DEVICE_BYTES};
+
+use crate::source::Source;
 
 /// Metadata of an entry beside its name, which it has twice.
 const ENTRY_BYTES: u64 = 170;
@@ -13,6 +13,8 @@ const ENTRY_BYTES: u64 = 170;
 const METADATA_FACTOR: u64 = 7;
 /// The metadata store begins with this much and grows by doubling.
 const LEAST_METADATA: u64 = 258 * BLOCK as u64;
+/// Files up to this size are counted as if they had no holes.
+const LEAST_SPARSE: u64 = 64 << 10;
 /// By default a volume's metadata area is one part in so many of it.
 const METADATA_SHARE: u64 = 16;
 
@@ -24,28 +26,27 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    /// Looks at everything below `folder`.
-    pub(crate) fn of(folder: &Path) -> Result<Self> {
+    pub(crate) fn of(source: &Source) -> Self {
         let mut need = Self::default();
-        need.measure(folder)?;
-        Ok(need)
-    }
-
-    fn measure(&mut self, folder: &Path) -> Result<()> {
-        for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-            let entry = entry?;
-            let meta = entry.metadata().with_context(|| entry.path().display().to_string())?;
-            let name = entry.file_name().len() as u64;
-            let blocks = if meta.is_file() { meta.size().div_ceil(BLOCK as u64) } else { 1 };
-            self.data += blocks * BLOCK as u64;
-            self.metadata += ENTRY_BYTES + 2 * name + 8 * blocks;
-            if meta.is_dir() {
-                self.measure(&entry.path())?;
-            } else if !meta.is_file() && !meta.is_symlink() {
-                bail!("{}: neither file, folder nor symbolic link", entry.path().display());
+        let mut linked = HashSet::new();
+        for (path, found) in &source.found {
+            let meta = &found.meta;
+            let name = path.rsplit('/').next().map_or(0, str::len) as u64;
+            need.metadata += ENTRY_BYTES + 2 * name;
+            if meta.is_file() && (meta.nlink() == 1 || linked.insert((meta.dev(), meta.ino()))) {
+                // Holes take nothing. What little files take is often not told.
+                let stored = meta.blocks().saturating_mul(512).max(LEAST_SPARSE);
+                let blocks = meta.size().min(stored).div_ceil(BLOCK as u64);
+                need.data += blocks * BLOCK as u64;
+                need.metadata += 8 * blocks;
             }
         }
-        Ok(())
+        need
+    }
+
+    /// Bytes of blocks.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        self.data
     }
 
     /// A metadata area that is large enough for certain, or would be if the estimate were right.
@@ -63,12 +64,12 @@ impl Need {
         bytes.next_multiple_of(BLOCK as u64)
     }
 
-    /// A device with a metadata area as large as it is by default, of which the store can reach half at worst, and room
-    /// for so many times the data, which takes less than a quarter more than it is long.
-    pub(crate) fn roomy_device_bytes(&self, times: u64) -> u64 {
+    /// A device with a metadata area as large as it is by default, of which the store can reach half at worst, and with
+    /// `room` for data, of which a device has more than five sixths.
+    pub(crate) fn roomy_device_bytes(&self, room: u64) -> u64 {
         let for_metadata = self.metadata.saturating_mul(METADATA_FACTOR * 2 * METADATA_SHARE);
-        let data = self.data.saturating_mul(times);
-        data.saturating_add(data / 4).max(for_metadata).max(MIN_DEVICE_BYTES)
+        let data = self.data.max(room);
+        data.saturating_add(data / 5).max(for_metadata).max(MIN_DEVICE_BYTES)
     }
 
     /// The estimate was too low.

@@ -1,31 +1,97 @@
-//! Sizes as people write them.
+//! Sizes as people write them, on the command line and in manifests alike.
 
-/// Reads `64M` and the like; units are powers of 1024.
-pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.strip_suffix(['K', 'M', 'G', 'T', 'k', 'm', 'g', 't']) {
-        None => (text, 0),
-        Some(digits) => match text.as_bytes().last().map(u8::to_ascii_uppercase) {
-            Some(b'K') => (digits, 10),
-            Some(b'M') => (digits, 20),
-            Some(b'G') => (digits, 30),
-            _ => (digits, 40),
-        },
+/// Units and what they stand for; a number without one counts bytes. Letters can be lower case.
+const UNITS: [(&str, u32); 10] = [
+    ("", 0),
+    ("b", 0),
+    ("k", 10),
+    ("kib", 10),
+    ("m", 20),
+    ("mib", 20),
+    ("g", 30),
+    ("gib", 30),
+    ("t", 40),
+    ("tib", 40),
+];
+
+/// Bytes in `text`, such as `64MiB`, `64M` or `67108864`.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let wanted = "sizes look like 64MiB, 64M or 67108864 (units B, K or KiB, M or MiB, G or GiB, T or TiB)";
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    if digits.is_empty() {
+        return Err(format!("{text:?} does not begin with a number; {wanted}"));
+    }
+    let unit = unit.strip_prefix(' ').filter(|unit| !unit.is_empty()).unwrap_or(unit).to_ascii_lowercase();
+    let Some((_, shift)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+        return Err(format!("{text:?} has no known unit; {wanted}"));
     };
-    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a size such as 64M"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+    match digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift)) {
+        Some(0) => Err(format!("{text:?} is zero")),
+        Some(bytes) => Ok(bytes),
+        None => Err(format!("{text:?} is too large")),
+    }
+}
+
+/// `bytes` as [`parse_size`] reads it, in the largest unit that shows it exactly.
+pub fn show_size(bytes: u64) -> String {
+    let exact = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = exact.iter().find(|(_, shift)| bytes >= 1 << shift && bytes.is_multiple_of(1 << shift));
+    unit.map_or_else(|| format!("{bytes}B"), |(name, shift)| format!("{}{name}", bytes >> shift))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
 
     #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse("123"), Ok(123));
-        assert_eq!(parse("4K"), Ok(4096));
-        assert_eq!(parse("2g"), Ok(2 << 30));
-        for bad in ["", "M", "-1", "1.5G", "10B", "99999999999T"] {
-            assert!(parse(bad).is_err(), "{bad}");
+    fn sizes_are_understood_as_people_write_them() {
+        for (text, bytes) in [
+            ("1B", 1),
+            ("123", 123),
+            ("4096", 4096),
+            ("4K", 4096),
+            ("64 KiB", 65536),
+            ("16M", 16 << 20),
+            ("16m", 16 << 20),
+            ("16MiB", 16 << 20),
+            ("2g", 2 << 30),
+            ("1GiB", 1 << 30),
+            ("3T", 3 << 40),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "does not begin with a number"),
+            ("MiB", "does not begin with a number"),
+            ("-1MiB", "does not begin with a number"),
+            (" 1M", "does not begin with a number"),
+            ("1.5G", "has no known unit"),
+            ("64MB", "has no known unit"),
+            ("64  MiB", "has no known unit"),
+            ("64 ", "has no known unit"),
+            ("0MiB", "is zero"),
+            ("0", "is zero"),
+            ("18446744073709551616", "is too large"),
+            ("18014398509481984KiB", "is too large"),
+        ] {
+            let error = parse_size(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        for (bytes, text) in
+            [(1, "1B"), (1536, "1536B"), (2048, "2KiB"), (3 << 30, "3GiB"), (1025 << 20, "1025MiB")]
+        {
+            assert_eq!(show_size(bytes), text);
+            assert_eq!(parse_size(text), Ok(bytes));
         }
     }
 }

@@ -3,89 +3,152 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use capos_volume_tool::Mirror;
+use capos_volume_tool::{LeftOut, Links, Mirror, Source, show_size};
 
 use super::{App, Dir};
 
-/// The smallest image for a folder. Images are sparse files, so size costs nothing until it is used.
-pub const LEAST_IMAGE_BYTES: u64 = 1 << 30;
-/// What an image has room for, in sizes of the folder's files.
-const ROOM: u64 = 4;
+/// The room that a program has in a folder when nothing else is said, unless what is there needs more. Images are sparse
+/// files, so room costs nothing until it is used.
+pub const DEFAULT_ROOM: u64 = 1 << 30;
+/// The room there is then, in sizes of what is there.
+const TIMES: u64 = 4;
 
-/// How large to make the images for those of `dirs` that can be written to.
-pub fn image_sizes(dirs: &[Dir]) -> Result<Vec<u64>> {
-    let sizes = dirs.iter().filter(|dir| !dir.read_only).map(|dir| {
-        let bytes = capos_volume_tool::mirror_bytes(&dir.host, ROOM)?;
-        Ok(bytes.max(LEAST_IMAGE_BYTES).next_multiple_of(1 << 20))
-    });
-    sizes.collect()
-}
-
-/// The images of a run.
+/// A folder that was looked at and not copied yet.
 #[derive(Debug)]
-pub struct Folders {
-    place: tempfile::TempDir,
-    images: Vec<(String, PathBuf, Mirror)>,
+struct Planned {
+    volume: String,
+    source: Source,
+    room: u64,
+    device_bytes: u64,
 }
+
+/// The folders of a run, looked at.
+#[derive(Debug)]
+pub struct Plan(Vec<Planned>);
+
+impl Plan {
+    /// Looks at those of `dirs` that can be written to. Each has room for `room` bytes, what it holds included, or without
+    /// that for more than it holds.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or holds more than it is to have room for.
+    pub fn make(dirs: &[Dir], room: Option<u64>, links: Links) -> Result<Self> {
+        let writable = dirs.iter().enumerate().filter(|(_, dir)| !dir.read_only);
+        let planned = writable.map(|(index, dir)| {
+            let source = Source::scan(&dir.host, links).context("--dir")?;
+            let holds = source.data_bytes();
+            let enough = holds.saturating_mul(TIMES).max(DEFAULT_ROOM).next_multiple_of(1 << 20);
+            let room = room.unwrap_or(enough);
+            ensure!(
+                holds <= room,
+                "--dir {}: what it holds takes {} MiB, which is more than --dir-size {}",
+                dir.host.display(),
+                holds.div_ceil(1 << 20),
+                show_size(room)
+            );
+            let device_bytes = source.device_bytes(room).next_multiple_of(1 << 20);
+            Ok(Planned { volume: App::dir_volume(index), source, room, device_bytes })
+        });
+        planned.collect::<Result<_>>().map(Self)
+    }
+
+    /// How large the images become, in the order of the folders.
+    pub fn image_sizes(&self) -> Vec<u64> {
+        self.0.iter().map(|planned| planned.device_bytes).collect()
+    }
+
+    /// Copies every folder into an image in `place`. What cannot be copied is told to `left_out`, for each folder.
+    ///
+    /// # Errors
+    /// When a folder cannot be copied; before any is, when there is no room for the images.
+    pub fn copy_in(self, place: &Path, mut left_out: impl FnMut(&Path, &[LeftOut])) -> Result<Folders> {
+        let needed = self.0.iter().map(|planned| planned.source.data_bytes()).fold(0, u64::saturating_add);
+        if let Ok(stat) = rustix::fs::statvfs(place) {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            ensure!(
+                needed <= free,
+                "--dir: what the folders hold takes {} MiB, and {} has {} MiB free for the copy; TMPDIR names another place",
+                needed.div_ceil(1 << 20),
+                place.display(),
+                free >> 20
+            );
+        }
+        let mut folders = Vec::new();
+        for Planned { volume, source, room, device_bytes } in self.0 {
+            let image = place.join(format!("{volume}.img"));
+            let host = source.folder().to_owned();
+            let mirror = Mirror::create(source, &image, device_bytes)
+                .with_context(|| format!("copying the folder {}", host.display()))?;
+            left_out(&host, mirror.left_out());
+            folders.push(Folder { volume, image, mirror, room });
+        }
+        Ok(Folders(folders))
+    }
+}
+
+#[derive(Debug)]
+struct Folder {
+    volume: String,
+    image: PathBuf,
+    mirror: Mirror,
+    room: u64,
+}
+
+/// The folders of a run and the images that stand for them.
+#[derive(Debug)]
+pub struct Folders(Vec<Folder>);
 
 impl Folders {
-    /// Copies every folder that can be written to into an image.
-    pub fn copy_in(dirs: &[Dir], sizes: &[u64]) -> Result<Self> {
-        let place = tempfile::Builder::new().prefix("capos-run-").tempdir().context("a temporary folder")?;
-        let mut images = Vec::new();
-        let writable = dirs.iter().enumerate().filter(|(_, dir)| !dir.read_only);
-        for ((index, dir), size) in writable.zip(sizes) {
-            let volume = App::dir_volume(index);
-            let image = place.path().join(format!("{volume}.img"));
-            let mirror = Mirror::create(&dir.host, &image, *size)
-                .with_context(|| format!("copying the folder {}", dir.host.display()))?;
-            images.push((volume, image, mirror));
-        }
-        Ok(Self { place, images })
-    }
-
     /// Which image stands for which disk volume.
     pub fn disks(&self) -> Vec<(String, PathBuf)> {
-        self.images.iter().map(|(volume, image, _)| (volume.clone(), image.clone())).collect()
+        self.0.iter().map(|folder| (folder.volume.clone(), folder.image.clone())).collect()
     }
 
-    /// Does to the folders what the program did to their copies. When that cannot be done in full, the images
-    /// stay, and the error says where.
-    pub fn bring_back(self) -> Result<()> {
+    /// The folder behind a volume, and the room that the program has there.
+    pub fn find(&self, volume: &str) -> Option<(&Path, u64)> {
+        let folder = self.0.iter().find(|folder| folder.volume == volume)?;
+        Some((folder.mirror.folder(), folder.room))
+    }
+
+    /// Does to the folders what the program did to their copies, as far as that was synced. What was not brought back
+    /// because it does not belong there is told to `left_out`.
+    ///
+    /// # Errors
+    /// When it cannot be done in full. The images then have all of it.
+    pub fn bring_back(&self, mut left_out: impl FnMut(&Path, &[LeftOut])) -> Result<()> {
         let mut problems = Vec::new();
-        for (_, image, mirror) in &self.images {
-            if let Err(error) = bring_back(mirror, image) {
-                problems.push(format!("{}: {error:#}", mirror.folder().display()));
+        for Folder { image, mirror, .. } in &self.0 {
+            match mirror.bring_back(image) {
+                Ok(outcome) => {
+                    left_out(mirror.folder(), &outcome.left_out);
+                    if !outcome.conflicts.is_empty() {
+                        let paths = outcome.conflicts.join(", ");
+                        problems.push(format!(
+                            "{}: changed during the run by something else and left alone: {paths}",
+                            mirror.folder().display()
+                        ));
+                    }
+                }
+                Err(error) => problems.push(format!("{}: {error:#}", mirror.folder().display())),
             }
         }
-        if problems.is_empty() {
-            return Ok(());
-        }
-        self.keep(&problems.join("\n"))
-    }
-
-    /// Leaves the images where they are and says so.
-    pub fn keep(self, why: &str) -> Result<()> {
-        ensure!(!self.images.is_empty(), "{why}");
-        let place = self.place.keep();
-        anyhow::bail!(
-            "{why}\nwhat the program wrote is in the images in {}; `capos volume export` gets it out",
-            place.display()
-        )
+        ensure!(problems.is_empty(), "{}", problems.join("\n"));
+        Ok(())
     }
 
     /// Whether there is anything to bring back.
     pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.0.is_empty()
     }
 }
 
-fn bring_back(mirror: &Mirror, image: &Path) -> Result<()> {
-    let outcome = mirror.bring_back(image)?;
-    ensure!(
-        outcome.conflicts.is_empty(),
-        "changed during the run by something else and left alone: {}",
-        outcome.conflicts.join(", ")
-    );
-    Ok(())
+/// Names at most so many.
+const MOST_NAMED: usize = 10;
+
+/// A line that names what was left out of `folder`, or of what came back to it.
+pub fn line(folder: &Path, left_out: &[LeftOut], what: &str) -> Option<String> {
+    let named: Vec<_> = left_out.iter().take(MOST_NAMED).map(LeftOut::to_string).collect();
+    let more = left_out.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    (!named.is_empty()).then(|| format!("{}: {what}: {}{more}", folder.display(), named.join(", ")))
 }

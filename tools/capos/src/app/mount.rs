@@ -25,26 +25,32 @@ pub struct VolumeFile {
     pub read_only: bool,
 }
 
-fn split(text: &str) -> Result<(PathBuf, String, bool), String> {
+/// The host's side, the program's if it is given, and whether it is for reading only.
+fn split(text: &str) -> (&str, Option<&str>, bool) {
     let (text, read_only) = match text.strip_suffix(":ro") {
         Some(text) => (text, true),
         // What it is without it.
         None => (text.strip_suffix(":rw").unwrap_or(text), false),
     };
     match text.split_once("::") {
-        Some((host, guest)) if !host.is_empty() && !guest.is_empty() => {
-            Ok((host.into(), guest.to_owned(), read_only))
-        }
-        _ => Err("not of the form HOST::GUEST or HOST::GUEST:ro, such as ./site::/data:ro".to_owned()),
+        Some((host, guest)) => (host, Some(guest), read_only),
+        None => (text, None, read_only),
     }
 }
 
 impl FromStr for Dir {
     type Err = String;
 
+    /// As wasmtime reads it: a folder alone has the same name for the program.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, guest, read_only) = split(text)?;
-        Ok(Self { host, guest, read_only })
+        let (host, guest, read_only) = split(text);
+        let guest = guest.unwrap_or(host);
+        if host.is_empty() || guest.is_empty() {
+            return Err(
+                "not of the form HOST, HOST::GUEST or HOST::GUEST:ro, such as ./site::/data:ro".to_owned()
+            );
+        }
+        Ok(Self { host: host.into(), guest: guest.to_owned(), read_only })
     }
 }
 
@@ -52,8 +58,12 @@ impl FromStr for VolumeFile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (file, guest, read_only) = split(text)?;
-        Ok(Self { file, guest, read_only })
+        match split(text) {
+            (file, Some(guest), read_only) if !file.is_empty() && !guest.is_empty() => {
+                Ok(Self { file: file.into(), guest: guest.to_owned(), read_only })
+            }
+            _ => Err("not of the form FILE::GUEST or FILE::GUEST:ro, such as disk.img::/disk".to_owned()),
+        }
     }
 }
 
@@ -70,9 +80,18 @@ mod tests {
         assert_eq!(".::.:ro".parse(), dir(".", ".", true));
         assert_eq!("a::/data:rw".parse(), dir("a", "/data", false));
         assert_eq!("c:/x::/y:z".parse(), dir("c:/x", "/y:z", false));
-        for bad in ["", "a", "::", "a::", "::b", "a:b", "a::ro:ro:", "a:::ro"] {
+        assert_eq!(".".parse(), dir(".", ".", false));
+        assert_eq!("..".parse(), dir("..", "..", false));
+        assert_eq!("/srv/site".parse(), dir("/srv/site", "/srv/site", false));
+        assert_eq!("site/:ro".parse(), dir("site/", "site/", true));
+        assert_eq!("a:b".parse(), dir("a:b", "a:b", false));
+        for bad in ["", "::", "a::", "::b", ":ro", "a:::ro"] {
             let parsed: Result<Dir, _> = bad.parse();
-            assert!(parsed.is_err() || bad == "a::ro:ro:", "{bad}: {parsed:?}");
+            assert!(parsed.is_err(), "{bad}: {parsed:?}");
+        }
+        for bad in ["", "disk.img", "disk.img:ro", "disk.img::", "::/d"] {
+            let parsed: Result<VolumeFile, _> = bad.parse();
+            assert!(parsed.is_err(), "{bad}: {parsed:?}");
         }
     }
 }

@@ -1,22 +1,27 @@
 //! `capos run PROGRAM.wasm`: a program of the user's, with what the command line gives it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use capos_volume_tool::{Links, show_size};
 use clap::Args;
 
 use super::ending::counted;
+use super::limits::LimitArgs;
+use super::prepare::{Time, within};
 use super::run::{self, RunArgs};
-use crate::app::folders::{self, Folders};
+use crate::app::folders::{self, Folders, Plan};
 use crate::app::{App, Dir, VolumeFile};
 use crate::image;
 use crate::inspect;
 use crate::manifest::size_of;
 use crate::problem::BadManifest;
 use crate::project::Project;
-use crate::qemu::End;
+use crate::qemu::Ended;
 
 /// What an instance's linear memory may be when nothing else is said.
 const DEFAULT_MEMORY: u64 = 64 << 20;
@@ -27,27 +32,36 @@ pub(super) const HELP: &str = "Running a WebAssembly program:
   The program gets the console as its standard streams and nothing else, unless an option grants it. --print-manifest
   shows all of it as a manifest that can be kept, changed and run.
 
+  What comes before the program is an option of capos. After it, long options of capos are too, up to the first other
+  word; that and all behind it are the program's arguments, and so is all behind `--`.
+
   --dir HOST::GUEST copies the folder HOST into a volume for the run. When the program has ended, what it did there is
   done to the folder: files it changed are replaced, files it made are added, files it removed are removed. Files are
   put in place only after all of them have been copied; a file that something else changed during the run is left
   alone and named. If anything fails, the volume stays, the message says where, and no file of yours is lost. With
-  :ro behind it the program can only read, and nothing is brought back.
+  :ro behind it the program can only read, and nothing is brought back. HOST alone is also the program's name for it.
 
   --volume FILE::GUEST gives the program a volume image, made with 64 MiB if there is none. It keeps its data from run
   to run, whatever happens, and `capos volume` moves files in and out.";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "For a WebAssembly program")]
 pub(super) struct ProgramArgs {
     /// Give it a folder: copied in, and changes copied back at the end, unless `:ro` makes it read-only
-    #[arg(long = "dir", value_name = "HOST::GUEST[:ro]")]
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     dirs: Vec<Dir>,
+    /// Room for files in each such folder, what it holds included [default: 1GiB, or four times what it holds]
+    #[arg(long, value_name = "SIZE", value_parser = size_of)]
+    dir_size: Option<u64>,
+    /// What becomes of symbolic links that lead out of such a folder: they are left out and named, or kept
+    #[arg(long, value_name = "WHICH", value_enum, default_value = "inside")]
+    links: LinkPolicy,
     /// Give it a volume image, which keeps its data
     #[arg(long = "volume", value_name = "FILE::GUEST[:ro]")]
     volumes: Vec<VolumeFile>,
-    /// Set an environment variable
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
-    env: Vec<(String, String)>,
+    /// Set an environment variable, or without a value pass on that of capos; the last one of a name counts
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    env: Vec<(String, Option<String>)>,
     /// Give it random bytes
     #[arg(long)]
     entropy: bool,
@@ -57,9 +71,8 @@ pub(super) struct ProgramArgs {
     /// Give it the time of day
     #[arg(long)]
     wall_clock: bool,
-    /// End it after this many units of fuel, about one for each instruction
-    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..))]
-    fuel: Option<u64>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// What an imported function that nobody provides is: an error at the start, or a trap when it is called
     #[arg(long, value_name = "POLICY", value_enum)]
     unknown_imports: Option<UnknownImports>,
@@ -70,10 +83,14 @@ pub(super) struct ProgramArgs {
     /// Print the manifest of such a run instead of running it
     #[arg(long)]
     print_manifest: bool,
+<<<<<<< HEAD
     /// With --invoke: the function's arguments, also without `--`
     #[arg(value_name = "VALUES", allow_negative_numbers = true)]
     values: Vec<String>,
     /// Its arguments, after `--`
+=======
+    /// Its arguments; those that begin with `--` and are options of capos, after `--`
+>>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
     #[arg(last = true, value_name = "ARGUMENTS")]
     args: Vec<String>,
 }
@@ -84,23 +101,40 @@ enum UnknownImports {
     Trap,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LinkPolicy {
+    Inside,
+    Keep,
+}
+
+impl From<LinkPolicy> for Links {
+    fn from(policy: LinkPolicy) -> Self {
+        match policy {
+            LinkPolicy::Inside => Self::Inside,
+            LinkPolicy::Keep => Self::Keep,
+        }
+    }
+}
+
 impl ProgramArgs {
     /// A manifest says all of this itself.
     pub(super) fn refuse(&self) -> Result<()> {
         let given = [
             ("--dir", !self.dirs.is_empty()),
+            ("--dir-size", self.dir_size.is_some()),
+            ("--links", self.links != LinkPolicy::Inside),
             ("--volume", !self.volumes.is_empty()),
             ("--env", !self.env.is_empty()),
             ("--entropy", self.entropy),
             ("--clock", self.clock),
             ("--wall-clock", self.wall_clock),
-            ("--fuel", self.fuel.is_some()),
             ("--unknown-imports", self.unknown_imports.is_some()),
             ("--invoke", self.invoke.is_some()),
             ("--print-manifest", self.print_manifest),
             ("arguments", !self.values.is_empty() || !self.args.is_empty()),
         ];
-        let wrong = given.iter().find(|(_, given)| *given).map(|(name, _)| *name);
+        let wrong =
+            given.into_iter().chain(self.limits.given()).find(|(_, given)| *given).map(|(name, _)| name);
         ensure!(
             wrong.is_none(),
             "{}: only for a WebAssembly program; a manifest says it itself",
@@ -113,16 +147,25 @@ impl ProgramArgs {
         let memory = memory.map(|text| size_of(text).map_err(|reason| anyhow!("--memory: {reason}")));
         Ok(App {
             module: module.to_owned(),
+<<<<<<< HEAD
             args: self.values.iter().chain(&self.args).cloned().collect(),
             env: self.env.clone(),
+=======
+            args: self.args.clone(),
+            env: environment(&self.env, |name| std::env::var_os(name))?,
+>>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
             dirs: self.dirs.clone(),
             volumes: self.volumes.clone(),
             entropy: self.entropy,
             clock: self.clock,
             wall_clock: self.wall_clock,
+<<<<<<< HEAD
             memory: memory.transpose()?,
             fuel: self.fuel,
             invoke: self.invoke.clone(),
+=======
+            limits: self.limits.limits(memory.transpose()?),
+>>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
             // A printed manifest is for runs to come.
             stdin_is_stream: !self.print_manifest && !io::stdin().is_terminal(),
@@ -130,7 +173,29 @@ impl ProgramArgs {
     }
 }
 
-pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8> {
+/// The variables with their values: each name once. One to be passed on that is not there is left out.
+fn environment(
+    given: &[(String, Option<String>)],
+    ours: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<(String, String)>> {
+    let mut variables: Vec<(String, String)> = Vec::new();
+    for (name, value) in given {
+        let value = match value {
+            Some(value) => value.clone(),
+            None => match ours(name) {
+                Some(value) => {
+                    value.into_string().map_err(|_| anyhow!("--env {name}: its value is not UTF-8"))?
+                }
+                None => continue,
+            },
+        };
+        variables.retain(|(other, _)| other != name);
+        variables.push((name.clone(), value));
+    }
+    Ok(variables)
+}
+
+pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) -> Result<u8> {
     ensure!(
         args.disks.is_empty(),
         "--disk: only for a manifest; --volume FILE::GUEST gives a program a volume"
@@ -153,44 +218,71 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path) -> Result<u8
         ensure!(!volume.read_only || file.exists(), "--volume: there is no {}", file.display());
         ensure!(!file.is_dir(), "--volume: {} is a folder; --dir gives a program one", file.display());
     }
-    let sizes = folders::image_sizes(&app.dirs)?;
-    let manifest = app.manifest(&sizes);
+    let plan = {
+        let (dirs, room, links) = (app.dirs.clone(), args.program.dir_size, args.program.links.into());
+        within(time, move || Plan::make(&dirs, room, links))?
+    };
+    let Some(plan) = plan else { return Ok(run::never_started(time)) };
+    let manifest = app.manifest(&plan.image_sizes());
     if args.program.print_manifest {
         print!("{manifest}");
         return Ok(0);
     }
-    let place = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
-    let file = place.path().join(format!("{}.cue", app.name()));
-    fs::write(&file, &manifest).with_context(|| file.display().to_string())?;
-    let checked = image::check_in(project, &file, Path::new("")).map_err(without_manifest)?;
-    let folders = Folders::copy_in(&app.dirs, &sizes)?;
-    let mut prepared = run::prepare(project, &checked, place.path(), &folders.disks(), u64::MAX)?;
-    let linear = app.memory.unwrap_or(DEFAULT_MEMORY) >> 20;
-    let module_mib = fs::metadata(module).map_or(0, |meta| meta.len() >> 20);
-    // A module is in the package, and again, partly translated, in its host.
-    prepared.memory_mib = SYSTEM_MIB + linear + prepared.memory_mib + 4 * module_mib;
-    let ended = run::boot(project, args, prepared, None)?;
-    let status = ended.end.exit_status();
-    if status != 0 {
-        explain(&ended.log, &app.name(), status);
+    // Removed at the end, whoever is still at work there; the images are apart, because they may have to stay.
+    let temporary = |prefix| tempfile::Builder::new().prefix(prefix).tempdir().context("a temporary folder");
+    let (place, images) = (temporary("capos-")?, temporary("capos-run-")?);
+    let work = {
+        let (project, app, place) = (project.clone(), app.clone(), place.path().to_owned());
+        let images = images.path().to_owned();
+        move || prepare(&project, &app, &manifest, plan, &place, &images)
+    };
+    let Some((prepared, folders)) = within(time, work)? else { return Ok(run::never_started(time)) };
+    let ended = run::boot(project, args, prepared, None, time);
+    if let Ok(ended) = &ended {
+        explain(ended, &app.name(), &folders);
     }
-    match bring_back(folders, &ended.end) {
-        Err(error) if status != 0 => {
-            eprintln!("capos: {error:#}");
-            Ok(status)
+    // Whatever ended the machine: what the program synced by then is there, and no operation is there in part.
+    let brought =
+        folders.bring_back(|folder, left_out| warn(folders::line(folder, left_out, "not brought back")));
+    if let Err(error) = brought {
+        let kept = images.keep();
+        let error = error.context(format!(
+            "what the program wrote is in the images in {}; `capos volume export` gets it out",
+            kept.display()
+        ));
+        match &ended {
+            Ok(ended) if ended.end.exit_status() == 0 => return Err(error),
+            _ => eprintln!("capos: {error:#}"),
         }
-        result => result.map(|()| status),
     }
+    Ok(ended?.end.exit_status())
 }
 
-fn bring_back(folders: Folders, end: &End) -> Result<()> {
-    match end {
-        _ if folders.is_empty() => Ok(()),
-        // What the program synced by then is there, and no operation is there in part.
-        End::Status(_) | End::TimedOut | End::Signalled(_) => folders.bring_back(),
-        End::Panic | End::Reset | End::Qemu(_) => {
-            folders.keep("the folders were left as they are, because the machine failed")
-        }
+/// Packs what boots into `place`, and copies the folders into images in `images`.
+fn prepare(
+    project: &Project,
+    app: &App,
+    manifest: &str,
+    plan: Plan,
+    place: &Path,
+    images: &Path,
+) -> Result<(run::Prepared, Folders)> {
+    let file = place.join(format!("{}.cue", app.name()));
+    fs::write(&file, manifest).with_context(|| file.display().to_string())?;
+    let checked = image::check_in(project, &file, Path::new("")).map_err(without_manifest)?;
+    let folders =
+        plan.copy_in(images, |folder, left_out| warn(folders::line(folder, left_out, "left out")))?;
+    let mut prepared = run::prepare(project, &checked, place, &folders.disks(), run::FOREVER)?;
+    let linear = app.limits.memory_bytes.unwrap_or(DEFAULT_MEMORY) >> 20;
+    let module_mib = fs::metadata(&app.module).map_or(0, |meta| meta.len() >> 20);
+    // A module is in the package, and again, partly translated, in its host.
+    prepared.memory_mib = SYSTEM_MIB + linear + prepared.memory_mib + 4 * module_mib;
+    Ok((prepared, folders))
+}
+
+fn warn(line: Option<String>) {
+    if let Some(line) = line {
+        eprintln!("capos: {line}");
     }
 }
 
@@ -207,11 +299,28 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
 /// Statuses of a program that never ran: something around it, or it itself, could not be started.
 const NOT_STARTED: [u8; 2] = [125, 126];
 
-/// Shows what the log says about the program's end, unless that is its own exit status.
-fn explain(log: &[String], name: &str, status: u8) {
-    for line in reasons(log, name, status) {
-        eprintln!("capos: {name}: {line}");
+/// Shows what the log says about the program's end, unless that is its own exit status; and which folders were full.
+fn explain(ended: &Ended, name: &str, folders: &Folders) {
+    let status = ended.end.exit_status();
+    if status != 0 {
+        for line in reasons(&ended.log, name, status) {
+            eprintln!("capos: {name}: {line}");
+        }
     }
+    for volume in full(&ended.log) {
+        if let Some((folder, room)) = folders.find(volume) {
+            let (folder, room) = (folder.display(), show_size(room));
+            eprintln!(
+                "capos: {folder} was full for the program, which has {room} there; --dir-size gives it more"
+            );
+        }
+    }
+}
+
+/// The volumes that had no room for something, as their servers say in the log.
+fn full(log: &[String]) -> BTreeSet<&str> {
+    let lines = log.iter().filter_map(|line| line.split_once("[user] fs: "));
+    lines.filter_map(|(_, rest)| rest.strip_suffix(": the volume is full")).collect()
 }
 
 /// What the log says about a program's end, unless that is its own exit status; and if it says nothing, because
@@ -239,16 +348,38 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
 const UNKNOWN_IMPORTS: &str = "if it never calls that: `unknownImports: \"trap\"` in the manifest or --unknown-imports=trap \
                                lets it start, with imported functions that trap when they are called";
 
-/// `NAME=VALUE`.
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("not of the form NAME=VALUE".to_owned()),
+/// `NAME=VALUE` or `NAME`.
+fn variable(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+    if name.is_empty() {
+        return Err("not of the form NAME=VALUE or NAME".to_owned());
     }
+    Ok((name.to_owned(), value.map(str::to_owned)))
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_last_variable_of_a_name_counts() {
+        let given: Vec<_> = ["A=1", "B=x=y", "HOME", "A=2", "NONE", "B"]
+            .iter()
+            .map(|text| super::variable(text).unwrap_or_default())
+            .collect();
+        let ours = |name: &str| (name == "HOME").then(|| "/root".into());
+        let variables = super::environment(&given, ours).unwrap_or_default();
+        let variables: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(variables, ["B=x=y", "HOME=/root", "A=2"]);
+        assert!(super::variable("=x").is_err() && super::variable("").is_err());
+        let strange = |_: &str| Some(std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]));
+        assert!(super::environment(&given, strange).is_err());
+    }
+
+    #[test]
+    fn the_volumes_that_were_full_are_found() {
+        let log = ["[user] fs: dir0: the volume is full", "[user] fs: dir1: device error"].map(str::to_owned);
+        assert_eq!(super::full(&log).into_iter().collect::<Vec<_>>(), ["dir0"]);
+    }
+
     fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
         super::reasons(&log.lines().map(str::to_owned).collect::<Vec<_>>(), name, status)
     }

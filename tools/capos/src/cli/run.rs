@@ -1,7 +1,7 @@
 //! `capos run`: what boots, on which machine, and what is said about the end.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,21 +9,25 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use super::ending;
+use super::prepare::{self, Time, within};
 use super::program::{self, ProgramArgs};
+use super::what::{What, classify};
 use super::{Cli, QEMU, project};
 use crate::image::{self, Checked};
-use crate::manifest::{Manifest, VolumeSource};
+use crate::manifest::{Manifest, VolumeSource, size_of};
 use crate::project::Project;
 use crate::qemu::{self, Boot, Console, End, Ended, Firmware, Machine, Run, ShowLog};
 use crate::volumes::{self, Disks};
 
-/// Without another choice: seconds a manifest may run, and MiB of memory it runs in.
-const SECONDS: u64 = 60;
+/// Without another choice: how long a manifest may run, and MiB of memory it runs in.
+const MANIFEST_TIME: Duration = Duration::from_secs(60);
 const LEAST_MEMORY_MIB: u64 = 128;
-/// A program without a limit has this many seconds, eleven days, which clocks can still add to now.
-const FOREVER: u64 = 1_000_000;
+/// A program without a limit has this long, eleven days, which clocks can still add to now.
+pub(super) const FOREVER: Duration = Duration::from_secs(1_000_000);
+/// The exit status of a run whose time was over.
+const TIMED_OUT: u8 = 124;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_long_help = program::HELP)]
 pub(super) struct RunArgs {
     /// What to boot: a manifest (a CUE file), or any WebAssembly program
@@ -35,11 +39,11 @@ pub(super) struct RunArgs {
     /// What boots the disc image
     #[arg(long, value_enum, default_value = "bios", requires = "iso")]
     firmware: Firmware,
-    /// End the run after this many seconds [default: 60 for a manifest, never for a program]
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<u64>,
-    /// The machine's memory in MiB [default: 128, or what the images and limits need]
-    #[arg(long, value_name = "MIB", value_parser = mebibytes)]
+    /// End the run after so many seconds, its preparation included [default: 60 for a manifest, never for a program]
+    #[arg(long, value_name = "SECONDS", value_parser = prepare::seconds)]
+    timeout: Option<Duration>,
+    /// The machine's memory, such as 256MiB; a number alone is MiB [default: 128, or what the images and limits need]
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     mem: Option<u32>,
     /// The program's linear memory, such as 64MiB; with a manifest the same as --mem
     #[arg(long, value_name = "SIZE")]
@@ -75,34 +79,40 @@ pub(super) struct Prepared {
     pub(super) boot: Boot,
     pub(super) disks: Option<Disks>,
     pub(super) memory_mib: u64,
-    pub(super) seconds: u64,
+    /// How long it may run if the user does not say.
+    pub(super) time: Duration,
 }
 
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
-    let given = [args.timeout, args.mem.map(u64::from), Some(args.smp.into())];
-    ensure!(
-        given.into_iter().flatten().all(|number| number > 0),
-        "--timeout, --mem and --smp must be at least 1"
-    );
+    let given = [args.mem, Some(args.smp)];
+    ensure!(given.into_iter().flatten().all(|number| number > 0), "--mem and --smp must be at least 1");
+    let time = Time::begin(args.timeout);
     let project = project(cli, args.what.as_deref())?;
+    let kind = args.what.as_deref().map(classify).transpose()?;
     match &args.what {
-        Some(what) if is_program(what)? => return program::run(&project, args, what),
+        Some(what) if kind == Some(What::Program) => return program::run(&project, args, what, time),
         _ => args.program.refuse()?,
     }
     let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
     let mut booted = None;
     let prepared = match (&args.what, &args.iso) {
         (Some(manifest), _) => {
-            let checked = image::check(&project, manifest)?;
-            let prepared = prepare(&project, &checked, folder.path(), &args.disks, SECONDS)?;
-            booted = Some(checked.manifest);
+            let (project, manifest, disks) = (project.clone(), manifest.clone(), args.disks.clone());
+            let place = folder.path().to_owned();
+            let work = move || {
+                let checked = image::check(&project, &manifest)?;
+                let prepared = prepare(&project, &checked, &place, &disks, MANIFEST_TIME)?;
+                Ok((prepared, checked.manifest))
+            };
+            let Some((prepared, manifest)) = within(time, work)? else { return Ok(never_started(time)) };
+            booted = Some(manifest);
             prepared
         }
         (None, Some(iso)) => {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
             let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware };
-            Prepared { name, boot, disks: None, memory_mib: LEAST_MEMORY_MIB, seconds: SECONDS }
+            Prepared { name, boot, disks: None, memory_mib: LEAST_MEMORY_MIB, time: MANIFEST_TIME }
         }
         (None, None) => bail!("neither a manifest nor a disc image was given"),
     };
@@ -113,7 +123,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         .transpose()
         .map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
     let log = log_file(&project, args, &prepared.name);
-    let ended = boot(&project, args, prepared, memory)?;
+    let ended = boot(&project, args, prepared, memory, time)?;
     if let (Some(manifest), End::Status(status)) = (&booted, &ended.end)
         && *status != 0
     {
@@ -133,15 +143,11 @@ fn log_file(project: &Project, args: &RunArgs, name: &str) -> PathBuf {
     args.log.clone().unwrap_or_else(|| project.log(name))
 }
 
-/// A program is known by its first bytes, so that its name can be any.
-fn is_program(what: &Path) -> Result<bool> {
-    let mut start = Vec::new();
-    match fs::File::open(what) {
-        Ok(file) => file.take(4).read_to_end(&mut start).with_context(|| what.display().to_string())?,
-        Err(_) if what.extension().is_none_or(|extension| extension != "wasm") => return Ok(false),
-        Err(error) => return Err(error).with_context(|| what.display().to_string()),
-    };
-    Ok(start == b"\0asm" || what.extension().is_some_and(|extension| extension == "wasm"))
+/// Says that the time was over before anything was booted, and returns the exit status.
+pub(super) fn never_started(time: Time) -> u8 {
+    let seconds = time.total(FOREVER).as_secs_f64();
+    eprintln!("capos: the time was over after {seconds} seconds, before the machine had started");
+    TIMED_OUT
 }
 
 /// Packs `checked` into `folder` and finds its disks.
@@ -150,7 +156,7 @@ pub(super) fn prepare(
     checked: &Checked,
     folder: &Path,
     disks: &[(String, PathBuf)],
-    seconds: u64,
+    time: Duration,
 ) -> Result<Prepared> {
     let disks = volumes::disks(&checked.manifest, &checked.folder, disks)?;
     let boot = image::direct_boot(project, checked, folder)?;
@@ -162,7 +168,7 @@ pub(super) fn prepare(
     // Packages of the usual size fit as they are.
     let more = if bytes > 32 << 20 { bytes >> 20 } else { 0 };
     let memory_mib = LEAST_MEMORY_MIB + more;
-    Ok(Prepared { name: checked.manifest.name.clone(), boot, disks: Some(disks), memory_mib, seconds })
+    Ok(Prepared { name: checked.manifest.name.clone(), boot, disks: Some(disks), memory_mib, time })
 }
 
 fn ram_volume_bytes(manifest: &Manifest) -> u64 {
@@ -179,12 +185,12 @@ pub(super) fn boot(
     args: &RunArgs,
     prepared: Prepared,
     memory: Option<u32>,
+    time: Time,
 ) -> Result<Ended> {
     let memory_mib = match args.mem.or(memory) {
         Some(given) => given,
         None => u32::try_from(prepared.memory_mib).context("the images and limits need too much memory")?,
     };
-    let seconds = args.timeout.unwrap_or(prepared.seconds);
     let run = Run {
         machine: Machine {
             qemu: args.qemu.clone(),
@@ -195,22 +201,23 @@ pub(super) fn boot(
             extra: args.qemu_extra.split_whitespace().map(str::to_owned).collect(),
         },
         boot: prepared.boot,
-        timeout: Duration::from_secs(seconds.min(FOREVER)),
+        timeout: time.left(prepared.time).min(FOREVER),
         log_file: Some(log_file(project, args, &prepared.name)),
         log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
     };
     let ended = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;
-    explain(&ended.end, seconds);
+    explain(&ended.end, time.total(prepared.time));
     Ok(ended)
 }
 
-fn explain(end: &End, timeout: u64) {
+fn explain(end: &End, timeout: Duration) {
     match end {
         End::Status(_) | End::Signalled(_) => {}
         End::Panic => eprintln!("capos: the kernel failed; its log is above"),
         End::Reset => eprintln!("capos: the machine reset; the kernel log is above"),
         End::TimedOut => {
-            eprintln!("capos: the guest was ended after {timeout} seconds; the kernel log is above")
+            let seconds = timeout.as_secs_f64();
+            eprintln!("capos: the guest was ended after {seconds} seconds; the kernel log is above")
         }
         End::Qemu(reason) => eprintln!("capos: {}", reason.trim_end()),
     }
@@ -224,10 +231,11 @@ fn disk_file(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// A number of MiB; `64M` means the same as `64`.
+/// A size in MiB, rounded up; a number alone is one of MiB.
 fn mebibytes(text: &str) -> Result<u32, String> {
-    text.strip_suffix(['M', 'm'])
-        .unwrap_or(text)
-        .parse()
-        .map_err(|_| "not a number of MiB, such as 64".to_owned())
+    let bytes = match text.parse::<u32>() {
+        Ok(mebibytes) => u64::from(mebibytes) << 20,
+        Err(_) => size_of(text)?,
+    };
+    u32::try_from(bytes.div_ceil(1 << 20)).map_err(|_| format!("{text:?} is too large"))
 }

@@ -112,7 +112,7 @@ impl<'a> Node<'a> {
     pub(super) fn size(&self, most: u64) -> Option<u64> {
         let bytes = match self.value {
             Value::Number(_) => self.count(most),
-            Value::String(text) => self.parsed(units::size(text)),
+            Value::String(text) => self.parsed(super::size_of(text)),
             _ => self.wrong("a number of bytes or a string such as \"64MiB\""),
         }?;
         if bytes > most {

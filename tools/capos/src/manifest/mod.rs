@@ -8,6 +8,7 @@ mod json;
 mod model;
 mod units;
 
+pub use capos_volume_tool::parse_size as size_of;
 pub use decode::name_of;
 pub use model::*;
-pub use units::size as size_of;
+pub use units::duration as duration_of;

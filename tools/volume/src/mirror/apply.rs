@@ -1,17 +1,18 @@
 //! Doing to a folder what was done to a volume, so that at no moment a file is only half there or lost.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata, OpenOptions, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{Metadata, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use capos_volume::{Ino, Kind, Volume};
 
 use super::difference::Change;
-use super::{HostEntry, Mirror};
-use crate::export::copy_file;
+use super::put::Put;
+use super::stage::Staging;
+use super::{Entry, HostEntry, Mirror};
+use crate::links::{Links, Through, leads_out};
+use crate::source::LeftOut;
 
 /// What became of the folder.
 #[derive(Debug, Default)]
@@ -20,74 +21,119 @@ pub struct Outcome {
     pub changed: usize,
     /// Paths that were left as they are, because the folder had changed there as well.
     pub conflicts: Vec<String>,
+    /// Paths that were left as they are, because what the program put there does not belong into the folder.
+    pub left_out: Vec<LeftOut>,
 }
 
-/// The folder inside the user's one where new files wait and old ones are kept: on the same file system, so
-/// that moving a file is one step.
-struct Staging {
-    folder: tempfile::TempDir,
-}
-
-impl Staging {
-    fn new_file(&self, index: usize) -> PathBuf {
-        self.folder.path().join(format!("new-{index}"))
-    }
-
-    fn old_file(&self, index: usize) -> PathBuf {
-        self.folder.path().join(format!("old-{index}"))
-    }
+/// One thing to do.
+pub(super) struct Step<'a> {
+    pub(super) path: &'a str,
+    pub(super) change: Change,
+    /// The mode of what is put there.
+    pub(super) mode: Option<Permissions>,
 }
 
 pub(super) fn apply(
     mirror: &Mirror,
     volume: &mut Volume,
+    after: &BTreeMap<String, Entry>,
     changes: &BTreeMap<String, Change>,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let mut planned = Vec::new();
-    for (path, change) in changes {
-        check_path(path)?;
-        if is_below(path, &outcome.conflicts) || conflicts(mirror, path, change)? {
-            outcome.conflicts.push(path.clone());
-        } else {
-            planned.push((path.as_str(), *change));
-        }
-    }
-    if planned.is_empty() {
+    let steps = plan(mirror, volume, after, changes, &mut outcome)?;
+    if steps.is_empty() {
         return Ok(outcome);
     }
-    let folder = tempfile::Builder::new().prefix(".capos-").tempdir_in(&mirror.folder);
-    let staging = Staging { folder: folder.with_context(|| mirror.folder.display().to_string())? };
-    let modes = Modes::of(mirror);
-    let mut of_directories = Vec::new();
-    for (index, (path, change)) in planned.iter().enumerate() {
-        let mode = modes.of_new(mirror, path, change)?;
-        if let Some((_, mode)) =
-            change.adds.zip(mode.clone()).filter(|(entry, _)| entry.kind == Kind::Directory)
-        {
-            of_directories.push((mirror.folder.join(path), mode));
-        }
-        stage(volume, &staging, index, change, mode).with_context(|| (*path).to_owned())?;
+    check_room(mirror, volume, &steps)?;
+    let staging = Staging::create(&mirror.folder)?;
+    if let Err(error) = staging.fill(volume, &steps) {
+        staging.remove()?;
+        return Err(error);
     }
-    let put = put(mirror, &staging, &planned, &mut outcome).and_then(|()| {
-        // Innermost first: one that forbids it had its entries before.
-        let set = of_directories.into_iter().rev().filter(|(place, _)| place.is_dir());
-        set.into_iter().try_for_each(|(place, mode)| {
-            fs::set_permissions(&place, mode).with_context(|| place.display().to_string())
-        })
-    });
+    let put = Put { mirror, staging: &staging, steps: &steps }.all(volume, &mut outcome);
     match put {
-        Ok(()) => Ok(outcome),
+        Ok(()) => staging.remove().map(|()| outcome),
+        // From here on the staging folder may have the only copy of something.
         Err(error) => {
-            // From here on the staging folder may have the only copy of something.
-            let kept = staging.folder.keep();
-            Err(error.context(format!("stopped half way; what was there before is in {}", kept.display())))
+            Err(error.context(format!("stopped half way; what was there before is in {}", staging.shown())))
         }
     }
 }
 
+/// What is to be done, without what is left alone.
+fn plan<'a>(
+    mirror: &Mirror,
+    volume: &mut Volume,
+    after: &BTreeMap<String, Entry>,
+    changes: &'a BTreeMap<String, Change>,
+    outcome: &mut Outcome,
+) -> Result<Vec<Step<'a>>> {
+    let modes = Modes::of(mirror);
+    let mut steps = Vec::new();
+    for (path, change) in changes {
+        check_path(path)?;
+        if is_below(path, &outcome.conflicts) || conflicts(mirror, path, change)? {
+            outcome.conflicts.push(path.clone());
+        } else if let Some(target) = outward(mirror, volume, after, path, change)? {
+            let reason = format!("a symbolic link that leads out, to {target}");
+            outcome.left_out.push(LeftOut { path: path.clone(), reason });
+        } else {
+            steps.push(Step { path, change: *change, mode: modes.of_new(mirror, path, change)? });
+        }
+    }
+    Ok(steps)
+}
+
+/// Where the symbolic link that comes to `path` leads, if that is out of the folder.
+fn outward(
+    mirror: &Mirror,
+    volume: &mut Volume,
+    after: &BTreeMap<String, Entry>,
+    path: &str,
+    change: &Change,
+) -> Result<Option<String>> {
+    let Some(entry) = change.adds.filter(|entry| entry.kind == Kind::Symlink) else { return Ok(None) };
+    if mirror.links == Links::Keep {
+        return Ok(None);
+    }
+    let target = volume.read_link(entry.ino).with_context(|| path.to_owned())?;
+    let left_out = mirror.left_out_paths();
+    let out = leads_out(path, &target, &mut |at| {
+        if left_out.contains(at) {
+            return Some(Through::Out);
+        }
+        let entry = after.get(at).filter(|entry| entry.kind == Kind::Symlink)?;
+        // What cannot be read now cannot be put anywhere either.
+        Some(volume.read_link(entry.ino).map_or(Through::Out, Through::To))
+    });
+    Ok(out.then_some(target))
+}
+
+/// Refuses what would fill the file system of the folder, before any of it is copied.
+fn check_room(mirror: &Mirror, volume: &mut Volume, steps: &[Step<'_>]) -> Result<()> {
+    let mut counted = HashSet::new();
+    let mut needed = 0u64;
+    for entry in steps.iter().filter_map(|step| step.change.adds) {
+        if entry.kind == Kind::File && counted.insert(entry.ino) {
+            needed = needed.saturating_add(volume.stat(entry.ino)?.stored_bytes);
+        }
+    }
+    let root = mirror.folder.directory("").with_context(|| mirror.folder().display().to_string())?;
+    // Where the file system does not say, copying will.
+    let Ok(stat) = rustix::fs::fstatvfs(&root) else { return Ok(()) };
+    room(needed, stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+pub(super) fn room(needed: u64, free: u64) -> Result<()> {
+    ensure!(
+        needed <= free,
+        "{needed} bytes are to be brought back, and its file system has {free} free; nothing was changed"
+    );
+    Ok(())
+}
+
 /// Whether `path` is below one of `others`.
-fn is_below(path: &str, others: &[String]) -> bool {
+pub(super) fn is_below(path: &str, others: &[String]) -> bool {
     others.iter().any(|other| path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')))
 }
 
@@ -102,7 +148,7 @@ fn check_path(path: &str) -> Result<()> {
 
 /// Whether the folder itself has changed at `path`.
 fn conflicts(mirror: &Mirror, path: &str, change: &Change) -> Result<bool> {
-    let now = metadata(&mirror.folder.join(path))?;
+    let now = look(mirror, path)?;
     Ok(match (&change.removes, mirror.host.get(path)) {
         (Some(_), before) => now.as_ref().map(HostEntry::of) != before.copied(),
         // New on both sides. Two new directories can become one.
@@ -114,14 +160,12 @@ fn adds_directory(change: &Change) -> bool {
     change.adds.is_some_and(|entry| entry.kind == Kind::Directory)
 }
 
-/// What is at `path` itself, not what a link there leads to.
-fn metadata(path: &Path) -> Result<Option<Metadata>> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) => Ok(Some(meta)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
-    }
+fn look(mirror: &Mirror, path: &str) -> Result<Option<Metadata>> {
+    mirror.folder.look(path).with_context(|| mirror.folder().join(path).display().to_string())
 }
+
+/// The bits of a mode that come back: a program has nobody's identity to lend.
+const PERMISSIONS: u32 = 0o777;
 
 /// Who may do what with the files of the folder, of which a volume knows nothing.
 struct Modes<'a> {
@@ -139,93 +183,15 @@ impl<'a> Modes<'a> {
     fn of_new(&self, mirror: &Mirror, path: &str, change: &Change) -> Result<Option<Permissions>> {
         let Some(entry) = change.adds else { return Ok(None) };
         for place in [Some(path), self.before.get(&entry.ino).copied()].into_iter().flatten() {
-            let old = metadata(&mirror.folder.join(place))?;
             let same_kind = |old: &Metadata| match entry.kind {
                 Kind::File => old.is_file(),
                 Kind::Directory => old.is_dir(),
                 Kind::Symlink => false,
             };
-            if let Some(old) = old.filter(same_kind) {
-                return Ok(Some(old.permissions()));
+            if let Some(old) = look(mirror, place)?.filter(same_kind) {
+                return Ok(Some(Permissions::from_mode(old.permissions().mode() & PERMISSIONS)));
             }
         }
         Ok(None)
     }
-}
-
-/// Copies what is new from the volume, durably.
-fn stage(
-    volume: &mut Volume,
-    staging: &Staging,
-    index: usize,
-    change: &Change,
-    mode: Option<Permissions>,
-) -> Result<()> {
-    let Some(entry) = change.adds else { return Ok(()) };
-    let place = staging.new_file(index);
-    match entry.kind {
-        Kind::Directory => Ok(()),
-        Kind::Symlink => Ok(symlink(volume.read_link(entry.ino)?, place)?),
-        Kind::File => stage_file(volume, entry.ino, &place, mode),
-    }
-}
-
-fn stage_file(volume: &mut Volume, ino: Ino, place: &Path, mode: Option<Permissions>) -> Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(place)?;
-    if let Some(mode) = mode {
-        file.set_permissions(mode)?;
-    }
-    let copy = file.try_clone()?;
-    copy_file(volume, ino, copy)?;
-    Ok(file.sync_all()?)
-}
-
-/// Moves the old out of the way, innermost first, and the new into its place, outermost first.
-fn put(mirror: &Mirror, staging: &Staging, planned: &[(&str, Change)], outcome: &mut Outcome) -> Result<()> {
-    for (index, (path, change)) in planned.iter().enumerate().rev() {
-        let place = mirror.folder.join(path);
-        match change.removes {
-            Some(Kind::Directory) => match fs::remove_dir(&place) {
-                // Something in it was left alone.
-                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
-                    outcome.conflicts.push((*path).to_owned());
-                }
-                result => result.with_context(|| place.display().to_string())?,
-            },
-            Some(_) if replaces_file(change) => {
-                // One step puts the new file in place of the old one, of which a second name is kept.
-                keep_copy(&place, &staging.old_file(index)).with_context(|| place.display().to_string())?;
-            }
-            Some(_) => {
-                fs::rename(&place, staging.old_file(index)).with_context(|| place.display().to_string())?;
-            }
-            None => {}
-        }
-    }
-    for (index, (path, change)) in planned.iter().enumerate() {
-        let place = mirror.folder.join(path);
-        if is_below(path, &outcome.conflicts) || outcome.conflicts.iter().any(|one| one == path) {
-            continue;
-        }
-        let put = match change.adds.map(|entry| entry.kind) {
-            None => Ok(()),
-            Some(Kind::Directory) => match fs::create_dir(&place) {
-                Err(_) if place.is_dir() => Ok(()),
-                result => result,
-            },
-            Some(_) => fs::rename(staging.new_file(index), &place),
-        };
-        put.with_context(|| place.display().to_string())?;
-        outcome.changed += 1;
-    }
-    Ok(())
-}
-
-/// A second name for a file, or a copy where there can be none.
-fn keep_copy(file: &Path, copy: &Path) -> std::io::Result<()> {
-    fs::hard_link(file, copy).or_else(|_| fs::copy(file, copy).map(drop))
-}
-
-fn replaces_file(change: &Change) -> bool {
-    change.removes == Some(Kind::File) && change.adds.is_some_and(|entry| entry.kind == Kind::File)
 }

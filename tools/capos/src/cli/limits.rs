@@ -1,0 +1,51 @@
+//! Limits of a program, each an option with the name that it has in a manifest.
+
+use clap::Args;
+
+use crate::manifest::{InstanceLimits, duration_of, size_of};
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits of a WebAssembly program (--memory is one too)")]
+pub(super) struct LimitArgs {
+    /// Units of fuel, about one for each instruction [default: any]
+    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..))]
+    fuel: Option<u64>,
+    /// Time from its start until it is ended, such as 90s [default: any]
+    #[arg(long, value_name = "DURATION", value_parser = duration_of)]
+    wall_time: Option<u64>,
+    /// What it may write to its standard streams, such as 1GiB
+    #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size_of)]
+    output: Option<u64>,
+    /// Elements of all its tables together [default: 65536]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    table_elements: Option<u32>,
+    /// Descriptors that it may have open at once [default: 1024]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    descriptors: Option<u32>,
+}
+
+impl LimitArgs {
+    /// Which of them are given.
+    pub(super) fn given(&self) -> [(&'static str, bool); 5] {
+        [
+            ("--fuel", self.fuel.is_some()),
+            ("--wall-time", self.wall_time.is_some()),
+            ("--output", self.output.is_some()),
+            ("--table-elements", self.table_elements.is_some()),
+            ("--descriptors", self.descriptors.is_some()),
+        ]
+    }
+
+    /// As a manifest has them, with the memory that another option gives.
+    pub(super) fn limits(&self, memory_bytes: Option<u64>) -> InstanceLimits {
+        InstanceLimits {
+            memory_bytes,
+            fuel: self.fuel,
+            wall_time_ns: self.wall_time,
+            output_bytes: self.output,
+            table_elements: self.table_elements,
+            descriptors: self.descriptors,
+            ..InstanceLimits::default()
+        }
+    }
+}

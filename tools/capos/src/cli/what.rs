@@ -1,0 +1,123 @@
+//! What a file is that somebody wants to run: a manifest, a program, or something else, with what to do about it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+/// What can be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A manifest, a CUE file.
+    Manifest,
+    /// A WebAssembly module, in binary or text form.
+    Program,
+}
+
+const TAKES: &str = "`capos run` takes a WebAssembly module (.wasm or .wat) or a manifest (.cue)";
+
+/// Source text by its extension: the language, and how it becomes a module.
+const SOURCES: [(&[&str], &str, &str); 10] = [
+    (&["c"], "C", "clang --target=wasm32-wasi -O2 -o NAME.wasm FILE"),
+    (&["cc", "cpp", "cxx"], "C++", "clang++ --target=wasm32-wasi -fno-exceptions -O2 -o NAME.wasm FILE"),
+    (&["rs"], "Rust", "rustc --target wasm32-wasip1 -O -o NAME.wasm FILE"),
+    (&["go"], "Go", "GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm FILE"),
+    (&["zig"], "Zig", "zig build-exe -target wasm32-wasi -O ReleaseSmall FILE"),
+    (&["swift"], "Swift", "swiftc -target wasm32-unknown-wasi -o NAME.wasm FILE"),
+    (&["py"], "Python", "capos run --dir . python.wasm FILE"),
+    (&["rb"], "Ruby", "capos run --dir . ruby.wasm FILE"),
+    (&["js", "mjs"], "JavaScript", "capos run --dir . qjs.wasm FILE"),
+    (&["lua"], "Lua", "capos run --dir . lua.wasm FILE"),
+];
+
+/// Finds out by the first bytes, so that a program's name can be any; a manifest is known by its `.cue`, as CUE has it.
+pub(super) fn classify(file: &Path) -> Result<What> {
+    let shown = file.display();
+    if file.is_dir() {
+        bail!("{shown} is a folder; {TAKES}, and --dir gives a program a folder");
+    }
+    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let mut start = Vec::new();
+    let opened = File::open(file).with_context(|| shown.to_string())?;
+    opened.take(8).read_to_end(&mut start).with_context(|| shown.to_string())?;
+    match start.as_slice() {
+        [] => bail!("{shown} is empty; {TAKES}"),
+        [0, b'a', b's', b'm', _, _, 1, 0] => bail!(
+            "{shown} is a WebAssembly component; {TAKES}. Compilers make a core module for the target wasm32-wasip1 (WASI Preview 1)"
+        ),
+        [0, b'a', b's', b'm', ..] => return Ok(What::Program),
+        [0x7f, b'E', b'L', b'F', ..] if extension == "cwasm" => {
+            bail!(
+                "{shown} was compiled by wasmtime for one processor; {TAKES}: give the module that it was made from"
+            )
+        }
+        [0x7f, b'E', b'L', b'F', ..] => bail!(
+            "{shown} is a native program (ELF); {TAKES}. A program built for capOS itself is named in a manifest: \
+             processes: [{{name: \"NAME\", binary: {{file: \"{shown}\"}}}}]"
+        ),
+        _ => {}
+    }
+    match extension {
+        "cue" => Ok(What::Manifest),
+        "wat" => Ok(What::Program),
+        "wasm" => bail!("{shown}: not a WebAssembly module"),
+        other => match SOURCES.iter().find(|(extensions, ..)| extensions.contains(&other)) {
+            Some((_, language, command)) => {
+                bail!("{shown} is source text in {language}; {TAKES}. {}", advice(command, file))
+            }
+            None => bail!("{shown} is neither a WebAssembly module nor a manifest; {TAKES}"),
+        },
+    }
+}
+
+fn advice(command: &str, file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let command = command.replace("NAME", &stem).replace("FILE", &file.to_string_lossy());
+    if command.starts_with("capos") {
+        format!("An interpreter that was built for WASI runs it: `{command}`")
+    } else {
+        format!("Compile it first: `{command}`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_run_comes_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let case = |name: &str, content: &[u8]| {
+            let file = folder.path().join(name);
+            fs::write(&file, content).unwrap();
+            classify(&file).map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(case("x.wasm", b"\0asm\x01\0\0\0"), Ok(What::Program));
+        assert_eq!(case("tool", b"\0asm\x01\0\0\0more"), Ok(What::Program));
+        assert_eq!(case("x.cue", b"package capos"), Ok(What::Manifest));
+        assert_eq!(case("x.wat", b"(module)"), Ok(What::Program));
+        for (name, content, wanted) in [
+            ("x.c", &b"int main"[..], "clang --target=wasm32-wasi -O2 -o x.wasm"),
+            ("x.rs", b"fn main() {}", "wasm32-wasip1"),
+            ("x.go", b"package main", "GOOS=wasip1"),
+            ("x.py", b"print(1)", "An interpreter"),
+            ("notes.txt", b"hello", "neither a WebAssembly module nor a manifest"),
+            ("bad.wasm", b"hello", "not a WebAssembly module"),
+            ("empty.wasm", b"", "is empty"),
+            ("component.wasm", b"\0asm\x0d\0\x01\0", "component"),
+            ("native", b"\x7fELF\x02\x01\x01\0", "native program"),
+            ("x.cwasm", b"\x7fELF\x02\x01\x01\0", "compiled by wasmtime"),
+        ] {
+            let error = case(name, content).unwrap_err();
+            assert!(error.contains(wanted) && error.contains(name), "{name}: {error}");
+        }
+        let error = format!("{:#}", classify(folder.path()).unwrap_err());
+        assert!(error.contains("is a folder") && error.contains("--dir"), "{error}");
+        assert!(
+            format!("{:#}", classify(&folder.path().join("none.wasm")).unwrap_err()).contains("none.wasm")
+        );
+    }
+}

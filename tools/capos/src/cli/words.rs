@@ -1,0 +1,178 @@
+//! Which words on the command line are `capos run`'s, and which are the program's.
+//!
+//! What comes before the program is ours. After it our long options are still ours, up to the first other word; that
+//! one and all behind it are the program's, and so is all behind `--`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::{Arg, ArgAction, Command};
+
+/// Options of wasmtime that have another form here, and what that is.
+const FOREIGN: [(&[&str], &str); 7] = [
+    (
+        &["-S", "--wasi"],
+        "capos grants with options of its own: --dir, --env NAME for an inherited variable, --clock, --wall-clock, --entropy",
+    ),
+    (
+        &["-W", "--wasm"],
+        "limits are options of their own: --memory, --fuel, --stack, --table-elements, --wall-time or --timeout; \
+         proposals need no option",
+    ),
+    (&["-O", "--optimize"], "there is no compiler to set"),
+    (&["-C", "--codegen"], "there is no compiler to set"),
+    (&["-D", "--debug"], "a program that traps shows its backtrace without it; -v shows the log"),
+    (&["--preload"], "a program can be one module only; link the modules into one"),
+    (&["--argv0"], "the program's first argument is the name of its file"),
+];
+
+/// Puts the `--` between our words and the program's that whoever gave the command left out. `command` describes all
+/// of the command line.
+pub(super) fn arrange(command: &mut Command, mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    command.build();
+    let Some(run) = find_run(command, &words) else { return Ok(words) };
+    let Some(options) = command.find_subcommand("run") else { return Ok(words) };
+    let mut at = run + 1;
+    while let Some(word) = words.get(at) {
+        match length(options, word) {
+            Some(length) => at += length,
+            None if word == "--" => {
+                // All that follows is a program and what is its own.
+                words.remove(at);
+                break;
+            }
+            None => {
+                refuse_foreign(word)?;
+                break;
+            }
+        }
+    }
+    let Some(what) = words.get(at) else { return Ok(words) };
+    let is_option = what.as_encoded_bytes().starts_with(b"-") && what.len() > 1;
+    if is_option || Path::new(what).extension() == Some(OsStr::new("cue")) {
+        return Ok(words);
+    }
+    at += 1;
+    while let Some(word) = words.get(at) {
+        let is_ours = word.as_encoded_bytes().starts_with(b"--") && word != "--help" && word != "--version";
+        match length(options, word) {
+            Some(length) if is_ours => at += length,
+            _ if word == "--" => return Ok(words),
+            _ => {
+                words.insert(at, "--".into());
+                return Ok(words);
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Where `run` stands, if that is the subcommand.
+fn find_run(command: &Command, words: &[OsString]) -> Option<usize> {
+    let mut at = 1;
+    while let Some(length) = words.get(at).and_then(|word| length(command, word)) {
+        at += length;
+    }
+    (words.get(at)? == "run").then_some(at)
+}
+
+/// How many words an option takes that begins with `word`; nothing for what is no option of `command`.
+fn length(command: &Command, word: &OsStr) -> Option<usize> {
+    let word = word.to_str()?;
+    if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+        let named = |arg: &&Arg| {
+            let aliases = arg.get_all_aliases().unwrap_or_default();
+            arg.get_long() == Some(name) || aliases.contains(&name)
+        };
+        let arg = command.get_arguments().find(named)?;
+        return Some(1 + usize::from(value.is_none() && wants_word(arg)));
+    }
+    let mut shorts = word.strip_prefix('-').filter(|shorts| !shorts.is_empty())?.chars();
+    while let Some(short) = shorts.next() {
+        let arg = command.get_arguments().find(|arg| arg.get_short() == Some(short))?;
+        if wants_word(arg) {
+            return Some(1 + usize::from(shorts.as_str().is_empty()));
+        }
+    }
+    Some(1)
+}
+
+/// Whether the option's value may be the next word.
+fn wants_word(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_require_equals_set()
+}
+
+fn refuse_foreign(word: &OsStr) -> Result<(), String> {
+    let word = word.to_string_lossy();
+    let is = |name: &&str| match name.strip_prefix("--") {
+        Some(_) => word.split('=').next() == Some(*name),
+        None => word.starts_with(*name),
+    };
+    match FOREIGN.iter().find(|(names, _)| names.iter().any(|name| is(&name))) {
+        Some((_, advice)) => Err(format!("{word}: an option of wasmtime that capos does not have; {advice}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn arranged(words: &str) -> Result<String, String> {
+        let words = words.split(' ').map(OsString::from).collect();
+        let words = arrange(&mut Cli::command(), words)?;
+        Ok(words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn the_programs_words_begin_at_the_first_that_is_not_ours() {
+        for (given, wanted) in [
+            ("capos run app.wasm one two", "capos run app.wasm -- one two"),
+            ("capos run --dir . app.wasm one", "capos run --dir . app.wasm -- one"),
+            ("capos run --dir=. app.wasm one", "capos run --dir=. app.wasm -- one"),
+            ("capos run -v app.wasm -v", "capos run -v app.wasm -- -v"),
+            (
+                "capos run app.wasm --dir . --clock one --dir x",
+                "capos run app.wasm --dir . --clock -- one --dir x",
+            ),
+            ("capos run app.wasm -c print(1)", "capos run app.wasm -- -c print(1)"),
+            ("capos run app.wasm --help", "capos run app.wasm -- --help"),
+            ("capos run app.wasm --unknown x", "capos run app.wasm -- --unknown x"),
+            ("capos run app.wasm -", "capos run app.wasm -- -"),
+            ("capos run app.wasm -- --dir x", "capos run app.wasm -- --dir x"),
+            ("capos run app.wasm one -- two", "capos run app.wasm -- one -- two"),
+            ("capos run -- app.wasm one", "capos run app.wasm -- one"),
+            ("capos --root . run app.wasm x", "capos --root . run app.wasm -- x"),
+            ("capos run --root . app.wasm x", "capos run --root . app.wasm -- x"),
+            ("capos run app.wasm", "capos run app.wasm"),
+            ("capos run my.cue -v", "capos run my.cue -v"),
+            ("capos run --iso x.iso", "capos run --iso x.iso"),
+            ("capos run --help", "capos run --help"),
+            ("capos check my.cue", "capos check my.cue"),
+            ("capos", "capos"),
+        ] {
+            assert_eq!(arranged(given).as_deref(), Ok(wanted), "{given}");
+        }
+    }
+
+    #[test]
+    fn options_of_wasmtime_come_with_what_to_use_here() {
+        for (given, wanted) in [
+            ("capos run -S inherit-env=y app.wasm", "--env NAME"),
+            ("capos run -Sinherit-env app.wasm", "--env NAME"),
+            ("capos run --wasi inherit-env app.wasm", "--env NAME"),
+            ("capos run -W max-memory-size=1 app.wasm", "--memory"),
+            ("capos run --dir . -Wfuel=7 app.wasm", "--fuel"),
+            ("capos run --wasm=fuel=7 app.wasm", "--fuel"),
+        ] {
+            let error = arranged(given).unwrap_err();
+            assert!(error.contains(wanted) && error.contains("wasmtime"), "{given}: {error}");
+        }
+        // Behind the program they are the program's.
+        assert_eq!(arranged("capos run app.wasm -S x").as_deref(), Ok("capos run app.wasm -- -S x"));
+    }
+}

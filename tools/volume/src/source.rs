@@ -1,0 +1,158 @@
+//! What is in a folder of the host, and what of it a volume can hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::Metadata;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::host::{self, HostFolder};
+use crate::links::{Links, Through, leads_out};
+use crate::list::check_depth;
+use crate::need::Need;
+
+/// A folder, looked at once. Everything in it is found again by descriptors, so that nothing outside is ever read.
+#[derive(Debug)]
+pub struct Source {
+    pub(crate) folder: HostFolder,
+    /// In the order of paths: a directory comes before what is in it.
+    pub(crate) found: BTreeMap<String, Found>,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) links: Links,
+}
+
+/// Something that a volume can hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) meta: Metadata,
+    /// Where a symbolic link leads.
+    pub(crate) target: Option<String>,
+}
+
+/// Something that stays where it is, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its path, relative to the folder.
+    pub path: String,
+    /// Why it is left out.
+    pub reason: String,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.path, self.reason)
+    }
+}
+
+/// File systems in which the kernel shows itself: `proc`, `sysfs`, and two for control groups.
+const KERNEL_FILE_SYSTEMS: [u64; 4] = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270];
+
+impl Source {
+    /// Looks at everything below `folder`.
+    pub fn scan(folder: &Path, links: Links) -> Result<Self> {
+        let folder = HostFolder::open(folder)?;
+        let mut source = Self { folder, found: BTreeMap::new(), left_out: Vec::new(), links };
+        let root = source.folder.directory("").with_context(|| source.folder.path().display().to_string())?;
+        source.walk(&root, "").with_context(|| source.folder.path().display().to_string())?;
+        if links == Links::Inside {
+            source.leave_out_links();
+        }
+        Ok(source)
+    }
+
+    /// Where the folder is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What is left out, in the order of paths.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// Bytes of storage that its files take, each counted once.
+    pub fn data_bytes(&self) -> u64 {
+        Need::of(self).data_bytes()
+    }
+
+    /// The size of a device that has room for what is in the folder and `room` bytes of files in all.
+    pub fn device_bytes(&self, room: u64) -> u64 {
+        Need::of(self).roomy_device_bytes(room)
+    }
+
+    fn leave(&mut self, path: &str, reason: impl fmt::Display) {
+        self.left_out.push(LeftOut { path: path.to_owned(), reason: reason.to_string() });
+    }
+
+    fn walk(&mut self, directory: &OwnedFd, prefix: &str) -> Result<()> {
+        let (names, unusable) = host::names(directory)?;
+        for name in unusable {
+            self.leave(&format!("{prefix}{name}"), "its name is not UTF-8");
+        }
+        for name in names {
+            let path = format!("{prefix}{name}");
+            check_depth(&path)?;
+            match host::look(directory, &name) {
+                Ok(meta) => self.take(directory, &name, path, meta)?,
+                // Gone since the directory was read.
+                Err(error) if host::is_absent(&error) => {}
+                Err(error) => self.leave(&path, error),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, directory: &OwnedFd, name: &str, path: String, meta: Metadata) -> Result<()> {
+        if meta.is_dir() {
+            return self.take_directory(directory, name, path, meta);
+        }
+        let target = if meta.is_symlink() {
+            match host::read_link(directory, name).map(String::from_utf8) {
+                Ok(Ok(target)) => Some(target),
+                Ok(Err(_)) => return Ok(self.leave(&path, "a symbolic link whose target is not UTF-8")),
+                Err(error) => return Ok(self.leave(&path, error)),
+            }
+        } else if meta.is_file() {
+            None
+        } else {
+            return Ok(self.leave(&path, "neither file, folder nor symbolic link"));
+        };
+        self.found.insert(path, Found { meta, target });
+        Ok(())
+    }
+
+    fn take_directory(&mut self, parent: &OwnedFd, name: &str, path: String, meta: Metadata) -> Result<()> {
+        use rustix::fs::{Mode, OFlags, fstatfs, openat};
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = match openat(parent, name, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(error) => return Ok(self.leave(&path, format_args!("a folder that cannot be read: {error}"))),
+        };
+        let kind = fstatfs(&directory).map_or(0, |stat| stat.f_type as u64);
+        if KERNEL_FILE_SYSTEMS.contains(&kind) {
+            return Ok(self.leave(&path, "a file system of the kernel"));
+        }
+        let prefix = format!("{path}/");
+        self.found.insert(path, Found { meta, target: None });
+        self.walk(&directory, &prefix)
+    }
+
+    /// Links that lead out, and those that lead through them.
+    fn leave_out_links(&mut self) {
+        let mut out = BTreeSet::new();
+        for (path, found) in &self.found {
+            let mut link = |at: &str| self.found.get(at)?.target.clone().map(Through::To);
+            if found.target.as_ref().is_some_and(|target| leads_out(path, target, &mut link)) {
+                out.insert(path.clone());
+            }
+        }
+        for path in out {
+            if let Some(target) = self.found.remove(&path).and_then(|found| found.target) {
+                self.leave(&path, format_args!("a symbolic link that leads out, to {target}"));
+            }
+        }
+        self.left_out.sort_by(|one, other| one.path.cmp(&other.path));
+    }
+}
