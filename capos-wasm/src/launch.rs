@@ -3,14 +3,39 @@
 use capos_schema::launch_capnp::launch_parameters;
 use std::fmt;
 
-/// Arguments and environment together may not be longer than this.
-const MAX_LAUNCH_BYTES: usize = 1 << 20;
+/// Arguments and environment together may not be longer than this, with a NUL and a pointer for each.
+const MAX_LAUNCH_BYTES: usize = 4 << 20;
 
 /// What an instance is started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
-    pub(crate) arguments: Vec<Vec<u8>>,
-    pub(crate) environment: Vec<Vec<u8>>,
+    pub(crate) arguments: Strings,
+    pub(crate) environment: Strings,
+}
+
+/// Strings one behind the other, as a guest gets them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Strings {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Strings {
+    /// All of them, each with a NUL behind it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part.as_bytes()));
+        self.bytes.push(0);
+        self.count += 1;
+    }
 }
 
 /// Why launch parameters were refused.
@@ -20,7 +45,7 @@ pub enum LaunchError {
     Nul(String),
     /// A variable's name is empty or contains `=`.
     VariableName(String),
-    /// There is more than a mebibyte of it.
+    /// There is more than four mebibytes of it.
     TooLong,
     /// The message is broken.
     Message(String),
@@ -63,13 +88,16 @@ impl Launch {
         let mut launch = Self::default();
         let mut total = 0usize;
         for argument in arguments {
-            launch.arguments.push(checked(argument, &mut total)?);
+            check(&[argument], &mut total)?;
+            launch.arguments.push(&[argument]);
         }
         for (name, value) in environment {
             if name.is_empty() || name.contains('=') {
                 return Err(LaunchError::VariableName(name.into()));
             }
-            launch.environment.push(checked(&format!("{name}={value}"), &mut total)?);
+            let variable = [name, "=", value];
+            check(&variable, &mut total)?;
+            launch.environment.push(&variable);
         }
         Ok(launch)
     }
@@ -91,14 +119,11 @@ impl Launch {
     }
 }
 
-fn checked(string: &str, total: &mut usize) -> Result<Vec<u8>, LaunchError> {
-    if string.contains('\0') {
-        return Err(LaunchError::Nul(string.into()));
+fn check(parts: &[&str], total: &mut usize) -> Result<(), LaunchError> {
+    if parts.iter().any(|part| part.contains('\0')) {
+        return Err(LaunchError::Nul(parts.concat()));
     }
-    // Guests also hold a NUL and a pointer for each string.
-    *total = total.saturating_add(string.len()).saturating_add(5);
-    if *total > MAX_LAUNCH_BYTES {
-        return Err(LaunchError::TooLong);
-    }
-    Ok(string.as_bytes().to_vec())
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    *total = total.saturating_add(length).saturating_add(5);
+    if *total > MAX_LAUNCH_BYTES { Err(LaunchError::TooLong) } else { Ok(()) }
 }

@@ -17,5 +17,5 @@ pub(super) async fn get(
     pointers: u32,
     buffer: u32,
 ) -> Result<(), Stop> {
-    Ok(strings::write_all(memory, &context.launch.environment, pointers, buffer)?)
+    Ok(strings::write_all(memory, &context.launch.environment, pointers, buffer).await?)
 }

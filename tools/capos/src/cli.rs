@@ -44,13 +44,9 @@ const EXAMPLES: &str = "Examples:
   capos run manifests/wasi-hello-rust.cue           boot it; the guest's exit status becomes ours
   echo hello | capos run manifests/wasi-stdin.cue   its console is our standard input and output
   capos run -v --timeout 5 my.cue                   show the kernel log; give up after 5 seconds
-<<<<<<< HEAD
-  capos run app.wasm --dir .::/work -- one two      run any WASI program with what it is given here
+  capos run --dir . app.wasm one two                run any WASI program with what it is given here
   capos run --invoke fib lib.wasm 10                call one function of a module, and print what it returns
   capos inspect app.wasm                            what it imports and what grants that, exports, proposals, sizes
-=======
-  capos run --dir . app.wasm one two                run any WASI program with what it is given here
->>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
   capos image my.cue -o my.capos                    only build the boot package
 
 Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the time was over;
@@ -155,18 +151,14 @@ fn perform(cli: &Cli) -> Result<u8> {
             image::check_to_run(&project(cli, Some(manifest))?, manifest)?;
             Ok(0)
         }
-<<<<<<< HEAD
         Task::Needs { manifest } => {
             for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest)? {
                 println!("{} {name}", kind.word());
             }
             Ok(0)
         }
-        Task::Image { manifest, output } => {
-=======
         Task::Image { manifest, output, force } => {
             check_new(output, *force)?;
->>>>>>> a6ace38 (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
             let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest)?)?;
             fs::write(output, package).with_context(|| output.display().to_string())?;
             Ok(0)

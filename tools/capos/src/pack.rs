@@ -5,7 +5,7 @@ use capnp::message::{Builder, HeapAllocator};
 use capos_schema::manifest_capnp::boot_package;
 
 use crate::binaries::{Image, Images};
-use crate::manifest::{Manifest, convert};
+use crate::manifest::{Instance, Manifest, convert};
 
 /// Programs begin at multiples of this, from the start of the package.
 pub const PAGE_BYTES: usize = 4096;
@@ -14,7 +14,7 @@ const WORD_BYTES: usize = 8;
 const HEADER_BYTES: usize = 8;
 /// The longest Data that Cap'n Proto can hold.
 const MOST_DATA_BYTES: usize = (1 << 29) - 1;
-/// Room for everything in a package that is not a program. The rest of the size is known.
+/// Room for everything in a package that is neither a program nor an instance's arguments. The rest of the size is known.
 const METADATA_ALLOWANCE: usize = 16 << 20;
 
 type Message = Builder<HeapAllocator>;
@@ -28,7 +28,9 @@ pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<V
         "a program or volume is larger than {MOST_DATA_BYTES} bytes"
     );
     let programs: usize = all().map(|bytes| bytes.len() + 2 * PAGE_BYTES).sum();
-    let words = u32::try_from((programs + METADATA_ALLOWANCE) / WORD_BYTES)?;
+    let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
+    let launch: u64 = hosts.flat_map(|host| &host.instances).map(Instance::launch_bytes).sum();
+    let words = u32::try_from((programs + METADATA_ALLOWANCE + usize::try_from(launch)?) / WORD_BYTES)?;
     let mut message = Message::new(HeapAllocator::new().first_segment_words(words));
 
     let mut package: boot_package::Builder<'_> = message.init_root();

@@ -83,14 +83,7 @@ pub(super) struct ProgramArgs {
     /// Print the manifest of such a run instead of running it
     #[arg(long)]
     print_manifest: bool,
-<<<<<<< HEAD
-    /// With --invoke: the function's arguments, also without `--`
-    #[arg(value_name = "VALUES", allow_negative_numbers = true)]
-    values: Vec<String>,
-    /// Its arguments, after `--`
-=======
     /// Its arguments; those that begin with `--` and are options of capos, after `--`
->>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
     #[arg(last = true, value_name = "ARGUMENTS")]
     args: Vec<String>,
 }
@@ -131,7 +124,7 @@ impl ProgramArgs {
             ("--unknown-imports", self.unknown_imports.is_some()),
             ("--invoke", self.invoke.is_some()),
             ("--print-manifest", self.print_manifest),
-            ("arguments", !self.values.is_empty() || !self.args.is_empty()),
+            ("arguments", !self.args.is_empty()),
         ];
         let wrong =
             given.into_iter().chain(self.limits.given()).find(|(_, given)| *given).map(|(name, _)| name);
@@ -147,25 +140,15 @@ impl ProgramArgs {
         let memory = memory.map(|text| size_of(text).map_err(|reason| anyhow!("--memory: {reason}")));
         Ok(App {
             module: module.to_owned(),
-<<<<<<< HEAD
-            args: self.values.iter().chain(&self.args).cloned().collect(),
-            env: self.env.clone(),
-=======
             args: self.args.clone(),
             env: environment(&self.env, |name| std::env::var_os(name))?,
->>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
             dirs: self.dirs.clone(),
             volumes: self.volumes.clone(),
             entropy: self.entropy,
             clock: self.clock,
             wall_clock: self.wall_clock,
-<<<<<<< HEAD
-            memory: memory.transpose()?,
-            fuel: self.fuel,
-            invoke: self.invoke.clone(),
-=======
             limits: self.limits.limits(memory.transpose()?),
->>>>>>> 08ba76a (capos run: what people type for wasmtime works; folders come back as they should: holes, hard links, no links that lead out, nothing through a link that appeared)
+            invoke: self.invoke.clone(),
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
             // A printed manifest is for runs to come.
             stdin_is_stream: !self.print_manifest && !io::stdin().is_terminal(),

@@ -8,9 +8,11 @@ use super::candidates::{not_found, suggestion};
 use super::model::*;
 use crate::problem::Problem;
 
-/// Most bytes that one entry's arguments and environment may have together: they travel in one message.
-const MOST_LAUNCH_BYTES: usize = 32 * 1024;
-/// What each string in a message costs beside its bytes.
+/// Most bytes that a process's arguments and environment may have together: they travel in one message.
+const MOST_PROCESS_LAUNCH_BYTES: usize = 32 * 1024;
+/// The same for an instance, whose host reads them where they lie.
+const MOST_INSTANCE_LAUNCH_BYTES: usize = 4 << 20;
+/// What each string costs beside its bytes, whatever it travels in.
 const STRING_BYTES: usize = 16;
 /// Most capabilities that one process can start with: they travel with that message.
 const MOST_GRANTS: usize = 48;
@@ -36,7 +38,8 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
         check_exports(process, &mut problems);
         check_services(process, manifest, &mut problems);
         check_namespaces(process, &mut problems);
-        check_launch(&process.at, &process.args, &process.env, &mut problems);
+        let bytes = launch_bytes(&process.args, &process.env);
+        check_launch(&process.at, bytes, MOST_PROCESS_LAUNCH_BYTES, &mut problems);
         if let Some(host) = &process.wasm_host {
             check_instances(process, host, &mut problems);
         }
@@ -109,15 +112,20 @@ fn check_instances(process: &Process, host: &WasmHost, problems: &mut Vec<Proble
                 format!("another instance of {:?} is called {:?} already", process.name, instance.name);
             problems.push(Problem::new(format!("{}.name", instance.at), reason));
         }
-        check_launch(&instance.at, &instance.args, &instance.env, problems);
+        let bytes = launch_bytes(&instance.args, &instance.env);
+        check_launch(&instance.at, bytes, MOST_INSTANCE_LAUNCH_BYTES, problems);
     }
 }
 
-fn check_launch(at: &str, args: &[String], env: &[(String, String)], problems: &mut Vec<Problem>) {
+/// What arguments and environment take.
+pub(super) fn launch_bytes(args: &[String], env: &[(String, String)]) -> usize {
     let names_and_values = env.iter().flat_map(|(name, value)| [name, value]);
-    let bytes: usize = args.iter().chain(names_and_values).map(|text| text.len() + STRING_BYTES).sum();
-    if bytes > MOST_LAUNCH_BYTES {
-        let reason = format!("args and env need {bytes} bytes; at most {MOST_LAUNCH_BYTES} are possible");
+    args.iter().chain(names_and_values).map(|text| text.len() + STRING_BYTES).sum()
+}
+
+fn check_launch(at: &str, bytes: usize, most: usize, problems: &mut Vec<Problem>) {
+    if bytes > most {
+        let reason = format!("args and env need {bytes} bytes; at most {most} are possible");
         problems.push(Problem::new(at, reason));
     }
 }

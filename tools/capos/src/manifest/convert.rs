@@ -182,6 +182,9 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
             let code = modules.into_iter().map(sizes).fold(WASM_HOST_OVERHEAD, |all, bytes| {
                 all.saturating_add(bytes.saturating_mul(WASM_HOST_PER_MODULE_BYTE))
             });
+            // As they are, and as those get them that are started again.
+            let launch = host.instances.iter().map(Instance::launch_bytes).fold(0, u64::saturating_add);
+            let code = code.saturating_add(launch.saturating_mul(2));
             Some(memory.saturating_add(code)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
         }
     }

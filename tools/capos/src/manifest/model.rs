@@ -217,6 +217,13 @@ pub struct Instance {
     pub limits: InstanceLimits,
 }
 
+impl Instance {
+    /// What its arguments and environment take.
+    pub fn launch_bytes(&self) -> u64 {
+        super::check::launch_bytes(&self.args, &self.env) as u64
+    }
+}
+
 /// What an instance may use; `None` is the documented default.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct InstanceLimits {
