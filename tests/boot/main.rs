@@ -4,6 +4,7 @@ mod busy_host;
 mod front_door;
 mod iso;
 mod new_service;
+mod own_folder;
 mod own_program;
 mod unfit;
 
@@ -45,6 +46,7 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(new_service::trials());
     trials.extend(own_program::trials());
     trials.extend(unfit::trials());
+    trials.extend(own_folder::trials());
     Ok(trials)
 }
 

@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("run-program-arguments-and-environment".to_owned(), arguments),
         trial("run-program-input-from-a-pipe-is-no-terminal".to_owned(), terminals),
+        trial("run-program-takes-a-megabyte-of-arguments".to_owned(), many_arguments),
         trial("run-program-brings-a-folder-back-after-a-failure".to_owned(), folder_after_failure),
         trial("run-program-says-what-would-grant-what-is-missing".to_owned(), missing),
         trial("run-program-printed-manifest-runs".to_owned(), printed_manifest),
@@ -61,10 +62,40 @@ fn temporary() -> Result<TempDir> {
 
 fn arguments() -> Result<()> {
     let mut command = run("wasi-cli-args");
-    command.args(["--env", "B=2", "--env", "A=x=y", "--", "one two", "", "--dir"]);
+    command.env("CAPOS_TEST_PASSED", "on").env_remove("CAPOS_TEST_ABSENT");
+    command.args(["--env", "B=2", "--env", "A=1", "--env", "A=x=y"]);
+    command.args(["--env", "CAPOS_TEST_PASSED", "--env", "CAPOS_TEST_ABSENT", "one two", "", "--dir"]);
     let wanted = "argument 0: wasi-cli-args\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
-                  environment A=x=y\nenvironment B=2\n";
+                  environment A=x=y\nenvironment B=2\nenvironment CAPOS_TEST_PASSED=on\n";
     ended(&finish(&mut command)?, 0, wanted)
+}
+
+/// As a shell makes them of a `*`. WebAssembly text is run as it is.
+fn many_arguments() -> Result<()> {
+    const COUNT: usize = 60_000;
+    let place = temporary()?;
+    let file = place.path().join("count.wat");
+    fs::write(
+        &file,
+        r#"(module
+            (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "args_get" (func $get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 32)
+            (func (export "_start")
+                (if (call $sizes (i32.const 0) (i32.const 4)) (then (call $exit (i32.const 101))))
+                (if (call $get (i32.const 16) (i32.const 500000)) (then (call $exit (i32.const 102))))
+                ;; The last one ends where all of them end: "file-59999.txt" and a NUL.
+                (if (i32.ne (i32.load (i32.add (i32.const 12) (i32.shl (i32.load (i32.const 0)) (i32.const 2))))
+                        (i32.sub (i32.add (i32.const 500000) (i32.load (i32.const 4))) (i32.const 15)))
+                    (then (call $exit (i32.const 103))))
+                (if (i32.ne (i32.load (i32.const 0)) (i32.const 60001)) (then (call $exit (i32.const 104))))
+                (call $exit (i32.const 7))))"#,
+    )?;
+    let mut command = host_command();
+    command.args(["run", "--timeout", "90"]).arg(&file);
+    command.args((0..COUNT).map(|number| format!("file-{number:05}.txt")));
+    ended(&finish(&mut command)?, 7, "")
 }
 
 fn terminals() -> Result<()> {
@@ -109,12 +140,13 @@ fn wrong_options() -> Result<()> {
         (["--volume", &format!("{folder}/none::/d:ro")], "--volume: there is no"),
         (["--volume", &format!("{folder}::/d")], "is a folder; --dir gives a program one"),
         (["--disk", "a=b"], "--disk: only for a manifest"),
-        (["--memory", "64"], "--memory: \"64\" has no known unit"),
+        (["--memory", "64MB"], "--memory: \"64MB\" has no known unit"),
+        (["--dir-size", "much"], "\"much\" does not begin with a number"),
     ];
     for (options, wanted) in cases {
         let outcome = finish(run("wasi-fs").args(options))?;
         let stderr = String::from_utf8_lossy(&outcome.stderr);
-        ensure!(outcome.status == Some(1) && stderr.contains(wanted), "{options:?}: {stderr}");
+        ensure!(outcome.status.is_some_and(|status| status != 0) && stderr.contains(wanted), "{options:?}: {stderr}");
     }
     Ok(())
 }

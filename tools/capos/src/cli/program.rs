@@ -183,12 +183,6 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
         args.disks.is_empty(),
         "--disk: only for a manifest; --volume FILE::GUEST gives a program a volume"
     );
-    ensure!(
-        args.program.invoke.is_some() || args.program.values.is_empty(),
-        "the program's arguments go after --, as in: capos run {} -- {}",
-        module.display(),
-        args.program.values.join(" ")
-    );
     let app = args.program.app(module, args.memory.as_deref())?;
     if let Some(function) = &app.invoke {
         inspect::check_call(module, function, &app.args)?;
