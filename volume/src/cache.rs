@@ -104,8 +104,9 @@ impl Cache {
         self.dirty.len() >= self.limit
     }
 
-    pub(crate) fn first_dirty(&self) -> Option<(Ino, u64)> {
-        self.dirty.first().copied()
+    /// The first dirty blocks, at most so many, in order of files and indices.
+    pub(crate) fn first_dirty(&self, most: usize) -> Vec<(Ino, u64)> {
+        self.dirty.iter().take(most).copied().collect()
     }
 
     /// Indices of dirty blocks of a file.

@@ -138,9 +138,9 @@ impl Volume {
     ) -> Result<()> {
         self.next_ino += 1;
         self.store.put(&key(tag::VOLUME, 0), &self.next_ino.to_le_bytes())?;
-        self.store.put(&key(tag::INODE, ino), &inode.encode())?;
+        self.store.add(&key(tag::INODE, ino), &inode.encode())?;
         if let Some(target) = target {
-            self.store.put(&key(tag::TARGET, ino), target.as_bytes())?;
+            self.store.add(&key(tag::TARGET, ino), target.as_bytes())?;
         }
         let (kind, quota) = (inode.kind, inode.quota);
         self.inodes.insert(ino, CachedInode { inode, dirty: false });
@@ -158,8 +158,8 @@ impl Volume {
         parent.size += 1;
         parent.links += u32::from(kind == Kind::Directory);
         (parent.modified_ns, parent.changed_ns) = (now_ns, now_ns);
-        self.store.put(&entry_key(dir, name), &entry.encode())?;
-        self.store.put(&key2(tag::LISTING, dir, entry.cookie), &entry.encode_listing(name))
+        self.store.add(&entry_key(dir, name), &entry.encode())?;
+        self.store.add(&key2(tag::LISTING, dir, entry.cookie), &entry.encode_listing(name))
     }
 
     /// Takes a name away.

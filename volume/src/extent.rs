@@ -114,7 +114,7 @@ impl Volume {
         let key = key2(tag::MAP, ino, number);
         match group.encode() {
             Some(value) => self.store.put(&key, &value),
-            None => self.store.remove(&key).map(|_| ()),
+            None => self.store.remove(&key),
         }
     }
 

@@ -23,6 +23,7 @@ mod layout;
 mod map;
 mod namespace;
 mod path;
+mod pending;
 mod quota;
 mod record;
 mod store;

@@ -1,9 +1,11 @@
-//! The metadata store: one table of one redb database, always within an open write transaction.
+//! The metadata store: one table of one redb database, always within an open write transaction, under what has not
+//! been entered into it yet ([`Pending`]).
 //!
-//! Operations change the transaction; [`Store::commit`] makes all of them durable at once, or none. So what a
-//! crash leaves is the state at the last commit: a prefix of the operations, since they are applied in order.
+//! [`Store::commit`] makes all changes durable at once, or none. So what a crash leaves is the state at the last commit:
+//! a prefix of the operations. Entering a record costs many times what remembering it does, and most are
+//! changed several times or gone again before the commit.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,11 +14,15 @@ use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransactio
 
 use crate::error::{Error, Result};
 use crate::frames::{Frames, Health};
+use crate::pending::{Pending, Waiting};
 
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("capos");
 
 /// What redb adds to each record: two lengths, and its share of page headers.
 const RECORD_OVERHEAD: u64 = 12;
+
+/// What may wait in memory to be entered.
+const MOST_PENDING_BYTES: u64 = 1 << 20;
 
 /// Bytes of redb's pages that a byte of records takes at worst: redb merges pages less than a third full, so
 /// three, and a transaction can copy all of them before a commit frees the originals.
@@ -26,7 +32,10 @@ pub(crate) struct Store {
     /// Before `db`, so that it is dropped first. `None` only after a commit failed.
     txn: Option<WriteTransaction>,
     db: Database,
-    /// Changes since the last commit.
+    pending: Pending,
+    /// A key that the table was found not to have. Whoever makes a record has looked for it.
+    absent: RefCell<Option<Vec<u8>>>,
+    /// Records changed since the last commit.
     changes: u64,
     record_bytes: u64,
     /// What redb may grow to.
@@ -59,8 +68,17 @@ impl Store {
         let mut builder = Database::builder();
         builder.set_cache_size(cache_bytes);
         let db = builder.create_with_backend(frames).map_err(error)?;
-        let mut store =
-            Self { txn: None, db, changes: 0, record_bytes: 0, area_bytes, health, broken: Cell::new(false) };
+        let mut store = Self {
+            txn: None,
+            db,
+            pending: Pending::default(),
+            absent: RefCell::default(),
+            changes: 0,
+            record_bytes: 0,
+            area_bytes,
+            health,
+            broken: Cell::new(false),
+        };
         store.begin()?;
         Ok(store)
     }
@@ -95,33 +113,66 @@ impl Store {
 
     /// Reads a record through `decode`, which answers `None` for one that makes no sense.
     pub(crate) fn get<T>(&self, key: &[u8], decode: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>> {
+        match self.pending.get(key) {
+            Some(Waiting::Value(value)) => return decode(value).ok_or(Error::Corrupt).map(Some),
+            Some(Waiting::Removed) => return Ok(None),
+            None if self.absent.borrow().as_deref() == Some(key) => return Ok(None),
+            None => {}
+        }
         let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
         let found = table.get(key).map_err(|e| self.fault(e))?;
+        if found.is_none() {
+            *self.absent.borrow_mut() = Some(key.to_owned());
+        }
         found.map(|value| decode(value.value()).ok_or(Error::Corrupt)).transpose()
     }
 
     /// Writes a record, in place of one with the same key.
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        let replaced = {
-            let mut table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
-            let old = table.insert(key, value).map_err(|e| self.fault(e))?;
-            old.map_or(0, |old| size_of_record(key, old.value()))
-        };
-        self.record_bytes = self.record_bytes.saturating_sub(replaced) + size_of_record(key, value);
-        self.changes += 1;
-        Ok(())
+        self.changes += u64::from(self.pending.put(key, value));
+        self.enter_many()
     }
 
-    /// Removes a record. False if there was none.
-    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<bool> {
-        let removed = {
+    /// Writes a record of which the caller knows that there is none with the same key.
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.changes += u64::from(self.pending.add(key, value));
+        self.enter_many()
+    }
+
+    /// Removes a record, if there is one.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
+        self.changes += u64::from(self.pending.remove(key));
+        self.enter_many()
+    }
+
+    /// Bounds the memory for what waits.
+    fn enter_many(&mut self) -> Result<()> {
+        if self.pending.bytes() > MOST_PENDING_BYTES { self.enter() } else { Ok(()) }
+    }
+
+    /// Enters what waits into the transaction.
+    pub(crate) fn enter(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = self.record_bytes;
+        {
             let mut table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
-            let old = table.remove(key).map_err(|e| self.fault(e))?;
-            old.map(|old| size_of_record(key, old.value()))
-        };
-        self.changes += 1;
-        self.record_bytes = self.record_bytes.saturating_sub(removed.unwrap_or(0));
-        Ok(removed.is_some())
+            for (key, waiting) in self.pending.iter() {
+                let old = match waiting {
+                    Waiting::Value(value) => {
+                        bytes += size_of_record(key, value);
+                        table.insert(key, value).map_err(|e| self.fault(e))?
+                    }
+                    Waiting::Removed => table.remove(key).map_err(|e| self.fault(e))?,
+                };
+                bytes = bytes.saturating_sub(old.map_or(0, |old| size_of_record(key, old.value())));
+            }
+        }
+        self.record_bytes = bytes;
+        self.pending.clear();
+        *self.absent.borrow_mut() = None;
+        Ok(())
     }
 
     /// Shows records in order, from `start` up to `end`, until `visit` breaks.
@@ -135,10 +186,30 @@ impl Store {
             return Ok(());
         }
         let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+        let mut waiting = self.pending.range(start, end).peekable();
         for record in table.range(start..end).map_err(|e| self.fault(e))? {
             let (key, value) = record.map_err(|e| self.fault(e))?;
-            if visit(key.value(), value.value())?.is_break() {
-                break;
+            while let Some((before, waits)) = waiting.next_if(|(waits, _)| *waits < key.value()) {
+                if let Waiting::Value(value) = waits
+                    && visit(before, value)?.is_break()
+                {
+                    return Ok(());
+                }
+            }
+            let shown = match waiting.next_if(|(waits, _)| *waits == key.value()) {
+                Some((key, Waiting::Value(value))) => visit(key, value)?,
+                Some((_, Waiting::Removed)) => ControlFlow::Continue(()),
+                None => visit(key.value(), value.value())?,
+            };
+            if shown.is_break() {
+                return Ok(());
+            }
+        }
+        for (key, waits) in waiting {
+            if let Waiting::Value(value) = waits
+                && visit(key, value)?.is_break()
+            {
+                return Ok(());
             }
         }
         Ok(())
@@ -146,21 +217,24 @@ impl Store {
 
     /// Makes everything since the last commit durable.
     pub(crate) fn commit(&mut self) -> Result<()> {
+        self.enter()?;
         let txn = self.txn.take().ok_or(Error::Io)?;
         txn.commit().map_err(|e| self.fault(e))?;
         self.changes = 0;
         self.begin()
     }
 
-    /// Changes since the last commit.
+    /// Records changed since the last commit.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Bytes of all records, and how many there may be for certain.
+    /// Bytes of all records at most, and how many there may be for certain. Records that wait count as if they
+    /// replaced none.
     pub(crate) fn usage(&self) -> (u64, u64) {
         let bound = self.extent().1 / STORE_BYTES_PER_RECORD_BYTE;
-        (self.record_bytes, bound.max(self.record_bytes))
+        let bytes = self.record_bytes.saturating_add(self.pending.bytes());
+        (bytes, bound.max(bytes))
     }
 
     /// What redb takes now, and what it can grow to, which is always to the double.
@@ -183,8 +257,10 @@ impl Store {
     ///
     /// While it can grow once more, anything goes that fits into half of that growth at worst. When it has grown
     /// for the last time, it was full at half of what it is now, so that all it holds can still be copied, as
-    /// removing does; and nothing may be added unless all fits at worst.
+    /// removing does; and nothing may be added unless all fits at worst. What waits counts as added, as if it replaced
+    /// nothing: entering it may make room.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let bytes = bytes.saturating_add(self.pending.bytes());
         let (store_bytes, largest) = self.extent();
         let at_worst = |bytes: u64| bytes.saturating_mul(STORE_BYTES_PER_RECORD_BYTE);
         (store_bytes < largest && at_worst(bytes) <= store_bytes / 2)

@@ -384,7 +384,14 @@ impl Volume {
         if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
             return Ok(());
         }
+        let entered = self.store.enter();
+        self.note(entered)?;
+        if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
+            return Ok(());
+        }
         self.flush_blocks()?;
+        let entered = self.store.enter();
+        self.note(entered)?;
         if self.store.has_room(bytes + META_SLACK_BYTES) { Ok(()) } else { Err(Error::NoSpace) }
     }
 }

@@ -6,47 +6,54 @@ use crate::map::{GROUP, Group, Mapping, block_sum};
 use crate::record::Ino;
 use crate::volume::Volume;
 
+/// Blocks stored together, of however many files: the device gets those that become neighbours in one request.
+const BATCH_BLOCKS: usize = 64;
+
+/// A block on its way.
+#[derive(Clone, Copy)]
+struct Placed {
+    ino: Ino,
+    index: u64,
+    /// Where it goes.
+    block: u32,
+    /// Where it was; 0 for nowhere.
+    old: u32,
+}
+
+/// Blocks on their way, and the records that will say where they are.
+#[derive(Default)]
+struct Batch {
+    placed: Vec<Placed>,
+    groups: Vec<(Ino, u64, Group)>,
+}
+
 impl Volume {
     /// Stores all dirty blocks. They are not durable before the commit.
     pub(crate) fn flush_blocks(&mut self) -> Result<()> {
-        while let Some((ino, index)) = self.cache.first_dirty() {
-            self.flush_group(ino, index / GROUP)?;
+        while self.cache.dirty_count() > 0 {
+            self.flush_batch()?;
         }
         self.cache.evict();
         Ok(())
     }
 
-    /// Stores the dirty blocks of one group. If the device refuses, everything is as before.
-    fn flush_group(&mut self, ino: Ino, number: u64) -> Result<()> {
-        let mut group = self.group(ino, number)?;
-        let mut placed: Vec<(u64, u32)> = Vec::new();
-        let mut short = false;
-        for index in self.cache.dirty_within(ino, number * GROUP..(number + 1) * GROUP) {
-            let old = group.get(index).block;
-            if old != 0 && self.blocks.is_fresh(old) {
-                placed.push((index, old));
-            } else if let Some(block) = self.blocks.allocate() {
-                placed.push((index, block));
-            } else {
-                short = true;
-                break;
-            }
-        }
-        let written = if short { Err(Error::NoSpace) } else { self.write_placed(ino, &placed, &mut group) };
+    /// Stores the first dirty blocks. If the device refuses, everything is as before.
+    fn flush_batch(&mut self) -> Result<()> {
+        let mut batch = Batch::default();
+        let written = self.place(&mut batch).and_then(|()| self.write_placed(&mut batch));
         if let Err(error) = written {
-            let before = self.group(ino, number)?;
-            for (index, block) in placed {
-                if before.get(index).block != block {
+            for Placed { block, old, .. } in batch.placed {
+                if block != old {
                     self.blocks.release(block);
                 }
             }
             return Err(error);
         }
-        let before = self.group(ino, number)?;
-        let stored = self.put_group(ino, number, &group);
-        self.note(stored)?;
-        for (index, block) in placed {
-            let old = before.get(index).block;
+        for (ino, number, group) in &batch.groups {
+            let stored = self.put_group(*ino, *number, group);
+            self.note(stored)?;
+        }
+        for Placed { ino, index, block, old } in batch.placed {
             if old != 0 && old != block {
                 self.blocks.release(old);
             }
@@ -55,18 +62,46 @@ impl Volume {
         Ok(())
     }
 
-    /// Writes blocks to their places, neighbours together, and notes places and checksums in `group`.
-    fn write_placed(&mut self, ino: Ino, placed: &[(u64, u32)], group: &mut Group) -> Result<()> {
+    /// Finds a place for each of the first dirty blocks.
+    fn place(&mut self, batch: &mut Batch) -> Result<()> {
+        for (ino, index) in self.cache.first_dirty(BATCH_BLOCKS) {
+            let number = index / GROUP;
+            let known = batch.groups.last().filter(|(of, last, _)| (*of, *last) == (ino, number));
+            let old = match known {
+                Some((_, _, group)) => group.get(index).block,
+                None => {
+                    let group = self.group(ino, number)?;
+                    let old = group.get(index).block;
+                    batch.groups.push((ino, number, group));
+                    old
+                }
+            };
+            let block = if old != 0 && self.blocks.is_fresh(old) { Some(old) } else { self.blocks.allocate() };
+            batch.placed.push(Placed { ino, index, block: block.ok_or(Error::NoSpace)?, old });
+        }
+        Ok(())
+    }
+
+    /// Writes blocks to their places, neighbours together, and notes places and checksums in their groups.
+    fn write_placed(&mut self, batch: &mut Batch) -> Result<()> {
+        let mut groups = batch.groups.iter_mut();
+        let mut group = groups.next();
         let mut run = Vec::new();
         let mut run_start = 0;
-        for (i, (index, block)) in placed.iter().enumerate() {
-            let Some(data) = self.cache.get(ino, *index) else { return Err(Error::Io) };
+        let mut placed = batch.placed.iter().peekable();
+        while let Some(Placed { ino, index, block, .. }) = placed.next() {
+            let is_theirs = |(of, number, _): &(Ino, u64, Group)| (*of, *number) == (*ino, index / GROUP);
+            if !group.as_deref().is_some_and(is_theirs) {
+                group = groups.next();
+            }
+            let Some((_, _, group)) = group.as_deref_mut() else { return Err(Error::Io) };
+            let Some(data) = self.cache.get(*ino, *index) else { return Err(Error::Io) };
             if run.is_empty() {
                 run_start = *block;
             }
-            group.set(*index, Mapping { block: *block, sum: block_sum(ino, *index, data) });
+            group.set(*index, Mapping { block: *block, sum: block_sum(*ino, *index, data) });
             run.extend_from_slice(data);
-            if placed.get(i + 1).is_none_or(|(_, next)| *next != block + 1) {
+            if placed.peek().is_none_or(|next| next.block != block + 1) {
                 self.device.write_at(u64::from(run_start) * BLOCK64, &run)?;
                 run.clear();
             }
