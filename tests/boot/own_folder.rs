@@ -96,7 +96,8 @@ fn holes_and_links() -> Result<()> {
     ensure!(meta.nlink() == 2 && fs::metadata(dir.join("twin"))?.ino() == meta.ino());
     ensure!(fs::read_link(dir.join("inside"))? == Path::new("big"));
     ensure!(fs::read_link(dir.join("mine"))? == Path::new("/etc/passwd"));
-    let named = |what: &str, path: &str| stderr.lines().any(|line| line.contains(what) && line.contains(path));
+    let named =
+        |what: &str, path: &str| stderr.lines().any(|line| line.contains(what) && line.contains(path));
     ensure!(named("left out", "mine") && named("left out", "socket"), "{stderr}");
     ensure!(named("not brought back", "notes.txt") && named("leads out", "../outside.txt"), "{stderr}");
     Ok(())
@@ -122,7 +123,10 @@ fn full() -> Result<()> {
     ensure!(outcome.status == Some(51), "status {:?}\n{stderr}", outcome.status);
     let dir = place.path().join("dir");
     let said = stderr.lines().any(|line| {
-        line.contains("was full") && line.contains(&*dir.to_string_lossy()) && line.contains("16MiB") && line.contains("--dir-size")
+        line.contains("was full")
+            && line.contains(&*dir.to_string_lossy())
+            && line.contains("16MiB")
+            && line.contains("--dir-size")
     });
     ensure!(said, "{stderr}");
     let bytes = fs::metadata(dir.join("fill"))?.len();

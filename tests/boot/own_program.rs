@@ -146,7 +146,10 @@ fn wrong_options() -> Result<()> {
     for (options, wanted) in cases {
         let outcome = finish(run("wasi-fs").args(options))?;
         let stderr = String::from_utf8_lossy(&outcome.stderr);
-        ensure!(outcome.status.is_some_and(|status| status != 0) && stderr.contains(wanted), "{options:?}: {stderr}");
+        ensure!(
+            outcome.status.is_some_and(|status| status != 0) && stderr.contains(wanted),
+            "{options:?}: {stderr}"
+        );
     }
     Ok(())
 }

@@ -76,7 +76,8 @@ impl Volume {
                     old
                 }
             };
-            let block = if old != 0 && self.blocks.is_fresh(old) { Some(old) } else { self.blocks.allocate() };
+            let block =
+                if old != 0 && self.blocks.is_fresh(old) { Some(old) } else { self.blocks.allocate() };
             batch.placed.push(Placed { ino, index, block: block.ok_or(Error::NoSpace)?, old });
         }
         Ok(())

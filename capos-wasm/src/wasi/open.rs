@@ -8,6 +8,7 @@ use super::{
     fd::decode_flags,
     file::OpenFile,
     path,
+    refusal::Missing,
     rights::{Requested, Rights},
 };
 
@@ -66,7 +67,7 @@ pub(super) async fn open(
     flags.set_directory(flag(O_DIRECTORY));
     flags.set_times(requested.sets_times());
     path::copy(memory, path, params.init_path(path.len_bytes))?;
-    context.descriptors.check_room()?;
+    context.descriptors.check_room().inspect_err(|_| context.refuse(Missing::Descriptor))?;
     let response = request.send().promise.await.map_err(Errno::from_opening)?;
     let results = response.get().map_err(Errno::from_file_capability)?;
     outcome(results.get_error())?;

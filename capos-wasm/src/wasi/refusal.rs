@@ -27,6 +27,10 @@ pub enum Missing {
     Stack,
     /// A second thread.
     Threads,
+    /// Table elements beyond the instance's limit.
+    TableElements,
+    /// A descriptor beyond the instance's limit.
+    Descriptor,
 }
 
 /// A call that failed for something that was not granted.
@@ -53,6 +57,8 @@ impl Missing {
             Self::Memory => "more linear memory than its limit allows",
             Self::Stack => "more stack than its limit allows",
             Self::Threads => "threads, and a program has one here",
+            Self::TableElements => "more table elements than its limit allows",
+            Self::Descriptor => "more descriptors than its limit allows",
         }
     }
 
@@ -74,6 +80,8 @@ impl Missing {
             Self::Memory => "raise `limits.memory` in the manifest or pass --memory",
             Self::Stack => "raise `limits.stack` in the manifest or pass --stack",
             Self::Threads => "build it to work without, or tell it to (many take a number of threads)",
+            Self::TableElements => "raise `limits.tableElements` in the manifest or pass --table-elements",
+            Self::Descriptor => "raise `limits.descriptors` in the manifest or pass --descriptors",
         }
     }
 }

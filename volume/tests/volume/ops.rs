@@ -256,7 +256,9 @@ impl Pair {
                     // A device that refuses in the middle leaves what came before.
                     let may_be_short = tolerated.contains(&Error::Io);
                     match got {
-                        Ok(count) if count == part.len() || (may_be_short && (1..part.len()).contains(&count)) => {
+                        Ok(count)
+                            if count == part.len() || (may_be_short && (1..part.len()).contains(&count)) =>
+                        {
                             assert_eq!(out[..count], part[..count], "{op:?}");
                             count
                         }

@@ -130,6 +130,7 @@ impl ResourceLimiter for Limiter {
         match self.tables.grow(current, desired) {
             Ok(()) => Ok(true),
             Err(wanted) => {
+                self.control.refuse(Refusal { import: "table.grow", missing: Missing::TableElements });
                 self.refused = Some(Refused { wanted, limit, unit: "table elements" });
                 Ok(false)
             }

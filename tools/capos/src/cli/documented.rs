@@ -13,7 +13,10 @@ fn on_the_page() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut before = ' ';
     for (at, c) in PAGE.char_indices() {
-        if PAGE.get(at..).is_some_and(|rest| rest.starts_with("--")) && !before.is_alphanumeric() && before != '-' {
+        if PAGE.get(at..).is_some_and(|rest| rest.starts_with("--"))
+            && !before.is_alphanumeric()
+            && before != '-'
+        {
             let name = PAGE.get(at + 2..).unwrap_or_default();
             let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(name.len());
             found.insert(name.get(..end).unwrap_or_default().to_owned());
@@ -34,9 +37,9 @@ fn the_page_on_programs_names_every_option_and_no_other() {
     let page = on_the_page();
     let unknown: Vec<_> = page.iter().filter(|name| !options.contains(name.as_str())).collect();
     assert!(unknown.is_empty(), "docs/programs.md names options that there are not: {unknown:?}");
-    let for_programs = arguments.iter().filter(|arg| {
-        arg.get_help_heading().is_some_and(|heading| heading.contains("WebAssembly program"))
-    });
+    let for_programs = arguments
+        .iter()
+        .filter(|arg| arg.get_help_heading().is_some_and(|heading| heading.contains("WebAssembly program")));
     let missing: Vec<_> =
         for_programs.filter_map(|arg| arg.get_long()).filter(|name| !page.contains(*name)).collect();
     assert!(missing.is_empty(), "docs/programs.md does not name {missing:?}");

@@ -54,10 +54,29 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String]) -> Vec<String> {
         return Vec::new();
     }
     let lines = failed.iter().flat_map(|account| {
-        let lines: Vec<&str> = account.lines.iter().map(|line| for_a_manifest(line)).collect();
+        let lines: Vec<String> = account.lines.iter().map(|line| with_limit(line)).collect();
+        let lines: Vec<&str> = lines.iter().map(|line| for_a_manifest(line)).collect();
         counted(&lines).into_iter().map(move |line| format!("{}: {line}", account.name))
     });
     lines.collect()
+}
+
+/// Ends at a limit: how the host words them, the field of the limit in a manifest, and its option.
+const LIMITS: [(&str, &str, &str); 4] = [
+    ("out of fuel", "fuel", "--fuel"),
+    ("out of memory", "memory", "--memory"),
+    ("out of time", "wallTime", "--wall-time"),
+    ("out of output", "outputBytes", "--output"),
+];
+
+/// A line about an end; if that was at a limit, with what raises it.
+pub(super) fn with_limit(line: &str) -> String {
+    match LIMITS.iter().find(|(end, ..)| line.strip_prefix(end).is_some_and(|rest| !rest.contains(':'))) {
+        Some((_, field, option)) => {
+            format!("{line}: raise `limits.{field}` in the manifest or pass {option}")
+        }
+        None => line.to_owned(),
+    }
 }
 
 /// A hint without the option of the command line, which a run from a manifest does not take.
@@ -116,6 +135,14 @@ mod tests {
                    [user] [wasm-host] a:   in rec\n[user] [wasm-host] a:   in rec\n\
                    [user] init: wasm: exited with status 134\n";
         assert_eq!(reasons(&one(), log), ["a: trap: unreachable", "a:   in rec (2 times)"]);
+    }
+
+    #[test]
+    fn an_end_at_a_limit_comes_with_what_raises_it() {
+        let log = "[user] [wasm-host] a: out of fuel after 1000\n[user] init: wasm: exited with status 137\n";
+        assert_eq!(reasons(&one(), log), ["a: out of fuel after 1000: raise `limits.fuel` in the manifest"]);
+        assert!(with_limit("out of time").ends_with("or pass --wall-time"));
+        assert_eq!(with_limit("trap: out of bounds"), "trap: out of bounds");
     }
 
     #[test]

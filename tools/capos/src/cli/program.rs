@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use capos_volume_tool::{Links, show_size};
 use clap::Args;
 
-use super::ending::counted;
+use super::ending::{counted, with_limit};
 use super::limits::LimitArgs;
 use super::prepare::{Time, within};
 use super::run::{self, RunArgs};
@@ -307,7 +307,9 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
         let lines = log.iter().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
         lines.filter(|line| !line.contains("exited with") && !line.starts_with("compiled in")).collect()
     };
-    let mut lines = of(&format!("[wasm-host] {name}: "));
+    let told = of(&format!("[wasm-host] {name}: "));
+    let told: Vec<_> = told.into_iter().map(with_limit).collect();
+    let mut lines: Vec<&str> = told.iter().map(String::as_str).collect();
     if lines.is_empty() {
         if NOT_STARTED.contains(&status) {
             lines = of("[user] fs: ");
