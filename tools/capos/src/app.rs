@@ -122,7 +122,7 @@ impl App {
             wall_time_ns,
             output_bytes,
             table_elements,
-            stack_depth,
+            stack_bytes,
             descriptors,
         } = self.limits;
         let size = |bytes: Option<u64>| bytes.map(|bytes| format!("\"{}\"", show_size(bytes)));
@@ -133,7 +133,7 @@ impl App {
             ("wallTime", wall_time_ns.map(|ns| format!("\"{ns}ns\""))),
             ("outputBytes", size(output_bytes)),
             ("tableElements", number(table_elements.map(u64::from))),
-            ("stackDepth", number(stack_depth.map(u64::from))),
+            ("stack", size(stack_bytes)),
             ("descriptors", number(descriptors.map(u64::from))),
         ];
         fields.into_iter().filter_map(|(field, value)| Some(format!("{field}: {}", value?))).collect()

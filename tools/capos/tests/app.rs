@@ -48,8 +48,8 @@ fn everything_arrives_whatever_its_characters() {
         wall_time_ns: Some(1_500_000_000),
         output_bytes: Some(12_345),
         table_elements: Some(6),
+        stack_bytes: Some(8 << 20),
         descriptors: Some(7),
-        ..InstanceLimits::default()
     };
     let app = App {
         module: PathBuf::from("a\"b.wasm"),

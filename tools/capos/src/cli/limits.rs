@@ -19,6 +19,9 @@ pub(super) struct LimitArgs {
     /// Elements of all its tables together [default: 65536]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     table_elements: Option<u32>,
+    /// Room for nested calls, such as 8MiB [default: 512KiB]
+    #[arg(long, value_name = "SIZE", value_parser = size_of)]
+    stack: Option<u64>,
     /// Descriptors that it may have open at once [default: 1024]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     descriptors: Option<u32>,
@@ -26,12 +29,13 @@ pub(super) struct LimitArgs {
 
 impl LimitArgs {
     /// Which of them are given.
-    pub(super) fn given(&self) -> [(&'static str, bool); 5] {
+    pub(super) fn given(&self) -> [(&'static str, bool); 6] {
         [
             ("--fuel", self.fuel.is_some()),
             ("--wall-time", self.wall_time.is_some()),
             ("--output", self.output.is_some()),
             ("--table-elements", self.table_elements.is_some()),
+            ("--stack", self.stack.is_some()),
             ("--descriptors", self.descriptors.is_some()),
         ]
     }
@@ -44,8 +48,8 @@ impl LimitArgs {
             wall_time_ns: self.wall_time,
             output_bytes: self.output,
             table_elements: self.table_elements,
+            stack_bytes: self.stack,
             descriptors: self.descriptors,
-            ..InstanceLimits::default()
         }
     }
 }
