@@ -31,6 +31,11 @@ impl Strings {
         self.count
     }
 
+    /// Each of them, without its NUL.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.split_inclusive(|byte| *byte == 0).map(|string| string.strip_suffix(&[0]).unwrap_or(string))
+    }
+
     fn push(&mut self, parts: &[&str]) {
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part.as_bytes()));
         self.bytes.push(0);
