@@ -156,7 +156,7 @@ build/tools/bin/capos:
 
 # What any program from elsewhere needs: `capos run program.wasm`.
 programs: kernel host build/setup/run ## only what `capos run PROGRAM.wasm` needs
-	$(MAKE) userspace NEEDS='native init native capos-wasm native fs native virtio-blk'
+	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk'
 
 # Builds what one manifest names, and nothing else. What is wrong with a manifest, running it says.
 programs-%: manifests/%.cue kernel host

@@ -28,6 +28,17 @@ struct Manifest {
   # when every entry has ended, with the first non-zero status in manifest order.
   volumes @3 :List(VolumeEntry);
   # Each served by a process of its own, started before the others.
+  console @4 :ConsoleLine;
+}
+
+enum ConsoleLine {
+  # What the consoles that processes and instances are granted are connected to.
+  serial @0;
+  # The first serial port, as it is: one output, and a byte that ends the input. The kernel's own Console.
+  virtio @1;
+  # The first virtio console. The host command is at its other end, and the streams are apart.
+  framedSerial @2;
+  # The first serial port, with the host command at its other end, and the streams apart.
 }
 
 struct VolumeEntry {
@@ -187,7 +198,7 @@ struct InstanceLimits {
   wallTimeNanoseconds @2 :UInt64;
   # Default: unlimited.
   outputBytes @3 :UInt64;
-  # Bytes written to the standard streams. Default 16 MiB.
+  # Bytes written to the standard streams. Default: unlimited.
   tableElements @4 :UInt32;
   # All tables together. Default 65536.
   stackBytes @5 :UInt64;

@@ -21,6 +21,7 @@ macro_rules! methods {
 methods! {
     CONSOLE_WRITE = console_capnp::console::Client, 0;
     CONSOLE_READ = console_capnp::console::Client, 2;
+    CONSOLE_WRITE_ERROR = console_capnp::console::Client, 3;
     ENDPOINT_CREATE = endpoint_capnp::endpoint_factory::Client, 0;
     ENTROPY_FILL = entropy_capnp::entropy_source::Client, 0;
     MEMORY_RESERVE = memory_capnp::virtual_memory::Client, 0;
@@ -106,6 +107,7 @@ mod tests {
         check! {
             CONSOLE_WRITE = console_capnp::console::Client, write_request;
             CONSOLE_READ = console_capnp::console::Client, read_request;
+            CONSOLE_WRITE_ERROR = console_capnp::console::Client, write_error_request;
             ENDPOINT_CREATE = endpoint_capnp::endpoint_factory::Client, create_request;
             ENTROPY_FILL = entropy_capnp::entropy_source::Client, fill_request;
             MEMORY_RESERVE = memory_capnp::virtual_memory::Client, reserve_request;

@@ -33,7 +33,7 @@ impl Default for Limits {
             memory_bytes: 64 << 20,
             fuel: None,
             wall_time_ns: None,
-            output_bytes: 16 << 20,
+            output_bytes: u64::MAX,
             table_elements: 65536,
             stack_bytes: 512 << 10,
             descriptors: 1024,

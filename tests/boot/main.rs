@@ -6,6 +6,7 @@ mod iso;
 mod new_service;
 mod own_folder;
 mod own_program;
+mod streams;
 mod unfit;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(iso::trials());
     trials.extend(new_service::trials());
     trials.extend(own_program::trials());
+    trials.extend(streams::trials());
     trials.extend(unfit::trials());
     trials.extend(own_folder::trials());
     Ok(trials)

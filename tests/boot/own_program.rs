@@ -19,7 +19,6 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("run-program-arguments-and-environment".to_owned(), arguments),
-        trial("run-program-input-from-a-pipe-is-no-terminal".to_owned(), terminals),
         trial("run-program-takes-a-megabyte-of-arguments".to_owned(), many_arguments),
         trial("run-program-brings-a-folder-back-after-a-failure".to_owned(), folder_after_failure),
         trial("run-program-says-what-would-grant-what-is-missing".to_owned(), missing),

@@ -1,8 +1,8 @@
-//! Standard streams on the grant "console"; standard error falls back to "log".
+//! Standard streams on the streams of the grant "console"; standard error falls back to "log".
 
 use super::errno::{fail, from_code};
 use crate::bootstrap;
-use crate::methods::{CONSOLE_READ, CONSOLE_WRITE};
+use crate::methods::{CONSOLE_READ, CONSOLE_WRITE, CONSOLE_WRITE_ERROR, Method};
 use crate::ring::SyncBuffer;
 use capos_abi::{ErrorCode, Handle};
 use capos_schema::console_capnp::console;
@@ -44,37 +44,39 @@ impl Stream {
     }
 }
 
-fn output(descriptor: i32) -> Option<Handle> {
+/// What a descriptor writes to, and how.
+fn output(descriptor: i32) -> Option<(Handle, Method)> {
     match descriptor {
-        hermit_abi::STDOUT_FILENO => CONSOLE.handle(&["console"]),
-        hermit_abi::STDERR_FILENO => ERROR.handle(&["console", "log"]),
+        hermit_abi::STDOUT_FILENO => Some((CONSOLE.handle(&["console"])?, CONSOLE_WRITE)),
+        hermit_abi::STDERR_FILENO => Some((ERROR.handle(&["console", "log"])?, CONSOLE_WRITE_ERROR)),
         _ => None,
     }
 }
 
-fn write(console: Handle, bytes: &[u8]) -> Result<(), ErrorCode> {
-    fn call<const WORDS: usize>(console: Handle, bytes: &[u8]) -> Result<(), ErrorCode> {
+fn write(console: Handle, method: Method, bytes: &[u8]) -> Result<(), ErrorCode> {
+    fn call<const WORDS: usize>(console: Handle, method: Method, bytes: &[u8]) -> Result<(), ErrorCode> {
         SyncBuffer::<WORDS, 16>::new()
-            .call(console, CONSOLE_WRITE, None, |root| {
+            .call(console, method, None, |root| {
+                // Both methods have parameters of this form.
                 root.init_as::<console::write_params::Builder<'_>>().set_bytes(bytes);
             })
             .map(drop)
     }
     // Segment table, root pointer and data pointer stand before the bytes.
     if bytes.len() <= SHORT_BYTES {
-        call::<{ SHORT_BYTES / 8 + 3 }>(console, bytes)
+        call::<{ SHORT_BYTES / 8 + 3 }>(console, method, bytes)
     } else {
-        call::<{ WRITE_BYTES / 8 + 3 }>(console, bytes)
+        call::<{ WRITE_BYTES / 8 + 3 }>(console, method, bytes)
     }
 }
 
 /// Writes all of `bytes`; the number written, or a negated errno.
 fn write_all(descriptor: i32, bytes: &[u8]) -> isize {
-    let Some(console) = output(descriptor) else {
+    let Some((console, method)) = output(descriptor) else {
         return fail(errno::EBADF) as isize;
     };
     for chunk in bytes.chunks(WRITE_BYTES) {
-        if let Err(code) = write(console, chunk) {
+        if let Err(code) = write(console, method, chunk) {
             return fail(from_code(code)) as isize;
         }
     }

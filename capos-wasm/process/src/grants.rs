@@ -1,6 +1,9 @@
 //! What the host holds, and what of it an instance gets.
 
-use crate::{pipes::Ends, stdio};
+use crate::{
+    pipes::Ends,
+    stdio::{self, Terminals},
+};
 use capos_rt::grant;
 use capos_schema::{
     console_capnp::console,
@@ -19,6 +22,7 @@ use std::rc::Rc;
 /// The capabilities that the host was granted.
 pub(crate) struct Held {
     pub(crate) console: Option<console::Client>,
+    pub(crate) terminals: Terminals,
     pub(crate) log: Option<console::Client>,
     pub(crate) timer: Option<timer::Client>,
     pub(crate) fast_clock: Option<FastClock>,
@@ -29,10 +33,16 @@ pub(crate) struct Held {
 
 impl Held {
     /// Everything that is there under its name.
-    pub(crate) fn find() -> Self {
+    pub(crate) async fn find() -> Self {
+        let console: Option<console::Client> = grant("console").ok();
+        let terminals = match &console {
+            Some(console) => stdio::terminals(console).await,
+            None => Terminals::default(),
+        };
         let timer: Option<timer::Client> = grant("timer").ok();
         Self {
-            console: grant("console").ok(),
+            console,
+            terminals,
             log: grant("log").ok(),
             // The same clock as the Timer's, read from its page.
             fast_clock: timer.as_ref().map(|_| Rc::new(capos_rt::now_ns) as FastClock),
@@ -52,9 +62,9 @@ impl Held {
         let console = pick("console", entry.get_console(), &self.console)?;
         let timer = pick("timer", entry.get_timer(), &self.timer)?;
         Ok(Grants {
-            stdin: stdio::source(entry.get_stdin(), &console, pipes.stdin).await?,
-            stdout: stdio::sink(entry.get_stdout(), &console, pipes.stdout).await?,
-            stderr: stdio::sink(entry.get_stderr(), &console, pipes.stderr).await?,
+            stdin: stdio::source(entry.get_stdin(), &console, self.terminals.input, pipes.stdin).await?,
+            stdout: stdio::sink(entry.get_stdout(), &console, self.terminals.output, pipes.stdout).await?,
+            stderr: stdio::sink(entry.get_stderr(), &console, self.terminals.errors, pipes.stderr).await?,
             preopens: preopens(entry).map_err(|error| error.to_string())?,
             fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
             fast_sleep: self.fast_sleep.clone().filter(|_| timer.is_some()),

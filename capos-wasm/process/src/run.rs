@@ -36,7 +36,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
-    let held = Held::find();
+    let held = Held::find().await;
     let host = Rc::new(Host::new(HostConfig {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),

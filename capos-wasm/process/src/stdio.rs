@@ -11,31 +11,56 @@ use capos_wasm::wasi::{PipeReader, PipeWriter, Sink, Source};
 
 type Console = Option<console::Client>;
 
+/// Which of a console's streams are terminals.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Terminals {
+    pub(crate) input: bool,
+    pub(crate) output: bool,
+    pub(crate) errors: bool,
+}
+
+/// Asks the console. One that does not say has none.
+pub(crate) async fn terminals(console: &console::Client) -> Terminals {
+    ask_terminals(console).await.unwrap_or_default()
+}
+
+async fn ask_terminals(console: &console::Client) -> capnp::Result<Terminals> {
+    let response = console.terminals_request().send().promise.await?;
+    let found = response.get()?;
+    Ok(Terminals {
+        input: found.get_input()?.get_is_terminal(),
+        output: found.get_output()?.get_is_terminal(),
+        errors: found.get_errors()?.get_is_terminal(),
+    })
+}
+
 /// Where standard input comes from; an error says what is wrong with it. `pipe` is the end of the pipe that the entry
-/// names, if it does.
+/// names, if it does; `is_terminal` says so of the console's input.
 pub(crate) async fn source(
     stdio: capnp::Result<stdio::Reader<'_>>,
     console: &Console,
+    is_terminal: bool,
     pipe: Option<PipeReader>,
 ) -> Result<Option<Source>, String> {
     match which(stdio)? {
-        stdio::Console(()) => Ok(console.clone().map(Source::Console)),
-        stdio::Stream(()) => Ok(console.clone().map(Source::Stream)),
+        stdio::Console(()) if is_terminal => Ok(console.clone().map(Source::Console)),
+        stdio::Console(()) | stdio::Stream(()) => Ok(console.clone().map(Source::Stream)),
         stdio::Closed(()) => Ok(None),
         stdio::Pipe(_) => Ok(pipe.map(Source::Pipe)),
         stdio::File(at) => open(at, Direction::Input).await.map(|file| Some(Source::File(file))),
     }
 }
 
-/// Where standard output or error goes.
+/// Where standard output or error goes; `is_terminal` says so of that output of the console.
 pub(crate) async fn sink(
     stdio: capnp::Result<stdio::Reader<'_>>,
     console: &Console,
+    is_terminal: bool,
     pipe: Option<PipeWriter>,
 ) -> Result<Option<Sink>, String> {
     match which(stdio)? {
-        stdio::Console(()) => Ok(console.clone().map(Sink::Console)),
-        stdio::Stream(()) => Ok(console.clone().map(Sink::Stream)),
+        stdio::Console(()) if is_terminal => Ok(console.clone().map(Sink::Console)),
+        stdio::Console(()) | stdio::Stream(()) => Ok(console.clone().map(Sink::Stream)),
         stdio::Closed(()) => Ok(None),
         stdio::Pipe(_) => Ok(pipe.map(Sink::Pipe)),
         stdio::File(at) => open(at, Direction::Output).await.map(|file| Some(Sink::File(file))),

@@ -39,7 +39,7 @@ macro_rules! spec {
             module_name: $module_name,
             name: $params.get_name()?.to_str()?.to_owned(),
             launch: Launch::read($params.get_launch()?).map_err(|error| Error::failed(error.to_string()))?,
-            grants: grants($params.get_grants()?)?,
+            grants: grants($params.get_grants()?).await?,
             limits: Limits::read($params.get_limits()?),
             run: $params.get_run(),
             options: options($params.get_options()?)?,

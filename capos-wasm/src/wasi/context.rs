@@ -5,7 +5,7 @@ use super::{
     directory::Directory,
     file::OpenFile,
     input::{ConsoleInput, Input},
-    output::{ConsoleOutput, Output},
+    output::{ConsoleOutput, ConsoleStream, Output},
     pipe::{PipeReader, PipeWriter},
     refusal::{Missing, Refusal},
     rights::Rights,
@@ -40,7 +40,7 @@ pub enum Source {
     Pipe(PipeReader),
 }
 
-/// What standard output or error goes to.
+/// What standard output or error goes to; of a console, to its output of that name.
 #[derive(Clone)]
 pub enum Sink {
     /// A console, which programs take for a terminal.
@@ -121,8 +121,8 @@ impl Context {
         let ungranted_streams = (0..).zip(streams).map(|(fd, missing)| u32::from(missing) << fd).sum();
         let mut table = Descriptors::new(descriptors);
         table.grant(grants.stdin.map(source));
-        table.grant(grants.stdout.map(sink));
-        table.grant(grants.stderr.map(sink));
+        table.grant(grants.stdout.map(|to| sink(to, ConsoleStream::Standard)));
+        table.grant(grants.stderr.map(|to| sink(to, ConsoleStream::Errors)));
         for Preopen { path, directory } in grants.preopens {
             table.grant(Some(Descriptor::preopen(Directory::preopened(directory, path.into()))));
         }
@@ -151,8 +151,8 @@ fn console_input(console: console::Client, shown_as: FileType) -> Descriptor {
     Descriptor::input(Input::Console(ConsoleInput::new(console, shown_as)))
 }
 
-fn console_output(client: console::Client, shown_as: FileType) -> Descriptor {
-    Descriptor::output(Output::Console(ConsoleOutput { client, shown_as }))
+fn console_output(client: console::Client, stream: ConsoleStream, shown_as: FileType) -> Descriptor {
+    Descriptor::output(Output::Console(ConsoleOutput { client, stream, shown_as }))
 }
 
 fn source(source: Source) -> Descriptor {
@@ -167,10 +167,11 @@ fn source(source: Source) -> Descriptor {
     }
 }
 
-fn sink(sink: Sink) -> Descriptor {
+/// `stream` is that of the console's outputs, if it is one, that is written.
+fn sink(sink: Sink, stream: ConsoleStream) -> Descriptor {
     match sink {
-        Sink::Console(console) => console_output(console, FileType::CharacterDevice),
-        Sink::Stream(console) => console_output(console, FileType::Unknown),
+        Sink::Console(console) => console_output(console, stream, FileType::CharacterDevice),
+        Sink::Stream(console) => console_output(console, stream, FileType::Unknown),
         Sink::Pipe(pipe) => Descriptor::output(Output::Pipe(pipe)),
         Sink::File(client) => {
             let file = OpenFile { is_stream: true, ..OpenFile::new(client, false, true) };

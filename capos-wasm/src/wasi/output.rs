@@ -9,9 +9,17 @@ pub(super) enum Output {
     Pipe(PipeWriter),
 }
 
+/// Which of a Console's outputs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConsoleStream {
+    Standard,
+    Errors,
+}
+
 /// A Console that is written.
 pub(super) struct ConsoleOutput {
     pub(super) client: console::Client,
+    pub(super) stream: ConsoleStream,
     /// What programs take it for.
     pub(super) shown_as: FileType,
 }

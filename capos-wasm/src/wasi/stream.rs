@@ -1,14 +1,18 @@
 //! Moving data between a guest's buffers and streams.
 
 use super::{
-    Errno, GuestMemory, Stop, descriptor::flags, input::Input, iovec::Iovecs, output::Output,
+    Errno, GuestMemory, Stop,
+    descriptor::flags,
+    input::Input,
+    iovec::Iovecs,
+    output::{ConsoleOutput, ConsoleStream, Output},
     pipe::PipeWriter,
 };
 use crate::{
     End,
     instance::{Control, poll_once},
 };
-use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
+use capos_schema::console_capnp::MAX_WRITE_BYTES;
 use std::future::poll_fn;
 
 /// Waits for at least one byte, unless the descriptor does not wait, and gives what is there.
@@ -50,7 +54,7 @@ pub(super) async fn write(
         return Err(Stop::End(End::OutOfOutput));
     }
     let written = match output {
-        Output::Console(console) => write_console(&console.client, memory, &mut buffers, allowed).await,
+        Output::Console(console) => write_console(console, memory, &mut buffers, allowed).await,
         Output::Pipe(pipe) => write_pipe(pipe, memory, &mut buffers, allowed, fd_flags).await,
     };
     // What was refused, or found no room, is no output.
@@ -62,14 +66,24 @@ pub(super) async fn write(
 }
 
 async fn write_console(
-    console: &console::Client,
+    console: &ConsoleOutput,
     memory: &GuestMemory,
     buffers: &mut Iovecs,
     length: u32,
 ) -> Result<u32, Errno> {
-    let mut request = console.write_request();
-    buffers.gather(memory, request.get().init_bytes(length))?;
-    request.send().promise.await.map_err(Errno::from_capability)?;
+    let written = match console.stream {
+        ConsoleStream::Standard => {
+            let mut request = console.client.write_request();
+            buffers.gather(memory, request.get().init_bytes(length))?;
+            request.send().promise.await.map(drop)
+        }
+        ConsoleStream::Errors => {
+            let mut request = console.client.write_error_request();
+            buffers.gather(memory, request.get().init_bytes(length))?;
+            request.send().promise.await.map(drop)
+        }
+    };
+    written.map_err(Errno::from_capability)?;
     Ok(length)
 }
 

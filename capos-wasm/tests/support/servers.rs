@@ -71,6 +71,17 @@ impl console::Server for ConsoleServer {
         Ok(())
     }
 
+    async fn write_error(
+        self: Rc<Self>,
+        params: console::WriteErrorParams,
+        _: console::WriteErrorResults,
+    ) -> Result<(), Error> {
+        self.0.check()?;
+        self.0.writes.set(self.0.writes.get() + 1);
+        self.0.written.borrow_mut().extend(params.get()?.get_bytes()?);
+        Ok(())
+    }
+
     async fn write_line(
         self: Rc<Self>,
         params: console::WriteLineParams,

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Context, Failure, Parameters,
-    message::build,
+    message::{build, results},
     output::{self, Port},
     services::Buffers,
 };
@@ -10,11 +10,17 @@ use crate::{device::console::Events, kernel::Kernel};
 use capnp::Word;
 use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
-use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
+use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
 
 const WRITE: u16 = 0;
 pub(super) const WRITE_LINE: u16 = 1;
 const READ: u16 = 2;
+const WRITE_ERROR: u16 = 3;
+const TERMINALS: u16 = 4;
+const FLUSH: u16 = 5;
+
+/// Input that one call gives at most; fewer bytes than the schema allows, for they pass over the kernel's stack.
+const READ_BYTES: u32 = 4096;
 
 /// Payload of the capability whose output goes to the system log, and which has no input.
 pub const LOG: u64 = 1;
@@ -24,14 +30,29 @@ const TOO_LONG: Failure = Failure::overloaded("more than 32768 bytes in one writ
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<console::Client>()?;
     match context.call.method {
-        WRITE | WRITE_LINE => {
+        // The line has one output.
+        WRITE | WRITE_LINE | WRITE_ERROR => {
             context.require(Rights::WRITE)?;
             write(context, context.call.method, parameters)
         }
         READ => {
             context.require(Rights::READ)?;
             let wanted = parameters.get_root::<console::read_params::Reader<'_>>()?.get_max_bytes();
-            read(context, wanted.min(MAX_READ_BYTES))
+            read(context, wanted.min(READ_BYTES))
+        }
+        TERMINALS => {
+            // A person is taken to be there, of whose screen nothing is known.
+            let is_terminal = context.call.payload != LOG;
+            results::<console::terminals_results::Owned>(context.results, |mut results| {
+                results.reborrow().init_input().set_is_terminal(is_terminal);
+                results.reborrow().init_output().set_is_terminal(is_terminal);
+                results.init_errors().set_is_terminal(is_terminal);
+            })
+        }
+        FLUSH => {
+            context.require(Rights::WRITE)?;
+            // A write returns when the device has taken everything.
+            Ok(Answer::Empty)
         }
         _ => Err(Failure::UNIMPLEMENTED),
     }
@@ -39,10 +60,10 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 
 /// The bytes that a write method writes, but for the line feed.
 fn output_bytes<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<&'a [u8], Failure> {
-    let bytes = if method == WRITE {
-        parameters.get_root::<console::write_params::Reader<'_>>()?.get_bytes()?
-    } else {
-        parameters.get_root::<console::write_line_params::Reader<'_>>()?.get_line()?.0
+    let bytes: &[u8] = match method {
+        WRITE_LINE => parameters.get_root::<console::write_line_params::Reader<'_>>()?.get_line()?.0,
+        WRITE_ERROR => parameters.get_root::<console::write_error_params::Reader<'_>>()?.get_bytes()?,
+        _ => parameters.get_root::<console::write_params::Reader<'_>>()?.get_bytes()?,
     };
     if bytes.len() > MAX_WRITE_BYTES as usize { Err(TOO_LONG) } else { Ok(bytes) }
 }
@@ -66,7 +87,7 @@ fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
     }
     let queue = context.kernel.services.console_readers.ok_or(Failure::OUT_OF_MEMORY)?;
     if context.kernel.ipc().first_suspended(queue).is_none() {
-        let mut bytes = [0; MAX_READ_BYTES as usize];
+        let mut bytes = [0; READ_BYTES as usize];
         let bytes = bytes.get_mut(..wanted as usize).unwrap_or_default();
         let count = context.kernel.console.try_read(bytes);
         if count > 0 || context.kernel.console.end_of_input() {

@@ -1,5 +1,6 @@
 //! Disks: which PCI devices they are, and the process that drives each.
 
+use crate::devices::{self, Kind};
 use crate::singletons::Singletons;
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
@@ -7,16 +8,13 @@ use capos_abi::Rights;
 use capos_package::{Package, Passed, Program};
 use capos_rt::{Endpoint, spawn_local};
 use capos_schema::block_capnp::block_device;
-use capos_schema::device_capnp::{pci_bus, pci_device};
+use capos_schema::device_capnp::pci_device;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::boot_package;
 use capos_schema::process_capnp::{limits, process};
 
 /// The program that drives virtio disks. The boot package must hold it.
 const DRIVER: &str = "virtio-blk";
-const VIRTIO: u16 = 0x1af4;
-/// A virtio disk, by the numbers of version 1 and by those that still allow the version before.
-const DISKS: [u16; 2] = [0x1042, 0x1001];
 
 /// A disk that a process drives.
 pub(crate) struct Disk {
@@ -42,7 +40,7 @@ pub(crate) async fn start(
     package: &Package,
     singletons: &Singletons,
 ) -> capnp::Result<Disk> {
-    let device = open(&singletons.pci_bus, index).await?;
+    let device = devices::open(&singletons.pci_bus, Kind::Disk, index).await?;
     let endpoint = Endpoint::new()?;
     let grants = vec![
         Passed {
@@ -99,25 +97,4 @@ pub(crate) fn passed(name: &str, device: block_device::Client) -> Passed {
     let rights = Rights::CALL | Rights::TRANSFER;
     let client = Client::new(device.into_client_hook());
     Passed { name: name.to_owned(), client, interface: block_device::Client::TYPE_ID, rights }
-}
-
-/// Opens the disk with this number.
-async fn open(bus: &pci_bus::Client, index: u32) -> capnp::Result<pci_device::Client> {
-    let response = bus.functions_request().send().promise.await?;
-    let mut disks = Vec::new();
-    for function in response.get()?.get_functions()? {
-        if function.get_vendor() == VIRTIO && DISKS.contains(&function.get_device()) {
-            disks.push(function.get_address());
-        }
-    }
-    let address = usize::try_from(index).ok().and_then(|index| disks.get(index));
-    let Some(&address) = address else {
-        return Err(capnp::Error::failed(format!(
-            "there is no disk {index}; the machine has {}",
-            disks.len()
-        )));
-    };
-    let mut request = bus.open_request();
-    request.get().set_address(address);
-    request.send().promise.await?.get()?.get_device()
 }

@@ -1,6 +1,8 @@
 //! The first process. It holds every singleton capability, starts the processes that the manifest names, gives
 //! each exactly what its entry lists, and ends the system when they have ended.
 
+mod consoles;
+mod devices;
 mod disks;
 mod restart;
 mod servers;
@@ -15,6 +17,7 @@ use capos_schema::console_capnp::console;
 use capos_schema::manifest_capnp::{boot_package, manifest};
 use capos_schema::power_capnp::power;
 
+use consoles::Console;
 use restart::Setup;
 use servers::World;
 use singletons::Singletons;
@@ -53,13 +56,15 @@ async fn run(singletons: &'static Singletons) -> capnp::Result<u8> {
     let root: boot_package::Reader<'static> = message.get_root()?;
     let manifest = root.get_manifest()?;
     let world = World { root, package, singletons };
+    let console = Console::start(manifest.get_console()?, world).await?;
     let volumes: &'static Volumes = Box::leak(Box::new(Volumes::start(manifest, world).await?));
     let endpoints = RefCell::new(Endpoints::create(manifest)?);
-    let setup = Box::leak(Box::new(Setup { root, package, singletons, volumes, endpoints }));
+    let setup = Box::leak(Box::new(Setup { root, package, singletons, console, volumes, endpoints }));
     let status = run_processes(manifest, setup).await;
+    let shown = setup.console.flush(&singletons.log).await;
     let synced = volumes.sync(&singletons.log).await;
     let status = status?;
-    Ok(if synced || status != 0 { status } else { INIT_FAILED })
+    Ok(if synced && shown || status != 0 { status } else { INIT_FAILED })
 }
 
 /// Starts every process, and waits until the run is over. Returns its status.

@@ -1,5 +1,6 @@
 //! Watching processes, and starting again those whose policy says so.
 
+use crate::consoles::Console;
 use crate::singletons::Singletons;
 use crate::spawn::{self, Endpoints};
 use crate::volumes::Volumes;
@@ -15,6 +16,7 @@ pub(crate) struct Setup {
     pub(crate) root: boot_package::Reader<'static>,
     pub(crate) package: &'static Package,
     pub(crate) singletons: &'static Singletons,
+    pub(crate) console: Console,
     pub(crate) volumes: &'static Volumes,
     pub(crate) endpoints: RefCell<Endpoints>,
 }
@@ -24,7 +26,7 @@ impl Setup {
     pub(crate) async fn start(&self, entry: process_entry::Reader<'_>) -> capnp::Result<process::Client> {
         // A copy of the capabilities: others may be started, and endpoints renewed, before this is done.
         let endpoints = self.endpoints.borrow().clone();
-        spawn::start(entry, self.root, self.package, self.singletons, &endpoints, self.volumes).await
+        spawn::start(entry, self, &endpoints).await
     }
 
     /// Says in the log why a process did not start.

@@ -16,7 +16,7 @@ use capos_schema::process_capnp::process_spawner;
 use capos_schema::timer_capnp::{timer, wall_clock};
 
 pub(crate) struct Singletons {
-    console: console::Client,
+    pub(crate) console: console::Client,
     pub(crate) log: console::Client,
     timer: timer::Client,
     wall_clock: wall_clock::Client,
@@ -49,6 +49,11 @@ impl Singletons {
         pass("log", &self.log, Rights::WRITE | Rights::TRANSFER)
     }
 
+    /// The serial console, for the process that keeps streams apart on it.
+    pub(crate) fn line(&self) -> Passed {
+        pass("line", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER)
+    }
+
     /// What every server of a volume gets, whatever the volume lies on.
     pub(crate) fn of_server(&self) -> Vec<Passed> {
         let both = Rights::READ | Rights::WRITE | Rights::TRANSFER;
@@ -65,12 +70,11 @@ impl Singletons {
         pass("boot-package", &self.boot_package, Rights::READ | Rights::TRANSFER)
     }
 
-    /// The singleton that a grant names; `None` for a service of another process.
+    /// The singleton that a grant names; `None` for what is none, or not the kernel's.
     pub(crate) fn get(&self, grant: grant_entry::Reader<'_>) -> capnp::Result<Option<Passed>> {
         let name = grant.get_name()?.to_str()?;
         let both = Rights::READ | Rights::WRITE | Rights::TRANSFER;
         Ok(Some(match grant.which()? {
-            grant_entry::Console(()) => pass(name, &self.console, both),
             grant_entry::Log(()) => pass(name, &self.log, Rights::WRITE | Rights::TRANSFER),
             grant_entry::Timer(()) => pass(name, &self.timer, both),
             grant_entry::WallClock(()) => pass(name, &self.wall_clock, both),
@@ -82,7 +86,10 @@ impl Singletons {
             }
             grant_entry::Diagnostics(()) => pass(name, &self.diagnostics, both),
             grant_entry::PciBus(()) => pass(name, &self.pci_bus, both),
-            grant_entry::Export(_) | grant_entry::Namespace(_) | grant_entry::Disk(_) => return Ok(None),
+            grant_entry::Console(())
+            | grant_entry::Export(_)
+            | grant_entry::Namespace(_)
+            | grant_entry::Disk(_) => return Ok(None),
         }))
     }
 }

@@ -1,15 +1,15 @@
 //! Starting one process of the manifest.
 
 use crate::disks;
+use crate::restart::Setup;
 use crate::singletons::Singletons;
-use crate::volumes::Volumes;
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Rights;
-use capos_package::{Package, Passed, Program};
+use capos_package::{Passed, Program};
 use capos_rt::Endpoint;
 use capos_schema::endpoint_capnp::endpoint;
-use capos_schema::manifest_capnp::{boot_package, grant_entry, manifest, process_entry};
+use capos_schema::manifest_capnp::{grant_entry, manifest, process_entry};
 use capos_schema::process_capnp::process;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -71,19 +71,18 @@ impl Endpoints {
 /// Starts `entry` with exactly the grants that it lists.
 pub(crate) async fn start(
     entry: process_entry::Reader<'_>,
-    root: boot_package::Reader<'_>,
-    package: &Package,
-    singletons: &Singletons,
+    setup: &Setup,
     endpoints: &Endpoints,
-    volumes: &Volumes,
 ) -> capnp::Result<process::Client> {
+    let Setup { root, package, singletons, console, volumes, .. } = setup;
     let name = entry.get_name()?.to_str()?;
     let mut grants = Vec::new();
     for grant in entry.get_grants()? {
         grants.push(match grant.which()? {
             grant_entry::Disk(index) => {
-                disks::granted(name, grant.get_name()?.to_str()?, index, root, package, singletons).await?
+                disks::granted(name, grant.get_name()?.to_str()?, index, *root, package, singletons).await?
             }
+            grant_entry::Console(()) => console.passed(grant.get_name()?.to_str()?),
             grant_entry::Namespace(wanted) => volumes.namespace(grant.get_name()?.to_str()?, wanted?).await?,
             _ => granted(grant, singletons, endpoints)?,
         });
@@ -114,7 +113,7 @@ pub(crate) async fn start(
         limits: entry.get_limits()?,
         executable: entry.get_executable(),
     };
-    capos_package::start(&singletons.spawner, package, root, program).await
+    capos_package::start(&singletons.spawner, package, *root, program).await
 }
 
 /// The capability behind one grant.

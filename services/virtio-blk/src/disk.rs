@@ -1,8 +1,8 @@
 //! Requests as futures: several under way at once, finished by the device's interrupt.
 
 use crate::queue::{Broken, Kind, Queue, SERIAL_BYTES, SLOTS, Status};
-use crate::registers::Registers;
 use capos_schema::device_capnp::interrupt;
+use capos_virtio::Registers;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;

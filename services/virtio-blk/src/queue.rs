@@ -2,8 +2,8 @@
 // Unsafe here: what is lent to the device is memory that it changes by itself.
 #![expect(unsafe_code, reason = "buffers are lent to the device")]
 
-use crate::memory::{Mapping, System, take_pages};
 use crate::transfer::Transfer;
+use capos_virtio::{Mapping, System, take_pages};
 use std::ptr::NonNull;
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;

@@ -60,9 +60,9 @@ fn programs() -> Vec<(String, String)> {
         programs.extend(stems.map(|stem| (format!("{folder}/{stem}{ending}"), stem.to_owned())));
     }
     for folder in members().unwrap() {
-        // `init` is in every image, so no manifest names it.
+        // `init` is in every image, and `capos-console` in every one that wants it, so no manifest names them.
         let native = folder.starts_with("demos/native/") || folder.starts_with("services/");
-        if native && folder != "services/init" {
+        if native && !["services/init", "services/console"].contains(&folder.as_str()) {
             programs.extend(binaries(&folder).into_iter().map(|name| (folder.clone(), name)));
         }
     }

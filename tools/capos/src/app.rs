@@ -39,8 +39,6 @@ pub struct App {
     pub trap_unknown_imports: bool,
     /// The export that is called in place of running it as a program.
     pub invoke: Option<String>,
-    /// Its standard input is no terminal.
-    pub stdin_is_stream: bool,
 }
 
 impl App {
@@ -88,9 +86,6 @@ impl App {
         }
         writeln!(to, "\tgrants: {{{}}}", self.grants().join(", "))?;
         self.write_preopens(to)?;
-        if self.stdin_is_stream {
-            writeln!(to, "\tstdin: \"stream\"")?;
-        }
         if self.trap_unknown_imports {
             writeln!(to, "\tunknownImports: \"trap\"")?;
         }

@@ -26,6 +26,7 @@ use crate::inspect;
 use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
+use crate::qemu::ConsoleLine;
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
@@ -78,6 +79,9 @@ enum Task {
         /// Replace the file if there is one
         #[arg(long)]
         force: bool,
+        /// What the console comes over; whatever runs the result has to know
+        #[arg(long, value_enum, default_value = "serial", value_name = "LINE")]
+        console: ConsoleLine,
     },
     /// Build a disc image that boots a manifest through GRUB, by BIOS or by UEFI
     Iso {
@@ -89,6 +93,9 @@ enum Task {
         /// Replace the file if there is one
         #[arg(long)]
         force: bool,
+        /// What the console comes over; whatever runs the result has to know
+        #[arg(long, value_enum, default_value = "serial", value_name = "LINE")]
+        console: ConsoleLine,
     },
     /// Tell what a WebAssembly file imports, exports and uses, and what grants what it needs
     Inspect {
@@ -159,16 +166,16 @@ fn perform(cli: &Cli) -> Result<u8> {
             }
             Ok(0)
         }
-        Task::Image { manifest, output, force } => {
+        Task::Image { manifest, output, force, console } => {
             check_new(output, *force)?;
-            let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest)?)?;
+            let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest, *console)?)?;
             fs::write(output, package).with_context(|| output.display().to_string())?;
             Ok(0)
         }
-        Task::Iso { manifest, output, force } => {
+        Task::Iso { manifest, output, force, console } => {
             check_new(output, *force)?;
             let project = project(cli, Some(manifest))?;
-            let checked = image::check(&project, manifest)?;
+            let checked = image::check(&project, manifest, *console)?;
             iso::make(&image::kernel(&project)?, &image::build(&checked)?, output)?;
             Ok(0)
         }

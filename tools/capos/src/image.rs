@@ -12,7 +12,7 @@ use crate::manifest::{Manifest, ProgramKind, check, decode};
 use crate::pack;
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
-use crate::qemu::Boot;
+use crate::qemu::{Boot, ConsoleLine};
 use crate::volumes;
 
 /// A manifest without fault, and the programs it names.
@@ -26,15 +26,17 @@ pub struct Checked {
     pub folder: PathBuf,
 }
 
-/// Reads `file` and reports everything that is wrong with it as one [`BadManifest`].
-pub fn check(project: &Project, file: &Path) -> Result<Checked> {
-    check_in(project, file, &parent(file))
+/// Reads `file` and reports everything that is wrong with it as one [`BadManifest`]. Its consoles come over `line`, unless
+/// it says so itself.
+pub fn check(project: &Project, file: &Path, line: ConsoleLine) -> Result<Checked> {
+    check_in(project, file, &parent(file), line)
 }
 
 /// The same, and whatever else a run of the manifest as it stands would find wrong: a disk image that is missing.
 pub fn check_to_run(project: &Project, file: &Path) -> Result<()> {
     let folder = parent(file);
-    check_with(project, file, &folder, |manifest| volumes::check_disks(manifest, &folder)).map(drop)
+    let disks = |manifest: &Manifest| volumes::check_disks(manifest, &folder);
+    check_with(project, file, &folder, ConsoleLine::default(), disks).map(drop)
 }
 
 fn parent(file: &Path) -> PathBuf {
@@ -42,17 +44,19 @@ fn parent(file: &Path) -> PathBuf {
 }
 
 /// The same for a manifest in which paths are relative to `folder`.
-pub fn check_in(project: &Project, file: &Path, folder: &Path) -> Result<Checked> {
-    check_with(project, file, folder, |_| Vec::new())
+pub fn check_in(project: &Project, file: &Path, folder: &Path, line: ConsoleLine) -> Result<Checked> {
+    check_with(project, file, folder, line, |_| Vec::new())
 }
 
 fn check_with(
     project: &Project,
     file: &Path,
     folder: &Path,
+    line: ConsoleLine,
     more: impl FnOnce(&Manifest) -> Vec<Problem>,
 ) -> Result<Checked> {
-    let manifest = evaluate(project, file)?;
+    let mut manifest = evaluate(project, file)?;
+    manifest.connect(line);
     let folder = folder.to_owned();
     let mut problems = check::check(&manifest);
     problems.extend(volumes::check(&manifest, &folder));
@@ -72,7 +76,8 @@ fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
 
 /// The programs of the tree itself that `file` needs built before it boots, sorted, each once.
 pub fn needs(project: &Project, file: &Path) -> Result<BTreeSet<(ProgramKind, String)>> {
-    let manifest = evaluate(project, file)?;
+    let mut manifest = evaluate(project, file)?;
+    manifest.connect(ConsoleLine::default());
     let named = manifest.programs().filter(|program| program.file.is_none());
     let mut needs: BTreeSet<_> = named.map(|program| (program.kind, program.name.clone())).collect();
     needs.insert((ProgramKind::Native, binaries::INIT.to_owned()));

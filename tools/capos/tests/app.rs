@@ -63,7 +63,6 @@ fn everything_arrives_whatever_its_characters() {
         limits: limits.clone(),
         trap_unknown_imports: true,
         invoke: Some("f\"n".into()),
-        stdin_is_stream: true,
     };
     let manifest = evaluated(&app);
     let instance = manifest.processes.first().unwrap().wasm_host.as_ref().unwrap().instances.first().unwrap();
@@ -73,7 +72,7 @@ fn everything_arrives_whatever_its_characters() {
     assert_eq!(instance.limits, limits);
     assert!(instance.trap_unknown_imports);
     assert_eq!(instance.invoke, app.invoke);
-    assert_eq!((&instance.stdin, &instance.stdout), (&Stdio::Stream, &Stdio::Console));
+    assert_eq!((&instance.stdin, &instance.stdout), (&Stdio::Console, &Stdio::Console));
     let preopens: Vec<_> = instance
         .preopens
         .iter()

@@ -18,4 +18,5 @@ fn main() {
     if speaker.join().is_err() {
         println!("the thread panicked");
     }
+    eprintln!("standard error is a stream of its own");
 }

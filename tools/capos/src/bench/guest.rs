@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
 use crate::image;
-use crate::qemu::{self, Console, End, Machine, Run};
+use crate::qemu::{self, Console, ConsoleLine, End, Machine, Run};
 use crate::volumes;
 
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -28,6 +28,7 @@ pub(super) struct How {
     pub(super) memory_mib: u32,
     pub(super) count_instructions: bool,
     pub(super) timeout: Duration,
+    pub(super) console: ConsoleLine,
 }
 
 impl Bench<'_> {
@@ -60,7 +61,12 @@ impl Bench<'_> {
     }
 
     fn counted(&self, manifest: &Path) -> Result<Shown> {
-        let how = How { memory_mib: MEMORY_MIB, count_instructions: true, timeout: TIMEOUT };
+        let how = How {
+            memory_mib: MEMORY_MIB,
+            count_instructions: true,
+            timeout: TIMEOUT,
+            console: ConsoleLine::Serial,
+        };
         let shown = self.boot(manifest, &how)?;
         if shown.end != End::Status(0) {
             bail!("{}: ended with {:?}\n{}{}", manifest.display(), shown.end, shown.output, shown.log);
@@ -71,7 +77,7 @@ impl Bench<'_> {
     /// Boots a manifest, with an empty input.
     pub(super) fn boot(&self, manifest: &Path, how: &How) -> Result<Shown> {
         let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
-        let checked = image::check(self.project, manifest)?;
+        let checked = image::check(self.project, manifest, how.console)?;
         let boot = image::direct_boot(self.project, &checked, folder.path())?;
         let disks = volumes::fresh_disks(&checked.manifest, folder.path())?;
         let log_file = folder.path().join("kernel.log");
@@ -85,13 +91,13 @@ impl Bench<'_> {
                 extra: Vec::new(),
             },
             boot,
+            console: checked.manifest.console.unwrap_or(how.console),
             timeout: how.timeout,
             log_file: Some(log_file.clone()),
             log: qemu::ShowLog::Never,
         };
         let output = Shared::default();
-        let ended =
-            qemu::run(&run, Console { input: Box::new(io::empty()), output: Box::new(output.clone()) })?;
+        let ended = qemu::run(&run, Console::into_memory(Box::new(output.clone())))?;
         let log = std::fs::read_to_string(&log_file).with_context(|| log_file.display().to_string())?;
         Ok(Shown { end: ended.end, output: output.text(), log })
     }

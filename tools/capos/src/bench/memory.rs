@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::guest::How;
 use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
-use crate::qemu::End;
+use crate::qemu::{ConsoleLine, End};
 
 /// A machine that is too small may also hang.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -18,8 +18,15 @@ impl Bench<'_> {
     pub(super) fn smallest_memory(&self) -> Result<Measure> {
         let manifest = self.project.manifest(HELLO);
         let passes = |memory_mib| {
-            let shown =
-                self.boot(&manifest, &How { memory_mib, count_instructions: false, timeout: TIMEOUT })?;
+            let shown = self.boot(
+                &manifest,
+                &How {
+                    memory_mib,
+                    count_instructions: false,
+                    timeout: TIMEOUT,
+                    console: ConsoleLine::Serial,
+                },
+            )?;
             Ok(shown.end == End::Status(0) && shown.output == HELLO_OUTPUT)
         };
         let smallest = smallest(ENOUGH_MIB, passes)?;

@@ -11,10 +11,11 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use super::Measure;
 use crate::image;
 use crate::project::Project;
+use crate::qemu::ConsoleLine;
 
 /// The parts of the image of `manifest`, the kernel's loaded part, and the code in it.
 pub(super) fn measure(project: &Project, manifest: &Path) -> Result<Vec<Measure>> {
-    let checked = image::check(project, manifest)?;
+    let checked = image::check(project, manifest, ConsoleLine::Serial)?;
     let package = image::build(&checked)?;
     let bytes = |name: &str, length: usize| Measure::new(name, length as u64, "bytes");
     let mut measures = vec![bytes("image_init", checked.images.init.len())];

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -150,8 +149,6 @@ impl ProgramArgs {
             limits: self.limits.limits(memory.transpose()?),
             invoke: self.invoke.clone(),
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
-            // A printed manifest is for runs to come.
-            stdin_is_stream: !self.print_manifest && !io::stdin().is_terminal(),
         })
     }
 }

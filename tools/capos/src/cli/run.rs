@@ -1,7 +1,6 @@
 //! `capos run`: what boots, on which machine, and what is said about the end.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use super::{Cli, QEMU, project};
 use crate::image::{self, Checked};
 use crate::manifest::{Manifest, VolumeSource, size_of};
 use crate::project::Project;
-use crate::qemu::{self, Boot, Console, End, Ended, Firmware, Machine, Run, ShowLog};
+use crate::qemu::{self, Boot, Console, ConsoleLine, End, Ended, Firmware, Machine, Run, ShowLog, Tty};
 use crate::volumes::{self, Disks};
 
 /// Without another choice: how long a manifest may run, and MiB of memory it runs in.
@@ -63,6 +62,12 @@ pub(super) struct RunArgs {
     /// Use this file for a disk volume of the manifest, in place of the one that it names
     #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
     pub(super) disks: Vec<(String, PathBuf)>,
+    /// What the console comes over [default: virtio; for a disc image, serial]
+    #[arg(long, value_enum, value_name = "LINE")]
+    console: Option<ConsoleLine>,
+    /// Which streams are terminals for the guest: all, none, or some of stdin,stdout,stderr [default: those that are]
+    #[arg(long, value_name = "STREAMS")]
+    tty: Option<Tty>,
     /// Let the clock advance with instructions executed: exact, repeatable, slower
     #[arg(long)]
     icount: bool,
@@ -73,10 +78,18 @@ pub(super) struct RunArgs {
     pub(super) program: ProgramArgs,
 }
 
+impl RunArgs {
+    /// What the consoles of a manifest or program come over, unless a manifest says so itself.
+    pub(super) fn line(&self) -> ConsoleLine {
+        self.console.unwrap_or_default()
+    }
+}
+
 /// What is booted, and what it needs.
 pub(super) struct Prepared {
     pub(super) name: String,
     pub(super) boot: Boot,
+    pub(super) console: ConsoleLine,
     pub(super) disks: Option<Disks>,
     pub(super) memory_mib: u64,
     /// How long it may run if the user does not say.
@@ -98,9 +111,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let prepared = match (&args.what, &args.iso) {
         (Some(manifest), _) => {
             let (project, manifest, disks) = (project.clone(), manifest.clone(), args.disks.clone());
-            let place = folder.path().to_owned();
+            let (place, line) = (folder.path().to_owned(), args.line());
             let work = move || {
-                let checked = image::check(&project, &manifest)?;
+                let checked = image::check(&project, &manifest, line)?;
                 let prepared = prepare(&project, &checked, &place, &disks, MANIFEST_TIME)?;
                 Ok((prepared, checked.manifest))
             };
@@ -112,7 +125,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
             let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware };
-            Prepared { name, boot, disks: None, memory_mib: LEAST_MEMORY_MIB, time: MANIFEST_TIME }
+            let console = args.console.unwrap_or(ConsoleLine::Serial);
+            let time = MANIFEST_TIME;
+            Prepared { name, boot, console, disks: None, memory_mib: LEAST_MEMORY_MIB, time }
         }
         (None, None) => bail!("neither a manifest nor a disc image was given"),
     };
@@ -168,7 +183,9 @@ pub(super) fn prepare(
     // Packages of the usual size fit as they are.
     let more = if bytes > 32 << 20 { bytes >> 20 } else { 0 };
     let memory_mib = LEAST_MEMORY_MIB + more;
-    Ok(Prepared { name: checked.manifest.name.clone(), boot, disks: Some(disks), memory_mib, time })
+    let console = checked.manifest.console.unwrap_or(ConsoleLine::Serial);
+    let name = checked.manifest.name.clone();
+    Ok(Prepared { name, boot, console, disks: Some(disks), memory_mib, time })
 }
 
 fn ram_volume_bytes(manifest: &Manifest) -> u64 {
@@ -201,11 +218,13 @@ pub(super) fn boot(
             extra: args.qemu_extra.split_whitespace().map(str::to_owned).collect(),
         },
         boot: prepared.boot,
+        console: prepared.console,
         timeout: time.left(prepared.time).min(FOREVER),
         log_file: Some(log_file(project, args, &prepared.name)),
         log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
     };
-    let ended = qemu::run(&run, Console { input: Box::new(io::stdin()), output: Box::new(io::stdout()) })?;
+    let console = Console::of_process(args.tty).context("our standard streams")?;
+    let ended = qemu::run(&run, console)?;
     explain(&ended.end, time.total(prepared.time));
     Ok(ended)
 }

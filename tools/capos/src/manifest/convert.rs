@@ -10,6 +10,7 @@ use capos_schema::manifest_capnp::{grant_entry, instance_entry, manifest, proces
 use capos_schema::process_capnp::limits;
 
 use super::model::*;
+use crate::qemu::ConsoleLine;
 
 const FRAME_BYTES: u64 = 4096;
 /// What a wasm host may need beside the linear memories of its instances, and for each byte of a module, of which
@@ -53,6 +54,7 @@ pub type Sizes<'a> = &'a dyn Fn(&str) -> u64;
 /// Writes `from` into `to`.
 pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
     to.set_name(&from.name);
+    to.set_console(from.console.unwrap_or(ConsoleLine::Serial).in_package());
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
     storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
     let mut entries = to.init_processes(length(&from.processes)?);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::json::{Node, Object, Sink};
 use super::model::*;
 use crate::problem::Problem;
+use crate::qemu::ConsoleLine;
 use storage::Direction;
 
 /// Most bytes of memory a process limit can name: the package counts 4 KiB frames in 32 bits.
@@ -51,7 +52,7 @@ pub fn decode(json: &Value) -> Result<Manifest, Vec<Problem>> {
 }
 
 fn manifest(node: &Node<'_>) -> Manifest {
-    let object = node.object(&["name", "processes", "wasm", "volumes", "exitFrom", "include"]);
+    let object = node.object(&["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"]);
     let mut processes: Vec<Process> = object.items("processes").iter().map(process).collect();
     processes.extend(object.items("wasm").iter().map(wasm_host));
     let mut include = Vec::new();
@@ -66,6 +67,7 @@ fn manifest(node: &Node<'_>) -> Manifest {
         processes,
         exit_from: object.get("exitFrom").and_then(|node| node.string()).map(str::to_owned),
         include,
+        console: console(&object),
     };
     if manifest.disks().next().is_some() {
         manifest.include.push(built(DISK_DRIVER_BINARY));
@@ -76,8 +78,19 @@ fn manifest(node: &Node<'_>) -> Manifest {
     manifest
 }
 
+/// Only the plain serial port can be asked for; all else depends on the machine.
+fn console(object: &Object<'_>) -> Option<ConsoleLine> {
+    let node = object.get("console")?;
+    match node.string()? {
+        "serial" => return Some(ConsoleLine::Serial),
+        "host" => {}
+        _ => node.problem("must be \"host\" or \"serial\""),
+    }
+    None
+}
+
 /// A program of this tree that `init` starts by itself.
-fn built(name: &str) -> Program {
+pub(crate) fn built(name: &str) -> Program {
     Program { at: String::new(), kind: ProgramKind::Native, name: name.to_owned(), file: None }
 }
 

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::decode;
+use crate::qemu::ConsoleLine;
+
 mod storage;
 
 pub use storage::*;
@@ -15,6 +18,8 @@ pub const WASM_HOST_BINARY: &str = "capos-wasm";
 pub const VOLUME_SERVER_BINARY: &str = "fs";
 /// The program that drives virtio disks.
 pub const DISK_DRIVER_BINARY: &str = "virtio-blk";
+/// The program that keeps the streams of the console apart.
+pub const CONSOLE_BINARY: &str = "capos-console";
 
 /// What boots, and with which grants.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub struct Manifest {
     pub exit_from: Option<String>,
     /// Programs and modules that are packed but not started.
     pub include: Vec<Program>,
+    /// What its consoles come over, if the manifest says so; otherwise as it is run.
+    pub console: Option<ConsoleLine>,
 }
 
 /// A process to start.
@@ -244,6 +251,13 @@ pub struct InstanceLimits {
 }
 
 impl Manifest {
+    /// Decides what the consoles come over, unless the manifest says it itself.
+    pub fn connect(&mut self, line: ConsoleLine) {
+        if *self.console.get_or_insert(line) != ConsoleLine::Serial {
+            self.include.push(decode::built(CONSOLE_BINARY));
+        }
+    }
+
     /// Every disk in bus order: its name, the image, and whether that holds a volume. Those of volumes come first, then those
     /// that processes use as they are, in start order.
     pub fn disks(&self) -> impl Iterator<Item = (String, &DiskImage, bool)> {

@@ -41,6 +41,15 @@ pub struct Disk {
     pub read_only: bool,
 }
 
+/// The Unix sockets that QEMU connects to.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    /// For the second serial port, the kernel's log.
+    pub(super) log: PathBuf,
+    /// For the virtio console, if the machine is to have one.
+    pub(super) streams: Option<PathBuf>,
+}
+
 /// The machine that QEMU makes.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -63,8 +72,8 @@ const OVMF: [&str; 3] =
     ["/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/edk2/ovmf/OVMF.fd"];
 
 impl Machine {
-    /// QEMU's arguments; the kernel log goes to the Unix socket `log`.
-    pub(super) fn arguments(&self, boot: &Boot, log: &Path) -> Result<Vec<OsString>, String> {
+    /// QEMU's arguments; the kernel log and a virtio console go to Unix sockets.
+    pub(super) fn arguments(&self, boot: &Boot, sockets: &Sockets) -> Result<Vec<OsString>, String> {
         let mut arguments: Vec<OsString> = Vec::new();
         let accelerator = if !self.count_instructions && hardware_virtualisation() { "kvm" } else { "tcg" };
         arguments.extend(["-M", "q35", "-cpu", "max", "-accel", accelerator].map(OsString::from));
@@ -73,7 +82,12 @@ impl Machine {
         arguments.extend(
             ["-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio"].map(OsString::from),
         );
-        arguments.extend(["-chardev".into(), keyed("socket,id=log,path=", log)]);
+        if let Some(streams) = &sockets.streams {
+            arguments.extend(["-chardev".into(), keyed("socket,id=streams,path=", streams)]);
+            let devices = ["virtio-serial-pci,disable-legacy=on,max_ports=1", "virtconsole,chardev=streams"];
+            arguments.extend(devices.into_iter().flat_map(|device| ["-device", device]).map(OsString::from));
+        }
+        arguments.extend(["-chardev".into(), keyed("socket,id=log,path=", &sockets.log)]);
         arguments.extend(["-serial", "chardev:log"].map(OsString::from));
         arguments.extend(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"].map(OsString::from));
         if self.count_instructions {

@@ -10,6 +10,20 @@ pub const END_OF_INPUT: u8 = 0x04;
 /// Makes the next byte an ordinary one.
 pub const QUOTE: u8 = 0x16;
 
+/// Sends all that is written to it so that the guest's console takes it as it is.
+pub(super) struct Quoting<W>(pub(super) W);
+
+impl<W: Write> Write for Quoting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&quoted(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Sends all of `from` to the guest, and then the end.
 pub(super) fn forward(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
     let mut buffer = [0; 4096];

@@ -1,18 +1,22 @@
 //! Running an image in QEMU and finding out how it ended.
 //!
-//! The guest's two serial ports stay apart: COM1 is its console, QEMU's standard input and output; COM2 is the
-//! kernel's log, which comes through a socket. So standard output has what the guest wrote and nothing else.
+//! The guest's console comes over a virtio console, through a socket, or over its first serial port, QEMU's standard
+//! input and output; the second serial port is the kernel's log, which comes through a socket of its own. So our standard
+//! streams have what the guest wrote and nothing else.
 
 mod command;
+mod console;
 mod input;
 mod log;
 mod output;
 mod session;
+mod streams;
 
 pub use command::{Boot, Disk, Firmware, Machine};
+pub use console::{Console, ConsoleLine, TerminalsNow, Tty};
 pub use input::{END_OF_INPUT, QUOTE};
 pub use output::ISO_MARKER;
-pub use session::{Console, Run, ShowLog, run};
+pub use session::{Run, ShowLog, run};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,8 @@ use std::io::{self, Read, Write};
 /// What the boot loader of a disc image writes last. Everything up to it is the firmware's and the boot loader's.
 pub const ISO_MARKER: &str = "capos: starting the kernel.";
 
-/// Copies until `from` ends. With `after`, only what comes after the first place where that stands is copied.
-pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write, after: Option<&str>) -> io::Result<()> {
-    let mut skipping = after.map(Skip::new);
+/// Copies until `from` ends.
+pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {
         let count = match from.read(&mut buffer) {
@@ -17,12 +16,39 @@ pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write, after: Option<&str>)
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let mut bytes = buffer.get(..count).unwrap_or_default();
-        if let Some(skip) = &mut skipping {
-            bytes = skip.rest(bytes);
-        }
-        to.write_all(bytes)?;
+        to.write_all(buffer.get(..count).unwrap_or_default())?;
         to.flush()?;
+    }
+}
+
+/// What comes after the first place where a marker stands.
+pub(super) struct After<R> {
+    from: R,
+    /// Taken away once the marker has been seen.
+    skip: Option<Skip>,
+}
+
+impl<R> After<R> {
+    /// Without a marker everything.
+    pub(super) fn new(from: R, marker: Option<&str>) -> Self {
+        Self { from, skip: marker.map(Skip::new) }
+    }
+}
+
+impl<R: Read> Read for After<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.from.read(buffer)?;
+            let Some(skip) = &mut self.skip else { return Ok(count) };
+            let left = skip.rest(buffer.get(..count).unwrap_or_default()).len();
+            if left > 0 {
+                self.skip = None;
+                buffer.copy_within(count - left..count, 0);
+            }
+            if left > 0 || count == 0 {
+                return Ok(left);
+            }
+        }
     }
 }
 
@@ -76,15 +102,22 @@ mod tests {
         let text = b"\x1b[2JLoading\r\ngoing\r\ngoHello\ngoing\n";
         for source in [&mut text.as_slice() as &mut dyn Read, &mut Drip(text)] {
             let mut copied = Vec::new();
-            copy(source, &mut copied, Some("\ngo")).unwrap();
+            copy(&mut After::new(source, Some("\ngo")), &mut copied).unwrap();
             assert_eq!(copied, b"ing\r\ngoHello\ngoing\n");
         }
     }
 
     #[test]
+    fn where_the_marker_never_comes_nothing_does() {
+        let mut copied = Vec::new();
+        copy(&mut After::new(b"abc".as_slice(), Some("d")), &mut copied).unwrap();
+        assert!(copied.is_empty());
+    }
+
+    #[test]
     fn without_a_marker_all_of_it_passes() {
         let mut copied = Vec::new();
-        copy(&mut b"\0\xff\n".as_slice(), &mut copied, None).unwrap();
+        copy(&mut After::new(b"\0\xff\n".as_slice(), None), &mut copied).unwrap();
         assert_eq!(copied, b"\0\xff\n");
     }
 }

@@ -3,18 +3,21 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 
-use super::command::{Boot, Machine};
+use super::command::{Boot, Machine, Sockets};
+use super::console::{Console, ConsoleLine};
 use super::log::{self, Log};
+use super::streams::{self, Guest};
 use super::{End, Ended, input, output};
 
 /// QEMU's exit statuses for what the kernel writes to its exit device, 0x10 and 0x20.
@@ -28,6 +31,8 @@ pub struct Run {
     pub machine: Machine,
     /// What starts on it.
     pub boot: Boot,
+    /// What its console comes over. The boot package has to say the same.
+    pub console: ConsoleLine,
     /// How long it may take.
     pub timeout: Duration,
     /// Where the kernel log goes.
@@ -47,17 +52,11 @@ pub enum ShowLog {
     AsItComes,
 }
 
-/// The guest's console as we see it.
-pub struct Console {
-    /// Its input.
-    pub input: Box<dyn Read + Send>,
-    /// Its output.
-    pub output: Box<dyn Write + Send>,
-}
-
 enum Event {
     OutputEnded(io::Result<()>),
     Signal(i32),
+    /// A terminal has another size now.
+    Resized,
 }
 
 /// Why we end QEMU before it ends by itself.
@@ -70,9 +69,12 @@ enum Stop {
 pub fn run(run: &Run, console: Console) -> Result<Ended> {
     let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
     let socket = folder.path().join("log");
-    let listener = UnixListener::bind(&socket).with_context(|| socket.display().to_string())?;
+    let listener = listen(&socket)?;
+    let streams = (run.console == ConsoleLine::Virtio).then(|| folder.path().join("streams"));
+    let streams_listener = streams.as_deref().map(listen).transpose()?;
     let log_file = run.log_file.as_ref().map(create).transpose()?;
-    let arguments = run.machine.arguments(&run.boot, &socket).map_err(|reason| anyhow!(reason))?;
+    let sockets = Sockets { log: socket.clone(), streams: streams.clone() };
+    let arguments = run.machine.arguments(&run.boot, &sockets).map_err(|reason| anyhow!(reason))?;
 
     let (events, received) = mpsc::channel();
     let signals = forward_signals(events.clone())?;
@@ -88,12 +90,36 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
     let show_log = run.log == ShowLog::AsItComes;
     let log = thread::spawn(move || collect_log(&listener, log_file, ready, show_log));
     let errors = collect_errors(&mut child);
-    forward_input(&mut child, console.input, wait_ready);
-    let marker = matches!(run.boot, Boot::Iso { .. }).then_some(super::ISO_MARKER);
-    forward_output(&mut child, console.output, marker, events);
+    let terminals = console.terminals.clone();
+    let guest: Arc<OnceLock<Arc<Guest>>> = Arc::default();
+    let link = match streams_listener {
+        Some(listener) => {
+            // Nobody speaks on the serial port.
+            drop(child.stdin.take());
+            Link::Virtio(listener)
+        }
+        None => Link::Serial {
+            input: child.stdin.take(),
+            output: child.stdout.take(),
+            after: matches!(run.boot, Boot::Iso { .. }).then_some(super::ISO_MARKER),
+            framed: run.console == ConsoleLine::FramedSerial,
+            ready: wait_ready,
+        },
+    };
+    let shared = guest.clone();
+    thread::spawn(move || {
+        let result = link.pass(console, &shared);
+        // The receiver is gone when the run was stopped.
+        let _ = events.send(Event::OutputEnded(result));
+    });
 
     let deadline = Instant::now() + run.timeout;
-    let stopped = wait(&received, deadline);
+    let resized = || {
+        if let Some(guest) = guest.get() {
+            guest.tell_terminals(terminals());
+        }
+    };
+    let stopped = wait(&received, deadline, resized);
     if matches!(stopped, Ok(Some(_))) {
         child.kill().context("ending QEMU")?;
         drain(&received);
@@ -101,8 +127,9 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
         child.kill().context("ending QEMU")?;
     }
     let status = child.wait().context("waiting for QEMU")?;
-    // Where QEMU never connected, this lets the log's thread see the end.
+    // Where QEMU never connected, this lets the threads that wait for it see the end.
     drop(UnixStream::connect(&socket));
+    drop(streams.map(UnixStream::connect));
     signals.close();
     let log = join(log)?.context("the kernel log")?;
     let end = match stopped? {
@@ -116,6 +143,10 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
     Ok(Ended { end, log: log.into_tail() })
 }
 
+fn listen(socket: &Path) -> Result<UnixListener> {
+    UnixListener::bind(socket).with_context(|| socket.display().to_string())
+}
+
 fn create(path: &PathBuf) -> Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -124,14 +155,20 @@ fn create(path: &PathBuf) -> Result<File> {
 }
 
 /// Waits until the guest's output has ended, which it does when QEMU ends.
-fn wait(events: &Receiver<Event>, deadline: Instant) -> Result<Option<Stop>> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    match events.recv_timeout(left) {
-        Ok(Event::OutputEnded(Ok(()))) => Ok(None),
-        Ok(Event::OutputEnded(Err(error))) => Err(error).context("the guest's output"),
-        Ok(Event::Signal(signal)) => Ok(Some(Stop::Signal(signal))),
-        Err(RecvTimeoutError::Timeout) => Ok(Some(Stop::TimedOut)),
-        Err(RecvTimeoutError::Disconnected) => Ok(None),
+fn wait(events: &Receiver<Event>, deadline: Instant, resized: impl Fn()) -> Result<Option<Stop>> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        return match events.recv_timeout(left) {
+            Ok(Event::Resized) => {
+                resized();
+                continue;
+            }
+            Ok(Event::OutputEnded(Ok(()))) => Ok(None),
+            Ok(Event::OutputEnded(Err(error))) => Err(error).context("the guest's output"),
+            Ok(Event::Signal(signal)) => Ok(Some(Stop::Signal(signal))),
+            Err(RecvTimeoutError::Timeout) => Ok(Some(Stop::TimedOut)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+        };
     }
 }
 
@@ -206,41 +243,68 @@ fn collect_errors(child: &mut Child) -> JoinHandle<String> {
     })
 }
 
+/// What the console comes over, ready to pass bytes.
+enum Link {
+    /// QEMU connects to this.
+    Virtio(UnixListener),
+    /// QEMU's own streams.
+    Serial {
+        input: Option<ChildStdin>,
+        output: Option<ChildStdout>,
+        /// What comes before this is not the guest's.
+        after: Option<&'static str>,
+        /// Whether the streams are apart.
+        framed: bool,
+        /// The kernel's first line has come.
+        ready: Receiver<()>,
+    },
+}
+
+impl Link {
+    /// Passes bytes both ways until the guest's output ends. Once a guest with streams that are apart is there, it is put
+    /// into `guest`.
+    fn pass(self, console: Console, guest: &OnceLock<Arc<Guest>>) -> io::Result<()> {
+        match self {
+            Self::Virtio(listener) => {
+                let (mut socket, _) = listener.accept()?;
+                let to = Box::new(socket.try_clone()?);
+                streams::relay(&mut socket, guest.get_or_init(|| Guest::new(to)), console)
+            }
+            Self::Serial { input: Some(input), output: Some(output), after, framed, ready } => {
+                let mut output = output::After::new(output, after);
+                if framed {
+                    let to = Box::new(input::Quoting(input));
+                    return streams::relay(&mut output, guest.get_or_init(|| Guest::new(to)), console);
+                }
+                forward_input(input, console.input, ready);
+                let mut to = console.output;
+                output::copy(&mut output, &mut *to)
+            }
+            Self::Serial { .. } => Ok(()),
+        }
+    }
+}
+
 /// Forwards input from the kernel's first line on. Before, it would be lost, or read by firmware.
 ///
 /// The thread is never joined. It may wait for input that nobody will type.
-fn forward_input(child: &mut Child, mut from: Box<dyn Read + Send>, ready: Receiver<()>) {
-    let stdin = child.stdin.take();
+fn forward_input(mut to: ChildStdin, mut from: Box<dyn Read + Send>, ready: Receiver<()>) {
     thread::spawn(move || {
-        let Some(mut stdin) = stdin else { return };
         if ready.recv().is_ok() {
             // A guest that has ended takes no more input, which is no failure.
-            let _ = input::forward(&mut *from, &mut stdin);
+            let _ = input::forward(&mut *from, &mut to);
         }
     });
 }
 
-fn forward_output(
-    child: &mut Child,
-    mut to: Box<dyn Write + Send>,
-    after: Option<&'static str>,
-    events: Sender<Event>,
-) {
-    let stdout = child.stdout.take();
-    thread::spawn(move || {
-        let result = stdout.map_or(Ok(()), |mut stdout| output::copy(&mut stdout, &mut *to, after));
-        // The receiver is gone when the run was stopped.
-        let _ = events.send(Event::OutputEnded(result));
-    });
-}
-
 fn forward_signals(events: Sender<Event>) -> Result<signal_hook::iterator::Handle> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals")?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGWINCH]).context("signals")?;
     let handle = signals.handle();
     thread::spawn(move || {
         for signal in &mut signals {
             // The receiver is gone when the run has ended.
-            let _ = events.send(Event::Signal(signal));
+            let event = if signal == SIGWINCH { Event::Resized } else { Event::Signal(signal) };
+            let _ = events.send(event);
         }
     });
     Ok(handle)

@@ -8,12 +8,20 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
+/// Memory of the host, aligned as the device's.
+#[cfg(feature = "testing")]
+#[derive(Clone)]
+#[repr(align(4096))]
+struct Page {
+    _bytes: [u8; PAGE_SIZE],
+}
+
 /// A mapped range. It stays mapped as long as the process lives.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mapping {
+pub struct Mapping {
     start: NonNull<u8>,
-    pub(crate) physical: u64,
-    pub(crate) length: usize,
+    physical: u64,
+    length: usize,
 }
 
 // SAFETY: it is an address range, valid in every thread of the process; each use says why it is sound.
@@ -33,16 +41,30 @@ impl Mapping {
     }
 
     /// Zeroed memory of the host, for tests. It is never given back.
-    #[cfg(test)]
-    pub(crate) fn of_host(physical: u64, length: usize) -> Self {
-        let layout = std::alloc::Layout::from_size_align(length, PAGE_SIZE).unwrap();
-        // SAFETY: the length is not zero.
-        let start = unsafe { std::alloc::alloc_zeroed(layout) };
-        Self { start: NonNull::new(start).unwrap(), physical, length }
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn of_host(physical: u64, length: usize) -> Self {
+        let memory: &'static mut [Page] =
+            vec![Page { _bytes: [0; PAGE_SIZE] }; length.div_ceil(PAGE_SIZE)].leak();
+        Self { start: NonNull::from(memory).cast(), physical, length }
+    }
+
+    /// Where the device sees it.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn physical(&self) -> u64 {
+        self.physical
+    }
+
+    /// Bytes in it.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// The part from `offset` on, if there are `length` bytes.
-    pub(crate) fn part(&self, offset: usize, length: usize) -> Option<NonNull<[u8]>> {
+    #[must_use]
+    pub fn part(&self, offset: usize, length: usize) -> Option<NonNull<[u8]>> {
         if offset.checked_add(length)? > self.length {
             return None;
         }
@@ -84,13 +106,14 @@ pub(crate) fn set_windows(windows: Vec<Mapping>) {
     drop(WINDOWS.set(windows));
 }
 
-/// Makes the memory known to the crate.
+/// Makes the memory known to the crate. A process drives one device, so what was set first stays.
 pub(crate) fn set_memory(control: Mapping, transfer: Mapping) {
     drop(LENT.set(Lent { control, transfer, used: AtomicUsize::new(0) }));
 }
 
-/// Pages of the control memory that nobody else uses, zeroed.
-pub(crate) fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
+/// Pages of the control memory that nobody else uses, zeroed: their address for the device, and where they are mapped.
+#[must_use]
+pub fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
     let lent = LENT.get()?;
     let length = pages.checked_mul(PAGE_SIZE)?;
     let offset = lent.used.fetch_add(length, Ordering::Relaxed);
@@ -100,7 +123,7 @@ pub(crate) fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
 
 /// What the crate `virtio-drivers` needs from the system.
 #[derive(Debug)]
-pub(crate) enum System {}
+pub enum System {}
 
 // SAFETY: `dma_alloc` gives out each page of the control memory once; the mapping is aligned to pages, valid as long as the
 // process lives, and the kernel zeroed it. `mmio_phys_to_virt` gives out mapped registers only.
@@ -110,7 +133,7 @@ unsafe impl Hal for System {
         take_pages(pages).unwrap_or((0, NonNull::dangling()))
     }
 
-    /// Pages stay: there is one queue, and it lasts as long as the process.
+    /// Pages stay: queues last as long as the process.
     unsafe fn dma_dealloc(_: PhysAddr, _: NonNull<u8>, _: usize) -> i32 {
         0
     }

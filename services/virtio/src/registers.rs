@@ -28,9 +28,9 @@ pub(crate) const INTERRUPT_ENTRY: u16 = 0;
 
 /// The registers of a virtio device.
 #[derive(Debug)]
-pub(crate) struct Registers {
+pub struct Registers {
     /// Never dropped: that would wait for a reset as long as the device likes. A process that ends loses the device anyway.
-    pub(crate) transport: ManuallyDrop<PciTransport>,
+    pub transport: ManuallyDrop<PciTransport>,
     common: NonNull<u8>,
 }
 
@@ -68,7 +68,10 @@ impl Registers {
     }
 
     /// Reads of the device's configuration what belongs together. `read` is called again when it has changed meanwhile.
-    pub(crate) fn read_consistent<T>(&self, read: impl Fn() -> Result<T, Error>) -> capnp::Result<T> {
+    ///
+    /// # Errors
+    /// What `read` says, and when the configuration does not hold still.
+    pub fn read_consistent<T>(&self, read: impl Fn() -> Result<T, Error>) -> capnp::Result<T> {
         for _ in 0..CONSISTENT_LOOKS {
             let before = self.transport.read_config_generation();
             let found = read();
@@ -80,7 +83,10 @@ impl Registers {
     }
 
     /// Makes a queue that is about to be set up raise the interrupt at [`INTERRUPT_ENTRY`].
-    pub(crate) fn direct_interrupt(&mut self, queue: u16) -> capnp::Result<()> {
+    ///
+    /// # Errors
+    /// When the device has no interrupt for the queue.
+    pub fn direct_interrupt(&mut self, queue: u16) -> capnp::Result<()> {
         // SAFETY: the registers are mapped, within the common configuration and aligned (checked in `new`); writing them
         // touches no memory.
         let taken = unsafe {

@@ -1,0 +1,22 @@
+//! Serves the export "console" over the virtio console behind the grant "device", or over the serial line behind the
+//! grant "line"; the argument, "virtio" or "serial", says which.
+
+use std::process::ExitCode;
+
+async fn run() -> capnp::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("virtio") => capos_console::over_virtio(capos_rt::grant("device")?).await,
+        Some("serial") => capos_console::over_serial(capos_rt::grant("line")?).await,
+        _ => Err(capnp::Error::failed("the argument is neither `virtio` nor `serial`".into())),
+    }
+}
+
+fn main() -> ExitCode {
+    match capos_rt::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("console: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

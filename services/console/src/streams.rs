@@ -1,0 +1,345 @@
+//! The streams of one console: what is on its way, and who waits for it.
+
+use crate::outgoing::Outgoing;
+use crate::turns::Turns;
+use capnp::Error;
+use capos_streams::{Decoder, HEADER_BYTES, HELLO, Message, Output, Terminals, output_header};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// Output on its way to the line.
+pub(crate) const OUTGOING_BYTES: usize = 128 << 10;
+/// Input that was asked for and not read yet, at most.
+pub(crate) const INCOMING_BYTES: usize = 128 << 10;
+/// Given to the line at once, at most.
+const PIECE_BYTES: usize = 32 << 10;
+/// While the line is at work it is given no less, so that many small writes cost it little.
+const BATCH_BYTES: usize = 16 << 10;
+/// Kept free of output, so that input can be asked for.
+const RESERVED_BYTES: usize = HEADER_BYTES + size_of::<u32>();
+
+/// What carries bytes to the host. Its ring of [`OUTGOING_BYTES`] holds them until they are there.
+pub(crate) trait Line {
+    /// Stores bytes in the ring, where the line was given none.
+    fn put(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Broken>;
+    /// Passes on a part of the ring, after those before it. `false` when the line takes no more now.
+    fn send(&mut self, piece: Range<usize>) -> Result<bool, Broken>;
+    /// How many bytes more have been passed on.
+    fn take_sent(&mut self) -> Result<usize, Broken>;
+    /// Whether [`Streams::pump`] is to be called when bytes have been passed on. Returns whether that is so already.
+    fn set_notice(&mut self, wanted: bool) -> bool;
+}
+
+/// The line, or the host at its other end, broke the rules or is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken(pub(crate) &'static str);
+
+impl From<Broken> for Error {
+    fn from(Broken(reason): Broken) -> Self {
+        Self::disconnected(reason.into())
+    }
+}
+
+pub(crate) struct Streams(RefCell<State>);
+
+struct State {
+    line: Box<dyn Line>,
+    outgoing: Outgoing,
+    writers: Turns,
+    /// Those who wait until everything before a mark is with the host.
+    flushers: Vec<Waker>,
+    decoder: Decoder,
+    input: VecDeque<u8>,
+    /// Bytes of input that were asked for and have not come.
+    asked: usize,
+    input_ended: bool,
+    readers: Vec<Waker>,
+    terminals: Option<Terminals>,
+    /// Those who wait for the host's first message.
+    curious: Vec<Waker>,
+    /// Outputs that nobody takes any more.
+    closed: [bool; 2],
+    broken: Option<Broken>,
+}
+
+impl Streams {
+    /// Greets the host.
+    pub(crate) fn new(line: Box<dyn Line>) -> Result<Self, Broken> {
+        let mut state = State {
+            line,
+            outgoing: Outgoing::new(OUTGOING_BYTES),
+            writers: Turns::default(),
+            flushers: Vec::new(),
+            decoder: Decoder::new(),
+            input: VecDeque::new(),
+            asked: 0,
+            input_ended: false,
+            readers: Vec::new(),
+            terminals: None,
+            curious: Vec::new(),
+            closed: [false; 2],
+            broken: None,
+        };
+        state.put(&[&HELLO])?;
+        state.pump()?;
+        Ok(Self(RefCell::new(state)))
+    }
+
+    /// Waits for `look` to find something; it is told of nothing but what it arranges to be woken for.
+    async fn wait_for<T>(
+        &self,
+        mut look: impl FnMut(&mut State, &mut Context<'_>) -> Result<Option<T>, Broken>,
+    ) -> Result<T, Error> {
+        poll_fn(|context| {
+            let mut state = self.0.borrow_mut();
+            if let Some(broken) = state.broken {
+                return Poll::Ready(Err(broken.into()));
+            }
+            match look(&mut state, context) {
+                Ok(Some(found)) => Poll::Ready(Ok(found)),
+                Ok(None) => Poll::Pending,
+                Err(broken) => {
+                    state.fail(broken);
+                    Poll::Ready(Err(broken.into()))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes the parts as one piece of an output. Returns when the console holds them. The parts and their header fit
+    /// into the ring with room to spare.
+    pub(crate) async fn write(self: &Rc<Self>, output: Output, parts: &[&[u8]]) -> Result<(), Error> {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        if length == 0 {
+            return Ok(());
+        }
+        let header =
+            output_header(output, u32::try_from(length).map_err(|_| Error::overloaded(String::new()))?);
+        let mut turn = Turn { streams: self, number: None };
+        let is_open = self
+            .wait_for(|state, context| {
+                let is_closed = state.closed.get(output as usize - 1) == Some(&true);
+                if is_closed {
+                    return Ok(Some(false));
+                }
+                let needed = HEADER_BYTES + length + RESERVED_BYTES;
+                let is_first = state.writers.is_first(turn.number);
+                if is_first && state.outgoing.room() < needed {
+                    state.pump()?;
+                }
+                if !is_first || state.outgoing.room() < needed {
+                    turn.number = Some(state.writers.wait(turn.number, context.waker()));
+                    // Somebody waits now, so the line must say when there is room.
+                    state.pump()?;
+                    return Ok(None);
+                }
+                state.put(&[&header])?;
+                state.put(parts)?;
+                state.pump()?;
+                Ok(Some(true))
+            })
+            .await?;
+        if is_open { Ok(()) } else { Err(Error::disconnected("nobody takes this output any more".into())) }
+    }
+
+    /// Waits for input and gives `take` as much of it as lies in one piece; it says how much it took. After the end of
+    /// input it is given nothing.
+    pub(crate) async fn read(&self, most: usize, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
+        self.wait_for(|state, context| {
+            let (piece, _) = state.input.as_slices();
+            let piece = piece.get(..most.min(piece.len())).unwrap_or_default();
+            if piece.is_empty() && !state.input_ended {
+                state.readers.push(context.waker().clone());
+                state.pump()?;
+                return Ok(None);
+            }
+            take(piece);
+            let length = piece.len();
+            state.input.drain(..length);
+            state.ask_for_input()?;
+            state.pump()?;
+            Ok(Some(()))
+        })
+        .await
+    }
+
+    /// What the streams are connected to on the host, as soon as it has said so.
+    pub(crate) async fn terminals(&self) -> Result<Terminals, Error> {
+        self.wait_for(|state, context| {
+            if state.terminals.is_none() {
+                state.curious.push(context.waker().clone());
+            }
+            Ok(state.terminals)
+        })
+        .await
+    }
+
+    /// Waits until everything that was written before is with the host.
+    pub(crate) async fn flush(&self) -> Result<(), Error> {
+        let mark = self.0.borrow().outgoing.mark();
+        self.wait_for(|state, context| {
+            state.pump()?;
+            if state.outgoing.is_past(mark) {
+                return Ok(Some(()));
+            }
+            state.flushers.push(context.waker().clone());
+            state.pump()?;
+            Ok(None)
+        })
+        .await
+    }
+
+    /// Waits until nothing passes any more, and says why.
+    pub(crate) async fn broken(&self) -> Broken {
+        poll_fn(|context| {
+            let mut state = self.0.borrow_mut();
+            match state.broken {
+                Some(broken) => Poll::Ready(broken),
+                None => {
+                    state.curious.push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Deals with bytes from the host.
+    pub(crate) fn received(&self, mut bytes: &[u8]) -> Result<(), Broken> {
+        let mut state = self.0.borrow_mut();
+        loop {
+            let message = state.decoder.next(&mut bytes).map_err(|_| Broken("the host sent no frame"))?;
+            let Some(message) = message else { return Ok(()) };
+            state.receive(message)?;
+        }
+    }
+
+    /// Gives the line what it takes, and notes what it has passed on.
+    pub(crate) fn pump(&self) -> Result<(), Broken> {
+        self.0.borrow_mut().pump()
+    }
+
+    /// Nothing passes any more.
+    pub(crate) fn fail(&self, broken: Broken) {
+        self.0.borrow_mut().fail(broken);
+    }
+}
+
+impl State {
+    /// Puts bytes into the ring, for which there is room.
+    fn put(&mut self, parts: &[&[u8]]) -> Result<(), Broken> {
+        for part in parts {
+            let [first, second] = self.outgoing.fill(part.len());
+            let (start, end) = part.split_at(first.len());
+            self.line.put(first.start, start)?;
+            self.line.put(second.start, end)?;
+        }
+        Ok(())
+    }
+
+    fn pump(&mut self) -> Result<(), Broken> {
+        loop {
+            let sent = self.line.take_sent()?;
+            self.outgoing.finish(sent).ok_or(Broken("the line passed on more than it was given"))?;
+            if sent > 0 {
+                self.writers.wake_first();
+                self.flushers.drain(..).for_each(Waker::wake);
+            }
+            if !self.readers.is_empty() {
+                self.ask_for_input()?;
+            }
+            while let Some(piece) = self.next_piece() {
+                let length = piece.len();
+                if !self.line.send(piece)? {
+                    break;
+                }
+                self.outgoing.begin(length);
+            }
+            let waited_for =
+                self.outgoing.waiting() > 0 || !self.writers.is_empty() || !self.flushers.is_empty();
+            if !self.line.set_notice(waited_for) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the line is to be given now.
+    fn next_piece(&self) -> Option<Range<usize>> {
+        let is_worth_it = !self.outgoing.is_under_way() || self.outgoing.waiting() >= BATCH_BYTES;
+        is_worth_it.then(|| self.outgoing.next_piece(PIECE_BYTES)).flatten()
+    }
+
+    /// Asks for more input when less than half of what may be under way is.
+    fn ask_for_input(&mut self) -> Result<(), Broken> {
+        let held = self.input.len() + self.asked;
+        if self.input_ended || held > INCOMING_BYTES / 2 || self.outgoing.room() < RESERVED_BYTES {
+            return Ok(());
+        }
+        let more = INCOMING_BYTES - held;
+        self.asked += more;
+        // A few hundred thousand at most.
+        self.put(&[&Message::Want(more as u32).frame()])
+    }
+
+    fn receive(&mut self, message: Message<'_>) -> Result<(), Broken> {
+        match message {
+            Message::Terminals(terminals) => {
+                self.terminals = Some(terminals);
+                self.curious.drain(..).for_each(Waker::wake);
+            }
+            Message::Input(bytes) => {
+                let left = self.asked.checked_sub(bytes.len());
+                self.asked = left.ok_or(Broken("the host sent more input than it was asked for"))?;
+                self.input.extend(bytes);
+                self.readers.drain(..).for_each(Waker::wake);
+            }
+            Message::InputEnded => {
+                if std::mem::replace(&mut self.input_ended, true) {
+                    return Err(Broken("the host ended the input twice"));
+                }
+                self.asked = 0;
+                self.readers.drain(..).for_each(Waker::wake);
+            }
+            Message::Closed(output) => {
+                if let Some(closed) = self.closed.get_mut(output as usize - 1) {
+                    *closed = true;
+                }
+                self.writers.wake_all();
+            }
+            Message::Hello | Message::Output(..) | Message::Want(_) => {
+                return Err(Broken("the host sent what only a machine sends"));
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, broken: Broken) {
+        self.broken.get_or_insert(broken);
+        self.writers.wake_all();
+        for waiting in [&mut self.flushers, &mut self.readers, &mut self.curious] {
+            waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+}
+
+/// A writer's place among those who wait; given up when it is dropped.
+struct Turn<'a> {
+    streams: &'a Rc<Streams>,
+    number: Option<u64>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.streams.0.borrow_mut().writers.leave(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

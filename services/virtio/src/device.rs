@@ -1,0 +1,124 @@
+//! From the capability of a device to one whose queues can be set up.
+
+use crate::config::{Bar, Snapshot};
+use crate::memory::{self, Mapping};
+use crate::registers::{INTERRUPT_ENTRY, Registers};
+use bitflags::Flags;
+use capos_schema::device_capnp::{interrupt, pci_device};
+use capos_schema::memory_capnp::memory_object;
+use std::fmt::Debug;
+use std::ops::BitAnd;
+use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
+
+/// A device that has been reset and knows its driver's memory.
+pub struct Device {
+    /// Its registers.
+    pub registers: Registers,
+    /// Raised by every queue that [`Registers::direct_interrupt`] was called for.
+    pub interrupt: interrupt::Client,
+    /// Memory for data on its way, which others may map too.
+    pub transfer_memory: memory_object::Client,
+    /// The same, mapped here.
+    pub transfer: Mapping,
+}
+
+fn failed(reason: impl ToString) -> capnp::Error {
+    capnp::Error::failed(reason.to_string())
+}
+
+impl Device {
+    /// Resets the device behind `device` and gives it `control_bytes` of memory for rings and headers, and `transfer_bytes`
+    /// for data; both are multiples of the page size.
+    ///
+    /// # Errors
+    /// When it is no virtio device of this kind and of version 1, or has not what its driver needs.
+    pub async fn take_charge(
+        device: pci_device::Client,
+        kind: DeviceType,
+        control_bytes: u64,
+        transfer_bytes: u64,
+    ) -> capnp::Result<Self> {
+        let bars = read_bars(&device).await?;
+        let mut windows = [None; 6];
+        for (index, (window, bar)) in (0..).zip(windows.iter_mut().zip(&bars)) {
+            *window = map_registers(&device, index, *bar).await?;
+        }
+        memory::set_windows(windows.iter().flatten().copied().collect());
+        let config = device.config_request().send().promise.await?;
+        let mut registers = Registers::new(Snapshot::new(config.get()?.get_bytes()?, bars)?, &windows)?;
+        let found = registers.transport.device_type();
+        if found != kind {
+            return Err(failed(format!("a virtio device of another kind: {found:?}")));
+        }
+        // What earlier drivers left under way ends here; their memory can go back.
+        registers.reset()?;
+        device.quiesced_request().send().promise.await?;
+
+        let (_, control) = allocate(&device, control_bytes).await?;
+        let (transfer_memory, transfer) = allocate(&device, transfer_bytes).await?;
+        memory::set_memory(control, transfer);
+        let mut request = device.interrupt_request();
+        request.get().set_entry(INTERRUPT_ENTRY);
+        let interrupt = request.send().promise.await?.get()?.get_interrupt()?;
+        let mut request = device.set_bus_master_request();
+        request.get().set_enabled(true);
+        request.send().promise.await?;
+        Ok(Self { registers, interrupt, transfer_memory, transfer })
+    }
+
+    /// Agrees with the device on what of `wanted` it can do. `version_1` is the bit of `wanted` that it must have.
+    ///
+    /// # Errors
+    /// When it cannot do that, or does not accept the rest.
+    pub fn negotiate<F>(&mut self, wanted: F, version_1: F) -> capnp::Result<F>
+    where
+        F: Flags<Bits = u64> + BitAnd<Output = F> + Copy + Debug,
+    {
+        let features = self.registers.transport.begin_init(wanted);
+        let accepted = self.registers.transport.get_status().contains(DeviceStatus::FEATURES_OK);
+        if !features.contains(version_1) || !accepted {
+            return Err(failed("the device does not speak version 1 as this driver does"));
+        }
+        Ok(features)
+    }
+}
+
+async fn read_bars(device: &pci_device::Client) -> capnp::Result<[Bar; 6]> {
+    let response = device.bars_request().send().promise.await?;
+    let mut bars = [Bar::default(); 6];
+    for (place, bar) in bars.iter_mut().zip(response.get()?.get_bars()?) {
+        *place = Bar::read(bar)?;
+    }
+    Ok(bars)
+}
+
+/// Maps the registers behind a base address register. The one with the interrupt table is not to be had, nor needed.
+async fn map_registers(device: &pci_device::Client, index: u8, bar: Bar) -> capnp::Result<Option<Mapping>> {
+    if bar.length == 0 {
+        return Ok(None);
+    }
+    let mut request = device.registers_request();
+    request.get().set_bar(index);
+    request.get().set_length(bar.length);
+    match request.send().promise.await {
+        Ok(response) => {
+            let memory = response.get()?.get_memory()?;
+            Ok(Some(Mapping::new(&memory, bar.address, bar.length).await?))
+        }
+        Err(error) if error.kind == capnp::ErrorKind::Failed => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn allocate(
+    device: &pci_device::Client,
+    length: u64,
+) -> capnp::Result<(memory_object::Client, Mapping)> {
+    let mut request = device.allocate_dma_request();
+    request.get().set_length(length);
+    let response = request.send().promise.await?;
+    let results = response.get()?;
+    let memory = results.get_memory()?;
+    let mapping = Mapping::new(&memory, results.get_address(), length).await?;
+    Ok((memory, mapping))
+}
