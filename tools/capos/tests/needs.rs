@@ -18,18 +18,38 @@ fn needs(manifest: &str, wanted: &[(ProgramKind, &str)]) {
 
 #[test]
 fn a_module_needs_its_host() {
-    needs("wasi-hello-rust", &[(Native, "capos-console"), (Native, "capos-wasm"), (Native, "init"), (Module, "wasi-hello-rust")]);
+    needs(
+        "wasi-hello-rust",
+        &[(Native, "capos-console"), (Native, "capos-wasm"), (Native, "init"), (Module, "wasi-hello-rust")],
+    );
 }
 
 #[test]
 fn native_programs_need_no_host() {
     needs("native-hello", &[(Native, "capos-console"), (Native, "init"), (Native, "native-hello")]);
-    needs("template", &[(Native, "capos-console"), (Native, "counter-client"), (Native, "counter-server"), (Native, "init")]);
+    needs(
+        "template",
+        &[
+            (Native, "capos-console"),
+            (Native, "counter-client"),
+            (Native, "counter-server"),
+            (Native, "init"),
+        ],
+    );
 }
 
 #[test]
 fn a_disk_volume_needs_its_server_and_driver() {
-    needs("fs-disk", &[(Native, "capos-console"), (Native, "fs"), (Native, "fs-workload"), (Native, "init"), (Native, "virtio-blk")]);
+    needs(
+        "fs-disk",
+        &[
+            (Native, "capos-console"),
+            (Native, "fs"),
+            (Native, "fs-workload"),
+            (Native, "init"),
+            (Native, "virtio-blk"),
+        ],
+    );
 }
 
 /// A thousand instances of one module are one name, and instances may have names that no program has.
@@ -37,6 +57,12 @@ fn a_disk_volume_needs_its_server_and_driver() {
 fn names_come_once() {
     needs(
         "wasi-thousand",
-        &[(Native, "capos-console"), (Native, "capos-wasm"), (Native, "init"), (Module, "wasi-nap"), (Module, "wasi-pipe")],
+        &[
+            (Native, "capos-console"),
+            (Native, "capos-wasm"),
+            (Native, "init"),
+            (Module, "wasi-nap"),
+            (Module, "wasi-pipe"),
+        ],
     );
 }
