@@ -94,8 +94,9 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
     let guest: Arc<OnceLock<Arc<Guest>>> = Arc::default();
     let link = match streams_listener {
         Some(listener) => {
-            // Nobody speaks on the serial port.
+            // On the serial port only a kernel speaks that cannot start, before anybody else does.
             drop(child.stdin.take());
+            show_serial(child.stdout.take());
             Link::Virtio(listener)
         }
         None => Link::Serial {
@@ -241,6 +242,15 @@ fn collect_errors(child: &mut Child) -> JoinHandle<String> {
         let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+/// Shows what comes over the serial port.
+fn show_serial(output: Option<ChildStdout>) {
+    thread::spawn(move || {
+        let copied = output.map(|mut output| output::copy(&mut output, &mut io::stderr()));
+        // There is nowhere left to report that standard error is closed.
+        drop(copied);
+    });
 }
 
 /// What the console comes over, ready to pass bytes.
