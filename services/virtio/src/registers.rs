@@ -82,7 +82,7 @@ impl Registers {
         Err(failed("the device's configuration does not hold still"))
     }
 
-    /// Makes a queue that is about to be set up raise the interrupt at [`INTERRUPT_ENTRY`].
+    /// Makes a queue that is about to be set up raise the interrupt that the driver holds.
     ///
     /// # Errors
     /// When the device has no interrupt for the queue.
