@@ -8,6 +8,7 @@ use capos_host::app::folders::Plan;
 use capos_host::app::{App, folders};
 use capos_host::manifest::{Access, InstanceLimits, Manifest, Singleton, Stdio, VolumeSource, decode};
 use capos_host::project::Project;
+use capos_host::qemu::ConsoleLine;
 use capos_host::{cue, image};
 use capos_volume_tool::Links;
 
@@ -146,7 +147,7 @@ fn a_folder_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.cue");
     fs::write(&file, app.manifest(&[])).unwrap();
-    let message = image::check_in(&project(), &file, folder.path()).unwrap_err().to_string();
+    let message = image::check_in(&project(), &file, folder.path(), ConsoleLine::Serial).unwrap_err().to_string();
     assert!(message.contains("volumes.dir0.files: there is no folder"), "{message}");
     assert!(message.contains("wasm.0.instances.0.module: missing: there is no"), "{message}");
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use capos_host::image;
 use capos_host::project::Project;
+use capos_host::qemu::ConsoleLine;
 
 fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
@@ -19,7 +20,7 @@ fn complaint(text: &str, files: &[(&str, &[u8])]) -> String {
     }
     let manifest = folder.path().join("bad.cue");
     fs::write(&manifest, format!("package capos\n\nname: \"bad\"\n{text}\n")).unwrap();
-    let error = image::check(&project(), &manifest).unwrap_err().to_string();
+    let error = image::check(&project(), &manifest, ConsoleLine::Serial).unwrap_err().to_string();
     error.replace(&folder.path().display().to_string(), "")
 }
 
@@ -113,7 +114,7 @@ fn a_manifest_has_its_package_clause() {
         ("package mine\nname: \"m\"\n", "m.cue:1:1: the package is \"mine\""),
     ] {
         fs::write(&manifest, text).unwrap();
-        let error = image::check(&project(), &manifest).unwrap_err().to_string();
+        let error = image::check(&project(), &manifest, ConsoleLine::Serial).unwrap_err().to_string();
         assert!(error.contains(wanted), "{error}");
     }
 }
@@ -134,6 +135,6 @@ fn checking_finds_disk_images_that_a_run_would_miss() {
 
 #[test]
 fn a_missing_manifest_is_named() {
-    let error = image::check(&project(), Path::new("/no/such.cue")).unwrap_err().to_string();
+    let error = image::check(&project(), Path::new("/no/such.cue"), ConsoleLine::Serial).unwrap_err().to_string();
     assert_eq!(error, "/no/such.cue: no such file");
 }

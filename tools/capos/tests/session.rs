@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use capos_host::qemu::{self, Boot, Console, End, Firmware, Machine, Run, ShowLog};
+use capos_host::qemu::{self, Boot, Console, ConsoleLine, End, Firmware, Machine, Run, ShowLog};
 
 /// Python rather than a shell, because it has to connect to the log's socket as QEMU does.
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/qemu");
@@ -51,12 +51,13 @@ fn play(script: &str, input: &'static [u8], timeout: Duration, iso: bool) -> Out
     let run = Run {
         machine: machine(STAND_IN, vec![script.to_owned()]),
         boot: if iso { Boot::Iso { file: "disc".into(), firmware: Firmware::Bios } } else { direct },
+        console: ConsoleLine::Serial,
         timeout,
         log_file: Some(log_file.clone()),
         log: ShowLog::Never,
     };
     let ended =
-        qemu::run(&run, Console { input: Box::new(input), output: Box::new(output.clone()) }).unwrap();
+        qemu::run(&run, Console::without_terminal(Box::new(input), Box::new(output.clone()))).unwrap();
     let output = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
     let log = fs::read_to_string(log_file).unwrap();
     assert_eq!(ended.log, log.lines().collect::<Vec<_>>());
@@ -150,11 +151,12 @@ fn a_missing_qemu_is_named() {
     let run = Run {
         machine: machine("/nonexistent/qemu", vec![]),
         boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
+        console: ConsoleLine::Serial,
         timeout: LONG,
         log_file: None,
         log: ShowLog::Never,
     };
-    let console = Console { input: Box::new(io::empty()), output: Box::new(io::sink()) };
+    let console = Console::without_terminal(Box::new(io::empty()), Box::new(io::sink()));
     let error = format!("{:#}", qemu::run(&run, console).unwrap_err());
     assert!(error.contains("/nonexistent/qemu"), "{error}");
 }

@@ -99,9 +99,9 @@ impl Console {
 }
 
 impl Console {
-    /// No input, output to one place, and nothing kept of errors. No stream is a terminal.
-    pub fn into_memory(output: Box<dyn Write + Send>) -> Self {
-        let (input, errors) = (Box::new(io::empty()), Box::new(io::sink()));
+    /// Streams that are no terminals; nothing is kept of errors.
+    pub fn without_terminal(input: Box<dyn Read + Send>, output: Box<dyn Write + Send>) -> Self {
+        let errors = Box::new(io::sink());
         Self { input, output, errors, terminals: std::sync::Arc::new(Terminals::default) }
     }
 }
