@@ -97,10 +97,6 @@ fn many_arguments() -> Result<()> {
     ended(&finish(&mut command)?, 7, "")
 }
 
-fn terminals() -> Result<()> {
-    ended(&finish(&mut run("wasi-terminals"))?, 0, "input: no\noutput: yes\nerrors: yes\n")
-}
-
 /// This program is not given all that it looks for, and fails in the middle; what it had done by then is in the folder, and
 /// it finds that again.
 fn folder_after_failure() -> Result<()> {

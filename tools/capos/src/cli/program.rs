@@ -20,7 +20,7 @@ use crate::inspect;
 use crate::manifest::size_of;
 use crate::problem::BadManifest;
 use crate::project::Project;
-use crate::qemu::Ended;
+use crate::qemu::{ConsoleLine, Ended};
 
 /// What an instance's linear memory may be when nothing else is said.
 const DEFAULT_MEMORY: u64 = 64 << 20;
@@ -207,8 +207,8 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
     let (place, images) = (temporary("capos-")?, temporary("capos-run-")?);
     let work = {
         let (project, app, place) = (project.clone(), app.clone(), place.path().to_owned());
-        let images = images.path().to_owned();
-        move || prepare(&project, &app, &manifest, plan, &place, &images)
+        let (line, images) = (args.line(), images.path().to_owned());
+        move || prepare(&project, &app, &manifest, plan, line, &place, &images)
     };
     let Some((prepared, folders)) = within(time, work)? else { return Ok(run::never_started(time)) };
     let ended = run::boot(project, args, prepared, None, time);
@@ -238,12 +238,13 @@ fn prepare(
     app: &App,
     manifest: &str,
     plan: Plan,
+    line: ConsoleLine,
     place: &Path,
     images: &Path,
 ) -> Result<(run::Prepared, Folders)> {
     let file = place.join(format!("{}.cue", app.name()));
     fs::write(&file, manifest).with_context(|| file.display().to_string())?;
-    let checked = image::check_in(project, &file, Path::new("")).map_err(without_manifest)?;
+    let checked = image::check_in(project, &file, Path::new(""), line).map_err(without_manifest)?;
     let folders =
         plan.copy_in(images, |folder, left_out| warn(folders::line(folder, left_out, "left out")))?;
     let mut prepared = run::prepare(project, &checked, place, &folders.disks(), run::FOREVER)?;
