@@ -33,7 +33,9 @@ impl Strings {
 
     /// Each of them, without its NUL.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.split_inclusive(|byte| *byte == 0).map(|string| string.strip_suffix(&[0]).unwrap_or(string))
+        self.bytes
+            .split_inclusive(|byte| *byte == 0)
+            .map(|string| string.strip_suffix(&[0]).unwrap_or(string))
     }
 
     fn push(&mut self, parts: &[&str]) {
