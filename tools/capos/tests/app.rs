@@ -147,7 +147,8 @@ fn a_folder_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.cue");
     fs::write(&file, app.manifest(&[])).unwrap();
-    let message = image::check_in(&project(), &file, folder.path(), ConsoleLine::Serial).unwrap_err().to_string();
+    let message =
+        image::check_in(&project(), &file, folder.path(), ConsoleLine::Serial).unwrap_err().to_string();
     assert!(message.contains("volumes.dir0.files: there is no folder"), "{message}");
     assert!(message.contains("wasm.0.instances.0.module: missing: there is no"), "{message}");
 }

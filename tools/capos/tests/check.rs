@@ -135,6 +135,7 @@ fn checking_finds_disk_images_that_a_run_would_miss() {
 
 #[test]
 fn a_missing_manifest_is_named() {
-    let error = image::check(&project(), Path::new("/no/such.cue"), ConsoleLine::Serial).unwrap_err().to_string();
+    let error =
+        image::check(&project(), Path::new("/no/such.cue"), ConsoleLine::Serial).unwrap_err().to_string();
     assert_eq!(error, "/no/such.cue: no such file");
 }

@@ -97,7 +97,8 @@ impl Bench<'_> {
             log: qemu::ShowLog::Never,
         };
         let output = Shared::default();
-        let ended = qemu::run(&run, Console::without_terminal(Box::new(io::empty()), Box::new(output.clone())))?;
+        let ended =
+            qemu::run(&run, Console::without_terminal(Box::new(io::empty()), Box::new(output.clone())))?;
         let log = std::fs::read_to_string(&log_file).with_context(|| log_file.display().to_string())?;
         Ok(Shown { end: ended.end, output: output.text(), log })
     }
