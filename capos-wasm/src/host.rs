@@ -109,8 +109,9 @@ impl Host {
         let (config, modules) = (self.config.clone(), self.modules.clone());
         let mut life: LocalBoxFuture<'static, ()> = Box::pin(async move {
             let names = (spec.name.clone(), spec.module_name.clone());
-            let made =
-                unless_killed(&control, make(&config, &modules, spec, commands, control.clone())).await;
+            // In memory of its own, which an instance does not keep for its whole life.
+            let make = Box::pin(make(&config, &modules, spec, commands, control.clone()));
+            let made = unless_killed(&control, make).await;
             let end = match made {
                 Some(Ok(life)) => {
                     control.set_started();

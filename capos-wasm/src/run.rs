@@ -134,7 +134,7 @@ async fn run_again_and_again(
             Pause::Failed => return end,
         }
         let mut pace = Pace::new(clocks.fast.clone());
-        let instantiate = plan.clone().instantiate(&mut pace);
+        let instantiate = Box::pin(plan.clone().instantiate(&mut pace));
         instance = match unless_killed(control, instantiate).await {
             Some(Ok(instance)) => instance,
             Some(Err(reason)) => return End::FailedToStart(reason),

@@ -242,7 +242,7 @@ fn rewritten() -> Result<()> {
 
 fn invoked() -> Result<()> {
     ended(&run_rewritten(&["--invoke", "fib"], &["10"])?, 0, "55\n")?;
-    ended(&run_rewritten(&["--invoke", "pair"], &["-1", "--", "1e-10"])?, 0, "-1\n0.0000000001\n")
+    ended(&run_rewritten(&["--invoke", "pair"], &["--", "-1", "1e-10"])?, 0, "-1\n0.0000000001\n")
 }
 
 fn uncaught() -> Result<()> {

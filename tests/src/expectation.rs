@@ -26,6 +26,9 @@ pub struct Expectation {
     /// Text that must be in the kernel log, in this order.
     #[serde(default)]
     pub log: Vec<String>,
+    /// Text that must be in the kernel log, wherever it is.
+    #[serde(default)]
+    pub somewhere: Vec<String>,
     /// Text that must be neither in the output nor in the log.
     #[serde(default)]
     pub absent: Vec<String>,
@@ -79,6 +82,9 @@ impl Expectation {
         let stderr = String::from_utf8_lossy(&outcome.stderr);
         differences.extend(missing("standard error", &self.stderr, &stderr)?);
         differences.extend(missing("log", &self.log, log)?);
+        for wanted in &self.somewhere {
+            differences.extend(missing("log", std::slice::from_ref(wanted), log)?);
+        }
         for unwanted in &self.absent {
             let pattern = Pattern::new(unwanted)?;
             if pattern.is_in(&stdout) || pattern.is_in(log) {

@@ -10,6 +10,10 @@ use capos_abi::ErrorCode;
 /// How many waits of threads one interrupt ends.
 const EXPIRED_AT_ONCE: u32 = 64;
 
+/// How much too early the timer may come and still end a turn: it counts at a rate of its own, which differs a little from
+/// the clock's. A turn whose end passed between the interrupt and the next look at it would begin again.
+const EARLY_NS: u64 = 50_000;
+
 impl Kernel {
     /// Makes the timer interrupt come at the next deadline, or when `running` must make room for an equal.
     #[inline]
@@ -52,7 +56,7 @@ impl Kernel {
         self.cpu().timer_ns = u64::MAX;
         if let Some(priority) = self.cpu().current.map(|current| self.priority(current)) {
             let cpu = self.cpu();
-            cpu.yielding |= cpu.turns.end_if_over(priority, now);
+            cpu.yielding |= cpu.turns.end_if_over(priority, now.saturating_add(EARLY_NS));
         }
         self.expire_calls(now);
         // What is left then is as late as it can be: this interrupt comes again at once.

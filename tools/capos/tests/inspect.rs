@@ -108,8 +108,8 @@ fn each_proposal_says_whether_it_runs() {
 #[test]
 fn sections_are_listed_by_size() {
     let inspected = inspected(
-        r#"(module (@custom "notes" "0123456789") (memory 1) (data (i32.const 0) "a long enough piece of data to be the
-        largest section by far") (func (export "f")))"#,
+        r#"(module (@custom "notes" "0123456789") (memory 1) (func (export "f"))
+            (data (i32.const 0) "a long enough piece of data to be the largest section by far"))"#,
     );
     assert_eq!(inspected.sections.known.first().unwrap().name, "data");
     assert!(inspected.sections.known.iter().any(|section| section.name == "code" && section.bytes > 0));

@@ -7,7 +7,7 @@ use wasmi::Store;
 
 /// Fuel between two looks at the clock. Whatever the guest does, so much fuel is far from a millisecond's worth: the
 /// dearest instructions for their fuel are those that first touch a page of memory.
-const SLICE: u64 = 1_000;
+const SLICE: u64 = 500;
 /// Fuel of a turn where there is no clock.
 const TURN: u64 = 50_000;
 /// Time of a turn, after which the executor's other tasks have theirs.

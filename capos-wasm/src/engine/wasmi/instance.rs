@@ -52,7 +52,7 @@ impl Instance {
             return end;
         }
         if let Some(invocation) = invocation {
-            return self.invoke(invocation).await.unwrap_or_else(|end| end);
+            return Box::pin(self.invoke(invocation)).await.unwrap_or_else(|end| end);
         }
         let Some(start) = self.instance.get_func(&self.store, "_start") else {
             if self.instance.exports(&self.store).all(|export| export.name() == START_EXPORT) {

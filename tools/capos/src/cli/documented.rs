@@ -23,7 +23,8 @@ fn on_the_page() -> BTreeSet<String> {
         }
         before = c;
     }
-    found.remove("");
+    // The lines of tables are no options.
+    found.retain(|name| name.starts_with(|c: char| c.is_ascii_lowercase()));
     found
 }
 

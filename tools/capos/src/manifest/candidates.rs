@@ -3,7 +3,7 @@
 /// More names than this are not listed.
 const MOST_LISTED: usize = 8;
 /// How alike two names must be, of 1, to be taken for a slip of the pen.
-const ALIKE: f64 = 0.75;
+const ALIKE: f64 = 0.66;
 
 /// Says that no `kind` is called `wanted`, with the name that was probably meant and, if they are few, all there are.
 pub fn not_found(kind: &str, wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> String {
