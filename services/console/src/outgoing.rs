@@ -60,9 +60,9 @@ impl Outgoing {
         (self.filled - self.begun) as usize
     }
 
-    /// Whether the line has bytes that it has not passed on.
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.done < self.begun
+    /// Bytes that the line was given, from the start on.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
     }
 
     /// A position behind everything that was put in so far.
@@ -129,6 +129,6 @@ mod tests {
         assert_eq!(outgoing.finish(5), None);
         assert_eq!(outgoing.finish(4), Some(()));
         assert_eq!(outgoing.finish(usize::MAX), None);
-        assert!(outgoing.waiting() == 6 && !outgoing.is_under_way() && !outgoing.is_past(outgoing.mark()));
+        assert!(outgoing.waiting() == 6 && outgoing.begun() == 4 && !outgoing.is_past(outgoing.mark()));
     }
 }

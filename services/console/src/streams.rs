@@ -3,7 +3,7 @@
 use crate::outgoing::Outgoing;
 use crate::turns::Turns;
 use capnp::Error;
-use capos_streams::{Decoder, HEADER_BYTES, HELLO, Message, Output, Terminals, output_header};
+use capos_streams::{Decoder, HEADER_BYTES, HELLO, Message, Output, Terminals, WINDOW_BYTES, output_header};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,7 +17,8 @@ pub(crate) const OUTGOING_BYTES: usize = 128 << 10;
 pub(crate) const INCOMING_BYTES: usize = 128 << 10;
 /// Given to the line at once, at most.
 const PIECE_BYTES: usize = 32 << 10;
-/// While the line is at work it is given no less, so that many small writes cost it little.
+/// While the host has not dealt with all that was sent, no less is sent: many small writes cost little, and little of a
+/// socket's buffer.
 const BATCH_BYTES: usize = 16 << 10;
 /// Kept free of output, so that input can be asked for.
 const RESERVED_BYTES: usize = HEADER_BYTES + size_of::<u32>();
@@ -49,6 +50,8 @@ pub(crate) struct Streams(RefCell<State>);
 struct State {
     line: Box<dyn Line>,
     outgoing: Outgoing,
+    /// Bytes that the host has dealt with, from the start on.
+    taken: u64,
     writers: Turns,
     /// Those who wait until everything before a mark is with the host.
     flushers: Vec<Waker>,
@@ -72,6 +75,7 @@ impl Streams {
         let mut state = State {
             line,
             outgoing: Outgoing::new(OUTGOING_BYTES),
+            taken: 0,
             writers: Turns::default(),
             flushers: Vec::new(),
             decoder: Decoder::new(),
@@ -214,7 +218,8 @@ impl Streams {
         let mut state = self.0.borrow_mut();
         loop {
             let message = state.decoder.next(&mut bytes).map_err(|_| Broken("the host sent no frame"))?;
-            let Some(message) = message else { return Ok(()) };
+            // The host may have made room for more output.
+            let Some(message) = message else { return state.pump() };
             state.receive(message)?;
         }
     }
@@ -270,8 +275,11 @@ impl State {
 
     /// What the line is to be given now.
     fn next_piece(&self) -> Option<Range<usize>> {
-        let is_worth_it = !self.outgoing.is_under_way() || self.outgoing.waiting() >= BATCH_BYTES;
-        is_worth_it.then(|| self.outgoing.next_piece(PIECE_BYTES)).flatten()
+        // Bounded by the window, which bounds each piece.
+        let ahead = (self.outgoing.begun() - self.taken) as usize;
+        let is_worth_it = ahead == 0 || self.outgoing.waiting() >= BATCH_BYTES;
+        let most = WINDOW_BYTES.saturating_sub(ahead).min(PIECE_BYTES);
+        is_worth_it.then(|| self.outgoing.next_piece(most)).flatten()
     }
 
     /// Asks for more input when less than half of what may be under way is.
@@ -310,6 +318,13 @@ impl State {
                     *closed = true;
                 }
                 self.writers.wake_all();
+            }
+            Message::Taken(bytes) => {
+                let taken = self.taken + u64::from(bytes);
+                if taken > self.outgoing.begun() {
+                    return Err(Broken("the host took more than it was sent"));
+                }
+                self.taken = taken;
             }
             Message::Hello | Message::Output(..) | Message::Want(_) => {
                 return Err(Broken("the host sent what only a machine sends"));

@@ -74,6 +74,7 @@ fn fixed<'a>(message: Message<'_>) -> Message<'a> {
         Message::Terminals(terminals) => Message::Terminals(terminals),
         Message::InputEnded => Message::InputEnded,
         Message::Closed(output) => Message::Closed(output),
+        Message::Taken(bytes) => Message::Taken(bytes),
         Message::Output(output, _) => Message::Output(output, &[]),
         Message::Input(_) => Message::Input(&[]),
     }
@@ -105,6 +106,7 @@ mod tests {
             Message::Input(b"\x04\x16"),
             Message::InputEnded,
             Message::Closed(Output::Errors),
+            Message::Taken(65_560),
         ]
     }
 
@@ -157,7 +159,7 @@ mod tests {
     fn what_is_no_frame_is_refused() {
         for bytes in [
             *b"\0\0\0\0\0\0\0\0",           // no kind
-            *b"\x08\0\0\0\0\0\0\0",         // no kind
+            *b"\x09\0\0\0\0\0\0\0",         // no kind
             *b"\x02\0\0\0\x01\0\0\0",       // output of no stream
             *b"\x02\x03\0\0\x01\0\0\0",     // output of a stream that there is not
             *b"\x05\x01\0\0\x01\0\0\0",     // input of an output
@@ -188,7 +190,7 @@ mod tests {
             let mut decoder = Decoder::new();
             let bytes: Vec<u8> = (0..64)
                 .map(|index| match index % 8 {
-                    0 => next() % 9,
+                    0 => next() % 10,
                     1 => next() % 3,
                     4 => next() % 20,
                     2 | 3 | 5..=7 => 0,

@@ -4,6 +4,9 @@ use std::fmt;
 
 /// Bytes before a payload.
 pub const HEADER_BYTES: usize = 8;
+/// Bytes that the machine has sent and the host has not dealt with, at most. It fits into the buffers of a socket, with what
+/// the host's system adds to a few pieces.
+pub const WINDOW_BYTES: usize = 64 << 10;
 /// Text of the first frame: the protocol and its version.
 const GREETING: [u8; 16] = *b"capOS streams 1\n";
 /// The machine's first frame. No program writes it by accident, so a host can tell by it that the line is framed.
@@ -13,7 +16,7 @@ pub const HELLO: [u8; HEADER_BYTES + GREETING.len()] = *b"\x01\0\0\0\x10\0\0\0ca
 pub(crate) const LONGEST_FIXED: usize = TERMINALS_BYTES;
 const TERMINALS_BYTES: usize = 3 * TERMINAL_BYTES;
 const TERMINAL_BYTES: usize = 6;
-const WANT_BYTES: usize = 4;
+const COUNT_BYTES: usize = size_of::<u32>();
 
 /// A stream that the machine writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +81,20 @@ pub(crate) enum Kind {
     Input = 5,
     InputEnded = 6,
     Closed = 7,
+    Taken = 8,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Hello, Self::Output, Self::Want, Self::Terminals, Self::Input, Self::InputEnded, Self::Closed];
+    const ALL: [Self; 8] = [
+        Self::Hello,
+        Self::Output,
+        Self::Want,
+        Self::Terminals,
+        Self::Input,
+        Self::InputEnded,
+        Self::Closed,
+        Self::Taken,
+    ];
 
     /// Whether its payload is a piece of a stream, of any length.
     pub(crate) fn is_stream(self) -> bool {
@@ -93,7 +105,7 @@ impl Kind {
     fn payload_bytes(self) -> usize {
         match self {
             Self::Hello => GREETING.len(),
-            Self::Want => WANT_BYTES,
+            Self::Want | Self::Taken => COUNT_BYTES,
             Self::Terminals => TERMINALS_BYTES,
             Self::Output | Self::Input | Self::InputEnded | Self::Closed => 0,
         }
@@ -163,6 +175,8 @@ pub enum Message<'a> {
     InputEnded,
     /// From the host: nobody takes this output any more.
     Closed(Output),
+    /// From the host: it has dealt with so many bytes more of the line, headers included.
+    Taken(u32),
 }
 
 impl<'a> Message<'a> {
@@ -172,7 +186,8 @@ impl<'a> Message<'a> {
             Kind::Hello if payload == GREETING => Self::Hello,
             Kind::Hello => return Err(Malformed),
             Kind::Output => Self::Output(header.output()?, payload),
-            Kind::Want => Self::Want(u32::from_le_bytes(payload.try_into().map_err(|_| Malformed)?)),
+            Kind::Want => Self::Want(read_count(payload)?),
+            Kind::Taken => Self::Taken(read_count(payload)?),
             Kind::Terminals => Self::Terminals(read_terminals(payload)?),
             Kind::Input => Self::Input(payload),
             Kind::InputEnded => Self::InputEnded,
@@ -187,6 +202,7 @@ impl<'a> Message<'a> {
             Self::Hello => (Kind::Hello, 0, GREETING.to_vec()),
             Self::Output(output, bytes) => (Kind::Output, *output as u8, bytes.to_vec()),
             Self::Want(bytes) => (Kind::Want, 0, bytes.to_le_bytes().to_vec()),
+            Self::Taken(bytes) => (Kind::Taken, 0, bytes.to_le_bytes().to_vec()),
             Self::Terminals(terminals) => (Kind::Terminals, 0, write_terminals(terminals)),
             Self::Input(bytes) => (Kind::Input, 0, bytes.to_vec()),
             Self::InputEnded => (Kind::InputEnded, 0, Vec::new()),
@@ -196,6 +212,10 @@ impl<'a> Message<'a> {
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         [header(kind, stream, length).as_slice(), &payload].concat()
     }
+}
+
+fn read_count(bytes: &[u8]) -> Result<u32, Malformed> {
+    bytes.try_into().map(u32::from_le_bytes).map_err(|_| Malformed)
 }
 
 fn read_terminals(bytes: &[u8]) -> Result<Terminals, Malformed> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use capos_streams::Terminal;
+use std::cell::Cell;
 use std::pin::{Pin, pin};
 
 /// A line that passes on what the test lets it.
@@ -48,13 +49,15 @@ impl Line for FakeLine {
 struct Setup {
     line: FakeLine,
     streams: Rc<Streams>,
+    /// Whether the host deals with what arrives.
+    host_takes: Cell<bool>,
 }
 
 impl Setup {
     fn new() -> Self {
         let line = FakeLine::default();
         let streams = Rc::new(Streams::new(Box::new(line.clone())).unwrap());
-        Self { line, streams }
+        Self { line, streams, host_takes: Cell::new(true) }
     }
 
     /// Lets the line pass on its next piece. Whether there was one.
@@ -62,12 +65,16 @@ impl Setup {
         let mut wire = self.line.0.borrow_mut();
         let Some(piece) = wire.waiting.pop_front() else { return false };
         let bytes = wire.ring[piece].to_vec();
-        wire.sent += bytes.len();
+        let length = bytes.len();
+        wire.sent += length;
         wire.arrived.extend(bytes);
         let noticed = wire.noticed;
         drop(wire);
         if noticed {
             self.streams.pump().unwrap();
+        }
+        if self.host_takes.get() {
+            self.host_says(&Message::Taken(length as u32)).unwrap();
         }
         true
     }
@@ -180,6 +187,25 @@ fn now_or_never(future: impl Future<Output = Result<(), Error>>) -> bool {
     poll(pin!(future)).is_ready()
 }
 
+/// A line may lose what its other end does not take, so there is never much of that.
+#[test]
+fn little_is_sent_ahead_of_the_host() {
+    let setup = Setup::new();
+    setup.host_takes.set(false);
+    let block = vec![1; 20_000];
+    let parts = [block.as_slice()];
+    while now_or_never(setup.streams.write(Output::Standard, &parts)) {
+        setup.send_all();
+    }
+    setup.send_all();
+    let arrived = setup.line.0.borrow().arrived.len();
+    assert!(arrived > WINDOW_BYTES / 2 && arrived <= WINDOW_BYTES, "{arrived}");
+    setup.host_takes.set(true);
+    setup.host_says(&Message::Taken(arrived as u32)).unwrap();
+    setup.send_all();
+    assert!(setup.line.0.borrow().arrived.len() > arrived + 20_000);
+}
+
 #[test]
 fn flushing_waits_for_what_was_written() {
     let setup = Setup::new();
@@ -234,6 +260,7 @@ fn hosts_that_lie_are_refused() {
         (false, vec![Message::Input(b"x")]),
         (true, vec![Message::InputEnded, Message::InputEnded]),
         (true, vec![Message::InputEnded, Message::Input(b"x")]),
+        (true, vec![Message::Taken(1 << 20)]),
         (true, vec![Message::Hello]),
         (true, vec![Message::Want(1)]),
         (true, vec![Message::Output(Output::Standard, b"x")]),

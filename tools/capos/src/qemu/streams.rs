@@ -173,6 +173,7 @@ fn take(from: &mut dyn Read, guest: &Guest, mut sinks: Sinks, greeted: impl FnOn
     let mut decoder = Decoder::new();
     let mut buffer = vec![0; PIECE_BYTES];
     let mut bytes: &[u8] = &[];
+    let mut taken = 0;
     loop {
         let invalid = |reason: &str| io::Error::new(ErrorKind::InvalidData, reason.to_owned());
         while let Some(message) = decoder.next(&mut bytes).map_err(|error| invalid(&error.to_string()))? {
@@ -187,6 +188,10 @@ fn take(from: &mut dyn Read, guest: &Guest, mut sinks: Sinks, greeted: impl FnOn
             }
         }
         sinks.write(guest);
+        if taken > 0 {
+            // Lines lose what is sent faster than this. A guest that has ended is not interested.
+            drop(guest.send(&[&Message::Taken(taken).frame()]));
+        }
         let count = match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
             // QEMU was killed.
@@ -196,6 +201,8 @@ fn take(from: &mut dyn Read, guest: &Guest, mut sinks: Sinks, greeted: impl FnOn
             Err(error) => return Err(error),
         };
         bytes = buffer.get(..count).unwrap_or_default();
+        // At most a piece.
+        taken = count as u32;
     }
 }
 
