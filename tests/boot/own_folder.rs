@@ -76,7 +76,7 @@ fn holes_and_links() -> Result<()> {
     fs::write(dir.join("notes.txt"), "notes")?;
     symlink("/etc/passwd", dir.join("mine"))?;
     let _socket = UnixListener::bind(dir.join("socket"))?;
-    let command = program(
+    let mut command = program(
         &place,
         r#"(data (i32.const 0) "big") (data (i32.const 16) "notes.txt") (data (i32.const 32) "../outside.txt")
         (data (i32.const 64) "twin") (data (i32.const 80) "inside")
@@ -106,7 +106,7 @@ fn holes_and_links() -> Result<()> {
 /// The program ends with the number of `ENOSPC`.
 fn full() -> Result<()> {
     let place = place()?;
-    let mut command = program(
+    let command = program(
         &place,
         r#"(data (i32.const 0) "fill")
         (func (export "_start") (local $file i32)

@@ -112,7 +112,7 @@ pub fn kernel(project: &Project) -> Result<PathBuf> {
 fn evaluate(project: &Project, file: &Path) -> Result<Manifest> {
     let bad = |problems| located(project, BadManifest::new(file, problems));
     let error = match cue::export(project, file, cue::Definitions::Apply) {
-        Ok(json) => return Ok(decode::decode(&json).map_err(bad)?),
+        Ok(json) => return decode::decode(&json).map_err(bad),
         Err(error) => error,
     };
     if error.is::<BadManifest>()

@@ -27,7 +27,7 @@ impl Body<'_> {
             Operator::ThrowRef => {
                 let helper = self.runtime.helper(Helper::ThrowReference);
                 self.code().call(helper);
-                self.to_handler();
+                self.branch_to_handler();
                 Ok(())
             }
             Operator::Rethrow { relative_depth } => self.rethrow(relative_depth),
@@ -36,7 +36,7 @@ impl Body<'_> {
     }
 
     /// Goes on with the exception in flight where it is handled.
-    fn to_handler(&mut self) {
+    fn branch_to_handler(&mut self) {
         match self.handler() {
             Some(label) => self.code().br(label),
             // Nothing in this function throws.
@@ -66,7 +66,7 @@ impl Body<'_> {
         }
         let global = self.runtime.tag_global();
         self.code().i32_const(tag_number(tag)).global_set(global);
-        self.to_handler();
+        self.branch_to_handler();
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl Body<'_> {
             }
         }
         if !self.is_dead() {
-            self.to_handler();
+            self.branch_to_handler();
         }
         self.code().end();
         Ok(())
@@ -258,7 +258,7 @@ impl Body<'_> {
             }
         }
         // What no clause caught.
-        self.to_handler();
+        self.branch_to_handler();
         self.code().end();
     }
 
@@ -287,7 +287,7 @@ impl Body<'_> {
         };
         let helper = self.runtime.helper(Helper::ThrowReference);
         self.code().local_get(kept.reference).call(helper);
-        self.to_handler();
+        self.branch_to_handler();
         Ok(())
     }
 }

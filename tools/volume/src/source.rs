@@ -111,13 +111,20 @@ impl Source {
         let target = if meta.is_symlink() {
             match host::read_link(directory, name).map(String::from_utf8) {
                 Ok(Ok(target)) => Some(target),
-                Ok(Err(_)) => return Ok(self.leave(&path, "a symbolic link whose target is not UTF-8")),
-                Err(error) => return Ok(self.leave(&path, error)),
+                Ok(Err(_)) => {
+                    self.leave(&path, "a symbolic link whose target is not UTF-8");
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.leave(&path, error);
+                    return Ok(());
+                }
             }
         } else if meta.is_file() {
             None
         } else {
-            return Ok(self.leave(&path, "neither file, folder nor symbolic link"));
+            self.leave(&path, "neither file, folder nor symbolic link");
+            return Ok(());
         };
         self.found.insert(path, Found { meta, target });
         Ok(())
@@ -128,11 +135,15 @@ impl Source {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = match openat(parent, name, flags, Mode::empty()) {
             Ok(directory) => directory,
-            Err(error) => return Ok(self.leave(&path, format_args!("a folder that cannot be read: {error}"))),
+            Err(error) => {
+                self.leave(&path, format_args!("a folder that cannot be read: {error}"));
+                return Ok(());
+            }
         };
         let kind = fstatfs(&directory).map_or(0, |stat| stat.f_type as u64);
         if KERNEL_FILE_SYSTEMS.contains(&kind) {
-            return Ok(self.leave(&path, "a file system of the kernel"));
+            self.leave(&path, "a file system of the kernel");
+            return Ok(());
         }
         let prefix = format!("{path}/");
         self.found.insert(path, Found { meta, target: None });

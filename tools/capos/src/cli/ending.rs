@@ -175,6 +175,9 @@ mod tests {
     #[test]
     fn a_host_that_failed_by_itself_is_told() {
         let log = "[user] init: wasm: out of memory at address 0x1000\n";
-        assert_eq!(reasons(&one(), log), ["wasm: out of memory at address 0x1000: raise `limits.memory` in the manifest"]);
+        assert_eq!(
+            reasons(&one(), log),
+            ["wasm: out of memory at address 0x1000: raise `limits.memory` in the manifest"]
+        );
     }
 }

@@ -74,7 +74,8 @@ impl Play {
     /// Reads until `found` says so of the messages from the host, each as text.
     fn hear(&mut self, mut found: impl FnMut(&str) -> bool) {
         loop {
-            let mut bytes = [0; 7];
+            // One at a time, so that what follows the message is left for the next call.
+            let mut bytes = [0; 1];
             let count = self.guest.read(&mut bytes).unwrap();
             assert!(count > 0, "the host hung up");
             let mut bytes = &bytes[..count];
