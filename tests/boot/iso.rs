@@ -40,7 +40,7 @@ pub(crate) fn pack(name: &str) -> Result<PathBuf> {
     let folder = tree::root().join("build/iso");
     std::fs::create_dir_all(&folder)?;
     let disc = folder.join(format!("{name}.iso"));
-    succeed(capos::host_command().arg("iso").arg(tree::manifest(NAME)).arg("-o").arg(&disc))?;
+    succeed(capos::host_command().arg("iso").arg(tree::manifest(NAME)).arg("--force").arg("-o").arg(&disc))?;
     Ok(disc)
 }
 

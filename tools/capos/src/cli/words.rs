@@ -109,7 +109,7 @@ fn refuse_foreign(word: &OsStr) -> Result<(), String> {
         Some(_) => word.split('=').next() == Some(*name),
         None => word.starts_with(*name),
     };
-    match FOREIGN.iter().find(|(names, _)| names.iter().any(|name| is(name))) {
+    match FOREIGN.iter().find(|(names, _)| names.iter().any(&is)) {
         Some((_, advice)) => Err(format!("{word}: an option of wasmtime that capos does not have; {advice}")),
         None => Ok(()),
     }
