@@ -38,7 +38,7 @@ enum Identity {
 /// Compiled modules, each by its content and the settings `S` it was compiled with.
 pub(crate) struct Cache<S, T> {
     inner: RefCell<Inner<S, T>>,
-    /// What is being compiled, with those who wait for it.
+    /// Modules being compiled, with the starts that wait for each.
     compiling: RefCell<BTreeMap<Key<S>, Vec<oneshot::Sender<()>>>>,
 }
 
@@ -179,7 +179,7 @@ impl<S: Ord, T> Inner<S, T> {
 
 /// Bytes that are hashed or compared at once.
 const STEP_BYTES: usize = 64 << 10;
-/// What that counts as, against bytes that are parsed.
+/// Weight of such a step, against bytes that are parsed.
 const STEP_WORK: usize = 1 << 10;
 
 /// What lies in one place for ever needs no reading to be known again.

@@ -44,7 +44,7 @@ impl Stream {
     }
 }
 
-/// What a descriptor writes to, and how.
+/// Target of what is written to a descriptor, and the method for it.
 fn output(descriptor: i32) -> Option<(Handle, Method)> {
     match descriptor {
         hermit_abi::STDOUT_FILENO => Some((CONSOLE.handle(&["console"])?, CONSOLE_WRITE)),

@@ -41,7 +41,7 @@ pub(crate) struct Control {
     driver: Cell<Option<Waker>>,
     end: RefCell<Option<End>>,
     started: Cell<bool>,
-    /// Who waits for it to be started.
+    /// Tasks that wait for it to be started.
     expecting: RefCell<Vec<oneshot::Sender<()>>>,
     waiters: RefCell<Vec<oneshot::Sender<End>>>,
     usage: Cell<Usage>,

@@ -40,7 +40,7 @@ pub enum Source {
     Pipe(PipeReader),
 }
 
-/// What standard output or error goes to; of a console, to its output of that name.
+/// Target of standard output or error; of a console, its output of that name.
 #[derive(Clone)]
 pub enum Sink {
     /// A console, which programs take for a terminal.

@@ -3,7 +3,7 @@
 use super::{Errno, GuestMemory, memory::aligned};
 use crate::{instance::yield_once, launch::Strings};
 
-/// What is written before others get their turn.
+/// Bytes written before others get their turn.
 const PIECE_BYTES: usize = 32 << 10;
 
 /// Writes how many strings there are, and their size in bytes with a NUL after each.

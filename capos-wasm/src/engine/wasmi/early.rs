@@ -1,4 +1,4 @@
-//! What is refused before a module is validated, which takes time in its length.
+//! Refusals that need no validation of the module, which takes time in its length.
 
 use super::{
     module::{not_a_function, unknown_function},

@@ -1,6 +1,6 @@
 //! WebAssembly proposals that this engine does not have, by what its parser says of them.
 
-/// What a component begins with: the version of the format and the layer.
+/// Beginning of a component: the version of the format and the layer.
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// A part of the parser's message, and the proposal that it means. The first that fits counts.
