@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use capos_tests::capos::host_command;
+use capos_tests::capos::{LAST_RESORT, host_command};
 use capos_tests::command::{self, Input, Outcome};
 use capos_tests::tree;
 use libtest_mimic::Trial;
@@ -36,7 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn run(program: &str) -> Command {
     let mut command = host_command();
     command.arg("run").arg(tree::root().join("build/wasm").join(format!("{program}.wasm")));
-    command.args(["--timeout", "90"]);
+    command.args(["--timeout", LAST_RESORT]);
     command
 }
 
@@ -92,7 +92,7 @@ fn many_arguments() -> Result<()> {
                 (call $exit (i32.const 7))))"#,
     )?;
     let mut command = host_command();
-    command.args(["run", "--timeout", "90"]).arg(&file);
+    command.args(["run", "--timeout", LAST_RESORT]).arg(&file);
     command.args((0..COUNT).map(|number| format!("file-{number:05}.txt")));
     ended(&finish(&mut command)?, 7, "")
 }
@@ -184,7 +184,7 @@ fn printed_manifest() -> Result<()> {
 
 fn boot(manifest: &Path) -> Command {
     let mut command = host_command();
-    command.args(["run", "--timeout", "90"]).arg(manifest);
+    command.args(["run", "--timeout", LAST_RESORT]).arg(manifest);
     command
 }
 
@@ -232,7 +232,7 @@ fn run_rewritten(before: &[&str], after: &[&str]) -> Result<Outcome> {
     let file = folder.path().join("module.wasm");
     fs::write(&file, wat::parse_str(REWRITTEN).context("the module")?)?;
     let mut command = host_command();
-    command.args(["run", "--timeout", "90"]).args(before).arg(&file).args(after);
+    command.args(["run", "--timeout", LAST_RESORT]).args(before).arg(&file).args(after);
     finish(&mut command)
 }
 

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use capos_tests::capos::host_command;
+use capos_tests::capos::{LAST_RESORT, host_command};
 use capos_tests::command::{self, Input, Outcome};
 use capos_tests::tree;
 use libtest_mimic::Trial;
@@ -46,7 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// `capos run` of a program of this tree.
 fn run(program: &str, options: &[&str], arguments: &[&str]) -> Command {
     let mut command = host_command();
-    command.args(["run", "--timeout", "200"]).args(options);
+    command.args(["run", "--timeout", LAST_RESORT]).args(options);
     command.arg(tree::root().join("build/wasm").join(format!("{program}.wasm")));
     command.arg("--").args(arguments);
     command

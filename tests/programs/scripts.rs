@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use capos_tests::capos::host_command;
+use capos_tests::capos::{LAST_RESORT, host_command};
 use capos_tests::command::{self, Input, Outcome};
 use capos_tests::tree;
 use libtest_mimic::Trial;
@@ -101,12 +101,12 @@ fn given(folder: &TempDir) -> String {
 
 fn run(program: &str) -> Command {
     let mut command = host_command();
-    command.arg("run").arg(module(program)).arg("--timeout").arg(LIMIT.as_secs().to_string());
+    command.arg("run").arg(module(program)).args(["--timeout", LAST_RESORT]);
     command
 }
 
 fn finish(command: &mut Command) -> Result<Outcome> {
-    command::run(command, Input::Bytes(b""), LIMIT + Duration::from_secs(60))
+    command::run(command, Input::Bytes(b""), LIMIT)
 }
 
 fn ended(outcome: &Outcome, status: i32, stdout: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use capos_tests::capos::host_command;
+use capos_tests::capos::{LAST_RESORT, host_command};
 use capos_tests::command::{self, Input, Kill};
 use libtest_mimic::Trial;
 
@@ -84,12 +84,8 @@ fn shell(disk: &Path, sql: &str) -> Command {
     let mut command = host_command();
     // What a killed run leaves goes with the disk's folder.
     command.envs(disk.parent().map(|folder| ("TMPDIR", folder)));
-    command.arg("run").arg(module("sqlite")).args([
-        "--timeout",
-        &SECONDS.to_string(),
-        "--clock",
-        "--wall-clock",
-    ]);
+    command.arg("run").arg(module("sqlite"));
+    command.args(["--timeout", LAST_RESORT, "--clock", "--wall-clock"]);
     command.arg("--volume").arg(format!("{}::/disk", disk.display()));
     command.args([
         "--entropy",

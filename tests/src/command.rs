@@ -3,12 +3,17 @@
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::patience::Patience;
+
+/// How often a program's time limit is looked at.
+const GLANCE: Duration = Duration::from_millis(200);
 
 /// How a program ended and what it wrote.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ pub enum Input<'a> {
 pub enum Kill<'a> {
     /// So long after its start.
     After(Duration),
-    /// So long after it has written this text; at the latest after `limit`.
+    /// So long after it has written this text; at the latest when `limit` is over, which counts as in [`run`].
     AfterText {
         /// What to wait for.
         text: &'a str,
@@ -48,35 +53,47 @@ pub enum Kill<'a> {
     },
 }
 
-impl Kill<'_> {
-    /// The longest that the program lives.
-    pub fn limit(&self) -> Duration {
-        match self {
-            Self::After(delay) => *delay,
-            Self::AfterText { delay, limit, .. } => *delay + *limit,
+/// Runs `command` and kills it and all that it started, as `kill` says. `timed_out` says whether it still ran then.
+pub fn run_and_kill(command: &mut Command, input: Input<'_>, kill: Kill<'_>) -> Result<Outcome> {
+    match kill {
+        Kill::After(delay) => {
+            run_watched(command, input, None, |events, _| events.recv_timeout(delay).is_ok())
+        }
+        Kill::AfterText { text, delay, limit } => {
+            run_watched(command, input, Some(text), |events, group| match wait(events, group, limit) {
+                Some(Event::Written) => events.recv_timeout(delay).is_ok(),
+                Some(Event::Ended) => true,
+                None => false,
+            })
         }
     }
 }
 
-/// Runs `command` and kills it and all that it started, as `kill` says. `timed_out` says whether it still ran then.
-pub fn run_and_kill(command: &mut Command, input: Input<'_>, kill: Kill<'_>) -> Result<Outcome> {
-    match kill {
-        Kill::After(delay) => run(command, input, delay),
-        Kill::AfterText { text, delay, limit } => run_watched(command, input, limit, Some((text, delay))),
+/// Runs `command`. If it takes longer than `limit`, it and what it started are killed. What they wait for a processor does
+/// not count: how busy the host is changes nothing.
+pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<Outcome> {
+    run_watched(command, input, None, |events, group| wait(events, group, limit).is_some())
+}
+
+/// What comes first of a program; none when its time is over before.
+fn wait(events: &Receiver<Event>, group: u32, limit: Duration) -> Option<Event> {
+    let mut patience = Patience::new(group, limit);
+    loop {
+        match events.recv_timeout(GLANCE) {
+            Ok(event) => return Some(event),
+            Err(_) if patience.is_over() => return None,
+            Err(_) => (),
+        }
     }
 }
 
-/// Runs `command`. If it takes longer than `limit`, it and what it started are killed.
-pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<Outcome> {
-    run_watched(command, input, limit, None)
-}
-
-/// As [`run`]; once the program has written a text, what is left of its time is what stands beside it.
+/// Runs `command` until `ends`, which is told of its process group and when it has written a text, finds that it has ended.
+/// If it is not so then, the program and what it started are killed.
 fn run_watched(
     command: &mut Command,
     input: Input<'_>,
-    limit: Duration,
-    watch: Option<(&str, Duration)>,
+    text: Option<&str>,
+    ends: impl FnOnce(&Receiver<Event>, u32) -> bool,
 ) -> Result<Outcome> {
     let mut child = command
         .process_group(0)
@@ -97,7 +114,7 @@ fn run_watched(
     // Its output ends when the program and what it started have ended, or when it is killed.
     let (events, received) = mpsc::channel();
     let written = events.clone();
-    let wanted = watch.map(|(text, _)| text.as_bytes().to_vec());
+    let wanted = text.map(|text| text.as_bytes().to_vec());
     let mut seen = wanted.is_none();
     let stdout = collect(child.stdout.take(), move |bytes| {
         if let Some(wanted) = &wanted
@@ -114,11 +131,7 @@ fn run_watched(
         let _ = events.send(Event::Ended);
         bytes
     });
-    let mut event = received.recv_timeout(limit);
-    if let (Ok(Event::Written), Some((_, delay))) = (&event, watch) {
-        event = received.recv_timeout(delay);
-    }
-    let timed_out = event.is_err();
+    let timed_out = !ends(&received, child.id());
     if timed_out {
         kill(&child)?;
     }

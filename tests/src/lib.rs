@@ -5,5 +5,6 @@ pub mod capos;
 pub mod command;
 pub mod disks;
 pub mod expectation;
+pub mod patience;
 pub mod pattern;
 pub mod tree;
