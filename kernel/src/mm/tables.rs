@@ -1,6 +1,7 @@
 //! Page tables as arrays of entries in frames.
 
 use super::{frames::Frame, physmap};
+use core::ops::Range;
 use x86_64::{PhysAddr, structures::paging::PageTableFlags as Flags};
 
 /// Entries in a table.
@@ -51,6 +52,31 @@ pub(super) fn get(table: Frame, index: usize) -> Entry {
     // SAFETY: the entry lies within the frame (asserted), which the direct map covers. Volatile, because the
     // processor sets accessed and dirty bits.
     Entry(unsafe { physmap::pointer::<u64>(table.address()).add(index).read_volatile() })
+}
+
+/// The first entry among `places` of a table that is in use, with its place. Most tables are nearly empty, and all of a
+/// process's are looked through when it ends: so empty places are passed eight at a time.
+#[inline]
+pub(super) fn first_used(table: Frame, places: Range<usize>) -> Option<(usize, Entry)> {
+    const GROUP: usize = 8;
+    let Range { start: mut place, end } = places;
+    assert!(end <= ENTRIES, "a page table has 512 entries");
+    let entries = physmap::pointer::<u64>(table.address());
+    // SAFETY: it is only called for places below `end`, so the entry lies within the frame (asserted), which the direct
+    // map covers. Volatile, as in `get`.
+    let read = |place: usize| unsafe { entries.add(place).read_volatile() };
+    while place < end {
+        if end - place >= GROUP && (place..place + GROUP).fold(0, |all, place| all | read(place)) == 0 {
+            place += GROUP;
+            continue;
+        }
+        let entry = Entry(read(place));
+        if entry != Entry::EMPTY {
+            return Some((place, entry));
+        }
+        place += 1;
+    }
+    None
 }
 
 /// Writes entry `index` of a table. What follows from the mapping is the caller's business.

@@ -70,6 +70,19 @@ impl AddressSpace {
         address: u64,
         into: &mut [u8],
     ) -> Result<(), ErrorCode> {
+        if let Some((frame, offset)) = self.recent_frame(address, into.len(), Access::Read) {
+            frame.read(offset, into);
+            return Ok(());
+        }
+        self.copy_in_parts(objects, address, into)
+    }
+
+    fn copy_in_parts(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        into: &mut [u8],
+    ) -> Result<(), ErrorCode> {
         check_range(address, into.len())?;
         let (mut address, mut rest) = (address, into);
         while !rest.is_empty() {
@@ -89,6 +102,19 @@ impl AddressSpace {
     /// `BadAddress` when the process could not write all of it; then nothing is written.
     #[inline]
     pub fn copy_out(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        from: &[u8],
+    ) -> Result<(), ErrorCode> {
+        if let Some((frame, offset)) = self.recent_frame(address, from.len(), Access::Write) {
+            frame.write(offset, from);
+            return Ok(());
+        }
+        self.copy_out_parts(objects, address, from)
+    }
+
+    fn copy_out_parts(
         &mut self,
         objects: &mut MemoryObjects,
         address: u64,

@@ -99,11 +99,7 @@ impl AddressSpace {
         end: u64,
         budget: Option<&Budget>,
     ) -> bool {
-        for (slot, at) in slots(level, base, start, end) {
-            let entry = tables::get(table, slot);
-            if entry == Entry::EMPTY {
-                continue;
-            }
+        for (slot, at, entry) in used(table, level, base, start, end) {
             if level == 1 {
                 tables::set(table, slot, Entry::EMPTY);
                 if entry.flags().contains(OWNED) {
@@ -163,11 +159,7 @@ const PIECE_TABLES: u32 = 4;
 
 /// Where the next table begins after as many as are `left`, if there are more in `start..end`.
 fn end_of_tables(table: Frame, level: u32, base: u64, start: u64, end: u64, left: &mut u32) -> Option<u64> {
-    for (slot, at) in slots(level, base, start, end) {
-        let entry = tables::get(table, slot);
-        if entry == Entry::EMPTY {
-            continue;
-        }
+    for (_, at, entry) in used(table, level, base, start, end) {
         if *left == 0 && at > start {
             return Some(at);
         }
@@ -181,13 +173,23 @@ fn end_of_tables(table: Frame, level: u32, base: u64, start: u64, end: u64, left
     None
 }
 
-/// The slots of the table at `level` that stands for `base` and on, which `start..end` touches, with their
-/// addresses.
-fn slots(level: u32, base: u64, start: u64, end: u64) -> impl Iterator<Item = (usize, u64)> {
+/// The entries in use of the table at `level` that stands for `base` and on, as far as `start..end` touches it, with their
+/// slots and addresses. What is changed at a slot meanwhile must be that of the entry given last.
+fn used(
+    table: Frame,
+    level: u32,
+    base: u64,
+    start: u64,
+    end: u64,
+) -> impl Iterator<Item = (usize, u64, Entry)> {
     let limit = if level == 4 { FIRST_KERNEL_ENTRY } else { ENTRIES } as u64;
-    let first = (start.saturating_sub(base) / span(level)).min(limit);
-    let last = end.saturating_sub(base).div_ceil(span(level)).min(limit);
-    (first..last).map(move |slot| (slot as usize, base + slot * span(level)))
+    let mut next = (start.saturating_sub(base) / span(level)).min(limit) as usize;
+    let last = end.saturating_sub(base).div_ceil(span(level)).min(limit) as usize;
+    core::iter::from_fn(move || {
+        let (slot, entry) = tables::first_used(table, next..last)?;
+        next = slot + 1;
+        Some((slot, base + slot as u64 * span(level), entry))
+    })
 }
 
 fn change_below(
@@ -198,11 +200,7 @@ fn change_below(
     end: u64,
     change: &mut dyn FnMut(u64, Entry) -> Entry,
 ) {
-    for (slot, at) in slots(level, base, start, end) {
-        let entry = tables::get(table, slot);
-        if entry == Entry::EMPTY {
-            continue;
-        }
+    for (slot, at, entry) in used(table, level, base, start, end) {
         if level == 1 {
             tables::set(table, slot, change(at, entry));
         } else {
@@ -212,13 +210,8 @@ fn change_below(
 }
 
 fn count_below(table: Frame, level: u32) -> u32 {
-    let limit = if level == 4 { FIRST_KERNEL_ENTRY } else { ENTRIES };
     let mut count = 0;
-    for slot in 0..limit {
-        let entry = tables::get(table, slot);
-        if entry == Entry::EMPTY {
-            continue;
-        }
+    for (_, _, entry) in used(table, level, 0, 0, u64::MAX) {
         if level > 1 {
             count += 1 + count_below(entry.frame(), level - 1);
         } else if entry.flags().contains(OWNED) {
