@@ -68,6 +68,7 @@ pub enum Opcode {
 impl Opcode {
     /// The opcode with this number, unless there is none.
     #[must_use]
+    #[inline]
     pub const fn from_raw(raw: u8) -> Option<Self> {
         Some(match raw {
             0 => Self::Nop,
@@ -169,6 +170,7 @@ pub enum CompletionKind {
 impl CompletionKind {
     /// The kind with this number, unless there is none.
     #[must_use]
+    #[inline]
     pub const fn from_raw(raw: u16) -> Option<Self> {
         Some(match raw {
             0 => Self::Done,
@@ -224,6 +226,7 @@ pub enum TransferMode {
 impl TransferMode {
     /// The mode with this number, unless there is none.
     #[must_use]
+    #[inline]
     pub const fn from_raw(raw: u32) -> Option<Self> {
         Some(match raw {
             0 => Self::Copy,

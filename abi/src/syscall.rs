@@ -27,6 +27,7 @@ pub enum Syscall {
 impl Syscall {
     /// The call with this number, unless there is none.
     #[must_use]
+    #[inline]
     pub const fn from_raw(raw: u64) -> Option<Self> {
         Some(match raw {
             0 => Self::CapEnter,

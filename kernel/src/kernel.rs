@@ -11,6 +11,7 @@ use crate::{
     process::{Process, ProcessId},
     sched::Cpu,
     thread::{Thread, ThreadId},
+    work::Enter,
 };
 use capos_kernel_core::{arena::Arena, timers::Timers};
 
@@ -109,11 +110,28 @@ pub(crate) fn enter(handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
 
 /// As [`enter`], and notes how long it takes.
 pub(crate) fn enter_measured(entry: Entry, handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
-    let start_tsc = arch::time::read_tsc();
+    measure(entry, || enter(handle))
+}
+
+/// Takes a step of the current thread's work. If the rest of a `CapEnter` follows, that is for `cap_enter`, which enters
+/// anew.
+pub(crate) fn enter_work(cap_enter: impl FnOnce(Enter) -> arch::Resume) -> arch::Resume {
     let mut kernel = KERNEL.lock();
-    handle(&mut kernel);
-    let resume = kernel.choose_next();
-    kernel.stretches.note(entry, arch::time::read_tsc().saturating_sub(start_tsc));
+    match kernel.work() {
+        Some(rest) => {
+            drop(kernel);
+            cap_enter(rest)
+        }
+        None => kernel.choose_next(),
+    }
+}
+
+/// Notes how long a kernel entry takes.
+#[inline]
+pub(crate) fn measure(entry: Entry, enter: impl FnOnce() -> arch::Resume) -> arch::Resume {
+    let start_tsc = arch::time::read_tsc();
+    let resume = enter();
+    KERNEL.lock().stretches.note(entry, arch::time::read_tsc().saturating_sub(start_tsc));
     resume
 }
 

@@ -10,17 +10,11 @@ pub fn failure(error: ErrorCode) -> i64 {
 }
 
 /// Carries out the system call `number` for the current thread.
-#[inline]
+#[inline(always)]
 pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
     let [first, second, third] = arguments;
     let result = match Syscall::from_raw(number) {
         Some(Syscall::CapEnter) => return kernel.cap_enter(first, second, third),
-        Some(Syscall::ThreadExit) => return kernel.exit_thread(first),
-        Some(Syscall::ProcessExit) => return exit_process(kernel, first),
-        Some(Syscall::FaultReturn) => match kernel.fault_return(first) {
-            Ok(()) => return,
-            Err(error) => failure(error),
-        },
         Some(Syscall::FutexWait) => match u32::try_from(second) {
             Ok(expected) => kernel.futex_wait(first, expected, third).map_or_else(failure, |()| 0),
             Err(_) => failure(ErrorCode::InvalidArgument),
@@ -30,11 +24,18 @@ pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
             kernel.yield_current();
             0
         }
+        Some(Syscall::ThreadExit) => return kernel.exit_thread(first),
+        Some(Syscall::ProcessExit) => return exit_process(kernel, first),
+        Some(Syscall::FaultReturn) => match kernel.fault_return(first) {
+            Ok(()) => return,
+            Err(error) => failure(error),
+        },
         None => failure(ErrorCode::InvalidOpcode),
     };
     kernel.set_current_result(result);
 }
 
+#[cold]
 fn exit_process(kernel: &mut Kernel, status: u64) {
     let id = kernel.current_process();
     // The status is the low 32 bits, as C's `int` is.

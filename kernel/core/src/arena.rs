@@ -2,60 +2,88 @@
 
 use crate::{NONE, OutOfMemory, reserve};
 use alloc::vec::Vec;
-use core::{fmt, hash, marker::PhantomData};
+use core::{
+    fmt, hash,
+    marker::PhantomData,
+    num::{NonZeroU32, NonZeroU64},
+};
 
-/// Names a record of an [`Arena<T>`]: its place, and how often the place had been used before.
+/// Names a record of an [`Arena<T>`]: its place, and how often the place had been used before. One word, also as an
+/// `Option`: schedulers and calls compare and keep ids all the time.
 pub struct Id<T> {
-    index: u32,
-    generation: u32,
+    /// The use in the low half, the place in the high half. The first use of a place is 1, so no record has 0.
+    packed: NonZeroU64,
     record: PhantomData<fn() -> T>,
 }
 
 impl<T> Id<T> {
-    /// Puts together an id from its parts, for example from a reply token. It need not name anything.
+    /// Names nothing.
+    pub const NOTHING: Self = Self { packed: NonZeroU64::MAX, record: PhantomData };
+
+    /// The id of the record whose place has this use.
+    #[inline]
+    fn of(index: u32, generation: NonZeroU32) -> Self {
+        Self { packed: NonZeroU64::from(generation) | u64::from(index) << 32, record: PhantomData }
+    }
+
+    /// As one number, which [`Self::unpack`] takes back.
     #[must_use]
-    pub const fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation, record: PhantomData }
+    #[inline]
+    pub const fn pack(self) -> u64 {
+        self.packed.get()
+    }
+
+    /// The id that was packed so. It need not name anything: the number may be a reply token from a process.
+    #[must_use]
+    #[inline]
+    pub const fn unpack(packed: u64) -> Self {
+        match NonZeroU64::new(packed) {
+            Some(packed) => Self { packed, record: PhantomData },
+            None => Self::NOTHING,
+        }
     }
 
     /// The record's place.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> u32 {
-        self.index
+        (self.packed.get() >> 32) as u32
     }
 
     /// Which use of the place this is.
-    #[must_use]
-    pub const fn generation(self) -> u32 {
-        self.generation
+    #[inline]
+    pub(crate) const fn generation(self) -> u32 {
+        self.packed.get() as u32
     }
 }
 
 impl<T> Clone for Id<T> {
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
 impl<T> Copy for Id<T> {}
 impl<T> PartialEq for Id<T> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.index == other.index && self.generation == other.generation
+        self.packed == other.packed
     }
 }
 impl<T> Eq for Id<T> {}
 impl<T> hash::Hash for Id<T> {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        (self.index, self.generation).hash(state);
+        self.packed.hash(state);
     }
 }
 impl<T> fmt::Debug for Id<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{}.{}", self.index(), self.generation())
     }
 }
 
 struct Slot<T> {
-    generation: u32,
+    generation: NonZeroU32,
     next_free: u32,
     value: Option<T>,
 }
@@ -140,17 +168,20 @@ impl<T> Arena<T> {
         self.first_free = slot.next_free;
         self.used += 1;
         slot.value = Some(value);
-        Ok(Id::new(index, slot.generation))
+        Ok(Id::of(index, slot.generation))
     }
 
     /// Makes a record another one, whose id this is: as if it were removed and a new one inserted at its place. `None`,
     /// and nothing done, when the id is stale or its place has no further use.
     #[inline(always)]
     pub fn renew(&mut self, id: Id<T>) -> Option<(Id<T>, &mut T)> {
-        let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)?;
+        let slot = self
+            .slots
+            .get_mut(id.index() as usize)
+            .filter(|slot| slot.generation.get() == id.generation())?;
         let value = slot.value.as_mut()?;
-        slot.generation = id.generation.checked_add(1)?;
-        Some((Id::new(id.index, slot.generation), value))
+        slot.generation = slot.generation.checked_add(1)?;
+        Some((Id::of(id.index(), slot.generation), value))
     }
 
     /// Adds an empty place.
@@ -158,7 +189,7 @@ impl<T> Arena<T> {
     fn grow(&mut self) -> Result<(), OutOfMemory> {
         self.reserve(1)?;
         self.first_free = self.slots.len() as u32;
-        self.slots.push(Slot { generation: 1, next_free: NONE, value: None });
+        self.slots.push(Slot { generation: NonZeroU32::MIN, next_free: NONE, value: None });
         Ok(())
     }
 
@@ -166,14 +197,17 @@ impl<T> Arena<T> {
     #[inline]
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
         self.look();
-        let slot = self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)?;
+        let slot = self
+            .slots
+            .get_mut(id.index() as usize)
+            .filter(|slot| slot.generation.get() == id.generation())?;
         let value = slot.value.take()?;
         self.used -= 1;
         // A place whose generations are used up is retired: an old id must never name a new record.
         if let Some(generation) = slot.generation.checked_add(1) {
             slot.generation = generation;
             slot.next_free = self.first_free;
-            self.first_free = id.index;
+            self.first_free = id.index();
         }
         Some(value)
     }
@@ -182,7 +216,7 @@ impl<T> Arena<T> {
     #[inline(always)]
     pub fn discard(&mut self, id: Id<T>) {
         let Some(slot) =
-            self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)
+            self.slots.get_mut(id.index() as usize).filter(|slot| slot.generation.get() == id.generation())
         else {
             return;
         };
@@ -194,7 +228,7 @@ impl<T> Arena<T> {
         if let Some(generation) = slot.generation.checked_add(1) {
             slot.generation = generation;
             slot.next_free = self.first_free;
-            self.first_free = id.index;
+            self.first_free = id.index();
         }
     }
 
@@ -203,16 +237,16 @@ impl<T> Arena<T> {
     #[inline]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
         self.look();
-        let slot = self.slots.get(id.index as usize)?;
-        if slot.generation == id.generation { slot.value.as_ref() } else { None }
+        let slot = self.slots.get(id.index() as usize)?;
+        if slot.generation.get() == id.generation() { slot.value.as_ref() } else { None }
     }
 
     /// The record, unless the id is stale.
     #[inline]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
         self.look();
-        let slot = self.slots.get_mut(id.index as usize)?;
-        if slot.generation == id.generation { slot.value.as_mut() } else { None }
+        let slot = self.slots.get_mut(id.index() as usize)?;
+        if slot.generation.get() == id.generation() { slot.value.as_mut() } else { None }
     }
 
     /// The record at a place, whichever use of the place it is.
@@ -235,7 +269,7 @@ impl<T> Arena<T> {
     pub(crate) fn entry_at(&self, index: u32) -> Option<(Id<T>, &T)> {
         self.look();
         let slot = self.slots.get(index as usize)?;
-        Some((Id::new(index, slot.generation), slot.value.as_ref()?))
+        Some((Id::of(index, slot.generation), slot.value.as_ref()?))
     }
 
     /// The record at a place and its id.
@@ -243,7 +277,7 @@ impl<T> Arena<T> {
     pub fn entry_at_mut(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
         self.look();
         let slot = self.slots.get_mut(index as usize)?;
-        Some((Id::new(index, slot.generation), slot.value.as_mut()?))
+        Some((Id::of(index, slot.generation), slot.value.as_mut()?))
     }
 
     /// The records at two different places.
@@ -263,10 +297,11 @@ impl<T> Arena<T> {
 
     /// The id of the record at a place.
     #[must_use]
+    #[inline]
     pub fn id_at(&self, index: u32) -> Option<Id<T>> {
         self.look();
         let slot = self.slots.get(index as usize)?;
-        slot.value.as_ref().map(|_| Id::new(index, slot.generation))
+        slot.value.as_ref().map(|_| Id::of(index, slot.generation))
     }
 
     /// Every record, to change.
@@ -277,7 +312,7 @@ impl<T> Arena<T> {
     /// Every record with its id.
     pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            slot.value.as_ref().map(|value| (Id::new(index as u32, slot.generation), value))
+            slot.value.as_ref().map(|value| (Id::of(index as u32, slot.generation), value))
         })
     }
 }

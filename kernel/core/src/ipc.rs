@@ -258,6 +258,7 @@ impl Ipc {
         self.thread(thread).map_or(0, |thread| thread.count)
     }
 
+    #[inline]
     fn thread(&self, thread: u32) -> Option<&ThreadOperations> {
         self.threads.get(thread as usize)?.as_ref()
     }
@@ -273,10 +274,9 @@ impl Ipc {
     /// # Errors
     /// `BudgetExceeded`.
     pub fn create_endpoint(&mut self, process: u32) -> Result<Handle, ErrorCode> {
-        let unnamed = Id::new(NONE, 0);
-        let id = self.endpoints.insert(Endpoint::new(unnamed)).map_err(|_| ErrorCode::BudgetExceeded)?;
+        let id = self.endpoints.insert(Endpoint::new(Id::NOTHING)).map_err(|_| ErrorCode::BudgetExceeded)?;
         let rights = Rights::RECEIVE | Rights::MINT | Rights::TRANSFER;
-        match self.caps.insert_new(process, ObjectKind::Endpoint, pack(id), rights) {
+        match self.caps.insert_new(process, ObjectKind::Endpoint, id.pack(), rights) {
             Ok((handle, object)) => {
                 if let Some(endpoint) = self.endpoints.get_mut(id) {
                     endpoint.object = object;
@@ -313,15 +313,6 @@ impl Ipc {
     pub fn expire<M: Machine>(&mut self, machine: &mut M, now_ns: u64) {
         while self.expire_step(machine, now_ns, &mut Work::step()) {}
     }
-}
-
-/// An id as one number, for capabilities and reply tokens.
-const fn pack<T>(id: Id<T>) -> u64 {
-    id.index() as u64 | (id.generation() as u64) << 32
-}
-
-const fn unpack<T>(packed: u64) -> Id<T> {
-    Id::new(packed as u32, (packed >> 32) as u32)
 }
 
 /// A completion with nothing but a status.

@@ -35,7 +35,7 @@ impl From<alloc::collections::TryReserveError> for OutOfMemory {
 }
 
 /// Stands for "no index" in links between records.
-pub(crate) const NONE: u32 = u32::MAX;
+pub const NONE: u32 = u32::MAX;
 
 /// The most bytes that a table grows by at once, so that growing takes a bounded time. The kernel's heap lets large tables
 /// grow in place.

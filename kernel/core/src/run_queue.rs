@@ -97,6 +97,13 @@ impl RunQueue {
         if self.ready == 0 { None } else { Some(31 - self.ready.leading_zeros() as u8) }
     }
 
+    /// Whether nobody waits.
+    #[must_use]
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.ready == 0
+    }
+
     /// Takes the first thread of the highest priority.
     #[inline]
     pub fn pop(&mut self) -> Option<u32> {

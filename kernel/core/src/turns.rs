@@ -34,6 +34,7 @@ impl Default for Turns {
     }
 }
 
+#[inline]
 const fn level(priority: u8) -> usize {
     let priority = priority as usize;
     if priority < PRIORITIES { priority } else { PRIORITIES - 1 }

@@ -1,7 +1,12 @@
 //! Frames, run queue, timers and arena against the simplest models that could be right.
 #![allow(missing_docs, reason = "tests")]
 
-use capos_kernel_core::{arena::Arena, frames::FrameAllocator, run_queue::RunQueue, timers::Timers};
+use capos_kernel_core::{
+    arena::{Arena, Id},
+    frames::FrameAllocator,
+    run_queue::RunQueue,
+    timers::Timers,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -159,4 +164,24 @@ proptest! {
             prop_assert_eq!(arena.len() as usize, model.len());
         }
     }
+}
+
+#[test]
+fn ids_survive_being_numbers_and_other_numbers_name_nothing() {
+    assert_eq!(size_of::<Option<Id<u8>>>(), size_of::<u64>(), "an id that may be missing is one word");
+    let mut arena = Arena::new(3);
+    let ids = [10, 11, 12].map(|value| arena.insert(value).unwrap());
+    for (id, value) in ids.into_iter().zip([10, 11, 12]) {
+        assert_eq!(Id::unpack(id.pack()), id);
+        assert_eq!(arena.get(id), Some(&value));
+        for other in 0..u64::BITS {
+            let id = Id::unpack(id.pack() ^ 1 << other);
+            assert!(arena.get(id).is_none_or(|found| *found != value), "{id:?} names {value}");
+        }
+    }
+    for token in [0, 1, u64::from(u32::MAX), u64::MAX << 32, u64::MAX] {
+        let id = Id::unpack(token);
+        assert_eq!(arena.get(id).copied(), (token == ids[0].pack()).then_some(10), "{token:#x}");
+    }
+    assert_eq!(arena.get(Id::NOTHING), None);
 }

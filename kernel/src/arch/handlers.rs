@@ -6,7 +6,8 @@ use super::{
     cpu, percpu,
     percpu::Resume,
 };
-use crate::{fault, kernel, klog, measure::Entry, syscall};
+use crate::{fault, kernel, klog, measure::Entry, syscall, work::Enter};
+use capos_abi::Syscall;
 use core::{arch::global_asm, mem::offset_of};
 
 global_asm!(
@@ -45,16 +46,16 @@ pub struct Trap {
     pub instruction_pointer: u64,
 }
 
+// Has the only copy of `CapEnter`, inlined: a call of it would save and restore registers that entry.s has saved already.
 #[unsafe(no_mangle)]
+#[inline(never)]
 extern "sysv64" fn handle_syscall(first: u64, second: u64, third: u64, number: u64) -> Resume {
     kernel::enter(|kernel| syscall::dispatch(kernel, number, [first, second, third]))
 }
 
 #[unsafe(no_mangle)]
 extern "sysv64" fn handle_measured_syscall(first: u64, second: u64, third: u64, number: u64) -> Resume {
-    kernel::enter_measured(Entry::SystemCall(number), |kernel| {
-        syscall::dispatch(kernel, number, [first, second, third]);
-    })
+    kernel::measure(Entry::SystemCall(number), || handle_syscall(first, second, third, number))
 }
 
 #[unsafe(no_mangle)]
@@ -77,7 +78,11 @@ extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
 
 #[unsafe(no_mangle)]
 extern "sysv64" fn handle_work() -> Resume {
-    kernel::enter_measured(Entry::Work, kernel::Kernel::work)
+    kernel::measure(Entry::Work, || {
+        kernel::enter_work(|Enter { submit, wait_for, deadline_ns }| {
+            handle_syscall(submit, wait_for, deadline_ns, Syscall::CapEnter as u64)
+        })
+    })
 }
 
 #[unsafe(no_mangle)]

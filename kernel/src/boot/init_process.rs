@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     arch::MemoryRegion,
-    ipc::pack,
     kernel::Kernel,
     mm::{self, ObjectId},
     objects::open_process,
@@ -90,7 +89,7 @@ fn give_capabilities(
     let mut handles = Vec::new();
     let caps = &mut kernel.ipc().caps;
     for grant in &GRANTS {
-        let payload = if grant.kind == ObjectKind::MemoryObject { pack(package) } else { grant.payload };
+        let payload = if grant.kind == ObjectKind::MemoryObject { package.pack() } else { grant.payload };
         handles.push(caps.insert_new(id.index(), grant.kind, payload, grant.rights)?.0);
     }
     Ok(handles)

@@ -17,7 +17,7 @@ use core::hint::cold_path;
 
 impl Kernel {
     /// Takes submissions of the calling thread, then lets it wait for completions.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cap_enter(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) {
         let Some(id) = self.current_thread() else { return };
         let entered = match self.take_submissions(id, submit, wait_for, deadline_ns) {
@@ -34,7 +34,7 @@ impl Kernel {
 
     /// Takes up to `submit` entries, as long as the completion queue is sure to have room for what they will
     /// complete. Returns the next submission to take.
-    #[inline]
+    #[inline(always)]
     fn take_submissions(
         &mut self,
         id: ThreadId,
@@ -58,7 +58,7 @@ impl Kernel {
         // only makes more room.
         let room = COMPLETION_ENTRIES.saturating_sub(submitter.outstanding() + unread);
         let mut left = u64::from(waiting.min(room)).min(submit);
-        let taken_after = |left: u64| u64::from(waiting.min(room)).min(submit) - left;
+        let left_out = submit - left;
         let budget = (left > 1).then(Budget::start);
         while left > 0 {
             left -= 1;
@@ -77,29 +77,44 @@ impl Kernel {
                 }
             }
             // What the entry left to do comes first; and a long row of entries lets others run in between.
-            if self.has_work() || (left > 0 && budget.is_some_and(|budget| budget.is_spent())) {
+            if left > 0 && (self.has_work() || budget.is_some_and(|budget| budget.is_spent())) {
                 cold_path();
-                self.put_off(id, Enter { submit: submit - taken_after(left), wait_for, deadline_ns });
+                self.put_off(id, Enter { submit: left_out + left, wait_for, deadline_ns });
                 break;
             }
         }
         ring.set_submission_head(head);
-        if self.ipc().has_work() && self.clear_up(id) && !self.has_put_off(id) {
-            self.put_off(id, Enter { submit: submit - taken_after(left), wait_for, deadline_ns });
-        }
-        if self.has_work() {
-            cold_path();
-            if let Some(thread) = self.threads.get_mut(id) {
-                thread.ring_position.submission_head = head;
+        if self.has_work() || self.ipc().has_work() {
+            let rest = Enter { submit: left_out + left, wait_for, deadline_ns };
+            if self.works_first(id, head, rest) {
+                return Ok(None);
             }
-            return Ok(None);
         }
         Ok(Some(head))
     }
 
+    /// Lets the calling thread do what there is to do in the kernel before it goes on with the `rest` of its `CapEnter`,
+    /// if it is the one to do that.
+    #[cold]
+    fn works_first(&mut self, id: ThreadId, head: u32, rest: Enter) -> bool {
+        if self.ipc().has_work() {
+            self.clear_up(id);
+        }
+        if !self.has_work() {
+            return false;
+        }
+        if !self.has_put_off(id) {
+            self.put_off(id, rest);
+        }
+        if let Some(thread) = self.threads.get_mut(id) {
+            thread.ring_position.submission_head = head;
+        }
+        true
+    }
+
     /// Returns to the thread, whose next submission is `head`, if enough completions are unread or the deadline has
     /// passed, else lets it wait.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, id: ThreadId, head: u32, wait_for: u64, deadline_ns: u64) -> Result<(), ErrorCode> {
         debug_assert!(self.current_thread() == Some(id));
         let Some(thread) = self.threads.get_mut(id) else { return Ok(()) };

@@ -1,6 +1,5 @@
 //! What calls need from memory and threads.
 
-use super::unpack;
 use crate::{
     kernel::Kernel,
     mm::{Access, CopyError},
@@ -9,6 +8,7 @@ use crate::{
 };
 use capos_abi::{CapDescriptor, CompletionEntry, MAX_MESSAGE_CAPS};
 use capos_kernel_core::{
+    arena::Id,
     caps::ObjectKind,
     ipc::{CopyFault, Machine, Place, QueueId},
     ring::unread_completions,
@@ -99,16 +99,17 @@ impl Machine for Kernel {
             Err(error) => failure(error),
         };
         record.end_wait(result);
-        self.make_ready(id);
+        let priority = record.priority;
+        self.make_ready(id, priority);
     }
 
     fn object_lost(&mut self, kind: ObjectKind, payload: u64) {
         match kind {
-            ObjectKind::MemoryObject => self.drop_object(unpack(payload)),
+            ObjectKind::MemoryObject => self.drop_object(Id::unpack(payload)),
             // The payload is the number of the function.
             ObjectKind::PciDevice => self.close_pci_function(payload as u32),
-            ObjectKind::Interrupt => self.pci.forget_interrupt(unpack(payload)),
-            ObjectKind::Process => self.process_unreferenced(unpack(payload)),
+            ObjectKind::Interrupt => self.pci.forget_interrupt(Id::unpack(payload)),
+            ObjectKind::Process => self.process_unreferenced(Id::unpack(payload)),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ mod machine;
 
 use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId, work::Budget};
 use alloc::boxed::Box;
-use capos_kernel_core::{arena::Id, ipc::Ipc, ring::unread_completions, work::Work};
+use capos_kernel_core::{ipc::Ipc, ring::unread_completions, work::Work};
 
 /// Where the state of all calls lives. While it decides, it is out of its place, and whatever it calls
 /// in the kernel must do without it.
@@ -115,15 +115,4 @@ impl Kernel {
         unread_completions(head, thread.ring_position.completion_tail)
             .map_or_else(crate::syscall::failure, i64::from)
     }
-}
-
-/// An id as one number, for the payload of a capability.
-pub(crate) fn pack<T>(id: Id<T>) -> u64 {
-    u64::from(id.index()) | u64::from(id.generation()) << 32
-}
-
-/// What [`pack`] packed.
-#[expect(clippy::cast_possible_truncation, reason = "the low half is the index")]
-pub(crate) fn unpack<T>(packed: u64) -> Id<T> {
-    Id::new(packed as u32, (packed >> 32) as u32)
 }

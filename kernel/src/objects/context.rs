@@ -1,7 +1,7 @@
 //! What a method works with.
 
 use super::{cap_table::CapTable, failure::Failure};
-use crate::{ipc::unpack, kernel::Kernel, process::Process};
+use crate::{kernel::Kernel, process::Process};
 use capnp::{Word, capability::FromClientHook, traits::HasTypeId};
 use capos_abi::{CapDescriptor, ErrorCode, Rights};
 use capos_kernel_core::{
@@ -37,7 +37,7 @@ impl Context<'_> {
 
     /// Which process an object like `VirtualMemory` belongs to.
     pub(super) fn target(&self) -> Id<Process> {
-        unpack(self.call.payload)
+        Id::unpack(self.call.payload)
     }
 
     /// The calling process.

@@ -1,10 +1,10 @@
 //! `Interrupt` (schema/device.capnp).
 
 use super::{Answer, Context, Failure, message};
-use crate::{device::pci::InterruptId, ipc::unpack, kernel::Kernel};
+use crate::{device::pci::InterruptId, kernel::Kernel};
 use capnp::Word;
 use capos_abi::{ErrorCode, Rights};
-use capos_kernel_core::ipc::Reply;
+use capos_kernel_core::{arena::Id, ipc::Reply};
 use capos_schema::device_capnp::interrupt;
 
 const WAIT: u16 = 0;
@@ -18,7 +18,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         return Err(Failure::UNIMPLEMENTED);
     }
     context.require(Rights::READ)?;
-    let interrupt = context.kernel.pci.interrupt(unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+    let interrupt = context.kernel.pci.interrupt(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let queue = interrupt.queue().ok_or(GIVEN_UP)?;
     if let Some(count) = interrupt.take() {
         let bytes = count_message(context.results, count)?;

@@ -1,8 +1,8 @@
 //! `MemoryObject` (schema/memory.capnp).
 
 use super::{Answer, Context, Failure, message::results};
-use crate::ipc::unpack;
 use capos_abi::Rights;
+use capos_kernel_core::arena::Id;
 use capos_schema::memory_capnp::memory_object;
 
 const SIZE: u16 = 0;
@@ -13,7 +13,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         return Err(Failure::UNIMPLEMENTED);
     }
     context.require(Rights::READ)?;
-    let object = context.kernel.objects.get(unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+    let object = context.kernel.objects.get(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let bytes = object.bytes();
     results::<memory_object::size_results::Owned>(context.results, |mut results| results.set_bytes(bytes))
 }

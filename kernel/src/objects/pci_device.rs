@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     device::pci::{DmaError, Function, InterruptError, RegistersRefused},
-    ipc::pack,
     mm::frames::{self, FRAME_BYTES},
 };
 use capos_abi::{Handle, Rights};
@@ -162,7 +161,8 @@ fn registers(
 /// Gives the caller a capability to a new object, which is dropped if there is no room for it.
 fn give_memory(context: &mut Context<'_>, object: crate::mm::ObjectId) -> Result<Handle, Failure> {
     let caller = context.call.caller.process;
-    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, pack(object), DATA);
+    let inserted =
+        context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, object.pack(), DATA);
     match inserted {
         Ok((handle, _)) => Ok(handle),
         Err(code) => {
@@ -184,7 +184,7 @@ fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Fai
     };
     let caller = context.call.caller.process;
     let rights = Rights::READ | Rights::TRANSFER;
-    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::Interrupt, pack(id), rights);
+    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::Interrupt, id.pack(), rights);
     let handle = match inserted {
         Ok((handle, _)) => handle,
         Err(code) => {

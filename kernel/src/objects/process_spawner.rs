@@ -1,10 +1,10 @@
 //! `ProcessSpawner` (schema/process.capnp): reading what is asked for. Doing it is `spawn`'s.
 
 use super::{Answer, Context, Failure, Parameters, message::results_with_cap, spawn};
-use crate::{ipc::unpack, process::Limits};
+use crate::process::Limits;
 use capnp::traits::Imbue;
 use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS, Rights};
-use capos_kernel_core::caps::ObjectKind;
+use capos_kernel_core::{arena::Id, caps::ObjectKind};
 use capos_schema::process_capnp::{limits, process, process_spawner};
 
 const SPAWN: u16 = 0;
@@ -44,7 +44,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     let grants = grants(context, asked)?;
     let launch = asked.get_launch_parameters()?;
     let new = crate::process::NewProcess {
-        image: unpack(image.payload),
+        image: Id::unpack(image.payload),
         image_offset: asked.get_image_offset(),
         image_length: asked.get_image_length(),
         name,

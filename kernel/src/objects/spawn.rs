@@ -2,7 +2,6 @@
 
 use super::{Context, Failure};
 use crate::{
-    ipc::pack,
     kernel::Kernel,
     process::{Bootstrap, ExitCause, NewProcess, ProcessId},
 };
@@ -29,7 +28,7 @@ pub(super) fn spawn(
     let (id, entry) = kernel.create_process(new)?;
     let result = open(kernel, id, new.executable, slots).and_then(|own| {
         let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
-        let (handle, _) = kernel.ipc().caps.insert_new(caller, ObjectKind::Process, pack(id), rights)?;
+        let (handle, _) = kernel.ipc().caps.insert_new(caller, ObjectKind::Process, id.pack(), rights)?;
         start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).inspect_err(|_| {
             // The process goes with the last capability of it.
             let released = kernel.with_ipc(|ipc, kernel| ipc.release(kernel, caller, handle));
@@ -48,10 +47,10 @@ pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: 
     kernel.ipc().open_process(process, slots)?;
     let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
     let caps = &mut kernel.ipc().caps;
-    let (thread_spawner, _) = caps.insert_new(process, ObjectKind::ThreadSpawner, pack(id), rights)?;
-    let (endpoint_factory, _) = caps.insert_new(process, ObjectKind::EndpointFactory, pack(id), rights)?;
+    let (thread_spawner, _) = caps.insert_new(process, ObjectKind::ThreadSpawner, id.pack(), rights)?;
+    let (endpoint_factory, _) = caps.insert_new(process, ObjectKind::EndpointFactory, id.pack(), rights)?;
     rights.set(Rights::EXECUTE, executable);
-    let (virtual_memory, _) = caps.insert_new(process, ObjectKind::VirtualMemory, pack(id), rights)?;
+    let (virtual_memory, _) = caps.insert_new(process, ObjectKind::VirtualMemory, id.pack(), rights)?;
     Ok(Own { virtual_memory, thread_spawner, endpoint_factory })
 }
 

@@ -4,7 +4,7 @@ use super::{
     Answer, Context, Failure, Parameters,
     message::{results, results_with_cap},
 };
-use crate::{arch::time, ipc::pack, kernel::Kernel};
+use crate::{arch::time, kernel::Kernel};
 use capos_abi::Rights;
 use capos_kernel_core::caps::{self, ObjectKind};
 use capos_schema::{memory_capnp::memory_object, timer_capnp::timer};
@@ -54,7 +54,7 @@ fn publish_time_page(kernel: &mut Kernel) -> Result<caps::ObjectId, Failure> {
     let memory = kernel.clock.page().ok_or(Failure::OUT_OF_MEMORY)?;
     let caps = &mut kernel.ipc().caps;
     let object =
-        caps.create_object(ObjectKind::MemoryObject, pack(memory)).map_err(|_| Failure::OUT_OF_MEMORY)?;
+        caps.create_object(ObjectKind::MemoryObject, memory.pack()).map_err(|_| Failure::OUT_OF_MEMORY)?;
     caps.pin(object);
     kernel.services.time_page = Some(object);
     Ok(object)

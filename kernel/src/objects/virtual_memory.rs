@@ -5,13 +5,10 @@ use super::{
     message::{results, results_with_cap},
     ranges::{self, Change},
 };
-use crate::{
-    ipc::{pack, unpack},
-    mm::{AddressSpace, frames},
-};
+use crate::mm::{AddressSpace, frames};
 use capnp::traits::Imbue;
 use capos_abi::{PAGE_SIZE, Rights};
-use capos_kernel_core::{caps::ObjectKind, regions::Protection};
+use capos_kernel_core::{arena::Id, caps::ObjectKind, regions::Protection};
 use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
 
 const RESERVE: u16 = 0;
@@ -122,7 +119,7 @@ fn create_object(
     rights.set(Rights::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
     let caller = context.call.caller.process;
     let inserted =
-        context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, pack(object), rights);
+        context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, object.pack(), rights);
     let (handle, _) = inserted.inspect_err(|_| context.kernel.drop_object(object))?;
     type Results = virtual_memory::create_object_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, object| {
@@ -150,7 +147,7 @@ fn map_object<'a>(
     let kernel = &mut *context.kernel;
     let process =
         kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
-    let memory = unpack(object.payload);
+    let memory = Id::unpack(object.payload);
     let address =
         process.space.map_object(&mut kernel.objects, memory, offset..end, address, protection, most)?;
     results::<virtual_memory::map_object_results::Owned>(context.results, |mut results| {

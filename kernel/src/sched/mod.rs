@@ -22,8 +22,10 @@ pub(crate) struct Cpu {
     installed: Option<ThreadId>,
     /// The process whose page tables are in use.
     loaded: Option<ProcessId>,
-    /// The thread woken last: it runs next if the current one waits, without passing through the queue.
-    handoff: Option<ThreadId>,
+    /// The priority of the thread that is running.
+    priority: u8,
+    /// The thread woken last, with its priority: it runs next if the current one waits, without passing through the queue.
+    handoff: Option<(ThreadId, u8)>,
     run_queue: RunQueue,
     /// When threads must make room for their equals.
     turns: Turns,
@@ -49,6 +51,7 @@ impl Cpu {
             current: None,
             installed: None,
             loaded: None,
+            priority: 0,
             handoff: None,
             run_queue: RunQueue::new(),
             turns: Turns::new(),
@@ -74,21 +77,16 @@ impl Kernel {
         self.cpu().run_queue.admit(id.index()).is_ok()
     }
 
-    fn priority(&self, id: ThreadId) -> u8 {
-        self.threads.get(id).map_or(0, |thread| thread.priority)
-    }
-
-    /// Lets a thread whose state is `Ready` run when its turn comes.
+    /// Lets a thread of `priority` whose state is `Ready` run when its turn comes.
     #[inline]
-    pub(crate) fn make_ready(&mut self, id: ThreadId) {
-        if let Some(earlier) = self.cpu().handoff.replace(id) {
-            self.enqueue(earlier);
+    pub(crate) fn make_ready(&mut self, id: ThreadId, priority: u8) {
+        if let Some((earlier, priority)) = self.cpu().handoff.replace((id, priority)) {
+            self.enqueue(earlier, priority);
         }
     }
 
     #[inline(never)]
-    pub(crate) fn enqueue(&mut self, id: ThreadId) {
-        let priority = self.priority(id);
+    pub(crate) fn enqueue(&mut self, id: ThreadId, priority: u8) {
         self.cpu().run_queue.push_back(id.index(), priority);
     }
 
@@ -104,7 +102,8 @@ impl Kernel {
         if cpu.installed == Some(id) {
             cpu.resume = arch::Resume::IDLE;
         }
-        for place in [&mut cpu.current, &mut cpu.handoff, &mut cpu.installed] {
+        cpu.handoff = cpu.handoff.filter(|(woken, _)| *woken != id);
+        for place in [&mut cpu.current, &mut cpu.installed] {
             if *place == Some(id) {
                 *place = None;
             }
@@ -124,7 +123,7 @@ impl Kernel {
     #[inline(always)]
     pub(crate) fn choose_next(&mut self) -> arch::Resume {
         let cpu = self.cpu();
-        let nobody_else = cpu.handoff.is_none() && cpu.run_queue.highest().is_none();
+        let nobody_else = cpu.handoff.is_none() && cpu.run_queue.is_empty();
         if nobody_else && !cpu.yielding && cpu.current.is_some() {
             let resume = cpu.resume;
             self.arm_for(u64::MAX);
@@ -137,10 +136,18 @@ impl Kernel {
         let cpu = self.cpu();
         let next = match (cpu.current, cpu.handoff) {
             // The current thread waits and woke just one other: switch straight to it.
-            (None, Some(woken)) if cpu.run_queue.highest().is_none() => {
+            (None, Some((woken, _))) if cpu.run_queue.is_empty() => {
                 cpu.handoff = None;
                 cpu.yielding = false;
                 Some(woken)
+            }
+            // It goes on, with nobody but the one that it woke behind it: that one stays where it is found soonest.
+            (Some(_), Some((_, woken)))
+                if woken <= cpu.priority && cpu.run_queue.is_empty() && !cpu.yielding =>
+            {
+                let resume = cpu.resume;
+                self.arm_timer();
+                return resume;
             }
             _ => self.choose_among_ready(),
         };
@@ -150,7 +157,7 @@ impl Kernel {
             // Nothing is left to be done for it, but there may be many like it: interrupts come in between.
             return arch::Resume::WORK;
         }
-        self.arm_timer(next);
+        self.arm_timer();
         self.cpu().resume
     }
 
@@ -179,10 +186,10 @@ impl Kernel {
 
     /// The general case: compares the current thread, the one woken last, and the queue.
     fn choose_among_ready(&mut self) -> Option<ThreadId> {
-        if let Some(woken) = self.cpu().handoff.take() {
-            let priority = self.priority(woken);
-            let current = self.cpu().current;
-            let beats_current = current.is_none_or(|current| priority > self.priority(current));
+        let cpu = self.cpu();
+        let (current, current_priority) = (cpu.current, cpu.priority);
+        if let Some((woken, priority)) = cpu.handoff.take() {
+            let beats_current = current.is_none() || priority > current_priority;
             if beats_current && self.may_overtake(priority) {
                 if let Some(current) = current {
                     let yielding = core::mem::take(&mut self.cpu().yielding);
@@ -192,17 +199,15 @@ impl Kernel {
             }
             self.cpu().run_queue.push_back(woken.index(), priority);
         }
-        let current_priority = self.cpu().current.map(|current| (current, self.priority(current)));
         let cpu = self.cpu();
-        let highest = cpu.run_queue.highest();
         let yielding = core::mem::take(&mut cpu.yielding);
-        if let (Some((current, priority)), Some(highest)) = (current_priority, highest) {
-            if highest < priority || (highest == priority && !yielding) {
-                return Some(current);
+        if let Some(current) = current {
+            match cpu.run_queue.highest() {
+                Some(highest) if highest > current_priority || (highest == current_priority && yielding) => {
+                    self.preempt(current, yielding);
+                }
+                _ => return Some(current),
             }
-            self.preempt(current, yielding);
-        } else if let Some((current, _)) = current_priority {
-            return Some(current);
         }
         self.take_first()
     }
@@ -233,8 +238,8 @@ impl Kernel {
     fn preempt(&mut self, current: ThreadId, yielding: bool) {
         let Some(thread) = self.threads.get_mut(current) else { return };
         thread.run_state = RunState::Ready;
-        let priority = thread.priority;
         let cpu = self.cpu();
+        let priority = cpu.priority;
         cpu.current = None;
         if yielding {
             cpu.run_queue.push_back(current.index(), priority);
@@ -256,6 +261,7 @@ impl Kernel {
         }
         let Some(thread) = self.threads.get_mut(next) else { return false };
         thread.run_state = RunState::Running;
+        cpu.priority = thread.priority;
         if is_installed {
             return true;
         }

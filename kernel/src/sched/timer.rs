@@ -15,16 +15,15 @@ const EXPIRED_AT_ONCE: u32 = 64;
 const EARLY_NS: u64 = 50_000;
 
 impl Kernel {
-    /// Makes the timer interrupt come at the next deadline, or when `running` must make room for an equal.
+    /// Makes the timer interrupt come at the next deadline, or when the current thread must make room for an equal.
     #[inline]
-    pub(super) fn arm_timer(&mut self, running: ThreadId) {
+    pub(super) fn arm_timer(&mut self) {
         // A clock that nobody looks at need not be right, so it is checked only while something runs.
         let mut due = self.clock.next_check_ns();
-        if let Some(highest) = self.cpu().run_queue.highest() {
-            let priority = self.priority(running);
-            if highest >= priority {
-                due = due.min(self.cpu().turns.end_ns(priority, arch::time::now_ns()));
-            }
+        let cpu = self.cpu();
+        let woken = cpu.handoff.map(|(_, priority)| priority);
+        if cpu.run_queue.highest().max(woken) >= Some(cpu.priority) {
+            due = due.min(cpu.turns.end_ns(cpu.priority, arch::time::now_ns()));
         }
         self.arm_for(due);
     }
@@ -54,9 +53,9 @@ impl Kernel {
         self.check_clock();
         let now = arch::time::now_ns();
         self.cpu().timer_ns = u64::MAX;
-        if let Some(priority) = self.cpu().current.map(|current| self.priority(current)) {
-            let cpu = self.cpu();
-            cpu.yielding |= cpu.turns.end_if_over(priority, now.saturating_add(EARLY_NS));
+        let cpu = self.cpu();
+        if cpu.current.is_some() {
+            cpu.yielding |= cpu.turns.end_if_over(cpu.priority, now.saturating_add(EARLY_NS));
         }
         self.expire_calls(now);
         // What is left then is as late as it can be: this interrupt comes again at once.

@@ -7,32 +7,44 @@ use crate::{
     process::ProcessId,
     work::{Budget, Job},
 };
-use capos_abi::ErrorCode;
+use capos_abi::{ErrorCode, NO_DEADLINE};
+use capos_kernel_core::NONE;
 
 const LISTS: usize = 16;
 
-/// The threads of a process that wait for words.
-#[derive(Default)]
+/// The threads of a process that wait for words: lists by address.
 pub struct FutexWaiters {
-    /// By address: the first and the last.
-    lists: [Option<(ThreadId, ThreadId)>; LISTS],
+    lists: [Ends; LISTS],
 }
 
-/// A waiting thread's neighbours in its list.
-#[derive(Clone, Copy, Default, Debug)]
+/// The first and the last thread of a list, by their places; [`NONE`] when it is empty.
+#[derive(Clone, Copy)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+/// The places of a waiting thread's neighbours in its list, or [`NONE`].
+#[derive(Clone, Copy, Debug)]
 pub struct FutexLinks {
-    next: Option<ThreadId>,
-    previous: Option<ThreadId>,
+    next: u32,
+    previous: u32,
+}
+
+impl FutexLinks {
+    /// Those of a thread that waits alone, or not at all.
+    pub(crate) const NONE: Self = Self { next: NONE, previous: NONE };
 }
 
 impl FutexWaiters {
     /// Nobody waits.
     pub(crate) const fn new() -> Self {
-        Self { lists: [None; LISTS] }
+        Self { lists: [Ends { first: NONE, last: NONE }; LISTS] }
     }
 
     /// The list for the word at `address`. Words that are near each other are in different ones.
-    fn list(&mut self, address: u64) -> &mut Option<(ThreadId, ThreadId)> {
+    #[inline]
+    fn list(&mut self, address: u64) -> &mut Ends {
         &mut self.lists[((address / 4) ^ (address / 256)) as usize % LISTS]
     }
 }
@@ -54,6 +66,7 @@ impl Kernel {
     ///
     /// # Errors
     /// `BadAddress`, `WouldBlock`, `TimedOut` when the deadline is past already, `BudgetExceeded`.
+    #[inline(never)]
     pub fn futex_wait(&mut self, address: u64, expected: u32, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.cpu().current else { return Ok(()) };
         let process_id = self.threads.get(id).ok_or(ErrorCode::Failed)?.process;
@@ -61,25 +74,26 @@ impl Kernel {
         if process.space.read_u32(&mut self.objects, address)? != expected {
             return Err(ErrorCode::WouldBlock);
         }
-        if deadline_ns <= crate::arch::time::now_ns() {
+        if deadline_ns != NO_DEADLINE && deadline_ns <= crate::arch::time::now_ns() {
             return Err(ErrorCode::TimedOut);
         }
         self.block_current(Wait::Futex(address), deadline_ns)?;
         let Some(process) = self.processes.get_mut(process_id) else { return Ok(()) };
-        let list = process.futex_waiters.list(address);
-        let last = list.map(|(_, last)| last);
-        *list = Some((list.map_or(id, |(first, _)| first), id));
-        if let Some(last) = last.and_then(|last| self.threads.get_mut(last)) {
-            last.futex.next = Some(id);
+        let ends = process.futex_waiters.list(address);
+        let last = core::mem::replace(&mut ends.last, id.index());
+        match self.threads.at_mut(last) {
+            Some(last) => last.futex.next = id.index(),
+            None => ends.first = id.index(),
         }
         if let Some(thread) = self.threads.get_mut(id) {
-            thread.futex = FutexLinks { next: None, previous: last };
+            thread.futex = FutexLinks { next: NONE, previous: last };
         }
         Ok(())
     }
 
     /// `FutexWake`: wakes up to `count` threads that wait for the word at `address`, those that wait longest first. Returns how
     /// many, or how many so far if the rest is left to the current thread as work.
+    #[inline(never)]
     pub fn wake_futex(&mut self, process: ProcessId, address: u64, count: u32) -> u32 {
         let waking = Waking { process, address, left: count, woken: 0, exits: false };
         match self.begin_waking(waking) {
@@ -123,19 +137,21 @@ impl Kernel {
     }
 
     /// Wakes threads as far as the budget goes. `true` when all are woken that are to be.
+    #[inline]
     fn wake_some(&mut self, waking: &mut Waking, budget: Option<&Budget>) -> bool {
         let Some(process) = self.processes.get_mut(waking.process) else { return true };
-        let mut next = process.futex_waiters.list(waking.address).map(|(first, _)| first);
+        let mut next = process.futex_waiters.list(waking.address).first;
         while waking.left > 0 {
-            let Some((id, thread)) = next.and_then(|id| Some((id, self.threads.get(id)?))) else {
-                return true;
-            };
-            next = thread.futex.next;
+            let Some((id, thread)) = self.threads.entry_at_mut(next) else { return true };
+            let links = thread.futex;
+            next = links.next;
             if thread.run_state != RunState::Waiting(Wait::Futex(waking.address)) {
                 continue;
             }
-            self.leave_futex(id);
-            self.wake(id, 0);
+            thread.end_wait(0);
+            let priority = thread.priority;
+            self.unlink_futex(waking.process, waking.address, links);
+            self.make_ready(id, priority);
             waking.left -= 1;
             waking.woken = waking.woken.saturating_add(1);
             if budget.is_some_and(Budget::is_spent) {
@@ -147,22 +163,26 @@ impl Kernel {
 
     /// Takes a thread out of the list that it may wait in.
     pub(crate) fn leave_futex(&mut self, id: ThreadId) {
-        let Some(thread) = self.threads.get_mut(id) else { return };
-        let RunState::Waiting(Wait::Futex(address)) = thread.run_state else { return };
-        let FutexLinks { next, previous } = core::mem::take(&mut thread.futex);
-        let process = thread.process;
-        if let Some(next) = next.and_then(|next| self.threads.get_mut(next)) {
-            next.futex.previous = previous;
+        let Some(thread) = self.threads.get(id) else { return };
+        let (process, links) = (thread.process, thread.futex);
+        if let RunState::Waiting(Wait::Futex(address)) = thread.run_state {
+            self.unlink_futex(process, address, links);
         }
-        if let Some(previous) = previous.and_then(|previous| self.threads.get_mut(previous)) {
-            previous.futex.next = next;
-        }
+    }
+
+    /// Takes the thread with these links out of the list for the word at `address`.
+    #[inline]
+    fn unlink_futex(&mut self, process: ProcessId, address: u64, links: FutexLinks) {
+        let FutexLinks { next, previous } = links;
         let Some(process) = self.processes.get_mut(process) else { return };
-        let list = process.futex_waiters.list(address);
-        *list = list.and_then(|(first, last)| {
-            let first = if first == id { next } else { Some(first) };
-            let last = if last == id { previous } else { Some(last) };
-            first.zip(last)
-        });
+        let ends = process.futex_waiters.list(address);
+        match self.threads.at_mut(next) {
+            Some(next) => next.futex.previous = previous,
+            None => ends.last = previous,
+        }
+        match self.threads.at_mut(previous) {
+            Some(previous) => previous.futex.next = next,
+            None => ends.first = next,
+        }
     }
 }

@@ -93,7 +93,7 @@ impl Kernel {
                 resume: Resume::installed(&mut state),
                 state,
                 work: Work::default(),
-                futex: FutexLinks::default(),
+                futex: FutexLinks::NONE,
                 wait_until_ns: NO_DEADLINE,
                 timer: None,
                 fault_stack: (0, 0),
@@ -114,7 +114,7 @@ impl Kernel {
         if let Some(process) = self.processes.get_mut(process_id) {
             process.set_thread(slot, Some(id));
         }
-        self.enqueue(id);
+        self.enqueue(id, new.priority);
         Ok((id, ring_address))
     }
 
@@ -138,6 +138,7 @@ impl Kernel {
     }
 
     /// `ThreadExit`: ends the calling thread, then clears `word` (unless null) and wakes who waits for it.
+    #[inline(never)]
     pub fn exit_thread(&mut self, word: u64) {
         let Some(id) = self.cpu().current else { return };
         let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };

@@ -84,7 +84,8 @@ impl Kernel {
             return;
         }
         thread.end_wait(result);
-        self.make_ready(id);
+        let priority = thread.priority;
+        self.make_ready(id, priority);
     }
 
     /// Lets a thread that waits run, because it has been given work. One that waits for completions waits on when that is
@@ -95,8 +96,9 @@ impl Kernel {
             RunState::Waiting(Wait::Completions(wait_for)) => {
                 thread.run_state = RunState::Ready;
                 let (wait_for, deadline_ns) = (wait_for.into(), thread.wait_until_ns);
+                let priority = thread.priority;
                 self.put_off(id, Enter { submit: 0, wait_for, deadline_ns });
-                self.make_ready(id);
+                self.make_ready(id, priority);
             }
             RunState::Waiting(Wait::Futex(_)) => {
                 self.leave_futex(id);

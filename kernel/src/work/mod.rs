@@ -126,41 +126,41 @@ impl Kernel {
         self.resume_changed(id, Resume::WORK);
     }
 
-    /// Takes a step of the current thread's work.
-    pub(crate) fn work(&mut self) {
-        let Some(id) = self.current_thread() else { return };
+    /// Takes a step of the current thread's work. Returns the rest of its `CapEnter` if that comes next.
+    pub(crate) fn work(&mut self) -> Option<Enter> {
+        let id = self.current_thread()?;
         let budget = Budget::start();
         if let Some(job) = self.threads.get_mut(id).and_then(|thread| thread.work.job.take()) {
             if let Some(rest) = self.step(job, &budget) {
-                return self.give_job(id, rest);
+                self.give_job(id, rest);
+                return None;
             }
             // The console may have taken bytes again while the thread that was to write them had this job.
             output::carry_on(self);
             if budget.is_spent() {
-                return;
+                return None;
             }
         }
         if self.clearing_up == Some(id) {
             if !self.clear_up_steps(&budget) {
-                return;
+                return None;
             }
             self.clearing_up = None;
         }
         if !self.free_own_objects(&budget) {
-            return;
+            return None;
         }
-        let Some(thread) = self.threads.get_mut(id) else { return };
+        let thread = self.threads.get_mut(id)?;
         if self.processes.get(thread.process).is_none_or(|process| process.end.is_some()) {
             // Its own end was another thread's job.
-            return self.park(id);
+            self.park(id);
+            return None;
         }
         let enter = thread.work.enter.take();
         thread.resume = Resume::installed(&mut thread.state);
         let resume = thread.resume;
         self.resume_changed(id, resume);
-        if let Some(Enter { submit, wait_for, deadline_ns }) = enter {
-            self.cap_enter(submit, wait_for, deadline_ns);
-        }
+        enter
     }
 
     /// Whether a thread has a job.

@@ -236,9 +236,13 @@ impl CapSpace {
         }
     }
 
-    /// Whether there are records of badges that no server will ask for.
-    pub(crate) const fn has_forgotten_badges(&self) -> bool {
-        self.forgotten.first != NONE
+    /// The first record of a badge that no server will ask for, or [`NONE`].
+    pub(crate) const fn first_forgotten_badge(&self) -> u32 {
+        self.forgotten.first
+    }
+
+    const fn has_forgotten_badges(&self) -> bool {
+        self.first_forgotten_badge() != NONE
     }
 
     /// Frees records of badges that no server will ask for. Whoever paid for them has that many slots more. Returns

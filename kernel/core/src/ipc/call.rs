@@ -2,7 +2,7 @@
 
 use super::{
     Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, Queue, Request, State,
-    ThreadOperations, UNLINKED, unpack,
+    ThreadOperations, UNLINKED,
 };
 use crate::{
     arena::{Arena, Id},
@@ -57,7 +57,7 @@ impl Ipc {
             cold_path();
             return Err(ErrorCode::MissingRights);
         }
-        let (endpoint, object) = (unpack(payload), record.object);
+        let (endpoint, object) = (Id::unpack(payload), record.object);
         if !self.thread(caller.thread).is_some_and(ThreadOperations::has_room) {
             cold_path();
             return Err(ErrorCode::BudgetExceeded);
@@ -89,7 +89,7 @@ impl Ipc {
                     kind: CompletionKind::Call as u16,
                     length: send.length,
                     cap_count: send.cap_count,
-                    token: super::pack(call),
+                    token: call.pack(),
                     badge,
                     interface,
                     method,
@@ -280,7 +280,7 @@ impl Ipc {
                     kind: CompletionKind::Call as u16,
                     length: request.send.length,
                     cap_count: request.send.cap_count,
-                    token: super::pack(call),
+                    token: call.pack(),
                     badge: request.badge,
                     interface: request.interface,
                     method: request.method,
@@ -298,7 +298,7 @@ impl Ipc {
     /// The open call that a reply token names, if `process` is answering it.
     #[inline]
     fn open_call(&self, process: u32, token: u64) -> Result<OperationId, ErrorCode> {
-        let id = unpack(token);
+        let id = Id::unpack(token);
         match self.operations.get(id) {
             Some(operation) if operation.state == State::Open(process) => Ok(id),
             _ => {

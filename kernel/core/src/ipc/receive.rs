@@ -1,6 +1,6 @@
 //! RECV, and what it brings besides calls.
 
-use super::{Caller, Endpoint, Ipc, Machine, OperationId, State, call::Handed, completion, pack, unpack};
+use super::{Caller, Endpoint, Ipc, Machine, OperationId, State, call::Handed, completion};
 use crate::{NONE, arena::Id, caps::ObjectKind};
 use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle, Rights};
 use core::hint::cold_path;
@@ -28,7 +28,7 @@ impl Ipc {
             return Err(ErrorCode::InvalidArgument);
         }
         let object = record.object;
-        let id: Id<Endpoint> = unpack(record.payload);
+        let id: Id<Endpoint> = Id::unpack(record.payload);
         if let Some(token) = self.take_abandoned(caller.process, id) {
             news(machine, &caller, CompletionKind::CallCancelled, token, 0);
             return Ok(());
@@ -73,7 +73,7 @@ impl Ipc {
             let state = operation.state;
             if state == State::Abandoned(process) {
                 self.remove(id);
-                return Some(pack(id));
+                return Some(id.pack());
             }
             self.set_state(id, state);
             index = self.endpoints.get(endpoint)?.abandoned.first;
@@ -92,7 +92,7 @@ impl Ipc {
             self.remove(id);
             if let Some(caller) = self.operations.get(receiver).map(|operation| operation.caller) {
                 self.retire(receiver);
-                news(machine, &caller, CompletionKind::CallCancelled, pack(id), 0);
+                news(machine, &caller, CompletionKind::CallCancelled, id.pack(), 0);
             }
         } else if endpoint.is_some_and(|endpoint| self.can_receive(endpoint)) {
             self.set_state(id, State::Abandoned(server));

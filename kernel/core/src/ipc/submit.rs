@@ -30,6 +30,7 @@ pub struct Submitter {
 impl Submitter {
     /// How many operations of the thread had no completion yet when this was made.
     #[must_use]
+    #[inline]
     pub const fn outstanding(&self) -> u32 {
         self.outstanding
     }
@@ -76,6 +77,7 @@ impl Ipc {
                             Err(code) => Err(code),
                         }
                     }
+                    Parsed::Nop => Ok(()),
                     Parsed::Return { token, send } => self.return_results(machine, process, token, send),
                     Parsed::Revoke { cap } => {
                         match self.begin_revocation(&caller(quiet, Incoming::default()), cap) {

@@ -1,6 +1,6 @@
 //! The end of threads and processes, and what follows from the end of capabilities and objects.
 
-use super::{Endpoint, Ipc, List, Machine, State, unpack};
+use super::{Endpoint, Ipc, List, Machine, State};
 use crate::{
     NONE,
     arena::Id,
@@ -71,13 +71,13 @@ impl Ipc {
     /// Tells whom it concerns what ended with a capability; what may take long is left to [`Self::work_step`].
     pub fn after_loss<M: Machine>(&mut self, machine: &mut M, lost: Lost) {
         if let Some(endpoint) = lost.deaf_endpoint {
-            self.silence_endpoint(unpack(endpoint));
+            self.silence_endpoint(Id::unpack(endpoint));
         }
         if let Some(endpoint) = lost.badge_on {
-            self.deliver_dropped_badges(machine, unpack(endpoint));
+            self.deliver_dropped_badges(machine, Id::unpack(endpoint));
         }
         match lost.object {
-            Some((ObjectKind::Endpoint, endpoint)) => self.remove_endpoint(unpack(endpoint)),
+            Some((ObjectKind::Endpoint, endpoint)) => self.remove_endpoint(Id::unpack(endpoint)),
             Some((kind, payload)) => {
                 machine.object_lost(kind, payload);
                 while let Some(queue) = machine.take_dead_queue() {
@@ -114,10 +114,8 @@ impl Ipc {
     #[must_use]
     #[inline]
     pub const fn has_work(&self) -> bool {
-        self.orphans != NONE
-            || self.deaf_endpoints != NONE
-            || self.dead_queues != NONE
-            || self.caps.has_forgotten_badges()
+        // Looked at in every `CapEnter`: one comparison, since `NONE` has all bits set.
+        self.orphans & self.deaf_endpoints & self.dead_queues & self.caps.first_forgotten_badge() != NONE
     }
 
     /// Goes on with what nobody waits for: callers of endpoints that nobody serves any more, calls to objects that are

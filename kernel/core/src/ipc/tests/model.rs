@@ -310,7 +310,7 @@ impl World {
             .operations
             .iter()
             .filter(|(_, operation)| matches!(operation.state, super::super::State::Open(0)))
-            .map(|(id, _)| super::super::pack(id))
+            .map(|(id, _)| id.pack())
             .collect()
     }
 }
