@@ -2,6 +2,10 @@
 
 use crate::{kernel::Kernel, mm, thread::RunState};
 use capos_abi::NO_DEADLINE;
+use capos_kernel_core::{
+    ipc::Ipc,
+    walk::{Flaw, Walk},
+};
 use core::fmt::{self, Write};
 
 /// More than these would not help anybody.
@@ -34,11 +38,11 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { lines: [Line { text: [0; MAX_LINE_BYTES], length: 0 }; MAX_PROBLEMS], count: 0 }
     }
 
-    fn push(&mut self, problem: fmt::Arguments<'_>) {
+    pub(crate) fn push(&mut self, problem: fmt::Arguments<'_>) {
         if let Some(line) = self.lines.get_mut(self.count) {
             // A line takes everything.
             let _ = line.write_fmt(problem);
@@ -56,39 +60,46 @@ impl Problems {
 }
 
 impl Kernel {
-    /// Walks queues, page tables, frame counts, capabilities and calls. Every sentence returned is a bug.
-    pub(crate) fn self_check(&mut self) -> Problems {
-        let mut problems = Problems::new();
-        if !mm::frames::is_consistent() {
-            problems.push(format_args!("the frame allocator's summaries disagree"));
+    /// How many parts the check has besides those of calls and capabilities.
+    const OWN_CHECKS: u32 = 6;
+    /// How many parts it has. Each looks at everything that it compares at one time; they may be done at different times.
+    pub(crate) const CHECKS: u32 = Self::OWN_CHECKS + Ipc::CHECKS;
+
+    /// Does one part of the check. Every sentence is a bug.
+    ///
+    /// # Errors
+    /// [`Flaw::BrokenOff`], or one more bug.
+    pub(crate) fn check_part(
+        &mut self,
+        part: u32,
+        problems: &mut Problems,
+        walk: &mut Walk<'_>,
+    ) -> Result<(), Flaw> {
+        match part {
+            0 => mm::frames::check(walk),
+            1 => self.timers.check(walk),
+            2 => self.cpus.iter().try_for_each(|cpu| cpu.check(walk)),
+            3 => self.check_frames(problems, walk),
+            4 => {
+                let processes = self.processes.iter();
+                let regions = processes.flat_map(|(_, process)| process.space.regions().regions());
+                self.objects.check_mappings(regions, walk)
+            }
+            5 => self.check_threads(problems, walk),
+            part => self.ipc().check_part(part - Self::OWN_CHECKS, walk),
         }
-        if !self.timers.is_consistent() {
-            problems.push(format_args!("the timer queue is out of order"));
-        }
-        if !self.cpus.iter().all(crate::sched::Cpu::is_consistent) {
-            problems.push(format_args!("a run queue's links disagree"));
-        }
-        self.check_frames(&mut problems);
-        let regions = || self.processes.iter().flat_map(|(_, process)| process.space.regions().regions());
-        if let Some(object) = self.objects.miscounted(regions) {
-            problems
-                .push(format_args!("memory object {object:?} miscounts its writable or executable mappings"));
-        }
-        self.check_threads(&mut problems);
-        if let Err(problem) = self.ipc().check() {
-            problems.push(format_args!("{problem}"));
-        }
-        problems
     }
 
     /// Every frame is free, the kernel's, an object's, or a process's.
-    fn check_frames(&self, problems: &mut Problems) {
+    fn check_frames(&self, problems: &mut Problems, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let (free, total) = mm::frames::counts();
         let mut accounted = free + mm::frames::kernel_count();
         accounted += self.pci.held_frames();
-        accounted += self.objects.iter().map(|(_, frames)| frames).sum::<u64>();
-        for (_, process) in self.processes.iter() {
-            let counted = process.space.count_frames();
+        accounted += self.objects.count_frames(walk)?;
+        for process in self.processes.every() {
+            walk.look()?;
+            let Some((_, process)) = process else { continue };
+            let counted = process.space.count_frames(walk)?;
             accounted += u64::from(counted);
             if counted > process.space.budget.used() {
                 problems.push(format_args!(
@@ -97,6 +108,7 @@ impl Kernel {
                     process.space.budget.used()
                 ));
             }
+            walk.look_at(process.space.regions().regions().len() as u32 / 4)?;
             if !process.space.regions().is_consistent() {
                 problems.push(format_args!("process {}: its regions are out of order", process.name));
             }
@@ -104,17 +116,20 @@ impl Kernel {
         if accounted != total {
             problems.push(format_args!("{accounted} frames accounted for, {total} exist"));
         }
+        Ok(())
     }
 
-    fn check_threads(&self, problems: &mut Problems) {
-        for (id, thread) in self.threads.iter() {
+    fn check_threads(&self, problems: &mut Problems, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        for thread in self.threads.every() {
+            walk.look()?;
+            let Some((id, thread)) = thread else { continue };
             let Some(process) = self.processes.get(thread.process) else {
                 problems.push(format_args!("thread {id:?} has no process"));
                 continue;
             };
             // Whoever takes a process down may be one of its own threads, and then goes last.
             let is_ending = process.end.is_some() && self.has_job(id);
-            if !is_ending && !process.threads().any(|other| other == id) {
+            if !is_ending && process.thread(thread.slot) != Some(id) {
                 problems.push(format_args!("thread {id:?} is not one of its process's"));
             }
             let waiting = matches!(thread.run_state, RunState::Waiting(_));
@@ -122,5 +137,6 @@ impl Kernel {
                 problems.push(format_args!("thread {id:?} waits for a time but has no timer"));
             }
         }
+        Ok(())
     }
 }

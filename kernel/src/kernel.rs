@@ -5,7 +5,7 @@ use crate::{
     clock::Clock,
     device::{console::Console, pci::Pci},
     ipc::IpcPlace,
-    measure::{Entry, Stretches},
+    measure::{self, Entry, Stretches},
     mm::MemoryObjects,
     objects::{self, Services},
     process::{Process, ProcessId},
@@ -129,9 +129,9 @@ pub(crate) fn enter_work(cap_enter: impl FnOnce(Enter) -> arch::Resume) -> arch:
 /// Notes how long a kernel entry takes.
 #[inline]
 pub(crate) fn measure(entry: Entry, enter: impl FnOnce() -> arch::Resume) -> arch::Resume {
-    let start_tsc = arch::time::read_tsc();
+    measure::begin();
     let resume = enter();
-    KERNEL.lock().stretches.note(entry, arch::time::read_tsc().saturating_sub(start_tsc));
+    KERNEL.lock().stretches.note(entry);
     resume
 }
 

@@ -3,7 +3,10 @@
 
 use crate::{arch, kernel::Kernel, work::JobKind};
 use capos_kernel_core::caps::ObjectKind;
-use core::fmt;
+use core::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// How the kernel was entered.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +17,29 @@ pub(crate) enum Entry {
     Interrupt(u64),
     /// For a step of a thread's work.
     Work,
+}
+
+/// When something that takes long and is not done in steps looked last whether something else is to run, and the longest
+/// time without such a look since the entry.
+static LOOKED_TSC: AtomicU64 = AtomicU64::new(0);
+static LONGEST_TSC: AtomicU64 = AtomicU64::new(0);
+
+/// Notes when the kernel was entered.
+pub(crate) fn begin() {
+    LOOKED_TSC.store(arch::time::read_tsc(), Ordering::Relaxed);
+    LONGEST_TSC.store(0, Ordering::Relaxed);
+}
+
+/// Notes that the kernel looks whether something else is to run.
+pub(crate) fn looked() {
+    LONGEST_TSC.store(longest(), Ordering::Relaxed);
+    LOOKED_TSC.store(arch::time::read_tsc(), Ordering::Relaxed);
+}
+
+/// The longest time without a look since the entry.
+fn longest() -> u64 {
+    let since = arch::time::read_tsc().saturating_sub(LOOKED_TSC.load(Ordering::Relaxed));
+    since.max(LONGEST_TSC.load(Ordering::Relaxed))
 }
 
 /// The longest stretch so far, and what it may have been about.
@@ -67,9 +93,10 @@ impl Stretches {
         Self { longest: Stretch::NONE, call: None, job: None }
     }
 
-    /// Notes how long an entry took.
+    /// Notes that an entry ends.
     #[inline]
-    pub(crate) fn note(&mut self, entry: Entry, tsc: u64) {
+    pub(crate) fn note(&mut self, entry: Entry) {
+        let tsc = longest();
         if tsc > self.longest.tsc {
             self.longest = Stretch { tsc, entry, call: self.call, job: self.job };
         }

@@ -291,7 +291,7 @@ impl<T> Arena<T> {
 
     /// One past the highest place that was ever in use.
     #[must_use]
-    pub(crate) const fn places(&self) -> u32 {
+    pub const fn places(&self) -> u32 {
         self.slots.len() as u32
     }
 
@@ -307,6 +307,13 @@ impl<T> Arena<T> {
     /// Every record, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
+    }
+
+    /// Every place, with the record there and its id: for who must count what it looks at.
+    pub fn every(&self) -> impl Iterator<Item = Option<(Id<T>, &T)>> {
+        self.slots.iter().enumerate().map(|(index, slot)| {
+            slot.value.as_ref().map(|value| (Id::of(index as u32, slot.generation), value))
+        })
     }
 
     /// Every record with its id.

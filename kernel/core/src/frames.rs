@@ -1,7 +1,10 @@
 //! Which physical frames are free: a bitmap with two levels of summaries, so that finding, taking and giving
 //! back a frame each look at three words however much memory there is.
 
-use crate::OutOfMemory;
+use crate::{
+    OutOfMemory,
+    walk::{Flaw, Walk},
+};
 use alloc::vec::Vec;
 
 /// Frames are numbered by physical address / 4096.
@@ -14,6 +17,52 @@ pub struct FrameAllocator {
     summary: Vec<u64>,
     free: u64,
     total: u64,
+}
+
+/// A search for frames that follow each other, as far as it has come. Others may take and give back frames between its
+/// steps.
+#[derive(Clone, Copy, Debug)]
+pub struct RunSearch {
+    count: u64,
+    next_word: usize,
+    /// The run of free frames before the next word.
+    start: u64,
+    length: u64,
+}
+
+impl RunSearch {
+    /// For `count` frames, at least one.
+    #[must_use]
+    pub const fn new(count: u64) -> Self {
+        Self { count: if count == 0 { 1 } else { count }, next_word: 0, start: 0, length: 0 }
+    }
+
+    /// How many frames are looked for.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// What a step of a search came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Searched {
+    /// The frames from this one on are the caller's.
+    Taken(u64),
+    /// There is more to look at.
+    More,
+    /// There are not so many in one piece.
+    Nothing,
+}
+
+/// The words that `count` frames from `start` on lie in, each with the bits that stand for them.
+fn parts(start: u64, count: u64) -> impl Iterator<Item = (usize, u64)> {
+    let end = start + count;
+    (start / 64..end.div_ceil(64)).map(move |word| {
+        let first = start.max(word * 64) - word * 64;
+        let last = end.min(word * 64 + 64) - word * 64;
+        (word as usize, u64::MAX >> (64 - (last - first)) << first)
+    })
 }
 
 fn zeroed(words: usize) -> Result<Vec<u64>, OutOfMemory> {
@@ -98,39 +147,64 @@ impl FrameAllocator {
         Some(word as u64 * 64 + u64::from(bit))
     }
 
-    /// Takes `count` frames that follow each other and returns the first. Looks at every word of the bitmap, but passes over
-    /// those that are all used or all free at once.
-    pub fn allocate_run(&mut self, count: u64) -> Option<u64> {
-        if count == 0 {
-            return None;
-        }
-        let (mut start, mut length) = (0, 0);
-        for (index, &word) in self.bits.iter().enumerate() {
-            let first = index as u64 * 64;
+    /// Looks further for frames that follow each other, at no more than `words` words of the bitmap. When it finds them they
+    /// are taken.
+    pub fn search_step(&mut self, search: &mut RunSearch, words: usize) -> Searched {
+        for _ in 0..words {
+            let Some(&word) = self.bits.get(search.next_word) else { return Searched::Nothing };
+            let first = search.next_word as u64 * 64;
             let mut at = 0;
             while at < 64 {
                 let rest = word >> at;
                 let used = u64::from(rest.trailing_zeros()).min(64 - at);
                 if used > 0 {
-                    length = 0;
+                    search.length = 0;
                     at += used;
                     continue;
                 }
                 let free = u64::from((!rest).trailing_zeros()).min(64 - at);
-                if length == 0 {
-                    start = first + at;
+                if search.length == 0 {
+                    search.start = first + at;
                 }
-                length += free;
-                if length >= count {
-                    for taken in start..start + count {
-                        self.take((taken / 64) as usize, 1 << (taken % 64));
-                    }
-                    return Some(start);
-                }
+                search.length += free;
                 at += free;
+                if search.length >= search.count {
+                    // What was found in earlier steps may have been taken since.
+                    if self.take_run(search.start, search.count) {
+                        return Searched::Taken(search.start);
+                    }
+                    search.length = 0;
+                }
             }
+            search.next_word += 1;
         }
-        None
+        Searched::More
+    }
+
+    /// Takes `count` frames from `start` on if all of them are free.
+    fn take_run(&mut self, start: u64, count: u64) -> bool {
+        let is_free = parts(start, count)
+            .all(|(word, mask)| self.bits.get(word).is_some_and(|bits| bits & mask == mask));
+        if is_free {
+            parts(start, count).for_each(|(word, mask)| self.take(word, mask));
+        }
+        is_free
+    }
+
+    /// Gives back `count` frames from `start` on. `false`, and no change, when one of them was free or is beyond the limit:
+    /// the caller has a bug.
+    #[must_use]
+    pub fn release_run(&mut self, start: u64, count: u64) -> bool {
+        let is_used =
+            parts(start, count).all(|(word, mask)| self.bits.get(word).is_some_and(|bits| bits & mask == 0));
+        if is_used {
+            for (word, mask) in parts(start, count) {
+                self.bits[word] |= mask;
+                self.mark(word);
+            }
+            self.free += count;
+        }
+        is_used
     }
 
     /// Whether a frame can be had.
@@ -158,12 +232,28 @@ impl FrameAllocator {
     /// Whether the summaries and the count agree with the bitmap.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
-        let summarises = |upper: &[u64], lower: &[u64]| {
-            lower.iter().enumerate().all(|(i, &word)| (upper[i / 64] >> (i % 64) & 1 == 1) == (word != 0))
-        };
-        self.bits.iter().map(|word| u64::from(word.count_ones())).sum::<u64>() == self.free
-            && self.free <= self.total
-            && summarises(&self.groups, &self.bits)
-            && summarises(&self.summary, &self.groups)
+        self.check(&mut Walk::new(&|| true)).is_ok()
+    }
+
+    /// The same, as a walk.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        let mut free = 0;
+        for (upper, lower) in [(&self.groups, &self.bits), (&self.summary, &self.groups)] {
+            walk.over(lower.iter().enumerate(), |(i, &word)| {
+                let is_noted = upper[i / 64] >> (i % 64) & 1 == 1;
+                if core::ptr::eq(lower, &self.bits) {
+                    free += u64::from(word.count_ones());
+                }
+                if is_noted == (word != 0) { Ok(()) } else { Err("a summary of free frames is wrong".into()) }
+            })?;
+        }
+        if free == self.free && free <= self.total {
+            Ok(())
+        } else {
+            Err("free frames are miscounted".into())
+        }
     }
 }

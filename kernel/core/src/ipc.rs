@@ -157,6 +157,7 @@ pub struct Queue {
 
 struct ThreadOperations {
     process: u32,
+    priority: u8,
     count: u32,
     /// What it has begun to revoke.
     revocation: Option<revocation::RunningId>,
@@ -232,19 +233,24 @@ impl Ipc {
         self.caps.open_table(process, slot_limit)
     }
 
-    /// Opens thread `thread` of `process`.
+    /// Opens thread `thread` of `process`; its deadlines have its `priority`.
     ///
     /// # Errors
     /// `BudgetExceeded` when memory is used up.
-    pub fn open_thread(&mut self, thread: u32, process: u32) -> Result<(), ErrorCode> {
+    pub fn open_thread(&mut self, thread: u32, process: u32, priority: u8) -> Result<(), ErrorCode> {
         let needed = thread as usize + 1;
         if needed > self.threads.len() {
             let additional = needed - self.threads.len();
             reserve(&mut self.threads, additional).map_err(|_| ErrorCode::BudgetExceeded)?;
             self.threads.resize_with(needed, || None);
         }
-        let operations =
-            ThreadOperations { process, count: 0, revocation: None, places: [NONE; OPERATIONS_PER_THREAD] };
+        let operations = ThreadOperations {
+            process,
+            priority,
+            count: 0,
+            revocation: None,
+            places: [NONE; OPERATIONS_PER_THREAD],
+        };
         if let Some(entry) = self.threads.get_mut(thread as usize) {
             *entry = Some(operations);
         }
@@ -290,14 +296,20 @@ impl Ipc {
         }
     }
 
-    /// The earliest deadline of any operation.
+    /// The earliest deadline of any operation that counts now.
     #[must_use]
     #[inline]
     pub fn next_deadline(&self) -> Option<u64> {
         self.timers.next_deadline()
     }
 
-    /// Ends operations whose deadline is not after `now_ns`. Returns whether there may be more.
+    /// Lets only deadlines of threads of this priority or a higher one count.
+    pub fn set_deadline_floor(&mut self, priority: u8) {
+        self.timers.set_floor(priority);
+    }
+
+    /// Ends operations whose deadline is not after `now_ns`, those of the most important threads first. Returns whether there
+    /// may be more.
     pub fn expire_step<M: Machine>(&mut self, machine: &mut M, now_ns: u64, work: &mut Work) -> bool {
         while work.take() {
             match self.timers.pop_expired(now_ns) {

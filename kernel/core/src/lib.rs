@@ -22,6 +22,7 @@ pub mod ring;
 pub mod run_queue;
 pub mod timers;
 pub mod turns;
+pub mod walk;
 pub mod work;
 
 /// The kernel's own memory could not grow.

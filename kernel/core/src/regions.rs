@@ -43,8 +43,36 @@ pub enum Backing {
         /// Where in the object the region begins, in bytes.
         offset: u64,
     },
+    /// Frames of the process's own, each taken and filled with what the memory object holds there when its page is first
+    /// touched.
+    Private {
+        /// What the binary knows it by.
+        object: u32,
+        /// Where in the object the region begins, in bytes; not always at the beginning of a page.
+        offset: u64,
+    },
     /// Pages the kernel placed (rings, bootstrap pages). The process can change nothing about them.
     Fixed,
+}
+
+impl Backing {
+    /// The object that it keeps alive.
+    #[must_use]
+    pub const fn object(&self) -> Option<u32> {
+        match self {
+            Self::Object { object, .. } | Self::Private { object, .. } => Some(*object),
+            Self::Anonymous | Self::Fixed => None,
+        }
+    }
+
+    /// The same, `bytes` further on.
+    const fn plus(self, bytes: u64) -> Self {
+        match self {
+            Self::Object { object, offset } => Self::Object { object, offset: offset.wrapping_add(bytes) },
+            Self::Private { object, offset } => Self::Private { object, offset: offset.wrapping_add(bytes) },
+            other @ (Self::Anonymous | Self::Fixed) => other,
+        }
+    }
 }
 
 /// A run of pages with one backing and one protection.
@@ -73,25 +101,14 @@ impl Region {
     #[must_use]
     fn part(&self, start: u64, end: u64) -> Option<Self> {
         let (start, end) = (start.max(self.start), end.min(self.end));
-        let backing = match self.backing {
-            Backing::Object { object, offset } => {
-                Backing::Object { object, offset: offset + start.saturating_sub(self.start) }
-            }
-            other => other,
-        };
+        let backing = self.backing.plus(start.saturating_sub(self.start));
         (start < end).then_some(Self { start, end, backing, ..*self })
     }
 
     /// Whether `next` continues this region so that the two can be one.
     fn joins(&self, next: &Self) -> bool {
-        let backing = match (self.backing, next.backing) {
-            (Backing::Anonymous, Backing::Anonymous) => true,
-            (Backing::Object { object, offset }, Backing::Object { object: other, offset: next_offset }) => {
-                object == other && offset + self.length() == next_offset
-            }
-            _ => false,
-        };
-        backing
+        self.backing != Backing::Fixed
+            && self.backing.plus(self.length()) == next.backing
             && self.end == next.start
             && self.protection == next.protection
             && self.ceiling == next.ceiling

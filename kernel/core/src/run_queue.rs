@@ -1,6 +1,9 @@
 //! Which thread runs next on one CPU: fixed priorities, first in first out within each.
 
-use crate::{NONE, OutOfMemory};
+use crate::{
+    NONE, OutOfMemory, reserve,
+    walk::{Flaw, Walk},
+};
 use alloc::vec::Vec;
 
 /// Priorities are 0 to 31; higher runs first.
@@ -45,7 +48,8 @@ impl RunQueue {
     pub fn admit(&mut self, thread: u32) -> Result<(), OutOfMemory> {
         let needed = thread as usize + 1;
         if needed > self.links.len() {
-            self.links.try_reserve(needed - self.links.len())?;
+            let additional = needed - self.links.len();
+            reserve(&mut self.links, additional)?;
             self.links.resize(needed, Link { next: NONE, previous: NONE, priority: UNQUEUED });
         }
         Ok(())
@@ -144,23 +148,38 @@ impl RunQueue {
     /// Whether links, ends and the bitmap agree.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
+        self.check(&mut Walk::new(&|| true)).is_ok()
+    }
+
+    /// The same, as a walk.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        let wrong = Err(Flaw::Found("a run queue's links disagree"));
         let mut seen = 0;
         for level in 0..PRIORITIES {
             let (mut previous, mut thread) = (NONE, self.heads[level]);
             if (thread != NONE) != (self.ready >> level & 1 == 1) {
-                return false;
+                return wrong;
             }
             while let Some(link) = self.links.get(thread as usize) {
+                walk.look()?;
                 if link.previous != previous || link.priority as usize != level || seen > self.links.len() {
-                    return false;
+                    return wrong;
                 }
                 seen += 1;
                 (previous, thread) = (thread, link.next);
             }
             if self.tails[level] != previous {
-                return false;
+                return wrong;
             }
         }
-        seen == self.links.iter().filter(|link| link.priority != UNQUEUED).count()
+        let mut queued = 0;
+        walk.over(&self.links, |link| {
+            queued += usize::from(link.priority != UNQUEUED);
+            Ok(())
+        })?;
+        if seen == queued { Ok(()) } else { wrong }
     }
 }

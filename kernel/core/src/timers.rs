@@ -1,138 +1,232 @@
-//! What happens when: a binary heap of deadlines whose entries can be cancelled.
+//! What happens when, for whom: a binary heap of deadlines for each priority, whose entries can be cancelled.
+//!
+//! What a deadline brings about is work for whoever waits for it, so it has that thread's priority. However many deadlines
+//! pass at one time, those of a higher priority come first, and those below the *floor* do not count until the floor is
+//! lowered: who runs is not disturbed for the sake of who is less important.
 
 use crate::{
     OutOfMemory,
     arena::{Arena, Id},
+    reserve,
+    run_queue::PRIORITIES,
+    walk::{Flaw, Walk},
 };
 use alloc::vec::Vec;
 
 /// One entry of [`Timers<T>`]. Only its id is of use to others.
 pub struct Timer<T> {
     deadline_ns: u64,
-    /// Where in the heap it stands.
+    /// Where in the heap of its priority it stands.
     position: u32,
+    priority: u8,
     event: T,
 }
 
 /// Names a timer until it fires or is cancelled.
 pub type TimerId<T> = Id<Timer<T>>;
 
-/// Events by deadline. Events with the same deadline come in any order.
+/// Events by priority and deadline. Events with the same of both come in any order.
 pub struct Timers<T> {
     timers: Arena<Timer<T>>,
-    heap: Vec<(u64, u32)>,
+    heaps: [Vec<(u64, u32)>; PRIORITIES],
+    /// Bit `p` is set while there is a timer of priority `p`.
+    in_use: u32,
+    /// Timers of lower priorities do not count now.
+    floor: u8,
+    /// The earliest deadline from the floor on; `u64::MAX` without one.
+    earliest_ns: u64,
+}
+
+const fn level(priority: u8) -> usize {
+    let priority = priority as usize;
+    if priority < PRIORITIES { priority } else { PRIORITIES - 1 }
 }
 
 impl<T> Timers<T> {
     /// No more than `limit` timers at a time.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self { timers: Arena::new(limit), heap: Vec::new() }
+        Self {
+            timers: Arena::new(limit),
+            heaps: [const { Vec::new() }; PRIORITIES],
+            in_use: 0,
+            floor: 0,
+            earliest_ns: u64::MAX,
+        }
     }
 
-    /// The earliest deadline.
+    /// The earliest deadline, from the floor on.
     #[must_use]
     #[inline]
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.heap.first().map(|&(deadline_ns, _)| deadline_ns)
+    pub const fn next_deadline(&self) -> Option<u64> {
+        if self.earliest_ns == u64::MAX { None } else { Some(self.earliest_ns) }
+    }
+
+    /// From which priority on timers count.
+    #[must_use]
+    #[inline]
+    pub const fn floor(&self) -> u8 {
+        self.floor
+    }
+
+    /// Lets only timers from this priority on count.
+    pub fn set_floor(&mut self, priority: u8) {
+        self.floor = priority;
+        self.find_earliest();
     }
 
     /// How many timers are set.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.heap.len()
+        self.timers.len() as usize
     }
 
     /// Whether none is set.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.timers.is_empty()
     }
 
-    /// Sets a timer.
+    /// The priorities from the floor on that have timers, the highest first.
+    fn levels(&self) -> impl Iterator<Item = usize> + use<T> {
+        let mut left = self.in_use & (u32::MAX << level(self.floor));
+        core::iter::from_fn(move || {
+            let highest = left.checked_ilog2()?;
+            left ^= 1 << highest;
+            Some(highest as usize)
+        })
+    }
+
+    fn find_earliest(&mut self) {
+        let heads = self.levels().filter_map(|level| self.heaps[level].first());
+        self.earliest_ns = heads.map(|&(deadline_ns, _)| deadline_ns).min().unwrap_or(u64::MAX);
+    }
+
+    /// Sets a timer for somebody of `priority`.
     ///
     /// # Errors
     /// When memory or the limit do not allow it.
-    pub fn insert(&mut self, deadline_ns: u64, event: T) -> Result<TimerId<T>, OutOfMemory> {
-        self.heap.try_reserve(1)?;
-        let position = self.heap.len();
-        let id = self.timers.insert(Timer { deadline_ns, position: position as u32, event })?;
-        self.heap.push((deadline_ns, id.index()));
-        self.sift_up(position);
+    pub fn insert(&mut self, deadline_ns: u64, priority: u8, event: T) -> Result<TimerId<T>, OutOfMemory> {
+        let level = level(priority);
+        let heap = &mut self.heaps[level];
+        reserve(heap, 1)?;
+        let position = heap.len();
+        let id = self.timers.insert(Timer { deadline_ns, position: position as u32, priority, event })?;
+        heap.push((deadline_ns, id.index()));
+        self.in_use |= 1 << level;
+        self.sift_up(level, position);
+        if priority >= self.floor {
+            self.earliest_ns = self.earliest_ns.min(deadline_ns);
+        }
         Ok(id)
     }
 
     /// Takes a timer away before it fires.
     pub fn cancel(&mut self, id: TimerId<T>) -> Option<T> {
-        let position = self.timers.get(id)?.position as usize;
-        let event = self.timers.remove(id)?.event;
-        let last = self.heap.pop()?;
-        if position < self.heap.len() {
-            self.place(position, last);
-            self.sift_up(position);
-            self.sift_down(position);
+        let Timer { deadline_ns, position, priority, event } = self.timers.remove(id)?;
+        let (level, position) = (level(priority), position as usize);
+        let last = self.heaps[level].pop()?;
+        let left = self.heaps[level].len();
+        if position < left {
+            self.place(level, position, last);
+            self.sift_up(level, position);
+            self.sift_down(level, position);
+        } else if left == 0 {
+            self.in_use &= !(1 << level);
+        }
+        if deadline_ns <= self.earliest_ns {
+            self.find_earliest();
         }
         Some(event)
     }
 
-    /// Takes one event whose deadline is not after `now_ns`.
+    /// Takes one event whose deadline is not after `now_ns`, of the highest priority for which there is one, from the floor
+    /// on.
     pub fn pop_expired(&mut self, now_ns: u64) -> Option<T> {
-        let &(deadline_ns, index) = self.heap.first()?;
-        if deadline_ns > now_ns {
+        if self.earliest_ns > now_ns {
             return None;
         }
+        let is_expired = |&(deadline_ns, index): &(u64, u32)| (deadline_ns <= now_ns).then_some(index);
+        let index = self.levels().find_map(|level| self.heaps[level].first().and_then(is_expired))?;
         let id = self.timers.id_at(index)?;
         self.cancel(id)
     }
 
-    fn place(&mut self, position: usize, entry: (u64, u32)) {
+    fn place(&mut self, level: usize, position: usize, entry: (u64, u32)) {
         if let Some(timer) = self.timers.at_mut(entry.1) {
             timer.position = position as u32;
         }
-        self.heap[position] = entry;
+        self.heaps[level][position] = entry;
     }
 
-    fn swap(&mut self, a: usize, b: usize) {
-        let (first, second) = (self.heap[a], self.heap[b]);
-        self.place(a, second);
-        self.place(b, first);
+    fn swap(&mut self, level: usize, a: usize, b: usize) {
+        let (first, second) = (self.heaps[level][a], self.heaps[level][b]);
+        self.place(level, a, second);
+        self.place(level, b, first);
     }
 
-    fn sift_up(&mut self, mut position: usize) {
+    fn sift_up(&mut self, level: usize, mut position: usize) {
         while position > 0 {
             let parent = (position - 1) / 2;
-            if self.heap[parent].0 <= self.heap[position].0 {
+            if self.heaps[level][parent].0 <= self.heaps[level][position].0 {
                 break;
             }
-            self.swap(parent, position);
+            self.swap(level, parent, position);
             position = parent;
         }
     }
 
-    fn sift_down(&mut self, mut position: usize) {
+    fn sift_down(&mut self, level: usize, mut position: usize) {
         loop {
+            let heap = &self.heaps[level];
             let mut least = position;
             for child in [2 * position + 1, 2 * position + 2] {
-                if child < self.heap.len() && self.heap[child].0 < self.heap[least].0 {
+                if child < heap.len() && heap[child].0 < heap[least].0 {
                     least = child;
                 }
             }
             if least == position {
                 break;
             }
-            self.swap(least, position);
+            self.swap(level, least, position);
             position = least;
         }
     }
 
-    /// Whether the heap is ordered and every timer knows its place.
+    /// Whether the heaps are ordered, every timer knows its place, and the earliest deadline is right.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
-        self.heap.len() == self.timers.len() as usize
-            && self.heap.iter().enumerate().all(|(position, &(deadline_ns, index))| {
-                self.timers.at(index).is_some_and(|timer| {
-                    timer.position as usize == position && timer.deadline_ns == deadline_ns
-                }) && self.heap[position.saturating_sub(1) / 2].0 <= deadline_ns
-            })
+        self.check(&mut Walk::new(&|| true)).is_ok()
+    }
+
+    /// The same, as a walk.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        let (mut count, mut earliest_ns) = (0, u64::MAX);
+        for (level, heap) in self.heaps.iter().enumerate() {
+            if heap.is_empty() == (self.in_use >> level & 1 == 1) {
+                return Err("the priorities of deadlines are not as noted".into());
+            }
+            walk.over(heap.iter().enumerate(), |(position, &(deadline_ns, index))| {
+                let is_there = self.timers.at(index).is_some_and(|timer| {
+                    timer.position as usize == position
+                        && timer.deadline_ns == deadline_ns
+                        && self::level(timer.priority) == level
+                });
+                let is_ordered = heap[position.saturating_sub(1) / 2].0 <= deadline_ns;
+                if is_there && is_ordered { Ok(()) } else { Err("deadlines are not in order".into()) }
+            })?;
+            count += heap.len();
+            if level >= self::level(self.floor) {
+                earliest_ns = earliest_ns.min(heap.first().map_or(u64::MAX, |first| first.0));
+            }
+        }
+        if count == self.len() && earliest_ns == self.earliest_ns {
+            Ok(())
+        } else {
+            Err("deadlines are miscounted".into())
+        }
     }
 }

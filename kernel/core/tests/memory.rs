@@ -198,7 +198,7 @@ impl World {
         let ipc = &mut self.ipc;
         let opened = counting(|| {
             ipc.open_process(number, 64)?;
-            ipc.open_thread(number, number)
+            ipc.open_thread(number, number, 8)
         });
         if let Err(code) = opened {
             assert_eq!(code, ErrorCode::BudgetExceeded);
@@ -310,7 +310,7 @@ fn calls_and_capabilities() {
         // What failed for lack of memory works when there is some.
         COUNTS.set(false);
         world.ipc.open_process(number, 64).unwrap();
-        world.ipc.open_thread(number, number).unwrap();
+        world.ipc.open_thread(number, number, 8).unwrap();
         assert_ne!(world.ipc.create_endpoint(number), Ok(Handle(0)));
     }
     world.ipc.check().unwrap();

@@ -3,7 +3,7 @@
 
 use capos_kernel_core::{
     arena::{Arena, Id},
-    frames::FrameAllocator,
+    frames::{FrameAllocator, RunSearch, Searched},
     run_queue::RunQueue,
     timers::Timers,
 };
@@ -24,8 +24,10 @@ proptest! {
             model.extend((start..start + length).filter(|&frame| frame < limit));
         }
         let mut taken = Vec::new();
+        // A search under way, and whether everything has stayed as it was since it began.
+        let mut search: Option<(RunSearch, u64, bool)> = None;
         for step in steps {
-            match step % 4 {
+            match step % 5 {
                 0 | 1 => {
                     let frame = frames.allocate();
                     prop_assert_eq!(frame.is_some(), !model.is_empty());
@@ -35,13 +37,29 @@ proptest! {
                     }
                 }
                 2 => {
-                    let count = u64::from(step / 4 % 70);
-                    if let Some(start) = frames.allocate_run(count) {
-                        for frame in start..start + count {
-                            prop_assert!(model.remove(&frame));
-                            taken.push(frame);
+                    let count = u64::from(step / 5 % 70) + 1;
+                    let (mut under_way, count, alone) = search.take().unwrap_or((RunSearch::new(count), count, true));
+                    match frames.search_step(&mut under_way, 40) {
+                        Searched::Taken(start) => {
+                            for frame in start..start + count {
+                                prop_assert!(model.remove(&frame));
+                            }
+                            if step % 2 == 0 {
+                                prop_assert!(frames.release_run(start, count));
+                                prop_assert!(!frames.release_run(start, count), "released twice");
+                                model.extend(start..start + count);
+                            } else {
+                                taken.extend(start..start + count);
+                            }
                         }
+                        Searched::More => search = Some((under_way, count, alone)),
+                        Searched::Nothing if alone => {
+                            let all_free = |start: &u64| (*start..start + count).all(|frame| model.contains(&frame));
+                            prop_assert!(!model.iter().any(all_free), "a run was overlooked");
+                        }
+                        Searched::Nothing => {}
                     }
+                    continue;
                 }
                 _ if !taken.is_empty() => {
                     let frame = taken.swap_remove(step as usize % taken.len());
@@ -50,6 +68,9 @@ proptest! {
                     model.insert(frame);
                 }
                 _ => prop_assert!(!frames.release(limit + u64::from(step))),
+            }
+            if let Some((.., alone)) = &mut search {
+                *alone = false;
             }
             prop_assert_eq!(frames.free(), model.len() as u64);
         }
@@ -94,35 +115,52 @@ proptest! {
     }
 
     #[test]
-    fn timers_agree_with_a_sorted_set(steps in proptest::collection::vec((0..3u8, 0..1000u64), 0..300)) {
+    fn timers_agree_with_a_sorted_set(steps in proptest::collection::vec((0..5u8, 0..1000u64, 0..34u8), 0..300)) {
         let mut timers = Timers::new(100);
         let mut model = BTreeSet::new();
         let mut ids = Vec::new();
-        for (number, (action, value)) in steps.into_iter().enumerate() {
+        let mut floor = 0;
+        for (number, (action, value, priority)) in steps.into_iter().enumerate() {
             match action {
-                0 => match timers.insert(value, number) {
+                0 | 1 => match timers.insert(value, priority, number) {
                     Ok(id) => {
-                        model.insert((value, number));
-                        ids.push((id, value, number));
+                        let level = priority.min(31);
+                        model.insert((level, value, number));
+                        ids.push((id, level, value, number));
                     }
                     Err(_) => prop_assert_eq!(model.len(), 100),
                 },
-                1 if !ids.is_empty() => {
-                    let (id, deadline, event) = ids.swap_remove(value as usize % ids.len());
-                    let expected = model.remove(&(deadline, event)).then_some(event);
+                2 if !ids.is_empty() => {
+                    let (id, level, deadline, event) = ids.swap_remove(value as usize % ids.len());
+                    let expected = model.remove(&(level, deadline, event)).then_some(event);
                     prop_assert_eq!(timers.cancel(id), expected);
                     prop_assert_eq!(timers.cancel(id), None);
                 }
+                3 => {
+                    floor = priority.min(31);
+                    timers.set_floor(floor);
+                }
                 _ => {
-                    while let Some(event) = timers.pop_expired(value / 4) {
-                        let first = model.iter().next().unwrap().0;
-                        prop_assert!(first <= value / 4);
-                        prop_assert!(model.remove(&(first, event)), "fires at the earliest deadline");
+                    let now = value / 4;
+                    let due = |model: &BTreeSet<(u8, u64, usize)>| {
+                        model.iter().filter(|timer| timer.1 <= now && timer.0 >= floor).map(|timer| timer.0).max()
+                    };
+                    // Not all, so that some are late.
+                    for _ in 0..5 {
+                        let Some(event) = timers.pop_expired(now) else { break };
+                        let level = due(&model).expect("nothing was due");
+                        let first = model.range((level, 0, 0)..).next().copied().unwrap();
+                        prop_assert!(model.remove(&(level, first.1, event)), "the most important first, then the earliest");
                     }
-                    prop_assert!(model.first().is_none_or(|first| first.0 > value / 4));
+                    if timers.pop_expired(now).is_none() {
+                        prop_assert_eq!(due(&model), None);
+                    } else {
+                        return Ok(());
+                    }
                 }
             }
-            prop_assert_eq!(timers.next_deadline(), model.first().map(|first| first.0));
+            let counted = model.iter().filter(|timer| timer.0 >= floor).map(|timer| timer.1).min();
+            prop_assert_eq!(timers.next_deadline(), counted);
             prop_assert!(timers.is_consistent());
         }
     }

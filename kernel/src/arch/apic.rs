@@ -27,6 +27,9 @@ const CONSOLE_LINE: u32 = 4;
 const REGISTER_ID: u64 = 0x20;
 const REGISTER_END_OF_INTERRUPT: u64 = 0xb0;
 const REGISTER_SPURIOUS: u64 = 0xf0;
+/// The first of those with a bit for each interrupt that waits to be taken.
+const REGISTER_REQUESTS: u64 = 0x200;
+const REQUEST_REGISTERS: u64 = 8;
 const REGISTER_TIMER: u64 = 0x320;
 const REGISTER_INITIAL_COUNT: u64 = 0x380;
 const REGISTER_CURRENT_COUNT: u64 = 0x390;
@@ -113,6 +116,11 @@ pub(super) fn message_address() -> u32 {
 /// Whether some of these physical addresses are the interrupt controllers'.
 pub fn is_own(addresses: &core::ops::Range<u64>) -> bool {
     addresses.start < CONTROLLERS.end && CONTROLLERS.start < addresses.end
+}
+
+/// Whether an interrupt waits to be taken.
+pub fn has_pending() -> bool {
+    (0..REQUEST_REGISTERS).any(|register| read(REGISTER_REQUESTS + register * 0x10) != 0)
 }
 
 /// Tells the controller that the interrupt under way is handled.

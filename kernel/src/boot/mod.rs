@@ -44,6 +44,7 @@ pub fn run(info: &BootInfo) -> ! {
         kernel.init_clock();
         kernel.init_ipc();
         kernel.init_services();
+        kernel.init_pci();
         init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
     });

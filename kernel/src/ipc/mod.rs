@@ -19,6 +19,9 @@ impl IpcPlace {
     }
 }
 
+/// How many operations whose deadline has passed end before the next look at the time.
+const EXPIRED_AT_ONCE: u32 = 8;
+
 /// The kernel's own positions in a thread's ring. What userspace can write is never read back.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RingPosition {
@@ -59,7 +62,8 @@ impl Kernel {
 
     /// Opens the place of a new thread's calls. `false` when memory is used up.
     pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId) -> bool {
-        self.ipc().open_thread(thread.index(), process.index()).is_ok()
+        let priority = self.threads.get(thread).map_or(0, |thread| thread.priority);
+        self.ipc().open_thread(thread.index(), process.index(), priority).is_ok()
     }
 
     /// Ends whatever a thread has under way.
@@ -97,12 +101,15 @@ impl Kernel {
         true
     }
 
-    /// Ends operations whose deadline has passed. If not all, the timer interrupt comes again at once.
-    pub(crate) fn expire_calls(&mut self, now_ns: u64) {
-        self.with_ipc(|ipc, kernel| ipc.expire_step(kernel, now_ns, &mut Work::step()));
+    /// Ends operations whose deadline has passed, as far as the budget goes.
+    pub(crate) fn expire_calls(&mut self, now_ns: u64, budget: &Budget) {
+        while !budget.is_spent()
+            && self.with_ipc(|ipc, kernel| ipc.expire_step(kernel, now_ns, &mut Work::of(EXPIRED_AT_ONCE)))
+        {
+        }
     }
 
-    /// The earliest deadline of an operation.
+    /// The earliest deadline of an operation that counts now.
     #[inline]
     pub(crate) fn next_call_deadline(&self) -> Option<u64> {
         self.ipc.0.as_ref()?.next_deadline()

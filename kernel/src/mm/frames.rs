@@ -2,7 +2,10 @@
 
 use super::{physmap, trial};
 use crate::arch::Lock;
-use capos_kernel_core::frames::FrameAllocator;
+use capos_kernel_core::{
+    frames::{FrameAllocator, RunSearch, Searched},
+    walk::{Flaw, Walk},
+};
 use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::PhysAddr;
 
@@ -11,6 +14,9 @@ pub const FRAME_BYTES: usize = 4096;
 /// Frames that only the kernel itself may take, so that its own bookkeeping never fails because a process
 /// took the last frame.
 pub(super) const KERNEL_RESERVE: u64 = 64;
+
+/// Words of the bitmap that are looked at in one step of a search.
+const SEARCHED_WORDS: usize = 512;
 
 static FRAMES: Lock<Option<FrameAllocator>> = Lock::new(None);
 /// Frames that the kernel took for itself.
@@ -23,6 +29,11 @@ pub struct Frame(u32);
 impl Frame {
     /// Stands for no frame. Physical page 0 is never handed out.
     pub(super) const NONE: Self = Self(0);
+
+    /// The frame with this number, if there can be one.
+    pub fn numbered(number: u64) -> Option<Self> {
+        u32::try_from(number).ok().map(Self)
+    }
 
     /// The frame that begins at `address`, which must be a multiple of the frame size.
     #[expect(clippy::cast_possible_truncation, reason = "32 bits of frame number reach 16 TiB")]
@@ -110,23 +121,21 @@ pub fn allocate() -> Option<Frame> {
     with(|frames| if frames.free() > KERNEL_RESERVE { take(frames) } else { None })
 }
 
-/// `count` frames that follow each other, zeroed, for a process. Leaves the kernel's reserve alone.
-pub fn allocate_run(count: u64) -> Option<Frame> {
+/// Looks further for frames that follow each other, for a process. Leaves the kernel's reserve alone.
+pub fn search_step(search: &mut RunSearch) -> Searched {
     if trial::fails() {
-        return None;
+        return Searched::Nothing;
     }
-    let first = with(|frames| {
-        let room = frames.free().checked_sub(KERNEL_RESERVE)?;
-        if room >= count { frames.allocate_run(count) } else { None }
-    })?;
-    let first = Frame(u32::try_from(first).ok()?);
-    (0..count).for_each(|page| first.plus(page).zero());
-    Some(first)
+    with(|frames| match frames.free().checked_sub(KERNEL_RESERVE) {
+        Some(room) if room >= search.count() => frames.search_step(search, SEARCHED_WORDS),
+        _ => Searched::Nothing,
+    })
 }
 
-/// Gives back what [`allocate_run`] gave.
+/// Gives back frames that follow each other.
 pub fn release_run(first: Frame, count: u64) {
-    (0..count).for_each(|page| release(first.plus(page)));
+    let released = with(|frames| frames.release_run(first.0.into(), count));
+    assert!(released, "{count} frames from {first:?} on were given back, some of them twice");
 }
 
 /// A frame for the kernel itself, with whatever it held before.
@@ -178,6 +187,9 @@ pub fn counts() -> (u64, u64) {
 }
 
 /// Whether the allocator's own records agree with each other.
-pub fn is_consistent() -> bool {
-    with(|frames| frames.is_consistent())
+///
+/// # Errors
+/// What does not agree.
+pub fn check(walk: &mut Walk<'_>) -> Result<(), Flaw> {
+    with(|frames| frames.check(walk))
 }

@@ -26,6 +26,7 @@ const DATA: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::NO_EXECUT
 const TABLE: Flags = Flags::PRESENT.union(Flags::WRITABLE);
 const SIZE_2M: u64 = 1 << 21;
 const SIZE_1G: u64 = 1 << 30;
+const SIZE_512G: u64 = 1 << 39;
 
 struct KernelSpace {
     root: Option<Frame>,
@@ -125,6 +126,30 @@ pub(super) fn unmap_heap_page(address: u64) -> Option<Frame> {
     entry.is_present().then(|| entry.frame())
 }
 
+/// Moves the whole table of pages of the heap that begin at `from` to `to`, where no page is: both stand at the beginning of a
+/// table, and nothing is copied. `false`, and no change, when there is no frame for a table above it. What the processor
+/// remembers is for the caller to flush.
+pub(super) fn move_heap_table(from: u64, to: u64) -> bool {
+    let space = SPACE.lock();
+    let Some(root) = space.root else { return false };
+    let mut old = root;
+    for level in [4, 3] {
+        old = tables::get(old, index(from, level)).frame();
+    }
+    let mut new = root;
+    for level in [4, 3] {
+        match next_table(new, index(to, level), &mut take_kernel_frame) {
+            Some(table) => new = table,
+            None => return false,
+        }
+    }
+    // There may be a table without pages from an earlier use.
+    let (moved, spare) = (tables::get(old, index(from, 2)), tables::get(new, index(to, 2)));
+    tables::set(new, index(to, 2), moved);
+    tables::set(old, index(from, 2), spare);
+    true
+}
+
 /// Maps the page with a device's registers at `address`, uncached, and returns where.
 pub fn map_device_page(address: PhysAddr) -> Option<u64> {
     let mut space = SPACE.lock();
@@ -139,21 +164,32 @@ pub fn map_device_page(address: PhysAddr) -> Option<u64> {
 /// Whether some of these physical addresses are memory.
 pub fn is_ram(addresses: &core::ops::Range<u64>) -> bool {
     let Some(root) = root() else { return true };
-    let start = addresses.start / SIZE_2M * SIZE_2M;
-    (start..addresses.end).step_by(SIZE_2M as usize).any(|at| is_mapped(root, physmap::BASE + at))
+    let mut at = addresses.start / SIZE_2M * SIZE_2M;
+    // What lies beyond the direct map is no memory that the kernel knows of.
+    while at < addresses.end.min(HEAP_BASE - physmap::BASE) {
+        match mapped_or_next(root, at) {
+            Some(next) => at = next,
+            None => return true,
+        }
+    }
+    false
 }
 
-/// Whether the direct map has a page, of 1 GiB or 2 MiB, at `address`.
-fn is_mapped(root: Frame, address: u64) -> bool {
-    let upper = tables::get(root, index(address, 4));
-    if !upper.is_present() {
-        return false;
+/// `None` if the direct map has a page, of 1 GiB or 2 MiB, for the physical address `at`; else where the next may be. What
+/// lies in one missing table is passed over at once, so that a range takes no time for what is not there.
+fn mapped_or_next(root: Frame, at: u64) -> Option<u64> {
+    let mut table = root;
+    for (level, size) in [(4, SIZE_512G), (3, SIZE_1G), (2, SIZE_2M)] {
+        let entry = tables::get(table, index(physmap::BASE + at, level));
+        if !entry.is_present() {
+            return Some((at / size + 1) * size);
+        }
+        if entry.flags().contains(Flags::HUGE_PAGE) {
+            return None;
+        }
+        table = entry.frame();
     }
-    let entry = tables::get(upper.frame(), index(address, 3));
-    if !entry.is_present() || entry.flags().contains(Flags::HUGE_PAGE) {
-        return entry.is_present();
-    }
-    tables::get(entry.frame(), index(address, 2)).is_present()
+    None
 }
 
 fn root() -> Option<Frame> {

@@ -9,9 +9,10 @@ use capos_kernel_core::{
     OutOfMemory,
     arena::{Arena, Id},
     regions::{
-        Region,
+        Backing, Region,
         usage::{self, MappedUse, ObjectUses},
     },
+    walk::{Counts, Flaw, Walk},
 };
 
 /// Names a memory object.
@@ -53,7 +54,10 @@ pub struct Freed {
 pub struct MemoryObject {
     store: Store,
     pages: u64,
+    /// Capabilities.
     references: u32,
+    /// Bytes of it that are mapped, over all address spaces: these keep it alive, too.
+    mapped_bytes: u64,
     /// How its mappings may be used, in all address spaces.
     pub(super) mapped: MappedUse,
     /// Whose frame budget paid for it.
@@ -65,7 +69,15 @@ pub struct MemoryObject {
 impl MemoryObject {
     /// An object with one reference that nothing maps yet.
     const fn new(store: Store, pages: u64, owner: Option<ProcessId>) -> Self {
-        Self { store, pages, references: 1, mapped: MappedUse::new(), owner, ended_before: None }
+        Self {
+            store,
+            pages,
+            references: 1,
+            mapped_bytes: 0,
+            mapped: MappedUse::new(),
+            owner,
+            ended_before: None,
+        }
     }
 
     /// Whether some address space maps it writable.
@@ -118,6 +130,14 @@ impl MemoryObject {
                 frame.read(at, part);
             }
         })
+    }
+
+    /// Copies what a page-sized piece of it holds into a frame. `false` if that is not all there, or is no memory.
+    pub(super) fn copy_page(&mut self, offset: u64, into: Frame) -> bool {
+        !self.is_registers()
+            && self.chunks(offset, FRAME_BYTES, |frame, at, range| {
+                into.copy_from(range.start, frame, at, range.len());
+            })
     }
 
     /// Calls `each` for the part of every frame that the range touches.
@@ -238,24 +258,40 @@ impl MemoryObjects {
         self.all.at_mut(index)
     }
 
-    /// Notes another capability or mapping of it.
-    pub fn add_reference(&mut self, id: ObjectId) {
+    /// Notes that bytes of it are mapped.
+    pub(super) fn add_mapping(&mut self, id: ObjectId, bytes: u64) {
         if let Some(object) = self.all.get_mut(id) {
-            object.references += 1;
+            // At most 2^36 bytes a region, 2^12 regions a process and 2^15 processes.
+            object.mapped_bytes = object.mapped_bytes.saturating_add(bytes);
         }
     }
 
-    /// Notes that a capability or mapping of it is gone. After the last the object has ended, and `true` is returned:
-    /// [`Self::free_step`] frees it.
-    pub fn drop_reference(&mut self, id: ObjectId) -> bool {
-        let Some(object) = self.all.get_mut(id) else { return false };
-        object.references -= 1;
-        if object.references > 0 {
-            return false;
+    /// Notes that a region is no longer mapped, if it is one of an object. If that was the last thing that kept the object
+    /// alive, it has ended.
+    pub(super) fn drop_mapping(&mut self, region: &Region) {
+        usage::uncount(self, region);
+        let Some(id) = region.backing.object().and_then(|object| self.all.id_at(object)) else { return };
+        if let Some(object) = self.all.get_mut(id) {
+            object.mapped_bytes = object.mapped_bytes.saturating_sub(region.length());
         }
-        object.ended_before = self.ended_last.replace(id);
-        self.ended_count += 1;
-        true
+        self.end_if_unused(id);
+    }
+
+    /// Notes that the last capability to it is gone. If nothing maps it, it has ended.
+    pub fn drop_reference(&mut self, id: ObjectId) {
+        if let Some(object) = self.all.get_mut(id) {
+            object.references = object.references.saturating_sub(1);
+        }
+        self.end_if_unused(id);
+    }
+
+    /// Puts an object among those that have ended, which [`Self::free_step`] frees, if nobody can reach it any more.
+    fn end_if_unused(&mut self, id: ObjectId) {
+        let Some(object) = self.all.get_mut(id) else { return };
+        if object.references == 0 && object.mapped_bytes == 0 {
+            object.ended_before = self.ended_last.replace(id);
+            self.ended_count += 1;
+        }
     }
 
     /// How many objects have ended and are not freed yet.
@@ -263,10 +299,10 @@ impl MemoryObjects {
         self.ended_count
     }
 
-    /// Whether freeing the object that ended last takes more than one step.
+    /// Whether freeing the object that ended last takes so long that it is not done in passing.
     pub(crate) fn last_ended_is_large(&self) -> bool {
         let last = self.ended_last.and_then(|id| self.all.get(id));
-        last.is_some_and(|object| matches!(&object.store, Store::Lazy(pages) if pages.is_long()))
+        last.is_some_and(|object| matches!(&object.store, Store::Lazy(pages) if pages.is_large()))
     }
 
     /// Takes a step of freeing the object that ended last. Returns what is left to do when it is freed.
@@ -288,31 +324,48 @@ impl MemoryObjects {
         Some(Freed { owner: object.owner, pages: object.pages, dma })
     }
 
-    pub(super) fn id_at(&self, index: u32) -> Option<ObjectId> {
-        self.all.id_at(index)
-    }
-
-    /// The first object that does not count its mappings as `regions` have them, if there is one. `regions` gives every
-    /// region of every address space.
-    pub(crate) fn miscounted<'a, R: Iterator<Item = &'a Region>>(
-        &mut self,
-        regions: impl Fn() -> R,
-    ) -> Option<ObjectId> {
-        regions().for_each(|region| usage::uncount(self, region));
-        let wrong = self.all.iter().find(|(_, object)| object.mapped != MappedUse::new()).map(|(id, _)| id);
-        regions().for_each(|region| usage::count(self, region));
-        wrong
-    }
-
-    /// Every object's id and frames in use.
-    pub fn iter(&self) -> impl Iterator<Item = (ObjectId, u64)> {
-        self.all.iter().map(|(id, object)| {
-            let frames = match &object.store {
-                Store::Lazy(pages) => pages.count(),
-                Store::Dma { .. } => object.pages,
-                Store::Contiguous(_) | Store::Registers(_) | Store::Gone => 0,
-            };
-            (id, frames)
+    /// Whether objects count their mappings as `regions` have them: every region of every address space.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub(crate) fn check_mappings<'a>(
+        &self,
+        regions: impl Iterator<Item = &'a Region>,
+        walk: &mut Walk<'_>,
+    ) -> Result<(), Flaw> {
+        let mut counts = Counts::<(MappedUse, u64)>::new(self.all.places(), walk)?;
+        walk.over(regions, |region| {
+            let count = region.backing.object().and_then(|object| counts.at_mut(object));
+            if let Some((mapped, bytes)) = count {
+                *bytes += region.length();
+                if matches!(region.backing, Backing::Object { .. }) {
+                    mapped.add(region.protection, region.length());
+                }
+            }
+            Ok(())
+        })?;
+        walk.over(self.all.every(), |object| match object {
+            Some((id, object)) if counts.of(id.index()) != (object.mapped, object.mapped_bytes) => {
+                Err("a memory object miscounts its mappings".into())
+            }
+            _ => Ok(()),
         })
+    }
+
+    /// How many frames all objects have.
+    ///
+    /// # Errors
+    /// [`Flaw::BrokenOff`].
+    pub(crate) fn count_frames(&self, walk: &mut Walk<'_>) -> Result<u64, Flaw> {
+        let mut count = 0;
+        for object in self.all.every() {
+            walk.look()?;
+            count += match object.map(|(_, object)| (&object.store, object.pages)) {
+                Some((Store::Lazy(pages), _)) => pages.count(walk)?,
+                Some((Store::Dma { .. }, pages)) => pages,
+                Some((Store::Contiguous(_) | Store::Registers(_) | Store::Gone, _)) | None => 0,
+            };
+        }
+        Ok(count)
     }
 }

@@ -3,14 +3,20 @@
 
 use super::{
     frames::{self, Frame},
-    tables::{self, ENTRIES, Entry},
+    tables::{self, ENTRIES, Entry, TABLE_RECORDS},
 };
 use alloc::vec::Vec;
-use capos_kernel_core::OutOfMemory;
+use capos_kernel_core::{
+    OutOfMemory,
+    walk::{Flaw, Walk},
+};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// Pages of one table.
 const TABLE_PAGES: u64 = ENTRIES as u64;
+
+/// A list of at most so many pages goes at once: many of them may end in one step of something else.
+const SMALL_PAGES: usize = 8;
 
 /// The frames of some pages, each taken when its page is first touched.
 pub(super) enum PageList {
@@ -70,9 +76,12 @@ impl PageList {
         }
     }
 
-    /// Whether giving everything back takes more than one step.
-    pub(super) const fn is_long(&self) -> bool {
-        matches!(self, Self::Long(_))
+    /// Whether giving everything back takes so long that it is not done in passing.
+    pub(super) const fn is_large(&self) -> bool {
+        match self {
+            Self::Short(list) => list.len() > SMALL_PAGES,
+            Self::Long(_) => true,
+        }
     }
 
     /// Gives back the frames of at most one table. `true` when no frame is left.
@@ -94,12 +103,23 @@ impl PageList {
     }
 
     /// How many pages have a frame; the tables are the kernel's.
-    pub(super) fn count(&self) -> u64 {
+    pub(super) fn count(&self, walk: &mut Walk<'_>) -> Result<u64, Flaw> {
         let there = |frame: &Frame| *frame != Frame::NONE;
         match self {
-            Self::Short(list) => list.iter().copied().filter(there).count() as u64,
+            Self::Short(list) => {
+                walk.look_at(TABLE_RECORDS)?;
+                Ok(list.iter().copied().filter(there).count() as u64)
+            }
             Self::Long(list) => {
-                list.iter().copied().filter(there).map(|table| pages_of(table).count() as u64).sum()
+                let mut count = 0;
+                for table in list.iter().copied() {
+                    walk.look()?;
+                    if table != Frame::NONE {
+                        walk.look_at(TABLE_RECORDS)?;
+                        count += pages_of(table).count() as u64;
+                    }
+                }
+                Ok(count)
             }
         }
     }

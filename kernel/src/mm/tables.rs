@@ -6,6 +6,8 @@ use x86_64::{PhysAddr, structures::paging::PageTableFlags as Flags};
 
 /// Entries in a table.
 pub(super) const ENTRIES: usize = 512;
+/// As many records of a walk a table counts for.
+pub(super) const TABLE_RECORDS: u32 = 32;
 /// The bits of an entry that hold an address.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 

@@ -3,6 +3,7 @@
 use super::{
     Answer, Context, Failure, Parameters,
     message::{SMALL_BYTES, build, results},
+    self_check,
 };
 use crate::{
     arch::time,
@@ -32,17 +33,8 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn self_check(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let problems = context.kernel.self_check();
-    type Results = diagnostics::self_check_results::Owned;
-    let room = 64 + problems.iter().map(|problem| problem.len() + 32).sum::<usize>();
-    let bytes = build::<Results>(context.results, room, |results| {
-        let mut list = results.init_problems(problems.iter().len() as u32);
-        for (position, problem) in problems.iter().enumerate() {
-            list.set(position as u32, problem);
-        }
-        Ok(())
-    })?;
-    Ok(Answer::Results { bytes, cap: None })
+    self_check::begin(context.kernel, context.call.caller)?;
+    Ok(Answer::Later)
 }
 
 /// Makes some allocations fail: later ones do not, so that a program can go on.

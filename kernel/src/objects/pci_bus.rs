@@ -41,7 +41,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let found = context.kernel.pci.functions().map_err(|_| Failure::OUT_OF_MEMORY)?;
+    let found = context.kernel.pci.functions();
     let room = 64 + found.len() * FUNCTION_BYTES;
     let bytes = build::<pci_bus::functions_results::Owned>(context.results, room, |results| {
         let mut list = results.init_functions(found.len() as u32);

@@ -1,12 +1,13 @@
 //! `PciDevice` (schema/device.capnp).
 
 use super::{
-    Answer, Context, Failure, Parameters,
+    Answer, Context, Failure, Parameters, dma,
     message::{build, results_with_cap},
 };
 use crate::{
     device::pci::{DmaError, Function, InterruptError, RegistersRefused},
-    mm::frames::{self, FRAME_BYTES},
+    kernel::Kernel,
+    mm::frames::FRAME_BYTES,
 };
 use capos_abi::{Handle, Rights};
 use capos_kernel_core::{
@@ -151,22 +152,24 @@ fn registers(
     let pages = length / FRAME_BYTES as u64;
     let object = kernel.objects.wrap_registers(first, pages).map_err(|_| Failure::OUT_OF_MEMORY)?;
     function.note_registers(object);
-    let handle = give_memory(context, object)?;
+    let handle = give_memory(kernel, context.call.caller.process, object)?;
     type Results = pci_device::registers_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
         results.set_memory(memory);
     })
 }
 
-/// Gives the caller a capability to a new object, which is dropped if there is no room for it.
-fn give_memory(context: &mut Context<'_>, object: crate::mm::ObjectId) -> Result<Handle, Failure> {
-    let caller = context.call.caller.process;
-    let inserted =
-        context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, object.pack(), DATA);
+/// Gives a process a capability to a new object, which is dropped if there is no room for it.
+pub(super) fn give_memory(
+    kernel: &mut Kernel,
+    process: u32,
+    object: crate::mm::ObjectId,
+) -> Result<Handle, Failure> {
+    let inserted = kernel.ipc().caps.insert_new(process, ObjectKind::MemoryObject, object.pack(), DATA);
     match inserted {
         Ok((handle, _)) => Ok(handle),
         Err(code) => {
-            context.kernel.drop_object(object);
+            kernel.drop_object(object);
             Err(code.into())
         }
     }
@@ -201,34 +204,8 @@ fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Fai
 
 fn allocate_dma(context: &mut Context<'_>, length: u64) -> Result<Answer, Failure> {
     let (pages, number, owner) = (Function::piece_pages(length)?, number(context), context.caller()?);
-    let kernel = &mut *context.kernel;
-    let payer = kernel.processes.get_mut(owner).ok_or(Failure::ENDED)?;
-    if !payer.space.budget.charge(pages) {
-        return Err(Failure::overloaded("the process's frame budget is used up"));
-    }
-    let function = kernel.pci.function(number).ok_or(Failure::ENDED)?;
-    let first = match function.allocate_dma(pages) {
-        Ok(first) => first,
-        Err(error) => {
-            payer.space.budget.refund(pages);
-            return Err(error.into());
-        }
-    };
-    let object = match kernel.objects.wrap_dma(first, pages, owner, number) {
-        Ok(object) => object,
-        Err(_) => {
-            // The device was never told of it, but the piece counts as lent until it is put back.
-            kernel.release_dma(&crate::mm::Freed { owner: Some(owner), pages, dma: Some((first, number)) });
-            return Err(Failure::OUT_OF_MEMORY);
-        }
-    };
-    let handle = give_memory(context, object)?;
-    let address = first.address().as_u64();
-    type Results = pci_device::allocate_dma_results::Owned;
-    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
-        results.set_memory(memory);
-        results.set_address(address);
-    })
+    dma::begin(context.kernel, context.call.caller, number, owner, pages)?;
+    Ok(Answer::Later)
 }
 
 fn quiesced(context: &mut Context<'_>) -> Result<Answer, Failure> {
@@ -239,6 +216,5 @@ fn quiesced(context: &mut Context<'_>) -> Result<Answer, Failure> {
     for piece in function.quiesced() {
         context.kernel.free_piece(piece);
     }
-    debug_assert!(frames::is_consistent());
     Ok(Answer::Empty)
 }

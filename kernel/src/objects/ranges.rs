@@ -93,9 +93,9 @@ impl RangeChange {
             Change::Protect(protection) => space.protect(&mut kernel.objects, self.at, length, protection)?,
             Change::Discard => space.discard(self.at, length)?,
             Change::Unmap => {
-                for object in space.unmap(&mut kernel.objects, self.at, length)? {
-                    kernel.drop_object(object);
-                }
+                let place = kernel.objects.ended_count();
+                space.unmap(&mut kernel.objects, self.at, length)?;
+                kernel.free_ended_above(place);
             }
         }
         self.at = next;

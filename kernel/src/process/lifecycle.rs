@@ -22,15 +22,22 @@ impl Kernel {
         self.begin_teardown(id);
     }
 
-    /// Notes that a capability or mapping of an object is gone.
+    /// Notes that the last capability to an object is gone.
     pub fn drop_object(&mut self, object: crate::mm::ObjectId) {
         let place = self.objects.ended_count();
-        if !self.objects.drop_reference(object) {
-            return;
-        }
-        // Most are small, and gone at once.
+        self.objects.drop_reference(object);
+        self.free_ended_above(place);
+    }
+
+    /// Frees the memory objects that have ended since there were `place` of those, or leaves that to the current thread.
+    pub(crate) fn free_ended_above(&mut self, place: u32) {
+        let count = self.objects.ended_count() - place;
         match self.current_thread() {
-            Some(current) if self.objects.last_ended_is_large() => self.frees_above(current, place),
+            _ if count == 0 => {}
+            Some(current) if count > 1 || self.objects.last_ended_is_large() => {
+                self.frees_above(current, place);
+            }
+            // Most are small, and gone at once.
             _ => {
                 while self.objects.ended_count() > place {
                     self.free_objects_step();

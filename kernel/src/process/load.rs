@@ -1,5 +1,6 @@
-//! Loading a program: segments that can be shared are mapped where they lie, the others are copied. Code is also copied
-//! while its object is mapped writable somewhere, which no executable mapping may stand beside.
+//! Loading a program: segments that can be shared are mapped where they lie, the others are copied; of large ones each page
+//! when it is first touched, so that starting takes no time for a program's size. Code is also copied while its object is
+//! mapped writable somewhere, which no executable mapping may stand beside.
 
 use crate::mm::{AddressSpace, FaultError, MemoryObjects, ObjectId, SpaceError};
 use capos_abi::{PAGE_SIZE, USER_END};
@@ -7,6 +8,7 @@ use capos_kernel_core::{
     elf::{self, Segment},
     regions::{Protection, RegionError},
 };
+use core::ops::Range;
 
 /// Where a program lies.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,7 @@ pub(super) fn load(
         return Err(LoadError::OutOfMemory);
     }
     let plan = elf::plan(header, image.length).map_err(LoadError::BadImage)?;
+    let mut at_once = COPIED_AT_ONCE;
     for segment in plan.segments() {
         if segment.page_end() > USER_END {
             return Err(LoadError::BadImage("a segment lies outside user space"));
@@ -82,14 +85,16 @@ pub(super) fn load(
                     segment.protection,
                 )?;
             }
-            None => copy(space, objects, image, segment, ceiling | segment.protection)?,
+            None => {
+                copy(space, objects, image, segment, ceiling | segment.protection, &mut at_once)?;
+            }
         }
     }
     Ok(plan.entry)
 }
 
 /// The part of the object that can be mapped as the segment, if it can.
-fn in_place(segment: &Segment, image: Image) -> Option<core::ops::Range<u64>> {
+fn in_place(segment: &Segment, image: Image) -> Option<Range<u64>> {
     let start = image.offset + segment.file_offset;
     let is_congruent = start % PAGE_SIZE == segment.address % PAGE_SIZE;
     let is_whole = segment.file_bytes == segment.memory_bytes;
@@ -103,26 +108,59 @@ fn in_place(segment: &Segment, image: Image) -> Option<core::ops::Range<u64>> {
     within.then_some(first..last)
 }
 
+/// Pages that are copied at once when a program starts; what is more is copied when it is touched.
+const COPIED_AT_ONCE: u64 = 32;
+
+/// Makes a segment memory of the process's own. `at_once` is how many pages may be copied now.
 fn copy(
     space: &mut AddressSpace,
     objects: &mut MemoryObjects,
     image: Image,
     segment: &Segment,
     ceiling: Protection,
+    at_once: &mut u64,
 ) -> Result<(), LoadError> {
     let (start, end) = (segment.page_start(), segment.page_end());
-    space.reserve(start, end - start, segment.protection, ceiling)?;
-    let mut done = 0;
+    let contents = segment.address..segment.address + segment.file_bytes;
+    // Pages that hold nothing but contents.
+    let whole = contents.start.next_multiple_of(PAGE_SIZE)..contents.end & !(PAGE_SIZE - 1);
+    let pages = (contents.end.next_multiple_of(PAGE_SIZE) - start) / PAGE_SIZE;
+    if pages <= *at_once || whole.is_empty() {
+        *at_once = at_once.saturating_sub(pages);
+        space.reserve(start, end - start, segment.protection, ceiling)?;
+        return fill(space, objects, image, segment, contents);
+    }
+    let from = image.offset + segment.file_offset + (whole.start - contents.start);
+    let part = from..from + (whole.end - whole.start);
+    space.map_private(objects, image.object, part, whole.start, segment.protection, ceiling)?;
+    for rest in [start..whole.start, whole.end..end] {
+        if !rest.is_empty() {
+            space.reserve(rest.start, rest.end - rest.start, segment.protection, ceiling)?;
+        }
+    }
+    fill(space, objects, image, segment, contents.start..whole.start)?;
+    fill(space, objects, image, segment, whole.end..contents.end)
+}
+
+/// Copies the contents of a segment to these addresses.
+fn fill(
+    space: &mut AddressSpace,
+    objects: &mut MemoryObjects,
+    image: Image,
+    segment: &Segment,
+    addresses: Range<u64>,
+) -> Result<(), LoadError> {
+    let mut at = addresses.start;
     let mut buffer = [0; 512];
-    while done < segment.file_bytes {
-        let count = (segment.file_bytes - done).min(buffer.len() as u64);
+    while at < addresses.end {
+        let count = (addresses.end - at).min(buffer.len() as u64);
         let part = buffer.get_mut(..count as usize).unwrap_or_default();
-        let from = image.offset + segment.file_offset + done;
+        let from = image.offset + segment.file_offset + (at - segment.address);
         if !objects.get_mut(image.object).is_some_and(|object| object.read(from, part)) {
             return Err(LoadError::OutOfMemory);
         }
-        space.initialize(objects, segment.address + done, part)?;
-        done += count;
+        space.initialize(objects, at, part)?;
+        at += count;
     }
     Ok(())
 }

@@ -88,9 +88,9 @@ impl Process {
         }
     }
 
-    /// Its threads.
-    pub fn threads(&self) -> impl Iterator<Item = ThreadId> {
-        self.threads.iter().flatten().copied()
+    /// The thread in a ring slot.
+    pub(crate) fn thread(&self, slot: u32) -> Option<ThreadId> {
+        self.threads.get(slot as usize).copied().flatten()
     }
 
     /// How many threads it has.

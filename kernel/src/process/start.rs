@@ -136,10 +136,9 @@ impl Kernel {
 
     /// Gives back an address space that was begun and never used, so that little is in it.
     fn discard_space(&mut self, mut space: AddressSpace) {
+        let place = self.objects.ended_count();
         while !space.destroy_step(&mut self.objects, &Budget::start()) {}
-        while let Some(object) = space.take_mapped() {
-            self.drop_object(object);
-        }
+        self.free_ended_above(place);
     }
 
     /// Fills a new process's bootstrap pages and starts its first thread at `entry`. On an error the process is gone.

@@ -16,11 +16,9 @@ pub(super) enum Phase {
     Calls,
     /// What waits for endpoints or objects that went with those is told.
     ClearingUp,
-    /// Its pages and tables go back.
+    /// Its pages and tables go back, and what it had mapped is no longer mapped.
     Space,
-    /// The memory objects that it had mapped lose those references.
-    Objects,
-    /// Those that had no others are freed.
+    /// Memory objects that nothing else kept are freed.
     Freeing,
     /// Whoever waits for its end is told.
     Waiters,
@@ -34,8 +32,7 @@ impl Phase {
             Self::Threads => Self::Calls,
             Self::Calls => Self::ClearingUp,
             Self::ClearingUp => Self::Space,
-            Self::Space => Self::Objects,
-            Self::Objects => Self::Freeing,
+            Self::Space => Self::Freeing,
             Self::Freeing => Self::Waiters,
             Self::Waiters | Self::Closed => Self::Closed,
         }
@@ -87,7 +84,6 @@ impl Kernel {
                 Phase::Calls => self.close_process_steps(id, budget),
                 Phase::ClearingUp => self.clear_up_steps(budget),
                 Phase::Space => self.free_space(id, budget),
-                Phase::Objects => self.drop_a_mapped_object(id),
                 Phase::Freeing => self.free_own_objects(budget),
                 Phase::Waiters => crate::objects::process::tell_a_waiter(self, id),
                 Phase::Closed => true,
@@ -141,15 +137,10 @@ impl Kernel {
     /// Gives back pages and tables. `true` when all are.
     fn free_space(&mut self, id: ProcessId, budget: &Budget) -> bool {
         let Some(process) = self.processes.get_mut(id) else { return true };
-        process.space.destroy_step(&mut self.objects, budget)
-    }
-
-    /// Drops the reference to one object that was mapped. `true` when there was none left.
-    fn drop_a_mapped_object(&mut self, id: ProcessId) -> bool {
-        let Some(process) = self.processes.get_mut(id) else { return true };
-        let Some(object) = process.space.take_mapped() else { return true };
-        self.drop_object(object);
-        false
+        let place = self.objects.ended_count();
+        let is_done = process.space.destroy_step(&mut self.objects, budget);
+        self.free_ended_above(place);
+        is_done
     }
 
     /// Nothing is left but the record, which stays while somebody holds a capability of it.

@@ -11,6 +11,7 @@ use crate::{
 use capos_kernel_core::{
     run_queue::RunQueue,
     turns::{Turn, Turns},
+    walk::{Flaw, Walk},
 };
 use core::hint::cold_path;
 
@@ -66,8 +67,11 @@ impl Cpu {
     }
 
     /// Whether the run queue's records agree with each other.
-    pub(crate) fn is_consistent(&self) -> bool {
-        self.run_queue.is_consistent()
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub(crate) fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        self.run_queue.check(walk)
     }
 }
 
@@ -133,6 +137,10 @@ impl Kernel {
     }
 
     fn choose_other(&mut self) -> arch::Resume {
+        if self.timers.floor() != 0 {
+            cold_path();
+            self.let_lower_timers_in();
+        }
         let cpu = self.cpu();
         let next = match (cpu.current, cpu.handoff) {
             // The current thread waits and woke just one other: switch straight to it.

@@ -4,11 +4,9 @@ use crate::{
     arch,
     kernel::{Kernel, TimerEvent},
     thread::{RunState, ThreadId, Wait},
+    work::Budget,
 };
 use capos_abi::ErrorCode;
-
-/// How many waits of threads one interrupt ends.
-const EXPIRED_AT_ONCE: u32 = 64;
 
 /// How much too early the timer may come and still end a turn: it counts at a rate of its own, which differs a little from
 /// the clock's. A turn whose end passed between the interrupt and the next look at it would begin again.
@@ -57,13 +55,40 @@ impl Kernel {
         if cpu.current.is_some() {
             cpu.yielding |= cpu.turns.end_if_over(cpu.priority, now.saturating_add(EARLY_NS));
         }
-        self.expire_calls(now);
-        // What is left then is as late as it can be: this interrupt comes again at once.
-        for _ in 0..EXPIRED_AT_ONCE {
-            let Some(event) = self.timers.pop_expired(now) else { break };
-            match event {
-                TimerEvent::Thread(id) => self.deadline_passed(id, now),
+        // Deadlines of those who would not run now anyway wait until they would.
+        let running = cpu.current.map_or(0, |_| cpu.priority);
+        self.set_timer_floor(running);
+        self.expire(now);
+    }
+
+    /// Ends waits whose time has come, as far as one stretch goes, those of the most important threads first. What is left then
+    /// is as late as it can be: the interrupt comes again at once.
+    fn expire(&mut self, now_ns: u64) {
+        let budget = Budget::start();
+        while !budget.is_spent() {
+            match self.timers.pop_expired(now_ns) {
+                Some(TimerEvent::Thread(id)) => self.deadline_passed(id, now_ns),
+                None => break,
             }
+        }
+        self.expire_calls(now_ns, &budget);
+    }
+
+    fn set_timer_floor(&mut self, priority: u8) {
+        self.timers.set_floor(priority);
+        self.ipc().set_deadline_floor(priority);
+    }
+
+    /// Lets the deadlines count of all who are as important as what would run next, and ends their waits if the time has come:
+    /// that may be somebody more important.
+    pub(super) fn let_lower_timers_in(&mut self) {
+        let cpu = self.cpu();
+        let current = cpu.current.map(|_| cpu.priority);
+        let woken = cpu.handoff.map(|(_, priority)| priority);
+        let next = current.max(woken).max(cpu.run_queue.highest()).unwrap_or(0);
+        if next < self.timers.floor() {
+            self.set_timer_floor(next);
+            self.expire(arch::time::now_ns());
         }
     }
 

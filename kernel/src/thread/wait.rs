@@ -69,7 +69,7 @@ impl Kernel {
         if let Some((_, timer)) = thread.timer.take() {
             self.timers.cancel(timer);
         }
-        let timer = self.timers.insert(deadline_ns, TimerEvent::Thread(id));
+        let timer = self.timers.insert(deadline_ns, thread.priority, TimerEvent::Thread(id));
         thread.timer = Some((deadline_ns, timer.map_err(|_| ErrorCode::BudgetExceeded)?));
         thread.begin_wait(wait, deadline_ns);
         self.cpu().current = None;

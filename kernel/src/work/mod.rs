@@ -13,8 +13,10 @@ use crate::{
     arch::Resume,
     kernel::Kernel,
     objects::{
+        dma::{self, Allocation},
         output::{self, Carrying},
         ranges::{self, RangeChange},
+        self_check::{self, Check},
     },
     process::ProcessId,
     thread::{ThreadId, Waking},
@@ -52,6 +54,10 @@ pub(crate) enum Job {
     Range(RangeChange),
     /// Waking threads that wait for a word.
     Wake(Waking),
+    /// Taking and zeroing memory for a device.
+    Dma(Allocation),
+    /// The kernel's check of itself.
+    Check(Check),
 }
 
 /// Which [`Job`] it is.
@@ -62,6 +68,8 @@ pub(crate) enum JobKind {
     Carry,
     Range,
     Wake,
+    Dma,
+    Check,
 }
 
 impl Job {
@@ -72,6 +80,8 @@ impl Job {
             Self::Carry(_) => JobKind::Carry,
             Self::Range(_) => JobKind::Range,
             Self::Wake(_) => JobKind::Wake,
+            Self::Dma(_) => JobKind::Dma,
+            Self::Check(_) => JobKind::Check,
         }
     }
 }
@@ -130,6 +140,7 @@ impl Kernel {
     pub(crate) fn work(&mut self) -> Option<Enter> {
         let id = self.current_thread()?;
         let budget = Budget::start();
+        self.stretches.job = None;
         if let Some(job) = self.threads.get_mut(id).and_then(|thread| thread.work.job.take()) {
             if let Some(rest) = self.step(job, &budget) {
                 self.give_job(id, rest);
@@ -147,7 +158,7 @@ impl Kernel {
             }
             self.clearing_up = None;
         }
-        if !self.free_own_objects(&budget) {
+        if !self.free_own_objects(&budget) || budget.is_spent() {
             return None;
         }
         let thread = self.threads.get_mut(id)?;
@@ -195,6 +206,8 @@ impl Kernel {
             Job::Carry(carrying) => output::carry(self, carrying, budget).map(Job::Carry),
             Job::Range(rest) => ranges::go_on(self, rest, budget).map(Job::Range),
             Job::Wake(waking) => self.wake_more(waking, budget).map(Job::Wake),
+            Job::Dma(rest) => dma::go_on(self, rest, budget).map(Job::Dma),
+            Job::Check(check) => self_check::go_on(self, check, budget).map(Job::Check),
         }
     }
 
@@ -214,8 +227,9 @@ impl Kernel {
         }
         match job {
             Some(Job::End(process)) => self.orphan_teardown(process),
+            Some(Job::Dma(rest)) => rest.abandon(self),
             // An operation is left to whoever clears up, a range to its process.
-            Some(Job::Carry(_) | Job::Operation | Job::Range(_) | Job::Wake(_)) | None => {}
+            Some(Job::Carry(_) | Job::Operation | Job::Range(_) | Job::Wake(_) | Job::Check(_)) | None => {}
         }
         output::carry_on(self);
     }

@@ -1,7 +1,11 @@
 //! How many client capabilities each badge of each endpoint has, so that a server learns when the last is gone.
 
 use super::{CapSpace, Node, ObjectId, badge_index::Branch};
-use crate::{NONE, work::Work};
+use crate::{
+    NONE,
+    walk::{Flaw, Walk},
+    work::Work,
+};
 use capos_abi::{ErrorCode, Handle, Rights};
 
 /// The most badge records of one endpoint that were minted by processes which cannot receive from it. Their bill ends with
@@ -255,15 +259,20 @@ impl CapSpace {
     }
 
     /// How many badges are on a list, if it is sound.
-    pub(super) fn listed(&self, list: Dropped) -> Result<usize, &'static str> {
+    pub(super) fn listed(&self, list: Dropped, walk: &mut Walk<'_>) -> Result<usize, Flaw> {
         let (mut previous, mut index, mut count) = (NONE, list.first, 0);
         while let Some(badge) = self.badges.at(index) {
+            walk.look()?;
             count += 1;
             if !badge.dropped || badge.previous != previous || count > self.badges.len() as usize {
-                return Err("a list of dropped badges is wrong");
+                return Err("a list of dropped badges is wrong".into());
             }
             (previous, index) = (index, badge.next);
         }
-        if index == NONE && list.last == previous { Ok(count) } else { Err("a list of badges ends nowhere") }
+        if index == NONE && list.last == previous {
+            Ok(count)
+        } else {
+            Err("a list of badges ends nowhere".into())
+        }
     }
 }

@@ -1,31 +1,11 @@
 //! Whether tables, tree and counts agree with each other.
 
 use super::{CapSpace, NodeState, table::SlotState};
-use crate::NONE;
-use alloc::vec::Vec;
+use crate::{
+    NONE,
+    walk::{Counts, Flaw, Walk},
+};
 use capos_abi::Rights;
-
-/// Counts by place, for a record each.
-struct Counts(Vec<u32>);
-
-impl Counts {
-    fn new(places: u32) -> Result<Self, &'static str> {
-        let mut counts = Vec::new();
-        counts.try_reserve_exact(places as usize).map_err(|_| "there is no memory to check with")?;
-        counts.resize(places as usize, 0);
-        Ok(Self(counts))
-    }
-
-    fn add(&mut self, place: u32) {
-        if let Some(count) = self.0.get_mut(place as usize) {
-            *count += 1;
-        }
-    }
-
-    fn of(&self, place: u32) -> u32 {
-        self.0.get(place as usize).copied().unwrap_or(0)
-    }
-}
 
 impl CapSpace {
     /// The first disagreement found, if any. Walks everything.
@@ -33,131 +13,167 @@ impl CapSpace {
     /// # Errors
     /// What does not agree.
     pub fn check(&self) -> Result<(), &'static str> {
-        self.check_tables()?;
-        self.check_tree()?;
-        self.check_objects()?;
-        self.check_badges()
+        let walk = &mut Walk::new(&|| true);
+        let parts = [Self::check_tables, Self::check_tree, Self::check_objects, Self::check_badges];
+        parts.iter().try_for_each(|part| part(self, walk)).map_err(Flaw::text)
     }
 
-    fn check_tables(&self) -> Result<(), &'static str> {
+    /// Whether tables and their slots agree with the capabilities.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check_tables(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut used_slots = 0;
-        let mut paid = Counts::new(self.tables.len() as u32)?;
-        for (_, badge) in self.badges.iter() {
+        let mut paid = Counts::<u32>::new(self.tables.len() as u32, walk)?;
+        for badge in self.badges.every() {
+            walk.look()?;
+            let Some((_, badge)) = badge else { continue };
             let payer = badge.payer();
             if self.table(payer).is_some_and(|table| badge.is_paid_by(payer, table.serial)) {
                 paid.add(payer);
             }
         }
         for (process, table) in self.tables.iter().enumerate() {
+            walk.look()?;
             let Some(table) = table else { continue };
             let mut used = paid.of(process as u32);
             let mut tombstones = 0;
             for (index, slot) in table.slots.iter().enumerate() {
+                walk.look()?;
                 used += u32::from(!matches!(slot.state, SlotState::Free(_)));
                 tombstones += u32::from(matches!(slot.state, SlotState::Revoked { .. }));
                 if let SlotState::Used(node) = slot.state {
                     used_slots += 1;
                     let back = self.nodes.at(node).map(|node| (node.process as usize, node.slot as usize));
                     if back != Some((process, index)) {
-                        return Err("a slot and its node do not name each other");
+                        return Err("a slot and its node do not name each other".into());
                     }
                 }
             }
             if used != table.used || tombstones != table.tombstones || table.used > table.limit {
-                return Err("a table's counts are wrong");
+                return Err("a table's counts are wrong".into());
             }
-            if !table.has_sound_lists() {
-                return Err("a table's lists of slots are wrong");
-            }
+            table.check_lists(walk)?;
         }
-        let live = self.nodes.iter().filter(|(_, node)| node.state == NodeState::Live).count();
+        let mut live = 0;
+        walk.over(self.nodes.every(), |node| {
+            live += usize::from(node.is_some_and(|(_, node)| node.state == NodeState::Live));
+            Ok(())
+        })?;
         if used_slots == live && live == self.capabilities as usize {
             Ok(())
         } else {
-            Err("there are nodes without a slot")
+            Err("there are nodes without a slot".into())
         }
     }
 
-    pub(super) fn check_tree(&self) -> Result<(), &'static str> {
+    /// Whether the derivation tree is one.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check_tree(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut below = 0i64;
-        for (id, node) in self.nodes.iter() {
+        for node in self.nodes.every() {
+            walk.look()?;
+            let Some((id, node)) = node else { continue };
             if node.state == NodeState::Revoked {
                 if node.parent != NONE || node.first_child != NONE {
-                    return Err("a revoked capability is in the tree");
+                    return Err("a revoked capability is in the tree".into());
                 }
                 continue;
             }
             below += i64::from(node.parent != NONE);
             if let Some(parent) = self.nodes.at(node.parent) {
                 if parent.object != node.object {
-                    return Err("a capability derives from one to another object");
+                    return Err("a capability derives from one to another object".into());
                 }
             } else if node.parent != NONE {
-                return Err("a capability derives from one that is gone");
+                return Err("a capability derives from one that is gone".into());
             } else if node.previous_sibling != NONE || node.next_sibling != NONE {
-                return Err("a root of the tree has siblings");
+                return Err("a root of the tree has siblings".into());
             }
             let (mut previous, mut child, mut steps) = (NONE, node.first_child, 0);
             while let Some(record) = self.nodes.at(child) {
+                walk.look()?;
                 if record.parent != id.index() || record.previous_sibling != previous {
-                    return Err("links between parent and children are wrong");
+                    return Err("links between parent and children are wrong".into());
                 }
                 steps += 1;
                 if steps > self.nodes.len() {
-                    return Err("siblings form a circle");
+                    return Err("siblings form a circle".into());
                 }
                 (previous, child) = (child, record.next_sibling);
                 below -= 1;
             }
             if child != NONE {
-                return Err("a list of siblings ends nowhere");
+                return Err("a list of siblings ends nowhere".into());
             }
             if node.state == NodeState::Ghost && node.holds == 0 && steps < 2 {
-                return Err("a ghost is not needed");
+                return Err("a ghost is not needed".into());
             }
         }
-        if below == 0 { Ok(()) } else { Err("a capability is not among its parent's children") }
+        if below == 0 { Ok(()) } else { Err("a capability is not among its parent's children".into()) }
     }
 
-    fn check_objects(&self) -> Result<(), &'static str> {
-        let mut all = Counts::new(self.objects.places())?;
-        let mut receiving = Counts::new(self.objects.places())?;
-        for (_, node) in self.nodes.iter().filter(|(_, node)| node.state == NodeState::Live) {
+    /// Whether objects know how many capabilities lead to them.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check_objects(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        let mut all = Counts::<u32>::new(self.objects.places(), walk)?;
+        let mut receiving = Counts::<u32>::new(self.objects.places(), walk)?;
+        for node in self.nodes.every() {
+            walk.look()?;
+            let Some((_, node)) = node.filter(|(_, node)| node.state == NodeState::Live) else { continue };
             let Some(object) = self.objects.get(node.object) else {
-                return Err("a capability leads to an object that is gone");
+                return Err("a capability leads to an object that is gone".into());
             };
             all.add(node.object.index());
             if node.rights.contains(Rights::RECEIVE) {
                 receiving.add(node.object.index());
                 if !object.receiver.may_be(node.process) {
-                    return Err("an object does not know who receives from it");
+                    return Err("an object does not know who receives from it".into());
                 }
             }
         }
-        for (id, object) in self.objects.iter() {
+        for object in self.objects.every() {
+            walk.look()?;
+            let Some((id, object)) = object else { continue };
             // Pins count as references too.
             if all.of(id.index()) > object.references || receiving.of(id.index()) != object.receivers {
-                return Err("an object's counts are wrong");
+                return Err("an object's counts are wrong".into());
             }
         }
         Ok(())
     }
 
-    fn check_badges(&self) -> Result<(), &'static str> {
-        let mut counts = Counts::new(self.badges.places())?;
-        let mut records = Counts::new(self.objects.places())?;
-        let mut branches = Counts::new(self.objects.places())?;
-        for (_, node) in self.nodes.iter().filter(|(_, node)| node.state == NodeState::Live) {
-            counts.add(node.badge_record);
+    /// Whether badges know how many capabilities have them, and are found.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check_badges(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        let mut counts = Counts::<u32>::new(self.badges.places(), walk)?;
+        let mut records = Counts::<u32>::new(self.objects.places(), walk)?;
+        let mut branches = Counts::<u32>::new(self.objects.places(), walk)?;
+        walk.over(self.nodes.every(), |node| {
+            if let Some((_, node)) = node.filter(|(_, node)| node.state == NodeState::Live) {
+                counts.add(node.badge_record);
+            }
+            Ok(())
+        })?;
+        let mut listed = self.listed(self.forgotten, walk)?;
+        for object in self.objects.every() {
+            walk.look()?;
+            if let Some((_, object)) = object {
+                listed += self.listed(object.dropped, walk)?;
+            }
         }
-        let mut listed = self.listed(self.forgotten)?;
-        for (_, object) in self.objects.iter() {
-            listed += self.listed(object.dropped)?;
-        }
-        for (id, badge) in self.badges.iter() {
+        for badge in self.badges.every() {
+            walk.look()?;
+            let Some((id, badge)) = badge else { continue };
             let count = counts.of(id.index());
             if count != badge.count || badge.dropped != (count == 0) {
-                return Err("a badge's count is wrong");
+                return Err("a badge's count is wrong".into());
             }
             listed = listed.checked_sub(usize::from(badge.dropped)).ok_or("a dropped badge is on no list")?;
             match self.objects.get(badge.object) {
@@ -167,18 +183,16 @@ impl CapSpace {
                         branches.add(badge.object.index());
                     }
                 }
-                Some(_) => return Err("a badge is not in its endpoint's index"),
-                None if !badge.dropped => return Err("a badge belongs to an object that is gone"),
+                Some(_) => return Err("a badge is not in its endpoint's index".into()),
+                None if !badge.dropped => return Err("a badge belongs to an object that is gone".into()),
                 None => {}
             }
         }
         // An index of as many badges has one branch fewer.
-        if self.objects.iter().any(|(id, _)| {
-            let id = id.index();
-            records.of(id) != branches.of(id) + u32::from(records.of(id) > 0)
-        }) {
-            return Err("an index of badges has stray branches");
-        }
-        if listed == 0 { Ok(()) } else { Err("a dropped badge is on two lists") }
+        walk.over(0..self.objects.places(), |id| {
+            let is_sound = records.of(id) == branches.of(id) + u32::from(records.of(id) > 0);
+            if is_sound { Ok(()) } else { Err("an index of badges has stray branches".into()) }
+        })?;
+        if listed == 0 { Ok(()) } else { Err("a dropped badge is on two lists".into()) }
     }
 }

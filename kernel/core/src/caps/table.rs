@@ -1,7 +1,11 @@
 //! Tables of slots, one for each process.
 
 use super::{CapSpace, Lost};
-use crate::{NONE, reserve, work::Work};
+use crate::{
+    NONE, reserve,
+    walk::{Flaw, Walk},
+    work::Work,
+};
 use alloc::vec::Vec;
 use capos_abi::{ErrorCode, Handle};
 
@@ -121,18 +125,20 @@ impl Table {
     }
 
     /// Whether the list of revoked slots holds each once.
-    pub(super) fn has_sound_lists(&self) -> bool {
+    pub(super) fn check_lists(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        let wrong = Err(Flaw::Found("a table's lists of slots are wrong"));
         let (mut before, mut index, mut count) = (NONE, self.first_tombstone, 0);
         while let Some(&Slot { state: SlotState::Revoked { next, previous }, .. }) =
             self.slots.get(index as usize)
         {
+            walk.look()?;
             count += 1;
             if previous != before || count > self.tombstones {
-                return false;
+                return wrong;
             }
             (before, index) = (index, next);
         }
-        index == NONE && count == self.tombstones
+        if index == NONE && count == self.tombstones { Ok(()) } else { wrong }
     }
 
     /// Free slots that the budget still allows, at most; badge records count like slots.

@@ -5,6 +5,7 @@ use super::{
     ThreadOperations, UNLINKED,
 };
 use crate::{
+    NONE,
     arena::{Arena, Id},
     caps::{NodeId, ObjectKind},
     ipc::{Alarm, CopyFault, message::PassError},
@@ -206,7 +207,9 @@ impl Ipc {
 
     /// Sets the one timer of an operation.
     pub(super) fn set_alarm(&mut self, id: OperationId, deadline_ns: u64, alarm: Alarm) -> bool {
-        let Ok(timer) = self.timers.insert(deadline_ns, alarm) else { return false };
+        let thread = self.operations.get(id).map_or(NONE, |operation| operation.caller.thread);
+        let priority = self.thread(thread).map_or(0, |thread| thread.priority);
+        let Ok(timer) = self.timers.insert(deadline_ns, priority, alarm) else { return false };
         if let Some(operation) = self.operations.get_mut(id) {
             operation.timer = Some(timer);
         }

@@ -1,7 +1,10 @@
 //! Whether lists, operations and timers agree with each other.
 
 use super::{Ipc, List, Operation, State};
-use crate::NONE;
+use crate::{
+    NONE,
+    walk::{Flaw, Walk},
+};
 
 impl Ipc {
     /// How many records there are of capabilities, objects and badges, endpoints, operations, queues, deadlines and
@@ -24,77 +27,120 @@ impl Ipc {
     /// # Errors
     /// What does not agree.
     pub fn check(&self) -> Result<(), &'static str> {
-        self.caps.check()?;
+        let walk = &mut Walk::new(&|| true);
+        (0..Self::CHECKS).try_for_each(|part| self.check_part(part, walk)).map_err(Flaw::text)
+    }
+
+    /// Into how many parts the check is divided, each of which can be done at another time.
+    pub const CHECKS: u32 = 6;
+
+    /// The first disagreement in one part of what [`Self::check`] walks over, if there is such a part and any.
+    ///
+    /// # Errors
+    /// What does not agree.
+    pub fn check_part(&self, part: u32, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        match part {
+            0 => self.caps.check_tables(walk),
+            1 => self.caps.check_tree(walk),
+            2 => self.caps.check_objects(walk),
+            3 => self.caps.check_badges(walk),
+            4 => self.check_operations(walk),
+            5 => self.timers.check(walk),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether operations are where they say, and threads know theirs.
+    fn check_operations(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut listed = 0;
-        for (id, endpoint) in self.endpoints.iter() {
+        for endpoint in self.endpoints.every() {
+            walk.look()?;
+            let Some((id, endpoint)) = endpoint else { continue };
             let of_endpoint = |wanted: State| {
                 move |operation: &Operation| operation.endpoint == Some(id) && operation.state == wanted
             };
-            listed += self.walk(endpoint.callers, of_endpoint(State::Queued))?;
-            listed += self.walk(endpoint.receivers, of_endpoint(State::Receiving))?;
+            listed += self.listed(endpoint.callers, walk, of_endpoint(State::Queued))?;
+            listed += self.listed(endpoint.receivers, walk, of_endpoint(State::Receiving))?;
             if endpoint.callers != List::EMPTY && endpoint.receivers != List::EMPTY {
-                return Err("callers and receivers wait at the same endpoint");
+                return Err("callers and receivers wait at the same endpoint".into());
             }
-            listed += self.walk(endpoint.deaf_receivers, of_endpoint(State::Receiving))?;
-            listed += self.walk(endpoint.abandoned, |operation: &Operation| {
+            listed += self.listed(endpoint.deaf_receivers, walk, of_endpoint(State::Receiving))?;
+            listed += self.listed(endpoint.abandoned, walk, |operation: &Operation| {
                 operation.endpoint == Some(id) && matches!(operation.state, State::Abandoned(_))
             })?;
             if endpoint.receivers != List::EMPTY && !self.caps.has_receivers(endpoint.object) {
-                return Err("a receiver waits at an endpoint from which nobody may receive");
+                return Err("a receiver waits at an endpoint from which nobody may receive".into());
             }
             let waits = endpoint.callers != List::EMPTY || endpoint.abandoned != List::EMPTY;
             if waits && endpoint.deaf.is_none() && !self.caps.has_receivers(endpoint.object) {
-                return Err("a caller waits at an endpoint from which nobody may receive");
+                return Err("a caller waits at an endpoint from which nobody may receive".into());
             }
         }
-        for (id, queue) in self.queues.iter() {
+        for queue in self.queues.every() {
+            walk.look()?;
+            let Some((id, queue)) = queue else { continue };
             let state = State::Pending(super::QueueId(id));
-            listed += self.walk(queue.calls, |operation| operation.state == state)?;
+            listed += self.listed(queue.calls, walk, |operation| operation.state == state)?;
         }
         let is_listed = |state| !matches!(state, State::Open(_) | State::Unlisted);
-        let unlisted = self.operations.iter().filter(|(_, operation)| !is_listed(operation.state)).count();
+        let mut unlisted = 0;
+        let mut expected = 0;
+        walk.over(self.operations.every(), |operation| {
+            if let Some((_, operation)) = operation {
+                unlisted += usize::from(!is_listed(operation.state));
+                expected += usize::from(!matches!(operation.state, State::Abandoned(_)));
+            }
+            Ok(())
+        })?;
         if listed + unlisted != self.operations.len() as usize {
-            return Err("an operation is not on the list that its state names");
+            return Err("an operation is not on the list that its state names".into());
         }
-        self.check_threads()?;
-        if self.timers.is_consistent() { Ok(()) } else { Err("the deadlines of operations are not in order") }
+        self.check_threads(expected, walk)
     }
 
-    fn walk(&self, list: List, belongs: impl Fn(&Operation) -> bool) -> Result<usize, &'static str> {
+    /// How many operations are on a list.
+    fn listed(
+        &self,
+        list: List,
+        walk: &mut Walk<'_>,
+        belongs: impl Fn(&Operation) -> bool,
+    ) -> Result<usize, Flaw> {
         let (mut previous, mut index, mut count) = (NONE, list.first, 0);
         while let Some(operation) = self.operations.at(index) {
+            walk.look()?;
             if operation.place.previous != previous || !belongs(operation) {
-                return Err("an operation is on a wrong list, or its links are wrong");
+                return Err("an operation is on a wrong list, or its links are wrong".into());
             }
             count += 1;
             if count > self.operations.len() as usize {
-                return Err("a list of operations forms a circle");
+                return Err("a list of operations forms a circle".into());
             }
             (previous, index) = (index, operation.place.next);
         }
         if index == NONE && list.last == previous {
             Ok(count)
         } else {
-            Err("a list of operations ends nowhere")
+            Err("a list of operations ends nowhere".into())
         }
     }
 
-    fn check_threads(&self) -> Result<(), &'static str> {
+    /// Whether threads and their operations name each other; there are `expected` of these.
+    fn check_threads(&self, expected: usize, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut owned = 0;
         for (index, thread) in self.threads.iter().enumerate() {
+            walk.look()?;
             let Some(thread) = thread else { continue };
             for (position, &place) in thread.places().iter().enumerate() {
+                walk.look()?;
                 let belongs = |operation: &Operation| {
                     operation.caller.thread as usize == index && operation.position as usize == position
                 };
                 if !self.operations.at(place).is_some_and(belongs) {
-                    return Err("a thread and its operations do not name each other");
+                    return Err("a thread and its operations do not name each other".into());
                 }
             }
             owned += thread.places().len();
         }
-        let abandoned = |operation: &Operation| matches!(operation.state, State::Abandoned(_));
-        let expected = self.operations.iter().filter(|(_, operation)| !abandoned(operation)).count();
-        if owned == expected { Ok(()) } else { Err("an operation is not on its thread's list") }
+        if owned == expected { Ok(()) } else { Err("an operation is not on its thread's list".into()) }
     }
 }

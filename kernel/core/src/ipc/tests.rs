@@ -130,7 +130,7 @@ impl World {
         let mut ipc = Ipc::new();
         for number in 0..3 {
             ipc.open_process(number, 32).unwrap();
-            ipc.open_thread(number, number).unwrap();
+            ipc.open_thread(number, number, 8).unwrap();
         }
         let server = ipc.create_endpoint(0).unwrap();
         let clients = (1..3)

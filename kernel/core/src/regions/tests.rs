@@ -6,6 +6,10 @@ use proptest::prelude::*;
 use std::{collections::BTreeMap, vec::Vec};
 
 const PAGES: u64 = 24;
+/// From here on numbers of objects stand for private mappings, of objects numbered from 0 on.
+const PRIVATE: u32 = 3;
+/// Where these begin in a page of their object.
+const UNALIGNED: u64 = 0x123;
 
 /// Per page: object and page of the object (if any), protection, ceiling.
 type Model = BTreeMap<u64, (Option<(u32, u64)>, Protection, Protection)>;
@@ -21,7 +25,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let range = || (0..PAGES, 1..8u64);
     prop_oneof![
-        (range(), proptest::option::of(0..3u32), 0..8u8, 0..8u8).prop_map(
+        (range(), proptest::option::of(0..5u32), 0..8u8, 0..8u8).prop_map(
             |((page, count), object, protection, ceiling)| Step::Map {
                 page,
                 count,
@@ -46,6 +50,10 @@ fn flatten(map: &RegionMap) -> Model {
         for page in 0..region.length() / PAGE_SIZE {
             let backing = match region.backing {
                 Backing::Object { object, offset } => Some((object, offset / PAGE_SIZE + page)),
+                Backing::Private { object, offset } => {
+                    assert_eq!(offset % PAGE_SIZE, UNALIGNED);
+                    Some((PRIVATE + object, offset / PAGE_SIZE + page))
+                }
                 _ => None,
             };
             let number = (region.start - MAPPING_AREA) / PAGE_SIZE + page;
@@ -60,7 +68,11 @@ fn apply(map: &mut RegionMap, model: &mut Model, step: &Step) {
         Step::Map { page, count, object, protection, ceiling } => {
             let protection = Protection::from_bits_truncate(protection);
             let ceiling = Protection::from_bits_truncate(ceiling);
-            let backing = object.map_or(Backing::Anonymous, |object| Backing::Object { object, offset: 0 });
+            let backing = match object {
+                Some(object @ PRIVATE..) => Backing::Private { object: object - PRIVATE, offset: UNALIGNED },
+                Some(object) => Backing::Object { object, offset: 0 },
+                None => Backing::Anonymous,
+            };
             let free = (page..page + count).all(|page| !model.contains_key(&page));
             let result = map.map(address(page), count * PAGE_SIZE, backing, protection, ceiling);
             assert_eq!(result.is_ok(), free && !protection.breaks_wx());

@@ -2,7 +2,7 @@
 
 use super::Function;
 use crate::{
-    mm::frames::{self, FRAME_BYTES, Frame},
+    mm::frames::{FRAME_BYTES, Frame},
     process::ProcessId,
 };
 use alloc::vec::Vec;
@@ -71,22 +71,29 @@ impl Function {
         if is_piece { Ok(pages) } else { Err(DmaError::BadLength) }
     }
 
-    /// Takes zeroed frames in one piece for it, as many as [`Self::piece_pages`] said; the caller has charged somebody
-    /// for them.
+    /// Makes sure that it may have a piece of so many pages more.
     ///
     /// # Errors
     /// See [`DmaError`].
-    pub fn allocate_dma(&mut self, pages: u64) -> Result<Frame, DmaError> {
+    pub fn check_room(&self, pages: u64) -> Result<(), DmaError> {
         let pieces = self.dma.held.len() + self.dma.lent_pieces;
-        if pieces >= MAX_PIECES || self.dma.held_frames() + self.dma.lent_pages + pages > MAX_PAGES {
-            return Err(DmaError::TooMuch);
-        }
+        let is_too_much =
+            pieces >= MAX_PIECES || self.dma.held_frames() + self.dma.lent_pages + pages > MAX_PAGES;
+        if is_too_much { Err(DmaError::TooMuch) } else { Ok(()) }
+    }
+
+    /// Notes that somebody gets a piece of so many pages, which [`Kernel::release_dma`](crate::kernel::Kernel::release_dma)
+    /// puts back.
+    ///
+    /// # Errors
+    /// See [`DmaError`].
+    pub fn lend(&mut self, pages: u64) -> Result<(), DmaError> {
+        self.check_room(pages)?;
         // Putting pieces back must not fail.
         self.dma.held.try_reserve(self.dma.lent_pieces + 1).map_err(|_| DmaError::OutOfMemory)?;
-        let first = frames::allocate_run(pages).ok_or(DmaError::OutOfMemory)?;
         self.dma.lent_pieces += 1;
         self.dma.lent_pages += pages;
-        Ok(first)
+        Ok(())
     }
 
     /// Nobody has `piece` any more. Whether the device may still touch it: then it is kept here until

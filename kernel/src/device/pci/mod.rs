@@ -8,6 +8,7 @@ mod interrupt;
 use crate::{
     arch,
     kernel::Kernel,
+    klog,
     mm::{self, ObjectId},
 };
 use alloc::vec::Vec;
@@ -29,9 +30,8 @@ const VECTOR_COUNT: usize = (arch::apic::DEVICE_VECTORS.end - arch::apic::DEVICE
 
 /// Every PCI function, and every interrupt that one of them sends to a process.
 pub struct Pci {
-    /// In the order of their addresses; empty until somebody asks.
+    /// In the order of their addresses.
     functions: Vec<Function>,
-    searched: bool,
     interrupts: Arena<Interrupt>,
     /// Whose each vector is.
     vectors: [Option<InterruptId>; VECTOR_COUNT],
@@ -40,29 +40,27 @@ pub struct Pci {
 }
 
 impl Pci {
-    /// Nothing known yet.
+    /// Nothing known yet; [`Kernel::init_pci`] follows.
     pub(crate) const fn new() -> Self {
         Self {
             functions: Vec::new(),
-            searched: false,
             interrupts: Arena::new(VECTOR_COUNT as u32 * 2),
             vectors: [None; VECTOR_COUNT],
             dead_queues: Vec::new(),
         }
     }
 
-    /// Every function, looked for when first asked.
-    ///
-    /// # Errors
-    /// When memory is used up.
-    pub fn functions(&mut self) -> Result<&[Function], OutOfMemory> {
-        if !self.searched {
-            let found = pci::enumerate(arch::pci::read)?;
-            self.functions.try_reserve_exact(found.len())?;
-            self.functions.extend(found.into_iter().map(Function::new));
-            self.searched = true;
-        }
-        Ok(&self.functions)
+    /// Looks for the functions, before any process runs: it takes a time that depends on the machine.
+    fn search(&mut self) -> Result<(), OutOfMemory> {
+        let found = pci::enumerate(arch::pci::read)?;
+        self.functions.try_reserve_exact(found.len())?;
+        self.functions.extend(found.into_iter().map(Function::new));
+        Ok(())
+    }
+
+    /// Every function.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
     }
 
     /// The function with this number.
@@ -75,7 +73,6 @@ impl Pci {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(&mut self, address: Address) -> Result<u32, OpenError> {
-        self.functions().map_err(|_| OpenError::OutOfMemory)?;
         let number = self.functions.iter().position(|function| function.identity().address == address);
         let number = number.ok_or(OpenError::Missing)?;
         self.functions.get_mut(number).ok_or(OpenError::Missing)?.open()?;
@@ -93,6 +90,13 @@ impl Pci {
 }
 
 impl Kernel {
+    /// Looks for PCI functions. On a machine with too little memory for that there are none.
+    pub(crate) fn init_pci(&mut self) {
+        if self.pci.search().is_err() {
+            klog!("pci: there is no memory for the search, so no device can be driven");
+        }
+    }
+
     /// The last capability to a function is gone.
     pub(crate) fn close_pci_function(&mut self, number: u32) {
         self.pci.end_interrupts(number);

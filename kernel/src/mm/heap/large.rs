@@ -11,7 +11,7 @@ use crate::{
 use capos_kernel_core::{OutOfMemory, frames::FrameAllocator};
 use core::{ops::Range, ptr::NonNull};
 
-/// A window for most blocks.
+/// A window for most blocks: as much as one page table covers.
 const WINDOW: u64 = 2 << 20;
 /// A window for the longest tables there are.
 const WIDE_WINDOW: u64 = 1 << 30;
@@ -78,20 +78,14 @@ fn empty(start: u64, pages: Range<u64>) {
     }
 }
 
-/// Moves the first `count` pages from one window to another. All or none.
+/// Moves what stands in a window, `count` pages, to the beginning of a wide one that is empty. All or nothing. A window is what
+/// one page table covers, so the table moves, and this takes no time for its pages.
 fn transplant(from: u64, to: u64, count: u64) -> bool {
-    for page in 0..count {
-        let (old, new) = (from + page * PAGE, to + page * PAGE);
-        let Some(frame) = kernel_space::unmap_heap_page(old) else { return false };
-        arch::flush_page(old);
-        if !kernel_space::map_heap_page(new, frame) {
-            // The tables for the way back are there.
-            let back = kernel_space::map_heap_page(old, frame) && transplant(to, from, page);
-            debug_assert!(back);
-            return false;
-        }
+    let moved = kernel_space::move_heap_table(from, to);
+    if moved {
+        (0..count).for_each(|page| arch::flush_page(from + page * PAGE));
     }
-    true
+    moved
 }
 
 fn block(address: u64) -> Option<NonNull<u8>> {
@@ -159,13 +153,18 @@ impl LargeBlocks {
             }
             return block(start);
         }
+        if window == WIDE_WINDOW {
+            return None;
+        }
         let wide = self.take_window(new)?;
-        if fill(wide, had..wanted) {
-            if transplant(start, wide, had) {
+        if transplant(start, wide, had) {
+            if fill(wide, had..wanted) {
                 self.release_window(start);
                 return block(wide);
             }
-            empty(wide, had..wanted);
+            // The tables for the way back are there.
+            let back = transplant(wide, start, had);
+            debug_assert!(back);
         }
         self.release_window(wide);
         None

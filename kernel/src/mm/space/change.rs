@@ -1,6 +1,6 @@
 //! What a process does to its address space.
 
-use super::{AddressSpace, KEPT, MAX_REGIONS, leaf};
+use super::{AddressSpace, KEPT, leaf};
 use crate::{
     arch,
     mm::{
@@ -8,8 +8,7 @@ use crate::{
         objects::{MemoryObjects, ObjectId},
     },
 };
-use alloc::vec::Vec;
-use capos_kernel_core::regions::{Backing, Protection, Region, RegionError, usage};
+use capos_kernel_core::regions::{Backing, Protection, RegionError};
 
 /// Above this many pages, everything the processor remembers is forgotten at once.
 const FLUSH_PAGES: u64 = 32;
@@ -69,11 +68,34 @@ impl AddressSpace {
         }
         let length = part.end - part.start;
         let backing = Backing::Object { object: id.index(), offset: part.start };
-        self.mapped.try_reserve(1).map_err(|_| SpaceError::OutOfMemory)?;
         let start =
             self.regions.map_object(&mut object.mapped, address, length, backing, protection, ceiling)?;
-        self.note_mapped(objects, id, length);
+        objects.add_mapping(id, length);
         Ok(start)
+    }
+
+    /// Maps a copy of part of an object, each page of which is made when it is first touched. The part may begin anywhere.
+    ///
+    /// # Errors
+    /// See [`SpaceError`].
+    pub(crate) fn map_private(
+        &mut self,
+        objects: &mut MemoryObjects,
+        id: ObjectId,
+        part: core::ops::Range<u64>,
+        address: u64,
+        protection: Protection,
+        ceiling: Protection,
+    ) -> Result<(), SpaceError> {
+        let object = objects.get(id).ok_or(SpaceError::OutsideObject)?;
+        if part.start > part.end || part.end > object.bytes() {
+            return Err(SpaceError::OutsideObject);
+        }
+        let length = part.end - part.start;
+        let backing = Backing::Private { object: id.index(), offset: part.start };
+        self.regions.map(address, length, backing, protection, ceiling)?;
+        objects.add_mapping(id, length);
+        Ok(())
     }
 
     /// Changes the protection of a range. Contents stay.
@@ -95,8 +117,7 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Gives back every page in a range. Returns objects of which nothing is mapped any more; dropping those
-    /// references is up to the caller.
+    /// Gives back every page in a range. Objects that were mapped there may have ended then.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -105,31 +126,11 @@ impl AddressSpace {
         objects: &mut MemoryObjects,
         address: u64,
         length: u64,
-    ) -> Result<Vec<ObjectId>, SpaceError> {
-        let mut removed: Vec<Region> = Vec::new();
-        let mut last = Vec::new();
-        let pieces = self.regions.regions().iter().filter(|region| {
-            matches!(region.backing, Backing::Object { .. })
-                && region.end > address
-                && region.start < address.saturating_add(length)
-        });
-        let count = pieces.count().min(MAX_REGIONS);
-        removed.try_reserve_exact(count).map_err(|_| SpaceError::OutOfMemory)?;
-        last.try_reserve_exact(count).map_err(|_| SpaceError::OutOfMemory)?;
-        self.regions.unmap(address, length, |region| {
-            if matches!(region.backing, Backing::Object { .. }) {
-                removed.push(region);
-            }
-        })?;
+    ) -> Result<(), SpaceError> {
+        self.regions.unmap(address, length, |region| objects.drop_mapping(&region))?;
         self.clear(address, address + length);
         self.flush(address, length);
-        for region in removed {
-            usage::uncount(objects, &region);
-            if let Backing::Object { object, .. } = region.backing {
-                last.extend(self.note_unmapped(objects, object, region.length()));
-            }
-        }
-        Ok(last)
+        Ok(())
     }
 
     /// Gives back the frames of anonymous pages in a range, which stays reserved and reads as zero.

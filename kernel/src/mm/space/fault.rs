@@ -148,6 +148,17 @@ impl AddressSpace {
                 }
                 Ok(())
             }
+            Backing::Private { object, offset } => {
+                let object = objects.at_mut(object).ok_or(FaultError::NotAllowed)?;
+                let page = address & !(PAGE - 1);
+                let frame = self.take_frame().ok_or(FaultError::OutOfMemory)?;
+                if !object.copy_page(offset + (page - region.start), frame) {
+                    self.free_frame(frame);
+                    return Err(FaultError::OutOfMemory);
+                }
+                tables::set(table, slot, leaf(frame, region.protection, OWNED));
+                Ok(())
+            }
             Backing::Fixed => Err(FaultError::NotAllowed),
         }
     }

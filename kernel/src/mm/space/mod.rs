@@ -13,8 +13,7 @@ use super::{
     tables::Entry,
 };
 use crate::work::Budget;
-use alloc::vec::Vec;
-use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap, usage};
+use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap};
 use recent::Recent;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -41,8 +40,6 @@ pub struct AddressSpace {
     regions: RegionMap,
     /// What it may use and does use.
     pub budget: FrameBudget,
-    /// Which objects are mapped, with how many bytes.
-    mapped: Vec<(ObjectId, u64)>,
     /// Translations that the kernel used lately.
     recent: Recent,
 }
@@ -57,13 +54,7 @@ impl AddressSpace {
         let root = frames::allocate()?;
         root.zero();
         kernel_space::share_with(root);
-        Some(Self {
-            root,
-            regions: RegionMap::new(MAX_REGIONS),
-            budget,
-            mapped: Vec::new(),
-            recent: Recent::new(),
-        })
+        Some(Self { root, regions: RegionMap::new(MAX_REGIONS), budget, recent: Recent::new() })
     }
 
     /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
@@ -72,7 +63,6 @@ impl AddressSpace {
             root: Frame::NONE,
             regions: RegionMap::new(0),
             budget: FrameBudget::new(0),
-            mapped: Vec::new(),
             recent: Recent::new(),
         }
     }
@@ -93,26 +83,25 @@ impl AddressSpace {
         &self.regions
     }
 
-    /// Takes a step of giving back everything. The tables must not be in use any more. `true` when all is given back; the
-    /// references to objects that were mapped are the caller's then ([`Self::take_mapped`]).
+    /// Takes a step of giving back everything. The tables must not be in use any more. `true` when all is given back; objects
+    /// that were mapped may have ended then.
     pub(crate) fn destroy_step(&mut self, objects: &mut MemoryObjects, budget: &Budget) -> bool {
+        // Objects live for as long as their frames are in the tables.
+        if !self.free_all_tables(budget) {
+            return false;
+        }
         while let Some(region) = self.regions.pop() {
-            usage::uncount(objects, &region);
+            objects.drop_mapping(&region);
             if budget.is_spent() {
-                return false;
+                return self.regions.regions().is_empty();
             }
         }
-        self.free_all_tables(budget)
-    }
-
-    /// An object that was mapped, whose reference is the caller's to drop.
-    pub(crate) fn take_mapped(&mut self) -> Option<ObjectId> {
-        self.mapped.pop().map(|(id, _)| id)
+        true
     }
 
     /// Removes the pages of an object that is gone from the tables. Its regions stay, and touching them is a fault.
     pub(crate) fn forget_object(&mut self, id: ObjectId) {
-        if !self.mapped.iter().any(|(other, _)| *other == id) {
+        if self.root == Frame::NONE {
             return;
         }
         let mut next = 0;
@@ -123,26 +112,6 @@ impl AddressSpace {
             }
             next += 1;
         }
-    }
-
-    /// Notes that bytes of an object are mapped; `mapped` has room for one more.
-    fn note_mapped(&mut self, objects: &mut MemoryObjects, id: ObjectId, bytes: u64) {
-        match self.mapped.iter_mut().find(|(other, _)| *other == id) {
-            Some((_, count)) => *count += bytes,
-            None => {
-                self.mapped.push((id, bytes));
-                objects.add_reference(id);
-            }
-        }
-    }
-
-    /// Notes that bytes of an object are no longer mapped; returns the object if those were the last.
-    fn note_unmapped(&mut self, objects: &MemoryObjects, index: u32, bytes: u64) -> Option<ObjectId> {
-        let id = objects.id_at(index)?;
-        let position = self.mapped.iter().position(|(other, _)| *other == id)?;
-        let (_, count) = self.mapped.get_mut(position)?;
-        *count = count.saturating_sub(bytes);
-        (*count == 0).then(|| self.mapped.swap_remove(position).0)
     }
 }
 

@@ -5,10 +5,11 @@ use crate::{
     mm::{
         frames::{self, Frame},
         kernel_space::FIRST_KERNEL_ENTRY,
-        tables::{self, ENTRIES, Entry, index},
+        tables::{self, ENTRIES, Entry, TABLE_RECORDS, index},
     },
     work::Budget,
 };
+use capos_kernel_core::walk::{Flaw, Walk};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 const TABLE: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE);
@@ -62,7 +63,7 @@ impl AddressSpace {
         frame
     }
 
-    fn free_frame(&mut self, frame: Frame) {
+    pub(super) fn free_frame(&mut self, frame: Frame) {
         frames::release(frame);
         self.budget.refund(1);
     }
@@ -147,8 +148,11 @@ impl AddressSpace {
     }
 
     /// How many frames its tables and its own pages really take.
-    pub fn count_frames(&self) -> u32 {
-        if self.root == Frame::NONE { 0 } else { 1 + count_below(self.root, 4) }
+    ///
+    /// # Errors
+    /// [`Flaw::BrokenOff`].
+    pub(crate) fn count_frames(&self, walk: &mut Walk<'_>) -> Result<u32, Flaw> {
+        if self.root == Frame::NONE { Ok(0) } else { Ok(1 + count_below(self.root, 4, walk)?) }
     }
 }
 
@@ -209,14 +213,15 @@ fn change_below(
     }
 }
 
-fn count_below(table: Frame, level: u32) -> u32 {
+fn count_below(table: Frame, level: u32, walk: &mut Walk<'_>) -> Result<u32, Flaw> {
+    walk.look_at(TABLE_RECORDS)?;
     let mut count = 0;
     for (_, _, entry) in used(table, level, 0, 0, u64::MAX) {
         if level > 1 {
-            count += 1 + count_below(entry.frame(), level - 1);
+            count += 1 + count_below(entry.frame(), level - 1, walk)?;
         } else if entry.flags().contains(OWNED) {
             count += 1;
         }
     }
-    count
+    Ok(count)
 }

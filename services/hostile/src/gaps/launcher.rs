@@ -6,9 +6,11 @@ use capnp::traits::HasTypeId;
 use capos_abi::Rights;
 use capos_package::{Package, PackageMessage, Passed, Program};
 use capos_schema::console_capnp::console;
+use capos_schema::device_capnp::pci_bus;
 use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::entropy_capnp::entropy_source;
 use capos_schema::manifest_capnp::boot_package;
+use capos_schema::memory_capnp::memory_object;
 use capos_schema::process_capnp::{limits, process, process_spawner};
 use capos_schema::timer_capnp::timer;
 
@@ -22,6 +24,8 @@ pub(crate) struct Launcher {
     log: console::Client,
     entropy: entropy_source::Client,
     diagnostics: diagnostics::Client,
+    boot_package: memory_object::Client,
+    bus: pci_bus::Client,
 }
 
 fn failed(error: impl std::fmt::Display) -> capnp::Error {
@@ -34,7 +38,7 @@ fn pass<C: FromClientHook + HasTypeId + Clone>(name: &str, client: &C) -> Passed
         name: name.to_owned(),
         client: Client::new(hook),
         interface: C::TYPE_ID,
-        rights: Rights::READ | Rights::WRITE,
+        rights: Rights::READ | Rights::WRITE | Rights::EXECUTE,
     }
 }
 
@@ -63,15 +67,18 @@ impl Launcher {
             log: capos_rt::grant("log").map_err(failed)?,
             entropy: capos_rt::grant("entropy").map_err(failed)?,
             diagnostics: capos_rt::grant("diagnostics").map_err(failed)?,
+            boot_package: capos_rt::grant("boot-package").map_err(failed)?,
+            bus: capos_rt::grant("pci-bus").map_err(failed)?,
         })
     }
 
-    /// Starts a case of the hostile program. It knows its grants by their order.
+    /// Starts a case: one of this program's own, or of the hostile program, which knows its grants by their order.
     pub(crate) async fn start(&self, case: &str, priority: u8) -> capnp::Result<process::Client> {
         let limits = generous(priority);
+        let is_own = crate::case::NAMES.contains(&case);
         let program = Program {
             name: case,
-            binary: "hostile",
+            binary: if is_own { "gaps" } else { "hostile" },
             arguments: vec![case],
             environment: Vec::new(),
             grants: vec![
@@ -79,12 +86,24 @@ impl Launcher {
                 pass("timer", &self.timer),
                 pass("log", &self.log),
                 pass("entropy", &self.entropy),
+                pass("process-spawner", &self.spawner),
+                pass("boot-package", &self.boot_package),
+                pass("diagnostics", &self.diagnostics),
+                pass("pci-bus", &self.bus),
             ],
             limits: limits.get()?,
-            executable: false,
+            executable: is_own,
         };
         let root = self.message.get_root::<boot_package::Reader<'_>>()?;
         capos_package::start(&self.spawner, &self.package, root, program).await
+    }
+
+    /// Writes a line to the log.
+    pub(crate) async fn note(&self, line: &str) -> capnp::Result<()> {
+        let mut request = self.log.write_line_request();
+        request.get().set_line(line);
+        request.send().promise.await?;
+        Ok(())
     }
 
     /// What the kernel finds wrong with itself.

@@ -1,8 +1,9 @@
 //! Starts programs that keep the processor or the kernel busy, one after another, and measures how long this process does not
 //! run when it wants to: beside programs of its own priority, and beside less important ones. Meant for a machine that
 //! counts instructions (`capos run --icount`), where a nanosecond is one. With the argument `beside` it starts nothing, and only
-//! measures beside what else the manifest starts.
+//! measures beside what else the manifest starts. With the name of a case as its argument it is one of the programs.
 
+mod case;
 mod launcher;
 
 use capos_schema::process_capnp::{exit_cause, process};
@@ -17,28 +18,38 @@ const OWN_PRIORITY: u8 = 20;
 
 /// Beside equals: they get turns of 5 ms each.
 const EQUAL_BOUND: Duration = Duration::from_millis(50);
-/// Beside what is less important.
-const LOWER_BOUND: Duration = Duration::from_millis(5);
+/// Beside what is less important: what the kernel does in one go, and the way out of a sleep.
+const LOWER_BOUND: Duration = Duration::from_micros(300);
 /// What the kernel does without looking for something else to run.
 const STRETCH_BOUND_NS: u64 = 200_000;
 
 /// Programs that never stop, at the same priority.
 const EQUALS: [&str; 3] = ["spin", "call_pong", "futex_pong"];
 /// Programs that end, at the lowest priority.
-const LOWERS: [&str; 13] = [
+const LOWERS: [&str; 23] = [
     "log_flood",
+    "console_flood",
     "entropy_flood",
     "message_flood",
+    "capability_flood",
     "badges",
     "tree_end",
     "tree_revoke",
     "pages_unmap",
     "pages_end",
     "huge_objects",
+    "objects_end",
+    "objects_unmap",
+    "mappings_unmap",
+    "mappings_end",
     "crowd_wakes",
     "crowd_ends",
     "crowd_sleeps",
     "calls_end",
+    "self_checks",
+    "large_programs",
+    "device_memory",
+    "kernel_lines",
 ];
 
 /// How long programs are watched that never stop.
@@ -49,8 +60,13 @@ const WATCHED_BESIDE: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> std::process::ExitCode {
-    let is_beside = std::env::args().nth(1).is_some_and(|argument| argument == "beside");
-    let failures = capos_rt::block_on(async { if is_beside { Ok(beside().await) } else { run().await } });
+    let failures = capos_rt::block_on(async {
+        match std::env::args().nth(1).as_deref() {
+            None => run().await,
+            Some("beside") => Ok(beside().await),
+            Some(name) => case::run(name).await.map(|()| 0),
+        }
+    });
     match failures {
         Ok(0) => std::process::ExitCode::SUCCESS,
         Ok(_) => std::process::ExitCode::FAILURE,
@@ -69,8 +85,11 @@ async fn run() -> capnp::Result<usize> {
     let equals = EQUALS.map(|case| (case, OWN_PRIORITY, EQUAL_BOUND));
     let lowers = LOWERS.map(|case| (case, 1, LOWER_BOUND));
     for (case, priority, bound) in equals.into_iter().chain(lowers) {
-        let differences = watch(&launcher, case, priority, bound).await?;
+        let (late, differences) = watch(&launcher, case, priority, bound).await?;
         let (stretch_ns, what) = launcher.longest_stretch().await?;
+        launcher
+            .note(&format!("{case}: late by {} ns, kernel busy for {stretch_ns} ns: {what}", late.as_nanos()))
+            .await?;
         longest = longest.max(stretch_ns);
         failures += differences.len();
         for difference in &differences {
@@ -114,8 +133,14 @@ async fn late_after_a_millisecond() -> Duration {
     wanted.elapsed()
 }
 
-/// Runs one program and wants to run every millisecond meanwhile. Returns what was not as it should be.
-async fn watch(launcher: &Launcher, case: &str, priority: u8, bound: Duration) -> capnp::Result<Vec<String>> {
+/// Runs one program and wants to run every millisecond meanwhile. Returns how late this was at most, and what was not as it
+/// should be.
+async fn watch(
+    launcher: &Launcher,
+    case: &str,
+    priority: u8,
+    bound: Duration,
+) -> capnp::Result<(Duration, Vec<String>)> {
     let process = launcher.start(case, priority).await?;
     let mut end = pin!(wait(&process));
     let is_endless = EQUALS.contains(&case);
@@ -142,7 +167,7 @@ async fn watch(launcher: &Launcher, case: &str, priority: u8, bound: Duration) -
             }
         }
     }
-    Ok(differences)
+    Ok((worst, differences))
 }
 
 /// The status with which a process ends, if it ends by itself.

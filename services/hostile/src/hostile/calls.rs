@@ -102,6 +102,11 @@ pub(crate) fn unmap(address: u64, length: u64) -> i32 {
 
 /// `VirtualMemory.mapObject` of the first `length` bytes of `object`, anywhere. Returns status and address.
 pub(crate) fn map_object(object: u64, length: u64, protection: &str) -> (i32, u64) {
+    map_object_at(object, 0, length, protection)
+}
+
+/// The same, at `address`.
+pub(crate) fn map_object_at(object: u64, address: u64, length: u64, protection: &str) -> (i32, u64) {
     let letters = protection.bytes().fold(0, |bits, letter| match letter {
         b'r' => bits | 1,
         b'w' => bits | 2,
@@ -111,7 +116,7 @@ pub(crate) fn map_object(object: u64, length: u64, protection: &str) -> (i32, u6
     // One segment of seven words. The root has three data words (offset, length, address) and two pointers: to entry 0
     // of the capability list, and to the protection right behind, of one data word.
     let words: [u64; 8] =
-        [0x0000_0007_0000_0000, 0x0002_0003_0000_0000, 0, length, 0, 3, 0x0000_0001_0000_0000, letters];
+        [0x0000_0007_0000_0000, 0x0002_0003_0000_0000, 0, length, address, 3, 0x0000_0001_0000_0000, letters];
     let list = CapDescriptor { handle: object, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
     let mut results = [0_u64; 64];
     let completion = run(SubmissionEntry {

@@ -5,7 +5,7 @@ use crate::handles::call;
 use crate::raw::{cap_enter, grant, pop, push};
 use capnp::message::Builder;
 use capnp::traits::HasTypeId;
-use capos_abi::SubmissionEntry;
+use capos_abi::{CapDescriptor, MAX_MESSAGE_CAPS, Opcode, SubmissionEntry, TransferMode};
 use capos_schema::{
     console_capnp::console,
     entropy_capnp::{MAX_FILL_BYTES, entropy_source},
@@ -15,6 +15,7 @@ use capos_schema::{
 /// Entries of one submission.
 const ENTRIES: u32 = 32;
 /// Where the grants of these cases stand.
+const CONSOLE: u32 = 0;
 const TIMER: u32 = 1;
 const LOG: u32 = 2;
 const ENTROPY: u32 = 3;
@@ -39,17 +40,27 @@ fn sends(words: &[u64], to: SubmissionEntry) -> SubmissionEntry {
     SubmissionEntry { send_address: words.as_ptr() as u64, send_length: words.len() as u32 * 8, ..to }
 }
 
-/// Writes a mebibyte to the log.
-pub(crate) fn log_flood() -> i32 {
+/// Writes a mebibyte to a console.
+fn write_flood(to: u64) -> i32 {
     let mut message = Builder::new_default();
     message.init_root::<console::write_params::Builder<'_>>().set_bytes(&[b'x'; 32768]);
     let mut room = [0_u64; 8];
     let write = SubmissionEntry {
         recv_address: room.as_mut_ptr() as u64,
         recv_length: 64,
-        ..call(grant(LOG), console::Client::TYPE_ID, 0)
+        ..call(to, console::Client::TYPE_ID, 0)
     };
     flood(sends(&words(&message), write))
+}
+
+/// Writes a mebibyte to the log.
+pub(crate) fn log_flood() -> i32 {
+    write_flood(grant(LOG))
+}
+
+/// Writes a mebibyte to the console.
+pub(crate) fn console_flood() -> i32 {
+    write_flood(grant(CONSOLE))
 }
 
 /// Draws as much as there is at once, many times over.
@@ -80,4 +91,42 @@ pub(crate) fn message_flood() -> i32 {
         ..call(grant(TIMER), timer::Client::TYPE_ID, 0)
     };
     flood(sends(&start, now))
+}
+
+/// Sends as many capabilities as a message may have, to itself, with as many messages as there is room for.
+pub(crate) fn capability_flood() -> i32 {
+    let (endpoint, client) = crate::sharing::endpoint();
+    let list = [CapDescriptor { handle: client, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
+        MAX_MESSAGE_CAPS as usize];
+    let mut handles = [0_u64; MAX_MESSAGE_CAPS as usize];
+    let mut room = [0_u64; 2];
+    for _ in 0..ENTRIES / 2 {
+        push(SubmissionEntry {
+            opcode: Opcode::Recv as u8,
+            cap: endpoint,
+            recv_address: room.as_mut_ptr() as u64,
+            recv_length: 16,
+            recv_caps: handles.as_mut_ptr() as u64,
+            recv_cap_count: MAX_MESSAGE_CAPS,
+            ..Default::default()
+        });
+    }
+    for _ in 0..ENTRIES / 2 {
+        push(SubmissionEntry {
+            send_caps: list.as_ptr() as u64,
+            send_cap_count: MAX_MESSAGE_CAPS,
+            ..call(client, 1, 0)
+        });
+    }
+    if cap_enter(ENTRIES, ENTRIES / 2) < 0 {
+        return 90;
+    }
+    let mut received = 0;
+    while let Some(completion) = pop() {
+        if completion.status != 0 {
+            return completion.status;
+        }
+        received += completion.cap_count;
+    }
+    if received == ENTRIES / 2 * MAX_MESSAGE_CAPS { 0 } else { 91 }
 }

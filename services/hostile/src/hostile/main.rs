@@ -12,6 +12,7 @@ mod handles;
 mod long;
 mod memory;
 mod messages;
+mod objects;
 mod piles;
 mod pointers;
 mod processor;
@@ -79,7 +80,8 @@ fn run(name: &str) -> i32 {
         long: end_of_a_tree revocation_of_a_tree end_of_badges end_of_an_endpoint;
         registers: leave_selectors find_selectors leave_values find_values;
         sharing: spin call_pong futex_pong;
-        floods: log_flood entropy_flood message_flood;
+        floods: log_flood console_flood entropy_flood message_flood capability_flood;
+        objects: objects_end objects_unmap mappings_unmap mappings_end;
         piles: badges tree_end tree_revoke pages_unmap pages_end huge_objects crowd_wakes crowd_ends
             crowd_sleeps calls_end;
     )

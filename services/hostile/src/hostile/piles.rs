@@ -192,14 +192,14 @@ pub(crate) fn crowd_ends() -> i32 {
 }
 
 /// Threads that sleep, and sleeps of one thread.
-const SLEEPERS: u32 = 100;
+const SLEEPERS: u32 = 200;
 const SLEEPS: u32 = 60;
 
 /// A message with one word: when all wake.
 static UNTIL: [AtomicU64; 3] =
     [AtomicU64::new(0x0000_0002_0000_0000), AtomicU64::new(0x0000_0001_0000_0000), AtomicU64::new(0)];
 /// Long enough for all to have started.
-const PATIENCE_NS: u64 = 50_000_000;
+const PATIENCE_NS: u64 = 100_000_000;
 
 /// Waits for many deadlines that are one.
 extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {

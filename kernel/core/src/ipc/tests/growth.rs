@@ -19,11 +19,11 @@ fn many_callers(threads: u32) -> World {
     let mut ipc = Ipc::new();
     ipc.open_process(0, 10 + threads).unwrap();
     ipc.open_process(1, 10 + threads).unwrap();
-    ipc.open_thread(0, 0).unwrap();
+    ipc.open_thread(0, 0, 8).unwrap();
     let server = ipc.create_endpoint(0).unwrap();
     let mut world = World { ipc, fake: Fake::default(), server, clients: Vec::new() };
     for thread in 1..=threads {
-        world.ipc.open_thread(thread, 1).unwrap();
+        world.ipc.open_thread(thread, 1, 8).unwrap();
         let mode = capos_abi::TransferMode::Mint as u32;
         let list = [CapDescriptor { handle: server.0, badge: thread.into(), rights: u32::MAX, mode }];
         let mut handles = [0];

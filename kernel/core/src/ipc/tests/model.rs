@@ -154,7 +154,7 @@ fn close(world: &mut World, model: &mut Model, work: u32) {
     if !world.ipc.close_process_step(&mut world.fake, DOOMED, &mut Work::of(work)) {
         model.closing = false;
         world.ipc.open_process(DOOMED, 32).unwrap();
-        world.ipc.open_thread(DOOMED, DOOMED).unwrap();
+        world.ipc.open_thread(DOOMED, DOOMED, 8).unwrap();
         mint(world, DOOMED);
     }
 }

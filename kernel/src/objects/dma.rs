@@ -1,0 +1,145 @@
+//! Memory for devices, in steps: frames in one piece are looked for, taken, and zeroed. Whoever asked for them carries this.
+
+use super::{
+    Failure,
+    message::{Answer, results_with_cap},
+    pci_device::give_memory,
+};
+use crate::{
+    kernel::Kernel,
+    mm::{Freed, ObjectId, frames, frames::Frame},
+    process::ProcessId,
+    work::{Budget, Job},
+};
+use capos_kernel_core::{
+    frames::{RunSearch, Searched},
+    ipc::{Caller, Reply},
+};
+use capos_schema::{device_capnp::pci_device, memory_capnp::memory_object};
+
+/// Pages that are zeroed at a time.
+const ZEROED_AT_ONCE: u64 = 8;
+
+/// Memory that a device is to be told of, as far as it has come.
+pub(crate) struct Allocation {
+    caller: Caller,
+    /// The device, by its number.
+    device: u32,
+    /// Who pays.
+    owner: ProcessId,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing is taken yet.
+    Search(RunSearch),
+    /// The frames are the object's, to which nobody has a capability yet.
+    Zero { first: Frame, object: ObjectId, done: u64, pages: u64 },
+}
+
+/// Lets the calling thread look for `pages` frames for a device, to be paid by `owner`.
+pub(super) fn begin(
+    kernel: &mut Kernel,
+    caller: Caller,
+    device: u32,
+    owner: ProcessId,
+    pages: u64,
+) -> Result<(), Failure> {
+    kernel.pci.function(device).ok_or(Failure::ENDED)?.check_room(pages)?;
+    let thread = kernel.current_thread().ok_or(Failure::ENDED)?;
+    let stage = Stage::Search(RunSearch::new(pages));
+    kernel.give_job(thread, Job::Dma(Allocation { caller, device, owner, stage }));
+    Ok(())
+}
+
+/// Goes on as far as the budget goes, and answers at the end. Returns what is left.
+pub(crate) fn go_on(kernel: &mut Kernel, mut rest: Allocation, budget: &Budget) -> Option<Allocation> {
+    let outcome = loop {
+        match rest.step(kernel) {
+            Ok(None) if budget.is_spent() => return Some(rest),
+            Ok(None) => {}
+            Ok(Some((first, object))) => break Ok((first, object)),
+            Err(failure) => break Err(failure),
+        }
+    };
+    let mut buffers = core::mem::take(&mut kernel.services.buffers);
+    let outcome = outcome.and_then(|(first, object)| {
+        let handle = give_memory(kernel, rest.caller.process, object)?;
+        type Results = pci_device::allocate_dma_results::Owned;
+        results_with_cap::<Results, memory_object::Client>(
+            buffers.results.words(),
+            handle,
+            |results, memory| {
+                results.set_memory(memory);
+                results.set_address(first.address().as_u64());
+            },
+        )
+    });
+    let reply = match &outcome {
+        Ok(Answer::Results { bytes, cap }) => Reply::Results(buffers.results.bytes(*bytes), cap.as_slice()),
+        Ok(_) => Reply::EMPTY,
+        Err(Failure { code, text }) => Reply::Exception(*code, text),
+    };
+    kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &rest.caller, reply));
+    kernel.services.buffers = buffers;
+    None
+}
+
+impl Allocation {
+    /// Looks at a part of memory, or zeroes some pages. The first frame and the object when all is done.
+    fn step(&mut self, kernel: &mut Kernel) -> Result<Option<(Frame, ObjectId)>, Failure> {
+        match &mut self.stage {
+            Stage::Search(search) => {
+                let pages = search.count();
+                match frames::search_step(search) {
+                    Searched::More => {}
+                    Searched::Nothing => return Err(crate::device::pci::DmaError::OutOfMemory.into()),
+                    Searched::Taken(first) => {
+                        let first = Frame::numbered(first).ok_or(Failure::OUT_OF_MEMORY)?;
+                        let object = self.take(kernel, first, pages)?;
+                        self.stage = Stage::Zero { first, object, done: 0, pages };
+                    }
+                }
+                Ok(None)
+            }
+            Stage::Zero { first, object, done, pages } => {
+                let end = (*done + ZEROED_AT_ONCE).min(*pages);
+                (*done..end).for_each(|page| first.plus(page).zero());
+                *done = end;
+                Ok((end == *pages).then_some((*first, *object)))
+            }
+        }
+    }
+
+    /// Makes frames that were found an object that somebody pays for.
+    fn take(&self, kernel: &mut Kernel, first: Frame, pages: u64) -> Result<ObjectId, Failure> {
+        if let Err(failure) = self.pay(kernel, pages) {
+            frames::release_run(first, pages);
+            return Err(failure);
+        }
+        kernel.objects.wrap_dma(first, pages, self.owner, self.device).map_err(|_| {
+            // The device was never told of it, but the piece counts as lent until it is put back.
+            let dma = Some((first, self.device));
+            kernel.release_dma(&Freed { owner: Some(self.owner), pages, dma });
+            Failure::OUT_OF_MEMORY
+        })
+    }
+
+    /// Puts pages on the bills of the payer and of the device.
+    fn pay(&self, kernel: &mut Kernel, pages: u64) -> Result<(), Failure> {
+        let payer = kernel.processes.get_mut(self.owner).ok_or(Failure::ENDED)?;
+        let function = kernel.pci.function(self.device).ok_or(Failure::ENDED)?;
+        if !payer.space.budget.charge(pages) {
+            return Err(Failure::overloaded("the process's frame budget is used up"));
+        }
+        function.lend(pages).inspect_err(|_| payer.space.budget.refund(pages))?;
+        Ok(())
+    }
+
+    /// Nobody waits for it any more.
+    pub(crate) fn abandon(self, kernel: &mut Kernel) {
+        if let Stage::Zero { object, .. } = self.stage {
+            kernel.drop_object(object);
+        }
+    }
+}

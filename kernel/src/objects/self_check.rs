@@ -1,0 +1,84 @@
+//! `Diagnostics.selfCheck`, which whoever asked for it carries: part by part, each broken off and begun again where something
+//! else is to run meanwhile.
+
+use super::{Failure, message::build};
+use crate::{
+    arch::apic,
+    check::Problems,
+    kernel::Kernel,
+    measure,
+    work::{Budget, Job},
+};
+use capos_abi::ErrorCode;
+use capos_kernel_core::{
+    ipc::{Caller, Reply},
+    walk::{Flaw, Walk},
+};
+use capos_schema::diagnostics_capnp::diagnostics;
+
+/// How often a part is begun before the check is given up.
+const MOST_ATTEMPTS: u32 = 1000;
+
+/// A check, as far as it has come.
+pub(crate) struct Check {
+    caller: Caller,
+    part: u32,
+    attempts: u32,
+}
+
+/// Lets the calling thread carry out a check.
+pub(super) fn begin(kernel: &mut Kernel, caller: Caller) -> Result<(), Failure> {
+    let thread = kernel.current_thread().ok_or(Failure::ENDED)?;
+    kernel.give_job(thread, Job::Check(Check { caller, part: 0, attempts: 0 }));
+    Ok(())
+}
+
+/// Goes on as far as the budget goes, and answers at the end. Returns what is left.
+pub(crate) fn go_on(kernel: &mut Kernel, mut check: Check, budget: &Budget) -> Option<Check> {
+    let mut problems = Problems::new();
+    while check.part < Kernel::CHECKS && problems.iter().len() == 0 {
+        if budget.is_spent() {
+            return Some(check);
+        }
+        match kernel.check_part(check.part, &mut problems, &mut Walk::new(&may_go_on)) {
+            Ok(()) => (check.part, check.attempts) = (check.part + 1, 0),
+            Err(Flaw::Found(text)) => problems.push(format_args!("{text}")),
+            Err(Flaw::BrokenOff) if check.attempts < MOST_ATTEMPTS => {
+                check.attempts += 1;
+                return Some(check);
+            }
+            Err(Flaw::BrokenOff) => {
+                let reply = Reply::Exception(ErrorCode::Overloaded, "the system is too busy for a check");
+                kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &check.caller, reply));
+                return None;
+            }
+        }
+    }
+    answer(kernel, &check.caller, &problems);
+    None
+}
+
+/// Whether nothing else is to run. Only an interrupt, which the kernel does not take meanwhile, could change that.
+fn may_go_on() -> bool {
+    measure::looked();
+    !apic::has_pending()
+}
+
+fn answer(kernel: &mut Kernel, caller: &Caller, problems: &Problems) {
+    let mut buffers = core::mem::take(&mut kernel.services.buffers);
+    type Results = diagnostics::self_check_results::Owned;
+    let room = 64 + problems.iter().map(|problem| problem.len() + 32).sum::<usize>();
+    let built = build::<Results>(buffers.results.words(), room, |results| {
+        let mut list = results.init_problems(problems.iter().len() as u32);
+        for (position, problem) in (0..).zip(problems.iter()) {
+            list.set(position, problem);
+        }
+        Ok(())
+    });
+    let reply = match built {
+        Ok(bytes) => Reply::Results(buffers.results.bytes(bytes), &[]),
+        Err(Failure { code, text }) => Reply::Exception(code, text),
+    };
+    kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, caller, reply));
+    kernel.services.buffers = buffers;
+}

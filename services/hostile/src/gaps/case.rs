@@ -1,0 +1,71 @@
+//! Cases of this program's own: what holders of more than the hostile program gets can ask the kernel for.
+
+mod device;
+mod image;
+
+use capos_schema::diagnostics_capnp::diagnostics;
+use capos_schema::process_capnp::exit_cause;
+
+/// Their names.
+pub(crate) const NAMES: [&str; 4] = ["self_checks", "large_programs", "device_memory", "kernel_lines"];
+
+/// How often each does what it does.
+const TIMES: u32 = 5;
+/// Processes that end with a line in the kernel's log each.
+const LINES: u32 = 100;
+
+/// Runs a case.
+pub(crate) async fn run(name: &str) -> capnp::Result<()> {
+    match name {
+        "self_checks" => self_checks().await,
+        "large_programs" => large_programs().await,
+        "device_memory" => device::run(TIMES).await,
+        "kernel_lines" => kernel_lines().await,
+        _ => Err(capnp::Error::failed(format!("there is no case {name}"))),
+    }
+}
+
+/// Lets the kernel check itself.
+async fn self_checks() -> capnp::Result<()> {
+    let diagnostics: diagnostics::Client = capos_rt::grant("diagnostics")?;
+    for _ in 0..TIMES {
+        let response = diagnostics.self_check_request().send().promise.await?;
+        if let Some(problem) = response.get()?.get_problems()?.iter().next() {
+            return Err(capnp::Error::failed(problem?.to_string()?));
+        }
+    }
+    Ok(())
+}
+
+/// Starts programs with a lot of data, also while the memory that they lie in is mapped writable.
+async fn large_programs() -> capnp::Result<()> {
+    for time in 0..TIMES {
+        let image = image::Image::new(image::Size::Large, 0).await?;
+        if time > 0 {
+            image.freeze().await?;
+        }
+        expect_end(&image, 0).await?;
+        image.freeze().await?;
+    }
+    Ok(())
+}
+
+/// Makes the kernel write lines to its log.
+async fn kernel_lines() -> capnp::Result<()> {
+    let image = image::Image::new(image::Size::Small, 3).await?;
+    image.freeze().await?;
+    for _ in 0..LINES {
+        expect_end(&image, 3).await?;
+    }
+    Ok(())
+}
+
+async fn expect_end(image: &image::Image, status: i32) -> capnp::Result<()> {
+    let process = image.start().await?;
+    let response = process.wait_request().send().promise.await?;
+    match response.get()?.get_cause()?.which()? {
+        exit_cause::Exited(found) if found == status => Ok(()),
+        exit_cause::Exited(found) => Err(capnp::Error::failed(format!("exited with {found}"))),
+        _ => Err(capnp::Error::failed("ended otherwise than by itself".to_owned())),
+    }
+}

@@ -1,0 +1,126 @@
+//! A program made here: a few instructions that look at data, of which there may be a lot.
+#![expect(unsafe_code, reason = "the program is written to a raw address")]
+
+use capnp::message::Builder;
+use capos_abi::Syscall;
+use capos_schema::launch_capnp::launch_parameters;
+use capos_schema::memory_capnp::memory_object;
+use capos_schema::process_capnp::{limits, process, process_spawner};
+
+const PAGE: u64 = 4096;
+const CODE: u64 = 0x40_0000;
+/// The data lie otherwise in their pages than in the file's.
+const DATA: u64 = 0x1000_0128;
+const DATA_OFFSET: u64 = 0x2840;
+const BSS_BYTES: u64 = 1 << 20;
+
+/// How much data a program has.
+#[derive(Clone, Copy)]
+pub(super) enum Size {
+    Small,
+    Large,
+}
+
+/// A program in a memory object.
+pub(super) struct Image {
+    object: memory_object::Client,
+    length: u64,
+    /// Where it is mapped writable, and how much of it.
+    mapped: core::cell::Cell<Option<(u64, u64)>>,
+    spawner: process_spawner::Client,
+}
+
+/// The file: each word of the data is its own number.
+fn file(size: Size, status: u8) -> Vec<u8> {
+    let words: u64 = match size {
+        Size::Small => 64,
+        Size::Large => (16 << 20) / 8 + 33,
+    };
+    let code = code(words, status);
+    let mut file = Vec::new();
+    let mut put = |bytes: &[u8]| file.extend_from_slice(bytes);
+    put(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    put(&[2, 0, 0x3e, 0, 1, 0, 0, 0]);
+    [CODE + PAGE, 64, 0].iter().for_each(|word| put(&word.to_le_bytes()));
+    // Flags; sizes of the header, of a program header and their number; no sections.
+    put(&[0, 0, 0, 0, 64, 0, 56, 0, 2, 0, 64, 0, 0, 0, 0, 0]);
+    let mut segment = |flags: u32, words: [u64; 6]| {
+        put(&1_u32.to_le_bytes());
+        put(&flags.to_le_bytes());
+        words.iter().for_each(|word| put(&word.to_le_bytes()));
+    };
+    segment(5, [PAGE, CODE + PAGE, 0, PAGE, PAGE, PAGE]);
+    segment(6, [DATA_OFFSET, DATA, 0, words * 8, words * 8 + BSS_BYTES, PAGE]);
+    file.resize(PAGE as usize, 0);
+    file.extend(code);
+    file.resize(DATA_OFFSET as usize, 0);
+    file.extend((0..words).flat_map(u64::to_le_bytes));
+    file
+}
+
+/// Looks at a word of each page of the data and at the first that is not in the file, and exits.
+fn code(words: u64, status: u8) -> Vec<u8> {
+    let mut code = vec![0x48, 0xbe];
+    code.extend(DATA.to_le_bytes());
+    // xor ecx, ecx; cmp [rsi + 8 rcx], rcx; jne bad; add rcx, 513; cmp rcx, words; jb; cmp [rsi + 8 words], 0; jne bad
+    code.extend([0x31, 0xc9, 0x48, 0x39, 0x0c, 0xce, 0x75, 36]);
+    code.extend([0x48, 0x81, 0xc1, 1, 2, 0, 0, 0x48, 0x81, 0xf9]);
+    code.extend((words as u32).to_le_bytes());
+    code.extend([0x72, 0xea, 0x48, 0x81, 0xbe]);
+    code.extend((words as u32 * 8).to_le_bytes());
+    code.extend([0, 0, 0, 0, 0x75, 7]);
+    // mov edi, status; jmp +5; bad: mov edi, 99; mov eax, ProcessExit; syscall; jmp $
+    code.extend([0xbf, status, 0, 0, 0, 0xeb, 5, 0xbf, 99, 0, 0, 0, 0xb8]);
+    code.extend((Syscall::ProcessExit as u32).to_le_bytes());
+    code.extend([0x0f, 0x05, 0xeb, 0xfe]);
+    code
+}
+
+impl Image {
+    /// A program that exits with `status` if its data are right. It is mapped writable still.
+    pub(super) async fn new(size: Size, status: u8) -> capnp::Result<Self> {
+        let file = file(size, status);
+        let length = (file.len() as u64).next_multiple_of(PAGE);
+        let mut request = capos_rt::virtual_memory().create_object_request();
+        request.get().set_length(length);
+        let object = request.send().promise.await?.get()?.get_object()?;
+        let mut request = capos_rt::virtual_memory().map_object_request();
+        request.get().set_object(object.clone());
+        request.get().set_length(length);
+        let mut protection = request.get().init_protection();
+        protection.set_read(true);
+        protection.set_write(true);
+        let address = request.send().promise.await?.get()?.get_address();
+        // SAFETY: the kernel mapped that many bytes there, writable, and nothing else refers to them.
+        unsafe { core::ptr::copy_nonoverlapping(file.as_ptr(), address as *mut u8, file.len()) };
+        let spawner = capos_rt::grant("process-spawner")?;
+        Ok(Self { object, length: file.len() as u64, mapped: Some((address, length)).into(), spawner })
+    }
+
+    /// Unmaps it, so that nobody writes to it any more.
+    pub(super) async fn freeze(&self) -> capnp::Result<()> {
+        if let Some((address, length)) = self.mapped.take() {
+            let mut request = capos_rt::virtual_memory().unmap_request();
+            request.get().set_address(address);
+            request.get().set_length(length);
+            request.send().promise.await?;
+        }
+        Ok(())
+    }
+
+    /// Starts it, with no more than it needs.
+    pub(super) async fn start(&self) -> capnp::Result<process::Client> {
+        let mut launch = Builder::new_default();
+        launch.init_root::<launch_parameters::Builder<'_>>();
+        let mut request = self.spawner.spawn_request();
+        let mut params = request.get();
+        params.set_image(self.object.clone());
+        params.set_image_length(self.length);
+        params.set_name("image");
+        params.set_launch_parameters(&capnp::serialize::write_message_to_words(&launch));
+        let mut limits: limits::Builder<'_> = params.init_limits();
+        limits.set_frames(8192);
+        limits.set_priority(1);
+        request.send().promise.await?.get()?.get_process()
+    }
+}
