@@ -11,6 +11,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod arena;
+pub mod backlog;
 pub mod caps;
 pub mod clock;
 pub mod elf;

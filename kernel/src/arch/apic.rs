@@ -10,6 +10,8 @@ use x86_64::{PhysAddr, registers::model_specific::Msr};
 pub const TIMER_VECTOR: u64 = 0x40;
 /// The console's interrupt.
 pub const CONSOLE_VECTOR: u64 = 0x41;
+/// The log port's interrupt.
+pub const LOG_VECTOR: u64 = 0x42;
 /// Vectors for devices that processes drive.
 pub const DEVICE_VECTORS: core::ops::Range<u8> = 0x50..0xf0;
 /// What the controller reports when an interrupt went away meanwhile.
@@ -21,8 +23,9 @@ const IO_APIC_ADDRESS: u64 = 0xfec0_0000;
 /// Where the interrupt controllers answer, and where devices send their messages.
 const CONTROLLERS: core::ops::Range<u64> = IO_APIC_ADDRESS..0xff00_0000;
 const MESSAGE_BASE: u32 = 0xfee0_0000;
-/// COM1's line.
+/// COM1's line, and COM2's.
 const CONSOLE_LINE: u32 = 4;
+const LOG_LINE: u32 = 3;
 
 const REGISTER_ID: u64 = 0x20;
 const REGISTER_END_OF_INTERRUPT: u64 = 0xb0;
@@ -56,7 +59,7 @@ fn write(offset: u64, value: u32) {
     unsafe { register(offset).write_volatile(value) };
 }
 
-/// Turns the controllers on, measures the clocks and sends the console's interrupt to this CPU.
+/// Turns the controllers on, measures the clocks and sends the serial ports' interrupts to this CPU.
 pub(super) fn init() {
     // Mask the old interrupt controllers: everything comes through the new ones.
     port::write_u8(0x21, 0xff);
@@ -76,7 +79,7 @@ pub(super) fn init() {
     calibrate();
     write(REGISTER_INITIAL_COUNT, 0);
     write(REGISTER_TIMER, TIMER_VECTOR as u32);
-    route_console();
+    route_ports();
 }
 
 /// Measures the time-stamp counter and the timer against the reference clock.
@@ -91,19 +94,21 @@ fn calibrate() {
     );
 }
 
-fn route_console() {
+fn route_ports() {
     let at = kernel_space::map_device_page(PhysAddr::new_truncate(IO_APIC_ADDRESS))
         .expect("there is room for the first device pages");
     let select: *mut u32 = core::ptr::with_exposed_provenance_mut(at as usize);
     let window: *mut u32 = core::ptr::with_exposed_provenance_mut(at as usize + 0x10);
     let destination = read(REGISTER_ID) & 0xff00_0000;
-    // SAFETY: the page was mapped just now; these two registers exist in every I/O APIC, and the entry sends an
-    // interrupt that has a handler.
-    unsafe {
-        select.write_volatile(0x10 + 2 * CONSOLE_LINE + 1);
-        window.write_volatile(destination);
-        select.write_volatile(0x10 + 2 * CONSOLE_LINE);
-        window.write_volatile(CONSOLE_VECTOR as u32);
+    for (line, vector) in [(CONSOLE_LINE, CONSOLE_VECTOR), (LOG_LINE, LOG_VECTOR)] {
+        // SAFETY: the page was mapped just now; these two registers exist in every I/O APIC, and the entry sends an
+        // interrupt that has a handler.
+        unsafe {
+            select.write_volatile(0x10 + 2 * line + 1);
+            window.write_volatile(destination);
+            select.write_volatile(0x10 + 2 * line);
+            window.write_volatile(vector as u32);
+        }
     }
 }
 

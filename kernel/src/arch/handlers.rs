@@ -100,6 +100,10 @@ fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {
             apic::end_of_interrupt();
             kernel.console_interrupt();
         }
+        apic::LOG_VECTOR => {
+            apic::end_of_interrupt();
+            crate::log::port_interrupt();
+        }
         apic::SPURIOUS_VECTOR => {}
         // INT n from a program arrives as a general protection fault, so this is a device.
         _ => {

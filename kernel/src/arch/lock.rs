@@ -35,6 +35,12 @@ impl<T> Lock<T> {
         }
         Guard { lock: self }
     }
+
+    /// As [`Self::lock`], but `None` if this CPU holds the lock: for the reports of a kernel that has failed.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let is_mine = self.owner.load(Ordering::Relaxed) == super::cpu_index();
+        if is_mine { None } else { Some(self.lock()) }
+    }
 }
 
 /// Access to the value of a [`Lock`]; dropping it frees the lock.

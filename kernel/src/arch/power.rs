@@ -17,6 +17,7 @@ pub fn halt() -> ! {
 
 /// Ends the run after a kernel panic.
 pub fn exit_after_panic() -> ! {
+    crate::log::flush();
     port::write_u32(DEBUG_EXIT_PORT, DEBUG_EXIT_PANIC);
     halt()
 }
@@ -26,6 +27,7 @@ pub fn exit_after_panic() -> ! {
 pub fn off(status: u8) -> ! {
     crate::klog!("power off");
     crate::log::bare_line(format_args!("capos-exit-status: {status}"));
+    crate::log::flush();
     port::write_u32(DEBUG_EXIT_PORT, DEBUG_EXIT_DONE);
     super::acpi::power_off();
     halt()

@@ -1,5 +1,5 @@
-//! 16550 serial ports: COM1 is the guest's console (interrupts), COM2 the kernel's log (polled, so that it works
-//! while the kernel panics).
+//! 16550 serial ports: COM1 is the guest's console, COM2 the kernel's log. Both interrupt when they take bytes; the log can
+//! also be waited for, so that it works while the kernel panics.
 
 use super::port::{read_u8, write_u8};
 
@@ -73,6 +73,21 @@ fn write_waiting(base: u16, bytes: &[u8]) {
         for byte in chunk {
             write_u8(base + DATA, *byte);
         }
+    }
+}
+
+/// Gives the log port at most [`FIFO_BYTES`], which it takes now.
+pub fn log_put(bytes: &[u8]) {
+    for byte in bytes {
+        write_u8(LOG_BASE + DATA, *byte);
+    }
+}
+
+/// Makes the log port interrupt when it takes bytes, or not. The line goes down first, as the console's does.
+pub fn log_set_interrupt(wanted: bool) {
+    write_u8(LOG_BASE + INTERRUPT_ENABLE, 0);
+    if wanted {
+        write_u8(LOG_BASE + INTERRUPT_ENABLE, TRANSMIT_INTERRUPT);
     }
 }
 

@@ -6,7 +6,7 @@ mod refusal;
 
 use crate::{
     arch::{self, BootInfo, power},
-    klog,
+    klog, log,
     mm::{self, TooLittleMemory},
     process::ExitCause,
 };
@@ -48,6 +48,8 @@ pub fn run(info: &BootInfo) -> ! {
         init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
     });
+    // What the log port did not take before its interrupt had a way here.
+    log::port_interrupt();
     arch::run()
 }
 

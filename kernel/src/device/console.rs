@@ -6,6 +6,8 @@ use crate::arch::serial::{self, Interests};
 const END_OF_INPUT: u8 = 0x04;
 /// Makes the next byte an ordinary one, as on a terminal (Ctrl-V).
 const QUOTE: u8 = 0x16;
+/// Bytes that are taken from the device at once.
+const TAKEN_BYTES: usize = 64;
 /// Input that nobody has read yet.
 const INPUT_BYTES: usize = 8192;
 
@@ -94,7 +96,11 @@ impl Console {
     }
 
     fn take_input(&mut self) {
-        while !self.ended && self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES {
+        // If the device has more, it interrupts again.
+        for _ in 0..TAKEN_BYTES {
+            if self.ended || self.written_at.wrapping_sub(self.read_at) >= INPUT_BYTES {
+                break;
+            }
             match serial::console_read() {
                 serial::Input::Byte(QUOTE) if !self.quoted => self.quoted = true,
                 serial::Input::Byte(END_OF_INPUT) if !self.quoted => self.ended = true,
