@@ -101,6 +101,13 @@ impl RunQueue {
         if self.ready == 0 { None } else { Some(31 - self.ready.leading_zeros() as u8) }
     }
 
+    /// Whether a thread of at least this priority waits.
+    #[must_use]
+    #[inline]
+    pub const fn has_from(&self, priority: u8) -> bool {
+        self.ready >> if (priority as usize) < PRIORITIES { priority as usize } else { PRIORITIES - 1 } != 0
+    }
+
     /// Whether nobody waits.
     #[must_use]
     #[inline]

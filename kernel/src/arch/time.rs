@@ -9,6 +9,12 @@ static ENTRY_TSC: AtomicU64 = AtomicU64::new(0);
 static BASE_TSC: AtomicU64 = AtomicU64::new(0);
 static BASE_NS: AtomicU64 = AtomicU64::new(0);
 static MULTIPLIER: AtomicU64 = AtomicU64::new(0);
+/// [`STRETCH_NS`] in steps of the counter, so that looking at a budget takes no division.
+static STRETCH_STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// How long the kernel goes on before it looks for something else to run: below what a higher priority may be made to wait
+/// (docs/limits.md), by as much as the longest single step takes.
+const STRETCH_NS: u64 = 50_000;
 
 /// Remembers the counter at kernel entry, where monotonic time begins.
 pub(super) fn set_entry_tsc(tsc: u64) {
@@ -43,6 +49,13 @@ pub fn set_scale(scale: &Scale) {
     BASE_TSC.store(scale.base, Ordering::Relaxed);
     BASE_NS.store(scale.base_ns, Ordering::Relaxed);
     MULTIPLIER.store(scale.multiplier, Ordering::Relaxed);
+    STRETCH_STEPS.store(scale.steps(STRETCH_NS), Ordering::Relaxed);
+}
+
+/// How many steps of the counter the kernel goes on before it looks for something else to run.
+#[inline]
+pub fn stretch_steps() -> u64 {
+    STRETCH_STEPS.load(Ordering::Relaxed)
 }
 
 /// What a number of counter steps amounts to.

@@ -62,7 +62,8 @@ pub fn init(info: &BootInfo) -> Result<(), TooLittleMemory> {
     let image = arch::image_region();
     let found = info.regions().iter().map(|region| region.end.saturating_sub(region.start)).sum();
     let module = info.module().map_or(0, |module| module.end.saturating_sub(module.start));
-    let needed = image.end + module + heap_bytes(info) + LEAST_BYTES;
+    // Below the image lie pages that programs can have, and a hole that is no memory.
+    let needed = LOW_LIMIT + (image.end - image.start) + module + heap_bytes(info) + LEAST_BYTES;
     if found < needed {
         return Err(TooLittleMemory { found, needed });
     }

@@ -84,9 +84,33 @@ fn answer(
     call: &ObjectCall,
     buffers: &mut services::Buffers,
 ) -> Result<Answer, Failure> {
+    if call.send.cap_count == 0 {
+        answer_with(kernel, call, &[], buffers)
+    } else {
+        answer_with_caps(kernel, call, buffers)
+    }
+}
+
+/// As [`answer`], for a call that brings capabilities. Apart, because clearing room for the longest list takes long.
+#[inline(never)]
+fn answer_with_caps(
+    kernel: &mut Kernel,
+    call: &ObjectCall,
+    buffers: &mut services::Buffers,
+) -> Result<Answer, Failure> {
     let mut caps = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
     let caps = caps.get_mut(..call.send.cap_count as usize).ok_or(ErrorCode::BadCapabilityList)?;
     read_caps(kernel, call, caps)?;
+    answer_with(kernel, call, caps, buffers)
+}
+
+/// As [`answer`], with the call's capability list.
+fn answer_with(
+    kernel: &mut Kernel,
+    call: &ObjectCall,
+    caps: &[CapDescriptor],
+    buffers: &mut services::Buffers,
+) -> Result<Answer, Failure> {
     let parameters_at = buffers.parameters.bytes(0).as_ptr().addr();
     let parameters = read_parameters(kernel, call, &mut buffers.parameters)?;
     let table = cap_table::parameters(caps.len());
@@ -121,11 +145,9 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
 
 /// Copies a call's capability list out of the caller's memory.
 fn read_caps(kernel: &mut Kernel, call: &ObjectCall, caps: &mut [CapDescriptor]) -> Result<(), Failure> {
-    if !caps.is_empty() {
-        let from = Place { process: call.caller.process, address: call.send.caps };
-        kernel.read_descriptors(from, caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
-        kernel.ipc().caps.check_list(call.caller.process, caps)?;
-    }
+    let from = Place { process: call.caller.process, address: call.send.caps };
+    kernel.read_descriptors(from, caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
+    kernel.ipc().caps.check_list(call.caller.process, caps)?;
     Ok(())
 }
 

@@ -274,13 +274,18 @@ impl Kernel {
             return true;
         }
         let process = thread.process;
-        if cpu.loaded != Some(process) {
+        let is_loaded = cpu.loaded == Some(process);
+        if !is_loaded {
             arch::leave_process();
         }
         arch::install(&mut thread.state);
         cpu.resume = thread.resume;
-        if cpu.loaded != Some(process) || cpu.idle {
+        if !is_loaded {
             return self.enter_process(process);
+        }
+        if cpu.idle {
+            self.count_time();
+            self.cpu().idle = false;
         }
         true
     }
@@ -292,9 +297,6 @@ impl Kernel {
         self.count_time();
         let cpu = &mut self.cpus[arch::cpu_index() as usize];
         cpu.idle = false;
-        if cpu.loaded == Some(id) {
-            return true;
-        }
         let Some(process) = self.processes.get_mut(id) else { return false };
         if process.end.is_some() {
             cold_path();

@@ -14,13 +14,13 @@ const EARLY_NS: u64 = 50_000;
 
 impl Kernel {
     /// Makes the timer interrupt come at the next deadline, or when the current thread must make room for an equal.
-    #[inline]
+    #[inline(always)]
     pub(super) fn arm_timer(&mut self) {
         // A clock that nobody looks at need not be right, so it is checked only while something runs.
         let mut due = self.clock.next_check_ns();
         let cpu = self.cpu();
-        let woken = cpu.handoff.map(|(_, priority)| priority);
-        if cpu.run_queue.highest().max(woken) >= Some(cpu.priority) {
+        let woken = cpu.handoff.is_some_and(|(_, priority)| priority >= cpu.priority);
+        if woken || cpu.run_queue.has_from(cpu.priority) {
             due = due.min(cpu.turns.end_ns(cpu.priority, arch::time::now_ns()));
         }
         self.arm_for(due);

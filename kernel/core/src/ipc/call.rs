@@ -65,7 +65,7 @@ impl Ipc {
         }
         // Most calls find their receiver waiting, and need no record of what they ask for.
         while let Some((receiver, to)) = self.first_receiver(endpoint) {
-            let flags = match self.pass_message(machine, caller.process, send, &to) {
+            let flags = match self.pass_message(machine, caller.process, send, to.process, to.recv) {
                 Ok(flags) => flags,
                 Err(PassError::Sender(code)) => {
                     cold_path();
@@ -247,7 +247,7 @@ impl Ipc {
         operation.state = state;
         let endpoint = operation.endpoint;
         if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, state, endpoint) {
-            list.push(&mut self.operations, index);
+            list.push(&mut self.operations, index, state);
         }
     }
 
@@ -269,12 +269,12 @@ impl Ipc {
         machine: &mut M,
         call: OperationId,
         request: &Request,
-        to: &Caller,
+        to: Caller,
     ) -> Handed {
         let Some(sender) = self.operations.get(call).map(|operation| operation.caller.process) else {
             return Handed::CallFailed;
         };
-        let code = match self.pass_message(machine, sender, request.send, to) {
+        let code = match self.pass_message(machine, sender, request.send, to.process, to.recv) {
             Ok(flags) => {
                 self.open(call, to.process);
                 return Handed::Over(CompletionEntry {
@@ -341,7 +341,7 @@ impl Ipc {
         if length > caller.recv.length || cap_count > caller.recv.cap_count {
             return self.undelivered(machine, id, ErrorCode::ResultTooLarge, length);
         }
-        let flags = match self.pass_message(machine, process, send, &caller) {
+        let flags = match self.pass_message(machine, process, send, caller.process, caller.recv) {
             Ok(flags) => flags.bits(),
             Err(PassError::Sender(code)) => {
                 cold_path();

@@ -1,6 +1,6 @@
 //! First-in-first-out lists of operations, linked through the operations themselves; and the operations of each thread.
 
-use super::{Ipc, Links, OPERATIONS_PER_THREAD, Operation, ThreadOperations, UNLINKED};
+use super::{Ipc, Links, OPERATIONS_PER_THREAD, Operation, State, ThreadOperations, UNLINKED};
 use crate::{NONE, arena::Arena};
 use capos_abi::ErrorCode;
 use core::hint::cold_path;
@@ -16,9 +16,9 @@ impl List {
     /// No operations.
     pub const EMPTY: Self = Self { first: NONE, last: NONE };
 
-    /// Adds an operation to a list that its state names.
+    /// Adds an operation to the list that its new state names.
     #[inline(always)]
-    pub(super) fn push(&mut self, operations: &mut Arena<Operation>, index: u32) {
+    pub(super) fn push(&mut self, operations: &mut Arena<Operation>, index: u32, state: State) {
         let last = core::mem::replace(&mut self.last, index);
         match operations.at_mut(last) {
             Some(operation) => operation.place.next = index,
@@ -26,6 +26,7 @@ impl List {
         }
         if let Some(operation) = operations.at_mut(index) {
             operation.place = Links { next: NONE, previous: last };
+            operation.state = state;
         }
     }
 

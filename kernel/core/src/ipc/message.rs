@@ -1,7 +1,10 @@
 //! Passing a message and its capabilities from one process to another, whole or not at all.
 
-use super::{Caller, CopyFault, Ipc, Machine, Place};
-use crate::{caps::TransferError, ring::Outgoing};
+use super::{CopyFault, Ipc, Machine, Place};
+use crate::{
+    caps::TransferError,
+    ring::{Incoming, Outgoing},
+};
 use capos_abi::{CapDescriptor, CompletionFlags, ErrorCode, MAX_MESSAGE_CAPS};
 use core::hint::cold_path;
 
@@ -25,7 +28,7 @@ impl From<CopyFault> for PassError {
 }
 
 impl Ipc {
-    /// Copies `send` out of `sender` to where `receiver` wants it. Returns the flags of its completion. Of a message that
+    /// Copies `send` out of `sender` to where `receiver` wants it (`recv`). Returns the flags of its completion. Of a message that
     /// is not passed not a byte is written into the receiver's buffer: what a receiver was not told of is not there.
     #[inline]
     pub(super) fn pass_message<M: Machine>(
@@ -33,16 +36,17 @@ impl Ipc {
         machine: &mut M,
         sender: u32,
         send: Outgoing,
-        receiver: &Caller,
+        receiver: u32,
+        recv: Incoming,
     ) -> Result<CompletionFlags, PassError> {
-        if send.length > receiver.recv.length || send.cap_count > receiver.recv.cap_count {
+        if send.length > recv.length || send.cap_count > recv.cap_count {
             cold_path();
             return Err(PassError::Sender(ErrorCode::MessageTooLarge));
         }
         if send.cap_count > 0 {
-            return self.pass_with_caps(machine, sender, send, receiver);
+            return self.pass_with_caps(machine, sender, send, receiver, recv);
         }
-        if let Err(fault) = pass_bytes(machine, sender, send, receiver) {
+        if let Err(fault) = pass_bytes(machine, sender, send, receiver, recv) {
             cold_path();
             return Err(fault.into());
         }
@@ -55,7 +59,8 @@ impl Ipc {
         machine: &mut M,
         sender: u32,
         send: Outgoing,
-        receiver: &Caller,
+        receiver: u32,
+        recv: Incoming,
     ) -> Result<CompletionFlags, PassError> {
         let mut descriptors = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
         let mut handles = [0; MAX_MESSAGE_CAPS as usize];
@@ -64,19 +69,20 @@ impl Ipc {
             return Err(PassError::Sender(ErrorCode::BadCapabilityList));
         };
         machine.read_descriptors(Place { process: sender, address: send.caps }, list)?;
-        self.caps.begin_transfer(sender, receiver.process, list, handles).map_err(|error| match error {
+        self.caps.begin_transfer(sender, receiver, list, handles).map_err(|error| match error {
             TransferError::Sender(code) => PassError::Sender(code),
             TransferError::ReceiverFull => PassError::ReceiverFull,
         })?;
-        let to = Place { process: receiver.process, address: receiver.recv.caps };
+        let to = Place { process: receiver, address: recv.caps };
         // The bytes come last, because nothing can fail once they are there.
-        let written =
-            machine.write_handles(to, handles).and_then(|()| pass_bytes(machine, sender, send, receiver));
+        let written = machine
+            .write_handles(to, handles)
+            .and_then(|()| pass_bytes(machine, sender, send, receiver, recv));
         if let Err(fault) = written {
-            self.caps.abort_transfer(sender, receiver.process, list, handles);
+            self.caps.abort_transfer(sender, receiver, list, handles);
             return Err(fault.into());
         }
-        Ok(if self.caps.commit_transfer(sender, receiver.process, list, handles) {
+        Ok(if self.caps.commit_transfer(sender, receiver, list, handles) {
             CompletionFlags::OWN_CAPABILITY
         } else {
             CompletionFlags::empty()
@@ -89,12 +95,13 @@ fn pass_bytes<M: Machine>(
     machine: &mut M,
     sender: u32,
     send: Outgoing,
-    receiver: &Caller,
+    receiver: u32,
+    recv: Incoming,
 ) -> Result<(), CopyFault> {
     if send.length == 0 {
         return Ok(());
     }
     let from = Place { process: sender, address: send.address };
-    let to = Place { process: receiver.process, address: receiver.recv.address };
+    let to = Place { process: receiver, address: recv.address };
     machine.copy(from, to, send.length)
 }

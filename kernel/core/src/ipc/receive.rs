@@ -1,6 +1,10 @@
 //! RECV, and what it brings besides calls.
 
-use super::{Caller, Endpoint, Ipc, Machine, OperationId, State, call::Handed, completion};
+use super::{
+    Caller, Endpoint, Ipc, Machine, OperationId, State,
+    call::{Handed, list_of},
+    completion,
+};
 use crate::{NONE, arena::Id, caps::ObjectKind};
 use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle, Rights};
 use core::hint::cold_path;
@@ -30,18 +34,18 @@ impl Ipc {
         let object = record.object;
         let id: Id<Endpoint> = Id::unpack(record.payload);
         if let Some(token) = self.take_abandoned(caller.process, id) {
-            news(machine, &caller, CompletionKind::CallCancelled, token, 0);
+            news(machine, caller.thread, caller.user_data, CompletionKind::CallCancelled, token, 0);
             return Ok(());
         }
         if let Some(badge) = self.caps.take_dropped_badge(object) {
-            news(machine, &caller, CompletionKind::BadgeDropped, 0, badge);
+            news(machine, caller.thread, caller.user_data, CompletionKind::BadgeDropped, 0, badge);
             return Ok(());
         }
         while let Some(call) =
             self.operations.id_at(self.endpoints.get(id).map_or(NONE, |endpoint| endpoint.callers.first))
         {
             let Some(&request) = self.requests.get(call.index() as usize) else { break };
-            match self.hand_over(machine, call, &request, &caller) {
+            match self.hand_over(machine, call, &request, caller) {
                 Handed::Over(entry) => {
                     machine.complete(caller.thread, &entry);
                     return Ok(());
@@ -51,7 +55,9 @@ impl Ipc {
             }
         }
         let receiver = self.begin(caller, Some(id), node, deadline_ns)?;
-        self.enter_list(receiver.index(), State::Receiving);
+        if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, State::Receiving, Some(id)) {
+            list.push(&mut self.operations, receiver.index(), State::Receiving);
+        }
         Ok(())
     }
 
@@ -92,7 +98,7 @@ impl Ipc {
             self.remove(id);
             if let Some(caller) = self.operations.get(receiver).map(|operation| operation.caller) {
                 self.retire(receiver);
-                news(machine, &caller, CompletionKind::CallCancelled, id.pack(), 0);
+                news(machine, caller.thread, caller.user_data, CompletionKind::CallCancelled, id.pack(), 0);
             }
         } else if endpoint.is_some_and(|endpoint| self.can_receive(endpoint)) {
             self.set_state(id, State::Abandoned(server));
@@ -125,13 +131,20 @@ impl Ipc {
         while let Some((receiver, caller)) = self.first_receiver(id) {
             let Some(badge) = self.caps.take_dropped_badge(object) else { return };
             self.retire(receiver);
-            news(machine, &caller, CompletionKind::BadgeDropped, 0, badge);
+            news(machine, caller.thread, caller.user_data, CompletionKind::BadgeDropped, 0, badge);
         }
     }
 }
 
 #[inline(never)]
-fn news<M: Machine>(machine: &mut M, caller: &Caller, kind: CompletionKind, token: u64, badge: u64) {
-    let entry = CompletionEntry { kind: kind as u16, token, badge, ..completion(caller.user_data, None) };
-    machine.complete(caller.thread, &entry);
+fn news<M: Machine>(
+    machine: &mut M,
+    thread: u32,
+    user_data: u64,
+    kind: CompletionKind,
+    token: u64,
+    badge: u64,
+) {
+    let entry = CompletionEntry { kind: kind as u16, token, badge, ..completion(user_data, None) };
+    machine.complete(thread, &entry);
 }
