@@ -153,6 +153,18 @@ impl<T> Arena<T> {
         Ok(())
     }
 
+    /// The place that the next record gets.
+    ///
+    /// # Errors
+    /// When memory or the limit do not allow another.
+    #[inline(always)]
+    pub(crate) fn vacant(&mut self) -> Result<u32, OutOfMemory> {
+        if self.first_free == NONE {
+            self.grow()?;
+        }
+        Ok(self.first_free)
+    }
+
     /// Adds a record.
     ///
     /// # Errors
@@ -160,10 +172,7 @@ impl<T> Arena<T> {
     #[inline(always)]
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
         // The value is stored at one place only, so that it can be built where it will stand.
-        if self.first_free == NONE {
-            self.grow()?;
-        }
-        let index = self.first_free;
+        let index = self.vacant()?;
         let slot = self.slots.get_mut(index as usize).ok_or(OutOfMemory)?;
         self.first_free = slot.next_free;
         self.used += 1;

@@ -42,7 +42,7 @@ impl Kernel {
         wait_for: u64,
         deadline_ns: u64,
     ) -> Result<Option<u32>, ErrorCode> {
-        if submit > u64::from(u32::MAX) || wait_for > u64::from(COMPLETION_ENTRIES) {
+        if wait_for > u64::from(COMPLETION_ENTRIES) {
             cold_path();
             return Err(ErrorCode::InvalidArgument);
         }
@@ -50,6 +50,10 @@ impl Kernel {
         let (ring, mut head) = (thread.ring, thread.ring_position.submission_head);
         if submit == 0 {
             return Ok(Some(head));
+        }
+        if submit > u64::from(u32::MAX) {
+            cold_path();
+            return Err(ErrorCode::InvalidArgument);
         }
         let unread = unread_completions(ring.completion_head(), thread.ring_position.completion_tail)?;
         let waiting = waiting_submissions(head, ring.submission_tail())?;

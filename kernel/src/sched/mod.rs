@@ -15,7 +15,8 @@ use capos_kernel_core::{
 };
 use core::hint::cold_path;
 
-/// What one CPU does.
+/// What one CPU does. Its ids are never stale: a thread that ends is forgotten here first ([`Kernel::forget_thread`]), and so
+/// is a process ([`Kernel::forget_address_space`]), whose record outlives its threads.
 pub(crate) struct Cpu {
     /// The thread that is running.
     pub(crate) current: Option<ThreadId>,
@@ -264,10 +265,10 @@ impl Kernel {
         let previous = cpu.installed.replace(next);
         cpu.current = Some(next);
         let is_installed = previous == Some(next);
-        if !is_installed && let Some(thread) = previous.and_then(|id| self.threads.get_mut(id)) {
+        if !is_installed && let Some(thread) = previous.and_then(|id| self.threads.at_mut(id.index())) {
             arch::save(&mut thread.state);
         }
-        let Some(thread) = self.threads.get_mut(next) else { return false };
+        let Some(thread) = self.threads.at_mut(next.index()) else { return false };
         thread.run_state = RunState::Running;
         cpu.priority = thread.priority;
         if is_installed {
@@ -297,7 +298,7 @@ impl Kernel {
         self.count_time();
         let cpu = &mut self.cpus[arch::cpu_index() as usize];
         cpu.idle = false;
-        let Some(process) = self.processes.get_mut(id) else { return false };
+        let Some(process) = self.processes.at_mut(id.index()) else { return false };
         if process.end.is_some() {
             cold_path();
             cpu.loaded = None;
@@ -323,7 +324,7 @@ impl Kernel {
             cpu.idle_tsc += now.saturating_sub(since);
             return;
         }
-        if let Some(process) = cpu.loaded.and_then(|id| self.processes.get_mut(id)) {
+        if let Some(process) = cpu.loaded.and_then(|id| self.processes.at_mut(id.index())) {
             process.cpu_tsc += now.saturating_sub(since);
         }
     }

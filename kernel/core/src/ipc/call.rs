@@ -156,23 +156,23 @@ impl Ipc {
         node: NodeId,
         deadline_ns: u64,
     ) -> Result<OperationId, ErrorCode> {
-        let position = match self.thread(caller.thread) {
-            Some(thread) if thread.has_room() => thread.count,
-            _ => {
-                cold_path();
-                return Err(ErrorCode::BudgetExceeded);
-            }
+        let Ok(index) = self.operations.vacant() else {
+            cold_path();
+            return Err(ErrorCode::BudgetExceeded);
         };
+        let position = self.link_thread(caller.thread, index)?;
         let (state, timer, place) = (State::Unlisted, None, UNLINKED);
         let operation = Operation { caller, state, endpoint, node, timer, place, position };
         let Ok(mut id) = self.operations.insert(operation) else {
             cold_path();
+            self.unlink_thread(caller.thread, position);
             return Err(ErrorCode::BudgetExceeded);
         };
         if id.generation() == u32::MAX {
+            self.unlink_thread(caller.thread, position);
             id = self.begin_elsewhere(id)?;
+            self.link_thread(caller.thread, id.index())?;
         }
-        self.link_thread(caller.thread, id.index())?;
         if deadline_ns != 0 && !self.set_alarm(id, deadline_ns, Alarm::GiveUp(id)) {
             self.retire(id);
             return Err(ErrorCode::BudgetExceeded);

@@ -33,7 +33,11 @@ impl Ipc {
         }
         let object = record.object;
         let id: Id<Endpoint> = Id::unpack(record.payload);
-        if let Some(token) = self.take_abandoned(caller.process, id) {
+        let lists = self.endpoints.get(id).map(|endpoint| (endpoint.abandoned.first, endpoint.callers.first));
+        let (abandoned, mut first_caller) = lists.unwrap_or((NONE, NONE));
+        if abandoned != NONE
+            && let Some(token) = self.take_abandoned(caller.process, id)
+        {
             news(machine, caller.thread, caller.user_data, CompletionKind::CallCancelled, token, 0);
             return Ok(());
         }
@@ -41,9 +45,7 @@ impl Ipc {
             news(machine, caller.thread, caller.user_data, CompletionKind::BadgeDropped, 0, badge);
             return Ok(());
         }
-        while let Some(call) =
-            self.operations.id_at(self.endpoints.get(id).map_or(NONE, |endpoint| endpoint.callers.first))
-        {
+        while let Some(call) = self.operations.id_at(first_caller) {
             let Some(&request) = self.requests.get(call.index() as usize) else { break };
             match self.hand_over(machine, call, &request, caller) {
                 Handed::Over(entry) => {
@@ -53,6 +55,7 @@ impl Ipc {
                 Handed::ReceiverFailed(code) => return Err(code),
                 Handed::CallFailed => {}
             }
+            first_caller = self.endpoints.get(id).map_or(NONE, |endpoint| endpoint.callers.first);
         }
         let receiver = self.begin(caller, Some(id), node, deadline_ns)?;
         if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, State::Receiving, Some(id)) {
@@ -61,17 +64,10 @@ impl Ipc {
         Ok(())
     }
 
-    /// The token of a call through `endpoint` that `process` was answering when its caller gave up.
-    #[inline]
-    fn take_abandoned(&mut self, process: u32, endpoint: Id<Endpoint>) -> Option<u64> {
-        let first = self.endpoints.get(endpoint)?.abandoned.first;
-        if first == NONE { None } else { self.take_abandoned_of(process, endpoint) }
-    }
-
-    /// News for other processes that receive from the same endpoint goes behind what comes later, so that a look at a few
-    /// each time finds everything.
+    /// The token of a call through `endpoint` that `process` was answering when its caller gave up. News for other processes
+    /// that receive from the same endpoint goes behind what comes later, so that a look at a few each time finds everything.
     #[cold]
-    fn take_abandoned_of(&mut self, process: u32, endpoint: Id<Endpoint>) -> Option<u64> {
+    fn take_abandoned(&mut self, process: u32, endpoint: Id<Endpoint>) -> Option<u64> {
         let first = self.endpoints.get(endpoint)?.abandoned.first;
         let mut index = first;
         for _ in 0..LOOKED_AT {
