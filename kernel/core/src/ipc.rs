@@ -296,11 +296,11 @@ impl Ipc {
         }
     }
 
-    /// The earliest deadline of any operation that counts now.
+    /// The earliest deadline of any operation that counts now; `u64::MAX` without one.
     #[must_use]
     #[inline]
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.timers.next_deadline()
+    pub const fn earliest_ns(&self) -> u64 {
+        self.timers.earliest_ns()
     }
 
     /// Lets only deadlines of threads of this priority or a higher one count.

@@ -208,6 +208,12 @@ impl RegionMap {
         self.regions.partition_point(|region| region.end <= address)
     }
 
+    /// The first region that ends after `address`.
+    #[must_use]
+    pub fn next_after(&self, address: u64) -> Option<&Region> {
+        self.regions.get(self.first_after(address))
+    }
+
     /// The region that holds `address`.
     #[must_use]
     #[inline]

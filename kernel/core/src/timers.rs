@@ -55,11 +55,11 @@ impl<T> Timers<T> {
         }
     }
 
-    /// The earliest deadline, from the floor on.
+    /// The earliest deadline, from the floor on; `u64::MAX` without one.
     #[must_use]
     #[inline]
-    pub const fn next_deadline(&self) -> Option<u64> {
-        if self.earliest_ns == u64::MAX { None } else { Some(self.earliest_ns) }
+    pub const fn earliest_ns(&self) -> u64 {
+        self.earliest_ns
     }
 
     /// From which priority on timers count.

@@ -84,7 +84,7 @@ impl Kernel {
 
     /// Takes steps of what follows from the end of capabilities and that nobody waits for. `true` when it is done.
     pub(crate) fn clear_up_steps(&mut self, budget: &Budget) -> bool {
-        self.ipc_steps(budget, |ipc, kernel, work| ipc.work_step(kernel, work))
+        self.ipc_steps(budget, |ipc, kernel, work| ipc.work_step(kernel, work)) && self.sweep_steps(budget)
     }
 
     /// Takes steps, of which each says whether there is more to do, as far as the budget goes. `true` when all is done.
@@ -109,10 +109,10 @@ impl Kernel {
         }
     }
 
-    /// The earliest deadline of an operation that counts now.
+    /// The earliest deadline of an operation that counts now; `u64::MAX` without one.
     #[inline]
-    pub(crate) fn next_call_deadline(&self) -> Option<u64> {
-        self.ipc.0.as_ref()?.next_deadline()
+    pub(crate) fn next_call_deadline_ns(&self) -> u64 {
+        self.ipc.0.as_ref().map_or(u64::MAX, |ipc| ipc.earliest_ns())
     }
 
     /// How many completions a thread has not read, as the result of `CapEnter`.

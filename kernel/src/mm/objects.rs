@@ -221,11 +221,17 @@ impl MemoryObjects {
         self.all.insert(MemoryObject::new(Store::Registers(first), pages, None))
     }
 
-    /// Takes the registers behind an object away. Address spaces that map them must forget them too.
-    pub(crate) fn take_registers(&mut self, id: ObjectId) {
-        if let Some(object) = self.all.get_mut(id).filter(|object| object.is_registers()) {
-            object.store = Store::Gone;
-        }
+    /// Takes the registers behind an object away. Whether there are mappings of it: address spaces must forget them too.
+    pub(crate) fn take_registers(&mut self, id: ObjectId) -> bool {
+        let Some(object) = self.all.get_mut(id).filter(|object| object.is_registers()) else { return false };
+        object.store = Store::Gone;
+        object.mapped_bytes > 0
+    }
+
+    /// Whether a region maps something that was taken back.
+    pub(super) fn are_gone(&self, region: &Region) -> bool {
+        matches!(region.backing, Backing::Object { object, .. }
+            if self.all.at(object).is_some_and(MemoryObject::is_gone))
     }
 
     /// An object of one page that begins with `bytes` and belongs to the kernel, with one reference.

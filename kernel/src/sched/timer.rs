@@ -36,8 +36,7 @@ impl Kernel {
 
     #[inline(always)]
     pub(super) fn arm_for(&mut self, due_ns: u64) {
-        let due_ns = self.timers.next_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
-        let due_ns = self.next_call_deadline().map_or(due_ns, |deadline| deadline.min(due_ns));
+        let due_ns = due_ns.min(self.timers.earliest_ns()).min(self.next_call_deadline_ns());
         let cpu = self.cpu();
         // An interrupt that comes too early does no harm and is cheaper than setting the timer again.
         if due_ns < cpu.timer_ns {
@@ -57,8 +56,20 @@ impl Kernel {
         }
         // Deadlines of those who would not run now anyway wait until they would.
         let running = cpu.current.map_or(0, |_| cpu.priority);
-        self.set_timer_floor(running);
-        self.expire(now);
+        self.expire_from(running, now);
+    }
+
+    /// Ends waits of threads of this priority or a higher one whose time has come. While less important ones are late, they do
+    /// not count.
+    fn expire_from(&mut self, priority: u8, now_ns: u64) {
+        self.set_timer_floor(priority);
+        self.expire(now_ns);
+        if priority > 0 {
+            self.set_timer_floor(0);
+            if self.timers.earliest_ns().min(self.next_call_deadline_ns()) <= now_ns {
+                self.set_timer_floor(priority);
+            }
+        }
     }
 
     /// Ends waits whose time has come, as far as one stretch goes, those of the most important threads first. What is left then
@@ -87,8 +98,7 @@ impl Kernel {
         let woken = cpu.handoff.map(|(_, priority)| priority);
         let next = current.max(woken).max(cpu.run_queue.highest()).unwrap_or(0);
         if next < self.timers.floor() {
-            self.set_timer_floor(next);
-            self.expire(arch::time::now_ns());
+            self.expire_from(next, arch::time::now_ns());
         }
     }
 

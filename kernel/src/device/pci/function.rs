@@ -51,6 +51,8 @@ struct Session {
 pub struct Function {
     identity: pci::Function,
     session: Option<Session>,
+    /// Somebody may still have registers of its last session mapped.
+    awaits_registers: bool,
     /// The interrupt table, once it was needed.
     table: Option<Table>,
     pub(super) dma: Dma,
@@ -58,7 +60,7 @@ pub struct Function {
 
 impl Function {
     pub(super) const fn new(identity: pci::Function) -> Self {
-        Self { identity, session: None, table: None, dma: Dma::new() }
+        Self { identity, session: None, awaits_registers: false, table: None, dma: Dma::new() }
     }
 
     /// What it is.
@@ -111,7 +113,7 @@ impl Function {
         if !self.identity.is_drivable() {
             return Err(OpenError::Missing);
         }
-        if self.session.is_some() {
+        if self.session.is_some() || self.awaits_registers {
             return Err(OpenError::Taken);
         }
         let mut registers = Vec::new();
@@ -130,6 +132,16 @@ impl Function {
         self.set_msix(0);
         self.change_command(COMMAND_PORTS | COMMAND_MEMORY, COMMAND_NO_WIRED_INTERRUPT);
         self.session.take().map(|session| session.registers).unwrap_or_default()
+    }
+
+    /// It is not opened before its registers have been taken away from whoever maps them.
+    pub(super) fn await_registers(&mut self) {
+        self.awaits_registers = true;
+    }
+
+    /// They have been.
+    pub(super) fn registers_are_back(&mut self) {
+        self.awaits_registers = false;
     }
 
     /// Lets it read and write memory, or not.

@@ -4,13 +4,9 @@
 mod dma;
 mod function;
 mod interrupt;
+mod sweep;
 
-use crate::{
-    arch,
-    kernel::Kernel,
-    klog,
-    mm::{self, ObjectId},
-};
+use crate::{arch, kernel::Kernel, klog, mm};
 use alloc::vec::Vec;
 use capos_kernel_core::{
     OutOfMemory,
@@ -35,6 +31,8 @@ pub struct Pci {
     interrupts: Arena<Interrupt>,
     /// Whose each vector is.
     vectors: [Option<InterruptId>; VECTOR_COUNT],
+    /// While registers of devices that were given up are taken away.
+    sweep: Option<sweep::Sweep>,
     /// Queues of interrupts that ended. Has room for all of them.
     dead_queues: Vec<QueueId>,
 }
@@ -46,6 +44,7 @@ impl Pci {
             functions: Vec::new(),
             interrupts: Arena::new(VECTOR_COUNT as u32 * 2),
             vectors: [None; VECTOR_COUNT],
+            sweep: None,
             dead_queues: Vec::new(),
         }
     }
@@ -97,23 +96,24 @@ impl Kernel {
         }
     }
 
-    /// The last capability to a function is gone.
+    /// The last capability to a function is gone. What maps its registers loses them in steps; whoever caused this does that
+    /// before anything else.
     pub(crate) fn close_pci_function(&mut self, number: u32) {
         self.pci.end_interrupts(number);
         let Some(function) = self.pci.function(number) else { return };
+        let mut are_mapped = false;
         for object in function.close() {
-            self.take_registers(object);
+            are_mapped |= self.objects.take_registers(object);
         }
-    }
-
-    /// Takes device registers away from whoever maps them.
-    fn take_registers(&mut self, object: ObjectId) {
-        if self.objects.get(object).is_none() {
+        if !are_mapped {
             return;
         }
-        self.objects.take_registers(object);
-        for process in self.processes.iter_mut() {
-            process.space.forget_object(object);
+        if let Some(function) = self.pci.function(number) {
+            function.await_registers();
+        }
+        self.pci.begin_sweep();
+        if let Some(current) = self.current_thread() {
+            self.clear_up(current);
         }
     }
 

@@ -9,11 +9,11 @@ mod walk;
 use super::{
     frames::{self, Frame},
     kernel_space,
-    objects::{MemoryObjects, ObjectId},
+    objects::MemoryObjects,
     tables::Entry,
 };
 use crate::work::Budget;
-use capos_kernel_core::regions::{Backing, Protection, Region, RegionMap};
+use capos_kernel_core::regions::{Protection, RegionMap};
 use recent::Recent;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -99,19 +99,30 @@ impl AddressSpace {
         true
     }
 
-    /// Removes the pages of an object that is gone from the tables. Its regions stay, and touching them is a fault.
-    pub(crate) fn forget_object(&mut self, id: ObjectId) {
-        if self.root == Frame::NONE {
-            return;
-        }
-        let mut next = 0;
-        while let Some(&Region { start, end, backing, .. }) = self.regions.regions().get(next) {
-            if matches!(backing, Backing::Object { object, .. } if object == id.index()) {
-                self.clear(start, end);
-                self.flush(start, end - start);
+    /// Removes the pages of device registers that were taken back from the tables, in regions that end after `from`, as far as
+    /// the budget goes. The regions stay, and touching them is a fault. Returns where to go on, if there is more.
+    pub(crate) fn forget_registers_step(
+        &mut self,
+        objects: &MemoryObjects,
+        from: u64,
+        budget: &Budget,
+    ) -> Option<u64> {
+        let mut from = from;
+        while self.root != Frame::NONE {
+            let region = *self.regions.next_after(from)?;
+            if objects.are_gone(&region) {
+                let is_clear = self.clear_step(region.start, region.end, budget);
+                self.flush(region.start, region.length());
+                if !is_clear {
+                    return Some(from);
+                }
             }
-            next += 1;
+            from = region.end;
+            if budget.is_spent() {
+                return Some(from);
+            }
         }
+        None
     }
 }
 

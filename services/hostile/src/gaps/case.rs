@@ -7,7 +7,8 @@ use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::process_capnp::exit_cause;
 
 /// Their names.
-pub(crate) const NAMES: [&str; 4] = ["self_checks", "large_programs", "device_memory", "kernel_lines"];
+pub(crate) const NAMES: [&str; 5] =
+    ["self_checks", "large_programs", "device_memory", "device_registers", "kernel_lines"];
 
 /// How often each does what it does.
 const TIMES: u32 = 5;
@@ -19,7 +20,8 @@ pub(crate) async fn run(name: &str) -> capnp::Result<()> {
     match name {
         "self_checks" => self_checks().await,
         "large_programs" => large_programs().await,
-        "device_memory" => device::run(TIMES).await,
+        "device_memory" => device::memory(TIMES).await,
+        "device_registers" => device::registers().await,
         "kernel_lines" => kernel_lines().await,
         _ => Err(capnp::Error::failed(format!("there is no case {name}"))),
     }

@@ -230,7 +230,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
         }
         Step::Expire { now } => {
             world.ipc.expire(&mut world.fake, *now);
-            prop_assert!(world.ipc.next_deadline().is_none_or(|deadline| deadline > *now));
+            prop_assert!(world.ipc.earliest_ns() > *now);
         }
         Step::Mint { client } => mint(world, *client),
         Step::Release { client } => {

@@ -1,12 +1,15 @@
-//! As much memory for a device as there is at once.
+//! As much memory for a device as there is at once, and as many mappings of its registers.
+#![expect(unsafe_code, reason = "mapped registers are reached through their address")]
 
-use capos_schema::device_capnp::{pci_bus, pci_device};
+use capos_schema::device_capnp::{BarKind, pci_bus, pci_device};
 
 const LENGTH: u64 = 16 << 20;
 const VIRTIO: u16 = 0x1af4;
+const PAGE: u64 = 4096;
+const MAPPINGS: u32 = 3000;
 
 /// Takes the memory and gives it back, so many times.
-pub(super) async fn run(times: u32) -> capnp::Result<()> {
+pub(super) async fn memory(times: u32) -> capnp::Result<()> {
     let bus: pci_bus::Client = capos_rt::grant("pci-bus")?;
     for _ in 0..times {
         let device = open(&bus).await?;
@@ -18,6 +21,40 @@ pub(super) async fn run(times: u32) -> capnp::Result<()> {
             return Err(capnp::Error::failed("no memory".to_owned()));
         }
         let _memory = results.get_memory()?;
+    }
+    Ok(())
+}
+
+/// Maps a page of registers many times, and gives the device up, twice.
+pub(super) async fn registers() -> capnp::Result<()> {
+    let bus: pci_bus::Client = capos_rt::grant("pci-bus")?;
+    for _ in 0..2 {
+        let device = open(&bus).await?;
+        let response = device.bars_request().send().promise.await?;
+        let bars = response.get()?.get_bars()?;
+        let memory = (0_u8..).zip(bars.iter()).filter(|(_, bar)| bar.get_kind() == Ok(BarKind::Memory));
+        let largest = memory.max_by_key(|(_, bar)| bar.get_length());
+        let (number, _) = largest.ok_or_else(|| capnp::Error::failed("no registers".to_owned()))?;
+        let mut request = device.registers_request();
+        request.get().set_bar(number);
+        request.get().set_length(PAGE);
+        let memory = request.send().promise.await?.get()?.get_memory()?;
+        let mut first = None;
+        for _ in 0..MAPPINGS {
+            let mut request = capos_rt::virtual_memory().map_object_request();
+            request.get().set_object(memory.clone());
+            request.get().set_length(PAGE);
+            request.get().init_protection().set_read(true);
+            let address = request.send().promise.await?.get()?.get_address();
+            first.get_or_insert(address);
+            // SAFETY: the page was mapped just now; reading a device's status does it no harm.
+            unsafe { (address as *const u8).read_volatile() };
+        }
+        drop((memory, device));
+        let mut request = capos_rt::virtual_memory().unmap_request();
+        request.get().set_address(first.unwrap_or_default());
+        request.get().set_length(u64::from(MAPPINGS) * PAGE);
+        request.send().promise.await?;
     }
     Ok(())
 }
