@@ -157,6 +157,8 @@ struct InstanceEntry {
   invoke @15 :Text;
   # The export that is called in place of `_start`, with the arguments, and whose results are written to standard output;
   # empty for a program.
+  argv0 @16 :Text;
+  # The program's name, its first argument; the instance's when there is none.
 }
 
 struct Preopen {

@@ -26,7 +26,8 @@ interface WasmHost {
   startFile @2 (directory :File.Namespace, path :Data, name :Text, launch :Launch.LaunchParameters,
             grants :InstanceGrants, limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions)
             -> (instance :WasmInstance);
-  # The same for a module in a file. The directory is only used to read it.
+  # The same for a module in a file. The directory is only used to read it. Exceptions and atomic instructions are not
+  # rewritten here, as they are in modules of the boot package: a module that has any does not start.
 }
 
 struct InstanceOptions {

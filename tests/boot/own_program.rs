@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("run-program-says-what-is-wrong-with-an-option".to_owned(), wrong_options),
         trial("run-program-takes-all-its-memory-and-no-more".to_owned(), all_memory),
         trial("run-program-of-older-and-newer-webassembly".to_owned(), rewritten),
+        trial("run-program-with-a-larger-stack".to_owned(), larger_stack),
         trial("run-program-calls-one-function".to_owned(), invoked),
         trial("run-program-traps-for-an-uncaught-exception".to_owned(), uncaught),
         trial("run-program-calls-no-function-that-is-not-there".to_owned(), not_invoked),
@@ -66,7 +67,11 @@ fn arguments() -> Result<()> {
     command.args(["--env", "CAPOS_TEST_PASSED", "--env", "CAPOS_TEST_ABSENT", "one two", "", "--dir"]);
     let wanted = "argument 0: wasi-cli-args\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
                   environment A=x=y\nenvironment B=2\nenvironment CAPOS_TEST_PASSED=on\n";
-    ended(&finish(&mut command)?, 0, wanted)
+    ended(&finish(&mut command)?, 0, wanted)?;
+    // Some programs are several, and this name says which.
+    let mut command = run("wasi-cli-args");
+    command.args(["--argv0", "bin/tool name", "x"]);
+    ended(&finish(&mut command)?, 0, "argument 0: bin/tool name\nargument 1: x\n")
 }
 
 /// As a shell makes them of a `*`. WebAssembly text is run as it is.
@@ -115,6 +120,18 @@ fn folder_after_failure() -> Result<()> {
     let names = fs::read_dir(folder.path())?.count();
     ensure!(names == 3, "{names} entries, where visits, letters and mine were wanted");
     Ok(())
+}
+
+/// Too deep a recursion says what allows more, as the only thing to try; and that does.
+fn larger_stack() -> Result<()> {
+    let outcome = finish(run("wasi-recursion").arg("60000"))?;
+    ended(&outcome, 134, "")?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let hints: Vec<_> = stderr.lines().filter(|line| line.contains(" needs ")).collect();
+    let [hint] = hints[..] else { anyhow::bail!("one hint was wanted:\n{stderr}") };
+    ensure!(hint.ends_with("raise `limits.stack` in the manifest or pass --stack"), "{hint}");
+    let outcome = finish(run("wasi-recursion").args(["--stack", "4MiB", "60000"]))?;
+    ended(&outcome, 0, "60000 calls: 3063840929\n")
 }
 
 fn missing() -> Result<()> {

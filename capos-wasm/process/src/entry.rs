@@ -55,7 +55,7 @@ fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
     })
 }
 
-/// What messages call the instance, and the first argument of its program.
+/// What messages call the instance, and unless it says otherwise the first argument of its program.
 pub(crate) fn name(entry: instance_entry::Reader<'static>) -> capnp::Result<&'static str> {
     Ok(entry.get_name()?.to_str()?)
 }
@@ -67,7 +67,7 @@ fn read(
     entry: instance_entry::Reader<'static>,
 ) -> capnp::Result<Parts> {
     let module = entry.get_module()?.to_str()?;
-    let mut arguments = vec![name(entry)?];
+    let mut arguments = vec![if entry.has_argv0() { entry.get_argv0()?.to_str()? } else { name(entry)? }];
     for argument in entry.get_arguments()? {
         arguments.push(argument?.to_str()?);
     }

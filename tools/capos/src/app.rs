@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub use mount::{Dir, VolumeFile};
 
-use capos_volume_tool::show_size;
+use capos_volume_tool::{Links, show_size};
 
 use crate::manifest::{InstanceLimits, name_of};
 
@@ -21,10 +21,14 @@ pub struct App {
     pub module: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
+    /// Its name for itself, if that is not to be its file's.
+    pub argv0: Option<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
     /// Folders of the host.
     pub dirs: Vec<Dir>,
+    /// What becomes of symbolic links that lead out of those folders.
+    pub links: Links,
     /// Volume images.
     pub volumes: Vec<VolumeFile>,
     /// Random bytes.
@@ -76,6 +80,9 @@ impl App {
         if !self.args.is_empty() {
             let args: Vec<String> = self.args.iter().map(|arg| quoted(arg)).collect();
             writeln!(to, "\targs: [{}]", args.join(", "))?;
+        }
+        if let Some(argv0) = &self.argv0 {
+            writeln!(to, "\targv0: {}", quoted(argv0))?;
         }
         if !self.env.is_empty() {
             writeln!(to, "\tenv: {{")?;
@@ -138,8 +145,12 @@ impl App {
         let mut sizes = sizes.iter();
         for (index, dir) in self.dirs.iter().enumerate() {
             let (volume, host) = (Self::dir_volume(index), path(&dir.host));
+            let links = match self.links {
+                Links::Inside => "",
+                Links::Keep => ", links: \"keep\"",
+            };
             if dir.read_only {
-                writeln!(to, "\t{volume}: files: {host}")?;
+                writeln!(to, "\t{volume}: {{files: {host}{links}}}")?;
                 continue;
             }
             let image = format!("{}-{volume}.img", self.name());
@@ -154,7 +165,7 @@ impl App {
             let size = sizes.next().copied().unwrap_or(folders::DEFAULT_ROOM);
             writeln!(
                 to,
-                "\t{volume}: {{disk: {}, size: \"{}MiB\", from: {host}}}",
+                "\t{volume}: {{disk: {}, size: \"{}MiB\", from: {host}{links}}}",
                 quoted(&image),
                 size.div_ceil(1 << 20)
             )?;

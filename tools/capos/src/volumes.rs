@@ -27,9 +27,9 @@ pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for volume in &manifest.volumes {
         if let VolumeSource::Files(files) = &volume.source
-            && !folder.join(files).is_dir()
+            && !folder.join(&files.path).is_dir()
         {
-            let reason = format!("there is no folder {}", folder.join(files).display());
+            let reason = format!("there is no folder {}", folder.join(&files.path).display());
             problems.push(Problem::new(format!("{}.files", volume.at), reason));
         }
     }
@@ -53,7 +53,7 @@ fn lacking(image: &DiskImage, folder: &Path) -> Option<String> {
     if image.size.is_none() {
         return Some(no_image(&folder.join(&image.file)));
     }
-    let from = folder.join(image.from.as_ref()?);
+    let from = folder.join(&image.from.as_ref()?.path);
     (!from.is_dir()).then(|| format!("there is no folder {} to fill the image from", from.display()))
 }
 
@@ -69,10 +69,11 @@ pub fn pack(manifest: &Manifest, folder: &Path) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for volume in &manifest.volumes {
         if let VolumeSource::Files(files) = &volume.source {
-            let packed = Source::scan(&folder.join(files), Links::Inside)
+            let source_folder = folder.join(&files.path);
+            let packed = Source::scan(&source_folder, files.links)
                 .and_then(|source| capos_volume_tool::pack(&source, MOST_PACKED_BYTES))
                 .with_context(|| format!("volume {}", volume.name))?;
-            warn(folders::line(&folder.join(files), &packed.left_out, "left out"));
+            warn(folders::line(&source_folder, &packed.left_out, "left out"));
             images.push(Image { name: volume.image_name(), bytes: packed.bytes });
         }
     }
@@ -124,8 +125,8 @@ fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) 
         let Some(size) = image.size else {
             bail!("{}", no_image(file));
         };
-        let content = image.from.as_ref().map(|from| folder.join(from));
-        make(file, size, is_volume, content.as_deref())?;
+        let content = image.from.as_ref().map(|from| (folder.join(&from.path), from.links));
+        make(file, size, is_volume, content)?;
     }
     let opened = OpenOptions::new().read(true).write(!image.read_only).open(file);
     let opened = opened.with_context(|| file.display().to_string())?;
@@ -135,18 +136,18 @@ fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) 
 }
 
 /// Under its name an image is whole or not there.
-fn make(file: &Path, size: u64, is_volume: bool, content: Option<&Path>) -> Result<()> {
+fn make(file: &Path, size: u64, is_volume: bool, content: Option<(PathBuf, Links)>) -> Result<()> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
     let place = place.with_context(|| folder.display().to_string())?;
     let made = place.path().join(name);
-    if let Some(content) = content {
-        let mirror = Source::scan(content, Links::Inside)
+    if let Some((content, links)) = content {
+        let mirror = Source::scan(&content, links)
             .and_then(|source| Mirror::create(source, &made, size))
             .with_context(|| format!("copying the folder {}", content.display()))?;
-        warn(folders::line(content, mirror.left_out(), "left out"));
+        warn(folders::line(&content, mirror.left_out(), "left out"));
     } else if is_volume {
         capos_volume_tool::create(&made, size)?;
     } else {

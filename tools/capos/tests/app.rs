@@ -35,7 +35,7 @@ fn a_program_gets_the_console_and_nothing_else() {
     let instance = process.wasm_host.as_ref().unwrap().instances.first().unwrap();
     assert_eq!(instance.grants, [Singleton::Console]);
     assert!(instance.args.is_empty() && instance.env.is_empty() && instance.preopens.is_empty());
-    assert!(!instance.trap_unknown_imports && instance.invoke.is_none());
+    assert!(!instance.trap_unknown_imports && instance.invoke.is_none() && instance.argv0.is_none());
     assert_eq!([&instance.stdin, &instance.stdout, &instance.stderr], [&Stdio::Console; 3]);
     assert_eq!(instance.module.file.as_deref(), Some(Path::new("x/my program.wasm")));
 }
@@ -55,8 +55,10 @@ fn everything_arrives_whatever_its_characters() {
     let app = App {
         module: PathBuf::from("a\"b.wasm"),
         args: vec![strange.into(), String::new(), "--flag".into()],
+        argv0: Some(strange.into()),
         env: vec![("A B".into(), strange.into()), ("package".into(), "1".into())],
         dirs: vec!["/h o\"st::/data".parse().unwrap(), "./site::/:ro".parse().unwrap()],
+        links: Links::Keep,
         volumes: vec!["disk.img::/disk".parse().unwrap(), "old.img::/old:ro".parse().unwrap()],
         entropy: true,
         clock: true,
@@ -67,7 +69,7 @@ fn everything_arrives_whatever_its_characters() {
     };
     let manifest = evaluated(&app);
     let instance = manifest.processes.first().unwrap().wasm_host.as_ref().unwrap().instances.first().unwrap();
-    assert_eq!(instance.args, app.args);
+    assert_eq!((&instance.args, &instance.argv0), (&app.args, &app.argv0));
     assert_eq!(instance.env, app.env);
     assert_eq!(instance.grants.len(), 4);
     assert_eq!(instance.limits, limits);
@@ -89,17 +91,22 @@ fn everything_arrives_whatever_its_characters() {
         ]
     );
     let kinds = manifest.volumes.iter().map(|volume| match &volume.source {
-        VolumeSource::Files(folder) => format!("{} files {}", volume.name, folder.display()),
-        VolumeSource::Disk(disk) => format!("{} disk {:?} {}", volume.name, disk.size, disk.read_only),
+        VolumeSource::Files(folder) => {
+            format!("{} files {} {:?}", volume.name, folder.path.display(), folder.links)
+        }
+        VolumeSource::Disk(disk) => {
+            let links = disk.from.as_ref().map(|from| from.links);
+            format!("{} disk {:?} {} {links:?}", volume.name, disk.size, disk.read_only)
+        }
         VolumeSource::Ram(_) => String::new(),
     });
     assert_eq!(
         kinds.collect::<Vec<_>>(),
         [
-            "dir0 disk Some(7516192768) false",
-            "dir1 files ./site",
-            "volume0 disk Some(67108864) false",
-            "volume1 disk None true",
+            "dir0 disk Some(7516192768) false Some(Keep)",
+            "dir1 files ./site Keep",
+            "volume0 disk Some(67108864) false None",
+            "volume1 disk None true None",
         ]
     );
 }

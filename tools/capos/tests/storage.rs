@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 use capos_host::binaries::{Image, Images};
@@ -50,6 +51,9 @@ fn volumes_are_of_one_kind() {
         (json!({"ram": "3MiB"}), "volumes.v.ram: a volume has between 4 MiB and 16 TiB"),
         (json!({"ram": "5MB"}), "volumes.v.ram: \"5MB\" has no known unit"),
         (json!({"ram": "4MiB", "readOnly": true}), "volumes.v.readOnly: only a disk has this"),
+        (json!({"ram": "4MiB", "links": "keep"}), "volumes.v.links: only a volume with `files` or `from`"),
+        (json!({"disk": "x", "links": "keep"}), "volumes.v.links: only a volume with `files` or `from`"),
+        (json!({"files": "x", "links": "all"}), "volumes.v.links: \"all\" is neither"),
         (json!({"disk": "", "size": "4MiB"}), "volumes.v.disk: not the path of a file"),
         (json!({"disk": "x", "size": "1B"}), "volumes.v.size: a volume has between"),
         (json!({"disk": "x", "siez": "4MiB"}), "volumes.v.siez: unknown field"),
@@ -314,6 +318,7 @@ fn an_image_is_made_with_what_is_in_a_folder_and_then_left_alone() {
         file: base.join("v.img"),
         path: "index".into(),
         target: out.clone(),
+        force: false,
     })
     .unwrap();
     assert_eq!(fs::read_to_string(&out).unwrap(), "hello");
@@ -324,6 +329,47 @@ fn an_image_is_made_with_what_is_in_a_folder_and_then_left_alone() {
         &json!({"name": "m", "processes": [{"name": "p"}], "volumes": {"v": {"ram": "8MiB", "from": "site"}}}),
         &["volumes.v.from: only a disk has this"],
     );
+}
+
+#[test]
+fn links_that_lead_out_are_left_out_or_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    fs::create_dir(base.join("site")).unwrap();
+    std::os::unix::fs::symlink("../outside", base.join("site/out")).unwrap();
+    for (links, kept) in [(None, false), (Some("inside"), false), (Some("keep"), true)] {
+        let mut packed = json!({"files": "site"});
+        let mut disk = json!({"disk": "v.img", "size": "8MiB", "from": "site"});
+        for (volume, links) in [&mut packed, &mut disk].into_iter().zip([links; 2]) {
+            if let (Some(fields), Some(links)) = (volume.as_object_mut(), links) {
+                fields.insert("links".into(), links.into());
+            }
+        }
+        let manifest =
+            json!({"name": "m", "processes": [{"name": "p"}], "volumes": {"p": packed, "d": disk}});
+        let manifest = decode::decode(&manifest).unwrap();
+        let image = volumes::pack(&manifest, base).unwrap().remove(0);
+        fs::write(base.join("p.img"), image.bytes).unwrap();
+        drop(volumes::disks(&manifest, base, &[]).unwrap());
+        for image in ["p.img", "v.img"] {
+            let out = base.join("out");
+            let export = capos_volume_tool::VolumeCommand::Export {
+                file: base.join(image),
+                path: ".".into(),
+                target: out.clone(),
+                force: false,
+            };
+            capos_volume_tool::run(export).unwrap();
+            let target = fs::read_link(out.join("out")).ok();
+            assert_eq!(
+                target.is_some_and(|target| target == Path::new("../outside")),
+                kept,
+                "{image} {links:?}"
+            );
+            fs::remove_dir_all(out).unwrap();
+        }
+        fs::remove_file(base.join("v.img")).unwrap();
+    }
 }
 
 #[test]

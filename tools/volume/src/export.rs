@@ -11,12 +11,42 @@ use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
 
 use crate::list::{below_root, each};
 
-/// Copies what is at `path` to `target`, which must not exist.
-pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path) -> Result<()> {
+/// What becomes of something that is already where the copy is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It stays, which is an error.
+    Keep,
+    /// It goes when the copy is complete.
+    Replace,
+}
+
+/// Copies what is at `path` to `target`.
+pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path, existing: Existing) -> Result<()> {
     let root = Namespace::root(volume)?;
     let inside = below_root(path).as_bytes();
     let stat = root.stat(volume, inside, Last::Follow).with_context(|| path.to_owned())?;
-    copy(volume, stat.ino, stat.kind, target, &mut Linked::new())
+    if target.symlink_metadata().is_err() {
+        return copy(volume, stat.ino, stat.kind, target, &mut Linked::new());
+    }
+    if existing == Existing::Keep {
+        bail!("{} exists already; --force replaces it", target.display());
+    }
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
+        bail!("{} cannot be replaced", target.display());
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // In the same file system, so that both can be put in their places by renaming.
+    let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
+    let place = place.with_context(|| folder.display().to_string())?;
+    let (made, old) = (place.path().join("new"), place.path().join("old"));
+    copy(volume, stat.ino, stat.kind, &made, &mut Linked::new())?;
+    let target = folder.join(name);
+    fs::rename(&target, &old).with_context(|| target.display().to_string())?;
+    if let Err(error) = fs::rename(&made, &target) {
+        fs::rename(&old, &target).with_context(|| target.display().to_string())?;
+        return Err(error).with_context(|| target.display().to_string());
+    }
+    place.close().with_context(|| format!("removing what was at {}", target.display()))
 }
 
 /// Files with several names, and where the first of them was put.

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
+use export::Existing;
 pub use links::Links;
 pub use mirror::{Mirror, Outcome};
 pub use pack::{Packed, pack};
@@ -75,8 +76,11 @@ pub enum VolumeCommand {
         file: PathBuf,
         /// What to copy
         path: String,
-        /// Where on the host it goes; must not exist yet
+        /// Where on the host it goes
         target: PathBuf,
+        /// Replace what is there
+        #[arg(long)]
+        force: bool,
     },
     /// Check every name, block and checksum of a volume, and mend what its second copy of the metadata can mend
     Check {
@@ -95,8 +99,9 @@ pub fn run(command: VolumeCommand) -> Result<()> {
         VolumeCommand::Import { file, sources, to } => {
             import::import(&mut image::open_to_write(&file)?, &sources, &to)
         }
-        VolumeCommand::Export { file, path, target } => {
-            export::export(&mut image::open_to_read(&file)?, &path, &target)
+        VolumeCommand::Export { file, path, target, force } => {
+            let existing = if force { Existing::Replace } else { Existing::Keep };
+            export::export(&mut image::open_to_read(&file)?, &path, &target, existing)
         }
         VolumeCommand::Check { file } => {
             let problems = image::check(&mut image::open_to_write(&file)?)?;

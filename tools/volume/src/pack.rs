@@ -87,7 +87,7 @@ mod tests {
         let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::from_image(&image));
         let mut volume = Volume::open(device, image::options(Mode::ReadOnly)).unwrap();
         let target = folder.path().join("target");
-        export::export(&mut volume, ".", &target).unwrap();
+        export::export(&mut volume, ".", &target, export::Existing::Keep).unwrap();
         for number in 0..300 {
             let path = target.join(format!("folder {}/ä/file {number}", number % 7));
             assert_eq!(fs::read(path).unwrap(), vec![7; number * 100]);

@@ -52,6 +52,19 @@ fn what_goes_in_comes_out() {
     assert_eq!(fs::read_to_string(out.join("twin")).unwrap(), "hello again");
     let number = |path: &Path| fs::metadata(path).unwrap().ino();
     assert_eq!(number(&out.join("twin")), number(&out.join("sub/small")));
+    // What is there stays, unless that is asked for; and then until the copy is complete.
+    let message = format!("{:#}", volume(&["export", image, "a/b/source", text(&out)]).unwrap_err());
+    assert!(message.contains("exists already; --force replaces it"), "{message}");
+    fs::write(out.join("of before"), "x").unwrap();
+    volume(&["export", image, "a/b/source", text(&out), "--force"]).unwrap();
+    assert!(!out.join("of before").exists() && fs::read(out.join("big")).unwrap() == big);
+    assert!(volume(&["export", image, "none", text(&out), "--force"]).is_err() && out.join("big").exists());
+    volume(&["export", image, "a/b/source/twin", text(&out), "--force"]).unwrap();
+    assert_eq!(fs::read_to_string(&out).unwrap(), "hello again");
+    volume(&["export", image, "a/b/source", text(&out), "--force"]).unwrap();
+    let beside: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(beside.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{beside:?}");
     let all = folder.path().join("all");
     volume(&["export", image, "/", text(&all)]).unwrap();
     assert!(fs::read(all.join("a/b/source/big")).unwrap() == big);

@@ -18,7 +18,8 @@ fn on_the_page() -> BTreeSet<String> {
             && before != '-'
         {
             let name = PAGE.get(at + 2..).unwrap_or_default();
-            let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(name.len());
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            let end = name.find(|c: char| !is_name(c)).unwrap_or(name.len());
             found.insert(name.get(..end).unwrap_or_default().to_owned());
         }
         before = c;

@@ -61,6 +61,9 @@ pub(super) struct ProgramArgs {
     /// Set an environment variable, or without a value pass on that of capos; the last one of a name counts
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     env: Vec<(String, Option<String>)>,
+    /// What the program is told that it is called, in place of its file's name
+    #[arg(long, value_name = "NAME")]
+    argv0: Option<String>,
     /// Give it random bytes
     #[arg(long)]
     entropy: bool,
@@ -117,6 +120,7 @@ impl ProgramArgs {
             ("--links", self.links != LinkPolicy::Inside),
             ("--volume", !self.volumes.is_empty()),
             ("--env", !self.env.is_empty()),
+            ("--argv0", self.argv0.is_some()),
             ("--entropy", self.entropy),
             ("--clock", self.clock),
             ("--wall-clock", self.wall_clock),
@@ -140,8 +144,10 @@ impl ProgramArgs {
         Ok(App {
             module: module.to_owned(),
             args: self.args.clone(),
+            argv0: self.argv0.clone(),
             env: environment(&self.env, |name| std::env::var_os(name))?,
             dirs: self.dirs.clone(),
+            links: self.links.into(),
             volumes: self.volumes.clone(),
             entropy: self.entropy,
             clock: self.clock,
@@ -193,7 +199,7 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
         ensure!(!file.is_dir(), "--volume: {} is a folder; --dir gives a program one", file.display());
     }
     let plan = {
-        let (dirs, room, links) = (app.dirs.clone(), args.program.dir_size, args.program.links.into());
+        let (dirs, room, links) = (app.dirs.clone(), args.program.dir_size, app.links);
         within(time, move || Plan::make(&dirs, room, links))?
     };
     let Some(plan) = plan else { return Ok(run::never_started(time)) };

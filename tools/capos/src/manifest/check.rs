@@ -112,15 +112,18 @@ fn check_instances(process: &Process, host: &WasmHost, problems: &mut Vec<Proble
                 format!("another instance of {:?} is called {:?} already", process.name, instance.name);
             problems.push(Problem::new(format!("{}.name", instance.at), reason));
         }
-        let bytes = launch_bytes(&instance.args, &instance.env);
+        let bytes = launch_bytes(instance.argv0.iter().chain(&instance.args), &instance.env);
         check_launch(&instance.at, bytes, MOST_INSTANCE_LAUNCH_BYTES, problems);
     }
 }
 
 /// What arguments and environment take.
-pub(super) fn launch_bytes(args: &[String], env: &[(String, String)]) -> usize {
+pub(super) fn launch_bytes<'a>(
+    args: impl IntoIterator<Item = &'a String>,
+    env: &'a [(String, String)],
+) -> usize {
     let names_and_values = env.iter().flat_map(|(name, value)| [name, value]);
-    args.iter().chain(names_and_values).map(|text| text.len() + STRING_BYTES).sum()
+    args.into_iter().chain(names_and_values).map(|text| text.len() + STRING_BYTES).sum()
 }
 
 fn check_launch(at: &str, bytes: usize, most: usize, problems: &mut Vec<Problem>) {

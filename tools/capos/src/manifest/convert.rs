@@ -19,7 +19,10 @@ const WASM_HOST_OVERHEAD: u64 = 16 << 20;
 const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
 /// What an interpreter takes for each byte of an instance's `stack`: values, and where calls return to.
 const WASM_HOST_PER_STACK_BYTE: u64 = 10;
+/// What an element of a table takes, where it is and where it is moved to when the table grows.
+const WASM_HOST_PER_TABLE_ELEMENT: u64 = 16;
 /// Defaults that the schema documents.
+const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
 const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
 const DEFAULT_INSTANCE_STACK: u64 = 512 << 10;
 const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
@@ -172,7 +175,10 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
             let memories = host.instances.iter().map(|instance| {
                 let stack = instance.limits.stack_bytes.unwrap_or(DEFAULT_INSTANCE_STACK);
                 let linear = instance.limits.memory_bytes.unwrap_or(DEFAULT_INSTANCE_MEMORY);
-                linear.saturating_add(stack.saturating_mul(WASM_HOST_PER_STACK_BYTE))
+                let elements = instance.limits.table_elements.unwrap_or(DEFAULT_TABLE_ELEMENTS);
+                linear
+                    .saturating_add(stack.saturating_mul(WASM_HOST_PER_STACK_BYTE))
+                    .saturating_add(u64::from(elements).saturating_mul(WASM_HOST_PER_TABLE_ELEMENT))
             });
             let memory = if host.sequence {
                 memories.max().unwrap_or(0)
@@ -215,6 +221,9 @@ fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Res
     to.set_name(&from.name);
     to.set_module(&from.module.name);
     convert_texts(&from.args, to.reborrow().init_arguments(length(&from.args)?));
+    if let Some(argv0) = &from.argv0 {
+        to.set_argv0(argv0);
+    }
     convert_variables(&from.env, to.reborrow().init_environment(length(&from.env)?));
     to.set_console(from.grants.contains(&Singleton::Console));
     to.set_timer(from.grants.contains(&Singleton::Timer));

@@ -24,10 +24,11 @@ const MOST_STACK: u64 = 64 << 20;
 
 const PROCESS_FIELDS: [&str; 10] =
     ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];
-const INSTANCE_FIELDS: [&str; 13] = [
+const INSTANCE_FIELDS: [&str; 14] = [
     "name",
     "module",
     "args",
+    "argv0",
     "env",
     "grants",
     "preopens",
@@ -227,6 +228,7 @@ fn instance(node: &Node<'_>) -> Instance {
         module: program_or(object.get("module"), ProgramKind::Module, &name, node.path()),
         name,
         args: texts(&object, "args"),
+        argv0: object.get("argv0").and_then(|node| text(&node)),
         env: variables(&object),
         grants: grants.map(|grants| singletons(&grants, &GRANTS)).unwrap_or_default(),
         preopens: storage::preopens(&object),

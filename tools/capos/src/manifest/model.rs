@@ -202,6 +202,8 @@ pub struct Instance {
     pub module: Program,
     /// Arguments, the program's name excluded.
     pub args: Vec<String>,
+    /// The program's name, if it is not that of the instance.
+    pub argv0: Option<String>,
     /// Environment variables and their values.
     pub env: Vec<(String, String)>,
     /// Console, timer, wall clock, entropy: those it has.
@@ -227,7 +229,7 @@ pub struct Instance {
 impl Instance {
     /// What its arguments and environment take.
     pub fn launch_bytes(&self) -> u64 {
-        super::check::launch_bytes(&self.args, &self.env) as u64
+        super::check::launch_bytes(self.argv0.iter().chain(&self.args), &self.env) as u64
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use capos_volume_tool::Links;
+
 use super::super::json::{Node, Object};
 use super::super::model::*;
 use super::{check_name, name, process_limits};
@@ -19,7 +21,8 @@ pub(super) fn volumes(object: &Object<'_>) -> Vec<Volume> {
 
 fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
     check_name(node, name);
-    let object = node.object(&["ram", "files", "disk", "size", "from", "readOnly", "limits", "restart"]);
+    let object =
+        node.object(&["ram", "files", "disk", "size", "from", "readOnly", "links", "limits", "restart"]);
     let (ram, files, disk) = (object.get("ram"), object.get("files"), object.get("disk"));
     if [&ram, &files, &disk].into_iter().flatten().count() != 1 {
         node.problem("a volume is exactly one of ram, files and disk");
@@ -30,22 +33,38 @@ fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
             field.problem("only a disk has this");
         }
     }
+    if let (Some(field), None, None) = (object.get("links"), &files, object.get("from")) {
+        field.problem("only a volume with `files` or `from` has this");
+    }
+    let links = object.get("links").and_then(|node| links(&node)).unwrap_or_default();
+    let folder = |node: &Node<'_>| Some(Folder { path: host_path(node)?, links });
     let source = if let Some(node) = ram {
         VolumeSource::Ram(volume_bytes(&node)?)
     } else if let Some(node) = files {
-        VolumeSource::Files(host_path(&node)?)
+        VolumeSource::Files(folder(&node)?)
     } else {
         let size = object.get("size").map(|node| volume_bytes(&node));
         VolumeSource::Disk(DiskImage {
             file: host_path(&disk?)?,
             size: size.flatten(),
-            from: object.get("from").as_ref().and_then(host_path),
+            from: object.get("from").as_ref().and_then(folder),
             read_only: object.flag("readOnly"),
         })
     };
     let limits = object.get("limits").map(|node| process_limits(&node)).unwrap_or_default();
     let restart = restart(&object);
     Some(Volume { at: node.path().to_owned(), name: name.to_owned(), source, limits, restart })
+}
+
+fn links(node: &Node<'_>) -> Option<Links> {
+    match node.string()? {
+        "inside" => Some(Links::Inside),
+        "keep" => Some(Links::Keep),
+        other => {
+            node.problem(format!("{other:?} is neither \"inside\" nor \"keep\""));
+            None
+        }
+    }
 }
 
 fn volume_bytes(node: &Node<'_>) -> Option<u64> {

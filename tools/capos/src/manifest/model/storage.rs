@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use capos_volume_tool::Links;
+
 use super::{Process, ProcessLimits, WasmHost};
 
 /// A directory tree, served by a process of its own.
@@ -25,9 +27,18 @@ pub enum VolumeSource {
     /// In memory, of this many bytes: empty at the start, gone at the end.
     Ram(u64),
     /// In the boot package: the files of a folder of the host, never changed.
-    Files(PathBuf),
+    Files(Folder),
     /// In a disk image.
     Disk(DiskImage),
+}
+
+/// A folder of the host that a volume is filled from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// The folder.
+    pub path: PathBuf,
+    /// What becomes of symbolic links in it that lead out of it.
+    pub links: Links,
 }
 
 /// A file that becomes a disk of the guest.
@@ -38,7 +49,7 @@ pub struct DiskImage {
     /// How large to make it if it does not exist; not made without.
     pub size: Option<u64>,
     /// The folder whose content a volume made on it begins with.
-    pub from: Option<PathBuf>,
+    pub from: Option<Folder>,
     /// Whether it is protected from changes.
     pub read_only: bool,
 }
