@@ -145,7 +145,7 @@ fn files_that_comments_name_exist() {
 
 /// The names that the host command's sources give to long options.
 fn options() -> BTreeSet<String> {
-    let named = regex(r#"long(?: = "([a-z-]+)")?[^\n]*\)\]\s*(?:pub(?:\([a-z]+\))? )?(?:r#)?([a-z_]+):"#);
+    let named = regex(r#"long(?: = "([a-z-]+)")?[^\n]*\)\]\s*(?:pub(?:\([a-z]+\))? )?(?:r#)?([a-z_0-9]+):"#);
     let mut options: BTreeSet<_> = OTHER_OPTIONS.map(str::to_owned).into();
     options.extend(["--help".to_owned(), "--version".to_owned()]);
     for source in sources(".rs").unwrap().iter().filter(|source| source.path.starts_with("tools/")) {
@@ -162,7 +162,7 @@ fn options() -> BTreeSet<String> {
 fn options_that_documents_name_exist() {
     let options = options();
     assert!(options.contains("--timeout") && options.contains("--disk"), "{options:?}");
-    let option = regex(r"(?:^|[\s(])(--[a-z][a-z-]+)");
+    let option = regex(r"(?:^|[\s(])(--[a-z][a-z0-9-]+)");
     let mut problems = Vec::new();
     for document in pages() {
         let lines = code(&document).into_iter().filter_map(|(number, line)| {
