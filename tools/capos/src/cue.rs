@@ -1,4 +1,4 @@
-//! Evaluating a manifest with the official `cue` command.
+//! Evaluating a manifest with `tools/cue`, or with the official `cue` command, which takes the same arguments.
 
 mod package;
 mod position;
