@@ -1,13 +1,14 @@
 //! Facts about a module that its rewriting depends on.
 
+mod scan;
+
 use anyhow::{Context as _, Error as Problem, anyhow};
 use wasm_encoder::reencode::Error;
 use wasmparser_263::{
-    CompositeInnerType, ExternalKind, FuncType, FunctionBody, HeapType, MemoryType, Operator, Parser,
-    Payload, TypeRef, ValType,
+    CompositeInnerType, ExternalKind, FuncType, FunctionBody, HeapType, MemoryType, Parser, Payload, TypeRef,
+    ValType,
 };
 
-use crate::atomics::is_atomic;
 use crate::types::{is_exception, is_exception_reference};
 
 /// The result of anything that reads or writes a module.
@@ -175,34 +176,7 @@ impl Facts {
         for local in body.get_locals_reader()? {
             self.value(local?.1);
         }
-        let mut throws = false;
-        for operator in body.get_operators_reader()? {
-            match operator? {
-                Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
-                    if function_index >= self.imported_functions {
-                        calls.edges.push((function, function_index));
-                    }
-                }
-                Operator::CallIndirect { .. }
-                | Operator::CallRef { .. }
-                | Operator::ReturnCallIndirect { .. }
-                | Operator::ReturnCallRef { .. } => throws = true,
-                Operator::Throw { .. } | Operator::ThrowRef | Operator::Rethrow { .. } => {
-                    throws = true;
-                    self.exceptions = true;
-                    self.anything_throws = true;
-                }
-                Operator::TryTable { .. } | Operator::Try { .. } => self.exceptions = true,
-                Operator::RefNull { hty } => {
-                    self.heap(hty);
-                }
-                other => self.atomics |= is_atomic(&other),
-            }
-        }
-        if throws {
-            calls.throwing.push(function);
-        }
-        Ok(())
+        scan::operators(self, function, body, calls)
     }
 
     /// Whether a function returns a reference to an exception.

@@ -2,7 +2,7 @@
 
 mod table;
 
-pub(crate) use table::{Atomic, is_atomic};
+pub(crate) use table::Atomic;
 
 use anyhow::anyhow;
 use table::{Action, Change};

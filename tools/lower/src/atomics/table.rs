@@ -35,11 +35,6 @@ pub(crate) enum Change {
     Xor,
 }
 
-/// Whether it belongs to the proposal.
-pub(crate) fn is_atomic(operator: &Operator<'_>) -> bool {
-    matches!(operator, Operator::AtomicFence { .. }) || Atomic::of(operator).is_some()
-}
-
 impl Atomic {
     pub(crate) fn of(operator: &Operator<'_>) -> Option<Self> {
         use Action::{CompareExchange, Exchange, Load, Modify, Notify, Store, Wait};
