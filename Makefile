@@ -21,11 +21,14 @@ PROFILE ?= release
 
 # --- Set-up -------------------------------------------------------------------------------------------------
 
-# Independent parts are built at the same time, unless -j says otherwise.
+# Independent parts are built at the same time, unless -j says otherwise: two more than there are processors, since some of
+# them download.
 ifeq ($(findstring jobserver,$(shell echo "$${MAKEFLAGS-}")),)
-MAKEFLAGS += -j$(shell nproc)
+MAKEFLAGS += -j$(shell echo $$(($$(nproc) + 2)))
 endif
 
+# Goals that evaluate manifests.
+EVALUATING := run run-% programs programs-% host build image iso e2e test-programs bench
 SETUP := scripts/setup.sh $(wildcard scripts/setup/*.sh)
 # Make remakes an included file that is missing or old, then starts over: so the first build sets up.
 NEEDS_NO_SETUP := help clean setup
@@ -39,7 +42,11 @@ build/toolchain.mk: $(SETUP) $(wildcard patches/* patches/*/*) scripts/make_exec
 build/setup/%: $(SETUP)
 	scripts/setup.sh $* >&2
 # Go builds CUE, and is fetched at most once.
-build/setup/cue: build/setup/go
+build/setup/cue: build/setup/go $(wildcard tools/cue/*)
+# At the first build, if Go is there, it builds CUE while the Rust compiler is being installed.
+ifneq ($(if $(wildcard build/toolchain.mk),,$(and $(filter $(EVALUATING),$(MAKECMDGOALS)),$(shell command -v go))),)
+-include build/setup/cue
+endif
 
 # A user's settings for other projects must not reach these builds.
 unexport RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
@@ -82,10 +89,10 @@ KERNEL_FLAGS := -p capos-kernel --profile $(PROFILE) --target $(KERNEL_TARGET) -
 	-Zbuild-std-features=compiler-builtins-mem
 USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) \
 	--target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
-# Naming the target makes Cargo share with the other builds what only building needs.
-HOST_FLAGS := -p capos --release --target $(HOST_TARGET)
+HOST_FLAGS := -p capos --profile host --target $(HOST_TARGET)
+# Without the library's backtraces: WebAssembly cannot walk its own stack.
 GUEST_FLAGS := -p capos-guests $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
-	-Zbuild-std=std,panic_abort
+	-Zbuild-std=std,panic_abort -Zbuild-std-features=panic-unwind
 
 # Builds read nothing from standard input: it belongs to the guest. Cargo shares its processors out by itself.
 cargo = env -u MAKEFLAGS -u MFLAGS $(CARGO) $(1) --locked $(QUIET) $(2) </dev/null
@@ -152,7 +159,7 @@ host: build/tools/bin/capos build/setup/cue ## the host command `capos`, into bu
 build/tools/bin/capos:
 	echo "build: capos" >&2
 	$(call cargo,build,$(HOST_FLAGS))
-	cmp -s target/$(HOST_TARGET)/release/capos $@ || install -D target/$(HOST_TARGET)/release/capos $@
+	cmp -s target/$(HOST_TARGET)/host/capos $@ || install -D target/$(HOST_TARGET)/host/capos $@
 
 # What any program from elsewhere needs: `capos run program.wasm`.
 programs: kernel host build/setup/run ## only what `capos run PROGRAM.wasm` needs

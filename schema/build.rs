@@ -1,4 +1,4 @@
-//! Compiles every `.capnp` file beside it; no schema compiler needs to be installed.
+//! Compiles every `.capnp` file beside it.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -6,7 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=.");
     let here = env::current_dir()?;
     let out = env::var("OUT_DIR")?;
-    let mut command = capnpc_embedded::CompileCommand::new();
+    let mut command = capnpc::CompilerCommand::new();
     command.src_prefix(&here);
     let mut files: Vec<_> =
         fs::read_dir(&here)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
@@ -15,8 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in &files {
         command.file(file);
     }
-    let request = command.compile()?;
-    capnpc::codegen::CodeGenerationCommand::new().output_directory(&out).run(&request[..])?;
+    command.run()?;
     for file in &files {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).ok_or("schema name")?;
         name_alloc_types(&Path::new(&out).join(format!("{stem}_capnp.rs")))?;

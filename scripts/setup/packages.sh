@@ -8,6 +8,7 @@ build file:/etc/ssl/certs/ca-certificates.crt ca-certificates fetching pinned de
 build cmd:git git applying patches to crates
 build cmd:cc gcc linking build scripts and host tools
 build file:/usr/include/stdlib.h libc6-dev linking build scripts and host tools
+build cmd:capnp capnproto compiling the schemas of interfaces
 build cmd:ld.lld lld linking the kernel and native programs
 guests cmd:wasm-ld lld linking WebAssembly programs
 guests file:/usr/lib/wasm32-wasi/crt1-command.o wasi-libc the C library of WebAssembly programs
