@@ -135,11 +135,16 @@ impl RegionMap {
 
     /// Splits regions so that some begin at `start` and end at `end`; returns the indices between.
     fn split_out(&mut self, start: u64, end: u64) -> Result<(usize, usize), RegionError> {
-        let splits =
-            [start, end].iter().filter(|&&at| self.find(at).is_some_and(|region| region.start < at)).count();
-        if splits > 0 {
-            self.room_for(splits)?;
+        let first = self.first_after(start);
+        let last = self.regions.partition_point(|region| region.start < end).max(first);
+        let touched = self.regions.get(first..last).unwrap_or(&[]);
+        let splits = usize::from(touched.first().is_some_and(|region| region.start < start))
+            + usize::from(touched.last().is_some_and(|region| region.end > end));
+        // The usual case: whole regions.
+        if splits == 0 {
+            return Ok((first, last));
         }
+        self.room_for(splits)?;
         self.split_at(start);
         self.split_at(end);
         let first = self.first_after(start);
