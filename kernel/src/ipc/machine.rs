@@ -6,7 +6,7 @@ use crate::{
     syscall::failure,
     thread::{RunState, Wait},
 };
-use capos_abi::{CapDescriptor, CompletionEntry, MAX_MESSAGE_CAPS};
+use capos_abi::{CapDescriptor, CompletionEntry};
 use capos_kernel_core::{
     arena::Id,
     caps::ObjectKind,
@@ -15,6 +15,7 @@ use capos_kernel_core::{
 };
 
 const DESCRIPTOR_BYTES: usize = size_of::<CapDescriptor>();
+const DESCRIPTORS_AT_ONCE: usize = 4;
 
 impl Kernel {
     /// Copies what may cross pages, or cannot be copied whole.
@@ -60,19 +61,24 @@ impl Machine for Kernel {
     }
 
     fn read_descriptors(&mut self, from: Place, into: &mut [CapDescriptor]) -> Result<(), CopyFault> {
-        let mut buffer = [0; MAX_MESSAGE_CAPS as usize * DESCRIPTOR_BYTES];
-        let bytes = buffer.get_mut(..size_of_val(into)).ok_or(CopyFault::Source)?;
         let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
-        process.space.copy_in(&mut self.objects, from.address, bytes).map_err(|_| CopyFault::Source)?;
-        for (descriptor, bytes) in into.iter_mut().zip(bytes.as_chunks::<DESCRIPTOR_BYTES>().0) {
-            let [h0, h1, h2, h3, h4, h5, h6, h7, b0, b1, b2, b3, b4, b5, b6, b7, rest @ ..] = *bytes;
-            let [r0, r1, r2, r3, m0, m1, m2, m3] = rest;
-            *descriptor = CapDescriptor {
-                handle: u64::from_le_bytes([h0, h1, h2, h3, h4, h5, h6, h7]),
-                badge: u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]),
-                rights: u32::from_le_bytes([r0, r1, r2, r3]),
-                mode: u32::from_le_bytes([m0, m1, m2, m3]),
-            };
+        let mut address = from.address;
+        // A few at a time: room for the longest list would have to be cleared for each short one.
+        for part in into.chunks_mut(DESCRIPTORS_AT_ONCE) {
+            let mut buffer = [0; DESCRIPTORS_AT_ONCE * DESCRIPTOR_BYTES];
+            let bytes = buffer.get_mut(..size_of_val(part)).ok_or(CopyFault::Source)?;
+            process.space.copy_in(&mut self.objects, address, bytes).map_err(|_| CopyFault::Source)?;
+            address = address.checked_add(bytes.len() as u64).ok_or(CopyFault::Source)?;
+            for (descriptor, bytes) in part.iter_mut().zip(bytes.as_chunks::<DESCRIPTOR_BYTES>().0) {
+                let [h0, h1, h2, h3, h4, h5, h6, h7, b0, b1, b2, b3, b4, b5, b6, b7, rest @ ..] = *bytes;
+                let [r0, r1, r2, r3, m0, m1, m2, m3] = rest;
+                *descriptor = CapDescriptor {
+                    handle: u64::from_le_bytes([h0, h1, h2, h3, h4, h5, h6, h7]),
+                    badge: u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]),
+                    rights: u32::from_le_bytes([r0, r1, r2, r3]),
+                    mode: u32::from_le_bytes([m0, m1, m2, m3]),
+                };
+            }
         }
         Ok(())
     }

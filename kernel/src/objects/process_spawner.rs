@@ -41,7 +41,8 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
         return Err(Failure::failed("the name has control characters"));
     }
     let (limits, slots) = read_limits(context, asked.get_limits()?)?;
-    let grants = grants(context, asked)?;
+    let mut room = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
+    let grants = grants(context, asked, &mut room)?;
     let launch = asked.get_launch_parameters()?;
     let new = crate::process::NewProcess {
         image: Id::unpack(image.payload),
@@ -51,7 +52,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
         limits,
         executable,
     };
-    let handle = spawn::spawn(context, &new, slots, grants.list(), launch)?;
+    let handle = spawn::spawn(context, &new, slots, grants, launch)?;
     type Results = process_spawner::spawn_results::Owned;
     results_with_cap::<Results, process::Client>(context.results, handle, |results, process| {
         results.set_process(process);
@@ -81,30 +82,17 @@ fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limi
     Ok((limits, slots))
 }
 
-/// The grants of a new process.
-struct Grants {
-    list: [CapDescriptor; MAX_MESSAGE_CAPS as usize],
-    count: usize,
-}
-
-impl Grants {
-    fn list(&self) -> &[CapDescriptor] {
-        self.list.get(..self.count).unwrap_or_default()
-    }
-}
-
-/// What moves into the new process: entries of the capability list with the rights that the grants name.
-fn grants(
+/// What moves into the new process, put into `room`: entries of the capability list with the rights that the grants name.
+fn grants<'a>(
     context: &Context<'_>,
     asked: process_spawner::spawn_params::Reader<'_>,
-) -> Result<Grants, Failure> {
+    room: &'a mut [CapDescriptor; MAX_MESSAGE_CAPS as usize],
+) -> Result<&'a [CapDescriptor], Failure> {
     let asked = asked.get_grants()?;
-    if asked.len() > MAX_MESSAGE_CAPS {
+    let Some(list) = room.get_mut(..asked.len() as usize) else {
         return Err(Failure::failed("more than 64 grants"));
-    }
-    let list = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
-    let mut grants = Grants { list, count: asked.len() as usize };
-    for (mut grant, place) in asked.iter().zip(&mut grants.list) {
+    };
+    for (mut grant, place) in asked.iter().zip(&mut *list) {
         grant.imbue(context.table);
         if !grant.has_capability() {
             continue;
@@ -114,5 +102,5 @@ fn grants(
         let descriptor = descriptor.ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
         *place = CapDescriptor { rights: descriptor.rights & grant.get_rights(), ..*descriptor };
     }
-    Ok(grants)
+    Ok(list)
 }
