@@ -344,3 +344,33 @@ fn a_quota_is_an_errno_and_what_fits_is_written() {
     assert_eq!(total, 64 << 10);
     assert_eq!(guest.fd_stat(fd).expect("stat").size, u64::from(total));
 }
+
+/// As in wasmtime: what cannot be done to a file is told by doing it, not by waiting for it.
+#[test]
+fn a_file_is_ready_whatever_it_was_opened_for() {
+    const WRITE: u8 = 2;
+    let mut guest = guest();
+    let writer = file(&mut guest, "a", right::WRITE | POLL);
+    let reader = guest.open(ROOT, "a", 0, right::READ | POLL).expect("opening");
+    let without = file(&mut guest, "a", right::READ | right::SEEK);
+    // How many events there are, and the error and the kind of the first.
+    let mut poll = |fd: u32, kind: u8| {
+        // Of a `subscription`: userdata, tag, and the descriptor.
+        guest.poke_words(256, &[7, 0, kind.into(), 0, fd, 0, 0, 0, 0, 0, 0, 0]);
+        guest.errno("poll_oneoff", &[256, 512, 1, 16]).expect("polling");
+        (guest.peek_u32(16), guest.peek_u32(520))
+    };
+    for kind in [READ_EVENT, WRITE] {
+        let shifted = u32::from(kind) << 16;
+        for fd in [reader, writer] {
+            assert_eq!(poll(fd, kind), (1, shifted));
+        }
+        let refused = e::NOTCAPABLE.cast_unsigned();
+        assert_eq!(poll(without, kind), (1, shifted | refused), "a right that was not asked for");
+    }
+}
+
+/// `rights::poll_fd_readwrite`.
+const POLL: u64 = 1 << 27;
+/// `eventtype` of what waits to read.
+const READ_EVENT: u8 = 1;

@@ -87,6 +87,9 @@ fn what_the_engine_does_not_have_is_refused_by_its_name() {
         let reason = refusal(program, UnknownImports::Deny);
         let named = reason.contains(proposal) && reason.contains("not supported by this engine (wasmi)");
         assert!(named, "{program}: {reason}");
+        // Who started it from a file learns where it would run.
+        let rewritten = ["threads", "exception handling"].contains(&proposal);
+        assert_eq!(reason.contains("modules in the boot package are rewritten"), rewritten, "{reason}");
     }
 }
 

@@ -115,6 +115,32 @@ fn subscriptions_have_their_old_layout() {
 }
 
 #[test]
+fn subscriptions_to_streams_are_as_long_as_those_to_clocks() {
+    // Of two streams, of which the second is ready: 56 bytes each, with the descriptor where both snapshots have it.
+    let program = r#"(module
+        (import "wasi_unstable" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_unstable" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (i64.store (i32.const 0) (i64.const 11))
+            (i32.store8 (i32.const 8) (i32.const 1))
+            (i32.store (i32.const 16) (i32.const 0))
+            (i64.store (i32.const 56) (i64.const 22))
+            (i32.store8 (i32.const 64) (i32.const 2))
+            (i32.store (i32.const 72) (i32.const 1))
+            (if (call $poll (i32.const 0) (i32.const 256) (i32.const 2) (i32.const 520))
+                (then (call $exit (i32.const 1))))
+            (if (i32.ne (i32.load (i32.const 520)) (i32.const 1)) (then (call $exit (i32.const 2))))
+            (if (i64.ne (i64.load (i32.const 256)) (i64.const 22)) (then (call $exit (i32.const 3))))
+            ;; No error, of type `fd_write`.
+            (if (i32.ne (i32.load (i32.const 264)) (i32.const 0x20000)) (then (call $exit (i32.const 4))))
+            (if (i64.eqz (i64.load (i32.const 272))) (then (call $exit (i32.const 5))))))"#;
+    let mut world = World::new();
+    let spec = world.program(program);
+    assert_eq!(world.run(spec), End::Exited(0));
+}
+
+#[test]
 fn all_functions_but_one_can_be_imported() {
     let mut world = World::new();
     for function in FUNCTIONS {

@@ -1,6 +1,6 @@
 //! What wasmi carries along for an instance.
 
-use super::limiter::Limiter;
+use super::{fuel::FuelMeter, limiter::Limiter};
 use crate::{
     End,
     wasi::{Call, Reply, Snapshot, Wasi},
@@ -19,14 +19,13 @@ pub(super) struct HostData {
     wasi: Wasi,
     /// The export named `memory`, once it was looked for and found.
     memory: Option<Memory>,
-    /// Fuel for what the host did that was more than the store had left.
-    pub(super) owed: u64,
+    pub(super) fuel: FuelMeter,
     pub(super) limiter: Limiter,
 }
 
 impl HostData {
-    pub(super) fn new(wasi: Wasi, limiter: Limiter) -> Self {
-        Self { wasi, memory: None, owed: 0, limiter }
+    pub(super) fn new(wasi: Wasi, fuel: FuelMeter, limiter: Limiter) -> Self {
+        Self { wasi, memory: None, fuel, limiter }
     }
 
     /// Begins a call of the host's own, on a memory of its own.
@@ -96,8 +95,7 @@ fn charge(mut store: impl AsContextMut<Data = HostData>) {
     // Metering is always on, the only reason for an error.
     let left = store.get_fuel().unwrap_or(0);
     let _ = store.set_fuel(left.saturating_sub(work));
-    let owed = &mut store.data_mut().owed;
-    *owed = owed.saturating_add(work.saturating_sub(left));
+    store.data_mut().fuel.owe(work.saturating_sub(left));
 }
 
 /// Goes on with the call that suspended the guest.

@@ -21,39 +21,50 @@ pub(super) struct FuelMeter {
     used: u64,
     /// What the store was last given.
     given: u64,
+    /// Fuel for what the host did that was more than the store had left.
+    owed: u64,
     /// When the turn began: a time, or `used` where there is no clock.
     turn_began: u64,
 }
 
 impl FuelMeter {
     pub(super) fn new(control: Rc<Control>, limit: Option<u64>, clock: Option<FastClock>) -> Self {
-        Self { control, clock, limit: limit.unwrap_or(u64::MAX), used: 0, given: 0, turn_began: 0 }
+        Self { control, clock, limit: limit.unwrap_or(u64::MAX), used: 0, given: 0, owed: 0, turn_began: 0 }
     }
 
-    /// Gives the store a slice, or as much as the next step needs when that is more.
-    pub(super) fn give(&mut self, store: &mut Store<HostData>, required: u64) -> Result<(), End> {
-        self.settle(store);
-        let left = self.limit - self.used;
-        if left < required.max(1) {
-            // The rest is too little for anything more to happen.
-            self.used = self.limit;
-            self.control.set_fuel(self.used);
-            return Err(End::OutOfFuel(self.limit));
-        }
-        let slice = if self.clock.is_some() { SLICE } else { TURN };
-        self.given = left.min(required.max(slice));
-        // Metering is always on, the only reason for an error.
-        store.set_fuel(self.given).map_err(|error| End::FailedToStart(error.to_string()))
-    }
-
-    /// Counts what the store has burnt of its slice.
-    pub(super) fn settle(&mut self, store: &mut Store<HostData>) {
-        let rest = store.get_fuel().unwrap_or(0);
-        let burnt =
-            self.given.saturating_sub(rest).saturating_add(std::mem::take(&mut store.data_mut().owed));
+    /// Counts what has been burnt where the store has `rest` left.
+    fn settle(&mut self, rest: u64) {
+        let burnt = self.given.saturating_sub(rest).saturating_add(std::mem::take(&mut self.owed));
         self.used = self.used.saturating_add(burnt).min(self.limit);
         self.given = rest;
         self.control.set_fuel(self.used);
+    }
+
+    /// What the store is to have from now on: a slice, or as much as the next step needs when that is more. `None` when the
+    /// limit does not allow that step.
+    fn next(&mut self, required: u64) -> Option<u64> {
+        let left = self.limit - self.used;
+        if left < required.max(1) {
+            return None;
+        }
+        let slice = if self.clock.is_some() { SLICE } else { TURN };
+        self.given = left.min(required.max(slice));
+        Some(self.given)
+    }
+
+    /// What a store with `rest` left is to have when the guest's next step needs more: the same where the guest has to
+    /// stop for others or for good, and otherwise its next slice, for which it then need not stop at all.
+    pub(super) fn more(&mut self, rest: u64, required: u64) -> u64 {
+        self.settle(rest);
+        if self.is_turn_over() {
+            return rest;
+        }
+        self.next(required).unwrap_or(rest)
+    }
+
+    /// Counts fuel that the host burnt for the guest and the store did not have any more.
+    pub(super) fn owe(&mut self, fuel: u64) {
+        self.owed = self.owed.saturating_add(fuel);
     }
 
     /// Begins a turn.
@@ -75,4 +86,28 @@ impl FuelMeter {
     pub(super) fn limit(&self) -> u64 {
         self.limit
     }
+}
+
+/// Has the store ask its meter for more before a guest runs out.
+pub(super) fn meter(store: &mut Store<HostData>) {
+    store.fuel_source(|data, rest, required| data.fuel.more(rest, required));
+}
+
+/// Gives the store a slice, or as much as the next step needs when that is more.
+pub(super) fn give(store: &mut Store<HostData>, required: u64) -> Result<(), End> {
+    let meter = &mut store.data_mut().fuel;
+    let Some(fuel) = meter.next(required) else {
+        // The rest is too little for anything more to happen.
+        meter.used = meter.limit;
+        meter.control.set_fuel(meter.used);
+        return Err(End::OutOfFuel(meter.limit));
+    };
+    // Metering is always on, the only reason for an error.
+    store.set_fuel(fuel).map_err(|error| End::FailedToStart(error.to_string()))
+}
+
+/// Counts what the store has burnt of its slice.
+pub(super) fn settle(store: &mut Store<HostData>) {
+    let rest = store.get_fuel().unwrap_or(0);
+    store.data_mut().fuel.settle(rest);
 }

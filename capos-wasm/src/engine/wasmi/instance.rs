@@ -2,7 +2,7 @@
 
 use super::{
     data::{HostData, Pause, poll_reply},
-    fuel::FuelMeter,
+    fuel,
     module::value_type,
     names::name_all,
     print::{Printing, shown},
@@ -31,7 +31,6 @@ pub(crate) struct Instance {
     store: Store<HostData>,
     module: Rc<Cached<Compiled>>,
     instance: wasmi::Instance,
-    fuel: FuelMeter,
     interrupts: Interrupts,
 }
 
@@ -40,10 +39,9 @@ impl Instance {
         store: Store<HostData>,
         module: Rc<Cached<Compiled>>,
         instance: wasmi::Instance,
-        fuel: FuelMeter,
         interrupts: Interrupts,
     ) -> Self {
-        Self { store, module, instance, fuel, interrupts }
+        Self { store, module, instance, interrupts }
     }
 
     /// Runs a program from `_start` to its end, or calls another export.
@@ -208,10 +206,10 @@ impl Instance {
 
     async fn drive(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
         self.next_turn().await?;
-        self.fuel.give(&mut self.store, 0)?;
+        fuel::give(&mut self.store, 0)?;
         let mut step = function.call_resumable(&mut self.store, arguments, results);
         loop {
-            self.fuel.settle(&mut self.store);
+            fuel::settle(&mut self.store);
             step = match step {
                 Ok(ResumableCall::Finished) => return Ok(()),
                 Ok(ResumableCall::OutOfFuel(call)) => {
@@ -222,8 +220,8 @@ impl Instance {
                     let (errno, turn) = self.reply(call.host_error()).await?;
                     // Without a turn of the others in between the slice goes on.
                     if turn == Turn::Taken {
-                        self.fuel.begin_turn();
-                        self.fuel.give(&mut self.store, 0)?;
+                        self.store.data_mut().fuel.begin_turn();
+                        fuel::give(&mut self.store, 0)?;
                     }
                     call.resume(&mut self.store, &[Val::I32(errno)], results)
                 }
@@ -245,8 +243,8 @@ impl Instance {
 
     /// Gives the guest its next slice, after a turn of the others if its own is over.
     async fn next_slice(&mut self, required: u64) -> Result<(), End> {
-        self.fuel.give(&mut self.store, required)?;
-        if self.fuel.is_turn_over() {
+        fuel::give(&mut self.store, required)?;
+        if self.store.data().fuel.is_turn_over() {
             self.next_turn().await?;
         }
         Ok(())
@@ -254,7 +252,7 @@ impl Instance {
 
     async fn next_turn(&mut self) -> Result<(), End> {
         self.interrupts.yield_now().await?;
-        self.fuel.begin_turn();
+        self.store.data_mut().fuel.begin_turn();
         Ok(())
     }
 
@@ -266,7 +264,7 @@ impl Instance {
         }
         let backtrace = self.module.compiled.module().backtrace(&self.store);
         // A start function that was made an export has kept its index.
-        end_of(error, self.fuel.limit(), || name_all(&self.module.bytes, &backtrace))
+        end_of(error, self.store.data().fuel.limit(), || name_all(&self.module.bytes, &backtrace))
     }
 
     /// Waits for the reply to the call that paused the guest, unless the instance ends first.

@@ -73,6 +73,11 @@ impl Limiter {
         }
     }
 
+    /// Remembers something else that the program does not have.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        self.control.refuse(refusal);
+    }
+
     /// The last growth that a limit refused.
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused

@@ -2,12 +2,12 @@
 
 use super::{
     data::{HostData, Pause, host_call},
-    module::{check_import, is_known},
+    module::{SPAWN, check_import, is_known, is_spawn},
     names::printable,
 };
 use crate::{
     End, Trap, UnknownImports,
-    wasi::{Call, Snapshot, for_each_function},
+    wasi::{Call, Missing, Refusal, Snapshot, for_each_function},
 };
 use wasmi::{Caller, Engine, Error, ExternType, FuncType, Linker, Module, Val, errors::LinkerError};
 
@@ -44,7 +44,11 @@ fn define_trap(
 ) -> Result<(), LinkerError> {
     let (shown_name, shown_module) = (printable(name), printable(module));
     let message = format!("called {shown_name:?} of {shown_module:?}, which this host does not have");
-    let trap = move |_: Caller<'_, HostData>, _: &[Val], _: &mut [Val]| {
+    let spawns = is_spawn(module, name);
+    let trap = move |caller: Caller<'_, HostData>, _: &[Val], _: &mut [Val]| {
+        if spawns {
+            caller.data().limiter.refuse(Refusal { import: SPAWN.1, missing: Missing::Threads });
+        }
         let trap = Trap { message: message.clone(), backtrace: Vec::new() };
         Err(Error::host(Pause::Ended(End::Trap(trap))))
     };

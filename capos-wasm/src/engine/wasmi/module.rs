@@ -30,9 +30,21 @@ pub(super) fn is_known(import: &ImportType<'_>) -> bool {
     function(import.module(), import.name()).is_some()
 }
 
+/// Starts a thread, in programs that are built for them.
+pub(super) const SPAWN: (&str, &str) = ("wasi", "thread-spawn");
+
+/// Whether the import is [`SPAWN`].
+pub(super) fn is_spawn(module: &str, name: &str) -> bool {
+    (module, name) == SPAWN
+}
+
 /// Says that no function of Preview 1 has this name, if so.
 pub(super) fn unknown_function(module: &str, name: &str) -> Option<String> {
-    function(module, name).is_none().then(|| format!("unknown import {name:?} of {module:?}"))
+    if function(module, name).is_some() {
+        return None;
+    }
+    let why = if is_spawn(module, name) { ": it starts threads, and a program has one here" } else { "" };
+    Some(format!("unknown import {name:?} of {module:?}{why}"))
 }
 
 /// Says that something other than a function cannot be imported.
@@ -49,9 +61,10 @@ pub(super) fn check_import(import: &ImportType<'_>) -> Result<(), String> {
         ExternType::Memory(_) => return Err(not_a_function(module, name, "memory")),
         ExternType::Table(_) => return Err(not_a_function(module, name, "table")),
     };
-    let Some(known) = function(module, name) else {
-        return Err(format!("unknown import {name:?} of {module:?}"));
-    };
+    if let Some(unknown) = unknown_function(module, name) {
+        return Err(unknown);
+    }
+    let Some(known) = function(module, name) else { return Ok(()) };
     if !same(actual.params(), known.params) || !same(actual.results(), known.results) {
         let wanted = signature(known.params, known.results);
         return Err(format!("import {name:?} of {module:?} is {}, not {wanted}", signature_of(actual)));

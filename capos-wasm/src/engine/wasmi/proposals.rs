@@ -18,6 +18,10 @@ const PROPOSALS: [(&str, &str); 11] = [
     ("gc", "garbage collection"),
 ];
 
+/// Proposals without which a module of the boot package can do, as it is rewritten: only others come here with them.
+const REWRITTEN: [&str; 2] = ["threads", "exception handling"];
+const NOT_REWRITTEN: &str = "; modules in the boot package are rewritten to run without it, those that a process starts from bytes or a file of its own are not";
+
 /// Words of the messages that name a proposal.
 const REFUSALS: [&str; 5] = ["not enabled", "must be enabled", "to be enabled", "require", "not supported"];
 
@@ -28,7 +32,11 @@ pub(super) fn explain(module: &[u8], error: &str) -> String {
     }
     let names_one = REFUSALS.iter().any(|words| error.contains(words));
     match PROPOSALS.iter().find(|(part, _)| names_one && error.contains(part)) {
-        Some((_, proposal)) => format!("it uses {proposal}, not supported by this engine (wasmi): {error}"),
+        Some((_, proposal)) => {
+            let rewritten = REWRITTEN.iter().any(|words| proposal.starts_with(words));
+            let where_not = if rewritten { NOT_REWRITTEN } else { "" };
+            format!("it uses {proposal}, not supported by this engine (wasmi){where_not}: {error}")
+        }
         None => format!("not a valid module: {error}"),
     }
 }

@@ -1,7 +1,12 @@
 //! From a module to an instance.
 
 use super::{
-    data::HostData, fuel::FuelMeter, instance::Instance, limiter::Limiter, link::link, module::parse,
+    data::HostData,
+    fuel::{self, FuelMeter},
+    instance::Instance,
+    limiter::Limiter,
+    link::link,
+    module::parse,
     start::export_start,
 };
 use crate::{
@@ -74,22 +79,23 @@ pub(crate) async fn instantiate(
     let compiled = &module.compiled;
     let control = interrupts.control();
     let limiter = Limiter::new(control.clone(), limits);
-    let data = HostData::new(Wasi::new(context), limiter);
+    let meter = FuelMeter::new(control, limits.fuel, clock);
+    let data = HostData::new(Wasi::new(context), meter, limiter);
     let mut store = Store::new(&compiled.engine, data);
     store.limiter(|data| &mut data.limiter);
-    let mut fuel = FuelMeter::new(control, limits.fuel, clock);
     // Nothing of the guest's runs here; but copying its data counts too.
-    fuel.give(&mut store, 0).map_err(|end| end.to_string())?;
+    fuel::give(&mut store, 0).map_err(|end| end.to_string())?;
     let pause = async |work| pace.spend(work).await;
     let instance = compiled.linker.instantiate_with_pauses(&mut store, &compiled.module, pause).await;
-    fuel.settle(&mut store);
+    fuel::settle(&mut store);
+    fuel::meter(&mut store);
     let instance = instance.map_err(|error| match store.data().limiter.refused() {
         Some(refused) => {
             format!("it needs {} {} and its limit is {}", refused.wanted, refused.unit, refused.limit)
         }
         None => error.to_string(),
     })?;
-    Ok(Instance::new(store, module, instance, fuel, interrupts))
+    Ok(Instance::new(store, module, instance, interrupts))
 }
 
 fn config(stack_bytes: u64) -> Config {

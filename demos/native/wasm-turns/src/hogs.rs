@@ -1,6 +1,6 @@
 //! Modules that keep their host busy, each with what takes longest for the fuel that it burns.
 
-use crate::assemble::{BLOCK, DROP, END, Module, call, constant, forever, leb};
+use crate::assemble::{BLOCK, DROP, END, LOOP, Module, call, constant, forever, leb};
 
 /// A memory of 16 MiB.
 const PAGES: u32 = 256;
@@ -17,6 +17,7 @@ pub(crate) fn all() -> Vec<(&'static str, Module)> {
             alone(&[&constant(0)[..], &[0xd0, 0x70], &constant(ELEMENTS), &[0xfc, 17, 0]].concat()),
         ),
         ("table.copy", alone(&with_three(1, 0, ELEMENTS - 1, &[0xfc, 14, 0, 0]))),
+        ("table.grow", growing()),
         ("memory.grow", alone(&[&constant(1)[..], &[0x40, 0, DROP]].concat())),
         ("first touching pages", touching()),
         ("a block without branches", called(1, &[0x20, 0, 0x42, 3, 0x7c, 0x21, 0].repeat(8_000), 1)),
@@ -62,6 +63,15 @@ fn touching() -> Module {
         [&[0x20, 0, 0xa7][..], &constant(1), &[0x3a, 0, 0], &[0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0]]
             .concat();
     Module { pages: 1024, functions: vec![(1, forever(&body))], ..Module::default() }
+}
+
+/// Grows an empty table by all that its limit allows, at once: after some rounds, when its neighbour has begun to look.
+fn growing() -> Module {
+    let rounds = [&[0x42][..], constant(50_000).get(1..).unwrap_or_default()].concat();
+    let wait = [&LOOP[..], &[0x20, 0, 0x42, 1, 0x7c, 0x22, 0], &rounds, &[0x54, 0x0d, 0, END]].concat();
+    let grow = [&[0xd0, 0x70][..], &constant(ELEMENTS), &[0xfc, 15, 0, DROP]].concat();
+    let body = [wait, grow, forever(&[])].concat();
+    Module { functions: vec![(1, body)], ..Module::default() }
 }
 
 /// A table of branches to one block.
