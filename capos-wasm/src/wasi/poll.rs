@@ -3,10 +3,10 @@
 use super::{
     Context, Errno, GuestMemory, Stop,
     clock::{ClockId, monotonic_ns, realtime_ns},
-    descriptor::Object,
+    descriptor::{Descriptor, Object},
     memory::{Claim, aligned},
     output::Output,
-    rights::Rights,
+    rights::{NoRight, Rights},
     snapshot::Snapshot,
 };
 use capos_schema::{console_capnp::MAX_WRITE_BYTES, file_capnp::MAX_DATA_BYTES};
@@ -154,7 +154,7 @@ async fn prepare(
         }
         Wanted::Read { fd } => {
             let descriptor = context.descriptor(fd)?;
-            let allowed = descriptor.need(Rights::POLL_FD_READWRITE | Rights::FD_READ);
+            let allowed = allowed(descriptor, Rights::FD_READ);
             subscription.fired = match &descriptor.object {
                 Object::Output(_) | Object::Directory(_) => return Err(Errno::Badf),
                 _ if allowed.is_err() => Some(Err(Errno::Notcapable)),
@@ -168,7 +168,7 @@ async fn prepare(
         }
         Wanted::Write { fd } => {
             let descriptor = context.descriptor(fd)?;
-            let allowed = descriptor.need(Rights::POLL_FD_READWRITE | Rights::FD_WRITE);
+            let allowed = allowed(descriptor, Rights::FD_WRITE);
             subscription.fired = match &descriptor.object {
                 Object::Input(_) | Object::Directory(_) => return Err(Errno::Badf),
                 _ if allowed.is_err() => Some(Err(Errno::Notcapable)),
@@ -180,6 +180,16 @@ async fn prepare(
         }
     }
     Ok(())
+}
+
+/// Whether there is a right to wait for a stream to be ready for what `right` says. A file always is, also one that was not
+/// opened for that: what is then asked of it gets its error at once.
+fn allowed(descriptor: &Descriptor, right: Rights) -> Result<(), NoRight> {
+    let right = match &descriptor.object {
+        Object::File(_) => Rights::empty(),
+        _ => right,
+    };
+    descriptor.need(Rights::POLL_FD_READWRITE | right)
 }
 
 fn ready(bytes: u32) -> Ready {

@@ -96,12 +96,14 @@ impl fmt::Display for Refusal {
 /// More successful calls than these do not belong to reporting an error and ending: a program that made them had gone on.
 const CALLS_OF_AN_END: u64 = 200;
 
-/// A program says so on standard error when the standard library of Rust cannot start a thread for it.
-const NO_THREAD: &[u8] = b"failed to spawn thread";
+/// What a program says on standard error when a thread could not be started for it: by the standard library of Rust, by that
+/// of C++, and by Python.
+const NO_THREAD: [&[u8]; 3] =
+    [b"failed to spawn thread", b"thread constructor failed", b"can't start new thread"];
 
 /// Whether a message on standard error says that there is no second thread.
 pub(super) fn says_no_thread(message: &[u8]) -> bool {
-    message.windows(NO_THREAD.len()).any(|part| part == NO_THREAD)
+    NO_THREAD.iter().any(|said| message.windows(said.len()).any(|part| part == *said))
 }
 
 /// The refusals of one instance, each kind once, that may be why it ends.
@@ -210,6 +212,10 @@ mod tests {
     #[test]
     fn a_thread_that_could_not_be_started_is_recognised() {
         assert!(says_no_thread(b"failed to spawn thread: Error { kind: Unsupported, .. }"));
+        assert!(says_no_thread(
+            b"libc++abi: terminating due to uncaught exception: thread constructor failed: x"
+        ));
+        assert!(says_no_thread(b"RuntimeError: can't start new thread\n"));
         assert!(!says_no_thread(b"failed to spawn process"));
         assert!(!says_no_thread(b""));
     }
