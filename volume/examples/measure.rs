@@ -86,6 +86,11 @@ fn main() -> Result<(), Error> {
     })?;
     measure("overwrite-4K", 20_000, &mut |i| v.write(big, i * 7919 % 16384 * 4096, &[3; 4096]).map(drop))?;
     measure("create", 5_000, &mut |i| v.create_file(ROOT, &format!("file {i}")).map(drop))?;
+    measure("small-file", 3_000, &mut |i| {
+        let file = v.create_file(ROOT, &format!("small file {i}"))?;
+        v.write(file, 0, &[1; 64]).map(drop)
+    })?;
+    measure("sync-after-small-files", 1, &mut |_| v.sync())?;
     measure("lookup", 20_000, &mut |i| v.lookup(ROOT, &format!("file {}", i % 5000)).map(drop))?;
     measure("unlink", 5_000, &mut |i| v.unlink(ROOT, &format!("file {i}")))?;
     measure("sync-of-nothing", 1_000, &mut |_| v.sync())?;

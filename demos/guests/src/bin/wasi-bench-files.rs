@@ -15,6 +15,8 @@ const CREATE: u16 = 1;
 /// `fd_datasync`, `fd_read`, `fd_seek` and `fd_write`, among others.
 const RIGHTS: u64 = 0x1ff;
 const NAME: &[u8] = b"bench.bin";
+/// So many small files are made in one directory, for the mean of one.
+const SMALL_FILES: u32 = 3000;
 const MIB: usize = 1 << 20;
 
 /// A buffer as `fd_write` and `fd_read` take it.
@@ -32,6 +34,7 @@ unsafe extern "C" {
     fn fd_seek(fd: u32, offset: i64, whence: u32, position: *mut u64) -> u32;
     fn fd_sync(fd: u32) -> u32;
     fn fd_close(fd: u32) -> u32;
+    fn path_unlink_file(directory: u32, path: *const u8, path_len: usize) -> u32;
     fn path_open(
         directory: u32,
         lookup: u32,
@@ -71,11 +74,11 @@ fn measure(runs: u32, mut prepare: impl FnMut(), mut run: impl FnMut()) -> u64 {
     (0..3).map(mean).min().unwrap_or_default()
 }
 
-fn open() -> u32 {
+fn open(name: &[u8]) -> u32 {
     let mut fd = 0;
-    // SAFETY: the path is `NAME`, and `fd` is a place for the result.
+    // SAFETY: the path is `name`, and `fd` is a place for the result.
     let errno =
-        unsafe { path_open(DIRECTORY, 0, NAME.as_ptr(), NAME.len(), CREATE.into(), RIGHTS, 0, 0, &mut fd) };
+        unsafe { path_open(DIRECTORY, 0, name.as_ptr(), name.len(), CREATE.into(), RIGHTS, 0, 0, &mut fd) };
     assert_eq!(errno, 0, "a file can be made in the directory");
     fd
 }
@@ -91,6 +94,26 @@ fn rewind(fd: u32) {
     assert_eq!(unsafe { fd_seek(fd, 0, 0, &mut position) }, 0, "the file is open");
 }
 
+/// Mean cost of making a file, writing to it and closing it, in nanoseconds, and of removing it again. Storing what was
+/// written is part of it as far as the volume does it by itself meanwhile.
+fn small_files(buffer: &Buffer) -> (u64, u64) {
+    let names: Vec<_> = (0..SMALL_FILES).map(|number| format!("small-{number}")).collect();
+    let begun = now_ns();
+    for name in &names {
+        let (fd, mut done) = (open(name.as_bytes()), 0);
+        // SAFETY: `buffer` describes memory, and `done` is a place for the result.
+        assert_eq!((unsafe { fd_write(fd, buffer, 1, &mut done) }, done), (0, buffer.len_bytes));
+        close(fd);
+    }
+    let made = now_ns();
+    for name in &names {
+        // SAFETY: the path is `name`.
+        assert_eq!(unsafe { path_unlink_file(DIRECTORY, name.as_ptr(), name.len()) }, 0, "it is there");
+    }
+    let mean = |from, to| (to - from) / u64::from(SMALL_FILES);
+    (mean(begun, made), mean(made, now_ns()))
+}
+
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let medium = arguments.next().unwrap_or_default();
@@ -98,7 +121,7 @@ fn main() -> std::io::Result<()> {
     let mut results = Vec::new();
     let mut result = |name: &str, value: u64| results.push((name.to_owned(), value));
     let mut data = vec![b'x'; MIB];
-    let fd = open();
+    let fd = open(NAME);
     for (name, length, runs) in [("64", 64, 256), ("4k", 4096, 64), ("1m", MIB, 4)] {
         let buffer = Buffer { address: data.as_mut_ptr(), len_bytes: length };
         let mut done = 0;
@@ -142,7 +165,12 @@ fn main() -> std::io::Result<()> {
         result("fd_write_64_fd_sync", measure(8, || rewind(fd), sync));
     }
     close(fd);
-    result("path_open_fd_close", measure(64, || (), || close(open())));
+    result("path_open_fd_close", measure(64, || (), || close(open(NAME))));
+    if syncs {
+        let (made, removed) = small_files(&buffer);
+        result("create_write_64_close", made);
+        result("unlink", removed);
+    }
     let mut stdout = std::io::stdout().lock();
     for (name, value) in results {
         writeln!(stdout, "{medium}_{name} {value} instructions")?;

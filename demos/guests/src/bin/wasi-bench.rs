@@ -7,6 +7,8 @@
 use std::io::Write;
 
 const RUNS: u32 = 256;
+/// Rounds of the loop that is measured.
+const ROUNDS: u32 = 1000;
 const MONOTONIC: u32 = 1;
 const STDOUT: u32 = 1;
 
@@ -43,6 +45,18 @@ fn measure(mut run: impl FnMut()) -> u64 {
     (now_ns() - start) / u64::from(RUNS)
 }
 
+/// A loop that calls nothing and touches little memory, as programs that compute are made of.
+#[inline(never)]
+fn compute(words: &mut [u32; 256], rounds: u32) -> u32 {
+    let mut state = 1u32;
+    for round in 0..rounds {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let word = &mut words[(state >> 24) as usize];
+        *word = word.wrapping_add(round) ^ state;
+    }
+    state
+}
+
 fn main() -> std::io::Result<()> {
     let clock = measure(|| {
         std::hint::black_box(now_ns());
@@ -58,7 +72,12 @@ fn main() -> std::io::Result<()> {
         failures += unsafe { fd_write(STDOUT, &buffer, 1, &mut written) };
     });
     assert_eq!(failures, 0, "the console is granted");
+    let mut words = [0; 256];
+    let computed = measure(|| {
+        std::hint::black_box(compute(&mut words, ROUNDS));
+    });
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "wasi_clock_time_get {clock} instructions")?;
-    writeln!(stdout, "wasi_fd_write_64 {write} instructions")
+    writeln!(stdout, "wasi_fd_write_64 {write} instructions")?;
+    writeln!(stdout, "wasm_loop_1000 {computed} instructions")
 }

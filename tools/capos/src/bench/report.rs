@@ -77,6 +77,7 @@ const KNOWN: &[Known] = &[
         "wasmi on Linux: 1,155,000",
     ),
     known("wasi_clock_time_get", "WASI `clock_time_get`", Some(1100), "wasmi's WASI: 1,110; wasmtime's: 713"),
+    known("wasm_loop_1000", "a thousand rounds of a loop of some fifteen instructions", None, ""),
     known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes to the console", None, ""),
     known(
         "wasi_ram_fd_write_64",
@@ -91,6 +92,13 @@ const KNOWN: &[Known] = &[
     known("wasi_ram_fd_read_1m", "`fd_read` of 1 MiB", Some(1 << 20), ""),
     known("wasi_ram_fd_write_64_fd_sync", "`fd_write` of 64 bytes and `fd_sync`", None, ""),
     known("wasi_ram_path_open_fd_close", "`path_open` of a file that is there and `fd_close`", None, ""),
+    known(
+        "wasi_ram_create_write_64_close",
+        "making a file, `fd_write` of 64 bytes and `fd_close`, 3,000 times in one directory",
+        None,
+        "",
+    ),
+    known("wasi_ram_unlink", "removing each of them", None, ""),
     known("wasi_disk_fd_write_64", "`fd_write` of 64 bytes to a file on a disk, not synced", None, ""),
     known("wasi_disk_fd_read_64", "`fd_read` of 64 bytes from it, from the cache like the others", None, ""),
     known("wasi_disk_fd_write_4k", "`fd_write` of 4 KiB, over what was there", None, ""),
