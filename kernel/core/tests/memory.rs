@@ -163,7 +163,7 @@ impl World {
         let Some(submitter) = self.ipc.submitter(thread) else { return Vec::new() };
         let Self { ipc, fake } = self;
         counting(|| match ipc.submit(fake, submitter, &entry) {
-            Submitted::Done => {}
+            Submitted::Done | Submitted::Again => {}
             Submitted::Working => while ipc.thread_step(fake, thread, &mut Work::of(1)) {},
             Submitted::Object(call) => ipc.sleep(fake, &call, 1000),
         });

@@ -73,6 +73,12 @@ impl Kernel {
             match submitted {
                 Submitted::Done => {}
                 Submitted::Working => self.give_job(id, Job::Operation),
+                Submitted::Again => {
+                    cold_path();
+                    head = head.wrapping_sub(1);
+                    left += 1;
+                    self.put_off(id, Enter { submit: left_out + left, wait_for, deadline_ns });
+                }
                 Submitted::Object(call) => {
                     objects::serve(self, &call);
                     if self.current_thread() != Some(id) {

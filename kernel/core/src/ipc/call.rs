@@ -25,8 +25,21 @@ pub(super) enum Handed {
     ReceiverFailed(ErrorCode),
 }
 
+/// What became of a CALL.
+pub(super) enum Called {
+    /// It is a kernel object that is called.
+    Object(ObjectCall),
+    /// A receiver has it, or it waits for one.
+    Endpoint,
+    /// Nothing yet, but as many receivers as may fail at once could not take it.
+    Again,
+}
+
+/// How many calls that cannot be delivered, or receivers that can take none, one submission passes over.
+pub(super) const FAILED_AT_ONCE: u32 = 16;
+
 impl Ipc {
-    /// A CALL. `Ok(Some)` when it is a kernel object that is called.
+    /// A CALL.
     #[expect(clippy::too_many_arguments, reason = "the fields of a CALL entry")]
     #[inline]
     pub(super) fn call<M: Machine>(
@@ -38,11 +51,11 @@ impl Ipc {
         method: u16,
         send: Outgoing,
         deadline_ns: u64,
-    ) -> Result<Option<ObjectCall>, ErrorCode> {
+    ) -> Result<Called, ErrorCode> {
         let (node, record) = self.caps.lookup_id(caller.process, cap)?;
         let (kind, payload, rights, badge) = (record.kind, record.payload, record.rights, record.badge);
         if kind != ObjectKind::Endpoint {
-            return Ok(Some(ObjectCall {
+            return Ok(Called::Object(ObjectCall {
                 caller,
                 node,
                 kind,
@@ -63,6 +76,7 @@ impl Ipc {
             cold_path();
             return Err(ErrorCode::BudgetExceeded);
         }
+        let mut failed = 0;
         // Most calls find their receiver waiting, and need no record of what they ask for.
         while let Some((receiver, to)) = self.first_receiver(endpoint) {
             let flags = match self.pass_message(machine, caller.process, send, to.process, to.recv) {
@@ -78,6 +92,10 @@ impl Ipc {
                 Err(PassError::Receiver(code)) => {
                     cold_path();
                     self.finish(machine, receiver, Some(code));
+                    failed += 1;
+                    if failed == FAILED_AT_ONCE {
+                        return Ok(Called::Again);
+                    }
                     continue;
                 }
             };
@@ -100,7 +118,7 @@ impl Ipc {
             if deadline_ns != 0 && !self.set_alarm(call, deadline_ns, Alarm::GiveUp(call)) {
                 self.give_up(machine, call, Some(ErrorCode::BudgetExceeded));
             }
-            return Ok(None);
+            return Ok(Called::Endpoint);
         }
         // Who waits to receive could, or would have been sent away.
         if !self.caps.has_receivers(object) {
@@ -112,7 +130,7 @@ impl Ipc {
             return Err(code);
         }
         self.enter_list(call.index(), State::Queued);
-        Ok(None)
+        Ok(Called::Endpoint)
     }
 
     /// Makes the record of a receiver that waits at `endpoint` that of an operation of `caller`, whose thread has room.

@@ -2,7 +2,7 @@
 
 use super::{
     Caller, Endpoint, Ipc, Machine, OperationId, State,
-    call::{Handed, list_of},
+    call::{FAILED_AT_ONCE, Handed, list_of},
     completion,
 };
 use crate::{NONE, arena::Id, caps::ObjectKind};
@@ -11,6 +11,14 @@ use core::hint::cold_path;
 
 /// How many entries of a list that several processes share are looked at for those of one.
 const LOOKED_AT: usize = 64;
+
+/// What became of a RECV.
+pub(super) enum Received {
+    /// Something was there, or it waits.
+    Done,
+    /// Nothing yet, but as many calls as may fail at once could not be delivered.
+    Again,
+}
 
 impl Ipc {
     /// A RECV: takes what waits, first the news of callers that gave up, then of badges, then calls; else waits.
@@ -21,7 +29,7 @@ impl Ipc {
         caller: Caller,
         cap: Handle,
         deadline_ns: u64,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<Received, ErrorCode> {
         let (node, record) = self.caps.lookup_id(caller.process, cap)?;
         if !record.rights.contains(Rights::RECEIVE) {
             cold_path();
@@ -39,21 +47,28 @@ impl Ipc {
             && let Some(token) = self.take_abandoned(caller.process, id)
         {
             news(machine, caller.thread, caller.user_data, CompletionKind::CallCancelled, token, 0);
-            return Ok(());
+            return Ok(Received::Done);
         }
         if let Some(badge) = self.caps.take_dropped_badge(object) {
             news(machine, caller.thread, caller.user_data, CompletionKind::BadgeDropped, 0, badge);
-            return Ok(());
+            return Ok(Received::Done);
         }
+        let mut failed = 0;
         while let Some(call) = self.operations.id_at(first_caller) {
             let Some(&request) = self.requests.get(call.index() as usize) else { break };
             match self.hand_over(machine, call, &request, caller) {
                 Handed::Over(entry) => {
                     machine.complete(caller.thread, &entry);
-                    return Ok(());
+                    return Ok(Received::Done);
                 }
                 Handed::ReceiverFailed(code) => return Err(code),
-                Handed::CallFailed => {}
+                Handed::CallFailed => {
+                    cold_path();
+                    failed += 1;
+                    if failed == FAILED_AT_ONCE {
+                        return Ok(Received::Again);
+                    }
+                }
             }
             first_caller = self.endpoints.get(id).map_or(NONE, |endpoint| endpoint.callers.first);
         }
@@ -61,7 +76,7 @@ impl Ipc {
         if let Some(list) = list_of(&mut self.endpoints, &mut self.queues, State::Receiving, Some(id)) {
             list.push(&mut self.operations, receiver.index(), State::Receiving);
         }
-        Ok(())
+        Ok(Received::Done)
     }
 
     /// The token of a call through `endpoint` that `process` was answering when its caller gave up. News for other processes

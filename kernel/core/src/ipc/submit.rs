@@ -1,7 +1,8 @@
 //! Taking a submission: what can be done at once is done at once.
 
 use super::{
-    Caller, Ipc, Machine, ObjectCall, Operation, OperationId, ThreadOperations, completion, finish::post,
+    Caller, Ipc, Machine, ObjectCall, Operation, OperationId, ThreadOperations, call::Called, completion,
+    finish::post, receive::Received,
 };
 use crate::ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data};
 use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionFlags};
@@ -17,6 +18,9 @@ pub enum Submitted {
     /// The submission needs a time of any length: [`Ipc::thread_step`] goes on with it, until it has completed. The thread
     /// submits nothing else meanwhile.
     Working,
+    /// The submission has not been taken, but many others failed on the way there: it is to be submitted again, when others
+    /// have had a chance to run.
+    Again,
 }
 
 /// A thread that submits.
@@ -66,14 +70,16 @@ impl Ipc {
                     Parsed::Call { cap, interface, method, send, recv, deadline_ns } => {
                         let caller = caller(quiet, recv);
                         match self.call(machine, caller, cap, interface, method, send, deadline_ns) {
-                            Ok(Some(call)) => return Submitted::Object(call),
-                            Ok(None) => return Submitted::Done,
+                            Ok(Called::Object(call)) => return Submitted::Object(call),
+                            Ok(Called::Endpoint) => return Submitted::Done,
+                            Ok(Called::Again) => return Submitted::Again,
                             Err(code) => Err(code),
                         }
                     }
                     Parsed::Recv { cap, recv, deadline_ns } => {
                         match self.receive(machine, caller(false, recv), cap, deadline_ns) {
-                            Ok(()) => return Submitted::Done,
+                            Ok(Received::Done) => return Submitted::Done,
+                            Ok(Received::Again) => return Submitted::Again,
                             Err(code) => Err(code),
                         }
                     }

@@ -159,6 +159,7 @@ impl World {
                 None
             }
             Submitted::Object(call) => Some(call),
+            Submitted::Again => self.submit(thread, entry),
         }
     }
 

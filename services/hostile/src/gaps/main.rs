@@ -26,7 +26,7 @@ const STRETCH_BOUND_NS: u64 = 200_000;
 /// Programs that never stop, at the same priority.
 const EQUALS: [&str; 3] = ["spin", "call_pong", "futex_pong"];
 /// Programs that end, at the lowest priority.
-const LOWERS: [&str; 24] = [
+const LOWERS: [&str; 26] = [
     "log_flood",
     "console_flood",
     "entropy_flood",
@@ -45,6 +45,8 @@ const LOWERS: [&str; 24] = [
     "crowd_wakes",
     "crowd_ends",
     "crowd_sleeps",
+    "bad_calls",
+    "bad_receives",
     "calls_end",
     "self_checks",
     "large_programs",

@@ -83,6 +83,6 @@ fn run(name: &str) -> i32 {
         floods: log_flood console_flood entropy_flood message_flood capability_flood;
         objects: objects_end objects_unmap mappings_unmap mappings_end;
         piles: badges tree_end tree_revoke pages_unmap pages_end huge_objects crowd_wakes crowd_ends
-            crowd_sleeps calls_end;
+            crowd_sleeps bad_calls bad_receives calls_end;
     )
 }

@@ -245,6 +245,79 @@ pub(crate) fn crowd_sleeps() -> i32 {
     0
 }
 
+/// A thread with as many calls as it may have, whose messages cannot be read, or with as many receives that can take none.
+extern "sysv64" fn fails(ring: u64, cap: u64) -> ! {
+    const NOWHERE: u64 = 0x1000;
+    let ring = Ring(ring);
+    let receives = RECEIVES.load(Ordering::Acquire) != 0;
+    for entry in 1..=SLEEPS {
+        ring.push(if receives {
+            SubmissionEntry {
+                opcode: Opcode::Recv as u8,
+                cap,
+                recv_address: NOWHERE,
+                recv_length: 64,
+                ..Default::default()
+            }
+        } else {
+            SubmissionEntry { send_address: NOWHERE, ..call(cap, 1, 0) }
+        });
+        if entry % (SLEEPS / 2) == 0 {
+            Ring::enter(SLEEPS / 2, 0);
+        }
+    }
+    count(&READY);
+    Ring::enter(0, SLEEPS);
+    count(&WORD);
+    loop {
+        syscall(Syscall::ThreadExit as u64, 0, 0, 0);
+    }
+}
+
+static RECEIVES: AtomicU32 = AtomicU32::new(0);
+
+/// A crowd of threads whose operations at one endpoint all fail when one comes that is in order.
+fn failing_crowd(stacks: &'static [u8], cap: u64, entry: SubmissionEntry) -> i32 {
+    for stack in stacks.chunks_exact(STACK_BYTES) {
+        if let Err(status) = start_on(stack, fails, cap) {
+            return status;
+        }
+    }
+    until(&READY, SLEEPERS);
+    push(entry);
+    if crate::raw::cap_enter(1, 0) < 0 {
+        return 90;
+    }
+    until(&WORD, SLEEPERS);
+    0
+}
+
+/// Receives where thousands of calls wait that cannot be delivered.
+pub(crate) fn bad_calls() -> i32 {
+    let stacks = stacks(SLEEPERS);
+    let (endpoint, client) = endpoint();
+    let mut room = [0_u64; 8];
+    failing_crowd(
+        stacks,
+        client,
+        SubmissionEntry {
+            opcode: Opcode::Recv as u8,
+            cap: endpoint,
+            recv_address: room.as_mut_ptr() as u64,
+            recv_length: 64,
+            ..Default::default()
+        },
+    )
+}
+
+/// Calls where thousands wait to receive who cannot take it.
+pub(crate) fn bad_receives() -> i32 {
+    let stacks = stacks(SLEEPERS);
+    let (endpoint, client) = endpoint();
+    RECEIVES.store(1, Ordering::Release);
+    failing_crowd(stacks, endpoint, call(client, 1, 0))
+}
+
 /// Ends with as many calls under way as one thread may have, on an object of the kernel and on an endpoint.
 pub(crate) fn calls_end() -> i32 {
     let (_, client) = endpoint();

@@ -13,9 +13,58 @@ impl Ipc {
     }
 }
 
+/// Submits until the submission is taken. Returns how often that was; no time takes too long.
+fn submit_again(world: &mut World, thread: u32, entry: &SubmissionEntry) -> u32 {
+    for times in 1.. {
+        let (submitter, start) = (world.ipc.submitter(thread).unwrap(), world.ipc.looks());
+        let submitted = world.ipc.submit(&mut world.fake, submitter, entry);
+        assert!(world.ipc.looks() - start < 1000);
+        if !matches!(submitted, Submitted::Again) {
+            return times;
+        }
+    }
+    0
+}
+
+#[test]
+fn calls_that_cannot_be_delivered_fail_a_few_at_a_time() {
+    let mut world = many_callers_of(20, BAD);
+    let receive = SubmissionEntry { cap: world.server.0, user_data: 7, ..RECV };
+    assert!(submit_again(&mut world, 0, &receive) > 20 * CALLS_PER_THREAD / 100);
+    all_failed(&world, 20, ErrorCode::BadAddress);
+    assert!(world.take(0).is_empty(), "it waits");
+}
+
+#[test]
+fn receivers_that_can_take_nothing_fail_a_few_at_a_time() {
+    let mut world = many_callers_of(0, 0);
+    for thread in 1..=20 {
+        world.ipc.open_thread(thread, 0, 8).unwrap();
+        for user_data in 0..u64::from(CALLS_PER_THREAD) {
+            world.submit(
+                thread,
+                SubmissionEntry { cap: world.server.0, user_data, recv_address: BAD, ..RECV },
+            );
+        }
+    }
+    world.ipc.open_thread(21, 0, 8).unwrap();
+    let mint = capos_abi::SubmissionFlags::MINT.bits();
+    let client =
+        SubmissionEntry { opcode: Opcode::Derive as u8, flags: mint, badge: 5, rights: u32::MAX, ..EMPTY };
+    world.submit(21, SubmissionEntry { cap: world.server.0, ..client });
+    let client = world.only(21).token;
+    assert!(submit_again(&mut world, 21, &SubmissionEntry { cap: client, user_data: 7, ..CALL }) > 10);
+    all_failed_but(&world, 20, ErrorCode::BadAddress, 21);
+}
+
 /// Process 1 has `threads` threads (from 1 on), whose calls wait at an endpoint of process 0; each thread has a capability
 /// of its own.
 fn many_callers(threads: u32) -> World {
+    many_callers_of(threads, CALL.send_address)
+}
+
+/// The same, with messages at `send_address`.
+fn many_callers_of(threads: u32, send_address: u64) -> World {
     let mut ipc = Ipc::new();
     ipc.open_process(0, 10 + threads).unwrap();
     ipc.open_process(1, 10 + threads).unwrap();
@@ -31,7 +80,7 @@ fn many_callers(threads: u32) -> World {
         world.ipc.caps.commit_transfer(0, 1, &list, &handles);
         for user_data in 0..u64::from(CALLS_PER_THREAD) {
             let submitter = world.ipc.submitter(thread).unwrap();
-            let entry = SubmissionEntry { cap: handles[0], user_data, ..CALL };
+            let entry = SubmissionEntry { cap: handles[0], user_data, send_address, ..CALL };
             let _ = world.ipc.submit(&mut world.fake, submitter, &entry);
         }
     }
@@ -55,8 +104,13 @@ fn looks(world: &mut World, mut step: impl FnMut(&mut World, &mut Work) -> bool)
 
 /// Checks that every call has failed once with `code`.
 fn all_failed(world: &World, threads: u32, code: ErrorCode) {
+    all_failed_but(world, threads, code, 0);
+}
+
+/// The same, but for what a thread heard.
+fn all_failed_but(world: &World, threads: u32, code: ErrorCode, except: u32) {
     let mut heard = HashSet::new();
-    for (thread, entry) in world.fake.completions.iter().filter(|(thread, _)| *thread != 0) {
+    for (thread, entry) in world.fake.completions.iter().filter(|(thread, _)| *thread != except) {
         assert_eq!(status(entry), Some(code));
         assert!(heard.insert((*thread, entry.user_data)), "each hears of it once");
     }
