@@ -20,7 +20,9 @@ use std::{
 
 #[derive(Default)]
 struct Mailbox {
-    call: Cell<Option<(Snapshot, Call)>>,
+    /// The snapshot that the call belongs to; apart, so that a call is moved as it is.
+    snapshot: Cell<Snapshot>,
+    call: Cell<Option<Call>>,
     reply: Cell<Option<Reply>>,
 }
 
@@ -48,7 +50,8 @@ impl Wasi {
     /// Begins a call, with the guest's memory as it is now, as this snapshot has it. `None` means that it waits:
     /// [`Wasi::poll_reply`] goes on with it.
     pub(crate) fn begin(&mut self, bytes: &mut [u8], snapshot: Snapshot, call: Call) -> Option<Reply> {
-        self.mailbox.call.set(Some((snapshot, call)));
+        self.mailbox.snapshot.set(snapshot);
+        self.mailbox.call.set(Some(call));
         // Nobody needs waking: when the call waits, the engine polls again at once with its own waker.
         let mut cx = TaskContext::from_waker(Waker::noop());
         let mut reply = self.poll_reply(bytes, &mut cx);
@@ -74,8 +77,8 @@ impl Wasi {
 async fn serve(mut context: Context, memory: GuestMemory, mailbox: Rc<Mailbox>) {
     loop {
         let take = |_: &mut TaskContext<'_>| mailbox.call.take().map_or(Poll::Pending, Poll::Ready);
-        let (snapshot, call) = poll_fn(take).await;
-        context.snapshot = snapshot;
+        let call = poll_fn(take).await;
+        context.snapshot = mailbox.snapshot.get();
         let result = dispatch(&mut context, &memory, call).await;
         mailbox.reply.set(Some(result.into()));
     }

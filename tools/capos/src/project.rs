@@ -103,9 +103,12 @@ impl Project {
         self.root.join("build/log").join(format!("{run}.log"))
     }
 
-    /// `path` as people want to read it: relative to the tree where it is inside.
+    /// `path` as people want to read it: relative to the current folder where that is the tree.
     pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
-        path.strip_prefix(&self.root).unwrap_or(path)
+        match std::env::current_dir() {
+            Ok(current) if current == self.root => path.strip_prefix(&self.root).unwrap_or(path),
+            _ => path,
+        }
     }
 }
 

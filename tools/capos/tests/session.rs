@@ -153,6 +153,23 @@ fn a_boot_loader_is_not_heard() {
     assert_eq!(play(&script, b"", LONG, true).output, "Hello\n");
 }
 
+/// Whatever the console comes over: a machine that never speaks keeps nobody waiting.
+#[test]
+fn a_machine_that_ends_at_once_says_why() {
+    let script = "print('no such option', file=sys.stderr); sys.exit(1)";
+    let run = Run {
+        machine: machine(STAND_IN, vec![script.to_owned()]),
+        boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
+        console: ConsoleLine::Virtio,
+        timeout: LONG,
+        log_file: None,
+        log: ShowLog::Never,
+    };
+    let console = Console::without_terminal(Box::new(io::empty()), Box::new(io::sink()));
+    let ended = qemu::run(&run, console).unwrap();
+    assert_eq!(ended.end, End::Qemu("QEMU ended with exit status: 1\nno such option\n".into()));
+}
+
 #[test]
 fn a_missing_qemu_is_named() {
     let run = Run {

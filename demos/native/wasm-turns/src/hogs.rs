@@ -58,10 +58,11 @@ fn called(locals: u32, body: &[u8], count: u32) -> Module {
 
 /// Stores a byte in each page of a fresh memory.
 fn touching() -> Module {
-    // local 0 is an address in 64 bits.
-    let body =
-        [&[0x20, 0, 0xa7][..], &constant(1), &[0x3a, 0, 0], &[0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0]]
-            .concat();
+    // local 0 is an address in 64 bits, of which the memory has so many.
+    let within = [&constant((64 << 20) - 1)[..], &[0x71]].concat();
+    let store = [&constant(1)[..], &[0x3a, 0, 0]].concat();
+    let next = [0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0];
+    let body = [&[0x20, 0, 0xa7][..], &within, &store, &next].concat();
     Module { pages: 1024, functions: vec![(1, forever(&body))], ..Module::default() }
 }
 

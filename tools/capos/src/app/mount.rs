@@ -26,15 +26,21 @@ pub struct VolumeFile {
 }
 
 /// The host's side, the program's if it is given, and whether it is for reading only.
-fn split(text: &str) -> (&str, Option<&str>, bool) {
+fn split(text: &str) -> Result<(&str, Option<&str>, bool), String> {
     let (text, read_only) = match text.strip_suffix(":ro") {
         Some(text) => (text, true),
         // What it is without it.
         None => (text.strip_suffix(":rw").unwrap_or(text), false),
     };
+    // Paths may have a colon in them. One that was meant to protect a folder must not become a part of its name.
+    if let Some((_, mode)) = text.rsplit_once(':')
+        && (mode.eq_ignore_ascii_case("ro") || mode.eq_ignore_ascii_case("rw"))
+    {
+        return Err(format!("a path ends with `:ro`, `:rw` or neither, and not with `:{mode}`"));
+    }
     match text.split_once("::") {
-        Some((host, guest)) => (host, Some(guest), read_only),
-        None => (text, None, read_only),
+        Some((host, guest)) => Ok((host, Some(guest), read_only)),
+        None => Ok((text, None, read_only)),
     }
 }
 
@@ -43,7 +49,7 @@ impl FromStr for Dir {
 
     /// As wasmtime reads it: a folder alone has the same name for the program.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, guest, read_only) = split(text);
+        let (host, guest, read_only) = split(text)?;
         let guest = guest.unwrap_or(host);
         if host.is_empty() || guest.is_empty() {
             return Err(
@@ -58,7 +64,7 @@ impl FromStr for VolumeFile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match split(text) {
+        match split(text)? {
             (file, Some(guest), read_only) if !file.is_empty() && !guest.is_empty() => {
                 Ok(Self { file: file.into(), guest: guest.to_owned(), read_only })
             }
@@ -85,7 +91,7 @@ mod tests {
         assert_eq!("/srv/site".parse(), dir("/srv/site", "/srv/site", false));
         assert_eq!("site/:ro".parse(), dir("site/", "site/", true));
         assert_eq!("a:b".parse(), dir("a:b", "a:b", false));
-        for bad in ["", "::", "a::", "::b", ":ro", "a:::ro"] {
+        for bad in ["", "::", "a::", "::b", ":ro", "a:::ro", "a::/b:RO", "a:Rw", "a::/b:ro:ro"] {
             let parsed: Result<Dir, _> = bad.parse();
             assert!(parsed.is_err(), "{bad}: {parsed:?}");
         }

@@ -89,7 +89,7 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
     let (ready, wait_ready) = mpsc::channel();
     let show_log = run.log == ShowLog::AsItComes;
     let log = thread::spawn(move || collect_log(&listener, log_file, ready, show_log));
-    let errors = collect_errors(&mut child);
+    let errors = collect_errors(&mut child, streams);
     let terminals = console.terminals.clone();
     let guest: Arc<OnceLock<Arc<Guest>>> = Arc::default();
     let link = match streams_listener {
@@ -128,9 +128,8 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
         child.kill().context("ending QEMU")?;
     }
     let status = child.wait().context("waiting for QEMU")?;
-    // Where QEMU never connected, this lets the threads that wait for it see the end.
+    // Where QEMU never connected, this lets the thread that waits for it see the end.
     drop(UnixStream::connect(&socket));
-    drop(streams.map(UnixStream::connect));
     signals.close();
     let log = join(log)?.context("the kernel log")?;
     let end = match stopped? {
@@ -234,12 +233,15 @@ fn collect_log(
     Log::collect(stream, file, each)
 }
 
-fn collect_errors(child: &mut Child) -> JoinHandle<String> {
+/// Collects what QEMU says. It is the first to show that QEMU has ended: then nobody else connects to `streams`, and who waits
+/// for that sees the end.
+fn collect_errors(child: &mut Child, streams: Option<PathBuf>) -> JoinHandle<String> {
     let stderr = child.stderr.take();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         // What came before an error is still worth showing.
         let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
+        drop(streams.map(UnixStream::connect));
         String::from_utf8_lossy(&bytes).into_owned()
     })
 }
