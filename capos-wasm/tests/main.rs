@@ -7,6 +7,7 @@ mod docs;
 mod files;
 mod generated;
 mod hello;
+mod hints;
 mod hostile;
 mod hostile_calls;
 mod hostile_paths;

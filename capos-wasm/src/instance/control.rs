@@ -119,8 +119,23 @@ impl Control {
         self.refusals.borrow_mut().changed_a_directory();
     }
 
+    /// Whether something was not granted, so that what the program says may be about that.
+    pub(crate) fn lacks_something(&self) -> bool {
+        !self.refusals.borrow().is_empty()
+    }
+
+    /// A message of `length` bytes that begins like this is written to standard output or standard error.
+    pub(crate) fn said(&self, is_error: bool, message: &[u8], length: u32) {
+        self.refusals.borrow_mut().said(is_error, message, length);
+    }
+
+    /// The program trapped, and the trap says why.
+    pub(crate) fn trap_says_why(&self) {
+        self.refusals.borrow_mut().trap_says_why();
+    }
+
     pub(crate) fn refusals(&self) -> Vec<Refusal> {
-        self.refusals.borrow().reasons()
+        self.refusals.borrow().reasons(self.end.borrow().as_ref())
     }
 
     pub(crate) fn set_compile_time(&self, compile_ns: u64) {

@@ -59,6 +59,13 @@ impl Context {
                 self.refuse(Missing::Right);
                 Err(Stop::Errno(Errno::Perm))
             }
+            // Descriptors of directories come from one that was there when the program started.
+            Err(Stop::Errno(Errno::Badf))
+                if self.import.starts_with("path_") && !self.descriptors.has_preopens() =>
+            {
+                self.refuse(Missing::Preopen);
+                Err(Stop::Errno(Errno::Badf))
+            }
             Ok(()) => {
                 self.control.call_succeeded(self.import);
                 Ok(())

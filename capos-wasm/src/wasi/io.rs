@@ -5,16 +5,17 @@ use super::{
     descriptor::{Descriptor, Object},
     file_io::{self, At},
     iovec::Iovecs,
-    refusal::{Missing, Refusal, says_no_thread},
+    refusal::{Missing, Refusal},
     rights::Rights,
+    said::{NOTICED_BYTES, says_no_thread},
     stream,
 };
 use crate::instance::Control;
 
+/// Standard output's descriptor.
+const STDOUT: u32 = 1;
 /// Standard error's descriptor.
 const STDERR: u32 = 2;
-/// So much of a message is looked at.
-const NOTICED_BYTES: usize = 512;
 
 /// `fd_read`: from a file, as much as the buffers hold and the file has; from a stream, waits for at least one
 /// byte, then gives what is there. No bytes mean the end.
@@ -76,8 +77,8 @@ pub(super) async fn write(
     memory.check_u32(nwritten)?;
     let buffers = Iovecs::check(memory, iovs, iovs_len)?;
     let flags = descriptor.flags;
-    if fd == STDERR {
-        notice(&control, memory, buffers)?;
+    if fd == STDERR || fd == STDOUT && control.lacks_something() {
+        notice(&control, memory, fd == STDERR, buffers)?;
     }
     let count = match &mut descriptor.object {
         Object::File(file) => file_io::write(file, &control, memory, buffers, At::Position, flags).await?,
@@ -112,13 +113,15 @@ pub(super) async fn pwrite(
     Ok(memory.write_u32(nwritten, count)?)
 }
 
-/// Looks for messages of language runtimes that say what the program lacks.
-fn notice(control: &Control, memory: &GuestMemory, mut buffers: Iovecs) -> Result<(), Errno> {
+/// Looks for messages that say what the program lacks.
+fn notice(control: &Control, memory: &GuestMemory, is_error: bool, mut buffers: Iovecs) -> Result<(), Errno> {
     let mut start = [0; NOTICED_BYTES];
     let length = (buffers.total() as usize).min(NOTICED_BYTES);
     let Some(start) = start.get_mut(..length) else { return Ok(()) };
+    let total = buffers.total();
     buffers.gather(memory, start)?;
-    if says_no_thread(start) {
+    control.said(is_error, start, total);
+    if is_error && says_no_thread(start) {
         control.refuse(Refusal { import: "starting a thread", missing: Missing::Threads });
     }
     Ok(())

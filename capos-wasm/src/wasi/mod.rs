@@ -31,6 +31,7 @@ mod random;
 mod readdir;
 mod refusal;
 mod rights;
+mod said;
 mod sched;
 mod seek;
 mod snapshot;

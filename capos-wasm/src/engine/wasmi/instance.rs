@@ -258,6 +258,10 @@ impl Instance {
 
     /// The end that an error of the engine means.
     fn failure(&self, error: &wasmi::Error) -> End {
+        // A program that gives up does what is unreachable; all other traps are their own reasons.
+        if error.as_trap_code() != Some(TrapCode::UnreachableCodeReached) {
+            self.interrupts.control().trap_says_why();
+        }
         if error.as_trap_code() == Some(TrapCode::StackOverflow) {
             let refusal = Refusal { import: "a nested call", missing: Missing::Stack };
             self.interrupts.control().refuse(refusal);

@@ -78,6 +78,11 @@ impl Limiter {
         self.control.refuse(refusal);
     }
 
+    /// The program traps here, and the trap says why.
+    pub(super) fn trap_says_why(&self) {
+        self.control.trap_says_why();
+    }
+
     /// The last growth that a limit refused.
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused

@@ -46,6 +46,7 @@ fn define_trap(
     let message = format!("called {shown_name:?} of {shown_module:?}, which this host does not have");
     let spawns = is_spawn(module, name);
     let trap = move |caller: Caller<'_, HostData>, _: &[Val], _: &mut [Val]| {
+        caller.data().limiter.trap_says_why();
         if spawns {
             caller.data().limiter.refuse(Refusal { import: SPAWN.1, missing: Missing::Threads });
         }
