@@ -225,7 +225,7 @@ unit: ## the tests of one crate: P=package, and T=part of a test's name for some
 	scripts/some-tests.sh '$(T)' $(call cargo,test,-p $(P) -- $(T))
 
 test-programs: build build/setup/c build/setup/run ## run programs that other people wrote: MicroPython, Ruby, SQLite (fetched; left out where they cannot be)
-	scripts/programs.sh </dev/null
+	env -u MAKEFLAGS -u MFLAGS scripts/programs.sh </dev/null
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
 
 # More than building and running the unit tests takes on two processors.
