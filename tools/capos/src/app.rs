@@ -1,6 +1,7 @@
 //! A WebAssembly program with what it is given on the command line: the manifest that says so.
 
 pub mod folders;
+mod launch;
 mod mount;
 
 use std::fmt::Write as _;
@@ -59,12 +60,17 @@ impl App {
     /// The manifest, in CUE. Paths in it are relative to where the command was given. `sizes` are those of the
     /// images that stand for the folders that can be written to.
     pub fn manifest(&self, sizes: &[u64]) -> String {
+        self.text(sizes, &self.launch())
+    }
+
+    /// The manifest with these fields for what the program is started with.
+    fn text(&self, sizes: &[u64], launch: &str) -> String {
         let mut text = String::from("package capos\n\n");
-        self.write(&mut text, sizes).unwrap_or_default();
+        self.write(&mut text, sizes, launch).unwrap_or_default();
         text
     }
 
-    fn write(&self, to: &mut String, sizes: &[u64]) -> std::fmt::Result {
+    fn write(&self, to: &mut String, sizes: &[u64], launch: &str) -> std::fmt::Result {
         let name = quoted(&self.name());
         writeln!(to, "name: {name}")?;
         if !self.dirs.is_empty() || !self.volumes.is_empty() {
@@ -77,20 +83,7 @@ impl App {
             "wasm: [{{instances: [{{\n\tname:   {name}\n\tmodule: {{file: {}}}",
             path(&self.module)
         )?;
-        if !self.args.is_empty() {
-            let args: Vec<String> = self.args.iter().map(|arg| quoted(arg)).collect();
-            writeln!(to, "\targs: [{}]", args.join(", "))?;
-        }
-        if let Some(argv0) = &self.argv0 {
-            writeln!(to, "\targv0: {}", quoted(argv0))?;
-        }
-        if !self.env.is_empty() {
-            writeln!(to, "\tenv: {{")?;
-            for (name, value) in &self.env {
-                writeln!(to, "\t\t{}: {}", quoted(name), quoted(value))?;
-            }
-            writeln!(to, "\t}}")?;
-        }
+        to.push_str(launch);
         writeln!(to, "\tgrants: {{{}}}", self.grants().join(", "))?;
         self.write_preopens(to)?;
         if self.trap_unknown_imports {

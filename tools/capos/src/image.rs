@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
+use crate::app::App;
 use crate::binaries::{self, Images};
 use crate::cue;
 use crate::manifest::{Manifest, ProgramKind, check, decode};
@@ -29,35 +31,56 @@ pub struct Checked {
 /// Reads `file` and reports everything that is wrong with it as one [`BadManifest`]. Its consoles come over `line`, unless
 /// it says so itself.
 pub fn check(project: &Project, file: &Path, line: ConsoleLine) -> Result<Checked> {
-    check_in(project, file, &parent(file), line)
+    let folder = parent(file);
+    check_with(project, &Source { file, folder: &folder, app: None }, line, |_| Vec::new())
 }
 
 /// The same, and whatever else a run of the manifest as it stands would find wrong: a disk image that is missing.
 pub fn check_to_run(project: &Project, file: &Path) -> Result<()> {
     let folder = parent(file);
     let disks = |manifest: &Manifest| volumes::check_disks(manifest, &folder);
-    check_with(project, file, &folder, ConsoleLine::default(), disks).map(drop)
+    let source = Source { file, folder: &folder, app: None };
+    check_with(project, &source, ConsoleLine::default(), disks).map(drop)
 }
 
 fn parent(file: &Path) -> PathBuf {
     file.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// The same for a manifest in which paths are relative to `folder`.
-pub fn check_in(project: &Project, file: &Path, folder: &Path, line: ConsoleLine) -> Result<Checked> {
-    check_with(project, file, folder, line, |_| Vec::new())
+/// The same for the manifest of `app`, whose folders take `sizes`. What CUE is to evaluate of it is written into `place`;
+/// paths in it are relative to where the command was given.
+pub fn check_app(
+    project: &Project,
+    app: &App,
+    sizes: &[u64],
+    place: &Path,
+    line: ConsoleLine,
+) -> Result<Checked> {
+    let file = place.join(format!("{}.cue", app.name()));
+    fs::write(&file, app.outline(sizes)).with_context(|| file.display().to_string())?;
+    let source = Source { file: &file, folder: Path::new(""), app: Some(app) };
+    check_with(project, &source, line, |_| Vec::new())
+}
+
+/// Where a manifest comes from.
+struct Source<'a> {
+    file: &'a Path,
+    /// What paths in it are relative to.
+    folder: &'a Path,
+    /// What completes it, if `file` has only an outline.
+    app: Option<&'a App>,
 }
 
 fn check_with(
     project: &Project,
-    file: &Path,
-    folder: &Path,
+    source: &Source<'_>,
     line: ConsoleLine,
     more: impl FnOnce(&Manifest) -> Vec<Problem>,
 ) -> Result<Checked> {
-    let mut manifest = evaluate(project, file)?;
+    let file = source.file;
+    let mut manifest = evaluate(project, file, source.app)?;
     manifest.connect(line);
-    let folder = folder.to_owned();
+    let folder = source.folder.to_owned();
     let mut problems = check::check(&manifest);
     problems.extend(volumes::check(&manifest, &folder));
     problems.extend(more(&manifest));
@@ -76,7 +99,7 @@ fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
 
 /// The programs of the tree itself that `file` needs built before it boots, sorted, each once.
 pub fn needs(project: &Project, file: &Path) -> Result<BTreeSet<(ProgramKind, String)>> {
-    let mut manifest = evaluate(project, file)?;
+    let mut manifest = evaluate(project, file, None)?;
     manifest.connect(ConsoleLine::default());
     let named = manifest.programs().filter(|program| program.file.is_none());
     let mut needs: BTreeSet<_> = named.map(|program| (program.kind, program.name.clone())).collect();
@@ -109,16 +132,19 @@ pub fn kernel(project: &Project) -> Result<PathBuf> {
 
 /// Evaluates and decodes. Where the definitions do not hold, our own messages are preferred: they name
 /// each wrong field once, with what would be right there.
-fn evaluate(project: &Project, file: &Path) -> Result<Manifest> {
-    let bad = |problems| located(project, BadManifest::new(file, problems));
+fn evaluate(project: &Project, file: &Path, app: Option<&App>) -> Result<Manifest> {
+    let decoded = |mut json: Value| {
+        app.map_or(Ok(()), |app| app.complete(&mut json))?;
+        decode::decode(&json).map_err(|problems| located(project, BadManifest::new(file, problems)))
+    };
     let error = match cue::export(project, file, cue::Definitions::Apply) {
-        Ok(json) => return decode::decode(&json).map_err(bad),
+        Ok(json) => return decoded(json),
         Err(error) => error,
     };
     if error.is::<BadManifest>()
         && let Ok(json) = cue::export(project, file, cue::Definitions::Leave)
     {
-        decode::decode(&json).map_err(bad)?;
+        decoded(json)?;
     }
     Err(error)
 }

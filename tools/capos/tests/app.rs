@@ -11,19 +11,35 @@ use capos_host::project::Project;
 use capos_host::qemu::ConsoleLine;
 use capos_host::{cue, image};
 use capos_volume_tool::Links;
+use serde_json::Value;
 
 fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
 }
 
-/// What CUE and our own checks make of the manifest of `app`.
-fn evaluated(app: &App) -> Manifest {
+/// What CUE makes of `text`.
+fn exported(text: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app.cue");
-    let text = app.manifest(&[7 << 30]);
-    fs::write(&file, &text).unwrap();
+    fs::write(&file, text).unwrap();
     let json = cue::export(&project(), &file, cue::Definitions::Apply);
-    decode::decode(&json.unwrap_or_else(|error| panic!("{error:#}\n{text}"))).unwrap()
+    json.unwrap_or_else(|error| panic!("{error:#}\n{text}"))
+}
+
+/// What CUE and our own checks make of the manifest of `app`: as it is printed, and as a run has it.
+fn evaluated(app: &App) -> Manifest {
+    let printed = exported(&app.manifest(&[7 << 30]));
+    let mut ours = exported(&app.outline(&[7 << 30]));
+    app.complete(&mut ours).unwrap();
+    assert_eq!(ours, printed);
+    decode::decode(&printed).unwrap()
+}
+
+/// What is wrong with `app`, and what CUE was given of it.
+fn refused(app: &App) -> (String, String) {
+    let place = tempfile::tempdir().unwrap();
+    let error = image::check_app(&project(), app, &[], place.path(), ConsoleLine::Serial).unwrap_err();
+    (error.to_string(), fs::read_to_string(place.path().join("x.cue")).unwrap())
 }
 
 #[test]
@@ -151,11 +167,50 @@ fn a_folder_that_holds_more_than_its_room_is_refused_before_it_is_copied() {
 fn a_folder_that_is_not_there_is_named() {
     let app =
         App { module: "x.wasm".into(), dirs: vec!["nowhere::/d:ro".parse().unwrap()], ..App::default() };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("x.cue");
-    fs::write(&file, app.manifest(&[])).unwrap();
-    let message =
-        image::check_in(&project(), &file, folder.path(), ConsoleLine::Serial).unwrap_err().to_string();
+    let (message, _) = refused(&app);
     assert!(message.contains("volumes.dir0.files: there is no folder"), "{message}");
     assert!(message.contains("wasm.0.instances.0.module: missing: there is no"), "{message}");
+}
+
+/// CUE takes time with the square of a list's length.
+#[test]
+fn what_cue_is_given_does_not_grow_with_arguments_and_environment() {
+    let few = App { module: "no-such/x.wasm".into(), ..App::default() };
+    let many = App {
+        args: (0..100_000).map(|number| number.to_string()).collect(),
+        env: (0..10_000).map(|number| (format!("V{number:05}"), "value".to_owned())).collect(),
+        ..few.clone()
+    };
+    let (message, given) = refused(&many);
+    assert_eq!(given, few.outline(&[]));
+    // Nothing is wrong with them.
+    let module = "x.cue:6:10: wasm.0.instances.0.module: missing: there is no no-such/x.wasm";
+    assert!(message.ends_with(module) && message.lines().count() == 1, "{message}");
+    let mut json = exported(&given);
+    many.complete(&mut json).unwrap();
+    let manifest = decode::decode(&json).unwrap();
+    let instance = manifest.processes.first().unwrap().wasm_host.as_ref().unwrap().instances.first().unwrap();
+    assert!(instance.args == many.args && instance.env == many.env);
+}
+
+#[test]
+fn arguments_and_environment_are_checked_without_cue() {
+    let app = |args: Vec<String>, env: &[(&str, &str)]| App {
+        module: "no-such/x.wasm".into(),
+        args,
+        env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        ..App::default()
+    };
+    let cases = [
+        (app(vec!["a".into(), "b\0".into()], &[]), "instances.0.args.1: contains a NUL character"),
+        (app(vec![], &[("A", "b\0")]), "instances.0.env.A: contains a NUL character"),
+        (app(vec![], &[("A=B", "")]), "\"A=B\" is no name of an environment variable"),
+        (App { argv0: Some("\0".into()), ..app(vec![], &[]) }, "instances.0.argv0: contains a NUL character"),
+        (app(vec!["x".repeat(64 << 20)], &[]), "args and env need"),
+    ];
+    for (app, wanted) in cases {
+        let (message, _) = refused(&app);
+        assert!(message.contains(wanted), "{message}");
+    }
+    assert!(app(vec![], &[]).complete(&mut Value::Null).is_err());
 }

@@ -1,6 +1,6 @@
 //! `capos run PROGRAM.wasm`: a program of the user's, with what the command line gives it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -164,8 +164,8 @@ fn environment(
     given: &[(String, Option<String>)],
     ours: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Vec<(String, String)>> {
-    let mut variables: Vec<(String, String)> = Vec::new();
-    for (name, value) in given {
+    let (mut variables, mut names) = (Vec::new(), HashSet::new());
+    for (name, value) in given.iter().rev() {
         let value = match value {
             Some(value) => value.clone(),
             None => match ours(name) {
@@ -175,9 +175,11 @@ fn environment(
                 None => continue,
             },
         };
-        variables.retain(|(other, _)| other != name);
-        variables.push((name.clone(), value));
+        if names.insert(name) {
+            variables.push((name.clone(), value));
+        }
     }
+    variables.reverse();
     Ok(variables)
 }
 
@@ -203,9 +205,9 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
         within(time, move || Plan::make(&dirs, room, links))?
     };
     let Some(plan) = plan else { return Ok(run::never_started(time)) };
-    let manifest = app.manifest(&plan.image_sizes());
+    let sizes = plan.image_sizes();
     if args.program.print_manifest {
-        print!("{manifest}");
+        print!("{}", app.manifest(&sizes));
         return Ok(0);
     }
     // Removed at the end, whoever is still at work there; the images are apart, because they may have to stay.
@@ -214,7 +216,7 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
     let work = {
         let (project, app, place) = (project.clone(), app.clone(), place.path().to_owned());
         let (line, images) = (args.line(), images.path().to_owned());
-        move || prepare(&project, &app, &manifest, plan, line, &place, &images)
+        move || prepare(&project, &app, &sizes, plan, line, &place, &images)
     };
     let Some((prepared, folders)) = within(time, work)? else { return Ok(run::never_started(time)) };
     let ended = run::boot(project, args, prepared, None, time);
@@ -242,15 +244,13 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
 fn prepare(
     project: &Project,
     app: &App,
-    manifest: &str,
+    sizes: &[u64],
     plan: Plan,
     line: ConsoleLine,
     place: &Path,
     images: &Path,
 ) -> Result<(run::Prepared, Folders)> {
-    let file = place.join(format!("{}.cue", app.name()));
-    fs::write(&file, manifest).with_context(|| file.display().to_string())?;
-    let checked = image::check_in(project, &file, Path::new(""), line).map_err(without_manifest)?;
+    let checked = image::check_app(project, app, sizes, place, line).map_err(without_manifest)?;
     let folders =
         plan.copy_in(images, |folder, left_out| warn(folders::line(folder, left_out, "left out")))?;
     let mut prepared = run::prepare(project, &checked, place, &folders.disks(), run::FOREVER)?;
