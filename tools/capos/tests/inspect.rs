@@ -50,6 +50,28 @@ fn imports_come_with_what_grants_them() {
 
 /// The table in the documents is tested against the host's own.
 #[test]
+fn traps_replace_functions_and_nothing_else() {
+    let odd = r#"(import "env" "odd" (func))"#;
+    let exit = r#"(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))"#;
+    let shared = r#"(import "env" "memory" (memory 1 2 shared))"#;
+    for (imports, only_functions) in [
+        ("", true),
+        (odd, true),
+        (&format!("{odd} {exit}"), true),
+        (&format!("{odd} {shared}"), true),
+        (&format!("{odd} {shared} {shared}"), false),
+        (&format!(r#"{odd} (import "env" "state" (global i32))"#), false),
+        (&format!(r#"{odd} (import "env" "memory" (memory 1))"#), false),
+        (&format!(r#"{odd} (import "env" "table" (table 1 funcref))"#), false),
+        (&format!(r#"(import "env" "state" (global i32)) {exit}"#), false),
+    ] {
+        let inspected = inspected(&format!("(module {imports})"));
+        assert_eq!(inspected.lacks_only_functions(), only_functions, "{imports}");
+    }
+    assert!(!inspected("(component)").lacks_only_functions());
+}
+
+#[test]
 fn what_functions_need_is_what_the_documents_say() {
     let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wasi.md")).unwrap();
     let mut seen = 0;

@@ -221,7 +221,7 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
     let Some((prepared, folders)) = within(time, work)? else { return Ok(run::never_started(time)) };
     let ended = run::boot(project, args, prepared, None, time);
     if let Ok(ended) = &ended {
-        explain(ended, &app.name(), &folders);
+        explain(ended, &app, &folders);
     }
     // Whatever ended the machine: what the program synced by then is there, and no operation is there in part.
     let brought =
@@ -281,10 +281,11 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
 const NOT_STARTED: [u8; 2] = [125, 126];
 
 /// Shows what the log says about the program's end, unless that is its own exit status; and which folders were full.
-fn explain(ended: &Ended, name: &str, folders: &Folders) {
+fn explain(ended: &Ended, app: &App, folders: &Folders) {
     let status = ended.end.exit_status();
     if status != 0 {
-        for line in reasons(&ended.log, name, status) {
+        let name = &app.name();
+        for line in reasons(&ended.log, name, status, || lacks_only_functions(&app.module)) {
             eprintln!("capos: {name}: {line}");
         }
     }
@@ -304,9 +305,15 @@ fn full(log: &[String]) -> BTreeSet<&str> {
     lines.filter_map(|(_, rest)| rest.strip_suffix(": the volume is full")).collect()
 }
 
+/// Whether a program would start if its unknown functions were there.
+fn lacks_only_functions(module: &Path) -> bool {
+    inspect::inspect_file(module).is_ok_and(|inspected| inspected.lacks_only_functions())
+}
+
 /// What the log says about a program's end, unless that is its own exit status; and if it says nothing, because
-/// something around the program ended or was never started, what else it says.
-fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
+/// something around the program ended or was never started, what else it says. The log names the first import that is
+/// unknown; `only_functions` knows whether all are functions.
+fn reasons(log: &[String], name: &str, status: u8, only_functions: impl FnOnce() -> bool) -> Vec<String> {
     let of = |process: &str| -> Vec<&str> {
         let lines = log.iter().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
         lines.filter(|line| !line.contains("exited with") && !line.starts_with("compiled in")).collect()
@@ -322,7 +329,7 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
     }
     let unknown = lines.iter().any(|line| line.contains(": unknown import "));
     let mut lines = counted(&lines);
-    if unknown {
+    if unknown && only_functions() {
         lines.push(UNKNOWN_IMPORTS.to_owned());
     }
     lines
@@ -364,7 +371,7 @@ mod tests {
     }
 
     fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
-        super::reasons(&log.lines().map(str::to_owned).collect::<Vec<_>>(), name, status)
+        super::reasons(&log.lines().map(str::to_owned).collect::<Vec<_>>(), name, status, || true)
     }
 
     #[test]
@@ -382,6 +389,8 @@ mod tests {
         let reasons = reasons(log, "app", 126);
         assert_eq!(reasons.len(), 2);
         assert!(reasons.iter().any(|line| line.contains("--unknown-imports=trap")), "{reasons:?}");
+        let reasons = super::reasons(&[log.trim_end().to_owned()], "app", 126, || false);
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
     }
 
     #[test]

@@ -84,6 +84,14 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected> {
 }
 
 impl Inspected {
+    /// Whether everything that it imports and that nothing provides are functions, which can be replaced by traps.
+    pub fn lacks_only_functions(&self) -> bool {
+        match &self.content {
+            Content::Module(module) => module.lacks_only_functions(),
+            Content::Component(_) => false,
+        }
+    }
+
     /// For people, in columns. `name` is what to call the file.
     pub fn text(&self, name: &str) -> String {
         text::render(self, name)

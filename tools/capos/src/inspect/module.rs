@@ -109,6 +109,16 @@ impl Module {
         })
     }
 
+    /// Whether it imports nothing but functions, and the memory that a program with threads is given.
+    pub(super) fn lacks_only_functions(&self) -> bool {
+        let memories = self.imports.iter().filter(|import| matches!(import.kind, Kind::Memory(_))).count();
+        self.imports.iter().all(|import| match &import.kind {
+            Kind::Function(_) => true,
+            Kind::Memory(memory) => memory.shared && memories == 1,
+            _ => false,
+        })
+    }
+
     /// Says whether it is a program or a library.
     pub fn role(&self) -> &'static str {
         let has = |name| self.exported_function(name).is_some();

@@ -75,7 +75,7 @@ fn of_module(to: &mut String, module: &Module) {
             }
             Some(grant) => (grant.needs.to_owned(), format!("{} ({})", grant.option, grant.manifest)),
             None if import.kind.word() == "function" => {
-                ("UNKNOWN".to_owned(), "--unknown-imports=trap starts it all the same".to_owned())
+                ("UNKNOWN".to_owned(), "--unknown-imports=trap makes it one that traps".to_owned())
             }
             None => ("UNKNOWN".to_owned(), "nothing provides it".to_owned()),
         };
