@@ -103,12 +103,9 @@ impl Project {
         self.root.join("build/log").join(format!("{run}.log"))
     }
 
-    /// `path` as people want to read it: relative to the current folder where that is the tree.
+    /// `path` as people want to read it: relative to the tree where it is inside.
     pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
-        match std::env::current_dir() {
-            Ok(current) if current == self.root => path.strip_prefix(&self.root).unwrap_or(path),
-            _ => path,
-        }
+        path.strip_prefix(&self.root).unwrap_or(path)
     }
 }
 

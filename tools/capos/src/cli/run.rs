@@ -1,5 +1,6 @@
 //! `capos run`: what boots, on which machine, and what is said about the end.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -147,7 +148,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             eprintln!("capos: {reason}");
         }
         if !reasons.is_empty() {
-            eprintln!("capos: the log of the run is {}", project.shown(&log).display());
+            // From the folder in which the command was given, so that the path can be used there.
+            let here = env::current_dir().unwrap_or_default();
+            eprintln!("capos: the log of the run is {}", log.strip_prefix(here).unwrap_or(&log).display());
         }
     }
     Ok(ended.end.exit_status())
