@@ -1,4 +1,4 @@
-//! What was not granted is named as a reason only where it is why a program failed.
+//! A missing grant is named as a reason only where it is why a program failed.
 
 use crate::support::{World, with_imports};
 use capos_wasm::{End, Limits};

@@ -55,7 +55,7 @@ fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
     })
 }
 
-/// What messages call the instance, and unless it says otherwise the first argument of its program.
+/// The name of the instance in messages, and unless it says otherwise the first argument of its program.
 pub(crate) fn name(entry: instance_entry::Reader<'static>) -> capnp::Result<&'static str> {
     Ok(entry.get_name()?.to_str()?)
 }

@@ -1,4 +1,4 @@
-//! What a program said last on its standard streams. For much of what it lacks that is the only sign of whether it failed
+//! The last output of a program on its standard streams. For much of what it lacks that is the only sign of whether it failed
 //! for that: a C library that found no directory when it started never asks again, and fails what is opened by itself.
 
 /// So much of each message is looked at.
@@ -6,7 +6,7 @@ pub(super) const NOTICED_BYTES: usize = 512;
 /// At least so much of what was said last is kept of a stream, and up to twice as much.
 const KEPT_BYTES: usize = 2048;
 
-/// What a program says on standard error when a thread could not be started for it: by the standard library of Rust, by that
+/// Messages on standard error when a thread could not be started for it: by the standard library of Rust, by that
 /// of C++, and by Python.
 const NO_THREAD: [&[u8]; 3] =
     [b"failed to spawn thread", b"thread constructor failed", b"can't start new thread"];

@@ -238,7 +238,7 @@ impl FrameAllocator {
     /// The same, as a walk.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut free = 0;
         for (upper, lower) in [(&self.groups, &self.bits), (&self.summary, &self.groups)] {

@@ -161,7 +161,7 @@ impl RunQueue {
     /// The same, as a walk.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let wrong = Err(Flaw::Found("a run queue's links disagree"));
         let mut seen = 0;

@@ -202,7 +202,7 @@ impl<T> Timers<T> {
     /// The same, as a walk.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let (mut count, mut earliest_ns) = (0, u64::MAX);
         for (level, heap) in self.heaps.iter().enumerate() {

@@ -189,7 +189,7 @@ pub fn counts() -> (u64, u64) {
 /// Whether the allocator's own records agree with each other.
 ///
 /// # Errors
-/// What does not agree.
+/// The first disagreement found.
 pub fn check(walk: &mut Walk<'_>) -> Result<(), Flaw> {
     with(|frames| frames.check(walk))
 }

@@ -333,7 +333,7 @@ impl MemoryObjects {
     /// Whether objects count their mappings as `regions` have them: every region of every address space.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub(crate) fn check_mappings<'a>(
         &self,
         regions: impl Iterator<Item = &'a Region>,

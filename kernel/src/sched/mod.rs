@@ -70,7 +70,7 @@ impl Cpu {
     /// Whether the run queue's records agree with each other.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub(crate) fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         self.run_queue.check(walk)
     }

@@ -40,7 +40,7 @@ impl FuelMeter {
         self.control.set_fuel(self.used);
     }
 
-    /// What the store is to have from now on: a slice, or as much as the next step needs when that is more. `None` when the
+    /// The fuel that the store is to have from now on: a slice, or as much as the next step needs when that is more. `None` when the
     /// limit does not allow that step.
     fn next(&mut self, required: u64) -> Option<u64> {
         let left = self.limit - self.used;

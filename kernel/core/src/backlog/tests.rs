@@ -1,4 +1,4 @@
-//! What goes in comes out whole, or is counted.
+//! Lines that go in come out whole, or are counted.
 
 use super::*;
 use proptest::prelude::*;

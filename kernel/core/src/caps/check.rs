@@ -11,7 +11,7 @@ impl CapSpace {
     /// The first disagreement found, if any. Walks everything.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check(&self) -> Result<(), &'static str> {
         let walk = &mut Walk::new(&|| true);
         let parts = [Self::check_tables, Self::check_tree, Self::check_objects, Self::check_badges];
@@ -21,7 +21,7 @@ impl CapSpace {
     /// Whether tables and their slots agree with the capabilities.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check_tables(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut used_slots = 0;
         let mut paid = Counts::<u32>::new(self.tables.len() as u32, walk)?;
@@ -70,7 +70,7 @@ impl CapSpace {
     /// Whether the derivation tree is one.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check_tree(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut below = 0i64;
         for node in self.nodes.every() {
@@ -118,7 +118,7 @@ impl CapSpace {
     /// Whether objects know how many capabilities lead to them.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check_objects(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut all = Counts::<u32>::new(self.objects.places(), walk)?;
         let mut receiving = Counts::<u32>::new(self.objects.places(), walk)?;
@@ -150,7 +150,7 @@ impl CapSpace {
     /// Whether badges know how many capabilities have them, and are found.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check_badges(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut counts = Counts::<u32>::new(self.badges.places(), walk)?;
         let mut records = Counts::<u32>::new(self.objects.places(), walk)?;

@@ -25,7 +25,7 @@ impl Ipc {
     /// The first disagreement found, if any. Walks everything.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check(&self) -> Result<(), &'static str> {
         let walk = &mut Walk::new(&|| true);
         (0..Self::CHECKS).try_for_each(|part| self.check_part(part, walk)).map_err(Flaw::text)
@@ -37,7 +37,7 @@ impl Ipc {
     /// The first disagreement in one part of what [`Self::check`] walks over, if there is such a part and any.
     ///
     /// # Errors
-    /// What does not agree.
+    /// The first disagreement found.
     pub fn check_part(&self, part: u32, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         match part {
             0 => self.caps.check_tables(walk),

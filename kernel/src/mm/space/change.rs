@@ -25,6 +25,14 @@ pub enum SpaceError {
     OutOfMemory,
 }
 
+/// The length of a part of an object that has so many bytes.
+fn length_within(part: &core::ops::Range<u64>, bytes: u64) -> Result<u64, SpaceError> {
+    if part.start > part.end || part.end > bytes {
+        return Err(SpaceError::OutsideObject);
+    }
+    Ok(part.end - part.start)
+}
+
 impl From<RegionError> for SpaceError {
     fn from(error: RegionError) -> Self {
         Self::Region(error)
@@ -60,13 +68,10 @@ impl AddressSpace {
         ceiling: Protection,
     ) -> Result<u64, SpaceError> {
         let object = objects.get_mut(id).ok_or(SpaceError::OutsideObject)?;
-        if part.start > part.end || part.end > object.bytes() {
-            return Err(SpaceError::OutsideObject);
-        }
+        let length = length_within(&part, object.bytes())?;
         if !part.start.is_multiple_of(PAGE) {
             return Err(RegionError::Unaligned.into());
         }
-        let length = part.end - part.start;
         let backing = Backing::Object { object: id.index(), offset: part.start };
         let start =
             self.regions.map_object(&mut object.mapped, address, length, backing, protection, ceiling)?;
@@ -88,10 +93,7 @@ impl AddressSpace {
         ceiling: Protection,
     ) -> Result<(), SpaceError> {
         let object = objects.get(id).ok_or(SpaceError::OutsideObject)?;
-        if part.start > part.end || part.end > object.bytes() {
-            return Err(SpaceError::OutsideObject);
-        }
-        let length = part.end - part.start;
+        let length = length_within(&part, object.bytes())?;
         let backing = Backing::Private { object: id.index(), offset: part.start };
         self.regions.map(address, length, backing, protection, ceiling)?;
         objects.add_mapping(id, length);

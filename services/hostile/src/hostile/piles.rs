@@ -218,6 +218,11 @@ extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
             Ring::enter(SLEEPS / 2, 0);
         }
     }
+    wait_and_end()
+}
+
+/// The end of a thread of a crowd: once all that it submitted is over.
+fn wait_and_end() -> ! {
     count(&READY);
     Ring::enter(0, SLEEPS);
     count(&WORD);
@@ -266,12 +271,7 @@ extern "sysv64" fn fails(ring: u64, cap: u64) -> ! {
             Ring::enter(SLEEPS / 2, 0);
         }
     }
-    count(&READY);
-    Ring::enter(0, SLEEPS);
-    count(&WORD);
-    loop {
-        syscall(Syscall::ThreadExit as u64, 0, 0, 0);
-    }
+    wait_and_end()
 }
 
 static RECEIVES: AtomicU32 = AtomicU32::new(0);
