@@ -1,7 +1,7 @@
 use bitflags::bitflags;
 
 bitflags! {
-    /// What a capability may be used for. A copy never has more than its source.
+    /// The operations that a capability permits. A copy never has more than its source.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Rights: u32 {
         /// Call methods that observe: read a console, map memory readable.

@@ -37,7 +37,7 @@ pub struct RingHeader {
     _pad3: [u32; 15],
 }
 
-/// What a submission entry asks for.
+/// The operation that a submission entry asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Opcode {
@@ -153,7 +153,32 @@ pub struct SubmissionEntry {
     pub reserved: [u64; 3],
 }
 
-/// What a completion reports.
+impl SubmissionEntry {
+    /// The entry whose fields are all zero, which asks for nothing.
+    pub const NOP: Self = Self {
+        opcode: 0,
+        flags: 0,
+        method: 0,
+        rights: 0,
+        user_data: 0,
+        cap: 0,
+        interface: 0,
+        send_address: 0,
+        send_length: 0,
+        send_cap_count: 0,
+        send_caps: 0,
+        recv_address: 0,
+        recv_length: 0,
+        recv_cap_count: 0,
+        recv_caps: 0,
+        deadline_ns: 0,
+        token: 0,
+        badge: 0,
+        reserved: [0; 3],
+    };
+}
+
+/// The event that a completion reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub enum CompletionKind {

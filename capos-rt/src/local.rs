@@ -1,4 +1,4 @@
-//! What belongs to one thread: its ring and everything that runs on it.
+//! The state of one thread: its ring and everything that runs on it.
 #![expect(unsafe_code, reason = "a thread finds its state through a pointer that it set itself")]
 
 use crate::message::{Pool, retire};

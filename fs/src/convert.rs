@@ -71,7 +71,7 @@ pub(crate) fn open_flags(flags: open_flags::Reader<'_>) -> OpenFlags {
     .fold(OpenFlags::empty(), |sum, (set, flag)| if set { sum | flag } else { sum })
 }
 
-/// What becomes of a symbolic link in a path's last place.
+/// The treatment of a symbolic link in a path's last place.
 pub(crate) fn last(follow: bool) -> Last {
     if follow { Last::Follow } else { Last::Stay }
 }

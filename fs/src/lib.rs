@@ -57,7 +57,7 @@ impl Default for Clients {
     }
 }
 
-/// What to serve besides the volume itself.
+/// The options of a service, besides the volume itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// How much clients may have open.

@@ -1,4 +1,4 @@
-//! What the objects of one volume share: the volume, who has what open, and which directories are ours.
+//! The state that the objects of one volume share: the volume, the open files of each client, and our own directories.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ impl Shared {
     }
 }
 
-/// What was opened through one namespace that the volume gave out.
+/// The objects opened through one namespace that the volume gave out.
 #[derive(Default)]
 pub(crate) struct Account {
     objects: Cell<u32>,

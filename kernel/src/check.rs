@@ -31,7 +31,7 @@ impl Write for Line {
     }
 }
 
-/// What a check found, in memory of its own: there may be no other left.
+/// The findings of a check, in memory of their own: there may be no other left.
 pub(crate) struct Problems {
     lines: [Line; MAX_PROBLEMS],
     count: usize,

@@ -1,4 +1,4 @@
-//! What time it is: the scale that makes time of the time-stamp counter, and how it is kept right.
+//! The time: the scale that makes time of the time-stamp counter, and how it is kept right.
 
 use crate::{
     arch::{self, calibration, time},

@@ -22,7 +22,7 @@ const MAX_THREADS: u32 = 1 << 20;
 const MAX_PROCESSES: u32 = 1 << 16;
 const MAX_TIMERS: u32 = 1 << 20;
 
-/// What happens at a deadline.
+/// The effect of a deadline.
 #[derive(Clone, Copy, Debug)]
 pub enum TimerEvent {
     /// The wait of this thread is over.
@@ -39,7 +39,7 @@ pub struct Kernel {
     pub objects: MemoryObjects,
     /// Deadlines.
     pub timers: Timers<TimerEvent>,
-    /// What each CPU does.
+    /// The state of each CPU.
     pub(crate) cpus: [Cpu; MAX_CPUS],
     /// The time-stamp counter when the first user instruction was about to run; 0 before.
     pub first_user_tsc: u64,
@@ -59,7 +59,7 @@ pub struct Kernel {
     pub(crate) ipc: IpcPlace,
     /// How long the kernel was busy at most.
     pub(crate) stretches: Stretches,
-    /// What the kernel's own objects keep.
+    /// The state of the kernel's own objects.
     pub(crate) services: Services,
 }
 
@@ -86,7 +86,7 @@ impl Kernel {
         }
     }
 
-    /// What this CPU does.
+    /// The state of this CPU.
     #[inline]
     pub(crate) fn cpu(&mut self) -> &mut Cpu {
         // `cpu_index` is below MAX_CPUS: no other CPU is ever started.

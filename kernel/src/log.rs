@@ -5,9 +5,9 @@ use crate::arch::{Lock, serial, time};
 use capos_kernel_core::backlog::Backlog;
 use core::fmt::{self, Write};
 
-/// What is kept.
+/// The length of the log that is kept.
 const KEPT_BYTES: usize = 16 * 1024;
-/// What is given to the port at once, if it takes that much.
+/// The length that is given to the port at once, if it takes that much.
 const GIVEN_BYTES: usize = 512;
 /// Marks the lines of programs.
 const USER_MARK: &[u8] = b"[user] ";

@@ -53,7 +53,7 @@ pub(crate) struct Stretch {
     job: Option<JobKind>,
 }
 
-/// What is kept of the time that the kernel takes.
+/// The record of the time that the kernel takes.
 pub(crate) struct Stretches {
     longest: Stretch,
     /// As in [`Stretch`], of now.

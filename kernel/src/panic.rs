@@ -1,4 +1,4 @@
-//! What happens when the kernel itself is wrong: everything known goes to the log, then the run ends.
+//! The end of a run when the kernel itself is wrong: everything known goes to the log.
 
 use crate::{
     arch::{backtrace, power, screen},

@@ -3,7 +3,7 @@
 use crate::{kernel::Kernel, process::ExitCause};
 use capos_abi::{ErrorCode, Syscall};
 
-/// What the caller gets for an error.
+/// The return value for an error.
 #[inline]
 pub fn failure(error: ErrorCode) -> i64 {
     -i64::from(error as i32)

@@ -1,4 +1,4 @@
-//! What a user types: the guest's exit status, input and output through `make`.
+//! The user's commands: the guest's exit status, input and output through `make`.
 
 use std::time::Duration;
 

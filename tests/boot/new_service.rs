@@ -18,7 +18,7 @@ const NAME: &str = "scratch-keys";
 /// Compiling a few crates, on a busy machine.
 const BUILD: Duration = Duration::from_secs(900);
 
-/// What a copy has no use for: it shares what was built. Cargo's settings apply to folders within.
+/// The parts of the tree that a copy has no use for: it shares what was built. Cargo's settings apply to folders within.
 const LEFT_OUT: [&str; 4] = [".cargo", ".git", "build", "target"];
 
 pub(crate) fn trials() -> Vec<Trial> {

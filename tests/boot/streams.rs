@@ -19,9 +19,9 @@ use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsi
 use crate::trial;
 
 const LIMIT: Duration = Duration::from_secs(240);
-/// What comes over a serial port, which is slow.
+/// The length that is sent over a serial port, which is slow.
 const SHORT_BYTES: usize = 20_000;
-/// What comes over a virtio console: many times what is stored on the way.
+/// The length that is sent over a virtio console: many times what is stored on the way.
 const LONG_BYTES: usize = 4 << 20;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -90,7 +90,7 @@ fn outputs(line: &str) -> Result<()> {
     expect(&outcome, 0, &values(4), "wrote 1024 bytes\n")
 }
 
-/// Whoever has a serial line only has everything on it.
+/// On a machine with only a serial line, everything goes over it.
 fn plain_serial() -> Result<()> {
     let mut command = run("wasi-streams", &["--console", "serial"], &["bytes", "1"]);
     let outcome = command::run(&mut command, Input::Bytes(b""), LIMIT)?;
@@ -119,7 +119,7 @@ fn nobody_reads() -> Result<()> {
     Ok(())
 }
 
-/// What a program does not read is there for the next one.
+/// Input that a program does not read is there for the next one.
 fn unread_input() -> Result<()> {
     let program = tree::root().join("build/wasm/wasi-streams.wasm");
     let capos = host_command().get_program().to_owned();

@@ -37,7 +37,7 @@ struct Case {
     name: &'static str,
     start: Start,
     options: &'static [&'static str],
-    /// What is to be read on the screen and the first serial port.
+    /// The texts that must stand on the screen and on the first serial port.
     texts: [&'static str; 2],
 }
 
@@ -133,7 +133,7 @@ impl Machine {
         Ok(Self { process, output })
     }
 
-    /// What the first serial port showed, once `text` and the end of its line are there.
+    /// The output of the first serial port, once `text` and the end of its line are there.
     fn wait_for(&mut self, text: &str) -> Result<String> {
         let mut seen = Vec::new();
         loop {

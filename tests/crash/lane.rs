@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Operations whose lines may be on their way when the machine is killed: in the guest's console, the serial line and pipes.
 const UNSEEN: u64 = 5000;
 
-/// What happened to a lane.
+/// The events of a lane, counted.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// How often QEMU was killed.
@@ -47,11 +47,11 @@ pub(crate) struct Lane {
     random: fastrand::Rng,
     /// Operations that the volume shows.
     done: u64,
-    /// What they led to.
+    /// The tree that they led to.
     state: Tree,
 }
 
-/// What the guest said before it was killed.
+/// The guest's output before it was killed.
 struct Said {
     /// Operations that were done, from the first one on.
     done: u64,

@@ -1,6 +1,6 @@
 //! Kills QEMU at random moments while a guest works on a volume, and looks at what the disk image holds each time.
 //!
-//! What a killed QEMU had handed to the host is in the image: the host goes on, and keeps its page cache, whatever QEMU's cache
+//! Data that a killed QEMU had handed to the host is in the image: the host goes on, and keeps its page cache, whatever the
 //! mode is. So this shows that the guest hands over what it must, in an order that leaves the image whole at any moment,
 //! and that driver, file service and volume recover from it, hundreds of times in a row on the same image. What a
 //! power cut does beyond that, losing, tearing and reordering what was not flushed, is played on the volume library with

@@ -13,11 +13,11 @@ use tempfile::TempDir;
 
 use crate::{module, trial};
 
-/// What any of these may take. Starting Ruby executes some hundred million instructions.
+/// The time limit of each of these. Starting Ruby executes some hundred million instructions.
 const LIMIT: Duration = Duration::from_secs(600);
 
 const INPUT: &str = "the quick brown fox jumps over the lazy dog and the dog sleeps\n";
-/// What both scripts make of it.
+/// The output of both scripts.
 const COUNTS: &str = r#"[["and",1],["brown",1],["dog",2],["fox",1],["jumps",1],["lazy",1],["over",1],["quick",1],["sleeps",1],["the",3]]"#;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -120,7 +120,7 @@ fn ended(outcome: &Outcome, status: i32, stdout: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the script wrote is in the host's folder.
+/// Checks that the file that the script wrote is in the host's folder.
 fn brought_back(folder: &TempDir) -> Result<()> {
     let text = fs::read_to_string(folder.path().join("out/result.json")).context("out/result.json")?;
     // The two write JSON with and without spaces, and pairs as lists.

@@ -12,7 +12,7 @@ use crate::disks::Disks;
 use crate::expectation::Expectation;
 use crate::tree;
 
-/// What a run may take beyond what its expectation says, for packing and QEMU's start.
+/// The time that a run may take beyond its expectation's limit, for packing and QEMU's start.
 const GRACE: Duration = Duration::from_secs(120);
 
 /// The limit that the host command itself gets, in seconds of the wall clock. What ends a test that hangs is the test's

@@ -28,7 +28,7 @@ pub struct Outcome {
     pub timed_out: bool,
 }
 
-/// What a program reads.
+/// The input of a program.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// These bytes, and then the end.
@@ -44,7 +44,7 @@ pub enum Kill<'a> {
     After(Duration),
     /// So long after it has written this text; at the latest when `limit` is over, which counts as in [`run`].
     AfterText {
-        /// What to wait for.
+        /// The text to wait for.
         text: &'a str,
         /// How long to wait from then on.
         delay: Duration,
@@ -75,7 +75,7 @@ pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<O
     run_watched(command, input, None, |events, group| wait(events, group, limit).is_some())
 }
 
-/// What comes first of a program; none when its time is over before.
+/// The next event of a program; none when its time is over before.
 fn wait(events: &Receiver<Event>, group: u32, limit: Duration) -> Option<Event> {
     let mut patience = Patience::new(group, limit);
     loop {

@@ -1,4 +1,4 @@
-//! What a boot must show: the files in `tests/expected`.
+//! The required output of a boot: the files in `tests/expected`.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::tree;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
-    /// What the guest reads.
+    /// The input of the guest.
     #[serde(default)]
     pub stdin: String,
     /// All of what the guest writes.
@@ -44,7 +44,7 @@ pub struct Expectation {
     /// The manifest's disks, each as `capos run --disk` calls it: the test has new ones of its own.
     #[serde(default)]
     pub disks: Vec<String>,
-    /// What further boots with the same disks must show. They take the time limit, the options and the disks from here.
+    /// The required output of further boots with the same disks. They take time limit, options and disks from here.
     #[serde(default)]
     pub again: Vec<Expectation>,
 }

@@ -14,7 +14,7 @@ pub struct Patience {
     group: u32,
     limit: Duration,
     begun: Instant,
-    /// What each thread has waited for a processor.
+    /// The time that each thread has waited for a processor.
     seen: HashMap<u32, Duration>,
     waited: Duration,
 }

@@ -1,4 +1,4 @@
-//! What operations cost on a RAM device: time, and bytes and flushes that reach the device. Run with `--release`.
+//! The cost of operations on a RAM device: time, and bytes and flushes that reach the device. Run with `--release`.
 
 use std::io;
 use std::sync::Arc;

@@ -26,15 +26,15 @@ pub enum Problem {
     Inconsistent {
         /// The inode concerned.
         ino: Ino,
-        /// What is wrong with it.
+        /// The fault.
         what: &'static str,
     },
 }
 
-/// What a check found.
+/// The findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What is wrong; empty if all is well.
+    /// The faults found; empty if all is well.
     pub problems: Vec<Problem>,
     /// Metadata pages that had one bad copy, by rot or by an interruption, and were mended.
     pub mended: u64,

@@ -13,7 +13,7 @@ pub const MAX_FILE_BYTES: u64 = 1 << 44;
 /// The most that one write takes; a longer one is cut short, so that each is applied whole or not at all.
 pub const MAX_WRITE_BYTES: usize = 1 << 20;
 
-/// What writing to a block will need.
+/// The need of a write to a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Nothing: it is dirty already.

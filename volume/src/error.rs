@@ -1,4 +1,4 @@
-//! What can go wrong, one variant for each WASI errno that a volume can answer with.
+//! The errors, one variant for each WASI errno that a volume can answer with.
 
 use std::fmt;
 

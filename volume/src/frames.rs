@@ -20,7 +20,7 @@ const SLOT_MAGIC: &[u8; 8] = b"capOShdr";
 /// Frames moved in one device request.
 const BATCH: usize = 32;
 
-/// What others want to know about the frames.
+/// The state of the frames, for other modules.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     /// Frames whose one copy was bad and was replaced from the other.

@@ -5,14 +5,14 @@ use crate::layout::BLOCK;
 use crate::record::{Ino, Kind, key, tag};
 use crate::volume::Volume;
 
-/// What `stat` tells.
+/// The attributes that `stat` answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attributes {
     /// Identifies the volume.
     pub device: u64,
     /// Identifies the file within it, for ever.
     pub ino: Ino,
-    /// What it is.
+    /// The kind of the inode.
     pub kind: Kind,
     /// Names that lead to it; of a directory two, and one for each directory in it.
     pub links: u32,
@@ -28,7 +28,7 @@ pub struct Attributes {
     pub changed_ns: u64,
 }
 
-/// What to do with a time stamp.
+/// A change to a time stamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SetTime {
     /// Leave it.
@@ -41,7 +41,7 @@ pub enum SetTime {
 }
 
 impl Volume {
-    /// What is known about an inode.
+    /// The attributes of an inode.
     pub fn stat(&mut self, ino: Ino) -> Result<Attributes> {
         let device = self.geometry.id;
         let inode = self.inode(ino)?;

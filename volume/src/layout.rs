@@ -29,7 +29,7 @@ const VERSION: u32 = 1;
 const HEADER_SLOTS: u64 = 2;
 const FIRST_FRAME_BLOCK: u64 = HEADER_SLOTS + 2;
 
-/// What redb asks for when it starts, its header page included. A test compares.
+/// The pages that redb asks for when it starts, its header page included. A test compares.
 const STORE_START_PAGES: u64 = 258;
 
 /// The places of everything, derived from the superblock.

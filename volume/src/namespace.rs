@@ -9,7 +9,7 @@ use crate::record::{Entry, Ino, Kind, ROOT};
 use crate::volume::{Mode, Volume};
 
 bitflags! {
-    /// What the holder of a namespace may do. A namespace made from another has no more than that one.
+    /// The rights of a namespace's holder. A namespace made from another has no more than that one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Rights: u32 {
         /// See names, attributes and content.
@@ -48,7 +48,7 @@ pub struct Namespace {
     rights: Rights,
 }
 
-/// What was opened. It keeps its inode alive until [`Volume::release`].
+/// An opened inode. It stays alive until [`Volume::release`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The inode.
@@ -84,7 +84,7 @@ impl Namespace {
         volume.release(self.root)
     }
 
-    /// What its holder may do.
+    /// The rights of its holder.
     pub fn rights(&self) -> Rights {
         self.rights
     }

@@ -10,7 +10,7 @@ pub const MAX_PATH_BYTES: usize = 4096;
 /// Symbolic links followed in one path.
 pub const MAX_LINKS_FOLLOWED: usize = 40;
 
-/// What to do with a symbolic link at the end of a path.
+/// The treatment of a symbolic link at the end of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
     /// Follow it.
@@ -28,7 +28,7 @@ pub(crate) struct Place {
     pub(crate) dir: Ino,
     /// The last component, if it is a name.
     pub(crate) name: Option<String>,
-    /// What that leads to now.
+    /// The entry that it leads to now.
     pub(crate) entry: Option<Entry>,
     /// The path ends in a slash, so only a directory will do.
     pub(crate) slash: bool,

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use crate::store::size_of_record;
 
-/// What becomes of a record.
+/// The fate of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting<'a> {
     /// It has this value.
@@ -100,7 +100,7 @@ impl Pending {
         self.records.is_empty()
     }
 
-    /// What the changed records take, removed ones included.
+    /// The size of the changed records, removed ones included.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }

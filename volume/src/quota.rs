@@ -20,7 +20,7 @@ pub struct Limits {
 /// Limits of a directory tree and what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaUse {
-    /// What it may hold.
+    /// Its limits.
     pub limits: Limits,
     /// Bytes of blocks.
     pub bytes: u64,
@@ -138,7 +138,7 @@ impl Volume {
         self.note(stored)
     }
 
-    /// What the innermost quota tree around `ino` allows and holds.
+    /// The limits and the use of the innermost quota tree around `ino`.
     pub fn quota(&mut self, ino: Ino) -> Result<Option<QuotaUse>> {
         let number = self.inode(ino)?.quota;
         Ok(self.quotas.0.get(&number).map(|quota| QuotaUse {

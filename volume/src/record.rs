@@ -6,7 +6,7 @@ pub type Ino = u64;
 /// The root directory.
 pub const ROOT: Ino = 1;
 
-/// What an inode is.
+/// The kind of an inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file.
@@ -109,7 +109,7 @@ impl Reader<'_> {
     }
 }
 
-/// What is known about a file, directory or link.
+/// The record of a file, directory or link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Inode {
     pub(crate) kind: Kind,
@@ -187,7 +187,7 @@ impl Inode {
 /// Cookies 1 and 2 are left to `.` and `..`, which WASI lists and volumes do not store.
 pub(crate) const FIRST_COOKIE: u64 = 3;
 
-/// What a name leads to.
+/// The target of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The inode.

@@ -18,10 +18,10 @@ use crate::pending::{Pending, Waiting};
 
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("capos");
 
-/// What redb adds to each record: two lengths, and its share of page headers.
+/// The bytes that redb adds to each record: two lengths, and its share of page headers.
 const RECORD_OVERHEAD: u64 = 12;
 
-/// What may wait in memory to be entered.
+/// The most that may wait in memory to be entered.
 const MOST_PENDING_BYTES: u64 = 1 << 20;
 
 /// Bytes of redb's pages that a byte of records takes at worst: redb merges pages less than a third full, so
@@ -38,7 +38,7 @@ pub(crate) struct Store {
     /// Records changed since the last commit.
     changes: u64,
     record_bytes: u64,
-    /// What redb may grow to.
+    /// The size that redb may grow to.
     area_bytes: u64,
     health: Arc<Health>,
     /// A device error ended redb's session.
@@ -52,7 +52,7 @@ fn error(error: impl Into<redb::Error>) -> Error {
     }
 }
 
-/// What a record counts for in [`Store::usage`].
+/// The size that a record counts for in [`Store::usage`].
 pub(crate) fn size_of_record(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + RECORD_OVERHEAD
 }
@@ -237,7 +237,7 @@ impl Store {
         (bytes, bound.max(bytes))
     }
 
-    /// What redb takes now, and what it can grow to, which is always to the double.
+    /// The size that redb takes now, and the size that it can grow to, which is always the double.
     fn extent(&self) -> (u64, u64) {
         let store_bytes = self.health.store_bytes.load(Ordering::Relaxed);
         let mut largest = store_bytes;

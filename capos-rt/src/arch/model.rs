@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-/// What a model of the kernel must do for one thread's ring.
+/// The kernel's side of one thread's ring, as a model must play it.
 pub trait KernelModel {
     /// As [`capos_abi::Syscall::CapEnter`]: negative results are negated error codes.
     fn cap_enter(&self, submit: u32, wait_for: u32, deadline_ns: u64) -> i64;

@@ -19,7 +19,7 @@ const MIN_STACK_BYTES: usize = 64 * 1024;
 /// Stacks of ended threads that are kept for the next ones.
 const SPARE_STACKS: usize = 4;
 
-/// What a new thread finds on top of its stack, and what is left of it afterwards.
+/// The record on top of a new thread's stack, and the part of it that remains afterwards.
 struct Thread {
     /// 1 until the kernel has seen the thread's last instruction.
     running: AtomicU32,

@@ -96,7 +96,7 @@ impl Ring {
     /// Returns the number of unread completions.
     ///
     /// # Errors
-    /// What the kernel says; [`ErrorCode::BadRing`] if the indices were overwritten.
+    /// Those of the kernel; [`ErrorCode::BadRing`] if the indices were overwritten.
     pub fn enter(&mut self, wait_for: u32, deadline_ns: u64) -> Result<u32, ErrorCode> {
         let result = arch::cap_enter(&self.port, self.unsubmitted(), wait_for, deadline_ns);
         u32::try_from(result).map_err(|_| {
@@ -141,7 +141,7 @@ impl Ring {
     /// may use it. `user_data` of the entry must be no other operation's.
     ///
     /// # Errors
-    /// What the kernel says about entering; the operation's own outcome is in the completion.
+    /// Those of the kernel about entering; the operation's own outcome is in the completion.
     ///
     /// # Safety
     /// As [`push`](Self::push), until this returns.

@@ -20,7 +20,7 @@ pub(crate) struct SyncBuffer<const PARAMS: usize, const RESULTS: usize> {
     used: bool,
 }
 
-/// What came back from a synchronous call.
+/// The answer to a synchronous call.
 pub(crate) struct Reply<'a> {
     bytes: &'a [u8],
     /// The capability in the results, or null.

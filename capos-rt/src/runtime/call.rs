@@ -25,7 +25,7 @@ pub(super) struct CallState {
     stage: Cell<Stage>,
 }
 
-/// Who is at work on a call, and so what cancelling it means.
+/// The party at work on a call, which decides what cancelling it means.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Stage {
     #[default]

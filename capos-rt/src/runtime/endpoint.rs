@@ -153,7 +153,7 @@ impl<C: FromClientHook + Clone> Revocable<C> {
         }
     }
 
-    /// What to send to others.
+    /// The client to send to others.
     #[must_use]
     pub fn client(&self) -> C {
         self.client.clone()

@@ -41,7 +41,7 @@ pub(crate) struct TaskId {
     serial: u64,
 }
 
-/// What a waker leads to.
+/// The target of a waker.
 struct Signal {
     /// Set when woken, cleared when polled.
     woken: AtomicBool,

@@ -23,7 +23,7 @@ pub enum GrantError {
         /// The name asked for.
         name: String,
     },
-    /// What was granted under this name serves another interface.
+    /// The capability granted under this name serves another interface.
     WrongInterface {
         /// The name asked for.
         name: String,

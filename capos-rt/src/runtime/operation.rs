@@ -43,7 +43,7 @@ struct Returning {
     token: u64,
     /// Badges of objects exported with it.
     exported: Vec<u64>,
-    /// What the kernel reads, until it has.
+    /// The message that the kernel reads; `None` once it has read it.
     contents: Option<(Message, CapTable)>,
 }
 
@@ -252,7 +252,7 @@ impl Operations {
         end
     }
 
-    /// What `read` finds in answer `number`, unless it is gone.
+    /// The result of `read` on answer `number`, unless that answer is gone.
     #[inline(always)]
     fn answer_at<T>(&self, number: u64, read: impl FnOnce(&mut Returning) -> Option<T>) -> Option<T> {
         let index = number.checked_sub(self.first_returning.get())?;

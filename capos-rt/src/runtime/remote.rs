@@ -14,7 +14,7 @@ pub(crate) const DOORBELL_BADGE: u64 = u64::MAX;
 /// Threads started so far besides the first. Without any, no doorbell is needed.
 pub(crate) static OTHER_THREADS: AtomicUsize = AtomicUsize::new(0);
 
-/// What other threads know of an executor.
+/// The part of an executor that other threads reach.
 #[derive(Default, Debug)]
 pub(super) struct Remote {
     woken: Mutex<Vec<usize>>,

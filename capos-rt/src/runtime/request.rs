@@ -15,7 +15,7 @@ use capnp::{Error, Result, any_pointer};
 use capos_abi::ErrorCode;
 use std::rc::Rc;
 
-/// What a call is made on.
+/// The receiver of a call.
 pub(super) enum Target {
     /// A capability in this process's table.
     Ring(Rc<OwnedHandle>),
@@ -36,7 +36,7 @@ pub(super) struct Call {
     pub(super) results: Option<Message>,
     /// Badges of objects exported with it.
     pub(super) exported: Vec<u64>,
-    /// What a borrowed handle in `target` came from.
+    /// The owner of a borrowed handle in `target`.
     keeper: Option<Box<dyn ClientHook>>,
 }
 

@@ -29,7 +29,7 @@ use std::task::{Context, Poll, Waker};
 /// notice about a badge never meets another object.
 const INDEX_BITS: u32 = 24;
 
-/// What one thread serves.
+/// The servers of one thread.
 #[derive(Default)]
 pub(crate) struct Servers {
     endpoints: RefCell<Slab<Served>>,

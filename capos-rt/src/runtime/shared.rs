@@ -29,7 +29,7 @@ impl std::error::Error for OutOfRange {}
 /// Maps the first `length` bytes of `object` to read and write, for as long as the process lives, and says where.
 ///
 /// # Errors
-/// What the kernel says about mapping it, for example that the object is smaller.
+/// Those of the kernel for the mapping, for example that the object is smaller.
 pub async fn map_shared(object: memory_object::Client, length: u64) -> Result<NonNull<[u8]>> {
     let mut request = virtual_memory().map_object_request();
     request.get().set_object(object);

@@ -1,4 +1,4 @@
-//! What happens when the device fails.
+//! Recovery from failures of the device.
 
 use std::io;
 use std::sync::Arc;

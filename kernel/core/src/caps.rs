@@ -1,4 +1,4 @@
-//! Who holds what: capability tables, the derivation tree, and the objects they lead to.
+//! Capability tables, the derivation tree, and the objects that capabilities lead to.
 //!
 //! A capability is a *node* of the tree and stands in one *slot* of one process's table. Copies are children of what
 //! they were copied from. Releasing a capability hands its children to its parent; revoking one
@@ -35,7 +35,7 @@ pub use table::TableStep;
 use table::{Slot, SlotState, Table};
 pub use transfer::TransferError;
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each is the interface of the same name in `schema/`")]
 pub enum ObjectKind {
@@ -65,7 +65,7 @@ pub struct Object {
     references: u32,
     /// Nodes with the RECEIVE right.
     receivers: u32,
-    /// Who holds them.
+    /// The process that receives them.
     receiver: Receiver,
     /// It had receivers and has none any more, or is about to go.
     deaf: bool,
@@ -104,11 +104,11 @@ pub type ObjectId = Id<Object>;
 pub struct Node {
     /// Where it leads.
     pub object: ObjectId,
-    /// What kind of object that is.
+    /// The kind of that object.
     pub kind: ObjectKind,
-    /// What the binary knows the object by.
+    /// The binary's name for the object.
     pub payload: u64,
-    /// What may be done with it.
+    /// The operations that the capability permits.
     pub rights: Rights,
     /// Its badge, if it was minted, else 0.
     pub badge: u64,
@@ -129,7 +129,7 @@ pub struct Node {
 /// Names a capability by its place in the tree.
 pub(crate) type NodeId = Id<Node>;
 
-/// What ended with a capability.
+/// The things that ended with a capability.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Lost {

@@ -51,7 +51,7 @@ impl Segment {
         Self { file_offset: 0, file_bytes: 0, address: 0, memory_bytes: 0, protection: Protection::empty() };
 }
 
-/// What to load where, and where to begin.
+/// The segments to load with their places, and the entry point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LoadPlan {
     /// Address of the first instruction, inside an executable segment.

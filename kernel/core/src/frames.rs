@@ -44,7 +44,7 @@ impl RunSearch {
     }
 }
 
-/// What a step of a search came to.
+/// The result of a step of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Searched {
     /// The frames from this one on are the caller's.

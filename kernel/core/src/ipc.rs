@@ -7,9 +7,9 @@
 //!
 //! Everything that touches memory or threads goes through [`Machine`].
 //!
-//! What may concern any number of operations or capabilities is done in steps ([`Work`]): [`Ipc::thread_step`] for what a
-//! thread asked for and waits for, [`Ipc::close_process_step`] for the end of a process, and [`Ipc::work_step`] for
-//! what follows from either and nobody waits for. Between two steps everything else may happen, in any order.
+//! Work that may concern any number of operations or capabilities is done in steps ([`Work`]): [`Ipc::thread_step`] for a
+//! request that its thread waits for, [`Ipc::close_process_step`] for the end of a process, and [`Ipc::work_step`] for
+//! consequences of either that nobody waits for. Between two steps everything else may happen, in any order.
 
 use crate::{
     NONE,
@@ -42,7 +42,7 @@ pub use machine::{CopyFault, Machine, Place};
 pub use objects::{ObjectCall, QueueId, Reply, Suspended};
 pub use submit::{Submitted, Submitter};
 
-/// Who asked, and where the answer goes.
+/// The thread that asked, and the place of the answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The thread whose ring gets the completion.
@@ -98,7 +98,7 @@ pub struct Operation {
     position: u32,
 }
 
-/// What a CALL asks for. It is kept only while the call waits to be taken: most calls find their receiver waiting.
+/// The contents of a CALL, kept only while it waits to be taken: most calls find their receiver waiting.
 #[derive(Clone, Copy, Default, Debug)]
 struct Request {
     interface: u64,
@@ -110,7 +110,7 @@ struct Request {
 /// Names an operation.
 pub type OperationId = Id<Operation>;
 
-/// What a passed deadline means.
+/// The meaning of a deadline that passed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Alarm {
     /// The operation fails.
@@ -128,7 +128,7 @@ pub struct Endpoint {
     abandoned: List,
     /// Nobody can receive from it any more: the next of such endpoints.
     deaf: Option<u32>,
-    /// What waited to receive when nobody could any more.
+    /// The RECVs that waited on an endpoint that nobody can call any more.
     deaf_receivers: List,
     /// Its object is gone. It goes when nothing waits at it.
     gone: bool,
@@ -159,7 +159,7 @@ struct ThreadOperations {
     process: u32,
     priority: u8,
     count: u32,
-    /// What it has begun to revoke.
+    /// The revocation that it has begun.
     revocation: Option<revocation::RunningId>,
     /// The places of its operations, in any order; the first `count` count.
     places: [u32; OPERATIONS_PER_THREAD],
@@ -170,7 +170,7 @@ const OPERATIONS_PER_THREAD: usize = COMPLETION_ENTRIES as usize;
 
 /// All capabilities, endpoints and calls.
 pub struct Ipc {
-    /// Who holds what.
+    /// The capabilities of all processes.
     pub caps: CapSpace,
     endpoints: Arena<Endpoint>,
     operations: Arena<Operation>,

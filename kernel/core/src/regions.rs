@@ -1,4 +1,4 @@
-//! What an address space holds where: a sorted list of regions. It decides; the page tables follow.
+//! The layout of an address space: a sorted list of regions. It decides; the page tables follow.
 
 use crate::OutOfMemory;
 use alloc::vec::Vec;
@@ -38,7 +38,7 @@ pub enum Backing {
     Anonymous,
     /// The frames of a memory object.
     Object {
-        /// What the binary knows it by.
+        /// The binary's name for it.
         object: u32,
         /// Where in the object the region begins, in bytes.
         offset: u64,
@@ -46,7 +46,7 @@ pub enum Backing {
     /// Frames of the process's own, each taken and filled with what the memory object holds there when its page is first
     /// touched.
     Private {
-        /// What the binary knows it by.
+        /// The binary's name for it.
         object: u32,
         /// Where in the object the region begins, in bytes; not always at the beginning of a page.
         offset: u64,
@@ -82,11 +82,11 @@ pub struct Region {
     pub start: u64,
     /// One past the last address.
     pub end: u64,
-    /// What they hold.
+    /// The contents of the pages.
     pub backing: Backing,
     /// How they may be used.
     pub protection: Protection,
-    /// What `protection` may at most become.
+    /// The most that `protection` may become.
     pub ceiling: Protection,
 }
 

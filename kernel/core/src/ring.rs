@@ -182,7 +182,7 @@ impl EntryWords for SubmissionEntry {
     }
 }
 
-/// What comes back in the completion of an entry, whatever else is in it.
+/// The word that comes back in the completion of an entry, whatever else the entry says.
 #[inline(always)]
 pub fn user_data(entry: &impl EntryWords) -> u64 {
     entry.word(word::USER_DATA)

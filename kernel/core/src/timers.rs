@@ -1,8 +1,8 @@
-//! What happens when, for whom: a binary heap of deadlines for each priority, whose entries can be cancelled.
+//! Deadlines: a binary heap for each priority, whose entries can be cancelled.
 //!
-//! What a deadline brings about is work for whoever waits for it, so it has that thread's priority. However many deadlines
+//! The effect of a deadline is work for whoever waits for it, so it has that thread's priority. However many deadlines
 //! pass at one time, those of a higher priority come first, and those below the *floor* do not count until the floor is
-//! lowered: who runs is not disturbed for the sake of who is less important.
+//! lowered: a running thread is not disturbed for a less important one.
 
 use crate::{
     OutOfMemory,

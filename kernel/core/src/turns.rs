@@ -9,7 +9,7 @@ use crate::run_queue::PRIORITIES;
 /// How long a turn is.
 pub const TURN_NS: u64 = 5_000_000;
 
-/// What the first of its priority runs on when it is taken from the queue.
+/// The turn that the first of its priority runs on when it is taken from the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
     /// A turn of its own.

@@ -11,7 +11,7 @@ const RECORDS: u32 = 512;
 /// Counts that are set aside at a time.
 const COUNTS_AT_ONCE: usize = 4096;
 
-/// What a check comes to that does not find everything in order.
+/// The finding of a check that does not see everything in order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flaw {
     /// It was not finished.
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What is counted by place, for a record each.
+/// Counts by place, one for each record.
 pub struct Counts<T = u32>(Vec<T>);
 
 impl<T: Clone + Default> Counts<T> {
@@ -115,7 +115,7 @@ impl<T: Clone + Default> Counts<T> {
         Ok(Self(counts))
     }
 
-    /// What was counted at a place.
+    /// The count at a place.
     #[must_use]
     pub fn of(&self, place: u32) -> T {
         self.0.get(place as usize).cloned().unwrap_or_default()

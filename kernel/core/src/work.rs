@@ -1,6 +1,6 @@
 //! How much one step of a long operation may do.
 //!
-//! What a process can make arbitrarily long (the end of a table, a revocation, a queue of callers whose server is gone) is
+//! Work that a process can make arbitrarily long (the end of a table, a revocation, a queue of callers of a lost server) is
 //! done in steps. Between two steps everything is consistent and anybody may run.
 
 /// The allowance of one step, counted in records that are looked at or changed. One takes a few hundred instructions at

@@ -82,7 +82,7 @@ const MAX_COMPLETIONS: usize = 256;
 
 /// Memory that takes everything, in room that was made before.
 struct Fake {
-    /// What every capability list says.
+    /// The contents of every capability list.
     list: [CapDescriptor; 2],
     handles: [u64; 2],
     completions: Vec<(u32, CompletionEntry)>,
@@ -121,32 +121,14 @@ struct World {
     fake: Fake,
 }
 
-const EMPTY: SubmissionEntry = SubmissionEntry {
-    opcode: 0,
-    flags: 0,
-    method: 0,
-    rights: 0,
-    user_data: 0,
-    cap: 0,
-    interface: 0,
-    send_address: 0,
-    send_length: 0,
-    send_cap_count: 0,
-    send_caps: 0,
-    recv_address: 0,
-    recv_length: 64,
-    recv_cap_count: 2,
-    recv_caps: 0,
-    deadline_ns: 0,
-    token: 0,
-    badge: 0,
-    reserved: [0; 3],
-};
+/// A receiving entry with room for a message.
+const RECEIVING: SubmissionEntry =
+    SubmissionEntry { recv_length: 64, recv_cap_count: 2, ..SubmissionEntry::NOP };
 
 fn entry(opcode: Opcode, cap: u64) -> SubmissionEntry {
     let base = match opcode {
-        Opcode::Call | Opcode::Recv => EMPTY,
-        _ => SubmissionEntry { recv_length: 0, recv_cap_count: 0, ..EMPTY },
+        Opcode::Call | Opcode::Recv => RECEIVING,
+        _ => SubmissionEntry::NOP,
     };
     SubmissionEntry { opcode: opcode as u8, cap, ..base }
 }

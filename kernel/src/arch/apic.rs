@@ -14,7 +14,7 @@ pub const CONSOLE_VECTOR: u64 = 0x41;
 pub const LOG_VECTOR: u64 = 0x42;
 /// Vectors for devices that processes drive.
 pub const DEVICE_VECTORS: core::ops::Range<u8> = 0x50..0xf0;
-/// What the controller reports when an interrupt went away meanwhile.
+/// The vector that the controller reports when an interrupt went away meanwhile.
 pub const SPURIOUS_VECTOR: u64 = 0xff;
 
 const APIC_BASE_MSR: u32 = 0x1b;

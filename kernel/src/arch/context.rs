@@ -1,4 +1,4 @@
-//! What the kernel keeps of a thread's processor state while the thread does not run.
+//! The processor state of a thread, kept while it does not run.
 
 use capos_abi::FaultFrame;
 use core::mem::{offset_of, size_of};

@@ -59,7 +59,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What the processor lacks of what the kernel relies on, if anything.
+/// The features that the kernel relies on and the processor lacks, if any.
 pub fn missing_features() -> Option<Missing> {
     let (basic, extended) = (__cpuid(1), __cpuid(0x8000_0001));
     // Beyond its last leaf a processor answers with what it likes.

@@ -1,5 +1,5 @@
-//! What lies between two processes on one processor, beyond the page tables and the registers that every thread has saved:
-//! registers that no saved state covers, and predictors and buffers that leak by timing.
+//! The isolation of two processes on one processor beyond page tables and saved registers: registers that no saved state
+//! covers, and predictors and buffers that leak by timing.
 
 use super::cpu;
 use core::{
@@ -14,7 +14,7 @@ use x86_64::registers::{
     model_specific::Msr,
 };
 
-/// What a switch of processes flushes.
+/// The flushes that a switch of processes makes.
 static FLUSHES: AtomicU8 = AtomicU8::new(0);
 /// Branch predictors, by IBPB, and return predictions, by overwriting them.
 const PREDICTORS: u8 = 1 << 0;

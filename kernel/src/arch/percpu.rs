@@ -1,4 +1,4 @@
-//! What each CPU has of its own; GS leads to it while the CPU is in the kernel.
+//! The state of each CPU; GS leads to it while the CPU is in the kernel.
 
 use super::{
     context::{ThreadState, UserContext},
@@ -108,7 +108,7 @@ pub fn save(thread: &mut ThreadState) {
     thread.gs_base = cpu::read_user_gs_base();
 }
 
-/// What entry.s resumes: the address of a context, or one of the constants here.
+/// The target that entry.s resumes: the address of a context, or one of the constants here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Resume(u64);

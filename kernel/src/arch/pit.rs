@@ -4,7 +4,7 @@
 use super::port;
 use capos_kernel_core::clock::Reference;
 
-/// What it counts.
+/// The rate and the width of its counter.
 pub(super) const REFERENCE: Reference = Reference { hertz: 1_193_182, bits: 16 };
 
 const MODE_PORT: u16 = 0x43;

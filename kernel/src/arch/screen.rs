@@ -24,11 +24,11 @@ pub struct Framebuffer {
     pub height: u32,
     /// Bits a pixel or character.
     pub bits: u8,
-    /// What stands in it.
+    /// The content of the memory.
     pub content: Content,
 }
 
-/// What a framebuffer consists of.
+/// The layout of a framebuffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
     /// Characters with an attribute each.

@@ -96,7 +96,7 @@ pub fn log_can_write() -> bool {
     read_u8(LOG_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
 }
 
-/// What the console's receiver holds.
+/// The content of the console's receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// A byte.
@@ -107,7 +107,7 @@ pub enum Input {
     Nothing,
 }
 
-/// What the console interrupts for.
+/// The events that the console interrupts for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interests {
     /// Received bytes and breaks.

@@ -25,7 +25,7 @@ pub(super) const USER_CODE_SELECTOR: u64 = USER_CODE.0 as u64;
 /// For contexts.
 pub(super) const USER_DATA_SELECTOR: u64 = USER_DATA.0 as u64;
 
-/// What [`x86_64::registers::model_specific::Star`] takes: user code, user data, kernel code, kernel data.
+/// The selectors for [`x86_64::registers::model_specific::Star`]: user code and data, kernel code and data.
 pub(super) const SYSCALL_SELECTORS: [SegmentSelector; 4] = [USER_CODE, USER_DATA, KERNEL_CODE, KERNEL_DATA];
 
 /// Which of the TSS's interrupt stacks fatal exceptions use.

@@ -58,7 +58,7 @@ pub fn stretch_steps() -> u64 {
     STRETCH_STEPS.load(Ordering::Relaxed)
 }
 
-/// What a number of counter steps amounts to.
+/// The length of a number of counter steps.
 pub fn duration_ns(steps: u64) -> u64 {
     scale().duration(steps)
 }

@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits { frames: 16384, threads: 16, priority: 31 };
 
 const CAPABILITY_SLOTS: u32 = 4096;
 
-/// What a machine that could not start the first process needs in addition, at least.
+/// The least that a machine needs in addition if it could not start the first process.
 const MORE_BYTES: u64 = 1 << 20;
 
 /// Starts the first process from the boot module. Nothing can go on without it, so what goes wrong is fatal and

@@ -1,4 +1,4 @@
-//! What the first process is started with, and under which names.
+//! The grants and names that the first process is started with.
 
 use alloc::vec::Vec;
 use capnp::{message::Builder, serialize, traits::HasTypeId};

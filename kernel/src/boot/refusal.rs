@@ -14,9 +14,9 @@ pub enum Refusal {
     Processor(Missing),
     /// There is too little memory.
     Memory {
-        /// What there is, in bytes.
+        /// The memory that there is, in bytes.
         found: u64,
-        /// What is needed at least.
+        /// The memory that is needed at least.
         needed: u64,
     },
     /// The boot loader passed no boot package.

@@ -25,7 +25,7 @@ pub struct Console {
     wants_output_space: bool,
 }
 
-/// What a console interrupt was about.
+/// The events behind a console interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Events {
     /// There is new input, or input has ended.

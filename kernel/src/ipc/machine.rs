@@ -1,4 +1,4 @@
-//! What calls need from memory and threads.
+//! The services that calls need from memory and threads.
 
 use crate::{
     kernel::Kernel,

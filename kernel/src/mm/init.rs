@@ -48,9 +48,9 @@ const LEAST_BYTES: u64 = 512 * 1024;
 /// The machine has too little memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLittleMemory {
-    /// What there is.
+    /// The memory that there is.
     pub found: u64,
-    /// What it takes at least.
+    /// The memory that it takes at least.
     pub needed: u64,
 }
 

@@ -39,10 +39,10 @@ enum Store {
     Gone,
 }
 
-/// What is left to do for an object that was freed.
+/// The work left to do for an object that was freed.
 #[derive(Debug)]
 pub struct Freed {
-    /// Who paid for its frames.
+    /// The process that paid for its frames.
     pub owner: Option<ProcessId>,
     /// How many it had.
     pub pages: u64,

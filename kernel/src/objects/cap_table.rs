@@ -12,7 +12,7 @@ use capnp::{
     private::capability::{ClientHook, ParamsHook, ResultsHook},
 };
 
-/// What the `capnp` crate resolves capability pointers with.
+/// The table that the `capnp` crate resolves capability pointers with.
 pub(super) type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
 /// Stands for entry `.0` of a capability list.

@@ -1,4 +1,4 @@
-//! What a method works with.
+//! The environment of a method.
 
 use super::{cap_table::CapTable, failure::Failure};
 use crate::{kernel::Kernel, process::Process};

@@ -25,7 +25,7 @@ pub(crate) struct Allocation {
     caller: Caller,
     /// The device, by its number.
     device: u32,
-    /// Who pays.
+    /// The process that pays.
     owner: ProcessId,
     stage: Stage,
 }

@@ -17,7 +17,7 @@ pub(super) const MAX_RESULT_BYTES: usize = 36 * 1024;
 /// Enough for results of a few fields.
 pub(super) const SMALL_BYTES: usize = 256;
 
-/// What a method answers.
+/// The answer of a method.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
     /// Results without fields.

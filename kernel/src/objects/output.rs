@@ -14,7 +14,7 @@ use capos_kernel_core::{
     ring::Outgoing,
 };
 
-/// What is written at once, and in one step.
+/// The length that is written at once, in one step.
 const STEP_BYTES: usize = 256;
 
 /// Where bytes go.
@@ -26,14 +26,14 @@ pub(crate) enum Port {
     Log,
 }
 
-/// What a thread carries over: everything in the queue of `port` up to the call `until`.
+/// The task of a thread that carries output over: everything in the queue of `port` up to the call `until`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carrying {
     port: Port,
     until: OperationId,
 }
 
-/// What became of a step.
+/// The outcome of a step.
 enum Step {
     /// There is more to write.
     Some,

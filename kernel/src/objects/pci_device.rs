@@ -27,7 +27,7 @@ const ALLOCATE_DMA: u16 = 4;
 const SET_BUS_MASTER: u16 = 5;
 const QUIESCED: u16 = 6;
 
-/// What mapped memory of a device may be used for. Executing is never part of it.
+/// The rights to mapped memory of a device. Executing is never part of them.
 const DATA: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
 
 impl From<RegistersRefused> for Failure {

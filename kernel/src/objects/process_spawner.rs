@@ -15,7 +15,7 @@ const DEFAULT_THREADS: u32 = 16;
 const DEFAULT_PRIORITY: u8 = 8;
 const HIGHEST_PRIORITY: u8 = 31;
 const MAX_NAME_BYTES: usize = 64;
-/// What a table of this size would need at most is within the kernel's reach.
+/// The largest table whose memory is within the kernel's reach, even at its most.
 const MAX_SLOTS: u32 = 1 << 16;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
@@ -82,7 +82,7 @@ fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limi
     Ok((limits, slots))
 }
 
-/// What moves into the new process, put into `room`: entries of the capability list with the rights that the grants name.
+/// The capabilities that move into the new process, put into `room`: entries of the list with the rights of the grants.
 fn grants<'a>(
     context: &Context<'_>,
     asked: process_spawner::spawn_params::Reader<'_>,

@@ -11,7 +11,7 @@ use capos_kernel_core::{
     regions::Protection,
 };
 
-/// What is done to a range.
+/// The change to a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
     /// Pages may be used this way from now on.

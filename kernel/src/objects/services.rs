@@ -1,4 +1,4 @@
-//! What the kernel objects keep between calls.
+//! The state that the kernel objects keep between calls.
 
 use super::entropy::Generator;
 use crate::kernel::Kernel;

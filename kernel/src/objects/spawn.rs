@@ -8,7 +8,7 @@ use crate::{
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::caps::{ObjectKind, TransferError};
 
-/// What every process gets of its own.
+/// The capabilities that every process gets of its own.
 pub(crate) struct Own {
     pub(crate) virtual_memory: Handle,
     pub(crate) thread_spawner: Handle,

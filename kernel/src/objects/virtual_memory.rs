@@ -50,7 +50,7 @@ fn space<'a>(context: &'a mut Context<'_>) -> Result<&'a mut AddressSpace, Failu
     }
 }
 
-/// What pages may ever become.
+/// The most that the protection of pages may become.
 fn ceiling(context: &Context<'_>) -> Protection {
     let mut ceiling = Protection::READ | Protection::WRITE;
     ceiling.set(Protection::EXECUTE, context.call.rights.contains(Rights::EXECUTE));

@@ -24,7 +24,7 @@ pub(super) struct Image {
 /// Why a program could not be loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadError {
-    /// What is wrong with the file.
+    /// The fault in the file.
     BadImage(&'static str),
     /// The new process's budget, or the machine's memory, does not suffice.
     OutOfMemory,

@@ -14,7 +14,7 @@ use capos_abi::{
 };
 use capos_kernel_core::regions::Protection;
 
-/// What a process may use.
+/// The limits of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Frames, page tables included.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub priority: u8,
 }
 
-/// What a new process is made of.
+/// The parts of a new process.
 pub struct NewProcess<'a> {
     /// The object that its program lies in.
     pub image: ObjectId,
@@ -35,7 +35,7 @@ pub struct NewProcess<'a> {
     pub image_length: u64,
     /// For the log.
     pub name: &'a str,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
     /// Whether it may make pages executable.
     pub executable: bool,

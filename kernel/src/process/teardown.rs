@@ -14,13 +14,13 @@ pub(super) enum Phase {
     Threads,
     /// The calls that it answers fail, and its capabilities go.
     Calls,
-    /// What waits for endpoints or objects that went with those is told.
+    /// Waiters for endpoints or objects that went with the process are told.
     ClearingUp,
     /// Its pages and tables go back, and what it had mapped is no longer mapped.
     Space,
     /// Memory objects that nothing else kept are freed.
     Freeing,
-    /// Whoever waits for its end is told.
+    /// Waiters for its end are told.
     Waiters,
     /// Only the record is left.
     Closed,

@@ -15,8 +15,8 @@ use capos_kernel_core::{
 };
 use core::hint::cold_path;
 
-/// What one CPU does. Its ids are never stale: a thread that ends is forgotten here first ([`Kernel::forget_thread`]), and so
-/// is a process ([`Kernel::forget_address_space`]), whose record outlives its threads.
+/// The state of one CPU. Its ids are never stale: a thread that ends is forgotten here first
+/// ([`Kernel::forget_thread`]), and so is a process ([`Kernel::forget_address_space`]), whose record outlives its threads.
 pub(crate) struct Cpu {
     /// The thread that is running.
     pub(crate) current: Option<ThreadId>,
@@ -31,7 +31,7 @@ pub(crate) struct Cpu {
     run_queue: RunQueue,
     /// When threads must make room for their equals.
     turns: Turns,
-    /// What the timer is set to; `u64::MAX` while it is off.
+    /// The deadline that the timer is set to; `u64::MAX` while it is off.
     timer_ns: u64,
     /// The current thread gives way to its equals.
     yielding: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Cpu {
     idle_tsc: u64,
     /// Nothing runs.
     idle: bool,
-    /// What leads back to the installed thread.
+    /// The way back to the installed thread.
     resume: arch::Resume,
 }
 
@@ -179,7 +179,7 @@ impl Kernel {
         self.cpu().current = None;
     }
 
-    /// What a thread does when it runs has changed.
+    /// Notes that a thread resumes in another way from now on.
     pub(crate) fn resume_changed(&mut self, id: ThreadId, resume: arch::Resume) {
         let cpu = self.cpu();
         if cpu.installed == Some(id) {

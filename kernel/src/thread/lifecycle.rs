@@ -12,7 +12,7 @@ use crate::{
 use capos_abi::{NO_DEADLINE, RING_AREA, RING_STRIDE, USER_END};
 use capos_kernel_core::regions::Protection;
 
-/// What a new thread begins with.
+/// The initial state of a new thread.
 #[derive(Clone, Copy, Debug)]
 pub struct NewThread {
     /// Its first instruction.

@@ -42,7 +42,7 @@ pub struct Thread {
     pub slot: u32,
     /// 1 to 31; higher runs first.
     pub priority: u8,
-    /// What it does.
+    /// Its run state.
     pub run_state: RunState,
     /// Its ring.
     pub ring: Ring,
@@ -50,11 +50,11 @@ pub struct Thread {
     pub(crate) ring_position: RingPosition,
     /// Its processor state.
     pub(crate) state: Box<ThreadState>,
-    /// What it does when it runs: its program, or what it has left to do in the kernel.
+    /// The way it resumes: with its program, or with the work that it has left to do in the kernel.
     pub(crate) resume: Resume,
     /// Its neighbours among those that wait for words.
     pub(crate) futex: FutexLinks,
-    /// What it has left to do in the kernel.
+    /// The work that it has left to do in the kernel.
     pub(crate) work: Work,
     /// When its present wait, or the last, ends at the latest; `NO_DEADLINE` without one.
     pub(crate) wait_until_ns: u64,

@@ -7,7 +7,7 @@ use crate::{
 };
 use capos_abi::{ErrorCode, NO_DEADLINE};
 
-/// What a thread waits for.
+/// The event that a thread waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
     /// `CapEnter`: until this many completions are unread.

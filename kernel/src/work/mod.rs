@@ -24,7 +24,7 @@ use crate::{
 
 pub(crate) use budget::Budget;
 
-/// What a thread has left to do in the kernel.
+/// The work that a thread has left to do in the kernel.
 #[derive(Default)]
 pub(crate) struct Work {
     job: Option<Job>,
@@ -44,7 +44,7 @@ pub(crate) struct Enter {
 
 /// Something that is done in steps.
 pub(crate) enum Job {
-    /// What its last submission asks for.
+    /// The operation of its last submission.
     Operation,
     /// Taking down a process that has ended.
     End(ProcessId),

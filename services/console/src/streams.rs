@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 16 << 10;
 /// Kept free of output, so that input can be asked for.
 const RESERVED_BYTES: usize = HEADER_BYTES + size_of::<u32>();
 
-/// What carries bytes to the host. Its ring of [`OUTGOING_BYTES`] holds them until they are there.
+/// A carrier of bytes to the host. Its ring of [`OUTGOING_BYTES`] holds them until they are there.
 pub(crate) trait Line {
     /// Stores bytes in the ring, where the line was given none.
     fn put(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Broken>;
@@ -172,7 +172,7 @@ impl Streams {
         .await
     }
 
-    /// What the streams are connected to on the host, as soon as it has said so.
+    /// The streams' ends on the host, as soon as it has named them.
     pub(crate) async fn terminals(&self) -> Result<Terminals, Error> {
         self.wait_for(|state, context| {
             if state.terminals.is_none() {
@@ -273,7 +273,7 @@ impl State {
         }
     }
 
-    /// What the line is to be given now.
+    /// The bytes to give to the line now.
     fn next_piece(&self) -> Option<Range<usize>> {
         // Bounded by the window, which bounds each piece.
         let ahead = (self.outgoing.begun() - self.taken) as usize;

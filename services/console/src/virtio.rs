@@ -19,7 +19,7 @@ const CONTROL_BYTES: u64 = 8 * 4096;
 const TRANSFER_BYTES: u64 = (OUTGOING_BYTES + BUFFERS * BUFFER_BYTES) as u64;
 
 bitflags! {
-    /// What device and driver agree on (virtio 1.2, 6). A device with several ports is driven as one with one.
+    /// The features that device and driver agree on (virtio 1.2, 6). A device with several ports is driven as one with one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     struct Features: u64 {
         const VERSION_1 = 1 << 32;

@@ -95,7 +95,7 @@ fn with_client<T>(work: impl FnOnce(&Client) -> io::Result<T>) -> io::Result<T> 
     })
 }
 
-/// What came of a call to the driver.
+/// Unpacks the outcome of a call to the driver.
 macro_rules! answer {
     ($request:expr) => {
         block_on_alone(async {

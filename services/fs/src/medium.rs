@@ -1,4 +1,4 @@
-//! What a volume lies on.
+//! The medium that a volume lies on.
 
 use std::sync::Arc;
 

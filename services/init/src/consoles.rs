@@ -1,4 +1,4 @@
-//! What the grant "console" leads to: the kernel's serial console, or a process that keeps the streams apart.
+//! The target of the grant "console": the kernel's serial console, or a process that keeps the streams apart.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
@@ -16,7 +16,7 @@ use crate::servers::World;
 
 /// The program that serves the console over a line. The boot package must hold it, unless the line is the plain one.
 const SERVER: &str = "capos-console";
-/// What it is called in the log.
+/// Its name in the log.
 const NAME: &str = "console";
 const EXPORT: &str = "console";
 /// It does what all others wait for, and little of it.

@@ -25,7 +25,7 @@ use spawn::Endpoints;
 use std::cell::RefCell;
 use volumes::Volumes;
 
-/// What the system ends with when init itself cannot go on.
+/// The status that the system ends with when init itself cannot go on.
 const INIT_FAILED: u8 = 125;
 
 fn main() {

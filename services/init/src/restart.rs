@@ -11,7 +11,7 @@ use capos_schema::manifest_capnp::{boot_package, process_entry};
 use capos_schema::process_capnp::process;
 use std::cell::RefCell;
 
-/// What starting a process needs.
+/// The parts needed to start a process.
 pub(crate) struct Setup {
     pub(crate) root: boot_package::Reader<'static>,
     pub(crate) package: &'static Package,

@@ -24,7 +24,7 @@ use crate::{INIT_FAILED, log, status};
 const SERVER: &str = "fs";
 const EXPORT: &str = "volume";
 
-/// What starting a server needs.
+/// The parts needed to start a server.
 #[derive(Clone, Copy)]
 pub(crate) struct World {
     pub(crate) root: boot_package::Reader<'static>,

@@ -54,7 +54,7 @@ impl Singletons {
         pass("line", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER)
     }
 
-    /// What every server of a volume gets, whatever the volume lies on.
+    /// The grants of every server of a volume, whatever the volume lies on.
     pub(crate) fn of_server(&self) -> Vec<Passed> {
         let both = Rights::READ | Rights::WRITE | Rights::TRANSFER;
         vec![

@@ -14,11 +14,11 @@ pub struct Passed {
     pub client: Client,
     /// Type id of the interface that it serves; 0 when the one who passes it does not know.
     pub interface: u64,
-    /// What the new process may do with it.
+    /// The rights of the new process to it.
     pub rights: Rights,
 }
 
-/// What to start, and with what.
+/// A program to start, and its grants.
 pub struct Program<'a> {
     /// The process's name, also its first argument.
     pub name: &'a str,
@@ -39,7 +39,7 @@ pub struct Program<'a> {
 /// Starts `program` through `spawner`.
 ///
 /// # Errors
-/// What the kernel says about the image, the grants and the budget.
+/// Those of the kernel about the image, the grants and the budget.
 pub async fn start(
     spawner: &process_spawner::Client,
     package: &Package,

@@ -19,7 +19,7 @@ impl Package {
     /// Maps `object`, which must be the boot package.
     ///
     /// # Errors
-    /// What the kernel says about mapping it.
+    /// Those of the kernel about the mapping.
     pub async fn map(object: memory_object::Client) -> capnp::Result<Self> {
         let size = object.size_request().send().promise.await?.get()?.get_bytes();
         let mut request = capos_rt::virtual_memory().map_object_request();

@@ -2,7 +2,7 @@
 
 use capos_schema::manifest_capnp::restart_policy;
 
-/// What follows when something has ended.
+/// The consequence of an end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
     /// Nothing.

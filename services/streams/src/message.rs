@@ -36,7 +36,7 @@ impl Output {
     }
 }
 
-/// What a stream is connected to on the host.
+/// The end of a stream on the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terminal {
     /// Whether it is a terminal.

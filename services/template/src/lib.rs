@@ -5,7 +5,7 @@ mod counter;
 
 pub use counter::Counter;
 
-/// What `capnpc` generates for `schema/counter.capnp`.
+/// The code that `capnpc` generates for `schema/counter.capnp`.
 #[allow(
     clippy::all,
     clippy::pedantic,

@@ -9,14 +9,14 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// What a request's slot is used for.
+/// The use of a request's slot.
 #[derive(Default)]
 enum Slot {
     #[default]
     Free,
     /// The device has it; who waits for it.
     Waiting(Option<Waker>),
-    /// Who waited for it is gone, the device still has it.
+    /// The waiter is gone, the device still has the request.
     Abandoned,
     /// The device has finished it.
     Finished(Status),
@@ -26,7 +26,7 @@ struct State {
     registers: Registers,
     queue: Queue,
     slots: [Slot; SLOTS],
-    /// Who waits for a free slot, in order.
+    /// The waiters for a free slot, in order.
     waiting: VecDeque<Waker>,
     /// The device has done what devices do not do.
     broken: bool,

@@ -13,18 +13,18 @@ pub(crate) const QUEUE: u16 = 0;
 const ENTRIES: usize = 64;
 /// Each request takes at most three: header, data, status.
 pub(crate) const SLOTS: usize = ENTRIES / 3;
-/// What each has in control memory: its header, the answer to [`Kind::Serial`], and its status.
+/// The control memory of each: its header, the answer to [`Kind::Serial`], and its status.
 const SLOT_BYTES: usize = 64;
 const HEADER_BYTES: usize = 16;
 pub(crate) const SERIAL_BYTES: usize = 20;
 const SERIAL_OFFSET: usize = 16;
 const STATUS_OFFSET: usize = 40;
-/// What the status is until the device writes it.
+/// The value of the status until the device writes it.
 const NO_STATUS: u8 = 0xff;
 
 const _: () = assert!(SLOTS * SLOT_BYTES <= virtio_drivers::PAGE_SIZE);
 
-/// What is asked of the device.
+/// The request to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read(Transfer),
@@ -59,7 +59,7 @@ impl Status {
     }
 }
 
-/// What the device does is not what devices do; nothing more can be made of it.
+/// The device violated the protocol; it is not used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
 
@@ -143,7 +143,7 @@ impl Queue {
         Ok(Some((slot, Status(status))))
     }
 
-    /// What a finished [`Kind::Serial`] in `slot` brought.
+    /// The result of a finished [`Kind::Serial`] in `slot`.
     pub(crate) fn serial(&self, slot: usize) -> [u8; SERIAL_BYTES] {
         // SAFETY: the bytes lie within the slot, whose request the device is done with.
         unsafe {
@@ -152,7 +152,7 @@ impl Queue {
     }
 }
 
-/// What a request lends to the device.
+/// The memory that a request lends to the device.
 struct Buffers {
     header: NonNull<[u8]>,
     data: Option<NonNull<[u8]>>,

@@ -14,7 +14,7 @@ const CONTROL_BYTES: u64 = 4 * 4096;
 const TRANSFER_BYTES: u64 = 1 << 20;
 
 bitflags! {
-    /// What device and driver agree on (virtio 1.2, 5.2.3 and 6).
+    /// The features that device and driver agree on (virtio 1.2, 5.2.3 and 6).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     struct Features: u64 {
         const READ_ONLY = 1 << 5;

@@ -1,11 +1,11 @@
-//! What may be asked of the disk. Everything a client says is checked here.
+//! Checks of requests to the disk. Nothing that a client says is trusted.
 
 use capos_schema::errno_capnp::Errno;
 
-/// What the protocol counts in.
+/// The unit that the protocol counts in.
 pub(crate) const UNIT_BYTES: u64 = 512;
 
-/// What the disk is like.
+/// The geometry of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     /// A power of two, at least [`UNIT_BYTES`].
@@ -28,7 +28,7 @@ pub(crate) struct Transfer {
 }
 
 impl Geometry {
-    /// What the device says, made sense of: `units` of [`UNIT_BYTES`], and the size of a sector if it names one.
+    /// The device's claims, made sense of: `units` of [`UNIT_BYTES`], and the size of a sector if it names one.
     pub(crate) fn new(units: u64, block_bytes: Option<u32>, read_only: bool, buffer_bytes: usize) -> Self {
         let is_usable = |bytes: &u32| {
             bytes.is_power_of_two() && u64::from(*bytes) >= UNIT_BYTES && *bytes as usize <= buffer_bytes

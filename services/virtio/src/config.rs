@@ -30,7 +30,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// What the kernel says about one.
+    /// Those of the kernel for a register.
     pub(crate) fn read(from: bar::Reader<'_>) -> capnp::Result<Self> {
         let is_memory = from.get_kind()? == BarKind::Memory;
         let length = if is_memory { from.get_length() } else { 0 };
@@ -90,7 +90,7 @@ impl Snapshot {
         self.word(usize::from(FIRST_BAR) + 4 * index).unwrap_or(0)
     }
 
-    /// What a base address register reads as after all ones were written to it.
+    /// The value that a base address register reads as after all ones were written to it.
     fn mask(&self, index: usize) -> u32 {
         let length = |index: usize| self.bars.get(index).map_or(0, |bar| bar.length);
         if length(index) > 0 {

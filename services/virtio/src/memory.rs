@@ -121,7 +121,7 @@ pub fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
     Some((lent.control.physical + offset as u64, part.cast()))
 }
 
-/// What the crate `virtio-drivers` needs from the system.
+/// The system as the crate `virtio-drivers` needs it.
 #[derive(Debug)]
 pub enum System {}
 

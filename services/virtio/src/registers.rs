@@ -15,7 +15,7 @@ use virtio_drivers::transport::{DeviceStatus, Transport};
 const QUEUE_SELECT: usize = 0x16;
 const QUEUE_INTERRUPT: usize = 0x1a;
 const COMMON_BYTES: usize = 0x38;
-/// What the register reads as when the device has no interrupt for the queue.
+/// The value of the register when the device has no interrupt for the queue.
 const NO_INTERRUPT: u16 = 0xffff;
 /// A device takes a while to reset, but not so many looks.
 const RESET_LOOKS: u32 = 1_000_000;
@@ -70,7 +70,7 @@ impl Registers {
     /// Reads of the device's configuration what belongs together. `read` is called again when it has changed meanwhile.
     ///
     /// # Errors
-    /// What `read` says, and when the configuration does not hold still.
+    /// Those of `read`, and one for a configuration that does not hold still.
     pub fn read_consistent<T>(&self, read: impl Fn() -> Result<T, Error>) -> capnp::Result<T> {
         for _ in 0..CONSISTENT_LOOKS {
             let before = self.transport.read_config_generation();

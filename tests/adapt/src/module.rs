@@ -1,4 +1,4 @@
-//! What a module has, as far as a new function that calls its exports needs it.
+//! The parts of a module that a new function calling its exports needs.
 
 use anyhow::{Context as _, Result};
 use wasmparser_263::{ExternalKind, Parser, Payload, TypeRef};

@@ -7,7 +7,7 @@ const FILES: u64 = 4;
 const REACH: u64 = 30_000;
 const MOST_WRITTEN: u64 = 12_000;
 
-/// What to do. Names exist or not as it comes.
+/// An operation. Names exist or not as it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Makes a file, unless there is one already.
@@ -87,7 +87,7 @@ impl Op {
     }
 }
 
-/// What operation `number` writes.
+/// The content that operation `number` writes.
 #[must_use]
 pub fn content(number: u64, length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (number.wrapping_mul(31) ^ ((i * i) >> 3)) as u8).collect()

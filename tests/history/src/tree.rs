@@ -1,4 +1,4 @@
-//! What operations lead to.
+//! The tree that operations lead to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -21,7 +21,7 @@ const UNSAFE_PLACES: [&str; 8] = [
     "services/bench/src/",
 ];
 
-/// What a safety comment must not hide behind.
+/// The phrases that are no reason in a safety comment.
 const NO_REASONS: [&str; 3] = ["todo", "ensured by caller", "ensured by the caller"];
 
 fn rust() -> Vec<Source> {

@@ -1,4 +1,4 @@
-//! What README and docs name exists, and what they say to type can be typed.
+//! Paths and commands in README and docs: they exist, and can be typed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::none;
 /// Folders that building makes; their files need not be there.
 const MADE: [&str; 2] = ["build/", "target/"];
 
-/// What people read.
+/// The pages that people read.
 pub(crate) fn pages() -> Vec<Source> {
     documents().unwrap()
 }
@@ -23,7 +23,7 @@ pub(crate) fn regex(expression: &str) -> Regex {
     Regex::new(expression).unwrap()
 }
 
-/// What stands between backticks in running text, with its line number. Code blocks are left out.
+/// The spans between backticks in running text, with line numbers. Code blocks are left out.
 pub(crate) fn spans(document: &Source) -> Vec<(usize, String)> {
     static SPAN: LazyLock<Regex> = LazyLock::new(|| regex("`([^`]+)`"));
     let mut found = Vec::new();

@@ -40,7 +40,7 @@ fn the_kernel_allocates_fallibly() {
 /// The allocator itself, whose blocks have a size too.
 const ALLOCATOR: &str = "kernel/src/mm/heap/";
 
-/// What makes a vector longer stands in a file that reserves room first.
+/// Code that makes a vector longer stands in a file that reserves room first.
 #[test]
 fn vectors_grow_into_reserved_room() {
     let grows =

@@ -1,4 +1,4 @@
-//! What documents and the comments at the head of a file name is there: modules, items, files, options, interfaces.
+//! Names in documents and in comments at the head of a file: such modules, items, files, options, interfaces exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

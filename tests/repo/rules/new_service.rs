@@ -152,7 +152,7 @@ fn names_that_cannot_be_are_refused() {
     assert_eq!(tree.files(), before);
 }
 
-/// What fails half-way leaves the tree as it was.
+/// A run that fails half-way leaves the tree as it was.
 #[test]
 fn what_fails_leaves_nothing() {
     let tree = Tree::new();

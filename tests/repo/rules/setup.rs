@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use capos_repo::root;
 use tempfile::TempDir;
 
-/// What the scripts call that every machine has.
+/// The programs that the scripts call and every machine has.
 const TOOLS: [&str; 19] = [
     "bash", "cat", "chmod", "cut", "dirname", "env", "find", "flock", "head", "id", "mkdir", "mv",
     "realpath", "rm", "sed", "sort", "tail", "touch", "uname",

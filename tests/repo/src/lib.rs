@@ -13,7 +13,7 @@ const NOT_SOURCE: [&str; 3] = ["target", "build", ".git"];
 pub struct Source {
     /// Its path from the tree's top, with `/`.
     pub path: String,
-    /// What is in it.
+    /// The text of the file.
     pub text: String,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use capos_volume::{BlockDevice, MemDevice, SECTOR};
 
-/// What a device was asked to do.
+/// A request to a device.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Write(u64, Vec<u8>),
@@ -153,7 +153,7 @@ fn aligned(offset: u64, len: usize) {
     assert!(offset.is_multiple_of(SECTOR as u64) && len.is_multiple_of(SECTOR), "{offset} {len}");
 }
 
-/// What a disk may hold if the power goes: all that was flushed, and of what was not, any sectors of any writes,
+/// Makes of a disk what a power cut may leave: all that was flushed, and of what was not, any sectors of any writes,
 /// in any order; and garbage in sectors that were being written.
 pub(crate) fn tear(image: &mut [u8], unflushed: &[(u64, &[u8])], random: &mut fastrand::Rng) {
     let mut writes: Vec<_> = unflushed.to_vec();

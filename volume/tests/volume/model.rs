@@ -1,4 +1,4 @@
-//! What a volume should do, written down as simply as possible.
+//! The behaviour of a volume, written down as simply as possible.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -258,7 +258,7 @@ impl Model {
         self.sweep(ino);
     }
 
-    /// What is left after an interruption: no open files.
+    /// The state after an interruption: no open files.
     pub(crate) fn interrupted(mut self) -> Self {
         for ino in std::mem::take(&mut self.open) {
             if self.nodes.contains_key(&ino) {

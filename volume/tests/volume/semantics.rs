@@ -1,4 +1,4 @@
-//! What files and directories do, case by case.
+//! The behaviour of files and directories, case by case.
 
 use std::sync::Arc;
 

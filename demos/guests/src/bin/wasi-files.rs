@@ -5,7 +5,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
-/// What the file of a round holds: nothing that another folder's or round's file does.
+/// The content of a round's file: different in each folder and round.
 fn content(folder: &str, round: usize) -> String {
     format!("{folder}, round {round}\n").repeat(200)
 }

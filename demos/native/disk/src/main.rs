@@ -66,7 +66,7 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> ca
     }
 }
 
-/// What the sector numbered `sector` holds in round `round`.
+/// The content of the sector numbered `sector` in round `round`.
 fn pattern(round: u8, sector: u64, length: usize) -> Vec<u8> {
     let mut state = sector.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(round).rotate_left(32) | 1;
     let mut bytes = Vec::with_capacity(length);
@@ -108,7 +108,7 @@ async fn patterns(disk: &Disk, round: u8) -> capnp::Result<()> {
     Ok(())
 }
 
-/// What the first run wrote first is still there.
+/// Checks that the first data of the first run is still there.
 async fn left(disk: &Disk) -> capnp::Result<()> {
     let length = 8 * disk.sector_bytes;
     expect("reading what was left", disk.read(1, 8, 0).await?, Errno::Success)?;

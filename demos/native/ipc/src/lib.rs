@@ -4,7 +4,7 @@ mod vault;
 
 pub use vault::Vault;
 
-/// What `capnpc` generates for `schema/vault.capnp`.
+/// The code that `capnpc` generates for `schema/vault.capnp`.
 #[allow(
     clippy::all,
     clippy::pedantic,

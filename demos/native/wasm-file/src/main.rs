@@ -7,7 +7,7 @@ use capos_rt::schema::file_capnp::namespace;
 use capos_rt::schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
 use std::fmt;
 
-/// What this program holds.
+/// The capabilities of this program.
 struct Held {
     host: wasm_host::Client,
     modules: namespace::Client,

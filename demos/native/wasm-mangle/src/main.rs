@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Whose imports generated modules may have: it uses most of what there is.
 const IMPORTS: &str = "wasi-hostile";
-/// What is changed. A module that is started is a message, which bounds its size.
+/// The modules that are changed. A module that is started is a message, which bounds its size.
 const MODULES: &[&str] = &["wasi-hostile", "wasi-hello-c", "wasi-clock-denied", "wasi-two-b", "wasm-add"];
 /// How long a module may run.
 const PATIENCE: Duration = Duration::from_millis(50);

@@ -6,7 +6,7 @@ use crate::assemble::{BLOCK, DROP, END, LOOP, Module, call, constant, forever, l
 const PAGES: u32 = 256;
 const ELEMENTS: u32 = 60_000;
 
-/// What the modules do, by name.
+/// The modules, by name.
 pub(crate) fn all() -> Vec<(&'static str, Module)> {
     vec![
         ("zeroing locals", called(29_000, &[], 1)),

@@ -12,7 +12,7 @@ use super::{CapSpace, Lost, NodeId};
 use crate::NONE;
 use capos_abi::{ErrorCode, Handle, Rights};
 
-/// What a node stands for.
+/// The role of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NodeState {
     /// A capability.

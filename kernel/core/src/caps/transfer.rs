@@ -15,7 +15,7 @@ pub enum TransferError {
     ReceiverFull,
 }
 
-/// What a descriptor asks for, once checked.
+/// The request of a descriptor, once checked.
 enum Item {
     Null,
     Copy { node: u32, rights: Rights },

@@ -26,7 +26,7 @@ struct Point {
     ticks: u64,
 }
 
-/// What rates are measured from: where the measurement began, and the last sharp reading.
+/// The reference for rates: where the measurement began, and the last sharp reading.
 #[derive(Clone, Copy, Debug)]
 struct Baseline {
     start: Point,

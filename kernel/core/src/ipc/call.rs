@@ -15,7 +15,7 @@ use crate::{
 use capos_abi::{CompletionEntry, CompletionFlags, CompletionKind, ErrorCode, Handle, Rights};
 use core::hint::cold_path;
 
-/// What became of handing a call to a receiver.
+/// The outcome of handing a call to a receiver.
 pub(super) enum Handed {
     /// The receiver's completion is this.
     Over(CompletionEntry),
@@ -25,7 +25,7 @@ pub(super) enum Handed {
     ReceiverFailed(ErrorCode),
 }
 
-/// What became of a CALL.
+/// The outcome of a CALL.
 pub(super) enum Called {
     /// It is a kernel object that is called.
     Object(ObjectCall),

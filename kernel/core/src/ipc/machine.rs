@@ -20,7 +20,7 @@ pub enum CopyFault {
     Destination,
 }
 
-/// What calls need from the rest of the kernel.
+/// The services that calls need from the rest of the kernel.
 ///
 /// All accesses to process memory check that the process itself could make them, and touch demand-zero
 /// pages as the process would.

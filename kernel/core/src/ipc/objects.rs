@@ -17,13 +17,13 @@ pub struct QueueId(pub(super) Id<Queue>);
 /// A call to a kernel object, with the capability it was made with.
 #[derive(Clone, Copy, Debug)]
 pub struct ObjectCall {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The capability's node.
     pub(super) node: NodeId,
-    /// What is called.
+    /// The kind of object that is called.
     pub kind: ObjectKind,
-    /// What the binary knows it by.
+    /// The binary's name for it.
     pub payload: u64,
     /// The rights of the capability.
     pub rights: Rights,
@@ -40,17 +40,17 @@ pub struct ObjectCall {
 /// A call that waits in a [`QueueId`].
 #[derive(Clone, Copy, Debug)]
 pub struct Suspended {
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The parameters, still in the caller's memory.
     pub send: Outgoing,
     /// The method's number.
     pub method: u16,
-    /// What was left with it.
+    /// The value that was left with it.
     pub note: u64,
 }
 
-/// What a kernel object answers.
+/// The answer of a kernel object.
 #[derive(Clone, Copy, Debug)]
 pub enum Reply<'a> {
     /// A message, and handles (already in the caller's table) for its capability list.

@@ -12,7 +12,7 @@ use core::hint::cold_path;
 /// How many entries of a list that several processes share are looked at for those of one.
 const LOOKED_AT: usize = 64;
 
-/// What became of a RECV.
+/// The outcome of a RECV.
 pub(super) enum Received {
     /// Something was there, or it waits.
     Done,

@@ -7,7 +7,7 @@ use super::{
 use crate::ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data};
 use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionFlags};
 
-/// What is left to do after a submission.
+/// The work left to do after a submission.
 #[derive(Debug)]
 #[must_use]
 pub enum Submitted {

@@ -88,29 +88,7 @@ const CALL: SubmissionEntry = SubmissionEntry {
     recv_length: 128,
     recv_cap_count: 4,
     recv_caps: 0x3000,
-    ..EMPTY
-};
-
-const EMPTY: SubmissionEntry = SubmissionEntry {
-    opcode: 0,
-    flags: 0,
-    method: 0,
-    rights: 0,
-    user_data: 0,
-    cap: 0,
-    interface: 0,
-    send_address: 0,
-    send_length: 0,
-    send_cap_count: 0,
-    send_caps: 0,
-    recv_address: 0,
-    recv_length: 0,
-    recv_cap_count: 0,
-    recv_caps: 0,
-    deadline_ns: 0,
-    token: 0,
-    badge: 0,
-    reserved: [0; 3],
+    ..SubmissionEntry::NOP
 };
 
 const RECV: SubmissionEntry = SubmissionEntry {
@@ -119,11 +97,15 @@ const RECV: SubmissionEntry = SubmissionEntry {
     recv_length: 128,
     recv_cap_count: 4,
     recv_caps: 0x5000,
-    ..EMPTY
+    ..SubmissionEntry::NOP
 };
 
-const RETURN: SubmissionEntry =
-    SubmissionEntry { opcode: Opcode::Return as u8, send_address: 0x6000, send_length: 32, ..EMPTY };
+const RETURN: SubmissionEntry = SubmissionEntry {
+    opcode: Opcode::Return as u8,
+    send_address: 0x6000,
+    send_length: 32,
+    ..SubmissionEntry::NOP
+};
 
 impl World {
     fn new() -> Self {
@@ -331,7 +313,10 @@ fn revocation_reaches_calls_under_way() {
     world.call(1, 2);
     world.call(2, 3);
     let token = world.only(0).token;
-    world.submit(0, SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..EMPTY });
+    world.submit(
+        0,
+        SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..SubmissionEntry::NOP },
+    );
     for client in 1..3 {
         assert_eq!(status(&world.only(client)), Some(ErrorCode::Revoked));
         world.call(client, 9);
@@ -352,11 +337,14 @@ fn deadlines_and_cancellation_end_calls() {
     world.ipc.expire(&mut world.fake, 100);
     assert_eq!(status(&world.only(1)), Some(ErrorCode::TimedOut));
     world.call(1, 3);
-    world.submit(1, SubmissionEntry { opcode: Opcode::Cancel as u8, token: 3, user_data: 4, ..EMPTY });
+    world.submit(
+        1,
+        SubmissionEntry { opcode: Opcode::Cancel as u8, token: 3, user_data: 4, ..SubmissionEntry::NOP },
+    );
     let entries = world.take(1);
     assert_eq!((entries[0].user_data, status(&entries[0])), (3, Some(ErrorCode::Cancelled)));
     assert_eq!((entries[1].user_data, entries[1].status), (4, 0));
-    world.submit(1, SubmissionEntry { opcode: Opcode::Cancel as u8, token: 3, ..EMPTY });
+    world.submit(1, SubmissionEntry { opcode: Opcode::Cancel as u8, token: 3, ..SubmissionEntry::NOP });
     assert_eq!(status(&world.only(1)), Some(ErrorCode::NotFound));
     world.receive(1);
     assert!(world.take(0).is_empty(), "calls that ended before are not delivered");
@@ -392,7 +380,7 @@ fn who_serves_an_object_recognises_it() {
         opcode: Opcode::Identify as u8,
         cap: endpoint.0,
         token: client,
-        ..EMPTY
+        ..SubmissionEntry::NOP
     };
     let own = capos_abi::CompletionFlags::OWN_CAPABILITY.bits();
     // In parameters.

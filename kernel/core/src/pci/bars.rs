@@ -9,12 +9,12 @@ const WIDTH: u32 = 0b110;
 const WIDTH_64: u32 = 0b100;
 const PORT_FLAGS: u32 = 0b11;
 const MEMORY_FLAGS: u32 = 0b1111;
-/// What page tables and frame numbers reach: 16 TiB.
+/// The end of the addresses that page tables and frame numbers reach: 16 TiB.
 const MAX_ADDRESS: u64 = 1 << 44;
 /// The longest range of registers given out at once.
 const MAX_LENGTH: u64 = 64 << 20;
 
-/// What one register claims.
+/// The claim of one register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bar {
     /// Memory addresses.

@@ -20,7 +20,7 @@ pub struct Function {
     pub address: Address,
     /// Whose it is.
     pub vendor: u16,
-    /// What the vendor calls it.
+    /// The vendor's number for it.
     pub device: u16,
     /// Base class, subclass and programming interface, 8 bits each.
     pub class: u32,

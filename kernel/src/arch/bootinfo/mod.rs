@@ -1,4 +1,4 @@
-//! What the boot loader tells us, in one form for both protocols.
+//! The boot loader's information, in one form for both protocols.
 
 mod multiboot2;
 mod pvh;
@@ -9,7 +9,7 @@ use x86_64::PhysAddr;
 /// The most memory regions kept; more than any known machine reports.
 const MAX_REGIONS: usize = 64;
 
-/// Who started the kernel.
+/// The boot protocol that started the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Protocol {
     /// QEMU's `-kernel` and other hypervisors.

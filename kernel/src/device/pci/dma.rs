@@ -32,11 +32,11 @@ pub struct Piece {
     pub first: Frame,
     /// How many.
     pub pages: u64,
-    /// Who paid for them.
+    /// The process that paid for them.
     pub owner: Option<ProcessId>,
 }
 
-/// What a device was told of.
+/// The memory that a device was told of.
 pub(super) struct Dma {
     /// Pieces that nobody has any more, but that the device may still touch. Has room for all that are lent.
     held: Vec<Piece>,

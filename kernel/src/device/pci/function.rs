@@ -39,11 +39,11 @@ pub enum RegistersRefused {
     TooMany,
 }
 
-/// What a function has while it is open.
+/// The resources of a function while it is open.
 struct Session {
     bars: Bars,
     msix: Option<MsixTable>,
-    /// What was given out; some may be gone already.
+    /// The objects that were given out; some may be gone already.
     registers: Vec<ObjectId>,
 }
 
@@ -63,7 +63,7 @@ impl Function {
         Self { identity, session: None, awaits_registers: false, table: None, dma: Dma::new() }
     }
 
-    /// What it is.
+    /// The identity of the function.
     pub const fn identity(&self) -> &pci::Function {
         &self.identity
     }

@@ -30,7 +30,7 @@ pub struct Interrupt {
     /// Fired since somebody waited.
     count: u64,
     is_masked: bool,
-    /// What it has while its device is open.
+    /// The line that it has while its device is open.
     line: Option<Line>,
 }
 
@@ -43,7 +43,7 @@ struct Line {
 }
 
 impl Interrupt {
-    /// What has fired since the last call of this, if something has. Lets more through.
+    /// Takes the count of firings since the last call, if there were any, and lets more through.
     pub(crate) fn take(&mut self) -> Option<u64> {
         if core::mem::take(&mut self.is_masked)
             && let Some(line) = self.line

@@ -1,4 +1,4 @@
-//! What a process does to its address space.
+//! Changes that a process makes to its address space.
 
 use super::{AddressSpace, KEPT, leaf};
 use crate::{

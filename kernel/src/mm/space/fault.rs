@@ -10,7 +10,7 @@ use capos_abi::USER_END;
 use capos_kernel_core::regions::{Backing, Protection, Region};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-/// What is about to be done to a page.
+/// The access about to be made to a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
     /// A load.

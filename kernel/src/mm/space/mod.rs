@@ -29,16 +29,16 @@ const OWNED: Flags = Flags::BIT_9;
 
 /// Marks entries for device registers, which the kernel must not touch as memory.
 const REGISTERS: Flags = Flags::BIT_10;
-/// What entries for device registers have: uncached.
+/// The flags of entries for device registers: uncached.
 const REGISTER_FLAGS: Flags = REGISTERS.union(Flags::NO_CACHE).union(Flags::WRITE_THROUGH);
-/// What stays when an entry's protection changes.
+/// The flags that stay when an entry's protection changes.
 const KEPT: Flags = OWNED.union(REGISTER_FLAGS);
 
 /// One process's memory.
 pub struct AddressSpace {
     root: Frame,
     regions: RegionMap,
-    /// What it may use and does use.
+    /// The frames that it may use and does use.
     pub budget: FrameBudget,
     /// Translations that the kernel used lately.
     recent: Recent,

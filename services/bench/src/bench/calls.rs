@@ -6,7 +6,7 @@ use capos_schema::console_capnp::console;
 use capos_schema::memory_capnp::virtual_memory;
 use capos_schema::timer_capnp::timer;
 
-/// What the kernel answers itself.
+/// Calls that the kernel answers itself.
 pub(crate) async fn kernel(counter: &Counter) -> capnp::Result<()> {
     counter.measure("null_kernel_call", || {
         capos_rt::ring::with_ring(|ring| ring.enter(0, NO_DEADLINE)).ok();

@@ -12,7 +12,7 @@ use busy::Busy;
 use capos_schema::file_capnp::namespace;
 use requests::{append, open, read, remove, sync, write};
 
-/// What large reads and writes are measured with.
+/// The length of the large reads and writes.
 const LARGE: usize = 1 << 20;
 
 fn main() -> std::process::ExitCode {

@@ -35,7 +35,7 @@ async fn started_and_ended(counter: &Counter, host: &wasm_host::Client) -> capnp
     Ok(())
 }
 
-/// What each of a thousand instances takes of the machine's memory: in the host, in the kernel, and here.
+/// The memory that each of a thousand instances takes of the machine: in the host, in the kernel, and here.
 async fn resident<F: Future<Output = capnp::Result<wasm_instance::Client>>>(
     host: &wasm_host::Client,
     mut start_one: impl FnMut() -> F,

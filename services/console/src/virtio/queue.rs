@@ -38,7 +38,7 @@ fn notify(ring: &Ring, transport: &mut impl Transport, queue: u16) {
 pub(crate) struct Sender {
     ring: Ring,
     memory: Mapping,
-    /// What the device has, in order: the token and the part of the memory.
+    /// The buffers that the device has, in order: the token and the part of the memory.
     under_way: VecDeque<(u16, Range<usize>)>,
 }
 

@@ -10,7 +10,7 @@ use crate::expect;
 use crate::files::{keep, open, read, size, sync, write};
 use crate::server::Spawner;
 
-/// What disks claim of themselves is not believed.
+/// Checks that a disk's claims about itself are not believed.
 pub(crate) async fn absurd(spawner: &Spawner) -> capnp::Result<()> {
     let sound = Claims::default();
     let refused = [

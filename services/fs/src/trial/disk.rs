@@ -16,7 +16,7 @@ use capos_volume::{BlockDevice, FormatOptions, MemDevice, SECTOR, Volume};
 pub(crate) const DISK_BYTES: u64 = 8 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// What a disk says about itself.
+/// The claims of a disk about itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Claims {
     pub(crate) error: Errno,
@@ -57,7 +57,7 @@ pub(crate) enum Mood {
     Mad,
 }
 
-/// What is on the disk, and how it behaves. Stays when the process that used it is gone.
+/// The content of the disk, and how it behaves. Stays when the process that used it is gone.
 pub(crate) struct Disk {
     pub(crate) content: Arc<MemDevice>,
     pub(crate) mood: Cell<Mood>,
@@ -87,7 +87,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// What lies between the disk and its buffer for one request: where, how much, and the answer if there is none.
+    /// The range between the disk and its buffer for one request: where, how much, and the answer if there is none.
     fn place(&self, sector: u64, sectors: u32, offset: u64) -> Result<(u64, usize, Vec<u8>), Errno> {
         let length = sectors as usize * SECTOR;
         let offset = usize::try_from(offset).map_err(|_| Errno::Invalid)?;

@@ -23,7 +23,7 @@ use crate::files::ask;
 /// Places for capabilities that a service has: each object that is open takes one.
 const SLOTS: u32 = 5000;
 
-/// What services are started with.
+/// The capabilities that services are started with.
 pub(crate) struct Spawner {
     spawner: process_spawner::Client,
     package: Package,
@@ -34,7 +34,7 @@ pub(crate) struct Spawner {
 pub(crate) struct Server {
     pub(crate) volume: volume::Client,
     pub(crate) process: process::Client,
-    /// What the service holds of the disk.
+    /// The service's capability to the disk.
     pub(crate) disk: Option<Revocable<block_device::Client>>,
 }
 

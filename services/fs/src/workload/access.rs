@@ -99,7 +99,7 @@ fn whole(error: Errno, written: u32, length: usize) -> capnp::Result<Errno> {
     Ok(error)
 }
 
-/// What came of opening a file.
+/// The result of opening a file.
 pub(crate) struct Open {
     pub(crate) file: Option<file::Client>,
     pub(crate) error: Errno,

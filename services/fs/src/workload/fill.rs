@@ -5,7 +5,7 @@ use capos_schema::file_capnp::{MAX_DATA_BYTES, namespace};
 
 use crate::access::{Open, ask, exists, open, read, store};
 
-/// What fills.
+/// The byte that files are filled with.
 const FILLER: u8 = 0x5a;
 /// Files with names alone, at most.
 const MOST_NAMES: u64 = 2000;

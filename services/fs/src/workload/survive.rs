@@ -1,4 +1,4 @@
-//! What outlives the server of a volume.
+//! Files and handles that outlive the server of a volume.
 
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{MAX_DATA_BYTES, namespace};

@@ -1,4 +1,4 @@
-//! What a process does with a device that ends the process.
+//! Misdeeds with a device that end the process.
 // Unsafe here: registers are touched through an address that may lead nowhere.
 #![expect(unsafe_code, reason = "registers are touched through an address that may lead nowhere")]
 

@@ -1,4 +1,4 @@
-//! What this program holds, and short ways to use it.
+//! The capabilities of this program, and short ways to use them.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::message::Builder;

@@ -1,4 +1,4 @@
-//! What each misdeed must get.
+//! The required end of each misdeed.
 
 use capos_abi::ErrorCode;
 

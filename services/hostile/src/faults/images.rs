@@ -9,7 +9,7 @@ use capos_schema::process_capnp::{exit_cause, process};
 
 const PAGE: u64 = 4096;
 
-/// What a mapping is for.
+/// The purpose of a mapping.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Read,

@@ -80,7 +80,7 @@ async fn judge(name: &str, process: &process::Client, expected: &Expected) -> Re
     Ok(usize::from(difference.is_some()))
 }
 
-/// What differs from `expected`, if anything does.
+/// Compares an end with the expected one, and describes the difference.
 fn check(cause: exit_cause::Reader<'_>, expected: &Expected) -> Result<Option<String>, capnp::Error> {
     let matches = match (cause.which()?, expected) {
         (exit_cause::Exited(0), Expected::Success) => true,

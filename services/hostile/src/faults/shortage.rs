@@ -1,11 +1,11 @@
 //! Memory that is used up: at each of the kernel's allocations in turn, and by processes that take all there is.
 
 use crate::start::{Launcher, describe, small_limits};
-use capnp::message::Builder;
 use capos_schema::{
     power_capnp::power,
-    process_capnp::{exit_cause, limits, process},
+    process_capnp::{exit_cause, process},
 };
+use parent::limits;
 
 /// Allocations that fail one after the other.
 const FAILING: u32 = 3;
@@ -22,7 +22,7 @@ const SETTLING: u32 = 50;
 /// Calls that are made while there is no memory.
 const CALLS: u32 = 200;
 
-/// What must be as it was.
+/// The counts that must be as they were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Counts {
     processes: u32,
@@ -64,7 +64,7 @@ pub(crate) async fn run() -> Result<usize, capnp::Error> {
     Ok(failures.max(1))
 }
 
-/// What a trial came to.
+/// The outcome of a trial.
 enum Trial {
     /// It met the allocations that failed.
     Met,
@@ -135,11 +135,7 @@ async fn runs_short_at(launcher: &Launcher, number: u64) -> Result<Trial, capnp:
 async fn greedy(launcher: &Launcher, before: Counts) -> Result<usize, capnp::Error> {
     let mut processes = Vec::new();
     for frames in [1 << 18, 1 << 14, 1 << 14, 1 << 14] {
-        let mut message = Builder::new_default();
-        let mut limits = message.init_root::<limits::Builder<'_>>();
-        limits.set_frames(frames);
-        limits.set_priority(4);
-        processes.push(launcher.start(&["greedy"], message.into_typed().into_reader()).await?);
+        processes.push(launcher.start(&["greedy"], limits(frames, 0, 0, 4)).await?);
     }
     let mut patience = PATIENCE;
     while counts(launcher).await?.1 > NEARLY_NONE && patience > 0 {
@@ -188,7 +184,7 @@ async fn fail_allocations(launcher: &Launcher, number: u64, count: u32) -> Resul
     Ok(request.send().promise.await?.get()?.get_pending())
 }
 
-/// What the kernel holds, and how many frames are free.
+/// The kernel's records, and the number of free frames.
 async fn counts(launcher: &Launcher) -> Result<(Counts, u64), capnp::Error> {
     let response = launcher.diagnostics().counters_request().send().promise.await?;
     let counters = response.get()?;

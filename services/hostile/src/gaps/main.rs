@@ -20,7 +20,7 @@ const OWN_PRIORITY: u8 = 20;
 const EQUAL_BOUND: Duration = Duration::from_millis(50);
 /// Beside what is less important: what the kernel does in one go, and the way out of a sleep.
 const LOWER_BOUND: Duration = Duration::from_micros(400);
-/// What the kernel does without looking for something else to run.
+/// The longest time for which the kernel may run without looking for something else to run.
 const STRETCH_BOUND_NS: u64 = 200_000;
 
 /// Programs that never stop, at the same priority.
@@ -182,7 +182,7 @@ async fn wait(process: &process::Client) -> capnp::Result<Option<i32>> {
     })
 }
 
-/// What a future has come to by now.
+/// The output of a future, if it is ready by now.
 async fn poll_once<F: Future>(mut future: core::pin::Pin<&mut F>) -> Option<F::Output> {
     core::future::poll_fn(|context| {
         Poll::Ready(match future.as_mut().poll(context) {

@@ -1,4 +1,4 @@
-//! What a process that may make code must not do with it, and what it may: an object is writable somewhere or
+//! The rules for a process that may make code: an object is writable somewhere or
 //! executable somewhere, never both.
 
 use crate::calls::{create_object, map_object, protect, reserve, unmap};
@@ -56,7 +56,7 @@ pub(crate) fn map_code_of_parent() -> i32 {
     map_object(grant(PARENTS_OBJECT), PAGE, "rx").0
 }
 
-/// What a compiler does: write, stop writing, run; and again with other code.
+/// Works as a compiler does: write, stop writing, run; and again with other code.
 pub(crate) fn code_written_then_run() -> i32 {
     let object = object();
     let first = must(map_object(object, PAGE, "rw"));

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 pub(super) struct Ongoing {
     revocation: Revocation,
     pub(super) root: usize,
-    /// What must be gone when it has finished: what derives from its root, also what came meanwhile.
+    /// The nodes that must be gone at the end: all that derive from its root, also those that came meanwhile.
     pub(super) doomed: HashSet<usize>,
 }
 

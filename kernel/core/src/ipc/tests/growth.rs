@@ -49,8 +49,13 @@ fn receivers_that_can_take_nothing_fail_a_few_at_a_time() {
     }
     world.ipc.open_thread(21, 0, 8).unwrap();
     let mint = capos_abi::SubmissionFlags::MINT.bits();
-    let client =
-        SubmissionEntry { opcode: Opcode::Derive as u8, flags: mint, badge: 5, rights: u32::MAX, ..EMPTY };
+    let client = SubmissionEntry {
+        opcode: Opcode::Derive as u8,
+        flags: mint,
+        badge: 5,
+        rights: u32::MAX,
+        ..SubmissionEntry::NOP
+    };
     world.submit(21, SubmissionEntry { cap: world.server.0, ..client });
     let client = world.only(21).token;
     assert!(submit_again(&mut world, 21, &SubmissionEntry { cap: client, user_data: 7, ..CALL }) > 10);
@@ -141,7 +146,8 @@ fn revocation_fails_the_calls_of_many_threads_in_linear_work() {
     doubles(|threads| {
         let mut world = many_callers(threads);
         let submitter = world.ipc.submitter(0).unwrap();
-        let entry = SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..EMPTY };
+        let entry =
+            SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..SubmissionEntry::NOP };
         let submitted = world.ipc.submit(&mut world.fake, submitter, &entry);
         assert!(matches!(submitted, Submitted::Working));
         let looks = looks(&mut world, |world, work| world.ipc.thread_step(&mut world.fake, 0, work));
@@ -176,7 +182,7 @@ fn a_server_with_many_open_calls_ends_in_linear_work() {
 fn what_a_thread_was_revoking_is_revoked_also_when_it_ends() {
     let mut world = many_callers(3);
     let submitter = world.ipc.submitter(0).unwrap();
-    let entry = SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..EMPTY };
+    let entry = SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, ..SubmissionEntry::NOP };
     let _ = world.ipc.submit(&mut world.fake, submitter, &entry);
     assert!(world.ipc.thread_step(&mut world.fake, 0, &mut Work::of(1)) && world.ipc.is_working(0));
     world.ipc.close_thread(&mut world.fake, 0);

@@ -167,8 +167,12 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
     match step {
         Step::Revoke => {
             let user_data = model.fresh(0);
-            let entry =
-                SubmissionEntry { opcode: Opcode::Revoke as u8, cap: world.server.0, user_data, ..EMPTY };
+            let entry = SubmissionEntry {
+                opcode: Opcode::Revoke as u8,
+                cap: world.server.0,
+                user_data,
+                ..SubmissionEntry::NOP
+            };
             let submitter = world.ipc.submitter(0).unwrap();
             let submitted = world.ipc.submit(&mut world.fake, submitter, &entry);
             prop_assert!(matches!(submitted, Submitted::Working));
@@ -178,7 +182,10 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
         }
         Step::Replace => {
             let (user_data, cap) = (model.fresh(0), world.server.0);
-            world.submit(0, SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..EMPTY });
+            world.submit(
+                0,
+                SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..SubmissionEntry::NOP },
+            );
             world.server = world.ipc.create_endpoint(0).unwrap();
             // What waits at the old one is delivered no more.
             model.queue.clear();
@@ -223,8 +230,10 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
                 model.waiting.iter().filter(|(_, owner)| *owner == thread).map(|(data, _)| *data).collect();
             let token = if targets.is_empty() { 0 } else { targets[which % targets.len()] };
             let user_data = model.fresh(*thread);
-            world
-                .submit(*thread, SubmissionEntry { opcode: Opcode::Cancel as u8, token, user_data, ..EMPTY });
+            world.submit(
+                *thread,
+                SubmissionEntry { opcode: Opcode::Cancel as u8, token, user_data, ..SubmissionEntry::NOP },
+            );
             let done = |data| world.fake.completions.iter().any(|(_, entry)| entry.user_data == data);
             prop_assert!(done(user_data) && (token == 0 || done(token)));
         }
@@ -236,7 +245,10 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
         Step::Release { client } => {
             let user_data = model.fresh(*client);
             let cap = world.clients[*client as usize - 1].0;
-            world.submit(*client, SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..EMPTY });
+            world.submit(
+                *client,
+                SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..SubmissionEntry::NOP },
+            );
         }
         Step::Garbage(words) => {
             let user_data = model.fresh(1);
@@ -248,7 +260,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
                 recv_length: words[4] as u32,
                 token: words[5],
                 user_data,
-                ..EMPTY
+                ..SubmissionEntry::NOP
             };
             // What could wait or revoke is covered above; here the rest must answer at once.
             let covered = [Opcode::Call as u8, Opcode::Revoke as u8];
