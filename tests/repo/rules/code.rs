@@ -79,3 +79,20 @@ fn safety_comments_name_a_fact() {
     }
     none(&problems);
 }
+
+#[test]
+fn doc_comments_begin_with_a_verb_or_a_noun() {
+    let question = Regex::new(r"^//[/!] (What|Who|Whoever|Whatever)\b").unwrap();
+    let mut problems = Vec::new();
+    for source in rust() {
+        let mut in_comment = false;
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let line = line.trim_start();
+            if !in_comment && question.is_match(line) {
+                problems.push(format!("{}:{number}: name the thing: {line}", source.path));
+            }
+            in_comment = line.starts_with("///") || line.starts_with("//!");
+        }
+    }
+    none(&problems);
+}
