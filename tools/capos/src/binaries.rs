@@ -1,6 +1,6 @@
 //! Reading the programs that a manifest names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use wasmparser_263::{Parser, Payload, TypeRef};
 
 use crate::elf;
-use crate::inspect::grant_for;
+use crate::inspect::fit::{self, Misfit, Setting};
+use crate::inspect::{Form, Module, grant_for, module_bytes, refusal};
+use crate::manifest::broken::Broken;
 use crate::manifest::candidates::closest;
 use crate::manifest::{Manifest, Program, ProgramKind};
 use crate::problem::Problem;
@@ -39,17 +41,34 @@ pub struct Images {
     pub programs: Vec<Image>,
 }
 
-/// Reads and checks `init` and every program that `manifest` names; `folder` is the manifest's.
-pub fn load(manifest: &Manifest, project: &Project, folder: &Path) -> Result<Images, Vec<Problem>> {
+/// Reads and checks `init` and every program that `manifest` names, and whether its instances can start with theirs; `folder`
+/// is the manifest's. Nothing is said about what depends on `broken` parts.
+pub fn load(
+    manifest: &Manifest,
+    project: &Project,
+    folder: &Path,
+    setting: Setting,
+    broken: &Broken<'_>,
+) -> Result<Images, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
     let mut programs = Vec::new();
-    for program in manifest.programs().filter(|program| seen.insert(program.name.clone())) {
+    let mut modules = BTreeMap::new();
+    for program in manifest.programs().filter(|program| is_read(program, broken)) {
+        if !seen.insert(program.name.clone()) {
+            continue;
+        }
         match read(program, project, folder, imports_of(manifest, program)) {
-            Ok(bytes) => programs.push(Image { name: program.name.clone(), bytes }),
+            Ok(bytes) => {
+                if program.kind == ProgramKind::Module {
+                    modules.insert(program.name.as_str(), Module::interface(&bytes));
+                }
+                programs.push(Image { name: program.name.clone(), bytes });
+            }
             Err(reason) => problems.push(Problem::new(program.at.clone(), reason)),
         }
     }
+    problems.extend(check_instances(manifest, &modules, setting, broken));
     let init = Program { name: INIT.to_owned(), ..Program::default() };
     let init =
         read(&init, project, folder, Imports::Any).map_err(|reason| problems.push(Problem::new("", reason)));
@@ -57,6 +76,40 @@ pub fn load(manifest: &Manifest, project: &Project, folder: &Path) -> Result<Ima
         Ok(init) if problems.is_empty() => Ok(Images { init, programs }),
         _ => Err(problems),
     }
+}
+
+fn is_read(program: &Program, broken: &Broken<'_>) -> bool {
+    !program.name.is_empty() && !broken.is_at(&program.at) && !broken.is_at(&format!("{}.file", program.at))
+}
+
+/// What keeps instances from starting, as far as it does not depend on fields that could not be read.
+fn check_instances(
+    manifest: &Manifest,
+    modules: &BTreeMap<&str, Module>,
+    setting: Setting,
+    broken: &Broken<'_>,
+) -> Vec<Problem> {
+    let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
+    let mut problems = Vec::new();
+    for instance in hosts.flat_map(|host| &host.instances) {
+        let Some(module) = modules.get(instance.module.name.as_str()) else { continue };
+        for Misfit { field, reason } in fit::misfits(module, instance, setting) {
+            let depends: &[&str] = match field.as_str() {
+                "" => &["invoke", "unknownImports"],
+                "limits.memory" | "limits.tableElements" => &[&field],
+                _ => &["invoke", "args"],
+            };
+            if depends.iter().any(|field| broken.has(&format!("{}.{field}", instance.at))) {
+                continue;
+            }
+            let at = match field.as_str() {
+                "" => instance.module.at.clone(),
+                field => format!("{}.{field}", instance.at),
+            };
+            problems.push(Problem::new(at, reason));
+        }
+    }
+    problems
 }
 
 /// Which functions a module may import.
@@ -102,42 +155,46 @@ fn lacks_a_function(module: &[u8]) -> bool {
 fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -> Result<Vec<u8>, String> {
     let path = locate(program, project, folder);
     let shown = project.shown(&path).display();
-    let bytes = fs::read(&path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound if program.file.is_some() => format!("missing: there is no {shown}"),
-        ErrorKind::NotFound => {
-            let meant = similar(&path, &program.name).map(|name| format!(", or did you mean {name:?}?"));
-            format!(
-                "missing: {shown} has not been built; `make build` builds it{}",
-                meant.unwrap_or_default()
-            )
-        }
-        _ => format!("{shown}: {error}"),
-    })?;
-    // As WebAssembly text, like wasmtime.
-    let is_text = program.kind == ProgramKind::Module && path.extension().is_some_and(|name| name == "wat");
-    let bytes = if is_text {
-        wat::parse_bytes(&bytes).map_err(|error| format!("{shown}: {error}"))?.into_owned()
-    } else {
-        bytes
-    };
-    match program.kind {
-        ProgramKind::Native => elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}")),
-        // It will be refused for that, whatever else it has: rewriting a large one takes seconds.
-        ProgramKind::Module
-            if bytes.starts_with(&WASM_MODULE) && imports == Imports::Known && lacks_a_function(&bytes) =>
-        {
-            Ok(bytes)
-        }
-        ProgramKind::Module if bytes.starts_with(&WASM_MODULE) => {
-            // Exceptions and atomic instructions, which the engine does not have.
-            let lowered = capos_lower::lower(&bytes).map_err(|reason| format!("{shown}: {reason:#}"))?;
-            Ok(lowered.unwrap_or(bytes))
-        }
-        ProgramKind::Module if bytes.starts_with(&WASM_COMPONENT) => {
-            Err(format!("{shown}: a WebAssembly component; only core modules can run"))
-        }
-        ProgramKind::Module => Err(format!("{shown}: not a WebAssembly module")),
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing(program, &path, project)),
+        _ => {}
     }
+    if program.kind == ProgramKind::Module {
+        let bytes = module_bytes(&path).map_err(|error| format!("{error:#}"))?;
+        return ready(bytes, imports).map_err(|reason| format!("{shown}: {reason}"));
+    }
+    let bytes = fs::read(&path).map_err(|error| format!("{shown}: {error}"))?;
+    elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}"))
+}
+
+/// What is said of a program that is not there.
+fn missing(program: &Program, path: &Path, project: &Project) -> String {
+    let shown = project.shown(path).display();
+    if program.file.is_some() {
+        return format!("missing: there is no {shown}");
+    }
+    let meant = similar(path, &program.name).map(|name| format!(", or did you mean {name:?}?"));
+    format!("missing: {shown} has not been built; `make build` builds it{}", meant.unwrap_or_default())
+}
+
+/// A module as the engine gets it: without exceptions and atomic instructions, which it does not have.
+fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
+    if module.starts_with(&WASM_COMPONENT) {
+        return Err("a WebAssembly component; only core modules can run".to_owned());
+    }
+    if !module.starts_with(&WASM_MODULE) {
+        return Err("not a WebAssembly module".to_owned());
+    }
+    let refused = |module: &[u8], form| refusal(module, form).map_or(Ok(()), Err);
+    // It will be refused for that, whatever else it has: rewriting a large one takes seconds.
+    if imports == Imports::Known && lacks_a_function(&module) {
+        refused(&module, Form::Original)?;
+        return Ok(module);
+    }
+    let lowered = capos_lower::lower(&module).map_err(|reason| format!("{reason:#}"))?;
+    let module = lowered.unwrap_or(module);
+    refused(&module, Form::Rewritten)?;
+    Ok(module)
 }
 
 /// A program beside `path`, which does not exist, whose name is much like `name`.

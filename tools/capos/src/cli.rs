@@ -157,7 +157,7 @@ fn perform(cli: &Cli) -> Result<u8> {
             Ok(0)
         }
         Task::Check { manifest } => {
-            image::check_to_run(&project(cli, Some(manifest))?, manifest)?;
+            image::check_to_run(&project(cli, Some(manifest))?, manifest, ConsoleLine::default(), &[])?;
             Ok(0)
         }
         Task::Needs { manifest } => {

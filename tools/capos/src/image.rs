@@ -10,12 +10,14 @@ use serde_json::Value;
 use crate::app::App;
 use crate::binaries::{self, Images};
 use crate::cue;
+use crate::inspect::fit::Setting;
+use crate::manifest::broken::Broken;
 use crate::manifest::{Manifest, ProgramKind, check, decode};
 use crate::pack;
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
 use crate::qemu::{Boot, ConsoleLine};
-use crate::volumes;
+use crate::volumes::{self, Instead};
 
 /// A manifest without fault, and the programs it names.
 #[derive(Debug)]
@@ -29,18 +31,21 @@ pub struct Checked {
 }
 
 /// Reads `file` and reports everything that is wrong with it as one [`BadManifest`]. Its consoles come over `line`, unless
-/// it says so itself.
+/// it says so itself. Disks are not looked at: whoever boots the result brings them.
 pub fn check(project: &Project, file: &Path, line: ConsoleLine) -> Result<Checked> {
     let folder = parent(file);
-    check_with(project, &Source { file, folder: &folder, app: None }, line, |_| Vec::new())
+    check_with(project, &Source { file, folder: &folder, app: None }, line, None)
 }
 
-/// The same, and whatever else a run of the manifest as it stands would find wrong: a disk image that is missing.
-pub fn check_to_run(project: &Project, file: &Path) -> Result<()> {
+/// The same, and whatever else a run would find wrong, with `instead` in place of disks that the manifest names.
+pub fn check_to_run(
+    project: &Project,
+    file: &Path,
+    line: ConsoleLine,
+    instead: Instead<'_>,
+) -> Result<Checked> {
     let folder = parent(file);
-    let disks = |manifest: &Manifest| volumes::check_disks(manifest, &folder);
-    let source = Source { file, folder: &folder, app: None };
-    check_with(project, &source, ConsoleLine::default(), disks).map(drop)
+    check_with(project, &Source { file, folder: &folder, app: None }, line, Some(instead))
 }
 
 fn parent(file: &Path) -> PathBuf {
@@ -59,7 +64,7 @@ pub fn check_app(
     let file = place.join(format!("{}.cue", app.name()));
     fs::write(&file, app.outline(sizes)).with_context(|| file.display().to_string())?;
     let source = Source { file: &file, folder: Path::new(""), app: Some(app) };
-    check_with(project, &source, line, |_| Vec::new())
+    check_with(project, &source, line, Some(&[]))
 }
 
 /// Where a manifest comes from.
@@ -71,20 +76,27 @@ struct Source<'a> {
     app: Option<&'a App>,
 }
 
+/// `disks` are those of a run, if it is for one.
 fn check_with(
     project: &Project,
     source: &Source<'_>,
     line: ConsoleLine,
-    more: impl FnOnce(&Manifest) -> Vec<Problem>,
+    disks: Option<Instead<'_>>,
 ) -> Result<Checked> {
     let file = source.file;
-    let mut manifest = evaluate(project, file, source.app)?;
+    let (mut manifest, mut problems) = evaluate(project, file, source.app)?;
     manifest.connect(line);
     let folder = source.folder.to_owned();
-    let mut problems = check::check(&manifest);
-    problems.extend(volumes::check(&manifest, &folder));
-    problems.extend(more(&manifest));
-    match binaries::load(&manifest, project, &folder) {
+    let broken = Broken::new(&problems);
+    let mut more = check::check(&manifest, &broken);
+    more.extend(volumes::check(&manifest, &folder));
+    if let Some(instead) = disks {
+        more.extend(volumes::check_disks(&manifest, &folder, instead, &broken));
+    }
+    let setting = if source.app.is_some() { Setting::Option } else { Setting::Field };
+    let images = binaries::load(&manifest, project, &folder, setting, &broken);
+    problems.extend(more);
+    match images {
         Ok(images) if problems.is_empty() => return Ok(Checked { manifest, images, folder }),
         Ok(_) => {}
         Err(more) => problems.extend(more),
@@ -99,7 +111,10 @@ fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
 
 /// The programs of the tree itself that `file` needs built before it boots, sorted, each once.
 pub fn needs(project: &Project, file: &Path) -> Result<BTreeSet<(ProgramKind, String)>> {
-    let mut manifest = evaluate(project, file, None)?;
+    let (mut manifest, problems) = evaluate(project, file, None)?;
+    if !problems.is_empty() {
+        return Err(located(project, BadManifest::new(file, problems)));
+    }
     manifest.connect(ConsoleLine::default());
     let named = manifest.programs().filter(|program| program.file.is_none());
     let mut needs: BTreeSet<_> = named.map(|program| (program.kind, program.name.clone())).collect();
@@ -130,21 +145,20 @@ pub fn kernel(project: &Project) -> Result<PathBuf> {
     Ok(kernel)
 }
 
-/// Evaluates and decodes. Where the definitions do not hold, our own messages are preferred: they name
-/// each wrong field once, with what would be right there.
-fn evaluate(project: &Project, file: &Path, app: Option<&App>) -> Result<Manifest> {
-    let decoded = |mut json: Value| {
+/// Evaluates and decodes: what can be read, and what is wrong with the rest. Where the definitions do not hold, our own
+/// messages are preferred: they name each wrong field once, with what would be right there.
+fn evaluate(project: &Project, file: &Path, app: Option<&App>) -> Result<(Manifest, Vec<Problem>)> {
+    let decoded = |mut json: Value| -> Result<_> {
         app.map_or(Ok(()), |app| app.complete(&mut json))?;
-        decode::decode(&json).map_err(|problems| located(project, BadManifest::new(file, problems)))
+        Ok(decode::decode_partly(&json))
     };
     let error = match cue::export(project, file, cue::Definitions::Apply) {
         Ok(json) => return decoded(json),
         Err(error) => error,
     };
-    if error.is::<BadManifest>()
-        && let Ok(json) = cue::export(project, file, cue::Definitions::Leave)
-    {
-        decoded(json)?;
-    }
-    Err(error)
+    let found = error.downcast::<BadManifest>()?;
+    let Ok(json) = cue::export(project, file, cue::Definitions::Leave) else { return Err(found.into()) };
+    let (manifest, problems) = decoded(json)?;
+    let problems = if problems.is_empty() { found.problems().to_vec() } else { problems };
+    Ok((manifest, problems))
 }

@@ -13,12 +13,38 @@ pub struct Problem {
     pub reason: String,
     /// Where the field stands in the file, as `LINE:COLUMN`; `None` where that is not known.
     pub position: Option<String>,
+    /// The field that it conflicts with.
+    pub other: Option<Place>,
+}
+
+/// A field, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The field, as CUE writes it.
+    pub path: String,
+    /// Its `LINE:COLUMN`, where that is known.
+    pub position: Option<String>,
 }
 
 impl Problem {
     /// A problem with the field at `path`.
     pub fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { path: path.into(), reason: reason.into(), position: None }
+        Self { path: path.into(), reason: reason.into(), position: None, other: None }
+    }
+
+    /// The same as a conflict with the field at `path`, which is shown behind the reason.
+    #[must_use]
+    pub fn with_other(mut self, path: impl Into<String>) -> Self {
+        self.other = Some(Place { path: path.into(), position: None });
+        self
+    }
+
+    /// Line and column as numbers, to sort by; what has no place comes last.
+    fn order(&self) -> (bool, u64, u64) {
+        let parts = self.position.as_deref().and_then(|position| position.split_once(':'));
+        let numbers = parts.and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
+        let (line, column) = numbers.unwrap_or_default();
+        (numbers.is_none(), line, column)
     }
 }
 
@@ -38,18 +64,23 @@ impl BadManifest {
         Self { file: file.to_owned(), problems }
     }
 
-    /// Asks `position` where each field stands whose place is not known yet, for at most as many as anybody reads.
+    /// Asks `position` where each field stands whose place is not known yet, for at most as many as anybody reads, and
+    /// sorts the problems by that.
     #[must_use]
     pub fn locate(mut self, position: impl Fn(&Path, &str) -> Option<String>) -> Self {
         for problem in self.problems.iter_mut().take(MOST_LOCATED) {
             if problem.position.is_none() {
                 problem.position = position(&self.file, &problem.path);
             }
+            if let Some(other) = &mut problem.other {
+                other.position = position(&self.file, &other.path);
+            }
         }
+        self.problems.sort_by_key(Problem::order);
         self
     }
 
-    /// The problems in the order they were found.
+    /// The problems, in the order of their places where those are known.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -70,6 +101,11 @@ impl fmt::Display for BadManifest {
                 write!(f, "{}: ", problem.path)?;
             }
             write!(f, "{}", problem.reason)?;
+            match &problem.other {
+                Some(Place { position: Some(position), .. }) => write!(f, ", at line {position}")?,
+                Some(Place { path, .. }) => write!(f, ", at {path}")?,
+                None => {}
+            }
         }
         Ok(())
     }

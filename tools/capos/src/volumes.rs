@@ -1,13 +1,16 @@
 //! The host's side of volumes: packing folders into images, and finding or making disk images.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use capos_volume_tool::{Links, Mirror, Source};
+use capos_volume_tool::{Content, Links, Mirror, Source};
 
 use crate::app::folders;
 use crate::binaries::Image;
+use crate::manifest::broken::Broken;
 use crate::manifest::candidates::suggestion;
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
 use crate::problem::Problem;
@@ -27,34 +30,104 @@ pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for volume in &manifest.volumes {
         if let VolumeSource::Files(files) = &volume.source
-            && !folder.join(&files.path).is_dir()
+            && let Some(reason) = no_folder(&folder.join(&files.path), "")
         {
-            let reason = format!("there is no folder {}", folder.join(&files.path).display());
             problems.push(Problem::new(format!("{}.files", volume.at), reason));
         }
     }
     problems
 }
 
-/// Images of disks that are neither there nor made at the first run, and folders to fill one from that are missing.
-pub fn check_disks(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
-    let volumes = manifest.volumes.iter().filter_map(|volume| match &volume.source {
-        VolumeSource::Disk(image) => Some((format!("{}.disk", volume.at), image)),
+/// Why what is at `path` is no folder that can be read. `purpose` stands behind a name that leads nowhere.
+fn no_folder(path: &Path, purpose: &str) -> Option<String> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => fs::read_dir(path).err().map(|error| format!("{shown}: {error}")),
+        Ok(_) => Some(format!("{shown} is no folder; `files` and `from` take one")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Some(format!("there is no folder {shown}{purpose}"))
+        }
+        Err(error) => Some(format!("{shown}: {error}")),
+    }
+}
+
+/// Files to use for disks in place of those that the manifest names: each the disk's name and the file.
+pub type Instead<'a> = &'a [(String, PathBuf)];
+
+fn replaced<'a>(name: &str, instead: Instead<'a>) -> Option<&'a Path> {
+    instead.iter().rev().find(|(disk, _)| disk == name).map(|(_, file)| file.as_path())
+}
+
+/// Disks whose images a run could not use: neither there nor made at the first run, no files, or without the volume that
+/// should be on them.
+pub fn check_disks(
+    manifest: &Manifest,
+    folder: &Path,
+    instead: Instead<'_>,
+    broken: &Broken<'_>,
+) -> Vec<Problem> {
+    let places = manifest.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Disk(_) => Some((volume.at.as_str(), "disk")),
         VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
     });
     let granted = manifest.processes.iter().flat_map(|process| &process.disks);
-    let granted = granted.map(|grant| (grant.at.clone(), &grant.image));
-    let absent = volumes.chain(granted).filter(|(_, image)| !folder.join(&image.file).exists());
-    absent.filter_map(|(at, image)| Some(Problem::new(at, lacking(image, folder)?))).collect()
+    let places = places.chain(granted.map(|grant| (grant.at.as_str(), "file")));
+    let mut problems = Vec::new();
+    for ((name, image, is_volume), (at, field)) in manifest.disks().zip(places) {
+        if ["size", "from"].iter().any(|field| broken.has(&format!("{at}.{field}"))) {
+            continue;
+        }
+        let other = replaced(&name, instead);
+        let file = other.map_or_else(|| folder.join(&image.file), Path::to_owned);
+        if let Some(reason) = unusable(&file, folder, image, is_volume) {
+            let option = if other.is_some() { format!("--disk {name}: ") } else { String::new() };
+            problems.push(Problem::new(format!("{at}.{field}"), format!("{option}{reason}")));
+        }
+    }
+    problems
 }
 
-/// Why the image, which does not exist, cannot be made.
-fn lacking(image: &DiskImage, folder: &Path) -> Option<String> {
-    if image.size.is_none() {
-        return Some(no_image(&folder.join(&image.file)));
+/// Why `file` cannot be the image of a disk.
+fn unusable(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) -> Option<String> {
+    let shown = file.display();
+    let meta = match fs::metadata(file) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == ErrorKind::NotFound => return lacking(file, image, folder),
+        Err(error) => return Some(format!("{shown}: {error}")),
+    };
+    let kind = meta.file_type();
+    if kind.is_dir() && is_volume {
+        return Some(format!(
+            "{shown} is a folder, and a disk is an image file; `files` makes a volume of a folder's files that is only read, \
+             and `from` with `size` an image that begins with them"
+        ));
     }
-    let from = folder.join(&image.from.as_ref()?.path);
-    (!from.is_dir()).then(|| format!("there is no folder {} to fill the image from", from.display()))
+    if !kind.is_file() && !kind.is_block_device() {
+        let what = if kind.is_dir() { "a folder" } else { "no file" };
+        return Some(format!("{shown} is {what}, and a disk is an image file"));
+    }
+    if let Err(error) = OpenOptions::new().read(true).write(!image.read_only).open(file) {
+        let hint = if image.read_only { "" } else { "; with `readOnly: true` it need not be writable" };
+        return Some(format!("{shown} cannot be opened: {error}{hint}"));
+    }
+    if !is_volume {
+        return None;
+    }
+    match capos_volume_tool::probe(file) {
+        Ok(Content::Volume | Content::InUse) => None,
+        Ok(Content::Other) => {
+            Some(format!("{shown} is not a capOS volume; `capos volume create` makes one in a new file"))
+        }
+        Err(error) => Some(format!("{error:#}; another copy of it is needed")),
+    }
+}
+
+/// Why the image `file`, which does not exist, cannot be made.
+fn lacking(file: &Path, image: &DiskImage, folder: &Path) -> Option<String> {
+    if image.size.is_none() {
+        return Some(no_image(file));
+    }
+    no_folder(&folder.join(&image.from.as_ref()?.path), " to fill the image from")
 }
 
 fn no_image(file: &Path) -> String {
@@ -90,7 +163,7 @@ pub struct Disks {
 
 /// Finds the image of each disk of `manifest`, or makes it where the manifest says how large. `instead` has
 /// files to use for disks in place of those that the manifest names.
-pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) -> Result<Disks> {
+pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result<Disks> {
     for (name, _) in instead {
         ensure!(
             manifest.disks().any(|(disk, _, _)| disk == *name),
@@ -100,8 +173,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: &[(String, PathBuf)]) 
     }
     let mut disks = Disks { list: Vec::new(), locks: Vec::new() };
     for (name, image, is_volume) in manifest.disks() {
-        let replaced = instead.iter().rev().find(|(disk, _)| *disk == name);
-        let file = replaced.map_or_else(|| folder.join(&image.file), |(_, file)| file.clone());
+        let file = replaced(&name, instead).map_or_else(|| folder.join(&image.file), Path::to_owned);
         let lock = open_or_make(&file, folder, image, is_volume).with_context(|| format!("disk {name}"))?;
         disks.locks.push(lock);
         disks.list.push(Disk { file, read_only: image.read_only });

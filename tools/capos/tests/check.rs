@@ -14,13 +14,23 @@ fn project() -> Project {
 
 /// What is said about a manifest with this text, `bad.cue` standing for its path.
 fn complaint(text: &str, files: &[(&str, &[u8])]) -> String {
+    complaint_of(text, files, |manifest| image::check(&project(), manifest, ConsoleLine::Serial).unwrap_err())
+}
+
+/// The same, before a run of it.
+fn complaint_to_run(text: &str, files: &[(&str, &[u8])]) -> String {
+    let check = |manifest: &Path| image::check_to_run(&project(), manifest, ConsoleLine::Serial, &[]);
+    complaint_of(text, files, |manifest| check(manifest).unwrap_err())
+}
+
+fn complaint_of(text: &str, files: &[(&str, &[u8])], check: impl Fn(&Path) -> anyhow::Error) -> String {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
     }
     let manifest = folder.path().join("bad.cue");
     fs::write(&manifest, format!("package capos\n\nname: \"bad\"\n{text}\n")).unwrap();
-    let error = image::check(&project(), &manifest, ConsoleLine::Serial).unwrap_err().to_string();
+    let error = check(&manifest).to_string();
     error.replace(&folder.path().display().to_string(), "")
 }
 
@@ -32,15 +42,80 @@ fn each_problem_is_one_line() {
     limits: memory: \"64MB\"
 }, {name: \"b\", bogus: 1}]";
     let found = complaint(text, &[]);
+    let found: Vec<_> = found.lines().filter(|line| !line.contains("has not been built")).collect();
     let wanted = [
-        "/bad.cue:6:22: processes.0.grants.consle: unknown field; known here: console, log,",
+        "/bad.cue:6:22: processes.0.grants.consle: unknown field; did you mean \"console\"? Known here: console, log,",
         "/bad.cue:6:35: processes.0.grants.timer: wanted true or false, found a string",
         "/bad.cue:7:21: processes.0.limits.memory: \"64MB\" has no known unit;",
         "/bad.cue:8:23: processes.1.bogus: unknown field; known here: name, binary,",
     ];
-    assert_eq!(found.lines().count(), wanted.len(), "{found}");
-    for (line, wanted) in found.lines().zip(wanted) {
+    assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    for (line, wanted) in found.iter().zip(wanted) {
         assert!(line.starts_with(wanted), "wanted {wanted}, found {line}");
+    }
+}
+
+/// A field that cannot be read hides nothing but what depends on it.
+#[test]
+fn problems_of_all_kinds_are_found_at_once() {
+    let text = "exitFrom: \"nobody\"
+volumes: {
+    broken: {disk: \"a.img\", size: \"4 MB!\"}
+    gone: disk: \"b.img\"
+    site: files: \"no-folder\"
+}
+processes: [{name: \"a\", binary: file: \"none\", bogus: 1, grants: namespaces: {x: {volume: \"broken\", rights: \"r\"}, y: {volume: \"gnoe\", rights: \"r\"}}}]
+wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"}]}]";
+    let found = complaint_to_run(text, &[("text", b"text")]);
+    let wanted = [
+        (4, "exitFrom: no process or instance is called \"nobody\"; there are: a, wasm, wasm/i"),
+        (6, "volumes.broken.size: \"4 MB!\" has no known unit"),
+        (7, "volumes.gone.disk: there is no /b.img; a `size` in the manifest has it made"),
+        (8, "volumes.site.files: there is no folder /no-folder"),
+        (10, "processes.0.binary: missing: there is no /none"),
+        (10, "processes.0.bogus: unknown field"),
+        (10, "processes.0.grants.namespaces.y.volume: no volume is called \"gnoe\"; did you mean \"gone\"?"),
+        (11, "wasm.0.instances.0.module: /text: not a WebAssembly module"),
+        (11, "wasm.0.instances.0.limits.fuel: wanted a number, found a string"),
+    ];
+    let found: Vec<_> = found.lines().filter(|line| !line.contains("has not been built")).collect();
+    assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    for (line, (number, wanted)) in found.iter().zip(wanted) {
+        let placed = line.starts_with(&format!("/bad.cue:{number}:"));
+        assert!(placed && line.contains(wanted), "wanted line {number}: {wanted}, found {line}");
+    }
+}
+
+/// What the definitions do not allow is not all that is said.
+#[test]
+fn what_cue_finds_comes_with_the_rest() {
+    let found = complaint(
+        "exitFrom: \"nobody\"\nwasm: [{instances: [{name: \"i\", module: file: \"m.wasm\", limits: wallTime: \"0s\"}]}]",
+        &[("m.wasm", b"\0asm\x01\0\0\0")],
+    );
+    for wanted in ["exitFrom: no process or instance", "limits.wallTime: "] {
+        assert!(found.contains(wanted), "{wanted}: {found}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_comes_with_the_place_of_the_other() {
+    let text = "processes: [{name: \"a\", binary: file: \"x\"},
+    {name: \"a\", binary: file: \"x\"}]
+wasm: [{instances: [{name: \"i\", module: file: \"m.wasm\"},
+    {name: \"i\", module: file: \"m.wasm\", preopens: [
+    {guest: \"/d\", volume: \"v\", rights: \"r\"},
+    {guest: \"/d/\", volume: \"v\", rights: \"r\"}]}]}]
+volumes: {v: disk: \"v.img\"
+    w: disk: \"v.img\"}";
+    let found = complaint(text, &[("m.wasm", b"\0asm\x01\0\0\0")]);
+    for wanted in [
+        "/bad.cue:5:12: processes.1.name: another process is called \"a\" already, at line 4:20",
+        "/bad.cue:7:12: wasm.0.instances.1.name: another instance of \"wasm\" is called \"i\" already, at line 6:28",
+        "/bad.cue:9:13: wasm.0.instances.1.preopens.1.guest: another preopen of this instance is at \"/d/\" already, at line 8:13",
+        "/bad.cue:11:14: volumes.w.disk: v.img is the image of another disk already; only disks that are all readOnly can share one, at line 10:20",
+    ] {
+        assert!(found.lines().any(|line| line == wanted), "{wanted} is not in\n{found}");
     }
 }
 
@@ -79,7 +154,7 @@ wasm: [{instances: [
         "/bad.cue:6:5: wasm.0.instances.0.module: missing: build/wasm/no-such-module.wasm has not been built; `make build`",
         "/bad.cue:7:25: wasm.0.instances.1.module: missing: there is no /no.wasm",
         "/bad.cue:8:25: wasm.0.instances.2.module: /component.wasm: a WebAssembly component",
-        "/bad.cue:9:25: wasm.0.instances.3.module: the name \"text\" already means the program at processes.1.binary",
+        "/bad.cue:9:25: wasm.0.instances.3.module: the name \"text\" would mean the file text here, and means the file text already, at line 4:60",
     ] {
         assert!(found.lines().any(|line| line.starts_with(wanted)), "{wanted} is not in\n{found}");
     }
@@ -120,17 +195,75 @@ fn a_manifest_has_its_package_clause() {
 }
 
 #[test]
-fn checking_finds_disk_images_that_a_run_would_miss() {
+fn disks_that_a_run_could_not_use() {
     let folder = tempfile::tempdir().unwrap();
-    let manifest = folder.path().join("m.cue");
-    let text = "package capos\nname: \"m\"\nvolumes: {a: disk: \"no.img\", b: {disk: \"new.img\", size: \"4MiB\"}}\n";
+    let path = |name: &str| folder.path().join(name);
+    for name in ["folder", "another"] {
+        fs::create_dir(path(name)).unwrap();
+    }
+    for name in ["text", "raw"] {
+        fs::write(path(name), "text").unwrap();
+    }
+    fs::write(path("empty"), "").unwrap();
+    capos_volume_tool::create(&path("good"), 4 << 20).unwrap();
+    // Both copies of everything but what says that it is a volume.
+    capos_volume_tool::create(&path("damaged"), 4 << 20).unwrap();
+    let mut damaged = fs::read(path("damaged")).unwrap();
+    damaged[8192..].fill(0);
+    fs::write(path("damaged"), damaged).unwrap();
+    let manifest = path("m.cue");
+    let text = "package capos
+name: \"m\"
+volumes: {
+    missing: disk: \"no.img\"
+    made: {disk: \"new.img\", size: \"4MiB\"}
+    filled: {disk: \"other.img\", size: \"4MiB\", from: \"nowhere\"}
+    folder: disk: \"folder\"
+    text: disk: \"text\"
+    empty: disk: \"empty\"
+    good: disk: \"good\"
+    damaged: disk: \"damaged\"
+}
+processes: [{name: \"p\", binary: file: \"p\", grants: disks: {
+    folder: file: \"another\"
+    text: {file: \"raw\", readOnly: true}
+}}]
+";
     fs::write(&manifest, text).unwrap();
-    let error = image::check_to_run(&project(), &manifest).unwrap_err().to_string();
-    let found: Vec<_> = error.lines().filter(|line| line.contains("volumes.")).collect();
-    assert!(
-        matches!(found.as_slice(), [one] if one.contains("m.cue:3:20: volumes.a.disk: there is no ")),
-        "{error}"
-    );
+    let error = image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &[]).unwrap_err().to_string();
+    let error = error.replace(&format!("{}/", folder.path().display()), "");
+    let mut found = error.lines().filter(|line| line.contains("volumes.") || line.contains(".disks."));
+    for wanted in [
+        "m.cue:4:20: volumes.missing.disk: there is no no.img; a `size` in the manifest has it made",
+        "m.cue:6:20: volumes.filled.disk: there is no folder nowhere to fill the image from",
+        "m.cue:7:19: volumes.folder.disk: folder is a folder, and a disk is an image file; `files` makes",
+        "m.cue:8:17: volumes.text.disk: text is not a capOS volume; `capos volume create` makes",
+        "m.cue:9:18: volumes.empty.disk: empty is not a capOS volume",
+        "m.cue:11:20: volumes.damaged.disk: the volume in damaged cannot be opened: ",
+        "m.cue:14:19: processes.0.grants.disks.folder.file: another is a folder, and a disk is an image file",
+    ] {
+        let line = found.next().unwrap_or_default();
+        assert!(line.starts_with(wanted), "wanted {wanted}, found {line} in\n{error}");
+    }
+    assert_eq!(found.next(), None);
+}
+
+/// The run uses another file in place of the one that the manifest names, and that is the one to check.
+#[test]
+fn a_disk_on_the_command_line_is_checked_in_place_of_the_manifests() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifest, other) = (folder.path().join("m.cue"), folder.path().join("other"));
+    fs::write(&manifest, "package capos\nname: \"m\"\nvolumes: a: disk: \"no.img\"\n").unwrap();
+    let disks = [("a".to_owned(), other.clone())];
+    let check = || {
+        let error = image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &disks).unwrap_err();
+        error.to_string().lines().filter(|line| line.contains("volumes.")).collect::<String>()
+    };
+    fs::write(&other, "text").unwrap();
+    assert!(check().contains("m.cue:3:19: volumes.a.disk: --disk a: "), "{}", check());
+    fs::remove_file(&other).unwrap();
+    capos_volume_tool::create(&other, 4 << 20).unwrap();
+    assert_eq!(check(), "");
 }
 
 #[test]

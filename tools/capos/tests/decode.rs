@@ -1,15 +1,15 @@
 //! Manifests that must be refused: each with the path of what is wrong and the reason, and nothing else.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+use capos_host::manifest::broken::Broken;
 use capos_host::manifest::{Manifest, Singleton, check, decode};
 use serde_json::{Value, json};
 
 /// The problems of a manifest, as `path: reason`.
 fn problems(manifest: &Value) -> Vec<String> {
-    let problems = match decode::decode(manifest) {
-        Ok(manifest) => check::check(&manifest),
-        Err(problems) => problems,
-    };
+    let (manifest, mut problems) = decode::decode_partly(manifest);
+    let more = check::check(&manifest, &Broken::new(&problems));
+    problems.extend(more);
     problems.iter().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
 }
 
@@ -39,7 +39,10 @@ fn refused(manifest: Value, wanted: &[&str]) {
 
 #[test]
 fn unknown_fields() {
-    refused(json!({"name": "m", "proceses": []}), &["proceses: unknown field; known here: name, processes"]);
+    refused(
+        json!({"name": "m", "proceses": []}),
+        &["proceses: unknown field; did you mean \"processes\"? Known here: name, processes"],
+    );
     refused(process(json!({"consle": 1})), &["processes.0.consle: unknown field"]);
     refused(process(json!({"grants": {"consle": true}})), &["processes.0.grants.consle: unknown field"]);
     refused(process(json!({"limits": {"fuel": 1}})), &["processes.0.limits.fuel: unknown field"]);
@@ -170,11 +173,15 @@ fn names_that_must_differ() {
     );
     refused(
         json!({"name": "m", "wasm": [{"instances": [{"name": "x"}, {"name": "y", "module": {"file": "z/x.wasm"}}]}]}),
-        &["wasm.0.instances.1.module: the name \"x\" already means the program at wasm.0.instances.0"],
+        &[
+            "wasm.0.instances.1.module: the name \"x\" would mean the file z/x.wasm here, and means a module of this tree already",
+        ],
     );
     refused(
         json!({"name": "m", "processes": [{"name": "x"}], "include": {"modules": ["x"]}}),
-        &["include.modules.0: the name \"x\" already means the program at processes.0"],
+        &[
+            "include.modules.0: the name \"x\" would mean a module of this tree here, and means a native program of this tree already",
+        ],
     );
 }
 

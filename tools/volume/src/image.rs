@@ -70,12 +70,43 @@ fn lock(file: &File, path: &Path) -> Result<()> {
     file.try_lock().with_context(|| format!("{} is in use", path.display()))
 }
 
+/// Content of a file that may be an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// A volume that can be opened.
+    Volume,
+    /// Anything else, or nothing.
+    Other,
+    /// In use, so that it cannot be told.
+    InUse,
+}
+
+/// Looks at what is in the file `path`, without changing it.
+///
+/// # Errors
+/// When it cannot be read, or is a volume that cannot be opened.
+pub fn probe(path: &Path) -> Result<Content> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    if file.try_lock_shared().is_err() {
+        return Ok(Content::InUse);
+    }
+    let device = FileDevice::new(file).with_context(|| path.display().to_string())?;
+    if !Volume::is_on(&device) {
+        return Ok(Content::Other);
+    }
+    open_on(device, path, Mode::ReadOnly).map(|_| Content::Volume)
+}
+
 fn open(path: &Path, mode: Mode) -> Result<Volume> {
     let file = OpenOptions::new().read(true).write(mode == Mode::ReadWrite).open(path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
     lock(&file, path)?;
     let device = FileDevice::new(file).with_context(|| path.display().to_string())?;
     ensure!(Volume::is_on(&device), "{} is not a capOS volume", path.display());
+    open_on(device, path, mode)
+}
+
+fn open_on(device: FileDevice, path: &Path, mode: Mode) -> Result<Volume> {
     Volume::open(Arc::new(device), options(mode))
         .with_context(|| format!("the volume in {} cannot be opened", path.display()))
 }

@@ -20,6 +20,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 
 use export::Existing;
+pub use image::{Content, probe};
 pub use links::Links;
 pub use mirror::{Mirror, Outcome};
 pub use pack::{Packed, pack};

@@ -114,7 +114,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             let (project, manifest, disks) = (project.clone(), manifest.clone(), args.disks.clone());
             let (place, line) = (folder.path().to_owned(), args.line());
             let work = move || {
-                let checked = image::check(&project, &manifest, line)?;
+                let checked = image::check_to_run(&project, &manifest, line, &disks)?;
                 let prepared = prepare(&project, &checked, &place, &disks, MANIFEST_TIME)?;
                 Ok((prepared, checked.manifest))
             };

@@ -1,44 +1,116 @@
-//! Whether a call on the command line can be made, before anything boots for it.
+//! Whether a call that a user asked for can be made, before anything boots for it.
 
-use std::fs;
+use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use wasmparser_263::ValType;
+use anyhow::{Result, anyhow};
+use wasmparser_263::{FuncType, ValType};
 
+use super::file::module_bytes;
 use super::module::{Kind, Module};
 use crate::manifest::candidates::suggestion;
 
+/// What is wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadCall {
+    /// The function, or the number of arguments that it is given.
+    Function(String),
+    /// The argument at this index.
+    Argument(usize, String),
+}
+
+impl fmt::Display for BadCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(reason) => write!(f, "{reason}"),
+            Self::Argument(index, reason) => write!(f, "argument {}: {reason}", index + 1),
+        }
+    }
+}
+
 /// Checks that the module exports a function of this name, which takes as many arguments as there are, of types that can
-/// be given.
+/// be given, and that each argument is one of its type.
 ///
 /// # Errors
 /// For another name, with those that there are, and for other arguments.
 pub fn check_call(path: &Path, function: &str, arguments: &[String]) -> Result<()> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    check(&Module::read(&bytes), function, arguments).with_context(|| format!("--invoke {function}"))
+    let module = Module::interface(&module_bytes(path)?);
+    call(&module, function, arguments).map_err(|bad| anyhow!("--invoke {function}: {bad}"))
 }
 
-fn check(module: &Module, function: &str, arguments: &[String]) -> Result<()> {
+/// The same for a module that has been read.
+pub(crate) fn call(module: &Module, function: &str, arguments: &[String]) -> Result<(), BadCall> {
+    let ty = exported(module, function).map_err(BadCall::Function)?;
+    let shown = Kind::Function(Some(ty.clone())).text();
+    let (takes, given) = (ty.params().len(), arguments.len());
+    if takes != given {
+        let (arguments, were) =
+            (if takes == 1 { "argument" } else { "arguments" }, if given == 1 { "was" } else { "were" });
+        return Err(BadCall::Function(format!(
+            "it takes {takes} {arguments} {shown}, and {given} {were} given"
+        )));
+    }
+    for (index, (ty, text)) in ty.params().iter().zip(arguments).enumerate() {
+        number(*ty, text).map_err(|reason| BadCall::Argument(index, reason))?;
+    }
+    Ok(())
+}
+
+/// The type of an export that can be called with numbers.
+fn exported<'a>(module: &'a Module, function: &str) -> Result<&'a FuncType, String> {
     let Some(ty) = module.exported_function(function) else {
         let functions = module.exports.iter().filter(|export| matches!(export.kind, Kind::Function(_)));
         let names: Vec<String> = functions.map(|export| export.name.escape_debug().to_string()).collect();
-        bail!("the program exports no function of that name{}", suggestion(function, &names));
+        let there = suggestion(function, &names);
+        return Err(format!("the program exports no function of that name{there}"));
     };
-    let shown = Kind::Function(Some(ty.clone())).text();
-    let (takes, given) = (ty.params().len(), arguments.len());
-    ensure!(takes == given, "it takes {takes} arguments {shown}, and {given} were given");
     let number = |ty: &&ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
-    if let Some(other) = ty.params().iter().find(|ty| !number(ty)) {
-        bail!("it takes a {other}, which cannot be given on the command line");
+    match ty.params().iter().find(|ty| !number(ty)) {
+        Some(other) => Err(format!("it takes a {other}, which cannot be given as text")),
+        None => Ok(ty),
     }
-    Ok(())
+}
+
+/// Says what is wrong with the text of a number, in the host's words.
+fn number(ty: ValType, text: &str) -> Result<(), String> {
+    let wrong = |reason: &dyn fmt::Display| Err(format!("{text:?} is no {ty}: {reason}"));
+    let fits = match ty {
+        ValType::F32 => return text.parse::<f32>().map(drop).or_else(|error| wrong(&error)),
+        ValType::F64 => return text.parse::<f64>().map(drop).or_else(|error| wrong(&error)),
+        ValType::I64 => integer(text, 64),
+        _ => integer(text, 32),
+    };
+    match fits {
+        Some(true) => Ok(()),
+        Some(false) => {
+            wrong(&format_args!("it does not fit in {} bits", if ty == ValType::I64 { 64 } else { 32 }))
+        }
+        None => wrong(&"an integer in decimal or, after 0x, hexadecimal was expected"),
+    }
+}
+
+/// Whether an integer is between the least signed and the greatest unsigned one of so many bits; `None` for what is no
+/// integer.
+fn integer(text: &str, bits: u32) -> Option<bool> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (radix, digits) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None => (10, digits),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let Ok(magnitude) = u64::from_str_radix(digits, radix) else { return Some(false) };
+    let value = if negative { -i128::from(magnitude) } else { i128::from(magnitude) };
+    Some((-(1i128 << (bits - 1))..1i128 << bits).contains(&value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wasmparser_263::FuncType;
 
     use crate::inspect::Export;
 
@@ -47,6 +119,7 @@ mod tests {
         Module {
             exports: vec![
                 export("fib", FuncType::new([ValType::I32], [ValType::I64])),
+                export("far", FuncType::new([ValType::I64, ValType::F64], [])),
                 export("vector", FuncType::new([ValType::V128], [])),
             ],
             ..Module::default()
@@ -55,14 +128,35 @@ mod tests {
 
     fn error(function: &str, arguments: &[&str]) -> String {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        check(&module(), function, &arguments).map_or_else(|error| error.to_string(), |()| String::new())
+        call(&module(), function, &arguments).map_or_else(|error| error.to_string(), |()| String::new())
     }
 
     #[test]
     fn only_calls_that_can_be_made_are_tried() {
         assert_eq!(error("fib", &["10"]), "");
-        assert_eq!(error("fib", &[]), "it takes 1 arguments (i32) -> (i64), and 0 were given");
+        assert_eq!(error("fib", &[]), "it takes 1 argument (i32) -> (i64), and 0 were given");
         assert!(error("fob", &["10"]).contains("did you mean \"fib\"?"));
         assert!(error("vector", &["1"]).contains("v128"));
+    }
+
+    #[test]
+    fn arguments_are_numbers_of_their_types() {
+        for good in ["5", "+5", "-5", "010", "0x10", "-0X10", "4294967295", "-2147483648"] {
+            assert_eq!(error("fib", &[good]), "", "{good}");
+        }
+        for (bad, wanted) in [
+            ("", "an integer in decimal or, after 0x, hexadecimal was expected"),
+            ("x", "argument 1: \"x\" is no i32: an integer"),
+            ("1.5", "an integer"),
+            ("0x", "an integer"),
+            ("+-5", "an integer"),
+            ("4294967296", "it does not fit in 32 bits"),
+            ("-2147483649", "it does not fit in 32 bits"),
+        ] {
+            assert!(error("fib", &[bad]).contains(wanted), "{bad}: {}", error("fib", &[bad]));
+        }
+        assert_eq!(error("far", &["18446744073709551615", "nan"]), "");
+        assert!(error("far", &["18446744073709551616", "1"]).contains("does not fit in 64 bits"));
+        assert!(error("far", &["1", "one"]).starts_with("argument 2: \"one\" is no f64: "));
     }
 }

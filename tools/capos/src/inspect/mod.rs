@@ -2,33 +2,34 @@
 
 mod call;
 mod component;
+mod file;
+pub mod fit;
 mod json;
 mod module;
 mod needs;
 mod proposals;
 mod sections;
 mod text;
+mod valid;
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use wasmparser_263::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
-pub use call::check_call;
+pub use call::{BadCall, check_call};
 pub use component::Component;
+pub use file::module_bytes;
 pub use module::{Export, Import, Kind, Module};
-pub use needs::{Grant, grant_for};
+pub use needs::{Grant, grant_for, meant, type_of};
 pub use proposals::{Proposal, State};
 pub use sections::{Section, Sections};
-
-/// A larger file is no program that a host takes.
-const MAX_BYTES: u64 = 1 << 30;
+pub use valid::{Form, refusal};
 
 /// All that is told about a file.
 #[derive(Debug)]
 pub struct Inspected {
-    /// The size of the file.
+    /// Its size, that of the binary form.
     pub bytes: u64,
     /// Why it is not valid, if it is not: what follows is then as far as it could be read.
     pub invalid: Option<String>,
@@ -47,17 +48,12 @@ pub enum Content {
     Component(Component),
 }
 
-/// Reads a file.
+/// Reads a file, in binary or text form.
 ///
 /// # Errors
 /// When it cannot be read, or is no WebAssembly at all.
 pub fn inspect_file(path: &Path) -> Result<Inspected> {
-    let shown = path.display();
-    let metadata = fs::metadata(path).with_context(|| shown.to_string())?;
-    ensure!(metadata.is_file(), "{shown}: not a file");
-    ensure!(metadata.len() <= MAX_BYTES, "{shown}: {} bytes, more than a program has", metadata.len());
-    let bytes = fs::read(path).with_context(|| shown.to_string())?;
-    inspect(&bytes).with_context(|| shown.to_string())
+    inspect(&module_bytes(path)?).with_context(|| path.display().to_string())
 }
 
 /// Looks at the bytes of a file.

@@ -101,6 +101,19 @@ impl Module {
         reader.module
     }
 
+    /// Reads what others see of a module: imports, exports, memories and tables, and no code.
+    pub(crate) fn interface(bytes: &[u8]) -> Self {
+        let mut reader = Reader::default();
+        for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+            if matches!(payload, Payload::CodeSectionStart { .. }) {
+                break;
+            }
+            // A section that breaks off gives what came before.
+            let _ = reader.payload(payload);
+        }
+        reader.module
+    }
+
     /// The function that is exported under this name, with its type.
     pub fn exported_function(&self, name: &str) -> Option<&FuncType> {
         self.exports.iter().find_map(|export| match &export.kind {

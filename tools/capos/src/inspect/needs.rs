@@ -1,5 +1,9 @@
 //! Capabilities that the functions of WASI Preview 1 need, and the options that grant them.
 
+use wasmparser_263::{FuncType, ValType};
+
+use crate::manifest::candidates::closest;
+
 /// A capability that an import uses, and how a program gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
@@ -38,45 +42,87 @@ const SOCKET: Grant = Grant { needs: "a socket", option: "", manifest: "" };
 /// The modules that WASI's functions are imported from: Preview 1 and the snapshot before it.
 const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// Returns the capability that an imported function needs; `None` when the host does not know it.
-pub fn grant_for(module: &str, name: &str) -> Option<Grant> {
+/// The functions of Preview 1: name, parameters (`i` is an i32 and `I` an i64), and what each needs. All but `proc_exit`
+/// return an i32.
+const FUNCTIONS: [(&str, &str, Grant); 46] = [
+    ("args_get", "ii", NONE),
+    ("args_sizes_get", "ii", NONE),
+    ("environ_get", "ii", NONE),
+    ("environ_sizes_get", "ii", NONE),
+    ("clock_res_get", "ii", CLOCK),
+    ("clock_time_get", "iIi", CLOCK),
+    ("fd_advise", "iIIi", FILE),
+    ("fd_allocate", "iII", FILE),
+    ("fd_close", "i", DESCRIPTOR),
+    ("fd_datasync", "i", FILE),
+    ("fd_fdstat_get", "ii", DESCRIPTOR),
+    ("fd_fdstat_set_flags", "ii", STREAM),
+    ("fd_fdstat_set_rights", "iII", DESCRIPTOR),
+    ("fd_filestat_get", "ii", DESCRIPTOR),
+    ("fd_filestat_set_size", "iI", FILE),
+    ("fd_filestat_set_times", "iIIi", DESCRIPTOR),
+    ("fd_pread", "iiiIi", FILE),
+    ("fd_prestat_get", "ii", DIRECTORY),
+    ("fd_prestat_dir_name", "iii", DIRECTORY),
+    ("fd_pwrite", "iiiIi", FILE),
+    ("fd_read", "iiii", STREAM),
+    ("fd_readdir", "iiiIi", DIRECTORY),
+    ("fd_renumber", "ii", DESCRIPTOR),
+    ("fd_seek", "iIii", FILE),
+    ("fd_sync", "i", FILE),
+    ("fd_tell", "ii", FILE),
+    ("fd_write", "iiii", STREAM),
+    ("path_create_directory", "iii", DIRECTORY),
+    ("path_filestat_get", "iiiii", DIRECTORY),
+    ("path_filestat_set_times", "iiiiIIi", DIRECTORY),
+    ("path_link", "iiiiiii", DIRECTORY),
+    ("path_open", "iiiiiIIii", DIRECTORY),
+    ("path_readlink", "iiiiii", DIRECTORY),
+    ("path_remove_directory", "iii", DIRECTORY),
+    ("path_rename", "iiiiii", DIRECTORY),
+    ("path_symlink", "iiiii", DIRECTORY),
+    ("path_unlink_file", "iii", DIRECTORY),
+    ("poll_oneoff", "iiii", SUBSCRIPTIONS),
+    ("proc_raise", "i", NONE),
+    ("random_get", "ii", ENTROPY),
+    ("sched_yield", "", NONE),
+    ("sock_accept", "iii", SOCKET),
+    ("sock_recv", "iiiiii", SOCKET),
+    ("sock_send", "iiiii", SOCKET),
+    ("sock_shutdown", "ii", SOCKET),
+    ("proc_exit", "i", NONE),
+];
+
+fn function(module: &str, name: &str) -> Option<&'static (&'static str, &'static str, Grant)> {
     if !MODULES.contains(&module) || (module == "wasi_unstable" && name == "sock_accept") {
         return None;
     }
-    Some(match name {
-        "args_get" | "args_sizes_get" | "environ_get" | "environ_sizes_get" | "proc_exit" | "proc_raise"
-        | "sched_yield" => NONE,
-        "clock_res_get" | "clock_time_get" => CLOCK,
-        "random_get" => ENTROPY,
-        "poll_oneoff" => SUBSCRIPTIONS,
-        "sock_accept" | "sock_recv" | "sock_send" | "sock_shutdown" => SOCKET,
-        "fd_fdstat_set_flags" | "fd_read" | "fd_write" => STREAM,
-        "fd_close"
-        | "fd_fdstat_get"
-        | "fd_fdstat_set_rights"
-        | "fd_filestat_get"
-        | "fd_filestat_set_times"
-        | "fd_renumber" => DESCRIPTOR,
-        "fd_prestat_get" | "fd_prestat_dir_name" | "fd_readdir" => DIRECTORY,
-        "fd_advise"
-        | "fd_allocate"
-        | "fd_datasync"
-        | "fd_filestat_set_size"
-        | "fd_pread"
-        | "fd_pwrite"
-        | "fd_seek"
-        | "fd_sync"
-        | "fd_tell" => FILE,
-        "path_create_directory"
-        | "path_filestat_get"
-        | "path_filestat_set_times"
-        | "path_link"
-        | "path_open"
-        | "path_readlink"
-        | "path_remove_directory"
-        | "path_rename"
-        | "path_symlink"
-        | "path_unlink_file" => DIRECTORY,
-        _ => return None,
-    })
+    FUNCTIONS.iter().find(|(function, ..)| *function == name)
+}
+
+/// Returns the capability that an imported function needs; `None` when the host does not know it.
+pub fn grant_for(module: &str, name: &str) -> Option<Grant> {
+    function(module, name).map(|(_, _, grant)| *grant)
+}
+
+/// Returns the type that an imported function has in the host; `None` when the host does not know it.
+pub fn type_of(module: &str, name: &str) -> Option<FuncType> {
+    let (name, parameters, _) = function(module, name)?;
+    let parameters = parameters.chars().map(|letter| if letter == 'I' { ValType::I64 } else { ValType::I32 });
+    let results = if *name == "proc_exit" { &[][..] } else { &[ValType::I32] };
+    Some(FuncType::new(parameters, results.iter().copied()))
+}
+
+/// Returns the function that was probably meant by the name of one that the host does not know.
+pub fn meant(module: &str, name: &str) -> Option<&'static str> {
+    const NAMES: [&str; FUNCTIONS.len()] = {
+        let mut names = [""; FUNCTIONS.len()];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = FUNCTIONS[at].0;
+            at += 1;
+        }
+        names
+    };
+    if MODULES.contains(&module) { closest(name, &NAMES) } else { None }
 }

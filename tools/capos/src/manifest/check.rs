@@ -4,6 +4,7 @@ mod storage;
 
 use std::collections::{HashMap, HashSet};
 
+use super::broken::Broken;
 use super::candidates::{not_found, suggestion};
 use super::model::*;
 use crate::problem::Problem;
@@ -17,17 +18,17 @@ const STRING_BYTES: usize = 16;
 /// Most capabilities that one process can start with: they travel with that message.
 const MOST_GRANTS: usize = 48;
 
-/// Every problem with how the parts of `manifest` fit together.
-pub fn check(manifest: &Manifest) -> Vec<Problem> {
+/// Every problem with how the parts of `manifest` fit together. Nothing is said about what depends on `broken` parts.
+pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if manifest.processes.is_empty() {
+    if manifest.processes.is_empty() && !broken.has_field() {
         problems.push(Problem::new("", "nothing to start: neither processes nor wasm has an entry"));
     }
-    let mut names = HashSet::new();
+    let mut names = HashMap::new();
     for process in &manifest.processes {
-        if !names.insert(process.name.as_str()) {
+        if let Some(first) = taken(&mut names, &process.name, &process.at) {
             let reason = format!("another process is called {:?} already", process.name);
-            problems.push(Problem::new(format!("{}.name", process.at), reason));
+            problems.push(Problem::new(format!("{}.name", process.at), reason).with_other(first));
         }
         let grants =
             process.grants.len() + process.services.len() + process.namespaces.len() + process.exports.len();
@@ -36,18 +37,27 @@ pub fn check(manifest: &Manifest) -> Vec<Problem> {
             problems.push(Problem::new(process.at.clone(), reason));
         }
         check_exports(process, &mut problems);
-        check_services(process, manifest, &mut problems);
+        check_services(process, manifest, broken, &mut problems);
         check_namespaces(process, &mut problems);
         let bytes = launch_bytes(&process.args, &process.env);
         check_launch(&process.at, bytes, MOST_PROCESS_LAUNCH_BYTES, &mut problems);
         if let Some(host) = &process.wasm_host {
-            check_instances(process, host, &mut problems);
+            check_instances(process, host, broken, &mut problems);
         }
     }
-    storage::check(manifest, &mut problems);
-    check_exit_from(manifest, &mut problems);
+    storage::check(manifest, broken, &mut problems);
+    check_exit_from(manifest, broken, &mut problems);
     check_program_names(manifest, &mut problems);
     problems
+}
+
+/// The field `name` of the entry that has this name already. An entry whose name cannot be read has none.
+fn taken<'a>(names: &mut HashMap<&'a str, &'a str>, name: &'a str, at: &'a str) -> Option<String> {
+    if name.is_empty() {
+        return None;
+    }
+    let first = *names.entry(name).or_insert(at);
+    (first != at).then(|| format!("{first}.name"))
 }
 
 fn check_exports(process: &Process, problems: &mut Vec<Problem>) {
@@ -62,7 +72,7 @@ fn check_exports(process: &Process, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_services(process: &Process, manifest: &Manifest, problems: &mut Vec<Problem>) {
+fn check_services(process: &Process, manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
     for service in &process.services {
         let mut problem = |reason: String| problems.push(Problem::new(service.at.clone(), reason));
         if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == service.name) {
@@ -72,10 +82,12 @@ fn check_services(process: &Process, manifest: &Manifest, problems: &mut Vec<Pro
             problem(format!("{:?} is also an export of this process", service.name));
         }
         match manifest.processes.iter().find(|other| other.name == service.process) {
+            None if service.process.is_empty() || broken.has_process_name() => {}
             None => {
                 let there = manifest.processes.iter().map(|process| &process.name);
                 problem(not_found("process", &service.process, there));
             }
+            Some(other) if service.export.is_empty() || broken.has(&format!("{}.exports", other.at)) => {}
             Some(other) if !other.exports.contains(&service.export) => {
                 let there = suggestion(&service.export, &other.exports);
                 problem(format!("process {:?} does not export {:?}{there}", other.name, service.export));
@@ -100,17 +112,18 @@ fn check_namespaces(process: &Process, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_instances(process: &Process, host: &WasmHost, problems: &mut Vec<Problem>) {
-    if host.instances.is_empty() && !host.exports {
+fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
+    let is_read = |field: &str| !broken.has(&format!("{}.{field}", process.at));
+    if host.instances.is_empty() && !host.exports && is_read("instances") && is_read("exports") {
         let reason = "has no instances and exports nothing, so it would do nothing";
         problems.push(Problem::new(process.at.clone(), reason));
     }
-    let mut names = HashSet::new();
+    let mut names = HashMap::new();
     for instance in &host.instances {
-        if !names.insert(instance.name.as_str()) {
+        if let Some(first) = taken(&mut names, &instance.name, &instance.at) {
             let reason =
                 format!("another instance of {:?} is called {:?} already", process.name, instance.name);
-            problems.push(Problem::new(format!("{}.name", instance.at), reason));
+            problems.push(Problem::new(format!("{}.name", instance.at), reason).with_other(first));
         }
         let bytes = launch_bytes(instance.argv0.iter().chain(&instance.args), &instance.env);
         check_launch(&instance.at, bytes, MOST_INSTANCE_LAUNCH_BYTES, problems);
@@ -133,7 +146,7 @@ fn check_launch(at: &str, bytes: usize, most: usize, problems: &mut Vec<Problem>
     }
 }
 
-fn check_exit_from(manifest: &Manifest, problems: &mut Vec<Problem>) {
+fn check_exit_from(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
     let Some(wanted) = &manifest.exit_from else { return };
     let mut there: Vec<String> = Vec::new();
     for process in &manifest.processes {
@@ -141,7 +154,7 @@ fn check_exit_from(manifest: &Manifest, problems: &mut Vec<Problem>) {
         let instances = process.wasm_host.iter().flat_map(|host| &host.instances);
         there.extend(instances.map(|instance| format!("{}/{}", process.name, instance.name)));
     }
-    if !there.contains(wanted) {
+    if !there.contains(wanted) && !broken.has_process_name() && !broken.has_instance_name() {
         let reason = not_found("process or instance", wanted, &there);
         problems.push(Problem::new("exitFrom", reason));
     }
@@ -150,11 +163,28 @@ fn check_exit_from(manifest: &Manifest, problems: &mut Vec<Problem>) {
 /// The package finds programs by name, so one name must mean one program.
 fn check_program_names(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut first: HashMap<&str, &Program> = HashMap::new();
-    for program in manifest.programs() {
+    for program in manifest.programs().filter(|program| !program.name.is_empty()) {
         let known = *first.entry(&program.name).or_insert(program);
         if (known.kind, &known.file) != (program.kind, &program.file) {
-            let reason = format!("the name {:?} already means the program at {}", program.name, known.at);
-            problems.push(Problem::new(program.at.clone(), reason));
+            problems.push(same_name(program, known));
         }
     }
+}
+
+/// Two programs whose names in the package are the same.
+fn same_name(program: &Program, known: &Program) -> Problem {
+    let what = |program: &Program| match (&program.file, program.kind) {
+        (Some(file), _) => format!("the file {}", file.display()),
+        (None, ProgramKind::Native) => "a native program of this tree".to_owned(),
+        (None, ProgramKind::Module) => "a module of this tree".to_owned(),
+    };
+    let reason = format!(
+        "the name {:?} would mean {} here, and means {} already",
+        program.name,
+        what(program),
+        what(known)
+    );
+    let problem = Problem::new(program.at.clone(), reason);
+    // The system's own are nowhere in the manifest.
+    if known.at.is_empty() { problem } else { problem.with_other(known.at.clone()) }
 }

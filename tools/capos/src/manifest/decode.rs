@@ -46,10 +46,16 @@ const INSTANCE_FIELDS: [&str; 14] = [
 /// Defaults are those of `manifests/schema.cue`, so that a manifest that was evaluated without the
 /// definitions gets the same meaning or the same complaints.
 pub fn decode(json: &Value) -> Result<Manifest, Vec<Problem>> {
+    let (manifest, problems) = decode_partly(json);
+    if problems.is_empty() { Ok(manifest) } else { Err(problems) }
+}
+
+/// Reads what can be read of a manifest, and returns the problems with the rest. An entry without a name that can be read
+/// has an empty one.
+pub fn decode_partly(json: &Value) -> (Manifest, Vec<Problem>) {
     let sink = Sink::default();
     let manifest = manifest(&Node::root(json, &sink));
-    let problems = sink.into_problems();
-    if problems.is_empty() { Ok(manifest) } else { Err(problems) }
+    (manifest, sink.into_problems())
 }
 
 fn manifest(node: &Node<'_>) -> Manifest {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use serde_json::{Map, Value};
 
+use super::candidates::closest;
 use super::units;
 use crate::problem::Problem;
 
@@ -63,7 +64,11 @@ impl<'a> Node<'a> {
     pub(super) fn object(&self, known: &[&str]) -> Object<'a> {
         let map = self.map();
         for name in map.iter().flat_map(|map| map.keys()).filter(|name| !known.contains(&name.as_str())) {
-            let reason = format!("unknown field; known here: {}", known.join(", "));
+            let all = known.join(", ");
+            let reason = match closest(name, known) {
+                Some(meant) => format!("unknown field; did you mean {meant:?}? Known here: {all}"),
+                None => format!("unknown field; known here: {all}"),
+            };
             self.sink.0.borrow_mut().push(Problem::new(join(&self.path, name), reason));
         }
         Object { map, path: self.path.clone(), sink: self.sink }

@@ -1,5 +1,6 @@
 //! Manifests: their typed form, and the steps from evaluated JSON to Cap'n Proto.
 
+pub mod broken;
 pub mod candidates;
 pub mod check;
 pub mod convert;

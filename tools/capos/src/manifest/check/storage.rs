@@ -1,8 +1,10 @@
 //! Volumes that are named must exist, pipes have two ends, and nobody is given the same path twice.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use super::super::broken::Broken;
 use super::super::candidates::not_found;
 use super::super::model::*;
 use crate::problem::Problem;
@@ -14,18 +16,23 @@ struct Pipe {
     writers: Vec<String>,
 }
 
-pub(super) fn check(manifest: &Manifest, problems: &mut Vec<Problem>) {
+pub(super) fn check(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
     check_disks(manifest, problems);
     for process in &manifest.processes {
         for directory in process.directories() {
-            if !manifest.volumes.iter().any(|volume| volume.name == directory.volume) {
+            let is_there = manifest.volumes.iter().any(|volume| volume.name == directory.volume);
+            let is_known = is_there || broken.has(&format!("volumes.{}", directory.volume));
+            if !is_known && !broken.is_at(&format!("{}.volume", directory.at)) {
                 let there = manifest.volumes.iter().map(|volume| &volume.name);
                 let reason = not_found("volume", &directory.volume, there);
                 problems.push(Problem::new(format!("{}.volume", directory.at), reason));
             }
         }
         if let Some(host) = &process.wasm_host {
-            check_pipes(host, problems);
+            let unread = |stream: &&str| broken.has(&format!("{}.instances.*.{stream}", process.at));
+            if !["stdin", "stdout", "stderr"].iter().any(unread) {
+                check_pipes(host, problems);
+            }
             for instance in &host.instances {
                 check_guest_paths(instance, problems);
                 check_outputs(instance, manifest, problems);
@@ -36,7 +43,7 @@ pub(super) fn check(manifest: &Manifest, problems: &mut Vec<Problem>) {
 
 /// Two volumes that write to one image would destroy it.
 fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
-    let mut seen: Vec<(&Path, &DiskImage)> = Vec::new();
+    let mut seen: Vec<(&Path, &DiskImage, String)> = Vec::new();
     let volumes = manifest.volumes.iter().filter_map(|volume| match &volume.source {
         VolumeSource::Disk(disk) => Some((format!("{}.disk", volume.at), disk)),
         VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
@@ -44,12 +51,16 @@ fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let granted = manifest.processes.iter().flat_map(|process| &process.disks);
     let granted = granted.map(|grant| (format!("{}.file", grant.at), &grant.image));
     for (at, disk) in volumes.chain(granted) {
-        let shared = seen.iter().find(|(file, _)| *file == disk.file);
-        if shared.is_some_and(|(_, other)| !(other.read_only && disk.read_only)) {
-            let reason = "the image of another disk; only disks that are all readOnly can share one";
-            problems.push(Problem::new(at, reason));
+        let shared =
+            seen.iter().find(|(file, other, _)| *file == disk.file && !(other.read_only && disk.read_only));
+        if let Some((_, _, first)) = shared {
+            let reason = format!(
+                "{} is the image of another disk already; only disks that are all readOnly can share one",
+                disk.file.display()
+            );
+            problems.push(Problem::new(at.clone(), reason).with_other(first.clone()));
         }
-        seen.push((&disk.file, disk));
+        seen.push((&disk.file, disk, at));
     }
 }
 
@@ -66,19 +77,23 @@ fn check_pipes(host: &WasmHost, problems: &mut Vec<Problem>) {
         }
     }
     for (name, pipe) in pipes {
-        let mut problem = |at: &String, reason: String| problems.push(Problem::new(at, reason));
         match (pipe.readers.as_slice(), pipe.writers.as_slice()) {
-            ([], [writer, ..]) => problem(writer, format!("nothing in this host reads the pipe {name:?}")),
+            ([], [writer, ..]) => {
+                problems.push(Problem::new(writer, format!("nothing in this host reads the pipe {name:?}")))
+            }
             ([reader, ..], []) => {
-                problem(reader, format!("nothing in this host writes to the pipe {name:?}"))
+                let reason = format!("nothing in this host writes to the pipe {name:?}");
+                problems.push(Problem::new(reader, reason));
             }
             ([first, others @ ..], [_, ..]) => {
                 for other in others {
-                    problem(other, format!("the pipe {name:?} is read at {first} already"));
+                    let reason = format!("the pipe {name:?} has another reader already");
+                    problems.push(Problem::new(other, reason).with_other(first));
                 }
                 if host.sequence {
                     // The writer would wait for a reader that is started only when the writer has ended.
-                    problem(first, "instances that run one after the other cannot share a pipe".to_owned());
+                    let reason = "instances that run one after the other cannot share a pipe";
+                    problems.push(Problem::new(first, reason));
                 }
             }
             ([], []) => {}
@@ -87,12 +102,18 @@ fn check_pipes(host: &WasmHost, problems: &mut Vec<Problem>) {
 }
 
 fn check_guest_paths(instance: &Instance, problems: &mut Vec<Problem>) {
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     for preopen in &instance.preopens {
         let plain: Vec<&str> = preopen.guest.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        if !seen.insert((preopen.guest.starts_with('/'), plain)) {
-            let reason = format!("another preopen of this instance is at {:?} already", preopen.guest);
-            problems.push(Problem::new(format!("{}.guest", preopen.directory.at), reason));
+        let at = format!("{}.guest", preopen.directory.at);
+        match seen.entry((preopen.guest.starts_with('/'), plain)) {
+            Entry::Vacant(entry) => {
+                entry.insert(at);
+            }
+            Entry::Occupied(first) => {
+                let reason = format!("another preopen of this instance is at {:?} already", preopen.guest);
+                problems.push(Problem::new(at, reason).with_other(first.get()));
+            }
         }
     }
 }

@@ -1,0 +1,173 @@
+//! Whether a module can start as what a manifest makes of it: what its host would refuse, before anything boots.
+
+use wasmparser_263::{FuncType, MemoryType};
+
+use super::call::{BadCall, call};
+use super::module::{Import, Kind, Module};
+use super::needs::{meant, type_of};
+use crate::manifest::candidates::suggestion;
+use crate::manifest::{Instance, InstanceLimits};
+
+/// Limits that an instance has when its manifest names none.
+pub const DEFAULT_MEMORY_BYTES: u64 = 64 << 20;
+/// The same for the elements of its tables.
+pub const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
+/// More imports than this are not named.
+const MOST_NAMED: usize = 6;
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// Where the reader of a message sets what it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// In a manifest.
+    Field,
+    /// On the command line.
+    Option,
+}
+
+/// Something that keeps an instance from starting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The field of the instance that it is about; empty for its module.
+    pub field: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Everything about a valid module that keeps `instance` from starting with it.
+pub fn misfits(module: &Module, instance: &Instance, setting: Setting) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    let mut add = |field: &str, reason: String| found.push(Misfit { field: field.to_owned(), reason });
+    if let Some(reason) = unknown_functions(module, instance, setting) {
+        add("", reason);
+    }
+    for import in &module.imports {
+        if let Some(reason) = wrong_import(import) {
+            add("", reason);
+        }
+    }
+    match &instance.invoke {
+        Some(function) => match call(module, function, &instance.args) {
+            Ok(()) => {}
+            Err(BadCall::Function(reason)) => add("invoke", format!("{function:?}: {reason}")),
+            Err(BadCall::Argument(index, reason)) => add(&format!("args.{index}"), reason),
+        },
+        None => {
+            if let Some(reason) = no_program(module, setting) {
+                add("", reason);
+            }
+        }
+    }
+    if let Some(reason) = too_much_memory(module, &instance.limits, setting) {
+        add("limits.memory", reason);
+    }
+    if let Some(reason) = too_many_elements(module, &instance.limits, setting) {
+        add("limits.tableElements", reason);
+    }
+    found
+}
+
+fn unknown_functions(module: &Module, instance: &Instance, setting: Setting) -> Option<String> {
+    if instance.trap_unknown_imports {
+        return None;
+    }
+    let imports = module.imports.iter();
+    let unknown: Vec<_> = imports
+        .filter(|import| matches!(import.kind, Kind::Function(_)) && import.grant().is_none())
+        .collect();
+    let first = unknown.first()?;
+    let named: Vec<_> = unknown
+        .iter()
+        .take(MOST_NAMED)
+        .map(|import| format!("{:?} of {:?}", import.name, import.module))
+        .collect();
+    let (word, more) = match unknown.len() {
+        1 => ("import", String::new()),
+        count if count > MOST_NAMED => ("imports", format!(" and {} more", count - MOST_NAMED)),
+        _ => ("imports", String::new()),
+    };
+    let advice = match meant(&first.module, &first.name) {
+        Some(name) => format!("; did you mean {name:?}?"),
+        None if !module.lacks_only_functions() => String::new(),
+        None => {
+            let set = match setting {
+                Setting::Field => "`unknownImports: \"trap\"`",
+                Setting::Option => "--unknown-imports=trap",
+            };
+            let them = if unknown.len() == 1 { "it" } else { "them" };
+            format!(
+                "; if it never calls {them}: {set} lets it start, with imported functions that trap when they are called"
+            )
+        }
+    };
+    Some(format!("unknown {word} {}{more}{advice}", named.join(", ")))
+}
+
+/// A known function has its type, and nothing else can be imported. (Programs with threads are rewritten to have a memory
+/// of their own.)
+fn wrong_import(import: &Import) -> Option<String> {
+    let Import { module, name, kind } = import;
+    match kind {
+        Kind::Function(Some(ty)) => {
+            let known = type_of(module, name)?;
+            let text = |ty: &FuncType| Kind::Function(Some(ty.clone())).text();
+            (*ty != known)
+                .then(|| format!("import {name:?} of {module:?} is {}, not {}", text(ty), text(&known)))
+        }
+        Kind::Function(None) => None,
+        other => Some(format!(
+            "it imports the {} {name:?} of {module:?}, and only functions can be imported here",
+            other.word()
+        )),
+    }
+}
+
+/// Why the module is no program. One that exports nothing is one that does nothing.
+fn no_program(module: &Module, setting: Setting) -> Option<String> {
+    if let Some(start) = module.exported_function("_start") {
+        let plain = start.params().is_empty() && start.results().is_empty();
+        return (!plain).then(|| "_start takes or returns something".to_owned());
+    }
+    if module.exports.is_empty() {
+        return None;
+    }
+    let functions = module.exports.iter().filter(|export| matches!(export.kind, Kind::Function(_)));
+    let names: Vec<String> = functions.map(|export| export.name.escape_debug().to_string()).collect();
+    let call = match setting {
+        Setting::Field => "`invoke`",
+        Setting::Option => "--invoke",
+    };
+    let calls = if names.is_empty() {
+        String::new()
+    } else {
+        format!("; {call} calls another function{}", suggestion("_start", &names))
+    };
+    Some(format!("the module exports no function _start{calls}"))
+}
+
+fn too_much_memory(module: &Module, limits: &InstanceLimits, setting: Setting) -> Option<String> {
+    let wanted = module.memories.iter().map(bytes).fold(0, u64::saturating_add);
+    let limit = limits.memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES);
+    let set = match setting {
+        Setting::Field => format!("`limits: memory: {wanted}`"),
+        Setting::Option => format!("--memory {wanted}"),
+    };
+    (wanted > limit)
+        .then(|| format!("it needs {wanted} bytes of memory and its limit is {limit}; {set} allows that"))
+}
+
+fn bytes(memory: &MemoryType) -> u64 {
+    let page = memory.page_size_log2.map_or(PAGE_BYTES, |log2| 1u64.checked_shl(log2).unwrap_or(u64::MAX));
+    memory.initial.saturating_mul(page)
+}
+
+fn too_many_elements(module: &Module, limits: &InstanceLimits, setting: Setting) -> Option<String> {
+    let wanted = module.tables.iter().map(|table| table.initial).fold(0, u64::saturating_add);
+    let limit = limits.table_elements.unwrap_or(DEFAULT_TABLE_ELEMENTS);
+    let set = match setting {
+        Setting::Field => format!("`limits: tableElements: {wanted}`"),
+        Setting::Option => format!("--table-elements {wanted}"),
+    };
+    (wanted > limit.into())
+        .then(|| format!("it needs {wanted} table elements and its limit is {limit}; {set} allows that"))
+}

@@ -1,0 +1,110 @@
+//! Whether a module is valid, and the engine has what it uses.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use wasmparser_263::{
+    FuncToValidate, FunctionBody, Parser, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+use super::module::Module;
+use super::proposals::State;
+
+/// The features that the engine has.
+const ENGINE: WasmFeatures = WasmFeatures::FLOATS
+    .union(WasmFeatures::MUTABLE_GLOBAL)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::WIDE_ARITHMETIC);
+
+/// The features that modules are rewritten to do without.
+const REWRITTEN: WasmFeatures =
+    WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS).union(WasmFeatures::THREADS);
+
+/// With less code than this it is not worth a thread.
+const CODE_FOR_A_THREAD: usize = 64 << 10;
+
+/// Whether a module has been rewritten already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As its author made it.
+    Original,
+    /// As the engine gets it.
+    Rewritten,
+}
+
+/// Says why the engine would refuse a module, if it would.
+pub fn refusal(module: &[u8], form: Form) -> Option<String> {
+    let features = match form {
+        Form::Original => ENGINE.union(REWRITTEN),
+        Form::Rewritten => ENGINE,
+    };
+    let error = validate(module, features).err()?;
+    if let Err(error) = validate(module, WasmFeatures::all()) {
+        return Some(format!("not a valid module: {error}"));
+    }
+    let proposals = Module::read(module).proposals.into_iter();
+    let missing: Vec<_> = proposals
+        .filter(|proposal| proposal.state() == State::Missing)
+        .map(|proposal| proposal.name())
+        .collect();
+    let what = if missing.is_empty() { "what it".to_owned() } else { missing.join(", ") };
+    Some(format!("it uses {what}, not supported by this engine (wasmi): {error}"))
+}
+
+/// Validates the whole module, functions on all processors.
+fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<()> {
+    let mut validator = Validator::new_with_features(features);
+    let mut functions = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
+            functions.push((function, body));
+        }
+    }
+    let code: usize = functions.iter().map(|(_, body)| body.as_bytes().len()).sum();
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let threads = (code / CODE_FOR_A_THREAD).clamp(1, processors);
+    thread::scope(|scope| {
+        let running: Vec<_> =
+            dealt(functions, threads).map(|part| scope.spawn(|| validate_each(part))).collect();
+        let results =
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        // The first in the module, whichever thread found it.
+        let errors = results.filter_map(Result::err).min_by_key(wasmparser_263::BinaryReaderError::offset);
+        errors.map_or(Ok(()), Err)
+    })
+}
+
+type Function<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
+
+/// Deals functions to so many threads in turn, so that each has large and small ones.
+fn dealt(functions: Vec<Function<'_>>, threads: usize) -> impl Iterator<Item = Vec<Function<'_>>> {
+    let mut parts: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
+    for (index, function) in functions.into_iter().enumerate() {
+        if let Some(part) = parts.get_mut(index % threads) {
+            part.push(function);
+        }
+    }
+    parts.into_iter()
+}
+
+fn validate_each(functions: Vec<Function<'_>>) -> wasmparser_263::Result<()> {
+    let mut allocations = Default::default();
+    for (function, body) in functions {
+        let mut validator = function.into_validator(allocations);
+        validator.validate(&body)?;
+        allocations = validator.into_allocations();
+    }
+    Ok(())
+}

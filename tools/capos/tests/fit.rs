@@ -1,0 +1,186 @@
+//! Modules that a host would refuse are named when a manifest is checked, with the field that it is about.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::fs;
+use std::path::Path;
+
+use capos_host::image;
+use capos_host::inspect::{Form, refusal, type_of};
+use capos_host::project::Project;
+use capos_host::qemu::ConsoleLine;
+use capos_wasm::Limits;
+use capos_wasm::wasi::{FUNCTIONS, Snapshot};
+
+/// What is said of an instance of `module` with these other fields, each in a line of its own.
+fn complaint(module: &[u8], fields: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("m.wasm"), module).unwrap();
+    let manifest = folder.path().join("bad.cue");
+    let text = format!(
+        "package capos\nname: \"bad\"\nwasm: [{{instances: [{{\nname: \"i\"\nmodule: file: \"m.wasm\"\n{fields}\n}}]}}]\n"
+    );
+    fs::write(&manifest, text).unwrap();
+    let project = Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap();
+    let found = match image::check(&project, &manifest, ConsoleLine::Serial) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string().replace(&folder.path().display().to_string(), ""),
+    };
+    // Whether native programs have been built is another matter.
+    let lines = found.lines().filter(|line| !line.contains("has not been built"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn of_text(text: &str, fields: &str) -> String {
+    complaint(&wat::parse_str(text).unwrap(), fields)
+}
+
+#[track_caller]
+fn one(found: &str, place: &str, wanted: &str) {
+    let lines: Vec<_> = found.lines().collect();
+    assert!(
+        matches!(lines.as_slice(), [line] if line.starts_with(&format!("/bad.cue:{place}: ")) && line.contains(wanted)),
+        "wanted {place} {wanted}, found\n{found}"
+    );
+}
+
+const START: &str = r#"(func (export "_start"))"#;
+
+#[test]
+fn what_starts_is_not_complained_about() {
+    for text in [
+        "(module)",
+        r#"(module (func $f) (start $f))"#,
+        r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))) (func (export "_start")))"#,
+        r#"(module (import "wasi_unstable" "proc_exit" (func (param i32))) (func (export "_start")))"#,
+        r#"(module (import "env" "memory" (memory 1 2 shared)) (func (export "_start") (drop (i32.atomic.load (i32.const 0)))))"#,
+        r#"(module (tag $t) (func (export "_start") (throw $t)))"#,
+    ] {
+        assert_eq!(of_text(text, ""), "", "{text}");
+    }
+    let odd = format!(r#"(module (import "env" "odd" (func)) {START})"#);
+    assert_eq!(of_text(&odd, "unknownImports: \"trap\""), "");
+    let add = r#"(module (func (export "add") (param i32 i64) (result i32) (i32.const 0)))"#;
+    assert_eq!(of_text(add, "invoke: \"add\"\nargs: [\"1\", \"-0x7\"]"), "");
+}
+
+#[test]
+fn files_that_are_no_valid_modules() {
+    one(&complaint(b"hello, hello", ""), "5:9", "/m.wasm: not a WebAssembly module");
+    let module = wat::parse_str(format!("(module (memory 1) {START})")).unwrap();
+    one(&complaint(&module[..module.len() - 3], ""), "5:9", "/m.wasm: not a valid module: unexpected end");
+    one(
+        &of_text(r#"(module (type (struct)) (func (export "_start")))"#, ""),
+        "5:9",
+        "/m.wasm: it uses garbage collection, not supported by this engine (wasmi)",
+    );
+}
+
+#[test]
+fn imports_that_nothing_provides() {
+    let import = |import: &str| format!("(module {import} {START})");
+    let found = of_text(&import(r#"(import "env" "odd" (func)) (import "env" "even" (func))"#), "");
+    one(
+        &found,
+        "5:9",
+        "unknown imports \"odd\" of \"env\", \"even\" of \"env\"; if it never calls them: `unknownImports: \"trap\"` lets",
+    );
+    let found = of_text(&import(r#"(import "wasi_snapshot_preview1" "fd_wirte" (func))"#), "");
+    one(
+        &found,
+        "5:9",
+        "unknown import \"fd_wirte\" of \"wasi_snapshot_preview1\"; did you mean \"fd_write\"?",
+    );
+    for (kind, ty) in [("memory", "memory 1"), ("global", "global i32"), ("table", "table 1 funcref")] {
+        let found = of_text(&import(&format!(r#"(import "env" "it" ({ty}))"#)), "unknownImports: \"trap\"");
+        one(&found, "5:9", &format!("it imports the {kind} \"it\" of \"env\", and only functions"));
+    }
+    let found = of_text(&import(r#"(import "wasi_snapshot_preview1" "fd_close" (func (param i64)))"#), "");
+    one(&found, "5:9", "import \"fd_close\" of \"wasi_snapshot_preview1\" is (i64), not (i32) -> (i32)");
+    let many: String = (0..20).map(|number| format!(r#"(import "env" "f{number}" (func))"#)).collect();
+    assert!(of_text(&import(&many), "").contains("\"f5\" of \"env\" and 14 more;"));
+}
+
+#[test]
+fn calls_that_cannot_be_made() {
+    let add = r#"(module (func (export "add") (param i32 i64) (result i32) (i32.const 0)))"#;
+    one(&of_text(add, ""), "5:9", "no function _start; `invoke` calls another function; there are: add");
+    let found = of_text(add, "invoke: \"ad\"");
+    one(&found, "6:9", "\"ad\": the program exports no function of that name; did you mean \"add\"?");
+    let found = of_text(add, "args: [\"1\"]\ninvoke: \"add\"");
+    one(&found, "7:9", "\"add\": it takes 2 arguments (i32, i64) -> (i32), and 1 was given");
+    let found = of_text(add, "invoke: \"add\"\nargs: [\"1\",\n\"x\"]");
+    one(&found, "8:1", "args.1: \"x\" is no i64: an integer");
+    let start = r#"(module (func (export "_start") (param i32)))"#;
+    one(&of_text(start, ""), "5:9", "_start takes or returns something");
+    assert!(of_text(r#"(module (memory (export "memory") 1))"#, "").ends_with("exports no function _start"));
+}
+
+#[test]
+fn limits_that_are_too_low() {
+    let large = format!("(module (memory 3) (table 9 funcref) {START})");
+    one(
+        &of_text(&large, "limits: memory: \"64KiB\""),
+        "6:17",
+        "it needs 196608 bytes of memory and its limit is 65536; `limits: memory: 196608` allows that",
+    );
+    let found = of_text(&large, "limits: tableElements: 8");
+    one(
+        &found,
+        "6:24",
+        "it needs 9 table elements and its limit is 8; `limits: tableElements: 9` allows that",
+    );
+    let huge = format!("(module (memory 1025) (table 65537 funcref) {START})");
+    assert_eq!(of_text(&huge, "").lines().count(), 2);
+}
+
+/// What cannot be read is one problem, and the module is another.
+#[test]
+fn what_depends_on_a_broken_field_is_not_said() {
+    let add = r#"(module (import "env" "odd" (func)) (memory 3) (func (export "add") (param i32)))"#;
+    let found =
+        of_text(add, "invoke: \"add\"\nargs: [7]\nlimits: {memory: \"64KB!\"}\nunknownImports: \"tarp\"");
+    assert_eq!(found.lines().count(), 3, "{found}");
+    let found = of_text(add, "invoke: \"sub\"\nlimits: {memory: \"64KB!\"}");
+    for wanted in ["limits.memory: ", "\"sub\": the program exports", "unknown import \"odd\""] {
+        assert!(found.contains(wanted), "{wanted}: {found}");
+    }
+}
+
+#[test]
+fn functions_and_limits_are_those_of_the_host() {
+    let text = |letters: &str| letters.replace("i32", "i").replace("i64", "I");
+    for snapshot in [Snapshot::Zero, Snapshot::One] {
+        for known in FUNCTIONS {
+            let ours = type_of(snapshot.module(), known.name).map(|ty| {
+                let list = |types: &[wasmparser_263::ValType]| {
+                    types.iter().map(|ty| text(&ty.to_string())).collect::<String>()
+                };
+                (list(ty.params()), list(ty.results()))
+            });
+            let theirs = snapshot.function(known.name).map(|function| {
+                let list = |types: &[capos_wasm::ValueType]| {
+                    types.iter().map(|ty| text(&ty.to_string())).collect::<String>()
+                };
+                (list(function.params), list(function.results))
+            });
+            assert_eq!(ours, theirs, "{}", known.name);
+        }
+    }
+    assert_eq!(capos_host::inspect::fit::DEFAULT_MEMORY_BYTES, Limits::default().memory_bytes);
+    assert_eq!(capos_host::inspect::fit::DEFAULT_TABLE_ELEMENTS, Limits::default().table_elements);
+}
+
+/// A module of many functions goes through several threads, and the first error in it is told.
+#[test]
+fn large_modules_are_validated_as_a_whole() {
+    let good =
+        "(func (result i64) (i64.add (i64.const 123456789012345) (i64.const 123456789012345)))".repeat(4_000);
+    let module = |bad: &str, at: &str| wat::parse_str(format!("(module {good} {bad} {good} {at})")).unwrap();
+    assert_eq!(refusal(&module("", ""), Form::Rewritten), None);
+    let bad = "(func (result i32) (i64.const 1))";
+    let found = refusal(&module(bad, ""), Form::Rewritten).unwrap();
+    assert!(found.starts_with("not a valid module: type mismatch"), "{found}");
+    let other = "(func (result f32) (f64.const 1))";
+    let found = refusal(&module(bad, other), Form::Rewritten).unwrap();
+    assert!(found.contains("expected i32, found i64"), "{found}");
+}
