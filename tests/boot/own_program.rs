@@ -146,11 +146,16 @@ fn missing() -> Result<()> {
 /// Nothing boots.
 fn wrong_options() -> Result<()> {
     let folder = temporary()?;
+    fs::write(folder.path().join("text"), "text")?;
     let folder = folder.path().display();
     let cases = [
         (["--dir", &format!("{folder}/none::/d")], "--dir: there is no folder"),
         (["--volume", &format!("{folder}/none::/d:ro")], "--volume: there is no"),
         (["--volume", &format!("{folder}::/d")], "is a folder; --dir gives a program one"),
+        (["--volume", &format!("{folder}/text::/d")], "/text is not a capOS volume; `capos volume create`"),
+        (["--memory", "64KiB"], " bytes of memory and its limit is 65536; --memory "),
+        (["--table-elements", "1"], " table elements and its limit is 1; --table-elements "),
+        (["--invoke", "strat"], "the program exports no function of that name; did you mean \"_start\"?"),
         (["--disk", "a=b"], "--disk: only for a manifest"),
         (["--memory", "64MB"], "--memory: \"64MB\" has no known unit"),
         (["--dir-size", "much"], "\"much\" does not begin with a number"),

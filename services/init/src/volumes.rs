@@ -26,6 +26,8 @@ pub(crate) struct Served {
     client: RefCell<volume::Client>,
     /// How often its server was started again.
     renewals: Cell<u32>,
+    /// Whether a directory of it was given to anybody.
+    is_used: Cell<bool>,
 }
 
 impl Served {
@@ -55,7 +57,7 @@ impl Volumes {
                 capnp::Error::failed(format!("volume {name}: its server did not start: {error}"))
             })?;
             let client = RefCell::new(endpoint.mint(0)?);
-            let served = Rc::new(Served { client, renewals: Cell::new(0) });
+            let served = Rc::new(Served { client, renewals: Cell::new(0), is_used: Cell::new(false) });
             drop(spawn_local(servers::watch(entry, world, running, served.clone())));
             volumes.insert(name, served);
         }
@@ -110,7 +112,10 @@ impl Volumes {
             }
         };
         match response.get()?.get_error()? {
-            Errno::Success => response.get()?.get_directory(),
+            Errno::Success => {
+                served.is_used.set(true);
+                response.get()?.get_directory()
+            }
             error => Err(capnp::Error::failed(reason(error))),
         }
     }
@@ -130,7 +135,11 @@ impl Volumes {
                 Ok(Err(error)) => error.to_string(),
                 Err(elapsed) => elapsed.to_string(),
             };
-            let line = format!("init: volume {name}: what was not synced before may be lost: {why}");
+            let what = match served.is_used.get() {
+                true => "what was not synced before may be lost",
+                false => "not served, and nothing was written to it",
+            };
+            let line = format!("init: volume {name}: {what}: {why}");
             log(log_to, &line).await;
             all_done = false;
         }

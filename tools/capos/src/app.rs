@@ -52,6 +52,14 @@ impl App {
         name_of(&self.module)
     }
 
+    /// Volumes of the manifest, and the folder or image that stands behind each.
+    pub fn behind(&self) -> Vec<(String, PathBuf)> {
+        let dirs = self.dirs.iter().enumerate();
+        let dirs = dirs.map(|(index, dir)| (Self::dir_volume(index), dir.host.clone()));
+        let volumes = self.volumes.iter().enumerate();
+        dirs.chain(volumes.map(|(index, volume)| (format!("volume{index}"), volume.file.clone()))).collect()
+    }
+
     /// The volume that stands for the folder with this number on the command line.
     pub fn dir_volume(index: usize) -> String {
         format!("dir{index}")

@@ -27,6 +27,7 @@ use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
 use crate::qemu::ConsoleLine;
+use what::only_manifest;
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
@@ -99,7 +100,7 @@ enum Task {
     },
     /// Tell what a WebAssembly file imports, exports and uses, and what grants what it needs
     Inspect {
-        /// A module or component
+        /// A module, in binary or text form (.wat), or a component
         file: PathBuf,
         /// For programs: as JSON
         #[arg(long)]
@@ -157,22 +158,26 @@ fn perform(cli: &Cli) -> Result<u8> {
             Ok(0)
         }
         Task::Check { manifest } => {
+            only_manifest(manifest, "check")?;
             image::check_to_run(&project(cli, Some(manifest))?, manifest, ConsoleLine::default(), &[])?;
             Ok(0)
         }
         Task::Needs { manifest } => {
+            only_manifest(manifest, "needs")?;
             for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest)? {
                 println!("{} {name}", kind.word());
             }
             Ok(0)
         }
         Task::Image { manifest, output, force, console } => {
+            only_manifest(manifest, "image")?;
             check_new(output, *force)?;
             let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest, *console)?)?;
             fs::write(output, package).with_context(|| output.display().to_string())?;
             Ok(0)
         }
         Task::Iso { manifest, output, force, console } => {
+            only_manifest(manifest, "iso")?;
             check_new(output, *force)?;
             let project = project(cli, Some(manifest))?;
             let checked = image::check(&project, manifest, *console)?;

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
+use std::string::FromUtf8Error;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
@@ -31,7 +32,8 @@ pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> R
     if !manifest.is_file() {
         bail!("{}: no such file", manifest.display());
     }
-    let text = fs::read_to_string(manifest).with_context(|| manifest.display().to_string())?;
+    let text = fs::read(manifest).with_context(|| manifest.display().to_string())?;
+    let text = String::from_utf8(text).map_err(|error| not_text(manifest, &error))?;
     if let Err(problem) = package::check(&text) {
         return Err(BadManifest::new(manifest, vec![problem]).into());
     }
@@ -50,6 +52,13 @@ pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> R
         return Err(BadManifest::new(manifest, problems).into());
     }
     bail!("{}: {} ended with {}", manifest.display(), cue.display(), output.status)
+}
+
+fn not_text(manifest: &Path, error: &FromUtf8Error) -> BadManifest {
+    let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let problem = Problem::new("", "not UTF-8 text, as manifests are");
+    BadManifest::new(manifest, vec![Problem { position: Some(format!("{line}:1")), ..problem }])
 }
 
 /// The `cue` to use: the environment's CUE, the tree's own, or the one on the path.

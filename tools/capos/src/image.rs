@@ -64,7 +64,10 @@ pub fn check_app(
     let file = place.join(format!("{}.cue", app.name()));
     fs::write(&file, app.outline(sizes)).with_context(|| file.display().to_string())?;
     let source = Source { file: &file, folder: Path::new(""), app: Some(app) };
-    check_with(project, &source, line, Some(&[]))
+    // The images that stand for folders are made anew, whatever there is of their names.
+    let new = |index| (App::dir_volume(index), place.join(format!("{index}.img")));
+    let made: Vec<_> = (0..app.dirs.len()).map(new).collect();
+    check_with(project, &source, line, Some(&made))
 }
 
 /// Where a manifest comes from.

@@ -58,6 +58,20 @@ fn replaced<'a>(name: &str, instead: Instead<'a>) -> Option<&'a Path> {
     instead.iter().rev().find(|(disk, _)| disk == name).map(|(_, file)| file.as_path())
 }
 
+/// What is behind each volume on the host: an image or a folder.
+pub fn behind(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Vec<(String, PathBuf)> {
+    let behind = manifest.volumes.iter().filter_map(|volume| match &volume.source {
+        VolumeSource::Ram(_) => None,
+        VolumeSource::Files(files) => Some((volume.name.clone(), folder.join(&files.path))),
+        VolumeSource::Disk(image) => {
+            let file =
+                replaced(&volume.name, instead).map_or_else(|| folder.join(&image.file), Path::to_owned);
+            Some((volume.name.clone(), file))
+        }
+    });
+    behind.collect()
+}
+
 /// Disks whose images a run could not use: neither there nor made at the first run, no files, or without the volume that
 /// should be on them.
 pub fn check_disks(

@@ -195,6 +195,15 @@ fn a_manifest_has_its_package_clause() {
 }
 
 #[test]
+fn a_manifest_is_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("m.cue");
+    fs::write(&manifest, b"package capos\n\nname: \"\xff\"\n").unwrap();
+    let error = image::check(&project(), &manifest, ConsoleLine::Serial).unwrap_err().to_string();
+    assert!(error.ends_with("m.cue:3:1: not UTF-8 text, as manifests are"), "{error}");
+}
+
+#[test]
 fn disks_that_a_run_could_not_use() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

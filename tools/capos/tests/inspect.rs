@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use capos_host::inspect::{Content, Inspected, Module, State, grant_for, inspect};
+use capos_host::inspect::{Content, Inspected, Module, State, check_call, grant_for, inspect, inspect_file};
 
 fn inspected(text: &str) -> Inspected {
     inspect(&wat::parse_str(text).unwrap()).unwrap()
@@ -199,4 +199,19 @@ fn json_has_what_the_text_has() {
     assert_eq!(json["exports"][0]["type"], "()");
     assert_eq!(json["invalid"], serde_json::Value::Null);
     assert!(json["bytes"].as_u64().unwrap() > 8);
+}
+
+/// Text is taken as `capos run` takes it, and an error in it has its file and line.
+#[test]
+fn text_is_assembled() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.wat");
+    fs::write(&file, r#"(module (func (export "_start")))"#).unwrap();
+    assert!(inspect_file(&file).unwrap().text("app.wat").contains("a program (it exports _start)"));
+    assert!(check_call(&file, "_start", &[]).is_ok());
+    fs::write(&file, "(module\n  (fucn))").unwrap();
+    for error in [inspect_file(&file).unwrap_err(), check_call(&file, "f", &[]).unwrap_err()] {
+        let error = format!("{error:#}");
+        assert!(error.contains(&format!("{}:2:4", file.display())) && !error.contains("<anon>"), "{error}");
+    }
 }

@@ -16,29 +16,37 @@ use crate::host::is_absent;
 use crate::links::Links;
 use crate::source::{Found, LeftOut, Source};
 
-/// Copies `sources` into the directory `to` of the volume. If it fails, part of them may be there.
-pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<()> {
-    let dir = make_path(volume, to)?;
+/// Copies `sources` into the directory `to` of the volume, durably. What a volume cannot hold or the host does not give is
+/// left out, and returned with the paths that it has on the host. If it fails, part of the sources may be there.
+pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<Vec<LeftOut>> {
+    let mut given = Vec::new();
     for source in sources {
-        let whole = source.canonicalize().with_context(|| source.display().to_string())?;
+        // Before anything is copied.
+        given.push((source, source.canonicalize().with_context(|| source.display().to_string())?));
+    }
+    let mut left_out = Vec::new();
+    let dir = make_path(volume, to)?;
+    for (source, whole) in given {
         let name = whole.file_name().with_context(|| format!("{} has no name", source.display()))?;
-        let name = name.to_str().with_context(|| format!("{} is not UTF-8", source.display()))?;
+        let Some(name) = name.to_str() else {
+            let reason = "its name is not UTF-8".to_owned();
+            left_out.push(LeftOut { path: source.display().to_string(), reason });
+            continue;
+        };
         if whole.is_dir() {
             let content = Source::scan(&whole, Links::Keep)?;
             let made = directory(volume, dir, name).with_context(|| source.display().to_string())?;
-            let left_out = copy(volume, &content, made)?;
-            let first = left_out.iter().chain(&content.left_out).next();
-            ensure!(
-                first.is_none(),
-                "{}: {}",
-                source.display(),
-                first.map_or(String::new(), LeftOut::to_string)
-            );
+            let inside = copy(volume, &content, made)?.into_iter().chain(content.left_out);
+            left_out.extend(inside.map(|LeftOut { path, reason }| LeftOut {
+                path: source.join(path).display().to_string(),
+                reason,
+            }));
         } else {
             import_file(volume, &whole, dir, name).with_context(|| source.display().to_string())?;
         }
     }
-    volume.sync().context("cannot make it durable")
+    volume.sync().context("cannot make it durable")?;
+    Ok(left_out)
 }
 
 fn import_file(volume: &mut Volume, path: &Path, dir: Ino, name: &str) -> Result<()> {

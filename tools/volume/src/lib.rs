@@ -98,7 +98,7 @@ pub fn run(command: VolumeCommand) -> Result<()> {
             list::list(&mut image::open_to_read(&file)?, &path, recursive, &mut std::io::stdout().lock())
         }
         VolumeCommand::Import { file, sources, to } => {
-            import::import(&mut image::open_to_write(&file)?, &sources, &to)
+            all_imported(&import::import(&mut image::open_to_write(&file)?, &sources, &to)?)
         }
         VolumeCommand::Export { file, path, target, force } => {
             let existing = if force { Existing::Replace } else { Existing::Keep };
@@ -108,5 +108,17 @@ pub fn run(command: VolumeCommand) -> Result<()> {
             let problems = image::check(&mut image::open_to_write(&file)?)?;
             if problems > 0 { bail!("{}: {problems} problems", file.display()) } else { Ok(()) }
         }
+    }
+}
+
+/// Names what was left out, which is a failure: whoever copies files wants all of them.
+fn all_imported(left_out: &[LeftOut]) -> Result<()> {
+    for one in left_out {
+        eprintln!("capos: left out: {one}");
+    }
+    match left_out.len() {
+        0 => Ok(()),
+        1 => bail!("1 was left out; all else was copied"),
+        count => bail!("{count} were left out; all else was copied"),
     }
 }

@@ -1,6 +1,8 @@
 //! Files go into an image and come out as they were.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -145,4 +147,33 @@ fn a_link_that_leads_nowhere_is_listed() {
     volume(&["create", text(&image), "--size", "4M"]).unwrap();
     volume(&["import", text(&image), text(&folder.path().join("in"))]).unwrap();
     volume(&["ls", text(&image), "in/link"]).unwrap();
+}
+
+/// A name that a volume cannot have keeps nothing else from being copied.
+#[test]
+fn what_cannot_be_imported_is_left_out_and_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, source) = (folder.path().join("disk.img"), folder.path().join("in"));
+    let odd = |parent: &Path| parent.join(OsStr::from_bytes(b"od\xffd"));
+    fs::create_dir(&source).unwrap();
+    for name in ["a", "z"] {
+        fs::write(source.join(name), name).unwrap();
+    }
+    fs::write(odd(&source), "").unwrap();
+    fs::write(odd(folder.path()), "").unwrap();
+    volume(&["create", text(&image), "--size", "4M"]).unwrap();
+    let error = volume(&["import", text(&image), text(&source)]).unwrap_err().to_string();
+    assert_eq!(error, "1 was left out; all else was copied");
+    for name in ["in/a", "in/z"] {
+        volume(&["ls", text(&image), name]).unwrap();
+    }
+    let sources = vec![odd(folder.path()), source.clone(), source.join("z")];
+    let import = VolumeCommand::Import { file: image.clone(), sources, to: "all".to_owned() };
+    let error = run(import).unwrap_err().to_string();
+    assert_eq!(error, "2 were left out; all else was copied");
+    volume(&["ls", text(&image), "all/z"]).unwrap();
+    // A source that is not there is a slip, and nothing is copied.
+    let missing = folder.path().join("missing");
+    assert!(volume(&["import", text(&image), text(&source), text(&missing), "--to", "never"]).is_err());
+    assert!(volume(&["ls", text(&image), "never"]).is_err());
 }

@@ -1,4 +1,6 @@
-//! Why a run from a manifest failed, as its log tells: which processes and instances ended badly, and how.
+//! Why a run from a manifest failed, as its log tells: which processes, instances and volumes ended badly, and how.
+
+use std::path::{Display, PathBuf};
 
 use crate::manifest::Manifest;
 
@@ -6,6 +8,12 @@ use crate::manifest::Manifest;
 const INSTANCE: &str = "[wasm-host] ";
 /// Stands before what `init` logs of a process.
 const PROCESS: &str = "[user] init: ";
+/// Stands before what the server of a volume logs.
+const VOLUME: &str = "[user] fs: ";
+/// Stands before the name of a volume in what `init` logs of its processes.
+const SERVER: &str = "volume ";
+/// A line of a server that is no failure of the volume.
+const FULL: &str = "the volume is full";
 /// How the line about an end at the program's own will begins.
 const EXITED: &str = "exited with status ";
 
@@ -34,17 +42,24 @@ fn status(line: &str) -> Option<&str> {
 
 /// Why a run of `manifest` ended with a status that is not 0, a line each: `NAME: REASON`. Empty where the status is that
 /// of the only program there is, which then has said itself what it had to say.
-pub(super) fn reasons(manifest: &Manifest, log: &[String]) -> Vec<String> {
+/// `behind` has what is behind volumes on the host.
+pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> Vec<String> {
     let hosts = |name: &str| {
         manifest.processes.iter().any(|process| process.name == name && process.wasm_host.is_some())
     };
     let instances = accounts(log, INSTANCE, |line| !line.starts_with("compiled in "));
     let instance_failed = instances.iter().any(Account::is_failure);
+    let volumes = accounts(log, VOLUME, |line| line != FULL);
     let processes = accounts(log, PROCESS, |_| true);
+    // What ended says why itself.
+    let said = |name: &str| {
+        let volume = name.strip_prefix(SERVER);
+        volume.is_some_and(|name| volumes.iter().any(|volume| volume.name == name))
+    };
     // The status of a host is that of its instances, so it adds nothing.
-    let processes = processes
-        .into_iter()
-        .filter(|process| !(hosts(process.name) && instance_failed && process.only_exited()));
+    let processes = processes.into_iter().filter(|process| {
+        !(hosts(process.name) && instance_failed && process.only_exited()) && !said(process.name)
+    });
     let failed: Vec<_> = instances.into_iter().chain(processes).filter(Account::is_failure).collect();
     let entries = manifest.processes.iter().map(|process| match &process.wasm_host {
         Some(host) => host.instances.len(),
@@ -53,12 +68,46 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String]) -> Vec<String> {
     if entries.sum::<usize>() == 1 && failed.iter().all(Account::only_exited) {
         return Vec::new();
     }
+    let told = volumes.iter().flat_map(|volume| {
+        volume.lines.iter().map(|line| with_host(&format!("{SERVER}{}: {line}", volume.name), behind))
+    });
     let lines = failed.iter().flat_map(|account| {
         let lines: Vec<String> = account.lines.iter().map(|line| with_limit(line)).collect();
         let lines: Vec<&str> = lines.iter().map(|line| for_a_manifest(line)).collect();
-        counted(&lines).into_iter().map(move |line| format!("{}: {line}", account.name))
+        counted(&lines)
+            .into_iter()
+            .map(move |line| with_host(&format!("{}: {line}", account.name), behind))
+            .collect::<Vec<_>>()
     });
-    lines.collect()
+    told.chain(lines).collect()
+}
+
+/// Volumes and what is behind each on the host: an image or a folder.
+pub(super) type Behind = [(String, PathBuf)];
+
+/// A line about a volume, with what is behind it on the host.
+fn with_host(line: &str, behind: &Behind) -> String {
+    match of_volume(line, behind) {
+        Some((name, host, rest)) => format!("{SERVER}{name} ({host}){rest}"),
+        None => line.to_owned(),
+    }
+}
+
+/// The same without the volume's name, which the user did not choose.
+pub(super) fn of_host(line: &str, behind: &Behind) -> String {
+    of_volume(line, behind).map_or_else(|| line.to_owned(), |(_, host, rest)| format!("{host}{rest}"))
+}
+
+/// The volume that a line is about, what is behind it, and what is said of it.
+fn of_volume<'a>(line: &'a str, behind: &'a Behind) -> Option<(&'a str, Display<'a>, String)> {
+    let rest = line.strip_prefix(SERVER)?;
+    behind.iter().find_map(|(name, host)| {
+        let rest = rest.strip_prefix(name.as_str())?;
+        let is_it = rest.starts_with(": ") || rest.starts_with("/disk: ");
+        is_it.then(|| {
+            (name.as_str(), host.display(), rest.replace(" FILE`", &format!(" {}`", host.display())))
+        })
+    })
 }
 
 /// Ends at a limit: how the host words them, the field of the limit in a manifest, and its option.
@@ -118,7 +167,8 @@ mod tests {
 
     fn reasons(manifest: &Value, log: &str) -> Vec<String> {
         let manifest = decode(manifest).unwrap();
-        super::reasons(&manifest, &log.lines().map(str::to_owned).collect::<Vec<_>>())
+        let behind = [("v".to_owned(), PathBuf::from("/srv/v.img"))];
+        super::reasons(&manifest, &log.lines().map(str::to_owned).collect::<Vec<_>>(), &behind)
     }
 
     fn one() -> Value {
@@ -178,6 +228,22 @@ mod tests {
         assert_eq!(
             reasons(&one(), log),
             ["wasm: out of memory at address 0x1000: raise `limits.memory` in the manifest"]
+        );
+    }
+    #[test]
+    fn a_volume_that_failed_is_told_with_its_image() {
+        let log = "[user] fs: v: it is damaged; `capos volume check FILE` says more\n\
+                   [user] fs: w: the volume is full\n\
+                   [user] init: volume v: exited with status 1\n[user] init: server: did not start: no volume\n\
+                   [user] init: volume v/disk: exited with status 1\n\
+                   [user] init: volume v: not served, and nothing was written to it: disconnected\n";
+        assert_eq!(
+            reasons(&several(), log),
+            [
+                "volume v (/srv/v.img): it is damaged; `capos volume check /srv/v.img` says more",
+                "server: did not start: no volume",
+                "volume v (/srv/v.img)/disk: exited with status 1",
+            ]
         );
     }
 }

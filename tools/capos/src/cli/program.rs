@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use capos_volume_tool::{Links, show_size};
 use clap::Args;
 
-use super::ending::{counted, with_limit};
+use super::ending::{counted, of_host, with_limit};
 use super::limits::LimitArgs;
 use super::prepare::{Time, within};
 use super::run::{self, RunArgs};
@@ -272,6 +272,7 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
     let Some(bad) = error.downcast_ref::<BadManifest>() else { return error };
     let lines = bad.problems().iter().map(|problem| match problem.path.rsplit('.').next() {
         None | Some("" | "module" | "files") => problem.reason.clone(),
+        Some("disk") => format!("--volume: {}", problem.reason),
         Some(field) => format!("{field}: {}", problem.reason),
     });
     anyhow!("{}", lines.collect::<Vec<_>>().join("\ncapos: "))
@@ -285,8 +286,8 @@ fn explain(ended: &Ended, app: &App, folders: &Folders) {
     let status = ended.end.exit_status();
     if status != 0 {
         let name = &app.name();
-        for line in reasons(&ended.log, name, status, || lacks_only_functions(&app.module)) {
-            eprintln!("capos: {name}: {line}");
+        for line in reasons(&ended.log, name, status) {
+            eprintln!("capos: {name}: {}", of_host(&line, &app.behind()));
         }
     }
     for volume in full(&ended.log) {
@@ -305,38 +306,23 @@ fn full(log: &[String]) -> BTreeSet<&str> {
     lines.filter_map(|(_, rest)| rest.strip_suffix(": the volume is full")).collect()
 }
 
-/// Whether a program would start if its unknown functions were there.
-fn lacks_only_functions(module: &Path) -> bool {
-    inspect::inspect_file(module).is_ok_and(|inspected| inspected.lacks_only_functions())
-}
-
 /// What the log says about a program's end, unless that is its own exit status; and if it says nothing, because
-/// something around the program ended or was never started, what else it says. The log names the first import that is
-/// unknown; `only_functions` knows whether all are functions.
-fn reasons(log: &[String], name: &str, status: u8, only_functions: impl FnOnce() -> bool) -> Vec<String> {
+/// something around the program ended or was never started, what else it says.
+fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
     let of = |process: &str| -> Vec<&str> {
         let lines = log.iter().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
         lines.filter(|line| !line.contains("exited with") && !line.starts_with("compiled in")).collect()
     };
     let told = of(&format!("[wasm-host] {name}: "));
-    let told: Vec<_> = told.into_iter().map(with_limit).collect();
-    let mut lines: Vec<&str> = told.iter().map(String::as_str).collect();
+    let mut lines: Vec<_> = told.into_iter().map(with_limit).collect();
     if lines.is_empty() {
         if NOT_STARTED.contains(&status) {
-            lines = of("[user] fs: ");
+            lines = of("[user] fs: ").iter().map(|line| format!("volume {line}")).collect();
         }
-        lines.extend(of("[user] init: "));
+        lines.extend(of("[user] init: ").iter().map(|line| (*line).to_owned()));
     }
-    let unknown = lines.iter().any(|line| line.contains(": unknown import "));
-    let mut lines = counted(&lines);
-    if unknown && only_functions() {
-        lines.push(UNKNOWN_IMPORTS.to_owned());
-    }
-    lines
+    counted(&lines.iter().map(String::as_str).collect::<Vec<_>>())
 }
-
-const UNKNOWN_IMPORTS: &str = "if it never calls that: `unknownImports: \"trap\"` in the manifest or --unknown-imports=trap \
-                               lets it start, with imported functions that trap when they are called";
 
 /// `NAME=VALUE` or `NAME`.
 fn variable(text: &str) -> Result<(String, Option<String>), String> {
@@ -371,7 +357,7 @@ mod tests {
     }
 
     fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
-        super::reasons(&log.lines().map(str::to_owned).collect::<Vec<_>>(), name, status, || true)
+        super::reasons(&log.lines().map(str::to_owned).collect::<Vec<_>>(), name, status)
     }
 
     #[test]
@@ -381,16 +367,6 @@ mod tests {
                    [user] init: wasm: exited with status 134\n";
         assert_eq!(reasons(log, "app", 134), ["trap: unreachable", "  in rec (2 times)", "  in main"]);
         assert!(reasons("[wasm-host] app: exited with status 3\n", "app", 3).is_empty());
-    }
-
-    #[test]
-    fn an_unknown_import_comes_with_what_lets_the_program_start() {
-        let log = "[wasm-host] app: failed to start: instance \"app\": unknown import \"foo\" of \"env\"\n";
-        let reasons = reasons(log, "app", 126);
-        assert_eq!(reasons.len(), 2);
-        assert!(reasons.iter().any(|line| line.contains("--unknown-imports=trap")), "{reasons:?}");
-        let reasons = super::reasons(&[log.trim_end().to_owned()], "app", 126, || false);
-        assert_eq!(reasons.len(), 1, "{reasons:?}");
     }
 
     #[test]

@@ -116,10 +116,11 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             let work = move || {
                 let checked = image::check_to_run(&project, &manifest, line, &disks)?;
                 let prepared = prepare(&project, &checked, &place, &disks, MANIFEST_TIME)?;
-                Ok((prepared, checked.manifest))
+                let behind = volumes::behind(&checked.manifest, &checked.folder, &disks);
+                Ok((prepared, (checked.manifest, behind)))
             };
-            let Some((prepared, manifest)) = within(time, work)? else { return Ok(never_started(time)) };
-            booted = Some(manifest);
+            let Some((prepared, of_manifest)) = within(time, work)? else { return Ok(never_started(time)) };
+            booted = Some(of_manifest);
             prepared
         }
         (None, Some(iso)) => {
@@ -140,10 +141,10 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         .map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
     let log = log_file(&project, args, &prepared.name);
     let ended = boot(&project, args, prepared, memory, time)?;
-    if let (Some(manifest), End::Status(status)) = (&booted, &ended.end)
+    if let (Some((manifest, behind)), End::Status(status)) = (&booted, &ended.end)
         && *status != 0
     {
-        let reasons = ending::reasons(manifest, &ended.log);
+        let reasons = ending::reasons(manifest, &ended.log, behind);
         for reason in &reasons {
             eprintln!("capos: {reason}");
         }

@@ -1,10 +1,12 @@
 //! What a file is that somebody wants to run: a manifest, a program, or something else, with what to do about it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::manifest::candidates::closest;
 
 /// What can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,9 @@ pub(super) enum What {
 }
 
 const TAKES: &str = "`capos run` takes a WebAssembly module (.wasm or .wat) or a manifest (.cue)";
+
+/// More manifests of a folder than this are not named.
+const MOST_LISTED: usize = 4;
 
 /// Source text by its extension: the language, and how it becomes a module.
 const SOURCES: [(&[&str], &str, &str); 10] = [
@@ -37,23 +42,68 @@ pub(super) fn classify(file: &Path) -> Result<What> {
     if file.is_dir() {
         bail!("{shown} is a folder; {TAKES}, and --dir gives a program a folder");
     }
+    classify_file(file, TAKES)
+}
+
+/// Makes sure that a file is a manifest, which is all that the command of this name takes.
+pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
+    let shown = file.display();
+    let takes = format!("`capos {command}` takes a manifest (.cue)");
+    if file.is_dir() {
+        let there = manifests(file);
+        let shown_all = there.iter().take(MOST_LISTED).map(|name| file.join(name).display().to_string());
+        let names = shown_all.collect::<Vec<_>>().join(", ");
+        match there.len() {
+            0 => bail!("{shown} is a folder, with no manifest in it; {takes}"),
+            1..=MOST_LISTED => bail!("{shown} is a folder; {takes}, such as {names}"),
+            count => bail!("{shown} is a folder; {takes}, such as {names} or {} more", count - MOST_LISTED),
+        }
+    }
+    if !file.exists() {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let meant = closest(&name, &manifests(folder)).map(|meant| file.with_file_name(meant));
+        let meant = meant.map(|meant| format!("; did you mean {}?", meant.display()));
+        bail!("{shown}: no such file{}", meant.unwrap_or_default());
+    }
+    match classify_file(file, &takes)? {
+        What::Manifest => Ok(()),
+        What::Program => bail!(
+            "{shown} is a WebAssembly program; {takes}. `capos inspect {shown}` tells what it needs, `capos run {shown}` runs it, \
+             and `capos run --print-manifest {shown}` prints a manifest for it"
+        ),
+    }
+}
+
+/// Manifests in a folder, by name.
+fn manifests(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".cue") && !name.starts_with('.')).collect();
+    names.sort_unstable();
+    names
+}
+
+/// `takes` says what the command takes.
+fn classify_file(file: &Path, takes: &str) -> Result<What> {
+    let shown = file.display();
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let mut start = Vec::new();
     let opened = File::open(file).with_context(|| shown.to_string())?;
     opened.take(8).read_to_end(&mut start).with_context(|| shown.to_string())?;
     match start.as_slice() {
-        [] => bail!("{shown} is empty; {TAKES}"),
+        [] => bail!("{shown} is empty; {takes}"),
         [0, b'a', b's', b'm', _, _, 1, 0] => bail!(
-            "{shown} is a WebAssembly component; {TAKES}. Compilers make a core module for the target wasm32-wasip1 (WASI Preview 1)"
+            "{shown} is a WebAssembly component; {takes}. Compilers make a core module for the target wasm32-wasip1 (WASI Preview 1)"
         ),
         [0, b'a', b's', b'm', ..] => return Ok(What::Program),
         [0x7f, b'E', b'L', b'F', ..] if extension == "cwasm" => {
             bail!(
-                "{shown} was compiled by wasmtime for one processor; {TAKES}: give the module that it was made from"
+                "{shown} was compiled by wasmtime for one processor; {takes}: give the module that it was made from"
             )
         }
         [0x7f, b'E', b'L', b'F', ..] => bail!(
-            "{shown} is a native program (ELF); {TAKES}. A program built for capOS itself is named in a manifest: \
+            "{shown} is a native program (ELF); {takes}. A program built for capOS itself is named in a manifest: \
              processes: [{{name: \"NAME\", binary: {{file: \"{shown}\"}}}}]"
         ),
         _ => {}
@@ -64,9 +114,9 @@ pub(super) fn classify(file: &Path) -> Result<What> {
         "wasm" => bail!("{shown}: not a WebAssembly module"),
         other => match SOURCES.iter().find(|(extensions, ..)| extensions.contains(&other)) {
             Some((_, language, command)) => {
-                bail!("{shown} is source text in {language}; {TAKES}. {}", advice(command, file))
+                bail!("{shown} is source text in {language}; {takes}. {}", advice(command, file))
             }
-            None => bail!("{shown} is neither a WebAssembly module nor a manifest; {TAKES}"),
+            None => bail!("{shown} is neither a WebAssembly module nor a manifest; {takes}"),
         },
     }
 }
@@ -119,5 +169,37 @@ mod tests {
         assert!(
             format!("{:#}", classify(&folder.path().join("none.wasm")).unwrap_err()).contains("none.wasm")
         );
+    }
+    #[test]
+    fn what_is_no_manifest_comes_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let said = |name: &str| {
+            let result = only_manifest(&path(name), "check").map_err(|error| format!("{error:#}"));
+            result.map_err(|text| text.replace(&format!("{}/", folder.path().display()), ""))
+        };
+        fs::create_dir(path("empty")).unwrap();
+        assert_eq!(
+            said("empty"),
+            Err("empty is a folder, with no manifest in it; `capos check` takes a manifest (.cue)".to_owned())
+        );
+        for name in ["one.cue", "two.cue", "three.cue", ".hidden.cue"] {
+            fs::write(path(name), "package capos").unwrap();
+        }
+        assert!(said(".").unwrap_err().ends_with("(.cue), such as ./one.cue, ./three.cue, ./two.cue"));
+        for name in ["four.cue", "five.cue"] {
+            fs::write(path(name), "package capos").unwrap();
+        }
+        assert!(said(".").unwrap_err().ends_with(" or 1 more"));
+        assert_eq!(said("one.cue"), Ok(()));
+        assert_eq!(said("oen.cue"), Err("oen.cue: no such file; did you mean one.cue?".to_owned()));
+        assert_eq!(said("elsewhere/x.cue"), Err("elsewhere/x.cue: no such file".to_owned()));
+        fs::write(path("app.wasm"), b"\0asm\x01\0\0\0").unwrap();
+        let error = said("app.wasm").unwrap_err();
+        assert!(error.starts_with("app.wasm is a WebAssembly program; `capos check` takes"), "{error}");
+        assert!(error.contains("`capos inspect app.wasm`") && error.contains("--print-manifest"), "{error}");
+        fs::write(path("main.rs"), "fn main() {}").unwrap();
+        let error = said("main.rs").unwrap_err();
+        assert!(error.contains("`capos check` takes") && !error.contains("`capos run` takes"), "{error}");
     }
 }
