@@ -3,6 +3,7 @@
 mod busy_host;
 mod front_door;
 mod iso;
+mod killed;
 mod new_service;
 mod own_folder;
 mod own_program;
@@ -44,6 +45,7 @@ fn trials() -> Result<Vec<Trial>> {
     trials.extend(busy_host::trials());
     trials.extend(front_door::trials());
     trials.extend(iso::trials());
+    trials.extend(killed::trials());
     trials.extend(new_service::trials());
     trials.extend(own_program::trials());
     trials.extend(streams::trials());

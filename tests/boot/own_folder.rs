@@ -137,13 +137,13 @@ fn full() -> Result<()> {
 
 fn too_large() -> Result<()> {
     let place = place()?;
-    fs::write(place.path().join("dir/large"), vec![1; 3 << 20])?;
+    fs::write(place.path().join("dir/large"), vec![1; 5 << 20])?;
     let mut command = program(&place, r#"(func (export "_start"))"#)?;
     let file = command.get_args().last().map(ToOwned::to_owned).context("arguments")?;
     command = host_command();
-    command.args(["run", "--dir-size", "2MiB", "--dir"]).arg(place.path().join("dir")).arg(file);
+    command.args(["run", "--dir-size", "4MiB", "--dir"]).arg(place.path().join("dir")).arg(file);
     let (outcome, stderr) = finish(&mut command)?;
-    ensure!(outcome.status == Some(1) && stderr.contains("more than --dir-size 2MiB"), "{stderr}");
+    ensure!(outcome.status == Some(1) && stderr.contains("more than --dir-size 4MiB"), "{stderr}");
     Ok(())
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("run-program-calls-one-function".to_owned(), invoked),
         trial("run-program-traps-for-an-uncaught-exception".to_owned(), uncaught),
         trial("run-program-calls-no-function-that-is-not-there".to_owned(), not_invoked),
+        trial("run-program-comes-from-standard-input".to_owned(), from_standard_input),
     ]
 }
 
@@ -147,10 +148,18 @@ fn missing() -> Result<()> {
 fn wrong_options() -> Result<()> {
     let folder = temporary()?;
     fs::write(folder.path().join("text"), "text")?;
+    fs::write(folder.path().join("main.c"), "int main(void) { return 0; }")?;
+    fs::create_dir(folder.path().join("inner"))?;
     let folder = folder.path().display();
     let cases = [
         (["--dir", &format!("{folder}/none::/d")], "--dir: there is no folder"),
+        (
+            ["--dir", &format!("{folder}/main.c::/d")],
+            "is not a folder; give the program the one that it lies in",
+        ),
         (["--volume", &format!("{folder}/none::/d:ro")], "--volume: there is no"),
+        (["--volume", &format!("{folder}/none/new.img::/d")], "in which the image"),
+        (["--log", &format!("{folder}/main.c")], "exists already and is not a kernel log"),
         (["--volume", &format!("{folder}::/d")], "is a folder; --dir gives a program one"),
         (["--volume", &format!("{folder}/text::/d")], "/text is not a capOS volume; `capos volume create`"),
         (["--memory", "64KiB"], " bytes of memory and its limit is 65536; --memory "),
@@ -158,7 +167,12 @@ fn wrong_options() -> Result<()> {
         (["--invoke", "strat"], "the program exports no function of that name; did you mean \"_start\"?"),
         (["--disk", "a=b"], "--disk: only for a manifest"),
         (["--memory", "64MB"], "--memory: \"64MB\" has no known unit"),
-        (["--dir-size", "much"], "\"much\" does not begin with a number"),
+        (["--dir-size", "much"], "'--dir-size <SIZE>': \"much\" does not begin with a number"),
+        (["--dir-size", "1MiB"], "'--dir-size <SIZE>': \"1MiB\" is too small; possible: 4MiB to 13TiB"),
+        (["--dir-size", "100TiB"], "'--dir-size <SIZE>': \"100TiB\" is too large; possible: 4MiB to 13TiB"),
+        (["--stack", "-1"], "'--stack <SIZE>': \"-1\" does not begin"),
+        (["--smp", "0"], "'--smp <COUNT>': \"0\" is not a whole number of 1 to 255"),
+        (["--mem", "2TiB"], "'--mem <SIZE>': \"2TiB\" is too large; possible: 1MiB to 1TiB"),
     ];
     for (options, wanted) in cases {
         let outcome = finish(run("wasi-fs").args(options))?;
@@ -168,6 +182,46 @@ fn wrong_options() -> Result<()> {
             "{options:?}: {stderr}"
         );
     }
+    let whole = format!("{folder}::/a");
+    for (second, wanted) in [
+        (format!("--dir={folder}/inner/..::/b"), "are one folder"),
+        (format!("--dir={folder}/inner::/b"), "the second is in the first"),
+        (format!("--volume={folder}/new.img::/a"), "are at the same path"),
+    ] {
+        let outcome = finish(run("wasi-fs").args(["--dir", &whole, &second]))?;
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        let names = stderr.contains(&whole) && stderr.contains(&second.replacen('=', " ", 1));
+        ensure!(outcome.status == Some(1) && names && stderr.contains(wanted), "{second}: {stderr}");
+    }
+    ensure!(
+        !Path::new(&format!("{folder}/none")).exists() && !Path::new(&format!("{folder}/new.img")).exists()
+    );
+    ensure!(fs::read_to_string(format!("{folder}/main.c"))?.starts_with("int main"));
+    Ok(())
+}
+
+/// The program comes from standard input; a copy of it would lie where temporary files do.
+fn from_standard_input() -> Result<()> {
+    let place = temporary()?;
+    let program = fs::read(tree::root().join("build/wasm/wasi-cli-args.wasm"))?;
+    let mut command = host_command();
+    command.env("TMPDIR", place.path()).args([
+        "run",
+        "--timeout",
+        LAST_RESORT,
+        "--argv0",
+        "name",
+        "-",
+        "one",
+    ]);
+    let outcome = command::run(&mut command, Input::Bytes(&program), LIMIT)?;
+    ended(&outcome, 0, "argument 0: name\nargument 1: one\n")?;
+    ensure!(fs::read_dir(place.path())?.next().is_none(), "something is left in TMPDIR");
+    let mut command = host_command();
+    command.args(["run", "-"]);
+    let outcome = command::run(&mut command, Input::Bytes(b""), LIMIT)?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(1) && stderr.contains("standard input is empty"), "{stderr}");
     Ok(())
 }
 
@@ -279,7 +333,10 @@ fn uncaught() -> Result<()> {
 fn not_invoked() -> Result<()> {
     for (function, arguments, wanted) in [
         ("fob", &["1"][..], "did you mean \"fib\"?"),
-        ("fib", &[], "it takes 1 arguments (i32) -> (i64), and 0 were given"),
+        ("fib", &[], "it takes 1 argument (i32) -> (i64), and 0 were given"),
+        ("fib", &["ten"], "argument 1: \"ten\" is no i32"),
+        ("pair", &["0x100000000", "1"], "it does not fit in 32 bits"),
+        ("pair", &["1", "1,5"], "argument 2: \"1,5\" is no f64"),
     ] {
         let outcome = run_rewritten(&["--invoke", function], arguments)?;
         let stderr = String::from_utf8_lossy(&outcome.stderr);

@@ -32,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("streams-input-is-copied-whole".to_owned(), || copy("virtio", LONG_BYTES)),
         trial("streams-input-over-a-serial-line".to_owned(), || copy("framed-serial", SHORT_BYTES)),
         trial("streams-an-output-that-nobody-reads".to_owned(), nobody_reads),
+        trial("streams-an-output-that-cannot-be-written".to_owned(), lost_output),
         trial("streams-input-that-nobody-reads-stays".to_owned(), unread_input),
         trial("streams-keep-their-order-on-one-file".to_owned(), one_file),
         trial("streams-tty-says-what-is-a-terminal".to_owned(), tty_option),
@@ -116,6 +117,20 @@ fn nobody_reads() -> Result<()> {
     let stderr = text(&outcome.stderr);
     ensure!(&line == b"y\n" && outcome.status.code() == Some(3), "{:?}: {stderr}", outcome.status);
     ensure!(stderr.starts_with("nobody reads any more\n"), "{stderr}");
+    Ok(())
+}
+
+/// The program knows nothing of it, having ended well before.
+fn lost_output() -> Result<()> {
+    let full = File::options().write(true).open("/dev/full")?;
+    let mut command = run("wasi-hello-rust", &[], &[]);
+    let outcome =
+        command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    let stderr = text(&outcome.stderr);
+    ensure!(
+        outcome.status.code() == Some(1) && stderr.contains("standard output: No space left"),
+        "{stderr}"
+    );
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 pub mod folders;
 mod launch;
 mod mount;
+pub mod together;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod amounts;
 #[cfg(test)]
 mod documented;
 mod ending;
 mod limits;
+mod log_file;
 mod prepare;
 mod program;
 mod run;
@@ -11,13 +13,14 @@ mod what;
 mod words;
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use capos_volume_tool::VolumeCommand;
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
@@ -26,12 +29,13 @@ use crate::inspect;
 use crate::iso;
 use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
-use crate::qemu::ConsoleLine;
+use crate::qemu::{self, ConsoleLine};
+use crate::say::{print, say, say_as_it_is};
 use what::only_manifest;
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
-#[command(name = "capos", version, after_help = EXAMPLES)]
+#[command(name = "capos", version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
     /// The capOS source tree [default: the one around the manifest or the current folder]
     #[arg(long, global = true, value_name = "FOLDER")]
@@ -54,8 +58,10 @@ const EXAMPLES: &str = "Examples:
   capos image my.cue -o my.capos                    only build the boot package
 
 Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the time was over;
-1 nothing was booted, for the reason given.";
+1 nothing was booted, or something could not be written, for the reason given.";
 
+/// The exit status for a command line that cannot be read, which is also clap's.
+const BAD_USAGE: i32 = 2;
 const QEMU: &str = "qemu-system-x86_64";
 
 #[derive(Debug, Subcommand)]
@@ -124,8 +130,12 @@ enum Task {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
-    let cli = match words::arrange(&mut Cli::command(), env::args_os().collect()) {
-        Ok(words) => Cli::parse_from(words),
+    let words: Vec<_> = env::args_os().collect();
+    if let Some(status) = qemu::become_tied(&words) {
+        return ExitCode::from(status);
+    }
+    let cli = match words::arrange(&mut Cli::command(), words) {
+        Ok(words) => parse(words),
         Err(reason) => {
             report(&anyhow!(reason));
             return ExitCode::FAILURE;
@@ -140,15 +150,28 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// As clap does it, but what is not UTF-8 is named.
+fn parse(words: Vec<OsString>) -> Cli {
+    Cli::try_parse_from(&words).unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::InvalidUtf8 {
+            let strange = words.iter().filter(|word| word.to_str().is_none());
+            let strange: Vec<_> = strange.map(|word| word.display().to_string()).collect();
+            say(format_args!(
+                "not UTF-8, as options and what a program is given must be: {}",
+                strange.join(", ")
+            ));
+            process::exit(BAD_USAGE);
+        }
+        error.exit()
+    })
+}
+
 /// Problems with a manifest already begin with its name; all else is ours.
 fn report(error: &anyhow::Error) {
-    let mut stderr = io::stderr().lock();
-    let written = match error.downcast_ref::<BadManifest>() {
-        Some(bad) => writeln!(stderr, "{bad}"),
-        None => writeln!(stderr, "capos: {error:#}"),
-    };
-    // The exit status still tells when standard error is closed.
-    drop(written);
+    match error.downcast_ref::<BadManifest>() {
+        Some(bad) => say_as_it_is(bad),
+        None => say(format_args!("{error:#}")),
+    }
 }
 
 fn perform(cli: &Cli) -> Result<u8> {
@@ -165,7 +188,7 @@ fn perform(cli: &Cli) -> Result<u8> {
         Task::Needs { manifest } => {
             only_manifest(manifest, "needs")?;
             for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest)? {
-                println!("{} {name}", kind.word());
+                print(format_args!("{} {name}\n", kind.word()))?;
             }
             Ok(0)
         }
@@ -190,8 +213,7 @@ fn perform(cli: &Cli) -> Result<u8> {
                 true => format!("{:#}\n", inspected.json()),
                 false => inspected.text(&file.display().to_string()),
             };
-            // A reader that has seen enough is no failure.
-            drop(io::stdout().write_all(text.as_bytes()));
+            print(text)?;
             Ok(u8::from(inspected.invalid.is_some()))
         }
         Task::Run(args) => run::run(cli, args),
@@ -215,11 +237,14 @@ fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {
 }
 
 fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> {
-    let mut failures = 0;
+    let (mut failures, mut written) = (0, Ok(()));
     let measures = Bench { project, qemu }.run(|found| match found {
         Ok(measures) => {
             for measure in measures {
-                println!("{} {} {}", measure.name, measure.value, measure.unit);
+                let line = format!("{} {} {}\n", measure.name, measure.value, measure.unit);
+                if let Err(error) = print(line) {
+                    written = Err(error);
+                }
             }
         }
         Err(error) => {
@@ -233,6 +258,7 @@ fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> 
             bench::rewrite(&text, &measures).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
         fs::write(path, text).with_context(|| path.display().to_string())?;
     }
+    written?;
     ensure!(failures == 0, "{failures} of the measurements failed");
     Ok(())
 }

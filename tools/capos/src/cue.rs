@@ -7,6 +7,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::string::FromUtf8Error;
@@ -39,6 +40,8 @@ pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> R
     }
     let cue = command(project);
     let output = Command::new(&cue)
+        // Ctrl-C is ours to act upon.
+        .process_group(0)
         .args(["export", "--all-errors", "--out", "json"])
         .arg(manifest)
         .args((definitions == Definitions::Apply).then(|| project.schema()))

@@ -4,6 +4,9 @@
 //! values, [`manifest::check`] finds what the types cannot rule out, [`binaries`] reads the programs,
 //! [`manifest::convert`] writes Cap'n Proto, and [`pack`] lays out the image.
 
+// These end the program when a stream is closed or full; `say` has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod app;
 pub mod bench;
 pub mod binaries;
@@ -12,10 +15,13 @@ pub mod cue;
 pub mod elf;
 pub mod image;
 pub mod inspect;
+pub mod interrupts;
 pub mod iso;
 pub mod manifest;
 pub mod pack;
 pub mod problem;
 pub mod project;
 pub mod qemu;
+mod say;
 pub mod volumes;
+pub mod workplace;

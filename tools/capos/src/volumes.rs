@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use capos_volume_tool::{Content, Links, Mirror, Source};
+use capos_volume_tool::{Content, Links, Mirror, Source, show_size};
 
 use crate::app::folders;
 use crate::binaries::Image;
@@ -15,13 +15,14 @@ use crate::manifest::candidates::suggestion;
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
 use crate::problem::Problem;
 use crate::qemu::Disk;
+use crate::say::say;
 
 /// The largest volume that can be packed: what Cap'n Proto can hold in one piece of data.
 const MOST_PACKED_BYTES: u64 = (1 << 29) - 4096;
 
 fn warn(line: Option<String>) {
     if let Some(line) = line {
-        eprintln!("capos: {line}");
+        say(line);
     }
 }
 
@@ -172,6 +173,8 @@ pub fn pack(manifest: &Manifest, folder: &Path) -> Result<Vec<Image>> {
 pub struct Disks {
     /// In the order that the package counts them.
     pub list: Vec<Disk>,
+    /// A line for each image that was made.
+    pub made: Vec<String>,
     locks: Vec<File>,
 }
 
@@ -185,10 +188,23 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
             suggestion(name, manifest.disks().map(|(disk, _, _)| disk))
         );
     }
-    let mut disks = Disks { list: Vec::new(), locks: Vec::new() };
+    let mut disks = Disks { list: Vec::new(), made: Vec::new(), locks: Vec::new() };
     for (name, image, is_volume) in manifest.disks() {
-        let file = replaced(&name, instead).map_or_else(|| folder.join(&image.file), Path::to_owned);
+        let replaced = replaced(&name, instead);
+        let file = replaced.map_or_else(|| folder.join(&image.file), Path::to_owned);
+        if replaced.is_some() {
+            ensure!(
+                folder_of(&file).is_dir(),
+                "--disk {name}: there is no folder {} for {}",
+                folder_of(&file).display(),
+                file.display()
+            );
+        }
+        let is_new = !file.exists();
         let lock = open_or_make(&file, folder, image, is_volume).with_context(|| format!("disk {name}"))?;
+        if let Some(size) = image.size.filter(|_| is_new) {
+            disks.made.push(format!("made {}, {}", file.display(), show_size(size)));
+        }
         disks.locks.push(lock);
         disks.list.push(Disk { file, read_only: image.read_only });
     }
@@ -221,10 +237,15 @@ fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) 
     Ok(opened)
 }
 
+/// The folder that `file` lies in.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Under its name an image is whole or not there.
 fn make(file: &Path, size: u64, is_volume: bool, content: Option<(PathBuf, Links)>) -> Result<()> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
     let place = place.with_context(|| folder.display().to_string())?;

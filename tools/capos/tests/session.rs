@@ -1,15 +1,19 @@
 //! The run path against a stand-in for QEMU: a script that plays the machine's part.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use capos_host::interrupts::Interrupts;
 use capos_host::qemu::{self, Boot, Console, ConsoleLine, End, Firmware, Machine, Run, ShowLog};
 
 /// Python rather than a shell, because it has to connect to the log's socket as QEMU does.
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/qemu");
+
+const CAPOS: &str = env!("CARGO_BIN_EXE_capos");
 
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -46,18 +50,20 @@ fn machine(qemu: &str, extra: Vec<String>) -> Machine {
 fn play(script: &str, input: &'static [u8], timeout: Duration, iso: bool) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let output = Shared::default();
-    let log_file = folder.path().join("logs/run.log");
+    let log_file = folder.path().join("run.log");
     let direct = Boot::Direct { kernel: "kernel".into(), image: "image".into() };
     let run = Run {
         machine: machine(STAND_IN, vec![script.to_owned()]),
         boot: if iso { Boot::Iso { file: "disc".into(), firmware: Firmware::Bios } } else { direct },
         console: ConsoleLine::Serial,
         timeout,
-        log_file: Some(log_file.clone()),
+        log_file: Some(File::create(&log_file).unwrap()),
         log: ShowLog::Never,
+        place: folder.path().to_owned(),
+        capos: Some(CAPOS.into()),
     };
-    let ended =
-        qemu::run(&run, Console::without_terminal(Box::new(input), Box::new(output.clone()))).unwrap();
+    let console = Console::without_terminal(Box::new(input), Box::new(output.clone()));
+    let ended = qemu::run(&run, console, &Interrupts::take().unwrap()).unwrap();
     let output = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
     let log = fs::read_to_string(log_file).unwrap();
     assert_eq!(ended.log, log.lines().collect::<Vec<_>>());
@@ -157,6 +163,7 @@ fn a_boot_loader_is_not_heard() {
 #[test]
 fn a_machine_that_ends_at_once_says_why() {
     let script = "print('no such option', file=sys.stderr); sys.exit(1)";
+    let folder = tempfile::tempdir().unwrap();
     let run = Run {
         machine: machine(STAND_IN, vec![script.to_owned()]),
         boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
@@ -164,23 +171,41 @@ fn a_machine_that_ends_at_once_says_why() {
         timeout: LONG,
         log_file: None,
         log: ShowLog::Never,
+        place: folder.path().to_owned(),
+        capos: Some(CAPOS.into()),
     };
     let console = Console::without_terminal(Box::new(io::empty()), Box::new(io::sink()));
-    let ended = qemu::run(&run, console).unwrap();
+    let ended = qemu::run(&run, console, &Interrupts::take().unwrap()).unwrap();
     assert_eq!(ended.end, End::Qemu("QEMU ended with exit status: 1\nno such option\n".into()));
 }
 
 #[test]
 fn a_missing_qemu_is_named() {
-    let run = Run {
-        machine: machine("/nonexistent/qemu", vec![]),
-        boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
-        console: ConsoleLine::Serial,
-        timeout: LONG,
-        log_file: None,
-        log: ShowLog::Never,
-    };
-    let console = Console::without_terminal(Box::new(io::empty()), Box::new(io::sink()));
-    let error = format!("{:#}", qemu::run(&run, console).unwrap_err());
-    assert!(error.contains("/nonexistent/qemu"), "{error}");
+    for capos in [None, Some(CAPOS.into())] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run {
+            machine: machine("/nonexistent/qemu", vec![]),
+            boot: Boot::Direct { kernel: "kernel".into(), image: "image".into() },
+            console: ConsoleLine::Serial,
+            timeout: LONG,
+            log_file: None,
+            log: ShowLog::Never,
+            place: folder.path().to_owned(),
+            capos,
+        };
+        let console = Console::without_terminal(Box::new(io::empty()), Box::new(io::sink()));
+        let error = format!("{:#}", qemu::run(&run, console, &Interrupts::take().unwrap()).unwrap_err());
+        assert!(error.contains("/nonexistent/qemu") && error.contains("No such file"), "{error}");
+    }
+}
+
+/// The command dies before the machine's process has asked to end with it.
+#[test]
+fn a_machine_without_its_command_does_not_start() {
+    let tied = Command::new(CAPOS).args(["--tied-to", "1", "echo", "started"]).output().unwrap();
+    assert_eq!((tied.status.code(), tied.stdout.as_slice()), (Some(127), &b""[..]));
+    assert!(String::from_utf8_lossy(&tied.stderr).contains("has ended"));
+    let us = std::process::id().to_string();
+    let tied = Command::new(CAPOS).args(["--tied-to", &us, "echo", "started"]).output().unwrap();
+    assert_eq!((tied.status.code(), tied.stdout.as_slice()), (Some(0), &b"started\n"[..]));
 }

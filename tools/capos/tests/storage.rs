@@ -289,14 +289,19 @@ fn disk_images_are_found_made_and_replaced() {
     assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk"));
     fs::write(base.join("a.img"), "").unwrap();
     let other = base.join("deep/other.img");
+    // Nobody expects a folder to be made for a file on the command line.
+    let instead = [("b".into(), other.clone())];
+    assert_eq!(error(&instead), "--disk b: there is no folder /deep for /deep/other.img");
+    fs::create_dir(base.join("deep")).unwrap();
     let disks = volumes::disks(&all(), base, &[("b".into(), other.clone())]).unwrap();
     let list: Vec<_> = disks.list.iter().map(|disk| (disk.file.clone(), disk.read_only)).collect();
     assert_eq!(list, [(base.join("a.img"), true), (other.clone(), false)]);
     assert_eq!(fs::metadata(&other).unwrap().len(), 5000 << 10);
+    assert_eq!(disks.made, [format!("made {}, 5000KiB", other.display())]);
     assert_eq!(error(&[("b".into(), other.clone())]), "disk b: /deep/other.img is in use");
     drop(disks);
-    let again = volumes::disks(&all(), base, &[("b".into(), other)]);
-    assert!(again.is_ok(), "{again:?}");
+    let again = volumes::disks(&all(), base, &[("b".into(), other)]).unwrap();
+    assert!(again.made.is_empty(), "{again:?}");
     assert!(!base.join("b.img").exists());
 }
 

@@ -1,7 +1,7 @@
 //! Image files: making, opening and checking them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -122,17 +122,18 @@ pub(crate) fn open_to_write(path: &Path) -> Result<Volume> {
 }
 
 /// Checks a volume, says what it found, and returns the number of problems.
-pub(crate) fn check(volume: &mut Volume) -> Result<usize> {
+pub(crate) fn check(volume: &mut Volume, to: &mut impl Write) -> Result<usize> {
     let report = volume.check().context("the check could not be finished")?;
     for problem in &report.problems {
         match problem {
-            Problem::BadBlock { ino, offset } => println!("inode {ino}: bad block at byte {offset}"),
-            Problem::LostPages(count) => println!("metadata: {count} pages are bad in both copies"),
-            Problem::Inconsistent { ino, what } => println!("inode {ino}: {what}"),
-        }
+            Problem::BadBlock { ino, offset } => writeln!(to, "inode {ino}: bad block at byte {offset}"),
+            Problem::LostPages(count) => writeln!(to, "metadata: {count} pages are bad in both copies"),
+            Problem::Inconsistent { ino, what } => writeln!(to, "inode {ino}: {what}"),
+        }?;
     }
     let usage = volume.usage();
-    println!(
+    writeln!(
+        to,
         "{} inodes, {} of {} blocks in use, {} of {} bytes of metadata, {} metadata pages mended, {} problems",
         report.inodes,
         report.blocks,
@@ -141,6 +142,6 @@ pub(crate) fn check(volume: &mut Volume) -> Result<usize> {
         usage.meta_bytes_max,
         report.mended,
         report.problems.len(),
-    );
+    )?;
     Ok(report.problems.len())
 }

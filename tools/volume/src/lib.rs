@@ -2,6 +2,9 @@
 //!
 //! It uses the library that the file service uses. A command takes a [`VolumeCommand`] from `clap` and [`run`]s it.
 
+// They end the program when standard output is closed or full.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod export;
 mod host;
 mod image;
@@ -14,6 +17,7 @@ mod pack;
 mod size;
 mod source;
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -90,8 +94,18 @@ pub enum VolumeCommand {
     },
 }
 
-/// Runs a command. What it shows goes to standard output.
+/// Runs a command. What it shows goes to standard output; a reader of that who has seen enough is no failure.
 pub fn run(command: VolumeCommand) -> Result<()> {
+    let is_broken_pipe = |error: &anyhow::Error| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    match perform(command) {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        result => result,
+    }
+}
+
+fn perform(command: VolumeCommand) -> Result<()> {
     match command {
         VolumeCommand::Create { file, size, metadata, force } => image::create(&file, size, metadata, force),
         VolumeCommand::Ls { file, path, recursive } => {
@@ -105,7 +119,7 @@ pub fn run(command: VolumeCommand) -> Result<()> {
             export::export(&mut image::open_to_read(&file)?, &path, &target, existing)
         }
         VolumeCommand::Check { file } => {
-            let problems = image::check(&mut image::open_to_write(&file)?)?;
+            let problems = image::check(&mut image::open_to_write(&file)?, &mut std::io::stdout().lock())?;
             if problems > 0 { bail!("{}: {problems} problems", file.display()) } else { Ok(()) }
         }
     }
@@ -114,7 +128,8 @@ pub fn run(command: VolumeCommand) -> Result<()> {
 /// Names what was left out, which is a failure: whoever copies files wants all of them.
 fn all_imported(left_out: &[LeftOut]) -> Result<()> {
     for one in left_out {
-        eprintln!("capos: left out: {one}");
+        // The exit status tells as well.
+        drop(writeln!(io::stderr(), "capos: left out: {one}"));
     }
     match left_out.len() {
         0 => Ok(()),

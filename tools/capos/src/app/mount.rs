@@ -1,7 +1,14 @@
 //! Folders and images on the command line: `HOST::GUEST`, with `:ro` behind for reading only.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::volumes::folder_of;
 
 /// A folder of the host that the program gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,9 +80,141 @@ impl FromStr for VolumeFile {
     }
 }
 
+impl Dir {
+    /// Checks that the folder is there and can be read.
+    ///
+    /// # Errors
+    /// Says what is there instead, and what to do.
+    pub fn check(&self) -> Result<()> {
+        let host = &self.host;
+        let shown = host.display();
+        match fs::metadata(host) {
+            Ok(meta) if meta.is_dir() => fs::read_dir(host)
+                .map(drop)
+                .with_context(|| format!("--dir: the folder {shown} cannot be read")),
+            Ok(_) => bail!(
+                "--dir: {shown} is not a folder; give the program the one that it lies in: --dir {}::{}",
+                folder_of(host).display(),
+                Path::new(&self.guest)
+                    .parent()
+                    .filter(|parent| !parent.as_os_str().is_empty())
+                    .unwrap_or(Path::new("."))
+                    .display()
+            ),
+            Err(error) => bail!("--dir: {}", absent(host, "folder", &error)),
+        }
+    }
+}
+
+impl VolumeFile {
+    /// Checks that the image is there, or can be made.
+    ///
+    /// # Errors
+    /// Says what is there instead, and what to do.
+    pub fn check(&self) -> Result<()> {
+        let file = &self.file;
+        let shown = file.display();
+        match fs::metadata(file) {
+            Ok(meta) => ensure!(!meta.is_dir(), "--volume: {shown} is a folder; --dir gives a program one"),
+            Err(error) => {
+                let is_new = error.kind() == ErrorKind::NotFound && fs::symlink_metadata(file).is_err();
+                ensure!(is_new && !self.read_only, "--volume: {}", absent(file, "image", &error));
+                let folder = folder_of(file);
+                ensure!(
+                    folder.is_dir(),
+                    "--volume: there is no folder {} in which the image {shown} could be made",
+                    folder.display()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why there is nothing at `path`, and what may have been meant.
+fn absent(path: &Path, what: &str, error: &std::io::Error) -> String {
+    let shown = path.display();
+    if error.kind() != ErrorKind::NotFound {
+        return format!("{shown}: {error}");
+    }
+    if let Ok(target) = fs::read_link(path) {
+        return format!("{shown} is a symbolic link to {}, and there is nothing", target.display());
+    }
+    let docker =
+        path.to_str().and_then(|text| text.split_once(':')).filter(|(host, _)| Path::new(host).is_dir());
+    match docker {
+        Some((host, guest)) => format!("there is no {what} {shown}; did you mean {host}::{guest}?"),
+        None => format!("there is no {what} {shown}"),
+    }
+}
+
+impl fmt::Display for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--dir {}::{}{}", self.host.display(), self.guest, rights(self.read_only))
+    }
+}
+
+impl fmt::Display for VolumeFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--volume {}::{}{}", self.file.display(), self.guest, rights(self.read_only))
+    }
+}
+
+fn rights(read_only: bool) -> &'static str {
+    if read_only { ":ro" } else { "" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        fs::write(at("file"), "").unwrap();
+        fs::create_dir(at("site")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
+        let dir = |text: String| {
+            let dir: Dir = text.parse().unwrap();
+            dir.check().map_or_else(|error| format!("{error:#}"), |()| String::new())
+        };
+        assert_eq!(dir(at("site")), "");
+        for (text, wanted) in [
+            (
+                at("file"),
+                format!(
+                    "is not a folder; give the program the one that it lies in: --dir {}",
+                    at("").trim_end_matches('/')
+                ),
+            ),
+            (at("file::/x/file"), format!(": --dir {}::/x", at("").trim_end_matches('/'))),
+            (at("none"), format!("there is no folder {}", at("none"))),
+            (at("link"), "is a symbolic link to nowhere".to_owned()),
+            (at("file/below"), "Not a directory".to_owned()),
+            (at("site:/x"), format!("did you mean {}::/x?", at("site"))),
+        ] {
+            let error = dir(text.clone());
+            assert!(error.starts_with("--dir: ") && error.contains(&wanted), "{text}: {error}");
+        }
+        let volume = |text: String| {
+            let volume: VolumeFile = text.parse().unwrap();
+            volume.check().map_or_else(|error| format!("{error:#}"), |()| String::new())
+        };
+        assert_eq!(volume(at("new.img::/x")), "");
+        assert_eq!(volume("new.img::/x".to_owned()), "");
+        for (text, wanted) in [
+            (at("site::/x"), "is a folder; --dir"),
+            (at("new.img::/x:ro"), "there is no image"),
+            (at("link::/x"), "is a symbolic link to nowhere"),
+            (at("none/new.img::/x"), "there is no folder"),
+            (at("file/new.img::/x"), "Not a directory"),
+        ] {
+            let error = volume(text.clone());
+            assert!(error.starts_with("--volume: ") && error.contains(wanted), "{text}: {error}");
+        }
+        assert!(!Path::new(&at("none")).exists());
+    }
 
     #[test]
     fn both_sides_and_rights() {

@@ -1,5 +1,6 @@
 //! Measures that guests take of themselves, in virtual time that advances with instructions.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,8 +10,10 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
 use crate::image;
+use crate::interrupts::Interrupts;
 use crate::qemu::{self, Console, ConsoleLine, End, Machine, Run};
 use crate::volumes;
+use crate::workplace::Workplace;
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// Enough that memory is no concern.
@@ -76,11 +79,14 @@ impl Bench<'_> {
 
     /// Boots a manifest, with an empty input.
     pub(super) fn boot(&self, manifest: &Path, how: &How) -> Result<Shown> {
-        let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
+        let folder = Workplace::make()?;
+        let interrupts = Interrupts::take()?;
+        interrupts.remove(folder.path().to_owned());
         let checked = image::check(self.project, manifest, how.console)?;
         let boot = image::direct_boot(self.project, &checked, folder.path())?;
         let disks = volumes::fresh_disks(&checked.manifest, folder.path())?;
-        let log_file = folder.path().join("kernel.log");
+        let log_path = folder.path().join("kernel.log");
+        let log_file = File::create_new(&log_path).with_context(|| log_path.display().to_string())?;
         let run = Run {
             machine: Machine {
                 qemu: self.qemu.to_owned(),
@@ -93,13 +99,18 @@ impl Bench<'_> {
             boot,
             console: checked.manifest.console.unwrap_or(how.console),
             timeout: how.timeout,
-            log_file: Some(log_file.clone()),
+            log_file: Some(log_file),
             log: qemu::ShowLog::Never,
+            place: folder.path().to_owned(),
+            capos: Some(qemu::OURSELVES.into()),
         };
         let output = Shared::default();
-        let ended =
-            qemu::run(&run, Console::without_terminal(Box::new(io::empty()), Box::new(output.clone())))?;
-        let log = std::fs::read_to_string(&log_file).with_context(|| log_file.display().to_string())?;
+        let ended = qemu::run(
+            &run,
+            Console::without_terminal(Box::new(io::empty()), Box::new(output.clone())),
+            &interrupts,
+        )?;
+        let log = std::fs::read_to_string(&log_path).with_context(|| log_path.display().to_string())?;
         Ok(Shown { end: ended.end, output: output.text(), log })
     }
 }

@@ -2,28 +2,29 @@
 
 use clap::Args;
 
-use crate::manifest::{InstanceLimits, duration_of, size_of};
+use super::amounts::{count, size};
+use crate::manifest::{InstanceLimits, MOST_STACK, duration_of};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits of a WebAssembly program (--memory is one too)")]
 pub(super) struct LimitArgs {
     /// Units of fuel, about one for each instruction [default: any]
-    #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "UNITS", value_parser = count::<u64>(u64::MAX), allow_negative_numbers = true)]
     fuel: Option<u64>,
     /// Time from its start until it is ended, such as 90s [default: any]
-    #[arg(long, value_name = "DURATION", value_parser = duration_of)]
+    #[arg(long, value_name = "DURATION", value_parser = duration_of, allow_negative_numbers = true)]
     wall_time: Option<u64>,
     /// What it may write to its standard streams, such as 1GiB
-    #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size_of)]
+    #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size(1, u64::MAX), allow_negative_numbers = true)]
     output: Option<u64>,
     /// Elements of all its tables together [default: 65536]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]
     table_elements: Option<u32>,
     /// Room for nested calls, such as 8MiB [default: 512KiB]
-    #[arg(long, value_name = "SIZE", value_parser = size_of)]
+    #[arg(long, value_name = "SIZE", value_parser = size(1, MOST_STACK), allow_negative_numbers = true)]
     stack: Option<u64>,
     /// Descriptors that it may have open at once [default: 1024]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]
     descriptors: Option<u32>,
 }
 

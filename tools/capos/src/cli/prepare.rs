@@ -58,12 +58,11 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// A number of seconds, or a duration such as `500ms`.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    if text.bytes().all(|byte| byte.is_ascii_digit())
-        && let Ok(seconds) = text.parse::<u64>()
-    {
-        return match seconds {
-            0 => Err("must be at least 1".to_owned()),
-            seconds => Ok(Duration::from_secs(seconds)),
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match text.parse::<u64>() {
+            Ok(0) => Err("must be at least 1".to_owned()),
+            Ok(seconds) => Ok(Duration::from_secs(seconds)),
+            Err(_) => Err(format!("{text:?} is too large; possible: 1 to {}", u64::MAX)),
         };
     }
     crate::manifest::duration_of(text).map(Duration::from_nanos)
@@ -78,6 +77,7 @@ mod tests {
         assert_eq!(seconds("90"), Ok(Duration::from_secs(90)));
         assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(seconds("2min"), Ok(Duration::from_secs(120)));
+        assert!(seconds("99999999999999999999").unwrap_err().contains("too large"));
         for bad in ["0", "", "-1", "1.5", "soon", "0s"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }

@@ -5,25 +5,32 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use capos_volume_tool::{Links, show_size};
 use clap::Args;
 
+use super::amounts::size;
 use super::ending::{counted, of_host, with_limit};
 use super::limits::LimitArgs;
-use super::prepare::{Time, within};
-use super::run::{self, RunArgs};
+use super::log_file::LogFile;
+use super::prepare::within;
+use super::run::{self, Around};
 use crate::app::folders::{self, Folders, Plan};
-use crate::app::{App, Dir, VolumeFile};
+use crate::app::{App, Dir, VolumeFile, together};
 use crate::image;
 use crate::inspect;
-use crate::manifest::size_of;
+use crate::manifest::MOST_LINEAR_MEMORY;
 use crate::problem::BadManifest;
 use crate::project::Project;
 use crate::qemu::{ConsoleLine, Ended};
+use crate::say::{print, say};
+use crate::workplace::Workplace;
 
 /// What an instance's linear memory may be when nothing else is said.
 const DEFAULT_MEMORY: u64 = 64 << 20;
+/// The least room in a folder's volume, and the most: it also needs some for itself.
+const LEAST_ROOM: u64 = 4 << 20;
+const MOST_ROOM: u64 = 13 << 40;
 /// What the kernel and the services of a run need.
 const SYSTEM_MIB: u64 = 192;
 
@@ -49,8 +56,8 @@ pub(super) struct ProgramArgs {
     /// Give it a folder: copied in, and changes copied back at the end, unless `:ro` makes it read-only
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     dirs: Vec<Dir>,
-    /// Room for files in each such folder, what it holds included [default: 1GiB, or four times what it holds]
-    #[arg(long, value_name = "SIZE", value_parser = size_of)]
+    /// Room for files in each such folder, what it holds included, 4MiB or more [default: 1GiB, or four times what it holds]
+    #[arg(long, value_name = "SIZE", value_parser = size(LEAST_ROOM, MOST_ROOM), allow_negative_numbers = true)]
     dir_size: Option<u64>,
     /// What becomes of symbolic links that lead out of such a folder: they are left out and named, or kept
     #[arg(long, value_name = "WHICH", value_enum, default_value = "inside")]
@@ -140,7 +147,8 @@ impl ProgramArgs {
     }
 
     fn app(&self, module: &Path, memory: Option<&str>) -> Result<App> {
-        let memory = memory.map(|text| size_of(text).map_err(|reason| anyhow!("--memory: {reason}")));
+        let read = size(1, MOST_LINEAR_MEMORY);
+        let memory = memory.map(|text| read(text).map_err(|reason| anyhow!("--memory: {reason}")));
         Ok(App {
             module: module.to_owned(),
             args: self.args.clone(),
@@ -183,7 +191,9 @@ fn environment(
     Ok(variables)
 }
 
-pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) -> Result<u8> {
+pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> Result<u8> {
+    let Around { project, args, time, .. } = *around;
+    ensure!(module.to_str().is_some(), "{}: the name of a program's file must be UTF-8", module.display());
     ensure!(
         args.disks.is_empty(),
         "--disk: only for a manifest; --volume FILE::GUEST gives a program a volume"
@@ -192,14 +202,9 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
     if let Some(function) = &app.invoke {
         inspect::check_call(module, function, &app.args)?;
     }
-    for dir in &app.dirs {
-        ensure!(dir.host.is_dir(), "--dir: there is no folder {}", dir.host.display());
-    }
-    for volume in &app.volumes {
-        let file = &volume.file;
-        ensure!(!volume.read_only || file.exists(), "--volume: there is no {}", file.display());
-        ensure!(!file.is_dir(), "--volume: {} is a folder; --dir gives a program one", file.display());
-    }
+    app.dirs.iter().try_for_each(Dir::check)?;
+    app.volumes.iter().try_for_each(VolumeFile::check)?;
+    together::check(&app.dirs, &app.volumes)?;
     let plan = {
         let (dirs, room, links) = (app.dirs.clone(), args.program.dir_size, app.links);
         within(time, move || Plan::make(&dirs, room, links))?
@@ -207,37 +212,43 @@ pub(super) fn run(project: &Project, args: &RunArgs, module: &Path, time: Time) 
     let Some(plan) = plan else { return Ok(run::never_started(time)) };
     let sizes = plan.image_sizes();
     if args.program.print_manifest {
-        print!("{}", app.manifest(&sizes));
+        ensure!(
+            !module.starts_with(workplace.path()),
+            "--print-manifest: a manifest names a file, and the program comes from elsewhere"
+        );
+        print(app.manifest(&sizes))?;
         return Ok(0);
     }
     // Removed at the end, whoever is still at work there; the images are apart, because they may have to stay.
-    let temporary = |prefix| tempfile::Builder::new().prefix(prefix).tempdir().context("a temporary folder");
-    let (place, images) = (temporary("capos-")?, temporary("capos-run-")?);
     let work = {
-        let (project, app, place) = (project.clone(), app.clone(), place.path().to_owned());
-        let (line, images) = (args.line(), images.path().to_owned());
+        let (project, app, place) = (project.clone(), app.clone(), workplace.path().to_owned());
+        let (line, images) = (args.line(), workplace.images()?);
         move || prepare(&project, &app, &sizes, plan, line, &place, &images)
     };
     let Some((prepared, folders)) = within(time, work)? else { return Ok(run::never_started(time)) };
-    let ended = run::boot(project, args, prepared, None, time);
+    let log = LogFile::open(project, args.log.as_deref(), &prepared.name)?;
+    let ended = run::boot(around, prepared, None, &log, workplace.path());
     if let Ok(ended) = &ended {
         explain(ended, &app, &folders);
     }
     // Whatever ended the machine: what the program synced by then is there, and no operation is there in part.
     let brought =
         folders.bring_back(|folder, left_out| warn(folders::line(folder, left_out, "not brought back")));
+    if let Ok(ended) = &ended {
+        log.end(ended.exit_status());
+    }
     if let Err(error) = brought {
-        let kept = images.keep();
+        let kept = workplace.keep_images();
         let error = error.context(format!(
             "what the program wrote is in the images in {}; `capos volume export` gets it out",
             kept.display()
         ));
         match &ended {
-            Ok(ended) if ended.end.exit_status() == 0 => return Err(error),
-            _ => eprintln!("capos: {error:#}"),
+            Ok(ended) if ended.exit_status() == 0 => return Err(error),
+            _ => say(format_args!("{error:#}")),
         }
     }
-    Ok(ended?.end.exit_status())
+    Ok(ended?.exit_status())
 }
 
 /// Packs what boots into `place`, and copies the folders into images in `images`.
@@ -263,7 +274,7 @@ fn prepare(
 
 fn warn(line: Option<String>) {
     if let Some(line) = line {
-        eprintln!("capos: {line}");
+        say(line);
     }
 }
 
@@ -283,19 +294,19 @@ const NOT_STARTED: [u8; 2] = [125, 126];
 
 /// Shows what the log says about the program's end, unless that is its own exit status; and which folders were full.
 fn explain(ended: &Ended, app: &App, folders: &Folders) {
-    let status = ended.end.exit_status();
+    let status = ended.exit_status();
     if status != 0 {
         let name = &app.name();
         for line in reasons(&ended.log, name, status) {
-            eprintln!("capos: {name}: {}", of_host(&line, &app.behind()));
+            say(format_args!("{name}: {}", of_host(&line, &app.behind())));
         }
     }
     for volume in full(&ended.log) {
         if let Some((folder, room)) = folders.find(volume) {
             let (folder, room) = (folder.display(), show_size(room));
-            eprintln!(
-                "capos: {folder} was full for the program, which has {room} there; --dir-size gives it more"
-            );
+            say(format_args!(
+                "{folder} was full for the program, which has {room} there; --dir-size gives it more"
+            ));
         }
     }
 }

@@ -1,27 +1,34 @@
 //! `capos run`: what boots, on which machine, and what is said about the end.
 
-use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Args;
 
+use super::amounts::{count, machine_memory};
 use super::ending;
+use super::log_file::{self, LogFile};
 use super::prepare::{self, Time, within};
 use super::program::{self, ProgramArgs};
 use super::what::{What, classify};
 use super::{Cli, QEMU, project};
 use crate::image::{self, Checked};
-use crate::manifest::{Manifest, VolumeSource, size_of};
+use crate::interrupts::Interrupts;
+use crate::manifest::{Manifest, VolumeSource};
 use crate::project::Project;
 use crate::qemu::{self, Boot, Console, ConsoleLine, End, Ended, Firmware, Machine, Run, ShowLog, Tty};
+use crate::say::say;
 use crate::volumes::{self, Disks};
+use crate::workplace::Workplace;
 
 /// Without another choice: how long a manifest may run, and MiB of memory it runs in.
 const MANIFEST_TIME: Duration = Duration::from_secs(60);
 const LEAST_MEMORY_MIB: u64 = 128;
+/// The most that QEMU gives the machine.
+const MOST_PROCESSORS: u64 = 255;
 /// A program without a limit has this long, eleven days, which clocks can still add to now.
 pub(super) const FOREVER: Duration = Duration::from_secs(1_000_000);
 /// The exit status of a run whose time was over.
@@ -30,7 +37,7 @@ const TIMED_OUT: u8 = 124;
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = program::HELP)]
 pub(super) struct RunArgs {
-    /// What to boot: a manifest (a CUE file), or any WebAssembly program
+    /// What to boot: a manifest (a CUE file), or any WebAssembly program; `-` for one from standard input
     #[arg(value_name = "MANIFEST or PROGRAM.wasm", required_unless_present = "iso", conflicts_with = "iso")]
     pub(super) what: Option<PathBuf>,
     /// Boot this disc image instead of a manifest
@@ -40,16 +47,16 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, default_value = "bios", requires = "iso")]
     firmware: Firmware,
     /// End the run after so many seconds, its preparation included [default: 60 for a manifest, never for a program]
-    #[arg(long, value_name = "SECONDS", value_parser = prepare::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = prepare::seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
     /// The machine's memory, such as 256MiB; a number alone is MiB [default: 128, or what the images and limits need]
-    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
+    #[arg(long, value_name = "SIZE", value_parser = machine_memory, allow_negative_numbers = true)]
     mem: Option<u32>,
     /// The program's linear memory, such as 64MiB; with a manifest the same as --mem
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     pub(super) memory: Option<String>,
     /// Processors
-    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    #[arg(long, default_value = "1", value_name = "COUNT", value_parser = count::<u32>(MOST_PROCESSORS), allow_negative_numbers = true)]
     smp: u32,
     /// More arguments for QEMU, separated by spaces
     #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
@@ -57,9 +64,9 @@ pub(super) struct RunArgs {
     /// The QEMU command
     #[arg(long, default_value = QEMU, value_name = "COMMAND")]
     qemu: PathBuf,
-    /// Where the kernel log goes [default: build/log/NAME.log]
+    /// Where the kernel log goes: a new file, or that of an earlier log [default: build/log/NAME.log]
     #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
+    pub(super) log: Option<PathBuf>,
     /// Use this file for a disk volume of the manifest, in place of the one that it names
     #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
     pub(super) disks: Vec<(String, PathBuf)>,
@@ -98,21 +105,25 @@ pub(super) struct Prepared {
 }
 
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
-    let given = [args.mem, Some(args.smp)];
-    ensure!(given.into_iter().flatten().all(|number| number > 0), "--mem and --smp must be at least 1");
     let time = Time::begin(args.timeout);
     let project = project(cli, args.what.as_deref())?;
-    let kind = args.what.as_deref().map(classify).transpose()?;
-    match &args.what {
-        Some(what) if kind == Some(What::Program) => return program::run(&project, args, what, time),
+    if let Some(log) = &args.log {
+        log_file::check(log)?;
+    }
+    let (interrupts, workplace) = (Interrupts::take()?, Workplace::make()?);
+    interrupts.remove(workplace.path().to_owned());
+    let around = Around { project: &project, args, interrupts: &interrupts, time };
+    let what = args.what.as_deref().map(|what| readable(what, workplace.path())).transpose()?;
+    let kind = what.as_deref().map(|what| named(classify(what), what, args.what.as_deref())).transpose()?;
+    match &what {
+        Some(what) if kind == Some(What::Program) => return program::run(&around, workplace, what),
         _ => args.program.refuse()?,
     }
-    let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
     let mut booted = None;
-    let prepared = match (&args.what, &args.iso) {
+    let prepared = match (&what, &args.iso) {
         (Some(manifest), _) => {
             let (project, manifest, disks) = (project.clone(), manifest.clone(), args.disks.clone());
-            let (place, line) = (folder.path().to_owned(), args.line());
+            let (place, line) = (workplace.path().to_owned(), args.line());
             let work = move || {
                 let checked = image::check_to_run(&project, &manifest, line, &disks)?;
                 let prepared = prepare(&project, &checked, &place, &disks, MANIFEST_TIME)?;
@@ -136,36 +147,64 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let memory = args
         .memory
         .as_deref()
-        .map(mebibytes)
+        .map(machine_memory)
         .transpose()
-        .map_err(|reason| anyhow::anyhow!("--memory: {reason}"))?;
-    let log = log_file(&project, args, &prepared.name);
-    let ended = boot(&project, args, prepared, memory, time)?;
+        .map_err(|reason| anyhow!("--memory: {reason}"))?;
+    let log = LogFile::open(&project, args.log.as_deref(), &prepared.name)?;
+    let ended = boot(&around, prepared, memory, &log, workplace.path())?;
+    let mut reasons = Vec::new();
     if let (Some((manifest, behind)), End::Status(status)) = (&booted, &ended.end)
         && *status != 0
     {
-        let reasons = ending::reasons(manifest, &ended.log, behind);
-        for reason in &reasons {
-            eprintln!("capos: {reason}");
-        }
-        if !reasons.is_empty() {
-            // From the folder in which the command was given, so that the path can be used there.
-            let here = env::current_dir().unwrap_or_default();
-            eprintln!("capos: the log of the run is {}", log.strip_prefix(here).unwrap_or(&log).display());
-        }
+        reasons = ending::reasons(manifest, &ended.log, behind);
+        reasons.iter().for_each(say);
     }
-    Ok(ended.end.exit_status())
+    if ended.exit_status() == 0 || reasons.is_empty() {
+        log.end(ended.exit_status());
+    } else {
+        log.tell();
+    }
+    Ok(ended.exit_status())
 }
 
-/// Where the kernel log of the run called `name` goes.
-fn log_file(project: &Project, args: &RunArgs, name: &str) -> PathBuf {
-    args.log.clone().unwrap_or_else(|| project.log(name))
+/// Context that all steps of a run share.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) project: &'a Project,
+    pub(super) args: &'a RunArgs,
+    pub(super) interrupts: &'a Interrupts,
+    pub(super) time: Time,
+}
+
+/// Tells an error about `copy` as one about where that came from, if that is another file.
+fn named<T>(result: Result<T>, copy: &Path, original: Option<&Path>) -> Result<T> {
+    let Some(original) = original.filter(|original| *original != copy) else { return result };
+    let shown = if original == Path::new("-") { "standard input".into() } else { original.to_string_lossy() };
+    result.map_err(|error| anyhow!(format!("{error:#}").replace(&*copy.to_string_lossy(), &shown)))
+}
+
+/// The file to boot. What can be read only once, such as standard input (`-`) or a pipe, is copied into `place`.
+fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
+    let about = || what.display().to_string();
+    let copied = place.join("stdin.wasm");
+    let mut from: Box<dyn io::Read> = if what == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        let Ok(meta) = fs::metadata(what) else { return Ok(what.to_owned()) };
+        if meta.is_file() || meta.is_dir() {
+            return Ok(what.to_owned());
+        }
+        Box::new(File::open(what).with_context(about)?)
+    };
+    let mut to = File::create_new(&copied).with_context(|| copied.display().to_string())?;
+    io::copy(&mut from, &mut to).with_context(about)?;
+    Ok(copied)
 }
 
 /// Says that the time was over before anything was booted, and returns the exit status.
 pub(super) fn never_started(time: Time) -> u8 {
     let seconds = time.total(FOREVER).as_secs_f64();
-    eprintln!("capos: the time was over after {seconds} seconds, before the machine had started");
+    say(format_args!("the time was over after {seconds} seconds, before the machine had started"));
     TIMED_OUT
 }
 
@@ -178,6 +217,7 @@ pub(super) fn prepare(
     time: Duration,
 ) -> Result<Prepared> {
     let disks = volumes::disks(&checked.manifest, &checked.folder, disks)?;
+    disks.made.iter().for_each(say);
     let boot = image::direct_boot(project, checked, folder)?;
     let package = match &boot {
         Boot::Direct { image, .. } => fs::metadata(image).with_context(|| image.display().to_string())?.len(),
@@ -202,12 +242,13 @@ fn ram_volume_bytes(manifest: &Manifest) -> u64 {
 
 /// Boots, and says why a run that did not end regularly ended.
 pub(super) fn boot(
-    project: &Project,
-    args: &RunArgs,
+    around: &Around<'_>,
     prepared: Prepared,
     memory: Option<u32>,
-    time: Time,
+    log: &LogFile,
+    place: &Path,
 ) -> Result<Ended> {
+    let Around { args, interrupts, time, .. } = *around;
     let memory_mib = match args.mem.or(memory) {
         Some(given) => given,
         None => u32::try_from(prepared.memory_mib).context("the images and limits need too much memory")?,
@@ -224,25 +265,34 @@ pub(super) fn boot(
         boot: prepared.boot,
         console: prepared.console,
         timeout: time.left(prepared.time).min(FOREVER),
-        log_file: Some(log_file(project, args, &prepared.name)),
+        log_file: Some(log.file.try_clone().context("the log's file")?),
         log: if args.verbose { ShowLog::AsItComes } else { ShowLog::AfterFailure },
+        place: place.to_owned(),
+        capos: Some(qemu::OURSELVES.into()),
     };
     let console = Console::of_process(args.tty).context("our standard streams")?;
-    let ended = qemu::run(&run, console)?;
-    explain(&ended.end, time.total(prepared.time));
+    let ended = qemu::run(&run, console, interrupts)?;
+    explain(&ended.end, time.total(prepared.time), memory_mib);
     Ok(ended)
 }
 
-fn explain(end: &End, timeout: Duration) {
+fn explain(end: &End, timeout: Duration, memory_mib: u32) {
     match end {
         End::Status(_) | End::Signalled(_) => {}
-        End::Panic => eprintln!("capos: the kernel failed; its log is above"),
-        End::Reset => eprintln!("capos: the machine reset; the kernel log is above"),
+        End::Panic => say("the kernel failed; its log is above"),
+        End::Reset => say("the machine reset; the kernel log is above"),
         End::TimedOut => {
             let seconds = timeout.as_secs_f64();
-            eprintln!("capos: the guest was ended after {seconds} seconds; the kernel log is above")
+            say(format_args!("the guest was ended after {seconds} seconds; the kernel log is above"));
         }
-        End::Qemu(reason) => eprintln!("capos: {}", reason.trim_end()),
+        End::Qemu(reason) => {
+            say(reason.trim_end());
+            if reason.contains("memory") || reason.contains("initrd is too large") {
+                say(format_args!(
+                    "the machine was to have {memory_mib} MiB of memory; --mem says how much it has"
+                ));
+            }
+        }
     }
 }
 
@@ -252,13 +302,4 @@ fn disk_file(text: &str) -> Result<(String, PathBuf), String> {
         Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
         _ => Err("not of the form NAME=FILE".to_owned()),
     }
-}
-
-/// A size in MiB, rounded up; a number alone is one of MiB.
-fn mebibytes(text: &str) -> Result<u32, String> {
-    let bytes = match text.parse::<u32>() {
-        Ok(mebibytes) => u64::from(mebibytes) << 20,
-        Err(_) => size_of(text)?,
-    };
-    u32::try_from(bytes.div_ceil(1 << 20)).map_err(|_| format!("{text:?} is too large"))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::{Arg, ArgAction, Command};
 
 /// Options of wasmtime that have another form here, and what that is.
-const FOREIGN: [(&[&str], &str); 7] = [
+const FOREIGN: &[(&[&str], &str)] = &[
     (
         &["-S", "--wasi"],
         "capos grants with options of its own: --dir, --env NAME for an inherited variable, --clock, --wall-clock, --entropy",
@@ -23,14 +23,54 @@ const FOREIGN: [(&[&str], &str); 7] = [
     (&["-C", "--codegen"], "there is no compiler to set"),
     (&["-D", "--debug"], "a program that traps shows its backtrace without it; -v shows the log"),
     (&["--preload"], "a program can be one module only; link the modules into one"),
-    (&["--argv0"], "the program's first argument is the name of its file"),
+    (&["--mapdir"], "use --dir HOST::GUEST, the host's folder first"),
+    (&["--inherit-env", "--keep-env"], "use --env NAME for each variable that the program is to have"),
+    (&["--trap-unknown-imports"], "use --unknown-imports=trap"),
+    (
+        &["--tcplisten", "--listenfd", "--inherit-network", "--allow-ip-name-lookup"],
+        "programs have no network yet",
+    ),
+    (&["--wasm-timeout", "--epoch-interruption"], "use --wall-time for the program's own time, or --timeout"),
+    (&["--max-memory-size"], "use --memory"),
+    (&["--max-wasm-stack"], "use --stack"),
+    (&["--allow-precompiled"], "give the module that it was made from"),
+    (
+        &[
+            "--allow-unknown-exports",
+            "--wasm-features",
+            "--enable-simd",
+            "--enable-threads",
+            "--enable-all",
+            "--wasi-modules",
+        ],
+        "it is not needed: all that is known is on",
+    ),
+    (&["--config", "--target", "--cache", "--disable-cache", "-g", "-q", "--quiet"], "it is not needed"),
+];
+
+/// Commands of wasmtime that capos does not have, or has under another name.
+const FOREIGN_COMMANDS: [(&str, &str); 8] = [
+    ("compile", "there is no compiler: `capos run` takes the module as it is"),
+    ("serve", "programs have no network yet"),
+    ("wast", "`capos run` takes a module, also as text (.wat)"),
+    ("explore", "`capos inspect` tells what is in a module"),
+    ("objdump", "`capos inspect` tells what is in a module"),
+    ("config", "there is nothing to configure: all is on the command line"),
+    ("settings", "there is no compiler to set"),
+    ("completion", "`capos --help` lists the commands"),
 ];
 
 /// Puts the `--` between our words and the program's that whoever gave the command left out. `command` describes all
 /// of the command line.
 pub(super) fn arrange(command: &mut Command, mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     command.build();
-    let Some(run) = find_run(command, &words) else { return Ok(words) };
+    let Some(at) = find_command(command, &words) else { return Ok(words) };
+    let Some(run) = words.get(at).filter(|word| *word == "run").map(|_| at) else {
+        return match words.get(at) {
+            Some(word) => refuse_no_command(command, word).map(|()| words),
+            None => Ok(words),
+        };
+    };
     let Some(options) = command.find_subcommand("run") else { return Ok(words) };
     let mut at = run + 1;
     while let Some(word) = words.get(at) {
@@ -67,13 +107,29 @@ pub(super) fn arrange(command: &mut Command, mut words: Vec<OsString>) -> Result
     Ok(words)
 }
 
-/// Where `run` stands, if that is the subcommand.
-fn find_run(command: &Command, words: &[OsString]) -> Option<usize> {
+/// Where the subcommand stands.
+fn find_command(command: &Command, words: &[OsString]) -> Option<usize> {
     let mut at = 1;
     while let Some(length) = words.get(at).and_then(|word| length(command, word)) {
         at += length;
     }
-    (words.get(at)? == "run").then_some(at)
+    words.get(at).map(|_| at)
+}
+
+/// Says what to use in place of a word that is no command of ours, if that is known.
+fn refuse_no_command(command: &Command, word: &OsStr) -> Result<(), String> {
+    if command.get_subcommands().any(|ours| ours.get_name() == word) {
+        return Ok(());
+    }
+    let shown = word.display();
+    if let Some((_, advice)) = FOREIGN_COMMANDS.iter().find(|(name, _)| word == *name) {
+        return Err(format!("{shown}: a command of wasmtime that capos does not have; {advice}"));
+    }
+    let extension = Path::new(word).extension().and_then(OsStr::to_str).unwrap_or_default();
+    if matches!(extension, "wasm" | "wat" | "cue") {
+        return Err(format!("{shown} is not a command; `capos run {shown}` runs it"));
+    }
+    Ok(())
 }
 
 /// How many words an option takes that begins with `word`; nothing for what is no option of `command`.
@@ -168,11 +224,31 @@ mod tests {
             ("capos run -W max-memory-size=1 app.wasm", "--memory"),
             ("capos run --dir . -Wfuel=7 app.wasm", "--fuel"),
             ("capos run --wasm=fuel=7 app.wasm", "--fuel"),
+            ("capos run --mapdir /x::. app.wasm", "--dir HOST::GUEST"),
+            ("capos run --mapdir=/x::. app.wasm", "--dir HOST::GUEST"),
+            ("capos run --inherit-env app.wasm", "--env NAME"),
+            ("capos run --tcplisten 127.0.0.1:80 app.wasm", "no network"),
+            ("capos run --wasm-timeout 5s app.wasm", "--wall-time"),
+            ("capos run --max-memory-size 5 app.wasm", "--memory"),
+            ("capos run --trap-unknown-imports app.wasm", "--unknown-imports=trap"),
+            ("capos run -g app.wasm", "not needed"),
+            ("capos compile app.wasm", "capos run"),
+            ("capos serve app.wasm", "no network"),
+            ("capos explore app.wasm", "capos inspect"),
         ] {
             let error = arranged(given).unwrap_err();
             assert!(error.contains(wanted) && error.contains("wasmtime"), "{given}: {error}");
         }
         // Behind the program they are the program's.
         assert_eq!(arranged("capos run app.wasm -S x").as_deref(), Ok("capos run app.wasm -- -S x"));
+    }
+
+    #[test]
+    fn a_program_in_the_place_of_a_command_is_not_run_but_told_how() {
+        for file in ["app.wasm", "dir/app.wat", "my.cue"] {
+            let error = arranged(&format!("capos {file} one")).unwrap_err();
+            assert!(error.contains(&format!("`capos run {file}` runs it")), "{error}");
+        }
+        assert_eq!(arranged("capos rum x").as_deref(), Ok("capos rum x"));
     }
 }

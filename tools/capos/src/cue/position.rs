@@ -5,6 +5,7 @@
 //! a comprehension, a definition, another file of the package.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -31,6 +32,7 @@ fn position_of(project: &Project, manifest: &Path, parts: &[&str]) -> Option<Str
     let mut file = tempfile::Builder::new().prefix("capos-").suffix(".cue").tempfile().ok()?;
     writeln!(file, "package capos\n{}", contradiction(parts)).ok()?;
     let output = Command::new(command(project))
+        .process_group(0)
         .args(["export", "--all-errors", "--out", "json"])
         .args([manifest, file.path()])
         .output()

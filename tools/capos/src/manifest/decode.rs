@@ -19,8 +19,9 @@ const MOST_THREADS: u64 = 1_024;
 const MOST_PRIORITY: u64 = 31;
 const MOST_NAME_BYTES: usize = 63;
 /// A 32-bit linear memory ends here.
-const MOST_LINEAR_MEMORY: u64 = 1 << 32;
-const MOST_STACK: u64 = 64 << 20;
+pub const MOST_LINEAR_MEMORY: u64 = 1 << 32;
+/// The most that an instance's stack can have.
+pub const MOST_STACK: u64 = 64 << 20;
 
 const PROCESS_FIELDS: [&str; 10] =
     ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];

@@ -10,6 +10,6 @@ mod model;
 mod units;
 
 pub use capos_volume_tool::parse_size as size_of;
-pub use decode::name_of;
+pub use decode::{MOST_LINEAR_MEMORY, MOST_STACK, name_of};
 pub use model::*;
 pub use units::duration as duration_of;

@@ -13,7 +13,7 @@ const BANNER: &str = "] capOS ";
 const STATUS: &str = "capos-exit-status: ";
 
 /// Whether `line` is the kernel's first, perhaps behind what firmware or a boot loader left on the line.
-pub(super) fn is_banner(line: &str) -> bool {
+pub(crate) fn is_banner(line: &str) -> bool {
     line.contains(BANNER)
 }
 
@@ -25,12 +25,14 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Reads until the log ends and calls `each` for each line.
+    /// Reads until the log ends and calls `each` for each line. Says also whether the file has all of it: a disk that is
+    /// full is no reason to end a machine.
     pub(super) fn collect(
         from: impl Read,
         mut file: Option<File>,
         mut each: impl FnMut(&str),
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, io::Result<()>)> {
+        let mut kept = Ok(());
         let mut log = Self::default();
         let mut from = BufReader::new(from);
         let mut bytes = Vec::new();
@@ -39,15 +41,17 @@ impl Log {
         while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? > 0 {
             let line = String::from_utf8_lossy(&bytes);
             let line = line.trim_end_matches(['\r', '\n']);
-            if let Some(file) = &mut file {
-                writeln!(file, "{line}")?;
+            if let Some(to) = &mut file
+                && let Err(error) = writeln!(to, "{line}")
+            {
+                (kept, file) = (Err(error), None);
             }
             each(line);
             log.add(line, is_rest);
             is_rest = !bytes.ends_with(b"\n");
             bytes.clear();
         }
-        Ok(log)
+        Ok((log, kept))
     }
 
     fn add(&mut self, line: &str, is_rest: bool) {
@@ -84,7 +88,7 @@ mod tests {
     fn the_status_is_the_last_one_the_kernel_wrote() {
         let text = "[user] capos-exit-status: 3\r\ncapos-exit-status: 9\r\ncapos-exit-status: 42\r\nend";
         let mut seen = Vec::new();
-        let log = Log::collect(text.as_bytes(), None, |line| seen.push(line.to_owned())).unwrap();
+        let (log, _) = Log::collect(text.as_bytes(), None, |line| seen.push(line.to_owned())).unwrap();
         assert_eq!(log.status(), Some(42));
         assert_eq!(seen.last().map(String::as_str), Some("end"));
         assert_eq!(seen.len(), 4);
@@ -93,7 +97,7 @@ mod tests {
     #[test]
     fn statuses_that_are_no_bytes_do_not_count() {
         for text in ["capos-exit-status: 256\n", "capos-exit-status: x\n", "capos-exit-status:1\n", ""] {
-            let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+            let (log, _) = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
             assert_eq!(log.status(), None, "{text}");
         }
     }
@@ -102,17 +106,25 @@ mod tests {
     fn the_rest_of_a_long_line_is_no_line_of_the_kernels() {
         let filler = "x".repeat(LONGEST_LINE as usize - "[user] ".len());
         let text = format!("[user] {filler}capos-exit-status: 0\nend\n");
-        let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+        let (log, _) = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
         assert_eq!(log.status(), None);
         let text = format!("{text}capos-exit-status: 7\n");
-        let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+        let (log, _) = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
         assert_eq!(log.status(), Some(7));
     }
 
     #[test]
     fn only_so_much_is_kept() {
         let text = "x".repeat(10_000_000);
-        let log = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+        let (log, _) = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
         assert_eq!(log.tail().count(), KEPT_LINES);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_kept_is_still_read() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (log, kept) = Log::collect("one\ncapos-exit-status: 4\n".as_bytes(), Some(full), |_| ()).unwrap();
+        assert_eq!(log.status(), Some(4));
+        assert_eq!(kept.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

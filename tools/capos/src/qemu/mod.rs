@@ -11,12 +11,15 @@ mod log;
 mod output;
 mod session;
 mod streams;
+mod tie;
 
 pub use command::{Boot, Disk, Firmware, Machine};
 pub use console::{Console, ConsoleLine, TerminalsNow, Tty};
 pub use input::{END_OF_INPUT, QUOTE};
+pub(crate) use log::is_banner;
 pub use output::ISO_MARKER;
 pub use session::{Run, ShowLog, run};
+pub use tie::{OURSELVES, become_tied};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +43,24 @@ pub enum End {
 pub struct Ended {
     /// How it ended.
     pub end: End,
+    /// Something that the guest wrote to a standard stream could not be written.
+    pub lost_output: bool,
     /// The last lines of its kernel log. The log's file may be another run's by now.
     pub log: Vec<String>,
 }
 
-impl End {
+impl Ended {
     /// The exit status of the host command.
     pub fn exit_status(&self) -> u8 {
+        match self.end.exit_status() {
+            0 if self.lost_output => 1,
+            status => status,
+        }
+    }
+}
+
+impl End {
+    fn exit_status(&self) -> u8 {
         match self {
             Self::Status(status) => *status,
             Self::Panic | Self::Reset => 70,

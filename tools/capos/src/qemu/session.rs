@@ -1,7 +1,7 @@
 //! One run of QEMU: threads for its streams, one place that decides how it ended.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -10,15 +10,17 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
-use signal_hook::iterator::Signals;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use signal_hook::consts::SIGWINCH;
 
 use super::command::{Boot, Machine, Sockets};
 use super::console::{Console, ConsoleLine};
 use super::log::{self, Log};
 use super::streams::{self, Guest};
+use super::tie::{NOT_STARTED, tied};
 use super::{End, Ended, input, output};
+use crate::interrupts::Interrupts;
+use crate::say::{say, say_as_it_is};
 
 /// QEMU's exit statuses for what the kernel writes to its exit device, 0x10 and 0x20.
 const REGULAR_END: i32 = 0x10 << 1 | 1;
@@ -36,9 +38,13 @@ pub struct Run {
     /// How long it may take.
     pub timeout: Duration,
     /// Where the kernel log goes.
-    pub log_file: Option<PathBuf>,
+    pub log_file: Option<File>,
     /// When it is shown on standard error.
     pub log: ShowLog,
+    /// A temporary folder, for the sockets that QEMU connects to.
+    pub place: PathBuf,
+    /// The file of the command `capos`, with which QEMU ends when this process is killed. Without it QEMU goes on.
+    pub capos: Option<PathBuf>,
 }
 
 /// When the kernel log is shown.
@@ -66,25 +72,33 @@ enum Stop {
 }
 
 /// Boots, waits for the end, and shows the kernel log if the end was not a regular one.
-pub fn run(run: &Run, console: Console) -> Result<Ended> {
-    let folder = tempfile::Builder::new().prefix("capos-").tempdir().context("a temporary folder")?;
-    let socket = folder.path().join("log");
+pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended> {
+    let socket = run.place.join("log");
     let listener = listen(&socket)?;
-    let streams = (run.console == ConsoleLine::Virtio).then(|| folder.path().join("streams"));
+    let streams = (run.console == ConsoleLine::Virtio).then(|| run.place.join("streams"));
     let streams_listener = streams.as_deref().map(listen).transpose()?;
-    let log_file = run.log_file.as_ref().map(create).transpose()?;
+    let log_file = run.log_file.as_ref().map(File::try_clone).transpose().context("the log's file")?;
     let sockets = Sockets { log: socket.clone(), streams: streams.clone() };
     let arguments = run.machine.arguments(&run.boot, &sockets).map_err(|reason| anyhow!(reason))?;
 
     let (events, received) = mpsc::channel();
-    let signals = forward_signals(events.clone())?;
-    let mut child = Command::new(&run.machine.qemu)
+    let signalled = events.clone();
+    interrupts.pass_to(move |signal| {
+        // The receiver is gone when the run has ended.
+        let event = if signal == SIGWINCH { Event::Resized } else { Event::Signal(signal) };
+        let _ = signalled.send(event);
+    });
+    let qemu = &run.machine.qemu;
+    let mut child = run
+        .capos
+        .as_deref()
+        .map_or_else(|| Command::new(qemu), |capos| tied(capos, qemu))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("starting {}; `make setup` installs it", run.machine.qemu.display()))?;
+        .with_context(|| starting(qemu))?;
 
     let (ready, wait_ready) = mpsc::channel();
     let show_log = run.log == ShowLog::AsItComes;
@@ -130,28 +144,36 @@ pub fn run(run: &Run, console: Console) -> Result<Ended> {
     let status = child.wait().context("waiting for QEMU")?;
     // Where QEMU never connected, this lets the thread that waits for it see the end.
     drop(UnixStream::connect(&socket));
-    signals.close();
+    interrupts.hold();
     let log = join(log)?.context("the kernel log")?;
     let end = match stopped? {
         Some(Stop::TimedOut) => End::TimedOut,
         Some(Stop::Signal(signal)) => End::Signalled(signal),
-        None => judge(status, &log, &join(errors)?),
+        None => {
+            let errors = join(errors)?;
+            ensure!(
+                run.capos.is_none() || status.code() != Some(NOT_STARTED),
+                "{}: {}",
+                starting(qemu),
+                errors.trim_end()
+            );
+            judge(status, &log, &errors)
+        }
     };
     if run.log == ShowLog::AfterFailure && !matches!(end, End::Status(_) | End::Signalled(_)) {
         show(&log);
     }
-    Ok(Ended { end, log: log.into_tail() })
+    let lost_output = guest.get().is_some_and(|guest| guest.has_lost_output());
+    Ok(Ended { end, lost_output, log: log.into_tail() })
+}
+
+fn starting(qemu: &Path) -> String {
+    format!("starting {}; `make setup` installs it", qemu.display())
 }
 
 fn listen(socket: &Path) -> Result<UnixListener> {
-    UnixListener::bind(socket).with_context(|| socket.display().to_string())
-}
-
-fn create(path: &PathBuf) -> Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    File::create(path).with_context(|| path.display().to_string())
+    UnixListener::bind(socket)
+        .with_context(|| format!("{}; TMPDIR names another place for it", socket.display()))
 }
 
 /// Waits until the guest's output has ended, which it does when QEMU ends.
@@ -204,11 +226,7 @@ fn terminated(errors: &str) -> Option<i32> {
 }
 
 fn show(log: &Log) {
-    let mut stderr = io::stderr().lock();
-    for line in log.tail() {
-        // There is nowhere left to report that standard error is closed.
-        let _ = writeln!(stderr, "{line}");
-    }
+    log.tail().for_each(say_as_it_is);
 }
 
 fn collect_log(
@@ -221,7 +239,7 @@ fn collect_log(
     let mut ready = Some(ready);
     let each = |line: &str| {
         if show {
-            eprintln!("{line}");
+            say_as_it_is(line);
         }
         if log::is_banner(line)
             && let Some(ready) = ready.take()
@@ -230,7 +248,11 @@ fn collect_log(
             let _ = ready.send(());
         }
     };
-    Log::collect(stream, file, each)
+    let (log, kept) = Log::collect(stream, file, each)?;
+    if let Err(error) = kept {
+        say(format_args!("the kernel log is not complete in its file: {error}"));
+    }
+    Ok(log)
 }
 
 /// Collects what QEMU says. It is the first to show that QEMU has ended: then nobody else connects to `streams`, and who waits
@@ -307,19 +329,6 @@ fn forward_input(mut to: ChildStdin, mut from: Box<dyn Read + Send>, ready: Rece
             let _ = input::forward(&mut *from, &mut to);
         }
     });
-}
-
-fn forward_signals(events: Sender<Event>) -> Result<signal_hook::iterator::Handle> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGWINCH]).context("signals")?;
-    let handle = signals.handle();
-    thread::spawn(move || {
-        for signal in &mut signals {
-            // The receiver is gone when the run has ended.
-            let event = if signal == SIGWINCH { Event::Resized } else { Event::Signal(signal) };
-            let _ = events.send(event);
-        }
-    });
-    Ok(handle)
 }
 
 fn join<T>(thread: JoinHandle<T>) -> Result<T> {

@@ -4,12 +4,14 @@
 //! it writes, the guest waits. Another reads our input, as far as the guest has asked for it.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use capos_streams::{Decoder, Message, Output, Terminals, input_header};
 
 use super::console::Console;
+use crate::say::say;
 
 /// Read and written at once, at most.
 const PIECE_BYTES: usize = 64 << 10;
@@ -19,6 +21,8 @@ pub(super) struct Guest {
     line: Mutex<Box<dyn Write + Send>>,
     credit: Mutex<Credit>,
     more_credit: Condvar,
+    /// Something that the guest wrote could not be written, for another reason than that nobody reads it.
+    lost_output: AtomicBool,
 }
 
 #[derive(Default)]
@@ -41,6 +45,7 @@ impl Guest {
             line: Mutex::new(line),
             credit: Mutex::new(Credit::default()),
             more_credit: Condvar::new(),
+            lost_output: AtomicBool::new(false),
         })
     }
 
@@ -53,6 +58,11 @@ impl Guest {
     /// Says what the streams are connected to. A guest that has ended is not interested.
     pub(super) fn tell_terminals(&self, terminals: Terminals) {
         drop(self.send(&[&Message::Terminals(terminals).frame()]));
+    }
+
+    /// Whether something that the guest wrote could not be written where it belongs.
+    pub(super) fn has_lost_output(&self) -> bool {
+        self.lost_output.load(Ordering::Relaxed)
     }
 
     fn add_credit(&self, bytes: u32) {
@@ -138,7 +148,8 @@ impl Sinks {
             *closed = true;
             if error.kind() != ErrorKind::BrokenPipe {
                 let name = if output == Output::Standard { "output" } else { "error" };
-                eprintln!("capos: standard {name}: {error}");
+                say(format_args!("standard {name}: {error}"));
+                guest.lost_output.store(true, Ordering::Relaxed);
             }
             // A guest that has ended is not interested.
             drop(guest.send(&[&Message::Closed(output).frame()]));
@@ -156,7 +167,7 @@ pub(super) fn relay(from: &mut dyn Read, guest: &Arc<Guest>, console: Console) -
         if let Err(error) = feeding.feed(&mut *input)
             && error.kind() != ErrorKind::BrokenPipe
         {
-            eprintln!("capos: standard input: {error}");
+            say(format_args!("standard input: {error}"));
         }
     };
     let result = take(from, guest, Sinks::new(output, errors), || {

@@ -1,0 +1,96 @@
+//! Signals that ask a run to stop, from its beginning to its end.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
+
+/// Something may still be at work in a folder that is removed.
+const TRIES: usize = 20;
+
+/// Part of a run, which decides the effect of a signal.
+enum Stage {
+    /// Nothing runs yet: this folder is removed, and the signal ends us as it would end any program.
+    Preparing(Option<PathBuf>),
+    /// The machine's run decides.
+    Running(Box<dyn Fn(i32) + Send>),
+    /// Nothing: what the program did is brought back, and that is not left half done.
+    Ending,
+}
+
+/// Takes the signals as long as it lives.
+pub struct Interrupts {
+    stage: Arc<Mutex<Stage>>,
+    handle: Handle,
+}
+
+impl std::fmt::Debug for Interrupts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interrupts").finish_non_exhaustive()
+    }
+}
+
+impl Interrupts {
+    /// Begins to take them: those that end a program, and that of a terminal's new size.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn take() -> Result<Self> {
+        let stage = Arc::new(Mutex::new(Stage::Preparing(None)));
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGWINCH]).context("signals")?;
+        let (handle, shared) = (signals.handle(), stage.clone());
+        thread::spawn(move || {
+            for signal in &mut signals {
+                act(&mut lock(&shared), signal);
+            }
+        });
+        Ok(Self { stage, handle })
+    }
+
+    /// Has `folder` removed by a signal that comes before the machine runs.
+    pub fn remove(&self, folder: PathBuf) {
+        *lock(&self.stage) = Stage::Preparing(Some(folder));
+    }
+
+    /// From now on every signal goes to `machine`.
+    pub(crate) fn pass_to(&self, machine: impl Fn(i32) + Send + 'static) {
+        *lock(&self.stage) = Stage::Running(Box::new(machine));
+    }
+
+    /// From now on no signal does anything.
+    pub(crate) fn hold(&self) {
+        *lock(&self.stage) = Stage::Ending;
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
+    stage.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn act(stage: &mut Stage, signal: i32) {
+    match stage {
+        Stage::Preparing(_) if signal == SIGWINCH => {}
+        Stage::Preparing(folder) => {
+            if let Some(folder) = folder {
+                let gone = |_: &usize| fs::remove_dir_all(&*folder).is_ok();
+                // The next run removes what is left.
+                let _ = (0..TRIES).find(gone);
+            }
+            // There is no other way to go on than to end.
+            drop(emulate_default_handler(signal));
+        }
+        Stage::Running(machine) => machine(signal),
+        Stage::Ending => {}
+    }
+}

@@ -1,0 +1,28 @@
+//! Messages of the command itself. A closed or full stream never ends it: a folder may still have to be brought back.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write as _};
+
+use anyhow::{Context as _, Result};
+
+/// Writes `capos: ` and `line` to standard error.
+pub(crate) fn say(line: impl Display) {
+    say_as_it_is(format_args!("capos: {line}"));
+}
+
+/// Writes `line` to standard error. The exit status still tells when that is closed.
+pub(crate) fn say_as_it_is(line: impl Display) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+/// Writes `text` to standard output. A reader that has seen enough is no failure.
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub(crate) fn print(text: impl Display) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
+}
