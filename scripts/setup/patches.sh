@@ -36,7 +36,8 @@ patch_crate() {
     local crate=${1##*/} target file
     target=$(patched "$1")
     [ -d "build/patching/$crate" ] || fail "$1 is for a crate that patches/Cargo.toml does not name" "add it there, and to patches/Cargo.lock"
-    for file in "$1"/*.patch; do
+    # By their numbers: 10 after 9.
+    for file in $(printf '%s\n' "$1"/*.patch | sort -V); do
         # Outside any repository, so that the folder's being ignored does not matter.
         (cd "build/patching/$crate" && GIT_CEILING_DIRECTORIES="$OLDPWD/build" git apply --whitespace=nowarn "$OLDPWD/$file") \
             2>build/patches.log || {
