@@ -211,9 +211,12 @@ impl Volume {
             self.grown(ino, 0, offset + len as u64)?;
             return Ok(len);
         }
-        let states = self.admit(ino, first, last)?;
-        if states.contains(&State::Hole) {
-            self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?;
+        let mut states = self.admit(ino, first, last)?;
+        if states.contains(&State::Hole)
+            && self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?
+        {
+            // Blocks that were dirty have been committed.
+            states = self.admit(ino, first, last)?;
         }
         let reach = (first + states.len() as u64) * BLOCK64 - offset;
         len = len.min(usize::try_from(reach).unwrap_or(usize::MAX));

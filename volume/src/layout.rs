@@ -7,6 +7,7 @@
 //! | from 4 | metadata frames, first copy, then second copy; nine sectors each |
 //! | the rest | data blocks |
 
+use std::iter;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -29,8 +30,21 @@ const VERSION: u32 = 1;
 const HEADER_SLOTS: u64 = 2;
 const FIRST_FRAME_BLOCK: u64 = HEADER_SLOTS + 2;
 
-/// The pages that redb asks for when it starts, its header page included. A test compares.
-const STORE_START_PAGES: u64 = 258;
+/// The page of redb before those that hold records.
+const STORE_HEADER_PAGES: u64 = 1;
+
+/// The pages of a region of redb.
+const REGION_PAGES: u64 = 1 << 20;
+
+/// The pages that redb asks for when it starts. A test compares.
+const STORE_START_PAGES: u64 = STORE_HEADER_PAGES + 257;
+
+/// The pages of redb after it has grown from `pages`: it doubles its first region, and adds one more, or at most two, when that
+/// is full.
+pub(crate) fn grown_store_pages(pages: u64) -> u64 {
+    let holding = pages.saturating_sub(STORE_HEADER_PAGES);
+    pages + if holding < REGION_PAGES { holding } else { 2 * REGION_PAGES }
+}
 
 /// The places of everything, derived from the superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,15 +58,25 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// Lays out a new volume. `meta_bytes` is a wish for the size of the metadata area; by default a sixteenth
-    /// of the device (which, kept twice, takes a seventh).
+    /// Lays out a new volume. `meta_bytes` is a wish for the size of the metadata area; by default about a sixteenth
+    /// of the device (which, kept twice, takes a seventh), and what redb can grow to exactly: of an area that misses the next
+    /// step by a page, half would never be used.
     pub(crate) fn plan(id: u64, size_bytes: u64, meta_bytes: Option<u64>) -> Result<Self> {
         let blocks = (size_bytes / BLOCK64).min(u64::from(u32::MAX));
         if size_bytes < MIN_DEVICE_BYTES {
             return Err(Error::NoSpace);
         }
-        let wish = meta_bytes.unwrap_or(size_bytes / 16) / BLOCK64;
-        let geometry = Self { id, blocks, meta_pages: wish.min(blocks / 4).max(STORE_START_PAGES) };
+        let meta_pages = match meta_bytes {
+            Some(wish) => (wish / BLOCK64).min(blocks / 4).max(STORE_START_PAGES),
+            None => {
+                let least = blocks / 16 / 4 * 3;
+                let steps =
+                    iter::successors(Some(STORE_START_PAGES), |pages| Some(grown_store_pages(*pages)));
+                steps.take_while(|pages| *pages <= blocks / 4).find(|pages| *pages >= least)
+            }
+            .unwrap_or(STORE_START_PAGES),
+        };
+        let geometry = Self { id, blocks, meta_pages };
         if geometry.first_data_block() + 64 > blocks { Err(Error::NoSpace) } else { Ok(geometry) }
     }
 
@@ -174,6 +198,43 @@ mod tests {
         drop(store);
         let frames = Frames::open(device, geometry, health).unwrap();
         assert!(frames.len().unwrap() <= geometry.area_bytes());
+    }
+
+    #[test]
+    fn the_store_grows_as_expected() {
+        let device: Arc<dyn BlockDevice> = Arc::new(MemDevice::new(64 << 20));
+        Volume::format(&device, Default::default(), 0).unwrap();
+        let geometry = Geometry::load(&device).unwrap();
+        let mut volume = Volume::open(device, Options::default()).unwrap();
+        let mut seen = vec![STORE_START_PAGES];
+        let mut is_full = false;
+        for number in 0.. {
+            let store_pages = volume.store.store_bytes() / BLOCK64;
+            if seen.last() != Some(&store_pages) {
+                seen.push(store_pages);
+            }
+            if is_full {
+                break;
+            }
+            is_full = volume.create_file(ROOT, &format!("a file with the number {number}")).is_err();
+        }
+        let steps = iter::successors(Some(STORE_START_PAGES), |pages| Some(grown_store_pages(*pages)));
+        assert_eq!(seen, steps.take_while(|pages| *pages <= geometry.meta_pages).collect::<Vec<_>>());
+        assert_eq!(seen.last(), Some(&geometry.meta_pages));
+    }
+
+    #[test]
+    fn no_page_of_the_metadata_area_is_out_of_reach() {
+        for mebibytes in [4, 16, 64, 100, 128, 1000, 1024, 65_536, 200_000, 1 << 20] {
+            let geometry = Geometry::plan(1, mebibytes << 20, None).unwrap();
+            let mut store_pages = STORE_START_PAGES;
+            while store_pages < geometry.meta_pages {
+                store_pages = grown_store_pages(store_pages);
+            }
+            assert_eq!(store_pages, geometry.meta_pages, "{mebibytes} MiB");
+            let share = geometry.blocks as f64 / geometry.meta_pages as f64;
+            assert!((10.0..22.0).contains(&share) || mebibytes < 16, "{mebibytes} MiB: a {share}th");
+        }
     }
 
     #[test]

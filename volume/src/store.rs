@@ -14,6 +14,7 @@ use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransactio
 
 use crate::error::{Error, Result};
 use crate::frames::{Frames, Health};
+use crate::layout::{BLOCK64, grown_store_pages};
 use crate::pending::{Pending, Waiting};
 
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("capos");
@@ -28,6 +29,12 @@ const MOST_PENDING_BYTES: u64 = 1 << 20;
 /// three, and a transaction can copy all of them before a commit frees the originals.
 const STORE_BYTES_PER_RECORD_BYTE: u64 = 7;
 
+/// The same of those that are added to pages that were counted.
+const PAGE_BYTES_PER_ADDED_BYTE: u64 = 3;
+
+/// Pages for redb's own account of what a transaction replaces: eight bytes for each page, at worst in pages a third full.
+const PAGES_PER_ACCOUNT_PAGE: u64 = 128;
+
 pub(crate) struct Store {
     /// Before `db`, so that it is dropped first. `None` only after a commit failed.
     txn: Option<WriteTransaction>,
@@ -38,11 +45,19 @@ pub(crate) struct Store {
     /// Records changed since the last commit.
     changes: u64,
     record_bytes: u64,
+    counted: Option<Counted>,
     /// The size that redb may grow to.
     area_bytes: u64,
     health: Arc<Health>,
     /// A device error ended redb's session.
     broken: Cell<bool>,
+}
+
+/// Pages that redb used when they were last counted.
+struct Counted {
+    pages: u64,
+    /// Of the records that were entered since.
+    added_bytes: u64,
 }
 
 fn error(error: impl Into<redb::Error>) -> Error {
@@ -75,6 +90,7 @@ impl Store {
             absent: RefCell::default(),
             changes: 0,
             record_bytes: 0,
+            counted: None,
             area_bytes,
             health,
             broken: Cell::new(false),
@@ -156,12 +172,14 @@ impl Store {
             return Ok(());
         }
         let mut bytes = self.record_bytes;
+        let mut added_bytes = 0;
         {
             let mut table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
             for (key, waiting) in self.pending.iter() {
                 let old = match waiting {
                     Waiting::Value(value) => {
                         bytes += size_of_record(key, value);
+                        added_bytes += size_of_record(key, value);
                         table.insert(key, value).map_err(|e| self.fault(e))?
                     }
                     Waiting::Removed => table.remove(key).map_err(|e| self.fault(e))?,
@@ -170,6 +188,9 @@ impl Store {
             }
         }
         self.record_bytes = bytes;
+        if let Some(counted) = &mut self.counted {
+            counted.added_bytes += added_bytes;
+        }
         self.pending.clear();
         *self.absent.borrow_mut() = None;
         Ok(())
@@ -224,6 +245,18 @@ impl Store {
         self.begin()
     }
 
+    /// Counts the pages that redb uses. Just after a commit those are the records' and few others. It reads all of them.
+    pub(crate) fn count_pages(&mut self) -> Result<()> {
+        let stats = self.txn()?.stats().map_err(|e| self.fault(e))?;
+        self.counted = Some(Counted { pages: stats.allocated_pages(), added_bytes: 0 });
+        Ok(())
+    }
+
+    /// Whether the pages that redb uses are known.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.counted.is_some()
+    }
+
     /// Records changed since the last commit.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
@@ -237,14 +270,20 @@ impl Store {
         (bytes, bound.max(bytes))
     }
 
-    /// The size that redb takes now, and the size that it can grow to, which is always the double.
+    /// The size that redb takes now.
+    pub(crate) fn store_bytes(&self) -> u64 {
+        self.health.store_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The size that redb takes now, and the size that it can grow to.
     fn extent(&self) -> (u64, u64) {
-        let store_bytes = self.health.store_bytes.load(Ordering::Relaxed);
-        let mut largest = store_bytes;
-        while largest != 0 && largest * 2 <= self.area_bytes {
-            largest *= 2;
+        let store_bytes = self.store_bytes();
+        let mut pages = store_bytes / BLOCK64;
+        let mut next = grown_store_pages(pages);
+        while next > pages && next <= self.area_bytes / BLOCK64 {
+            (pages, next) = (next, grown_store_pages(next));
         }
-        (store_bytes, largest)
+        (store_bytes, pages * BLOCK64)
     }
 
     /// Counts a record that was found when the volume was opened.
@@ -257,13 +296,24 @@ impl Store {
     ///
     /// While it can grow once more, anything goes that fits into half of that growth at worst. When it has grown
     /// for the last time, it was full at half of what it is now, so that all it holds can still be copied, as
-    /// removing does; and nothing may be added unless all fits at worst. What waits counts as added, as if it replaced
-    /// nothing: entering it may make room.
+    /// removing does; and nothing may be added unless all fits: at worst, or by the pages that records were found to take. What
+    /// waits counts as added, as if it replaced nothing: entering it may make room.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let bytes = bytes.saturating_add(self.pending.bytes());
         let (store_bytes, largest) = self.extent();
         let at_worst = |bytes: u64| bytes.saturating_mul(STORE_BYTES_PER_RECORD_BYTE);
         (store_bytes < largest && at_worst(bytes) <= store_bytes / 2)
             || at_worst(self.record_bytes.saturating_add(bytes)) <= largest
+            || self.counted.as_ref().is_some_and(|counted| counted.has_room(bytes, largest / BLOCK64))
+    }
+}
+
+impl Counted {
+    /// Whether records of `bytes` more fit into a store of `store_pages`, with a copy of every page that a transaction may have
+    /// replaced.
+    fn has_room(&self, bytes: u64, store_pages: u64) -> bool {
+        let added = self.added_bytes.saturating_add(bytes).saturating_mul(PAGE_BYTES_PER_ADDED_BYTE);
+        let used = self.pages.saturating_add(added / BLOCK64 + 1);
+        used.saturating_mul(2).saturating_add(store_pages / PAGES_PER_ACCOUNT_PAGE + 8) <= store_pages
     }
 }

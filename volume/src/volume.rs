@@ -71,7 +71,7 @@ impl Default for Options {
 pub struct FormatOptions {
     /// Identifies it; files report it as their device number. Choose it at random.
     pub id: u64,
-    /// Room for metadata. By default a sixteenth of the device.
+    /// Room for metadata. By default about a sixteenth of the device.
     pub meta_bytes: Option<u64>,
 }
 
@@ -376,23 +376,28 @@ impl Volume {
         }
     }
 
-    /// Checks that `bytes` of new records are sure to fit, dirty blocks' records included.
-    pub(crate) fn need_meta(&mut self, bytes: u64) -> Result<()> {
+    /// Checks that `bytes` of new records are sure to fit, dirty blocks' records included, and commits if that makes
+    /// room. Returns whether it did.
+    pub(crate) fn need_meta(&mut self, bytes: u64) -> Result<bool> {
         /// At worst two blocks at both ends of a record, with empty entries between them.
         const PER_DIRTY_BLOCK: u64 = 300;
         let pending = self.cache.dirty_count() as u64 * PER_DIRTY_BLOCK;
         if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
-            return Ok(());
+            return Ok(false);
         }
         let entered = self.store.enter();
         self.note(entered)?;
         if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
-            return Ok(());
+            return Ok(false);
         }
-        self.flush_blocks()?;
-        let entered = self.store.enter();
-        self.note(entered)?;
-        if self.store.has_room(bytes + META_SLACK_BYTES) { Ok(()) } else { Err(Error::NoSpace) }
+        // What a transaction replaced takes room until its end; and only then is it known what the records take.
+        let has_changed = self.store.changes() > 0 || !self.store.is_counted() || pending > 0;
+        if has_changed {
+            self.commit()?;
+            let counted = self.store.count_pages();
+            self.note(counted)?;
+        }
+        if self.store.has_room(bytes + META_SLACK_BYTES) { Ok(has_changed) } else { Err(Error::NoSpace) }
     }
 }
 

@@ -46,7 +46,7 @@ pub enum VolumeCommand {
         /// Its size, such as 64MiB
         #[arg(long, value_parser = parse_size, default_value = "64M")]
         size: u64,
-        /// Room for names and attributes, instead of a sixteenth of the size
+        /// Room for names and attributes, instead of about a sixteenth of the size
         #[arg(long, value_parser = parse_size)]
         metadata: Option<u64>,
         /// Replace the file if there is one

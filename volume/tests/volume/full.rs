@@ -57,6 +57,32 @@ fn a_volume_full_of_data_says_so_and_can_be_overwritten_and_emptied() {
 }
 
 #[test]
+fn a_volume_takes_as_many_small_files_without_a_sync() {
+    for sync_every in [100, usize::MAX] {
+        let device: Arc<dyn BlockDevice> = Sparse::new(64 << 20);
+        Volume::format(&device, FormatOptions::default(), 0).unwrap();
+        let mut volume = Volume::open(device, Options::default()).unwrap();
+        let mut made = 0;
+        let end = loop {
+            let file = match volume.create_file(ROOT, &format!("file-{made:05}.txt")) {
+                Ok(file) => file,
+                Err(error) => break error,
+            };
+            match volume.write(file, 0, &[7; 64]) {
+                Ok(_) => made += 1,
+                Err(error) => break error,
+            }
+            if made % sync_every == 0 {
+                volume.sync().unwrap();
+            }
+        };
+        assert_eq!(end, Error::NoSpace);
+        assert!(made > 5_000, "full after {made} files: {:?}", volume.usage());
+        assert_eq!(volume.check().unwrap().problems, []);
+    }
+}
+
+#[test]
 fn a_volume_full_of_names_says_so_and_can_be_emptied() {
     // Areas that the store grows into exactly, and others; it shrinks too, so the next round begins elsewhere.
     for pages in [258, 300, 400, 511, 515, 600] {
