@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
-pub use position::position;
+pub use position::positions;
 
 /// Whether `manifests/schema.cue` takes part in an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -109,7 +109,7 @@ fn check_with(
 
 /// Adds where in the file each field stands.
 fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
-    bad.locate(|file, path| cue::position(project, file, path)).into()
+    bad.locate(|file, paths| cue::positions(project, file, paths)).into()
 }
 
 /// The programs of the tree itself that `file` needs built before it boots, sorted, each once.

@@ -39,6 +39,13 @@ impl Problem {
         self
     }
 
+    /// The fields whose places are not known.
+    fn unplaced(&self) -> impl Iterator<Item = &str> {
+        let own = self.position.is_none().then_some(self.path.as_str());
+        let other = self.other.as_ref().filter(|other| other.position.is_none());
+        own.into_iter().chain(other.map(|other| other.path.as_str()))
+    }
+
     /// Line and column as numbers, to sort by; what has no place comes last.
     fn order(&self) -> (bool, u64, u64) {
         let parts = self.position.as_deref().and_then(|position| position.split_once(':'));
@@ -48,8 +55,8 @@ impl Problem {
     }
 }
 
-/// More problems than this are shown without their places, each of which takes a run of `cue` to find.
-const MOST_LOCATED: usize = 20;
+/// More problems than this are not shown: nobody reads them, and finding their places takes time.
+const MOST_SHOWN: usize = 100;
 
 /// Everything that is wrong with one manifest file. Shown as one `FILE:LINE:COLUMN: path: reason` a line.
 #[derive(Debug)]
@@ -64,16 +71,19 @@ impl BadManifest {
         Self { file: file.to_owned(), problems }
     }
 
-    /// Asks `position` where each field stands whose place is not known yet, for at most as many as anybody reads, and
-    /// sorts the problems by that.
+    /// Asks `positions` where fields stand whose place is not known yet, of as many problems as are shown, and sorts the
+    /// problems by that.
     #[must_use]
-    pub fn locate(mut self, position: impl Fn(&Path, &str) -> Option<String>) -> Self {
-        for problem in self.problems.iter_mut().take(MOST_LOCATED) {
+    pub fn locate(mut self, positions: impl Fn(&Path, &[&str]) -> Vec<Option<String>>) -> Self {
+        let shown = self.problems.iter().take(MOST_SHOWN);
+        let paths: Vec<&str> = shown.flat_map(Problem::unplaced).collect();
+        let mut found = positions(&self.file, &paths).into_iter();
+        for problem in self.problems.iter_mut().take(MOST_SHOWN) {
             if problem.position.is_none() {
-                problem.position = position(&self.file, &problem.path);
+                problem.position = found.next().flatten();
             }
-            if let Some(other) = &mut problem.other {
-                other.position = position(&self.file, &other.path);
+            if let Some(other) = problem.other.as_mut().filter(|other| other.position.is_none()) {
+                other.position = found.next().flatten();
             }
         }
         self.problems.sort_by_key(Problem::order);
@@ -88,7 +98,7 @@ impl BadManifest {
 
 impl fmt::Display for BadManifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(MOST_SHOWN).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
@@ -106,6 +116,9 @@ impl fmt::Display for BadManifest {
                 Some(Place { path, .. }) => write!(f, ", at {path}")?,
                 None => {}
             }
+        }
+        if let Some(more @ 1..) = self.problems.len().checked_sub(MOST_SHOWN) {
+            write!(f, "\n{}: and {more} more problems", self.file.display())?;
         }
         Ok(())
     }

@@ -201,7 +201,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
             );
         }
         let is_new = !file.exists();
-        let lock = open_or_make(&file, folder, image, is_volume).with_context(|| format!("disk {name}"))?;
+        let lock = open_or_make(&file, folder, image, is_volume)?;
         if let Some(size) = image.size.filter(|_| is_new) {
             disks.made.push(format!("made {}, {}", file.display(), show_size(size)));
         }
@@ -233,7 +233,9 @@ fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) 
     let opened = OpenOptions::new().read(true).write(!image.read_only).open(file);
     let opened = opened.with_context(|| file.display().to_string())?;
     let locked = if image.read_only { opened.try_lock_shared() } else { opened.try_lock() };
-    locked.map_err(|_| anyhow!("{} is in use", file.display()))?;
+    locked.map_err(|_| {
+        anyhow!("{} is in use; wait until what uses it has ended, or take a copy of it", file.display())
+    })?;
     Ok(opened)
 }
 

@@ -86,6 +86,21 @@ wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"
     }
 }
 
+/// Thousands of mistakes are one mistake in a loop, and take no longer than reading the manifest.
+#[test]
+fn problems_beyond_a_screenful_are_counted() {
+    let entries: Vec<String> = (0..500)
+        .map(|number| format!("{{name: \"i{number}\", module: file: \"m.wasm\", bogus: 1}}"))
+        .collect();
+    let text = format!("wasm: [{{instances: [\n{}]}}]", entries.join(",\n"));
+    let found = complaint(&text, &[("m.wasm", b"\0asm\x01\0\0\0")]);
+    assert_eq!(found.lines().count(), 101, "{found}");
+    for (line, number) in found.lines().zip(5..105) {
+        assert!(line.starts_with(&format!("/bad.cue:{number}:")), "{line}");
+    }
+    assert!(found.ends_with("and 400 more problems"), "{found}");
+}
+
 /// What the definitions do not allow is not all that is said.
 #[test]
 fn what_cue_finds_comes_with_the_rest() {

@@ -79,7 +79,10 @@ fn wrong_types() {
         process(json!({"grants": {"console": false}})),
         &["processes.0.grants.console: a grant is `true`"],
     );
-    refused(process(json!({"binary": 3})), &["processes.0.binary: wanted a structure, found a number"]);
+    refused(
+        process(json!({"binary": 3})),
+        &["processes.0.binary: wanted the name of a program or {file: PATH}, found a number"],
+    );
     refused(json!({"name": "m", "wasm": [{"instances": [3]}]}), &["wasm.0.instances.0: wanted a structure"]);
 }
 

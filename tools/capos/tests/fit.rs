@@ -184,3 +184,50 @@ fn large_modules_are_validated_as_a_whole() {
     let found = refusal(&module(bad, other), Form::Rewritten).unwrap();
     assert!(found.contains("expected i32, found i64"), "{found}");
 }
+
+/// Modules of any proposals, whole and damaged, are refused here if and only if the engine would refuse them.
+#[test]
+fn what_is_refused_is_what_the_engine_refuses() {
+    let mut settings = wasmi::Config::default();
+    settings.wasm_wide_arithmetic(true);
+    let engine = wasmi::Engine::new(&settings);
+    let mut random = fastrand::Rng::with_seed(5);
+    let (mut runs, mut refused) = (0, 0);
+    for round in 0..600 {
+        let seed: Vec<u8> = (0..2048).map(|_| random.u8(..)).collect();
+        let rarely = |random: &mut fastrand::Rng| random.u8(..8) == 0;
+        let config = wasm_smith::Config {
+            exceptions_enabled: rarely(&mut random),
+            threads_enabled: rarely(&mut random),
+            gc_enabled: rarely(&mut random),
+            memory64_enabled: rarely(&mut random),
+            custom_page_sizes_enabled: rarely(&mut random),
+            wide_arithmetic_enabled: random.bool(),
+            simd_enabled: random.bool(),
+            relaxed_simd_enabled: random.bool(),
+            tail_call_enabled: random.bool(),
+            extended_const_enabled: random.bool(),
+            reference_types_enabled: true,
+            bulk_memory_enabled: true,
+            multi_value_enabled: random.bool(),
+            max_memories: 3,
+            min_funcs: 1,
+            ..wasm_smith::Config::default()
+        };
+        let Ok(module) = wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(&seed)) else {
+            continue;
+        };
+        let mut bytes = module.to_bytes();
+        if random.u8(..4) == 0 {
+            let at = random.usize(8..bytes.len());
+            match random.bool() {
+                true => bytes.truncate(at),
+                false => bytes[at] = random.u8(..),
+            }
+        }
+        let (ours, theirs) = (refusal(&bytes, Form::Rewritten), wasmi::Module::new(&engine, &bytes).err());
+        assert_eq!(ours.is_some(), theirs.is_some(), "round {round}: {ours:?}, {theirs:?}");
+        *(if ours.is_some() { &mut refused } else { &mut runs }) += 1;
+    }
+    assert!(runs > 100 && refused > 100, "{runs} run, {refused} refused");
+}

@@ -284,7 +284,7 @@ fn disk_images_are_found_made_and_replaced() {
     };
     assert_eq!(
         error(&[]),
-        "disk a: there is no /a.img; a `size` in the manifest has it made, and so does `capos volume create`"
+        "there is no /a.img; a `size` in the manifest has it made, and so does `capos volume create`"
     );
     assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk"));
     fs::write(base.join("a.img"), "").unwrap();
@@ -298,7 +298,10 @@ fn disk_images_are_found_made_and_replaced() {
     assert_eq!(list, [(base.join("a.img"), true), (other.clone(), false)]);
     assert_eq!(fs::metadata(&other).unwrap().len(), 5000 << 10);
     assert_eq!(disks.made, [format!("made {}, 5000KiB", other.display())]);
-    assert_eq!(error(&[("b".into(), other.clone())]), "disk b: /deep/other.img is in use");
+    assert_eq!(
+        error(&[("b".into(), other.clone())]),
+        "/deep/other.img is in use; wait until what uses it has ended, or take a copy of it"
+    );
     drop(disks);
     let again = volumes::disks(&all(), base, &[("b".into(), other)]).unwrap();
     assert!(again.made.is_empty(), "{again:?}");
@@ -313,7 +316,7 @@ fn an_image_is_made_with_what_is_in_a_folder_and_then_left_alone() {
         "volumes": {"v": {"disk": "v.img", "size": "8MiB", "from": "site"}}});
     let manifest = decode::decode(&manifest).unwrap();
     let error = format!("{:#}", volumes::disks(&manifest, base, &[]).unwrap_err());
-    assert!(error.contains("disk v: copying the folder") && error.contains("site"), "{error}");
+    assert!(error.contains("copying the folder") && error.contains("site"), "{error}");
     assert!(!base.join("v.img").exists());
     fs::create_dir(base.join("site")).unwrap();
     fs::write(base.join("site/index"), "hello").unwrap();

@@ -1,7 +1,7 @@
 //! What a file is that somebody wants to run: a manifest, a program, or something else, with what to do about it.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -59,7 +59,7 @@ pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
             count => bail!("{shown} is a folder; {takes}, such as {names} or {} more", count - MOST_LISTED),
         }
     }
-    if !file.exists() {
+    if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let meant = closest(&name, &manifests(folder)).map(|meant| file.with_file_name(meant));
@@ -87,6 +87,14 @@ fn manifests(folder: &Path) -> Vec<String> {
 /// `takes` says what the command takes.
 fn classify_file(file: &Path, takes: &str) -> Result<What> {
     let shown = file.display();
+    let meta = fs::metadata(file).with_context(|| match file.is_symlink() {
+        true => format!("{shown} is a symbolic link that leads nowhere"),
+        false => shown.to_string(),
+    })?;
+    if !meta.is_file() {
+        // Reading from a pipe would take away what it holds, or wait for ever.
+        bail!("{shown} is no regular file; {takes}, saved as a file");
+    }
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let mut start = Vec::new();
     let opened = File::open(file).with_context(|| shown.to_string())?;
@@ -194,6 +202,14 @@ mod tests {
         assert_eq!(said("one.cue"), Ok(()));
         assert_eq!(said("oen.cue"), Err("oen.cue: no such file; did you mean one.cue?".to_owned()));
         assert_eq!(said("elsewhere/x.cue"), Err("elsewhere/x.cue: no such file".to_owned()));
+        std::os::unix::fs::symlink("loop.cue", path("loop.cue")).unwrap();
+        assert!(
+            said("loop.cue").unwrap_err().starts_with("loop.cue is a symbolic link that leads nowhere: ")
+        );
+        std::os::unix::net::UnixListener::bind(path("socket.cue")).unwrap();
+        assert!(
+            said("socket.cue").unwrap_err().starts_with("socket.cue is no regular file; `capos check` takes")
+        );
         fs::write(path("app.wasm"), b"\0asm\x01\0\0\0").unwrap();
         let error = said("app.wasm").unwrap_err();
         assert!(error.starts_with("app.wasm is a WebAssembly program; `capos check` takes"), "{error}");

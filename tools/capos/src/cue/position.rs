@@ -15,35 +15,58 @@ use crate::project::Project;
 /// No field has this value: names and texts of manifests have no NUL characters.
 const CONTRADICTION: &str = "\"\\u0000capos\"";
 
-/// `LINE:COLUMN` in `manifest` of the field at `path`, or, where the manifest has no such field, of the closest one
-/// around it. `None` where CUE does not say.
-pub fn position(project: &Project, manifest: &Path, path: &str) -> Option<String> {
-    let mut parts: Vec<&str> = path.split('.').filter(|part| !part.is_empty()).collect();
-    while !parts.is_empty() {
-        if let Some(found) = position_of(project, manifest, &parts) {
-            return Some(found);
+/// `LINE:COLUMN` in `manifest` of the field at each of `paths`, or, where the manifest has no such field, of the closest one
+/// around it. `None` where CUE does not say. Fields of which none is around another take one evaluation together.
+pub fn positions(project: &Project, manifest: &Path, paths: &[&str]) -> Vec<Option<String>> {
+    let parts = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let mut wanted: Vec<Vec<String>> = paths.iter().map(|path| parts(path)).collect();
+    let mut found: Vec<Option<String>> = vec![None; paths.len()];
+    while wanted.iter().any(|parts| !parts.is_empty()) {
+        let round = independent(&wanted);
+        let messages = contradicted(project, manifest, &round).unwrap_or_default();
+        for (parts, found) in wanted.iter_mut().zip(&mut found) {
+            if !round.contains(parts) {
+                continue;
+            }
+            *found = find(&messages, parts, manifest);
+            match found {
+                Some(_) => parts.clear(),
+                None => drop(parts.pop()),
+            }
         }
-        parts.pop();
     }
-    None
+    found
 }
 
-fn position_of(project: &Project, manifest: &Path, parts: &[&str]) -> Option<String> {
+/// Places of which none is within another, each once.
+fn independent(wanted: &[Vec<String>]) -> Vec<Vec<String>> {
+    let mut chosen: Vec<Vec<String>> = Vec::new();
+    for parts in wanted.iter().filter(|parts| !parts.is_empty()) {
+        if !chosen.iter().any(|other| other.starts_with(parts) || parts.starts_with(other)) {
+            chosen.push(parts.clone());
+        }
+    }
+    chosen
+}
+
+/// What CUE says of the manifest with a contradiction at each of these places.
+fn contradicted(project: &Project, manifest: &Path, places: &[Vec<String>]) -> Option<String> {
     let mut file = tempfile::Builder::new().prefix("capos-").suffix(".cue").tempfile().ok()?;
-    writeln!(file, "package capos\n{}", contradiction(parts)).ok()?;
+    let declarations: Vec<String> = places.iter().map(|parts| contradiction(parts)).collect();
+    writeln!(file, "package capos\n{}", declarations.join("\n")).ok()?;
     let output = Command::new(command(project))
         .process_group(0)
         .args(["export", "--all-errors", "--out", "json"])
         .args([manifest, file.path()])
         .output()
         .ok()?;
-    find(&String::from_utf8_lossy(&output.stderr), parts, manifest)
+    Some(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A CUE file's only declaration: [`CONTRADICTION`] at the place that `parts` leads to.
-fn contradiction(parts: &[&str]) -> String {
+/// A declaration in CUE: [`CONTRADICTION`] at the place that `parts` leads to.
+fn contradiction(parts: &[impl AsRef<str>]) -> String {
     let (mut before, mut after) = (String::new(), String::new());
-    for (depth, part) in parts.iter().enumerate() {
+    for (depth, part) in parts.iter().map(AsRef::as_ref).enumerate() {
         match part.parse::<usize>() {
             Ok(index) => {
                 before.push('[');
@@ -61,7 +84,7 @@ fn contradiction(parts: &[&str]) -> String {
 }
 
 /// Reads the position from the message about `parts`: indented lines such as `    ./my.cue:6:11` below it.
-fn find(messages: &str, parts: &[&str], manifest: &Path) -> Option<String> {
+fn find(messages: &str, parts: &[String], manifest: &Path) -> Option<String> {
     let name = manifest.file_name()?.to_str()?;
     let mut ours = false;
     for line in messages.lines() {
@@ -97,7 +120,16 @@ mod tests {
     fn the_position_is_that_of_the_right_message_and_file() {
         let text = "name: something else:\n    ../m.cue:1:1\nwasm.0.\"a-b\": conflicting values 1 and 2:\n    \
                     ../../tmp/capos-x.cue:2:46\n    ./m.cue:10:46\n";
-        assert_eq!(find(text, &["wasm", "0", "a-b"], Path::new("x/m.cue")), Some("10:46".to_owned()));
-        assert_eq!(find(text, &["wasm", "1"], Path::new("x/m.cue")), None);
+        let place = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        assert_eq!(find(text, &place(&["wasm", "0", "a-b"]), Path::new("x/m.cue")), Some("10:46".to_owned()));
+        assert_eq!(find(text, &place(&["wasm", "1"]), Path::new("x/m.cue")), None);
+    }
+
+    #[test]
+    fn a_round_has_no_place_within_another() {
+        let place = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let wanted = ["a.0.b", "a", "a.0", "c", "c", "a.1"].map(place);
+        assert_eq!(independent(&wanted), ["a.0.b", "c", "a.1"].map(place));
+        assert_eq!(independent(&[Vec::new()]), [Vec::<String>::new(); 0]);
     }
 }

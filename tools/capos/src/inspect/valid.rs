@@ -67,7 +67,9 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
 fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<()> {
     let mut validator = Validator::new_with_features(features);
     let mut functions = Vec::new();
-    for payload in Parser::new(0).parse_all(module) {
+    let mut parser = Parser::new(0);
+    parser.set_features(features);
+    for payload in parser.parse_all(module) {
         if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
             functions.push((function, body));
         }

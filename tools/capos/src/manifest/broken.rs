@@ -1,5 +1,6 @@
 //! Parts of a manifest that could not be read, so that nothing is said about what depends on them.
 
+use super::decode::MANIFEST_FIELDS;
 use crate::problem::Problem;
 
 /// The places of what could not be read.
@@ -29,9 +30,11 @@ impl<'a> Broken<'a> {
         self.0.iter().any(|problem| problem.path == place)
     }
 
-    /// Whether a field of the manifest itself could not be read as a whole, one with an unknown name for example.
-    pub fn has_field(&self) -> bool {
-        self.0.iter().any(|problem| !problem.path.contains('.'))
+    /// Whether the manifest has a field that it should not have, which may be another one with a slip in its name.
+    pub fn has_unknown_field(&self) -> bool {
+        self.0
+            .iter()
+            .any(|problem| !problem.path.contains('.') && !MANIFEST_FIELDS.contains(&problem.path.as_str()))
     }
 
     /// Whether there is a process whose name is not known.

@@ -21,7 +21,8 @@ const MOST_GRANTS: usize = 48;
 /// Every problem with how the parts of `manifest` fit together. Nothing is said about what depends on `broken` parts.
 pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if manifest.processes.is_empty() && !broken.has_field() {
+    let may_start = broken.has("processes") || broken.has("wasm") || broken.has_unknown_field();
+    if manifest.processes.is_empty() && !may_start {
         problems.push(Problem::new("", "nothing to start: neither processes nor wasm has an entry"));
     }
     let mut names = HashMap::new();

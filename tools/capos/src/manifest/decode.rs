@@ -23,6 +23,8 @@ pub const MOST_LINEAR_MEMORY: u64 = 1 << 32;
 /// The most that an instance's stack can have.
 pub const MOST_STACK: u64 = 64 << 20;
 
+pub(super) const MANIFEST_FIELDS: [&str; 7] =
+    ["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"];
 const PROCESS_FIELDS: [&str; 10] =
     ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];
 const INSTANCE_FIELDS: [&str; 14] = [
@@ -60,7 +62,7 @@ pub fn decode_partly(json: &Value) -> (Manifest, Vec<Problem>) {
 }
 
 fn manifest(node: &Node<'_>) -> Manifest {
-    let object = node.object(&["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"]);
+    let object = node.object(&MANIFEST_FIELDS);
     let mut processes: Vec<Process> = object.items("processes").iter().map(process).collect();
     processes.extend(object.items("wasm").iter().map(wasm_host));
     let mut include = Vec::new();
@@ -296,6 +298,9 @@ fn program(node: &Node<'_>, kind: ProgramKind) -> Program {
     if node.is_string() {
         program.name = name(node).unwrap_or_default();
         return program;
+    }
+    if !node.is_object() {
+        return node.wrong("the name of a program or {file: PATH}").unwrap_or(program);
     }
     let object = node.object(&["file"]);
     let Some(file_node) = object.need("file") else { return program };

@@ -47,7 +47,7 @@ impl<'a> Node<'a> {
         self.sink.0.borrow_mut().push(Problem::new(self.path.clone(), reason));
     }
 
-    fn wrong<T>(&self, wanted: &str) -> Option<T> {
+    pub(super) fn wrong<T>(&self, wanted: &str) -> Option<T> {
         let found = match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a truth value",
@@ -137,6 +137,10 @@ impl<'a> Node<'a> {
 
     pub(super) fn is_string(&self) -> bool {
         self.value.is_string()
+    }
+
+    pub(super) fn is_object(&self) -> bool {
+        self.value.is_object()
     }
 
     fn parsed(&self, result: Result<u64, String>) -> Option<u64> {

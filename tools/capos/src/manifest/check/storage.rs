@@ -21,7 +21,9 @@ pub(super) fn check(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec
     for process in &manifest.processes {
         for directory in process.directories() {
             let is_there = manifest.volumes.iter().any(|volume| volume.name == directory.volume);
-            let is_known = is_there || broken.has(&format!("volumes.{}", directory.volume));
+            let is_known = is_there
+                || directory.volume.is_empty()
+                || broken.has(&format!("volumes.{}", directory.volume));
             if !is_known && !broken.is_at(&format!("{}.volume", directory.at)) {
                 let there = manifest.volumes.iter().map(|volume| &volume.name);
                 let reason = not_found("volume", &directory.volume, there);
@@ -103,7 +105,7 @@ fn check_pipes(host: &WasmHost, problems: &mut Vec<Problem>) {
 
 fn check_guest_paths(instance: &Instance, problems: &mut Vec<Problem>) {
     let mut seen = HashMap::new();
-    for preopen in &instance.preopens {
+    for preopen in instance.preopens.iter().filter(|preopen| !preopen.guest.is_empty()) {
         let plain: Vec<&str> = preopen.guest.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         let at = format!("{}.guest", preopen.directory.at);
         match seen.entry((preopen.guest.starts_with('/'), plain)) {

@@ -87,10 +87,10 @@ fn host_path(node: &Node<'_>) -> Option<PathBuf> {
 
 pub(super) fn namespaces(object: &Object<'_>) -> Vec<NamespaceGrant> {
     let entries = object.get("namespaces").map(|node| node.entries()).unwrap_or_default();
-    let grants = entries.iter().filter_map(|(name, node)| {
+    let grants = entries.iter().map(|(name, node)| {
         check_name(node, name);
-        let directory = directory(node, &node.object(&["volume", "path", "rights", "create", "quota"]))?;
-        Some(NamespaceGrant { name: (*name).to_owned(), directory })
+        let directory = directory(node, &node.object(&["volume", "path", "rights", "create", "quota"]));
+        NamespaceGrant { name: (*name).to_owned(), directory }
     });
     grants.collect()
 }
@@ -113,10 +113,10 @@ pub(super) fn disks(object: &Object<'_>) -> Vec<DiskGrant> {
 }
 
 pub(super) fn preopens(object: &Object<'_>) -> Vec<Preopen> {
-    object.items("preopens").iter().filter_map(preopen).collect()
+    object.items("preopens").iter().map(preopen).collect()
 }
 
-fn preopen(node: &Node<'_>) -> Option<Preopen> {
+fn preopen(node: &Node<'_>) -> Preopen {
     let object = node.object(&["guest", "volume", "path", "rights", "create", "quota"]);
     let guest = object.need("guest").and_then(|node| {
         let text = node.string()?;
@@ -125,10 +125,11 @@ fn preopen(node: &Node<'_>) -> Option<Preopen> {
         }
         Some(text.to_owned())
     });
-    Some(Preopen { directory: directory(node, &object)?, guest: guest?, grant: String::new() })
+    Preopen { directory: directory(node, &object), guest: guest.unwrap_or_default(), grant: String::new() }
 }
 
-fn directory(node: &Node<'_>, object: &Object<'_>) -> Option<Directory> {
+/// A part that cannot be read has the value that matters least to the rest; a volume, an empty name.
+fn directory(node: &Node<'_>, object: &Object<'_>) -> Directory {
     let volume = object.need("volume").as_ref().and_then(name);
     let path = match object.get("path") {
         Some(node) => volume_path(&node),
@@ -149,14 +150,14 @@ fn directory(node: &Node<'_>, object: &Object<'_>) -> Option<Directory> {
             inodes: object.get("inodes").and_then(|node| node.count(u64::MAX)),
         }
     });
-    Some(Directory {
+    Directory {
         at: node.path().to_owned(),
-        volume: volume?,
-        path: path?,
-        access: access?,
+        volume: volume.unwrap_or_default(),
+        path: path.unwrap_or_else(|| ".".to_owned()),
+        access: access.unwrap_or(Access::Read),
         create: object.flag("create"),
         quota: quota.unwrap_or_default(),
-    })
+    }
 }
 
 /// A path in a volume without what says nothing: `.`, doubled and outer slashes.
