@@ -162,7 +162,7 @@ fn wrong_options() -> Result<()> {
         (["--log", &format!("{folder}/main.c")], "exists already and is not a kernel log"),
         (["--volume", &format!("{folder}::/d")], "is a folder; --dir gives a program one"),
         (["--volume", &format!("{folder}/text::/d")], "/text is not a capOS volume; `capos volume create`"),
-        (["--memory", "64KiB"], " bytes of memory and its limit is 65536; --memory "),
+        (["--memory", "64KiB"], "wasi-fs.wasm: it needs "),
         (["--table-elements", "1"], " table elements and its limit is 1; --table-elements "),
         (["--invoke", "strat"], "the program exports no function of that name; did you mean \"_start\"?"),
         (["--disk", "a=b"], "--disk: only for a manifest"),

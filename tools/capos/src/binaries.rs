@@ -102,6 +102,11 @@ fn check_instances(
             if depends.iter().any(|field| broken.has(&format!("{}.{field}", instance.at))) {
                 continue;
             }
+            // Who wrote no manifest sees no place in one.
+            let reason = match (&instance.module.file, setting) {
+                (Some(file), Setting::Option) => format!("{}: {reason}", file.display()),
+                _ => reason,
+            };
             let at = match field.as_str() {
                 "" => instance.module.at.clone(),
                 field => format!("{}.{field}", instance.at),

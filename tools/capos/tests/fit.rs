@@ -121,7 +121,7 @@ fn limits_that_are_too_low() {
     one(
         &of_text(&large, "limits: memory: \"64KiB\""),
         "6:17",
-        "it needs 196608 bytes of memory and its limit is 65536; `limits: memory: 196608` allows that",
+        "it needs 196608 bytes of memory and its limit is 65536; `limits: memory: \"1MiB\"` allows that",
     );
     let found = of_text(&large, "limits: tableElements: 8");
     one(

@@ -282,7 +282,7 @@ fn warn(line: Option<String>) {
 fn without_manifest(error: anyhow::Error) -> anyhow::Error {
     let Some(bad) = error.downcast_ref::<BadManifest>() else { return error };
     let lines = bad.problems().iter().map(|problem| match problem.path.rsplit('.').next() {
-        None | Some("" | "module" | "files") => problem.reason.clone(),
+        None | Some("" | "module" | "files" | "memory" | "tableElements") => problem.reason.clone(),
         Some("disk") => format!("--volume: {}", problem.reason),
         Some(field) => format!("{field}: {}", problem.reason),
     });

@@ -148,9 +148,10 @@ fn no_program(module: &Module, setting: Setting) -> Option<String> {
 fn too_much_memory(module: &Module, limits: &InstanceLimits, setting: Setting) -> Option<String> {
     let wanted = module.memories.iter().map(bytes).fold(0, u64::saturating_add);
     let limit = limits.memory_bytes.unwrap_or(DEFAULT_MEMORY_BYTES);
+    let mebibytes = wanted.div_ceil(1 << 20);
     let set = match setting {
-        Setting::Field => format!("`limits: memory: {wanted}`"),
-        Setting::Option => format!("--memory {wanted}"),
+        Setting::Field => format!("`limits: memory: \"{mebibytes}MiB\"`"),
+        Setting::Option => format!("--memory {mebibytes}MiB"),
     };
     (wanted > limit)
         .then(|| format!("it needs {wanted} bytes of memory and its limit is {limit}; {set} allows that"))
