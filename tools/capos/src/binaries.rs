@@ -82,7 +82,7 @@ fn is_read(program: &Program, broken: &Broken<'_>) -> bool {
     !program.name.is_empty() && !broken.is_at(&program.at) && !broken.is_at(&format!("{}.file", program.at))
 }
 
-/// What keeps instances from starting, as far as it does not depend on fields that could not be read.
+/// Finds reasons for which instances could not start, as far as they do not depend on fields that could not be read.
 fn check_instances(
     manifest: &Manifest,
     modules: &BTreeMap<&str, Module>,
@@ -172,7 +172,7 @@ fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -
     elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}"))
 }
 
-/// What is said of a program that is not there.
+/// The reason for refusing a program that is not there.
 fn missing(program: &Program, path: &Path, project: &Project) -> String {
     let shown = project.shown(path).display();
     if program.file.is_some() {

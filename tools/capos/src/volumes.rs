@@ -59,7 +59,7 @@ fn replaced<'a>(name: &str, instead: Instead<'a>) -> Option<&'a Path> {
     instead.iter().rev().find(|(disk, _)| disk == name).map(|(_, file)| file.as_path())
 }
 
-/// What is behind each volume on the host: an image or a folder.
+/// The image or folder that is behind each volume on the host.
 pub fn behind(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Vec<(String, PathBuf)> {
     let behind = manifest.volumes.iter().filter_map(|volume| match &volume.source {
         VolumeSource::Ram(_) => None,

@@ -12,7 +12,7 @@ fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
 }
 
-/// What is said about a manifest with this text, `bad.cue` standing for its path.
+/// The complaint about a manifest with this text, `bad.cue` standing for its path.
 fn complaint(text: &str, files: &[(&str, &[u8])]) -> String {
     complaint_of(text, files, |manifest| image::check(&project(), manifest, ConsoleLine::Serial).unwrap_err())
 }
@@ -101,7 +101,7 @@ fn problems_beyond_a_screenful_are_counted() {
     assert!(found.ends_with("and 400 more problems"), "{found}");
 }
 
-/// What the definitions do not allow is not all that is said.
+/// Problems that CUE finds do not hide others.
 #[test]
 fn what_cue_finds_comes_with_the_rest() {
     let found = complaint(

@@ -11,7 +11,7 @@ use capos_host::qemu::ConsoleLine;
 use capos_wasm::Limits;
 use capos_wasm::wasi::{FUNCTIONS, Snapshot};
 
-/// What is said of an instance of `module` with these other fields, each in a line of its own.
+/// The complaint about an instance of `module` with these other fields, each in a line of its own.
 fn complaint(module: &[u8], fields: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("m.wasm"), module).unwrap();
@@ -133,7 +133,7 @@ fn limits_that_are_too_low() {
     assert_eq!(of_text(&huge, "").lines().count(), 2);
 }
 
-/// What cannot be read is one problem, and the module is another.
+/// A field that cannot be read is one problem, and the module is another.
 #[test]
 fn what_depends_on_a_broken_field_is_not_said() {
     let add = r#"(module (import "env" "odd" (func)) (memory 3) (func (export "add") (param i32)))"#;

@@ -51,14 +51,14 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
     let instance_failed = instances.iter().any(Account::is_failure);
     let volumes = accounts(log, VOLUME, |line| line != FULL);
     let processes = accounts(log, PROCESS, |_| true);
-    // What ended says why itself.
+    // The server of a volume has said why it ended.
     let said = |name: &str| {
         let volume = name.strip_prefix(SERVER);
         volume.is_some_and(|name| volumes.iter().any(|volume| volume.name == name))
     };
     // The status of a host is that of its instances, so it adds nothing.
     let processes = processes.into_iter().filter(|process| {
-        !(hosts(process.name) && instance_failed && process.only_exited()) && !said(process.name)
+        !(said(process.name) || hosts(process.name) && instance_failed && process.only_exited())
     });
     let failed: Vec<_> = instances.into_iter().chain(processes).filter(Account::is_failure).collect();
     let entries = manifest.processes.iter().map(|process| match &process.wasm_host {

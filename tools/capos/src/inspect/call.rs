@@ -10,7 +10,7 @@ use super::file::module_bytes;
 use super::module::{Kind, Module};
 use crate::manifest::candidates::suggestion;
 
-/// What is wrong with a call.
+/// A reason for which a call cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadCall {
     /// The function, or the number of arguments that it is given.

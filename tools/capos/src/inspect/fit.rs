@@ -30,7 +30,7 @@ pub enum Setting {
 pub struct Misfit {
     /// The field of the instance that it is about; empty for its module.
     pub field: String,
-    /// What is wrong.
+    /// Says what is wrong.
     pub reason: String,
 }
 
