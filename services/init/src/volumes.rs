@@ -9,7 +9,7 @@ use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Rights;
 use capos_package::Passed;
-use capos_rt::{Endpoint, spawn_local, with_deadline};
+use capos_rt::{Endpoint, JoinHandle, spawn_local, with_deadline};
 use capos_schema::console_capnp::console;
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{namespace, volume};
@@ -21,6 +21,9 @@ use crate::servers::{self, World};
 /// How long the last sync may take.
 const LAST_SYNC: Duration = Duration::from_secs(30);
 
+/// How long the log may wait for the end of a server that does not answer any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A volume, whoever serves it at present.
 pub(crate) struct Served {
     client: RefCell<volume::Client>,
@@ -28,6 +31,8 @@ pub(crate) struct Served {
     renewals: Cell<u32>,
     /// Whether a directory of it was given to anybody.
     is_used: Cell<bool>,
+    /// Logs the ends of its server, and is over when none runs any more.
+    watch: RefCell<Option<JoinHandle<()>>>,
 }
 
 impl Served {
@@ -57,8 +62,13 @@ impl Volumes {
                 capnp::Error::failed(format!("volume {name}: its server did not start: {error}"))
             })?;
             let client = RefCell::new(endpoint.mint(0)?);
-            let served = Rc::new(Served { client, renewals: Cell::new(0), is_used: Cell::new(false) });
-            drop(spawn_local(servers::watch(entry, world, running, served.clone())));
+            let served = Rc::new(Served {
+                client,
+                renewals: Cell::new(0),
+                is_used: Cell::new(false),
+                watch: RefCell::new(None),
+            });
+            served.watch.replace(Some(spawn_local(servers::watch(entry, world, running, served.clone()))));
             volumes.insert(name, served);
         }
         Ok(Self(volumes))
@@ -135,6 +145,11 @@ impl Volumes {
                 Ok(Err(error)) => error.to_string(),
                 Err(elapsed) => elapsed.to_string(),
             };
+            // How the server ended is why, and may not be in the log yet.
+            let watch = served.watch.take();
+            if let Some(watch) = watch {
+                with_deadline(watch, Instant::now() + LAST_WORDS).await.ok();
+            }
             let what = match served.is_used.get() {
                 true => "what was not synced before may be lost",
                 false => "not served, and nothing was written to it",
