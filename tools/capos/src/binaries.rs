@@ -11,7 +11,7 @@ use crate::elf;
 use crate::inspect::fit::{self, Misfit, Setting};
 use crate::inspect::{Form, Module, grant_for, module_bytes, refusal};
 use crate::manifest::broken::Broken;
-use crate::manifest::candidates::closest;
+use crate::manifest::candidates::{closest, meant_beside};
 use crate::manifest::{Manifest, Program, ProgramKind};
 use crate::problem::Problem;
 use crate::project::Project;
@@ -161,7 +161,9 @@ fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -
     let path = locate(program, project, folder);
     let shown = project.shown(&path).display();
     match fs::metadata(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing(program, &path, project)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(missing(program, &path, project, folder));
+        }
         _ => {}
     }
     if program.kind == ProgramKind::Module {
@@ -173,12 +175,19 @@ fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -
 }
 
 /// The reason for refusing a program that is not there.
-fn missing(program: &Program, path: &Path, project: &Project) -> String {
+fn missing(program: &Program, path: &Path, project: &Project, folder: &Path) -> String {
     let shown = project.shown(path).display();
     if program.file.is_some() {
-        return format!("missing: there is no {shown}");
+        return format!("missing: there is no {shown}{}", meant_beside(path));
     }
-    let meant = similar(path, &program.name).map(|name| format!(", or did you mean {name:?}?"));
+    let name = &program.name;
+    let beside = ["", ".wasm", ".wat"].map(|end| format!("{name}{end}"));
+    if let Some(file) = beside.iter().find(|file| folder.join(file).is_file()) {
+        return format!(
+            "no program of this tree is called {name:?}; `file: {file:?}` names the file beside the manifest"
+        );
+    }
+    let meant = similar(path, name).map(|name| format!(", or did you mean {name:?}?"));
     format!("missing: {shown} has not been built; `make build` builds it{}", meant.unwrap_or_default())
 }
 

@@ -11,7 +11,7 @@ use capos_volume_tool::{Content, Links, Mirror, Source, show_size};
 use crate::app::folders;
 use crate::binaries::Image;
 use crate::manifest::broken::Broken;
-use crate::manifest::candidates::suggestion;
+use crate::manifest::candidates::{meant_beside, suggestion};
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
 use crate::problem::Problem;
 use crate::qemu::Disk;
@@ -46,7 +46,7 @@ fn no_folder(path: &Path, purpose: &str) -> Option<String> {
         Ok(meta) if meta.is_dir() => fs::read_dir(path).err().map(|error| format!("{shown}: {error}")),
         Ok(_) => Some(format!("{shown} is no folder; `files` and `from` take one")),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            Some(format!("there is no folder {shown}{purpose}"))
+            Some(format!("there is no folder {shown}{purpose}{}", meant_beside(path)))
         }
         Err(error) => Some(format!("{shown}: {error}")),
     }
@@ -146,10 +146,12 @@ fn lacking(file: &Path, image: &DiskImage, folder: &Path) -> Option<String> {
 }
 
 fn no_image(file: &Path) -> String {
-    format!(
-        "there is no {}; a `size` in the manifest has it made, and so does `capos volume create`",
-        file.display()
-    )
+    let shown = file.display();
+    let made = "`size` in the manifest has it made, and so does `capos volume create`";
+    match meant_beside(file).as_str() {
+        "" => format!("there is no {shown}; a {made}"),
+        meant => format!("there is no {shown}{meant} A {made}"),
+    }
 }
 
 /// Images of the volumes that are packed.

@@ -209,6 +209,27 @@ fn a_manifest_has_its_package_clause() {
     }
 }
 
+/// Files are looked for as names are.
+#[test]
+fn files_that_are_not_there_come_with_candidates() {
+    let text = "volumes: {a: disk: \"dsk.img\"
+    b: files: \"stie\"}
+wasm: [{instances: [{name: \"i\", module: file: \"helo.wasm\"},
+    {name: \"j\", module: \"hello\"},
+    {name: \"k\", module: \"hello.wasm\"}]}]";
+    let module = b"\0asm\x01\0\0\0";
+    let found = complaint_to_run(text, &[("hello.wasm", module), ("disk.img", b""), ("site", b"")]);
+    for wanted in [
+        "volumes.a.disk: there is no /dsk.img; did you mean /disk.img? A `size`",
+        "volumes.b.files: there is no folder /stie; did you mean /site?",
+        "wasm.0.instances.0.module: missing: there is no /helo.wasm; did you mean /hello.wasm?",
+        "wasm.0.instances.1.module: no program of this tree is called \"hello\"; `file: \"hello.wasm\"` names the file beside",
+        "no program of this tree is called \"hello.wasm\"; `file: \"hello.wasm\"` names the file beside",
+    ] {
+        assert!(found.contains(wanted), "{wanted} is not in\n{found}");
+    }
+}
+
 #[test]
 fn a_manifest_is_text() {
     let folder = tempfile::tempdir().unwrap();

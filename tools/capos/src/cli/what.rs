@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::manifest::candidates::closest;
+use crate::manifest::candidates::meant_beside;
 
 /// What can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +60,7 @@ pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
         }
     }
     if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let meant = closest(&name, &manifests(folder)).map(|meant| file.with_file_name(meant));
-        let meant = meant.map(|meant| format!("; did you mean {}?", meant.display()));
-        bail!("{shown}: no such file{}", meant.unwrap_or_default());
+        bail!("{shown}: no such file{}", meant_beside(file));
     }
     match classify_file(file, &takes)? {
         What::Manifest => Ok(()),

@@ -29,7 +29,17 @@ pub fn module_bytes(path: &Path) -> Result<Vec<u8>> {
 fn assemble(path: &Path, text: &[u8]) -> Result<Vec<u8>> {
     let binary = wat::parse_bytes(text).map_err(|mut error| {
         error.set_path(path);
-        anyhow!("{error}")
+        anyhow!("{}", in_one_line(&error.to_string()))
     })?;
     Ok(binary.into_owned())
+}
+
+/// A message over several lines, `REASON`, `--> PLACE` and an excerpt, as `PLACE: REASON`.
+fn in_one_line(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim);
+    let reason = lines.next().unwrap_or_default();
+    match lines.find_map(|line| line.strip_prefix("--> ")) {
+        Some(place) => format!("{place}: {reason}"),
+        None => message.to_owned(),
+    }
 }

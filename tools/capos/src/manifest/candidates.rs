@@ -1,5 +1,8 @@
 //! Suggestions for names that lead nowhere.
 
+use std::fs;
+use std::path::Path;
+
 /// More names than this are not listed.
 const MOST_LISTED: usize = 8;
 /// How alike two names must be, of 1, to be taken for a slip of the pen.
@@ -27,6 +30,20 @@ pub fn suggestion(wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> S
             format!("; there are: {first} and {} more", all.len() - MOST_LISTED)
         }
         (None, all) => format!("; there are: {}", all.join(", ")),
+    }
+}
+
+/// Says which file or folder beside `path`, where there is nothing, was probably meant; empty if none.
+pub fn meant_beside(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    // Two that are as likely are not in the order of the file system.
+    names.sort_unstable();
+    match closest(&name, &names) {
+        Some(meant) => format!("; did you mean {}?", path.with_file_name(meant).display()),
+        None => String::new(),
     }
 }
 
