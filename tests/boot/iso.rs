@@ -18,10 +18,23 @@ const NAME: &str = "wasi-hello-rust";
 const SECONDS: u64 = 300;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    ["bios", "uefi"]
+    let mut trials: Vec<_> = ["bios", "uefi"]
         .into_iter()
         .map(|firmware| trial(format!("iso-{firmware}"), move || boot(firmware)))
-        .collect()
+        .collect();
+    trials.extend(
+        ["framed-serial", "virtio"].map(|line| trial(format!("iso-console-{line}"), move || console(line))),
+    );
+    trials
+}
+
+/// The disc says what its console comes over.
+fn console(line: &str) -> Result<()> {
+    let disc = pack_with(&format!("console-{line}"), &["--console", line])?;
+    let mut expected = Expectation::read(NAME)?;
+    expected.seconds = SECONDS;
+    expected.options.extend(["--mem", "256"].map(str::to_owned));
+    capos::check(&format!("iso-console-{line}"), &["--iso", &disc.to_string_lossy()], &expected)
 }
 
 /// Packs a disc of the test's own, since both tests run at once, and boots it.
@@ -37,10 +50,16 @@ fn boot(firmware: &str) -> Result<()> {
 
 /// Packs the disc image `name`.
 pub(crate) fn pack(name: &str) -> Result<PathBuf> {
+    pack_with(name, &[])
+}
+
+fn pack_with(name: &str, options: &[&str]) -> Result<PathBuf> {
     let folder = tree::root().join("build/iso");
     std::fs::create_dir_all(&folder)?;
     let disc = folder.join(format!("{name}.iso"));
-    succeed(capos::host_command().arg("iso").arg(tree::manifest(NAME)).arg("--force").arg("-o").arg(&disc))?;
+    let mut command = capos::host_command();
+    command.arg("iso").arg(tree::manifest(NAME)).args(options).arg("--force").arg("-o").arg(&disc);
+    succeed(&mut command)?;
     Ok(disc)
 }
 

@@ -23,7 +23,7 @@ use capos_volume_tool::VolumeCommand;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::bench::{self, Bench};
+use crate::bench::{self, Bench, Measure};
 use crate::image;
 use crate::inspect;
 use crate::iso;
@@ -31,6 +31,7 @@ use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
 use crate::qemu::{self, ConsoleLine};
 use crate::say::{print, say, say_as_it_is};
+use crate::volumes::folder_of;
 use what::only_manifest;
 
 /// Builds, runs and measures capOS systems.
@@ -194,17 +195,18 @@ fn perform(cli: &Cli) -> Result<u8> {
         }
         Task::Image { manifest, output, force, console } => {
             only_manifest(manifest, "image")?;
-            check_new(output, *force)?;
+            check_output(output, *force, manifest)?;
             let package = image::build(&image::check(&project(cli, Some(manifest))?, manifest, *console)?)?;
             fs::write(output, package).with_context(|| output.display().to_string())?;
             Ok(0)
         }
         Task::Iso { manifest, output, force, console } => {
             only_manifest(manifest, "iso")?;
-            check_new(output, *force)?;
+            check_output(output, *force, manifest)?;
             let project = project(cli, Some(manifest))?;
             let checked = image::check(&project, manifest, *console)?;
-            iso::make(&image::kernel(&project)?, &image::build(&checked)?, output)?;
+            let line = checked.manifest.console.unwrap_or(ConsoleLine::Serial);
+            iso::make(&image::kernel(&project)?, &image::build(&checked)?, line, output)?;
             Ok(0)
         }
         Task::Inspect { file, json } => {
@@ -224,10 +226,19 @@ fn perform(cli: &Cli) -> Result<u8> {
     }
 }
 
-/// What exists is not overwritten without being told.
-fn check_new(output: &Path, force: bool) -> Result<()> {
+/// Checks that `output` can be written, and that nothing is lost by that without being told, least of all `manifest`.
+fn check_output(output: &Path, force: bool, manifest: &Path) -> Result<()> {
+    let shown = output.display();
+    ensure!(!output.is_dir(), "--output {shown} is a folder; give the name of a file");
+    ensure!(
+        folder_of(output).is_dir(),
+        "--output {shown}: there is no folder {}",
+        folder_of(output).display()
+    );
     let is_there = output.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_symlink());
-    ensure!(force || !is_there, "{} exists already; --force replaces it", output.display());
+    ensure!(force || !is_there, "{shown} exists already; --force replaces it");
+    let is_manifest = is_there && output.canonicalize().ok() == manifest.canonicalize().ok();
+    ensure!(!is_manifest, "--output {shown} is the manifest itself");
     Ok(())
 }
 
@@ -237,6 +248,10 @@ fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {
 }
 
 fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> {
+    if let Some(path) = document {
+        // Measuring takes minutes.
+        rewrite(path, &[])?;
+    }
     let (mut failures, mut written) = (0, Ok(()));
     let measures = Bench { project, qemu }.run(|found| match found {
         Ok(measures) => {
@@ -253,12 +268,52 @@ fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> 
         }
     })?;
     if let Some(path) = document {
-        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let text =
-            bench::rewrite(&text, &measures).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
-        fs::write(path, text).with_context(|| path.display().to_string())?;
+        fs::write(path, rewrite(path, &measures)?).with_context(|| path.display().to_string())?;
     }
     written?;
     ensure!(failures == 0, "{failures} of the measurements failed");
     Ok(())
+}
+
+/// The document with these results in its table.
+fn rewrite(document: &Path, measures: &[Measure]) -> Result<String> {
+    let text = fs::read_to_string(document).with_context(|| format!("--write {}", document.display()))?;
+    bench::rewrite(&text, measures).map_err(|reason| anyhow!("--write {}: {reason}", document.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_without_a_table_of_results_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("main.c");
+        fs::write(&file, "int main(void) {}").unwrap();
+        let error = rewrite(&file, &[]).unwrap_err().to_string();
+        assert!(error.starts_with("--write ") && error.contains("lacks the markers"), "{error}");
+    }
+
+    #[test]
+    fn an_output_replaces_only_what_it_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("x.cue"), "package capos").unwrap();
+        fs::write(at("old.img"), "old").unwrap();
+        std::os::unix::fs::symlink("x.cue", at("link")).unwrap();
+        let check = |output: &str, force| {
+            check_output(&at(output), force, &at("x.cue"))
+                .map_or_else(|error| error.to_string(), |()| String::new())
+        };
+        assert_eq!((check("new.img", false), check("old.img", true)), (String::new(), String::new()));
+        for (output, force, wanted) in [
+            ("old.img", false, "--force replaces it"),
+            ("x.cue", true, "is the manifest itself"),
+            ("link", true, "is the manifest itself"),
+            ("", true, "is a folder"),
+            ("none/new.img", true, "there is no folder"),
+        ] {
+            assert!(check(output, force).contains(wanted), "{output}: {}", check(output, force));
+        }
+    }
 }

@@ -1,20 +1,29 @@
 //! Disc images on which GRUB, started by BIOS or by UEFI, boots a kernel with its boot package.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
 
-use crate::qemu::ISO_MARKER;
+use crate::qemu::{ConsoleLine, ISO_MARKER};
 
 /// What has to be there for a disc that boots both ways, and the Debian packages that have it.
 const PLATFORMS: [(&str, &str); 2] =
     [("/usr/lib/grub/i386-pc", "grub-pc-bin"), ("/usr/lib/grub/x86_64-efi", "grub-efi-amd64-bin")];
 
-/// Writes the disc image `output`.
-pub fn make(kernel: &Path, package: &[u8], output: &Path) -> Result<()> {
+/// Stands before the console's line in the name of the application that a disc has: its "application identifier".
+const CONSOLE: &str = "CAPOS CONSOLE ";
+/// Where a disc's first volume descriptor is, and where in it that name is: ISO 9660 (ECMA-119), section 8.4.
+const DESCRIPTOR: u64 = 16 * 2048;
+const APPLICATION: std::ops::Range<usize> = 574..702;
+
+/// Writes the disc image `output`, whose console comes over `line`.
+pub fn make(kernel: &Path, package: &[u8], line: ConsoleLine, output: &Path) -> Result<()> {
     for (folder, debian) in PLATFORMS {
         if !Path::new(folder).is_dir() {
             bail!("GRUB's {folder} is missing; `apt-get install {debian}` installs it");
@@ -26,7 +35,9 @@ pub fn make(kernel: &Path, package: &[u8], output: &Path) -> Result<()> {
     fs::copy(kernel, tree.join("boot/capos-kernel")).with_context(|| kernel.display().to_string())?;
     fs::write(tree.join("boot/package"), package)?;
     fs::write(tree.join("boot/grub/grub.cfg"), configuration())?;
-    let result = Command::new("grub-mkrescue").arg("-o").arg(output).arg(tree).output();
+    let mut command = Command::new("grub-mkrescue");
+    command.arg("-o").arg(output).arg(tree).args(["--", "-application_id"]).arg(application(line));
+    let result = command.output();
     let result = result.map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             anyhow!("grub-mkrescue is missing; `apt-get install grub-common xorriso mtools`")
@@ -38,6 +49,21 @@ pub fn make(kernel: &Path, package: &[u8], output: &Path) -> Result<()> {
         bail!("grub-mkrescue ended with {}\n{}", result.status, messages.trim_end());
     }
     Ok(())
+}
+
+/// The name of the application on a disc whose console comes over `line`, in the capital letters that such names have.
+fn application(line: ConsoleLine) -> String {
+    let value = line.to_possible_value();
+    format!("{CONSOLE}{}", value.as_ref().map_or("", PossibleValue::get_name).to_ascii_uppercase())
+}
+
+/// The line of the console of the disc image `disc`, if the disc names it.
+pub fn console(disc: &Path) -> Option<ConsoleLine> {
+    let mut descriptor = [0; 2048];
+    File::open(disc).and_then(|file| file.read_exact_at(&mut descriptor, DESCRIPTOR)).ok()?;
+    let name = descriptor.starts_with(b"\x01CD001").then(|| descriptor.get(APPLICATION)).flatten()?;
+    let name = std::str::from_utf8(name).ok()?.trim_end();
+    ConsoleLine::value_variants().iter().copied().find(|line| application(*line) == name)
 }
 
 /// GRUB's script. It speaks to the first serial line only to say that it is done: from there on the line is
@@ -62,4 +88,35 @@ echo 'capOS could not be loaded'
 halt
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disc_says_what_its_console_comes_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let disc = folder.path().join("x.iso");
+        let found = |start: &[u8], name: &str| {
+            let mut content = vec![0; DESCRIPTOR as usize];
+            content.extend(start);
+            content.resize(DESCRIPTOR as usize + APPLICATION.start, 0);
+            content.extend(format!("{name:128}").as_bytes());
+            content.resize(DESCRIPTOR as usize + 2048, 0);
+            fs::write(&disc, content).unwrap();
+            console(&disc)
+        };
+        let descriptor = b"\x01CD001\x01";
+        assert_eq!(found(descriptor, "CAPOS CONSOLE FRAMED-SERIAL"), Some(ConsoleLine::FramedSerial));
+        for line in ConsoleLine::value_variants() {
+            assert_eq!(found(descriptor, &application(*line)), Some(*line));
+        }
+        assert_eq!(found(descriptor, "GENISOIMAGE"), None);
+        assert_eq!(found(descriptor, "CAPOS CONSOLE RADIO"), None);
+        assert_eq!(found(b"no disc", "CAPOS CONSOLE SERIAL"), None);
+        fs::write(&disc, "short").unwrap();
+        assert_eq!(console(&disc), None);
+        assert_eq!(console(folder.path()), None);
+    }
 }

@@ -11,6 +11,8 @@ use capos_volume::{
     BlockDevice, FileDevice, FormatOptions, MIN_DEVICE_BYTES, Mode, Options, Problem, Volume,
 };
 
+use crate::size::show_size;
+
 fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
@@ -31,6 +33,11 @@ pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool)
     if size < MIN_DEVICE_BYTES {
         bail!("a volume needs at least {} MiB", MIN_DEVICE_BYTES >> 20);
     }
+    if let Some(metadata) = metadata.filter(|metadata| *metadata > size / 4) {
+        let (metadata, size) = (show_size(metadata), show_size(size));
+        bail!("--metadata {metadata}: at most a quarter of the size, which is {size}");
+    }
+    ensure!(!path.is_dir(), "{} is a folder", path.display());
     let mut open = OpenOptions::new();
     open.read(true).write(true);
     let open = if force { open.create(true).truncate(false) } else { open.create_new(true) };
@@ -54,7 +61,7 @@ fn fill(file: File, path: &Path, size: u64, metadata: Option<u64>) -> Result<()>
     file.set_len(size)
         .and_then(|()| file.set_len(0))
         .and_then(|()| file.set_len(size))
-        .with_context(|| format!("cannot give {} its size", path.display()))?;
+        .with_context(|| format!("cannot give {} a size of {}", path.display(), show_size(size)))?;
     let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::new(file)?);
     format(&device, metadata).with_context(|| format!("cannot make a volume in {}", path.display()))
 }

@@ -21,6 +21,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use capos_volume::MIN_DEVICE_BYTES;
 use clap::Subcommand;
 
 use export::Existing;
@@ -28,8 +29,11 @@ pub use image::{Content, probe};
 pub use links::Links;
 pub use mirror::{Mirror, Outcome};
 pub use pack::{Packed, pack};
-pub use size::{parse_size, show_size};
+pub use size::{parse_size, show_size, size_between, within_bounds};
 pub use source::{LeftOut, Source};
+
+/// The largest volume.
+const MOST_DEVICE_BYTES: u64 = 16 << 40;
 
 /// Makes an empty volume of `size` bytes in the new file `path`.
 pub fn create(path: &Path, size: u64) -> Result<()> {
@@ -44,10 +48,10 @@ pub enum VolumeCommand {
         /// The image to make
         file: PathBuf,
         /// Its size, such as 64MiB
-        #[arg(long, value_parser = parse_size, default_value = "64M")]
+        #[arg(long, value_parser = size_between(MIN_DEVICE_BYTES, MOST_DEVICE_BYTES), default_value = "64M", allow_negative_numbers = true)]
         size: u64,
-        /// Room for names and attributes, instead of about a sixteenth of the size
-        #[arg(long, value_parser = parse_size)]
+        /// Room for names and attributes, up to a quarter of the size, instead of about a sixteenth
+        #[arg(long, value_parser = size_between(1, MOST_DEVICE_BYTES / 4), allow_negative_numbers = true)]
         metadata: Option<u64>,
         /// Replace the file if there is one
         #[arg(long)]

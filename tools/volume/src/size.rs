@@ -33,6 +33,28 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a size of `least` to `most` bytes. What is wrong is said with these bounds.
+pub fn size_between(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
+    move |text| within_bounds(text, parse_size(text), least, most)
+}
+
+/// Checks the size that was `read` from `text` against bounds.
+///
+/// # Errors
+/// Says the bounds, also for what could not be read.
+pub fn within_bounds(text: &str, read: Result<u64, String>, least: u64, most: u64) -> Result<u64, String> {
+    let possible = match (least, most) {
+        (0 | 1, u64::MAX) => "1B or more".to_owned(),
+        _ => format!("{} to {}", show_size(least), show_size(most)),
+    };
+    match read {
+        Ok(bytes) if bytes < least => Err(format!("{text:?} is too small; possible: {possible}")),
+        Ok(bytes) if bytes > most => Err(format!("{text:?} is too large; possible: {possible}")),
+        Ok(bytes) => Ok(bytes),
+        Err(reason) => Err(format!("{reason}; possible: {possible}")),
+    }
+}
+
 /// `bytes` as [`parse_size`] reads it, in the largest unit that shows it exactly.
 pub fn show_size(bytes: u64) -> String {
     let exact = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
@@ -83,6 +105,20 @@ mod tests {
             let error = parse_size(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn bounds_are_said() {
+        let read = size_between(4 << 20, 1 << 30);
+        assert_eq!((read("4MiB"), read("1G")), (Ok(4 << 20), Ok(1 << 30)));
+        for bad in
+            ["0", "-1", "1B", "x", "", "1025MiB", "100TiB", "99999999999999999999", "1.5G", "5MB", "5 "]
+        {
+            let error = read(bad).unwrap_err();
+            assert!(error.contains("possible: 4MiB to 1GiB"), "{bad}: {error}");
+        }
+        assert_eq!(size_between(1, u64::MAX)("1B"), Ok(1));
+        assert!(size_between(1, u64::MAX)("0").unwrap_err().ends_with("possible: 1B or more"));
     }
 
     #[test]

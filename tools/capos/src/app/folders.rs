@@ -77,8 +77,10 @@ impl Plan {
         for Planned { volume, source, room, device_bytes } in self.0 {
             let image = place.join(format!("{volume}.img"));
             let host = source.folder().to_owned();
-            let mirror = Mirror::create(source, &image, device_bytes)
-                .with_context(|| format!("copying the folder {}", host.display()))?;
+            let mirror = Mirror::create(source, &image, device_bytes).with_context(|| {
+                let (host, room) = (host.display(), show_size(room));
+                format!("--dir {host}: its copy, with room for {room} (--dir-size), cannot be made")
+            })?;
             left_out(&host, mirror.left_out());
             folders.push(Folder { volume, image, mirror, room });
         }

@@ -1,26 +1,8 @@
 //! Sizes and numbers on the command line, each with its bounds: what is wrong is said with what is possible.
 
-use capos_volume_tool::show_size;
+use capos_volume_tool::within_bounds;
 
 use crate::manifest::size_of;
-
-/// Reads a size of `least` to `most` bytes.
-pub(super) fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
-    move |text| bounded_size(text, size_of(text), least, most)
-}
-
-fn bounded_size(text: &str, read: Result<u64, String>, least: u64, most: u64) -> Result<u64, String> {
-    let possible = match (least, most) {
-        (0 | 1, u64::MAX) => "1B or more".to_owned(),
-        _ => format!("{} to {}", show_size(least), show_size(most)),
-    };
-    match read {
-        Ok(bytes) if bytes < least => Err(format!("{text:?} is too small; possible: {possible}")),
-        Ok(bytes) if bytes > most => Err(format!("{text:?} is too large; possible: {possible}")),
-        Ok(bytes) => Ok(bytes),
-        Err(reason) => Err(format!("{reason}; possible: {possible}")),
-    }
-}
 
 /// Reads a machine's memory in MiB, rounded up; a number alone is one of MiB.
 pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
@@ -28,7 +10,7 @@ pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
         Ok(0) | Err(_) => size_of(text),
         Ok(mebibytes) => Ok(u64::from(mebibytes) << 20),
     };
-    let bytes = bounded_size(text, read, 1 << 20, MOST_MACHINE)?;
+    let bytes = within_bounds(text, read, 1 << 20, MOST_MACHINE)?;
     u32::try_from(bytes.div_ceil(1 << 20)).map_err(|_| format!("{text:?} is too large"))
 }
 
@@ -47,21 +29,6 @@ pub(super) fn count<T: TryFrom<u64>>(most: u64) -> impl Fn(&str) -> Result<T, St
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_bounds_that_are_said() {
-        let read = size(4 << 20, 1 << 30);
-        assert_eq!(read("4MiB"), Ok(4 << 20));
-        assert_eq!(read("1G"), Ok(1 << 30));
-        for bad in
-            ["0", "-1", "1B", "x", "", "1025MiB", "100TiB", "99999999999999999999", "1.5G", "5MB", "5 "]
-        {
-            let error = read(bad).unwrap_err();
-            assert!(error.contains("possible: 4MiB to 1GiB"), "{bad}: {error}");
-        }
-        assert_eq!(size(1, u64::MAX)("1B"), Ok(1));
-        assert!(size(1, u64::MAX)("0").unwrap_err().ends_with("possible: 1B or more"));
-    }
 
     #[test]
     fn a_machines_memory_is_in_mebibytes() {

@@ -1,8 +1,9 @@
 //! Limits of a program, each an option with the name that it has in a manifest.
 
+use capos_volume_tool::size_between;
 use clap::Args;
 
-use super::amounts::{count, size};
+use super::amounts::count;
 use crate::manifest::{InstanceLimits, MOST_STACK, duration_of};
 
 #[derive(Debug, Clone, Args)]
@@ -15,13 +16,13 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration_of, allow_negative_numbers = true)]
     wall_time: Option<u64>,
     /// What it may write to its standard streams, such as 1GiB
-    #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size(1, u64::MAX), allow_negative_numbers = true)]
+    #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size_between(1, u64::MAX), allow_negative_numbers = true)]
     output: Option<u64>,
     /// Elements of all its tables together [default: 65536]
     #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]
     table_elements: Option<u32>,
     /// Room for nested calls, such as 8MiB [default: 512KiB]
-    #[arg(long, value_name = "SIZE", value_parser = size(1, MOST_STACK), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", value_parser = size_between(1, MOST_STACK), allow_negative_numbers = true)]
     stack: Option<u64>,
     /// Descriptors that it may have open at once [default: 1024]
     #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]

@@ -6,10 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
-use capos_volume_tool::{Links, show_size};
+use capos_volume_tool::{Links, show_size, size_between};
 use clap::Args;
 
-use super::amounts::size;
 use super::ending::{counted, of_host, with_limit};
 use super::limits::LimitArgs;
 use super::log_file::LogFile;
@@ -57,7 +56,7 @@ pub(super) struct ProgramArgs {
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     dirs: Vec<Dir>,
     /// Room for files in each such folder, what it holds included, 4MiB or more [default: 1GiB, or four times what it holds]
-    #[arg(long, value_name = "SIZE", value_parser = size(LEAST_ROOM, MOST_ROOM), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", value_parser = size_between(LEAST_ROOM, MOST_ROOM), allow_negative_numbers = true)]
     dir_size: Option<u64>,
     /// What becomes of symbolic links that lead out of such a folder: they are left out and named, or kept
     #[arg(long, value_name = "WHICH", value_enum, default_value = "inside")]
@@ -147,7 +146,7 @@ impl ProgramArgs {
     }
 
     fn app(&self, module: &Path, memory: Option<&str>) -> Result<App> {
-        let read = size(1, MOST_LINEAR_MEMORY);
+        let read = size_between(1, MOST_LINEAR_MEMORY);
         let memory = memory.map(|text| read(text).map_err(|reason| anyhow!("--memory: {reason}")));
         Ok(App {
             module: module.to_owned(),

@@ -17,6 +17,7 @@ use super::what::{What, classify};
 use super::{Cli, QEMU, project};
 use crate::image::{self, Checked};
 use crate::interrupts::Interrupts;
+use crate::iso;
 use crate::manifest::{Manifest, VolumeSource};
 use crate::project::Project;
 use crate::qemu::{self, Boot, Console, ConsoleLine, End, Ended, Firmware, Machine, Run, ShowLog, Tty};
@@ -70,7 +71,7 @@ pub(super) struct RunArgs {
     /// Use this file for a disk volume of the manifest, in place of the one that it names
     #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
     pub(super) disks: Vec<(String, PathBuf)>,
-    /// What the console comes over [default: virtio; for a disc image, serial]
+    /// What the console comes over [default: virtio; for a disc image, what it was made for]
     #[arg(long, value_enum, value_name = "LINE")]
     console: Option<ConsoleLine>,
     /// Which streams are terminals for the guest: all, none, or some of stdin,stdout,stderr [default: those that are]
@@ -138,7 +139,14 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
             let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware };
-            let console = args.console.unwrap_or(ConsoleLine::Serial);
+            let on_disc = iso::console(iso);
+            if args.console.is_some() && on_disc.is_some() && args.console != on_disc {
+                say(format_args!(
+                    "--console: {} was made for another line; without the option, its own is used",
+                    iso.display()
+                ));
+            }
+            let console = args.console.or(on_disc).unwrap_or(ConsoleLine::Serial);
             let time = MANIFEST_TIME;
             Prepared { name, boot, console, disks: None, memory_mib: LEAST_MEMORY_MIB, time }
         }
