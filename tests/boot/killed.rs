@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("killed-run-takes-its-machine-along".to_owned(), || killed(false)),
         trial("killed-run-leaves-what-was-written-and-nothing-else".to_owned(), || killed(true)),
         trial("killed-run-before-its-machine-leaves-nothing".to_owned(), interrupted_early),
+        trial("killed-errors-that-cannot-be-written-lose-nothing".to_owned(), errors_nowhere),
         trial("killed-log-goes-where-it-can-be-written".to_owned(), log_elsewhere),
     ]
 }
@@ -114,6 +115,19 @@ fn interrupted_early() -> Result<()> {
     kill_process(Pid::from_child(&capos), Signal::INT)?;
     let status = capos.wait()?;
     ensure!(status.signal() == Some(Signal::INT.as_raw()), "{status}");
+    ensure!(fs::read_dir(place.path())?.next().is_none(), "something is left");
+    Ok(())
+}
+
+/// The program fails, and there is much to say about it; what it wrote is in the folder all the same.
+fn errors_nowhere() -> Result<()> {
+    let (place, folder) = (temporary()?, temporary()?);
+    let dir = format!("--dir={}::/data", folder.path().display());
+    let full = fs::File::options().write(true).open("/dev/full")?;
+    let mut command = run(place.path(), &[&dir, "-v"], "wasi-fs", &[]);
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(full).status()?;
+    ensure!(status.code() == Some(1), "{status}");
+    ensure!(fs::read_to_string(folder.path().join("visits"))? == "1\n");
     ensure!(fs::read_dir(place.path())?.next().is_none(), "something is left");
     Ok(())
 }

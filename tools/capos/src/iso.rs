@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
 
+use crate::interrupts::Interrupts;
 use crate::qemu::{ConsoleLine, ISO_MARKER};
+use crate::workplace::Workplace;
 
 /// What has to be there for a disc that boots both ways, and the Debian packages that have it.
 const PLATFORMS: [(&str, &str); 2] =
@@ -29,8 +31,9 @@ pub fn make(kernel: &Path, package: &[u8], line: ConsoleLine, output: &Path) -> 
             bail!("GRUB's {folder} is missing; `apt-get install {debian}` installs it");
         }
     }
-    let folder = tempfile::Builder::new().prefix("capos-iso-").tempdir().context("a temporary folder")?;
-    let tree = folder.path();
+    let (interrupts, place) = (Interrupts::take()?, Workplace::make()?);
+    interrupts.remove(place.path().to_owned());
+    let tree = &place.path().join("tree");
     fs::create_dir_all(tree.join("boot/grub"))?;
     fs::copy(kernel, tree.join("boot/capos-kernel")).with_context(|| kernel.display().to_string())?;
     fs::write(tree.join("boot/package"), package)?;

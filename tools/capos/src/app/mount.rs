@@ -1,12 +1,13 @@
 //! Folders and images on the command line: `HOST::GUEST`, with `:ro` behind for reading only.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::{Access, access};
 
 use crate::volumes::folder_of;
 
@@ -115,7 +116,12 @@ impl VolumeFile {
         let file = &self.file;
         let shown = file.display();
         match fs::metadata(file) {
-            Ok(meta) => ensure!(!meta.is_dir(), "--volume: {shown} is a folder; --dir gives a program one"),
+            Ok(meta) => {
+                ensure!(!meta.is_dir(), "--volume: {shown} is a folder; --dir gives a program one");
+                let opened = OpenOptions::new().read(true).write(!self.read_only).open(file);
+                let hint = if self.read_only { "" } else { "; with :ro behind it, it need not be writable" };
+                opened.with_context(|| format!("--volume: {shown} cannot be opened{hint}"))?;
+            }
             Err(error) => {
                 let is_new = error.kind() == ErrorKind::NotFound && fs::symlink_metadata(file).is_err();
                 ensure!(is_new && !self.read_only, "--volume: {}", absent(file, "image", &error));
@@ -125,6 +131,12 @@ impl VolumeFile {
                     "--volume: there is no folder {} in which the image {shown} could be made",
                     folder.display()
                 );
+                access(folder, Access::WRITE_OK).with_context(|| {
+                    format!(
+                        "--volume: there is no image {shown}, and none can be made in {}",
+                        folder.display()
+                    )
+                })?;
             }
         }
         Ok(())
@@ -214,6 +226,10 @@ mod tests {
             assert!(error.starts_with("--volume: ") && error.contains(wanted), "{text}: {error}");
         }
         assert!(!Path::new(&at("none")).exists());
+        // A program that runs cannot be written, whoever asks.
+        let busy = std::env::current_exe().unwrap().display().to_string();
+        assert!(volume(format!("{busy}::/x")).contains("; with :ro behind it"));
+        assert_eq!(volume(format!("{busy}::/x:ro")), "");
     }
 
     #[test]
