@@ -118,19 +118,19 @@ fn full() -> Result<()> {
     )?;
     let file = command.get_args().last().map(ToOwned::to_owned).context("arguments")?;
     let mut sized = host_command();
-    sized.args(["run", "--dir-size", "16M", "--dir"]).arg(place.path().join("dir")).arg(file);
+    sized.args(["run", "--dir-size", "4M", "--dir"]).arg(place.path().join("dir")).arg(file);
     let (outcome, stderr) = finish(&mut sized)?;
     ensure!(outcome.status == Some(51), "status {:?}\n{stderr}", outcome.status);
     let dir = place.path().join("dir");
     let said = stderr.lines().any(|line| {
         line.contains("was full")
             && line.contains(&*dir.to_string_lossy())
-            && line.contains("16MiB")
+            && line.contains("4MiB")
             && line.contains("--dir-size")
     });
     ensure!(said, "{stderr}");
     let bytes = fs::metadata(dir.join("fill"))?.len();
-    ensure!(bytes >= 16 << 20, "room for {bytes} bytes only");
+    ensure!(bytes >= 4 << 20, "room for {bytes} bytes only");
     drop(command);
     Ok(())
 }

@@ -38,7 +38,7 @@ pub use device::{BlockDevice, ImageDevice, MemDevice, SECTOR};
 pub use dir::{Listed, MAX_NAME_BYTES, MAX_TARGET_BYTES};
 pub use error::{Error, Result};
 pub use inode::{Attributes, SetTime};
-pub use layout::{BLOCK, MIN_DEVICE_BYTES};
+pub use layout::{BLOCK, MIN_DEVICE_BYTES, room_bytes};
 pub use namespace::{Namespace, OpenFlags, Opened, Rights};
 pub use path::{Last, MAX_LINKS_FOLLOWED, MAX_PATH_BYTES};
 pub use quota::{Limits, QuotaUse};

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::device::{BlockDevice, Overlay};
 use crate::error::{Error, Result};
 use crate::frames::{Frames, Health};
-use crate::layout::{BLOCK, Geometry};
+use crate::layout::{BLOCK, Geometry, reserve};
 use crate::map::Group;
 use crate::quota::Quotas;
 use crate::record::{Ino, Inode, Kind, ROOT, Reader, key, key_ino, tag};
@@ -275,7 +275,7 @@ impl Volume {
 
     /// Blocks kept back so that overwriting, which needs a block until the commit, always can.
     pub(crate) fn reserve(&self) -> u32 {
-        16 + self.blocks.total() / 256
+        reserve(self.blocks.total())
     }
 
     /// Called before every operation that changes something, while no operation is half done.

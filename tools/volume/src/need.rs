@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt as _;
 
-use capos_volume::{BLOCK, MIN_DEVICE_BYTES};
+use capos_volume::{BLOCK, MIN_DEVICE_BYTES, room_bytes};
 
+use crate::MOST_DEVICE_BYTES;
 use crate::source::Source;
 
 /// Metadata of an entry beside its name, which it has twice.
@@ -65,16 +66,42 @@ impl Need {
     }
 
     /// A device with a metadata area as large as it is by default, of which the store can reach half at worst, and with
-    /// `room` for data, of which a device has more than five sixths.
+    /// `room` for data.
     pub(crate) fn roomy_device_bytes(&self, room: u64) -> u64 {
         let for_metadata = self.metadata.saturating_mul(METADATA_FACTOR * 2 * METADATA_SHARE);
         let data = self.data.max(room);
-        data.saturating_add(data / 5).max(for_metadata).max(MIN_DEVICE_BYTES)
+        let mut bytes = data.max(for_metadata).max(MIN_DEVICE_BYTES);
+        // What a volume takes for itself grows with it, in steps.
+        while bytes < MOST_DEVICE_BYTES {
+            match data.saturating_sub(room_bytes(bytes)) {
+                0 => break,
+                missing => bytes = bytes.saturating_add(missing.next_multiple_of(BLOCK as u64)),
+            }
+        }
+        bytes
     }
 
     /// The estimate was too low.
     pub(crate) fn grow(&mut self) {
         self.data = self.data.saturating_add(self.data / 2).saturating_add(1 << 20);
         self.metadata = self.metadata.saturating_mul(2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_the_room_that_is_asked_for() {
+        for room in [1, 4 << 20, 5 << 20, 7 << 20, 20 << 20, 100 << 20, 1 << 30, 64 << 30, 1 << 40, 12 << 40]
+        {
+            let bytes = Need::default().roomy_device_bytes(room);
+            assert!(room_bytes(bytes) >= room, "{room}: {} of {bytes}", room_bytes(bytes));
+            // Half as much again is enough where the least volume is not what counts.
+            assert!(bytes <= room + room / 2 + MIN_DEVICE_BYTES, "{room}: {bytes}");
+            assert!(bytes <= MOST_DEVICE_BYTES);
+        }
+        assert!(Need::default().roomy_device_bytes(u64::MAX) >= MOST_DEVICE_BYTES);
     }
 }

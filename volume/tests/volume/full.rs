@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use capos_volume::{BlockDevice, Error, FormatOptions, Kind, Limits, MemDevice, Options, ROOT, Volume};
+use capos_volume::{
+    BlockDevice, Error, FormatOptions, Kind, Limits, MemDevice, Options, ROOT, Volume, room_bytes,
+};
 
 use crate::device::Sparse;
 use crate::model::Model;
@@ -54,6 +56,24 @@ fn a_volume_full_of_data_says_so_and_can_be_overwritten_and_emptied() {
         volume.sync().unwrap();
         assert_eq!(volume.check().unwrap().problems, []);
     }
+}
+
+#[test]
+fn a_volume_has_room_for_as_much_as_is_said() {
+    for mebibytes in [4, 5, 8, 21, 64] {
+        let bytes = mebibytes << 20;
+        let device = Arc::new(MemDevice::from_image(&image(bytes, None)));
+        let mut volume = Volume::open(device, Options::default()).unwrap();
+        let file = volume.create_file(ROOT, "file").unwrap();
+        let mut size = 0;
+        while let Ok((count, _)) = volume.append(file, &[7; 20_000]) {
+            size += count as u64;
+            volume.sync().unwrap();
+        }
+        let room = room_bytes(bytes);
+        assert!(size >= room && size <= room + room / 50, "{mebibytes} MiB: {size}, not {room}");
+    }
+    assert_eq!(room_bytes(0), 0);
 }
 
 #[test]

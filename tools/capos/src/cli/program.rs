@@ -29,7 +29,7 @@ use crate::workplace::Workplace;
 const DEFAULT_MEMORY: u64 = 64 << 20;
 /// The least room in a folder's volume, and the most: it also needs some for itself.
 const LEAST_ROOM: u64 = 4 << 20;
-const MOST_ROOM: u64 = 13 << 40;
+const MOST_ROOM: u64 = 12 << 40;
 /// What the kernel and the services of a run need.
 const SYSTEM_MIB: u64 = 192;
 
