@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use capos_volume_tool::{Content, Links, Mirror, Source, show_size};
 
 use crate::app::folders;
+use crate::app::together::is_same_image;
 use crate::binaries::Image;
 use crate::manifest::broken::Broken;
 use crate::manifest::candidates::{meant_beside, suggestion};
@@ -190,6 +191,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
             suggestion(name, manifest.disks().map(|(disk, _, _)| disk))
         );
     }
+    let mut names = Vec::new();
     let mut disks = Disks { list: Vec::new(), made: Vec::new(), locks: Vec::new() };
     for (name, image, is_volume) in manifest.disks() {
         let replaced = replaced(&name, instead);
@@ -202,6 +204,16 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
                 file.display()
             );
         }
+        let mut others = names.iter().zip(&disks.list);
+        let other = others
+            .find(|(_, other)| !(other.read_only && image.read_only) && is_same_image(&other.file, &file));
+        if let Some((other, _)) = other {
+            bail!(
+                "disk {name}: {} is the image of the disk {other} as well; only disks that are all readOnly can share one",
+                file.display()
+            );
+        }
+        names.push(name.clone());
         let is_new = !file.exists();
         let lock = open_or_make(&file, folder, image, is_volume)?;
         if let Some(size) = image.size.filter(|_| is_new) {

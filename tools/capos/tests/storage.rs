@@ -293,6 +293,10 @@ fn disk_images_are_found_made_and_replaced() {
     let instead = [("b".into(), other.clone())];
     assert_eq!(error(&instead), "--disk b: there is no folder /deep for /deep/other.img");
     fs::create_dir(base.join("deep")).unwrap();
+    assert_eq!(
+        error(&[("b".into(), base.join("a.img"))]),
+        "disk b: /a.img is the image of the disk a as well; only disks that are all readOnly can share one"
+    );
     let disks = volumes::disks(&all(), base, &[("b".into(), other.clone())]).unwrap();
     let list: Vec<_> = disks.list.iter().map(|disk| (disk.file.clone(), disk.read_only)).collect();
     assert_eq!(list, [(base.join("a.img"), true), (other.clone(), false)]);

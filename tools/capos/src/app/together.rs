@@ -69,7 +69,7 @@ fn holds(outer: &Path, inner: &Path) -> bool {
 }
 
 /// Whether both are one file, or become one when it is made.
-fn is_same_image(one: &Path, other: &Path) -> bool {
+pub(crate) fn is_same_image(one: &Path, other: &Path) -> bool {
     match (fs::metadata(one), fs::metadata(other)) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         (Err(_), Err(_)) => {
