@@ -106,6 +106,15 @@ impl<S: Ord + Copy, T> Cache<S, T> {
         Ok(module)
     }
 
+    /// The module of [`Cache::get`], if it is here and that is seen without reading it.
+    pub(crate) fn get_placed(&self, bytes: &Cow<'static, [u8]>, settings: S) -> Option<Rc<Cached<T>>> {
+        let key = (place(bytes)?, settings);
+        let mut inner = self.inner.borrow_mut();
+        let module = inner.known.get(&key)?.iter().find_map(Weak::upgrade)?;
+        inner.keep(&module);
+        Some(module)
+    }
+
     async fn find(&self, key: &Key<S>, bytes: &[u8], pace: &mut Pace) -> Option<Rc<Cached<T>>> {
         let candidates: Vec<_> = {
             let inner = self.inner.borrow();
@@ -182,15 +191,20 @@ const STEP_BYTES: usize = 64 << 10;
 /// Weight of such a step, against bytes that are parsed.
 const STEP_WORK: usize = 1 << 10;
 
-/// What lies in one place for ever needs no reading to be known again.
+/// Identity of bytes that lie in one place for ever, which need no reading to be known again.
 #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
+fn place(bytes: &Cow<'static, [u8]>) -> Option<Identity> {
+    match bytes {
+        Cow::Borrowed(bytes) => Some(Identity::Place { address: bytes.as_ptr().addr(), length: bytes.len() }),
+        Cow::Owned(_) => None,
+    }
+}
+
+#[expect(clippy::ptr_arg, reason = "as above")]
 async fn identity(bytes: &Cow<'static, [u8]>, pace: &mut Pace) -> Identity {
-    let bytes = match bytes {
-        Cow::Borrowed(bytes) => {
-            return Identity::Place { address: bytes.as_ptr().addr(), length: bytes.len() };
-        }
-        Cow::Owned(bytes) => bytes,
-    };
+    if let Some(place) = place(bytes) {
+        return place;
+    }
     let mut hash = Xxh3::new();
     for step in bytes.chunks(STEP_BYTES) {
         hash.update(step);

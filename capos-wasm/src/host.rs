@@ -142,9 +142,18 @@ async fn make(
     let mut pace = Pace::new(config.clock.clone());
     let settings = Settings::new(&spec.limits, spec.options.unknown_imports);
     let begun = config.now_ns();
-    check_early(&spec.module, &spec.limits, spec.options.unknown_imports)?;
-    let compile = async |bytes: &[u8], pace: &mut Pace| compile(bytes, settings, pace).await;
-    let module = modules.get(spec.module, settings, &mut pace, compile).await;
+    let module = match modules.get_placed(&spec.module, settings) {
+        Some(module) => Ok(module),
+        None => {
+            let compile = async |bytes: &[u8], pace: &mut Pace| {
+                // What was compiled before has passed, except for limits, which instantiation looks at, too.
+                check_early(bytes, &spec.limits, spec.options.unknown_imports)?;
+                compile(bytes, settings, pace).await
+            };
+            // In memory of its own, since a start of a module that is here needs none of it.
+            Box::pin(modules.get(spec.module, settings, &mut pace, compile)).await
+        }
+    };
     control.set_compile_time(config.now_ns().saturating_sub(begun));
     let plan = Plan {
         module: module?,

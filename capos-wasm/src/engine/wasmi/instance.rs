@@ -28,7 +28,8 @@ const NOT_PRINTED: i32 = 1;
 
 /// An instance that wasmi runs.
 pub(crate) struct Instance {
-    store: Store<HostData>,
+    // Apart: it is large, and moved with all that holds it.
+    store: Box<Store<HostData>>,
     module: Rc<Cached<Compiled>>,
     instance: wasmi::Instance,
     interrupts: Interrupts,
@@ -36,7 +37,7 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(super) fn new(
-        store: Store<HostData>,
+        store: Box<Store<HostData>>,
         module: Rc<Cached<Compiled>>,
         instance: wasmi::Instance,
         interrupts: Interrupts,
@@ -52,14 +53,14 @@ impl Instance {
         if let Some(invocation) = invocation {
             return Box::pin(self.invoke(invocation)).await.unwrap_or_else(|end| end);
         }
-        let Some(start) = self.instance.get_func(&self.store, "_start") else {
-            if self.instance.exports(&self.store).all(|export| export.name() == START_EXPORT) {
+        let Some(start) = self.instance.get_func(&*self.store, "_start") else {
+            if self.instance.exports(&*self.store).all(|export| export.name() == START_EXPORT) {
                 self.interrupts.control().set_empty_module();
                 return End::Exited(0);
             }
             return End::FailedToStart("the module exports no function _start".into());
         };
-        if !takes_and_returns_nothing(&start, &self.store) {
+        if !takes_and_returns_nothing(&start, &*self.store) {
             return End::FailedToStart("_start takes or returns something".into());
         }
         match self.execute(start, &[], &mut []).await {
@@ -106,8 +107,8 @@ impl Instance {
 
     /// Runs what a library exports to be called before everything else.
     async fn initialize(&mut self) -> Result<(), End> {
-        let initialize = self.instance.get_func(&self.store, INITIALIZE);
-        match initialize.filter(|it| takes_and_returns_nothing(it, &self.store)) {
+        let initialize = self.instance.get_func(&*self.store, INITIALIZE);
+        match initialize.filter(|it| takes_and_returns_nothing(it, &*self.store)) {
             Some(initialize) => self.execute(initialize, &[], &mut []).await,
             None => Ok(()),
         }
@@ -115,13 +116,13 @@ impl Instance {
 
     /// Calls an export and writes what it returns to standard output.
     async fn invoke(&mut self, invocation: &Invocation) -> Result<End, End> {
-        let function = self.instance.get_func(&self.store, &invocation.function);
+        let function = self.instance.get_func(&*self.store, &invocation.function);
         let Some(function) = function.filter(|_| invocation.function != START_EXPORT) else {
-            let exports = self.instance.exports(&self.store).filter(|export| export.name() != START_EXPORT);
+            let exports = self.instance.exports(&*self.store).filter(|export| export.name() != START_EXPORT);
             let functions = exports.filter(|export| export.clone().into_func().is_some());
             return Err(End::FailedToStart(invocation.unknown(functions.map(|export| export.name()))));
         };
-        let ty = function.ty(&self.store);
+        let ty = function.ty(&*self.store);
         let types: Vec<_> = ty.params().iter().map(|ty| value_type(*ty)).collect();
         let arguments = invocation.values(&types).map_err(End::FailedToStart)?;
         let arguments: Vec<Val> = arguments.into_iter().map(to_val).collect();
@@ -162,8 +163,8 @@ impl Instance {
 
     /// Runs the module's start function, which comes before everything else.
     async fn start_section(&mut self) -> Result<(), End> {
-        let Some(start) = self.instance.get_func(&self.store, START_EXPORT) else { return Ok(()) };
-        if !takes_and_returns_nothing(&start, &self.store) {
+        let Some(start) = self.instance.get_func(&*self.store, START_EXPORT) else { return Ok(()) };
+        if !takes_and_returns_nothing(&start, &*self.store) {
             return Err(End::FailedToStart("the start function takes or returns something".into()));
         }
         self.execute(start, &[], &mut []).await
@@ -171,10 +172,10 @@ impl Instance {
 
     /// Finds an exported function and checks the arguments for it.
     fn export(&self, name: &str, arguments: &[Value]) -> Result<(Func, Vec<Val>, Vec<Val>), String> {
-        let export = self.instance.get_export(&self.store, name);
+        let export = self.instance.get_export(&*self.store, name);
         let function = export.and_then(Extern::into_func).filter(|_| name != START_EXPORT);
         let function = function.ok_or_else(|| format!("no exported function {name:?}"))?;
-        let ty = function.ty(&self.store);
+        let ty = function.ty(&*self.store);
         let arguments: Vec<Val> = arguments.iter().map(|&value| to_val(value)).collect();
         if !ty.params().iter().copied().eq(arguments.iter().map(Val::ty)) {
             return Err(format!("{name:?} takes {:?}", ty.params()));
@@ -206,29 +207,29 @@ impl Instance {
 
     async fn drive(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
         self.next_turn().await?;
-        fuel::give(&mut self.store, 0)?;
-        let mut step = function.call_resumable(&mut self.store, arguments, results);
+        fuel::give(&mut *self.store, 0)?;
+        let mut step = function.call_resumable(&mut *self.store, arguments, results);
         loop {
-            fuel::settle(&mut self.store);
+            fuel::settle(&mut *self.store);
             step = match step {
                 Ok(ResumableCall::Finished) => return Ok(()),
                 Ok(ResumableCall::OutOfFuel(call)) => {
                     self.next_slice(call.required_fuel()).await?;
-                    call.resume(&mut self.store, results)
+                    call.resume(&mut *self.store, results)
                 }
                 Ok(ResumableCall::HostTrap(call)) => {
                     let (errno, turn) = self.reply(call.host_error()).await?;
                     // Without a turn of the others in between the slice goes on.
                     if turn == Turn::Taken {
                         self.store.data_mut().fuel.begin_turn();
-                        fuel::give(&mut self.store, 0)?;
+                        fuel::give(&mut *self.store, 0)?;
                     }
-                    call.resume(&mut self.store, &[Val::I32(errno)], results)
+                    call.resume(&mut *self.store, &[Val::I32(errno)], results)
                 }
                 Err(error) if error.as_resumable_fuel().is_some() => {
                     // The function is being translated: nothing of it has run yet.
                     self.next_slice(error.as_resumable_fuel().unwrap_or(0)).await?;
-                    function.call_resumable(&mut self.store, arguments, results)
+                    function.call_resumable(&mut *self.store, arguments, results)
                 }
                 Err(error) if error.downcast_ref::<Pause>().is_some() => {
                     // The export is itself an imported function: there is no guest to resume.
@@ -243,7 +244,7 @@ impl Instance {
 
     /// Gives the guest its next slice, after a turn of the others if its own is over.
     async fn next_slice(&mut self, required: u64) -> Result<(), End> {
-        fuel::give(&mut self.store, required)?;
+        fuel::give(&mut *self.store, required)?;
         if self.store.data().fuel.is_turn_over() {
             self.next_turn().await?;
         }
@@ -266,7 +267,7 @@ impl Instance {
             let refusal = Refusal { import: "a nested call", missing: Missing::Stack };
             self.interrupts.control().refuse(refusal);
         }
-        let backtrace = self.module.compiled.module().backtrace(&self.store);
+        let backtrace = self.module.compiled.module().backtrace(&*self.store);
         // A start function that was made an export has kept its index.
         end_of(error, self.store.data().fuel.limit(), || name_all(&self.module.bytes, &backtrace))
     }
@@ -283,7 +284,7 @@ impl Instance {
             if let Poll::Ready(end) = self.interrupts.poll(cx) {
                 return Poll::Ready(Err(end));
             }
-            let reply = poll_reply(&mut self.store, cx);
+            let reply = poll_reply(&mut *self.store, cx);
             if reply.is_pending() {
                 turn = Turn::Taken;
             }

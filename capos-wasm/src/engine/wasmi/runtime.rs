@@ -81,12 +81,12 @@ pub(crate) async fn instantiate(
     let limiter = Limiter::new(control.clone(), limits);
     let meter = FuelMeter::new(control, limits.fuel, clock);
     let data = HostData::new(Wasi::new(context), meter, limiter);
-    let mut store = Store::new(&compiled.engine, data);
+    let mut store = Box::new(Store::new(&compiled.engine, data));
     store.limiter(|data| &mut data.limiter);
     // Nothing of the guest's runs here; but copying its data counts too.
     fuel::give(&mut store, 0).map_err(|end| end.to_string())?;
     let pause = async |work| pace.spend(work).await;
-    let instance = compiled.linker.instantiate_with_pauses(&mut store, &compiled.module, pause).await;
+    let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pause).await;
     fuel::settle(&mut store);
     fuel::meter(&mut store);
     let instance = instance.map_err(|error| match store.data().limiter.refused() {

@@ -15,7 +15,7 @@ use crate::qemu::{self, Console, ConsoleLine, End, Machine, Run};
 use crate::volumes;
 use crate::workplace::Workplace;
 
-const TIMEOUT: Duration = Duration::from_secs(300);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
 /// Enough that memory is no concern.
 const MEMORY_MIB: u32 = 256;
 
@@ -125,7 +125,7 @@ fn parse(line: &str) -> Option<Measure> {
 
 /// Nanoseconds of compiling and of instantiating in the wasm host's line `NAME: compiled in N ns, instantiated
 /// in N ns`.
-fn start_time(line: &str) -> Option<(u64, u64)> {
+pub(super) fn start_time(line: &str) -> Option<(u64, u64)> {
     let (_, times) = line.split_once(": compiled in ")?;
     let (compile, instantiate) = times.split_once(" ns, instantiated in ")?;
     Some((compile.parse().ok()?, instantiate.strip_suffix(" ns")?.parse().ok()?))

@@ -1,6 +1,7 @@
 //! What the system costs: measured by guests under instruction counting, and by looking at what was built.
 
 mod guest;
+mod large;
 mod memory;
 mod report;
 mod size;
@@ -58,6 +59,7 @@ impl Bench<'_> {
             add(self.guest(&manifest));
         }
         add(self.boot_to_hello());
+        add(self.large_module());
         add(size::measure(self.project, &self.project.manifest(HELLO)));
         add(source::measure(self.project));
         add(self.smallest_memory().map(|measure| vec![measure]));
