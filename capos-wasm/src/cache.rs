@@ -107,6 +107,7 @@ impl<S: Ord + Copy, T> Cache<S, T> {
     }
 
     /// The module of [`Cache::get`], if it is here and that is seen without reading it.
+    #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
     pub(crate) fn get_placed(&self, bytes: &Cow<'static, [u8]>, settings: S) -> Option<Rc<Cached<T>>> {
         let key = (place(bytes)?, settings);
         let mut inner = self.inner.borrow_mut();

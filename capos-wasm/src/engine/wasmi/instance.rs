@@ -60,7 +60,7 @@ impl Instance {
             }
             return End::FailedToStart("the module exports no function _start".into());
         };
-        if !takes_and_returns_nothing(&start, &*self.store) {
+        if !takes_and_returns_nothing(&start, &self.store) {
             return End::FailedToStart("_start takes or returns something".into());
         }
         match self.execute(start, &[], &mut []).await {
@@ -108,7 +108,7 @@ impl Instance {
     /// Runs what a library exports to be called before everything else.
     async fn initialize(&mut self) -> Result<(), End> {
         let initialize = self.instance.get_func(&*self.store, INITIALIZE);
-        match initialize.filter(|it| takes_and_returns_nothing(it, &*self.store)) {
+        match initialize.filter(|it| takes_and_returns_nothing(it, &self.store)) {
             Some(initialize) => self.execute(initialize, &[], &mut []).await,
             None => Ok(()),
         }
@@ -164,7 +164,7 @@ impl Instance {
     /// Runs the module's start function, which comes before everything else.
     async fn start_section(&mut self) -> Result<(), End> {
         let Some(start) = self.instance.get_func(&*self.store, START_EXPORT) else { return Ok(()) };
-        if !takes_and_returns_nothing(&start, &*self.store) {
+        if !takes_and_returns_nothing(&start, &self.store) {
             return Err(End::FailedToStart("the start function takes or returns something".into()));
         }
         self.execute(start, &[], &mut []).await
@@ -207,10 +207,10 @@ impl Instance {
 
     async fn drive(&mut self, function: Func, arguments: &[Val], results: &mut [Val]) -> Result<(), End> {
         self.next_turn().await?;
-        fuel::give(&mut *self.store, 0)?;
+        fuel::give(&mut self.store, 0)?;
         let mut step = function.call_resumable(&mut *self.store, arguments, results);
         loop {
-            fuel::settle(&mut *self.store);
+            fuel::settle(&mut self.store);
             step = match step {
                 Ok(ResumableCall::Finished) => return Ok(()),
                 Ok(ResumableCall::OutOfFuel(call)) => {
@@ -222,7 +222,7 @@ impl Instance {
                     // Without a turn of the others in between the slice goes on.
                     if turn == Turn::Taken {
                         self.store.data_mut().fuel.begin_turn();
-                        fuel::give(&mut *self.store, 0)?;
+                        fuel::give(&mut self.store, 0)?;
                     }
                     call.resume(&mut *self.store, &[Val::I32(errno)], results)
                 }
@@ -244,7 +244,7 @@ impl Instance {
 
     /// Gives the guest its next slice, after a turn of the others if its own is over.
     async fn next_slice(&mut self, required: u64) -> Result<(), End> {
-        fuel::give(&mut *self.store, required)?;
+        fuel::give(&mut self.store, required)?;
         if self.store.data().fuel.is_turn_over() {
             self.next_turn().await?;
         }
@@ -284,7 +284,7 @@ impl Instance {
             if let Poll::Ready(end) = self.interrupts.poll(cx) {
                 return Poll::Ready(Err(end));
             }
-            let reply = poll_reply(&mut *self.store, cx);
+            let reply = poll_reply(&mut self.store, cx);
             if reply.is_pending() {
                 turn = Turn::Taken;
             }
