@@ -48,8 +48,16 @@ struct ExitCause {
     fault @2 :Fault;
     # A processor fault that no handler took.
     outOfMemory @3 :Fault;
-    # A page was touched and the frame budget was used up.
+    # A page was touched and there was no frame for it: `usedUp` says of whose.
   }
+  usedUp @4 :UsedUp;
+}
+
+enum UsedUp {
+  budget @0;
+  # The frame budget of the process.
+  machine @1;
+  # The memory of the machine: within its budget the process had room.
 }
 
 struct Fault {

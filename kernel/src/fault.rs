@@ -4,7 +4,7 @@ use crate::{
     arch::Trap,
     kernel::Kernel,
     mm::{Access, FaultError},
-    process::{ExitCause, FaultCause},
+    process::{ExitCause, FaultCause, UsedUp},
 };
 use capos_abi::{ErrorCode, FaultFrame, USER_END};
 
@@ -35,7 +35,11 @@ impl Kernel {
             match process.space.handle_fault(&mut self.objects, trap.address, access) {
                 Ok(()) => return crate::arch::flush_page(trap.address),
                 Err(FaultError::OutOfMemory) => {
-                    return self.end_process(process_id, ExitCause::OutOfMemory(cause));
+                    let used_up = match process.space.budget.is_used_up() {
+                        true => UsedUp::Budget,
+                        false => UsedUp::Machine,
+                    };
+                    return self.end_process(process_id, ExitCause::OutOfMemory(cause, used_up));
                 }
                 Err(FaultError::NotAllowed) => {}
             }

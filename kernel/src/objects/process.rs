@@ -4,12 +4,12 @@ use super::{Answer, Context, Failure, message};
 use crate::{
     arch::time,
     kernel::Kernel,
-    process::{ExitCause, FaultCause, ProcessId},
+    process::{ExitCause, FaultCause, ProcessId, UsedUp},
 };
 use capnp::Word;
 use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
-use capos_schema::process_capnp::{exit_cause, fault, process};
+use capos_schema::process_capnp::{self, exit_cause, fault, process};
 
 const WAIT: u16 = 0;
 const KILL: u16 = 1;
@@ -83,7 +83,13 @@ fn set_cause(mut into: exit_cause::Builder<'_>, cause: ExitCause) {
         ExitCause::Exited(status) => into.set_exited(status),
         ExitCause::Killed => into.set_killed(()),
         ExitCause::Fault(cause) => set_fault(into.init_fault(), cause),
-        ExitCause::OutOfMemory(cause) => set_fault(into.init_out_of_memory(), cause),
+        ExitCause::OutOfMemory(cause, used_up) => {
+            into.set_used_up(match used_up {
+                UsedUp::Budget => process_capnp::UsedUp::Budget,
+                UsedUp::Machine => process_capnp::UsedUp::Machine,
+            });
+            set_fault(into.init_out_of_memory(), cause);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How processes end.
 
-use super::{ExitCause, FaultCause, ProcessId};
+use super::{ExitCause, FaultCause, ProcessId, UsedUp};
 use crate::{kernel::Kernel, klog};
 
 impl Kernel {
@@ -17,7 +17,12 @@ impl Kernel {
             ExitCause::Exited(status) => klog!("process {}: exited with status {status}", process.name),
             ExitCause::Killed => klog!("process {}: killed", process.name),
             ExitCause::Fault(fault) => log_fault(&process.name, "fault", fault),
-            ExitCause::OutOfMemory(fault) => log_fault(&process.name, "out of memory", fault),
+            ExitCause::OutOfMemory(fault, UsedUp::Budget) => {
+                log_fault(&process.name, "out of memory", fault);
+            }
+            ExitCause::OutOfMemory(fault, UsedUp::Machine) => {
+                log_fault(&process.name, "the machine is out of memory", fault);
+            }
         }
         self.begin_teardown(id);
     }

@@ -41,7 +41,16 @@ pub enum ExitCause {
     /// A fault that no handler took.
     Fault(FaultCause),
     /// A page was touched and there was no frame for it.
-    OutOfMemory(FaultCause),
+    OutOfMemory(FaultCause, UsedUp),
+}
+
+/// Memory of which there was no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UsedUp {
+    /// That of the process's budget.
+    Budget,
+    /// That of the machine.
+    Machine,
 }
 
 /// A process's control block. After the end it stays until nobody holds a capability of the process.

@@ -1,6 +1,6 @@
 //! How a process ended, in words and as an exit status.
 
-use capos_schema::process_capnp::{exit_cause, process};
+use capos_schema::process_capnp::{UsedUp, exit_cause, process};
 
 /// A process that could not be started.
 pub(crate) const NOT_STARTED: u8 = 126;
@@ -11,7 +11,8 @@ const FAULT: u8 = 139;
 /// counts as zero.
 pub(crate) async fn of(process: &process::Client, expect_fault: bool) -> capnp::Result<(String, u8)> {
     let response = process.wait_request().send().promise.await?;
-    Ok(match response.get()?.get_cause()?.which()? {
+    let cause = response.get()?.get_cause()?;
+    Ok(match cause.which()? {
         exit_cause::Exited(status) => {
             let low = u8::try_from(status & 0xff).unwrap_or(1);
             (format!("exited with status {status}"), if status != 0 && low == 0 { 1 } else { low })
@@ -19,8 +20,12 @@ pub(crate) async fn of(process: &process::Client, expect_fault: bool) -> capnp::
         exit_cause::Killed(()) => ("killed".to_owned(), KILLED),
         exit_cause::OutOfMemory(fault) => {
             let fault = fault?;
+            let what = match cause.get_used_up()? {
+                UsedUp::Budget => "out of memory",
+                UsedUp::Machine => "the machine is out of memory,",
+            };
             let text = format!(
-                "out of memory at address {:#x}, instruction {:#x}",
+                "{what} at address {:#x}, instruction {:#x}",
                 fault.get_address(),
                 fault.get_instruction_pointer()
             );

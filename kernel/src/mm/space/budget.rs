@@ -23,6 +23,11 @@ impl FrameBudget {
         self.peak
     }
 
+    /// Whether there is nothing left of it.
+    pub const fn is_used_up(&self) -> bool {
+        self.used >= self.limit
+    }
+
     /// Takes `count` frames from the budget, or nothing and `false` if it has not that many.
     #[inline]
     pub fn charge(&mut self, count: u64) -> bool {

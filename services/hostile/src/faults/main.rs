@@ -8,7 +8,7 @@ mod long;
 mod shortage;
 mod start;
 
-use capos_schema::process_capnp::{exit_cause, process};
+use capos_schema::process_capnp::{UsedUp, exit_cause, process};
 use cases::{CASES, CODE_CASES, Expected, PAIRS};
 use start::Launcher;
 
@@ -92,7 +92,7 @@ fn check(cause: exit_cause::Reader<'_>, expected: &Expected) -> Result<Option<St
             fault.get_vector() == *vector && address.is_none_or(|address| fault.get_address() == address)
         }
         (exit_cause::Fault(fault), Expected::FaultOneOf(vectors)) => vectors.contains(&fault?.get_vector()),
-        (exit_cause::OutOfMemory(_), Expected::OutOfMemory) => true,
+        (exit_cause::OutOfMemory(_), Expected::OutOfMemory) => cause.get_used_up()? == UsedUp::Budget,
         _ => false,
     };
     if matches {

@@ -170,6 +170,6 @@ pub(crate) fn describe(cause: exit_cause::Reader<'_>) -> capnp::Result<String> {
                 (fault.get_vector(), fault.get_address(), fault.get_instruction_pointer());
             format!("exception {vector} at address {address:#x}, instruction {at:#x}")
         }
-        exit_cause::OutOfMemory(_) => "out of memory".to_owned(),
+        exit_cause::OutOfMemory(_) => format!("out of memory ({:?})", cause.get_used_up()?),
     })
 }

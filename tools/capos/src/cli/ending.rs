@@ -118,8 +118,14 @@ const LIMITS: [(&str, &str, &str); 4] = [
     ("out of output", "outputBytes", "--output"),
 ];
 
+/// The end of a process whose budget was not what ran out.
+const MACHINE: &str = "the machine is out of memory";
+
 /// A line about an end; if that was at a limit, with what raises it.
 pub(super) fn with_limit(line: &str) -> String {
+    if line.starts_with(MACHINE) {
+        return format!("{line}: give it more with --mem");
+    }
     match LIMITS.iter().find(|(end, ..)| line.strip_prefix(end).is_some_and(|rest| !rest.contains(':'))) {
         Some((_, field, option)) => {
             format!("{line}: raise `limits.{field}` in the manifest or pass {option}")
@@ -193,6 +199,13 @@ mod tests {
         assert_eq!(reasons(&one(), log), ["a: out of fuel after 1000: raise `limits.fuel` in the manifest"]);
         assert!(with_limit("out of time").ends_with("or pass --wall-time"));
         assert_eq!(with_limit("trap: out of bounds"), "trap: out of bounds");
+    }
+
+    #[test]
+    fn an_end_without_memory_in_the_machine_is_no_limit_of_the_instance() {
+        let log = "[user] init: wasm: the machine is out of memory, at address 0x1000, instruction 0x2000\n";
+        let line = "wasm: the machine is out of memory, at address 0x1000, instruction 0x2000: give it more with --mem";
+        assert_eq!(reasons(&one(), log), [line]);
     }
 
     #[test]

@@ -329,7 +329,12 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
         if NOT_STARTED.contains(&status) {
             lines = of("[user] fs: ").iter().map(|line| format!("volume {line}")).collect();
         }
-        lines.extend(of("[user] init: ").iter().map(|line| (*line).to_owned()));
+        // What the host says of itself, and what is said of it and of others.
+        lines.extend(of("[wasm-host] wasm: ").iter().map(|line| format!("wasm: {line}")));
+        lines.extend(of("[user] init: ").iter().map(|line| match line.split_once(": ") {
+            Some((process, end)) => format!("{process}: {}", with_limit(end)),
+            None => (*line).to_owned(),
+        }));
     }
     counted(&lines.iter().map(String::as_str).collect::<Vec<_>>())
 }
@@ -382,7 +387,13 @@ mod tests {
     #[test]
     fn the_end_of_what_runs_a_program_is_told() {
         let log = "[user] fs: checked\n[user] init: wasm: out of memory at address 0x1000\n";
-        assert_eq!(reasons(log, "app", 137), ["wasm: out of memory at address 0x1000"]);
+        let hint = "raise `limits.memory` in the manifest or pass --memory";
+        assert_eq!(reasons(log, "app", 137), [format!("wasm: out of memory at address 0x1000: {hint}")]);
         assert_eq!(reasons(log, "app", 126).len(), 2);
+        let log = "[user] init: wasm: the machine is out of memory, at address 0x1000\n";
+        let line = "wasm: the machine is out of memory, at address 0x1000: give it more with --mem";
+        assert_eq!(reasons(log, "app", 137), [line]);
+        let log = "[wasm-host] wasm: no entry\n[user] init: wasm: exited with status 125\n";
+        assert_eq!(reasons(log, "app", 125), ["wasm: no entry"]);
     }
 }
