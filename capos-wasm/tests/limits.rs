@@ -67,14 +67,21 @@ fn all_memories_count_together() {
 #[test]
 fn a_start_that_needs_more_than_the_limit_names_both() {
     let mut world = World::new();
+    let memory = |bytes: u32, size| {
+        format!(
+            "it needs {bytes} bytes of memory and its limit is 1048576: raise `limits.memory` to {size} in the manifest or pass --memory {size}"
+        )
+    };
+    let elements = |count: u32| {
+        format!(
+            "it needs {count} table elements and its limit is 100: raise `limits.tableElements` to {count} in the manifest or pass --table-elements {count}"
+        )
+    };
     for (program, expected) in [
-        ("(module (memory 100))", "it needs 6553600 bytes of memory and its limit is 1048576"),
-        ("(module (memory 10) (memory 10))", "it needs 1310720 bytes of memory and its limit is 1048576"),
-        ("(module (table 1000 funcref))", "it needs 1000 table elements and its limit is 100"),
-        (
-            "(module (table 60 funcref) (table 60 funcref))",
-            "it needs 120 table elements and its limit is 100",
-        ),
+        ("(module (memory 100))", memory(6_553_600, "6400KiB")),
+        ("(module (memory 10) (memory 10))", memory(1_310_720, "1280KiB")),
+        ("(module (table 1000 funcref))", elements(1000)),
+        ("(module (table 60 funcref) (table 60 funcref))", elements(120)),
     ] {
         // Also when it was compiled before, for an instance that may have more.
         for may_start in [false, true, false] {
@@ -83,7 +90,7 @@ fn a_start_that_needs_more_than_the_limit_names_both() {
                 spec.limits = Limits { memory_bytes: 1 << 20, table_elements: 100, ..Limits::default() };
             }
             match world.run(spec) {
-                End::FailedToStart(reason) if !may_start => assert!(reason.ends_with(expected), "{reason}"),
+                End::FailedToStart(reason) if !may_start => assert!(reason.ends_with(&expected), "{reason}"),
                 end => assert!(may_start && !end.to_string().contains("its limit is"), "{end}"),
             }
         }

@@ -1,8 +1,11 @@
 //! What `capos inspect` tells about modules and components.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use wasmparser_263::WasmFeatures;
 
 use capos_host::inspect::{Content, Inspected, Module, State, check_call, grant_for, inspect, inspect_file};
 
@@ -120,11 +123,38 @@ fn proposals_are_found_in_code_and_types() {
 
 #[test]
 fn each_proposal_says_whether_it_runs() {
-    let state =
-        |text: &str| module(text).proposals.iter().map(|proposal| proposal.state()).collect::<Vec<_>>();
-    assert_eq!(state("(module (tag))"), [State::Rewritten]);
-    assert_eq!(state("(module (type (struct)))"), [State::Missing]);
-    assert_eq!(state("(module (func (param externref)))"), [State::Runs]);
+    let table = include_str!("../../../tests/files/proposals.txt");
+    let mut features = BTreeSet::new();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let [feature, name, state, _, text] = line.splitn(5, " | ").collect::<Vec<_>>()[..] else {
+            panic!("not five columns: {line}")
+        };
+        let state = match state {
+            "runs" => State::Runs,
+            "rewritten" => State::Rewritten,
+            "later" => State::Later,
+            "none" => State::Missing,
+            other => panic!("no state: {other}"),
+        };
+        let found = module(text).proposals;
+        let found = found
+            .iter()
+            .find(|proposal| proposal.name() == name)
+            .unwrap_or_else(|| panic!("{text}: {name} is not among {found:?}"));
+        assert_eq!(found.state(), state, "{text}");
+        features.insert(feature.to_owned());
+    }
+    // Parts of others, the first version, components; and what is read only of types that garbage collection has.
+    let others =
+        ["floats", "gc_types", "call_indirect_overlong", "bulk_memory_opt", "multibyte_array_access"];
+    for (name, _) in WasmFeatures::all().iter_names() {
+        let name = name.to_lowercase();
+        let known = features.contains(&name)
+            || others.contains(&name.as_str())
+            || name == "component_model"
+            || name.starts_with("cm");
+        assert!(known, "{name} is not in the table");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Refusals that need no validation of the module, which takes time in its length.
 
 use super::{
+    limiter::{Refused, Resource},
     module::{not_a_function, unknown_function},
-    proposals::COMPONENT,
+    proposals::{COMPONENT, imported_shared_memory},
 };
 use crate::{Limits, UnknownImports};
 use wasmparser::{Import, MemoryType, Parser, Payload, Table, TypeRef};
@@ -33,8 +34,8 @@ pub(crate) fn check_early(module: &[u8], limits: &Limits, unknown: UnknownImport
             _ => {}
         }
     }
-    fits(memory, limits.memory_bytes, "bytes of memory")?;
-    fits(elements, limits.table_elements.into(), "table elements")
+    fits(Resource::Memory, memory, limits.memory_bytes)?;
+    fits(Resource::TableElements, elements, limits.table_elements.into())
 }
 
 fn bytes(memory: MemoryType) -> u64 {
@@ -50,6 +51,9 @@ fn check(import: &Import<'_>, unknown: UnknownImports) -> Result<(), String> {
         }
         TypeRef::Func(_) => return Ok(()),
         TypeRef::Table(_) => "table",
+        TypeRef::Memory(memory) if memory.shared => {
+            return Err(imported_shared_memory(import.module, import.name));
+        }
         TypeRef::Memory(_) => "memory",
         TypeRef::Global(_) => "global",
         TypeRef::Tag(_) => "tag",
@@ -57,9 +61,9 @@ fn check(import: &Import<'_>, unknown: UnknownImports) -> Result<(), String> {
     Err(not_a_function(import.module, import.name, kind))
 }
 
-fn fits(wanted: u64, limit: u64, unit: &str) -> Result<(), String> {
+fn fits(resource: Resource, wanted: u64, limit: u64) -> Result<(), String> {
     match wanted <= limit {
         true => Ok(()),
-        false => Err(format!("it needs {wanted} {unit} and its limit is {limit}")),
+        false => Err(Refused { resource, wanted, limit }.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     instance::Control,
     wasi::{Missing, Refusal},
 };
-use std::rc::Rc;
+use std::{fmt, rc::Rc};
 use wasmi::{
     ResourceLimiter,
     errors::{MemoryError, TableError},
@@ -16,12 +16,37 @@ use wasmi_core::LimiterError;
 const MAX_MEMORIES: usize = 16;
 const MAX_TABLES: usize = 64;
 
+/// A resource with a limit that a start may not fit in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    Memory,
+    TableElements,
+}
+
 /// Growth that was refused: what there would have been, and the limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refused {
+    pub(super) resource: Resource,
     pub(super) wanted: u64,
     pub(super) limit: u64,
-    pub(super) unit: &'static str,
+}
+
+impl fmt::Display for Refused {
+    /// As the reason why an instance does not start, with what lets it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource, wanted, limit } = self;
+        let (unit, field, option) = match resource {
+            Resource::Memory => ("bytes of memory", "memory", "--memory"),
+            Resource::TableElements => ("table elements", "tableElements", "--table-elements"),
+        };
+        // Pages of memory have 64 KiB, unless a module has others, which this engine does not know.
+        let enough = match resource {
+            Resource::Memory => format!("{}KiB", wanted.div_ceil(1 << 10)),
+            Resource::TableElements => wanted.to_string(),
+        };
+        write!(f, "it needs {wanted} {unit} and its limit is {limit}: ")?;
+        write!(f, "raise `limits.{field}` to {enough} in the manifest or pass {option} {enough}")
+    }
 }
 
 /// One resource of which an instance may have only so much in all.
@@ -114,7 +139,7 @@ impl ResourceLimiter for Limiter {
                 self.out_of_memory = true;
                 self.control.refuse(Refusal { import: "memory.grow", missing: Missing::Memory });
                 let limit = self.memory.limit;
-                self.refused = Some(Refused { wanted, limit, unit: "bytes of memory" });
+                self.refused = Some(Refused { resource: Resource::Memory, wanted, limit });
                 Ok(false)
             }
         }
@@ -141,7 +166,7 @@ impl ResourceLimiter for Limiter {
             Ok(()) => Ok(true),
             Err(wanted) => {
                 self.control.refuse(Refusal { import: "table.grow", missing: Missing::TableElements });
-                self.refused = Some(Refused { wanted, limit, unit: "table elements" });
+                self.refused = Some(Refused { resource: Resource::TableElements, wanted, limit });
                 Ok(false)
             }
         }

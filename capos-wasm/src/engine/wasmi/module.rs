@@ -49,7 +49,9 @@ pub(super) fn unknown_function(module: &str, name: &str) -> Option<String> {
 
 /// Says that something other than a function cannot be imported.
 pub(super) fn not_a_function(module: &str, name: &str, kind: &str) -> String {
-    format!("it imports the {kind} {name:?} of {module:?}, and only functions can be imported here")
+    // Which rewriting makes the module's own.
+    let also = if kind == "memory" { ", and one shared memory to a module of the boot package" } else { "" };
+    format!("it imports the {kind} {name:?} of {module:?}; only functions are provided here{also}")
 }
 
 /// An import must be a function of Preview 1, with its signature.

@@ -3,40 +3,89 @@
 /// Beginning of a component: the version of the format and the layer.
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// A part of the parser's message, and the proposal that it means. The first that fits counts.
-const PROPOSALS: [(&str, &str); 11] = [
-    ("shared-everything-threads", "shared-everything threads"),
-    ("threads", "threads (atomic instructions or shared memory)"),
-    ("legacy exceptions", "exception handling in its older form"),
-    ("exceptions", "exception handling"),
-    ("exception refs", "exception handling"),
-    ("function references", "typed function references"),
-    ("memory64", "64-bit memories or tables (memory64)"),
-    ("stack switching", "stack switching"),
-    ("memory control", "memory control"),
-    ("custom page sizes", "custom page sizes"),
-    ("gc", "garbage collection"),
+/// What runs a module that uses a proposal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    /// This engine, once the proposal is rewritten, as it is in the modules of the boot package: only others come here with it.
+    Rewritten,
+    /// wasmtime, which a later release brings.
+    Wasmtime,
+    /// No engine.
+    Nothing,
+}
+
+impl Elsewhere {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Rewritten => {
+                "; modules in the boot package are rewritten to run without it, those that a process starts from bytes or a \
+                 file of its own are not"
+            }
+            Self::Wasmtime => "; a later release is to run it with wasmtime",
+            Self::Nothing => "; no engine here is to run it yet",
+        }
+    }
+}
+
+use Elsewhere::{Nothing, Rewritten, Wasmtime};
+
+const THREADS: &str = "threads (atomic instructions or shared memory)";
+
+/// A part of the parser's message, the proposal that it means, and what runs that. The first that fits counts.
+const PROPOSALS: [(&str, &str, Elsewhere); 18] = [
+    ("shared-everything-threads", "shared-everything threads", Nothing),
+    ("unknown 0xfe subopcode", "acquire-release atomics", Nothing),
+    ("threads", THREADS, Rewritten),
+    ("legacy exceptions", "exception handling in its older form", Rewritten),
+    ("exceptions", "exception handling", Rewritten),
+    ("exception refs", "exception handling", Rewritten),
+    ("function references", "typed function references", Wasmtime),
+    ("memory64", "64-bit memories or tables (memory64)", Wasmtime),
+    ("stack switching", "stack switching", Nothing),
+    ("continuation types", "stack switching", Nothing),
+    ("memory control", "memory control", Nothing),
+    ("custom page sizes", "custom page sizes", Wasmtime),
+    ("(0x4d) for type", "custom descriptors", Nothing),
+    ("(0x4c) for type", "custom descriptors", Nothing),
+    ("(0x20) for external kind", "custom descriptors", Nothing),
+    ("(0x7f) for external kind", "compact imports", Nothing),
+    ("(0x7e) for external kind", "compact imports", Nothing),
+    ("gc", "garbage collection", Wasmtime),
 ];
 
-/// Proposals without which a module of the boot package can do, as it is rewritten: only others come here with them.
-const REWRITTEN: [&str; 2] = ["threads", "exception handling"];
-const NOT_REWRITTEN: &str = "; modules in the boot package are rewritten to run without it, those that a process starts from bytes or a file of its own are not";
-
-/// Words of the messages that name a proposal.
-const REFUSALS: [&str; 5] = ["not enabled", "must be enabled", "to be enabled", "require", "not supported"];
+/// Words of the messages that name a proposal, or something that only a proposal of later years has.
+const REFUSALS: [&str; 8] = [
+    "not enabled",
+    "must be enabled",
+    "to be enabled",
+    "is disabled",
+    "are disabled",
+    "require",
+    "not supported",
+    "invalid leading byte",
+];
+const UNKNOWN_INSTRUCTION: &str = "unknown 0xfe subopcode";
 
 /// Says why a module that did not parse is refused: by the proposal that it needs, if it is that.
 pub(super) fn explain(module: &[u8], error: &str) -> String {
     if module.starts_with(COMPONENT) {
-        return "it is a component, which is not supported by this engine (wasmi): it takes modules".into();
+        return format!(
+            "it is a component, which is not supported by this engine (wasmi): it takes modules{}",
+            Wasmtime.text()
+        );
     }
-    let names_one = REFUSALS.iter().any(|words| error.contains(words));
-    match PROPOSALS.iter().find(|(part, _)| names_one && error.contains(part)) {
-        Some((_, proposal)) => {
-            let rewritten = REWRITTEN.iter().any(|words| proposal.starts_with(words));
-            let where_not = if rewritten { NOT_REWRITTEN } else { "" };
-            format!("it uses {proposal}, not supported by this engine (wasmi){where_not}: {error}")
-        }
+    let names_one = error.contains(UNKNOWN_INSTRUCTION) || REFUSALS.iter().any(|words| error.contains(words));
+    match PROPOSALS.iter().find(|(part, ..)| names_one && error.contains(part)) {
+        Some((_, proposal, elsewhere)) => refusal(proposal, *elsewhere, error),
         None => format!("not a valid module: {error}"),
     }
+}
+
+fn refusal(proposal: &str, elsewhere: Elsewhere, error: &str) -> String {
+    format!("it uses {proposal}, not supported by this engine (wasmi){}: {error}", elsewhere.text())
+}
+
+/// Says that a module imports a shared memory, which is what programs with threads do.
+pub(super) fn imported_shared_memory(module: &str, name: &str) -> String {
+    refusal(THREADS, Rewritten, &format!("it imports the shared memory {name:?} of {module:?}"))
 }

@@ -1,8 +1,8 @@
 //! A core module.
 
 use wasmparser_263::{
-    CompositeInnerType, ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, RefType, TableType,
-    TypeRef, ValType,
+    CompositeInnerType, ExternalKind, FuncType, GlobalType, Imports, MemoryType, Parser, Payload, RefType,
+    TableType, TypeRef, ValType,
 };
 
 use super::needs::{Grant, grant_for};
@@ -151,12 +151,19 @@ impl Reader {
         match payload {
             Payload::TypeSection(section) => {
                 for group in section {
-                    for ty in group?.into_types() {
+                    let group = group?;
+                    let alone = !group.is_explicit_rec_group();
+                    for ty in group.into_types() {
+                        self.found.ty(&ty, alone);
                         self.ty(ty.composite_type.inner);
                     }
                 }
             }
             Payload::ImportSection(section) => {
+                let groups = section.clone().into_iter().map_while(Result::ok);
+                if groups.into_iter().any(|group| !matches!(group, Imports::Single(..))) {
+                    self.found.add("compact_imports");
+                }
                 for import in section.into_imports() {
                     let import = import?;
                     let kind = self.import(import.ty);
@@ -189,7 +196,7 @@ impl Reader {
             Payload::GlobalSection(section) => {
                 for global in section {
                     let global = global?;
-                    self.found.value(global.ty.content_type);
+                    self.found.global(&global.ty);
                     self.globals.push(global.ty);
                     self.module.globals += 1;
                     let mut operators = global.init_expr.get_operators_reader();
@@ -222,7 +229,6 @@ impl Reader {
 
     fn ty(&mut self, ty: CompositeInnerType) {
         let CompositeInnerType::Func(ty) = ty else {
-            self.found.add("gc");
             self.types.push(None);
             return;
         };
@@ -235,9 +241,12 @@ impl Reader {
         self.types.push(Some(ty));
     }
 
-    fn import(&mut self, ty: TypeRef) -> Kind {
-        match ty {
+    fn import(&mut self, imported: TypeRef) -> Kind {
+        match imported {
             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                if matches!(imported, TypeRef::FuncExact(_)) {
+                    self.found.add("custom_descriptors");
+                }
                 self.functions.push(ty);
                 Kind::Function(self.function_type(ty))
             }
@@ -250,6 +259,7 @@ impl Reader {
                 Kind::Memory(ty)
             }
             TypeRef::Global(ty) => {
+                self.found.global(&ty);
                 self.globals.push(ty);
                 self.outside(ty);
                 Kind::Global(ty)

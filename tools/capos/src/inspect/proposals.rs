@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser_263::{BlockType, HeapType, MemoryType, Operator, TableType, ValType, for_each_operator};
+use wasmparser_263::{
+    BlockType, CompositeInnerType, GlobalType, HeapType, MemoryType, Operator, SubType, TableType, ValType,
+    for_each_operator,
+};
 
 /// Support for a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +14,9 @@ pub enum State {
     Runs,
     /// It is rewritten when the boot package is built.
     Rewritten,
-    /// A module that uses it does not start.
+    /// A module that uses it does not start; a later release is to run it with another engine, wasmtime.
+    Later,
+    /// A module that uses it does not start, and no engine here is to run it yet.
     Missing,
 }
 
@@ -40,6 +45,8 @@ impl Proposal {
             "custom_descriptors" => "custom descriptors",
             "shared_everything_threads" => "shared-everything threads",
             "acquire_release_atomics" => "acquire-release atomics",
+            "multibyte_array_access" => "multibyte array access",
+            "compact_imports" => "compact imports",
             "multi_value" => "multiple values",
             "multi_memory" => "multiple memories",
             "memory64" => "64-bit memories",
@@ -66,6 +73,7 @@ impl Proposal {
             | "extended_const"
             | "mutable_global" => State::Runs,
             "exceptions" | "legacy_exceptions" | "threads" => State::Rewritten,
+            "gc" | "function_references" | "memory64" | "custom_page_sizes" => State::Later,
             _ => State::Missing,
         }
     }
@@ -105,6 +113,11 @@ impl Found {
             Operator::Block { blockty: BlockType::FuncType(_) }
             | Operator::Loop { blockty: BlockType::FuncType(_) }
             | Operator::If { blockty: BlockType::FuncType(_) } => self.add("multi_value"),
+            Operator::Block { blockty: BlockType::Type(ty) }
+            | Operator::Loop { blockty: BlockType::Type(ty) }
+            | Operator::If { blockty: BlockType::Type(ty) }
+            | Operator::TypedSelect { ty } => self.value(*ty),
+            Operator::RefNull { hty } => self.heap(*hty),
             Operator::CallIndirect { table_index: 1.., .. } => self.add("reference_types"),
             _ => {}
         }
@@ -119,7 +132,8 @@ impl Found {
             | Operator::I64Add
             | Operator::I64Sub
             | Operator::I64Mul => self.add("extended_const"),
-            Operator::RefFunc { .. } | Operator::RefNull { .. } => self.add("reference_types"),
+            Operator::RefFunc { .. } => self.add("reference_types"),
+            Operator::RefNull { hty } => self.heap(*hty),
             other => self.operator(other),
         }
     }
@@ -137,8 +151,37 @@ impl Found {
         }
     }
 
+    /// In the type section; `alone` says that it is in no group.
+    pub(super) fn ty(&mut self, ty: &SubType, alone: bool) {
+        if !alone || !ty.is_final || !ty.supertype_idxs.is_empty() {
+            self.add("gc");
+        }
+        let composite = &ty.composite_type;
+        match &composite.inner {
+            CompositeInnerType::Func(_) => {}
+            CompositeInnerType::Array(_) | CompositeInnerType::Struct(_) => self.add("gc"),
+            CompositeInnerType::Cont(_) => self.add("stack_switching"),
+        }
+        if composite.shared {
+            self.add("shared_everything_threads");
+        }
+        if composite.descriptor_idx.is_some() || composite.describes_idx.is_some() {
+            self.add("custom_descriptors");
+        }
+    }
+
+    pub(super) fn global(&mut self, ty: &GlobalType) {
+        self.value(ty.content_type);
+        if ty.shared {
+            self.add("shared_everything_threads");
+        }
+    }
+
     fn heap(&mut self, ty: HeapType) {
         use wasmparser_263::AbstractHeapType as Abstract;
+        if matches!(ty, HeapType::Abstract { shared: true, .. }) {
+            self.add("shared_everything_threads");
+        }
         match ty {
             HeapType::Abstract { ty: Abstract::Func | Abstract::Extern, .. } => self.add("reference_types"),
             HeapType::Abstract { ty: Abstract::Exn | Abstract::NoExn, .. } => self.add("exceptions"),
@@ -167,6 +210,9 @@ impl Found {
         }
         if ty.table64 {
             self.add("memory64");
+        }
+        if ty.shared {
+            self.add("shared_everything_threads");
         }
     }
 }

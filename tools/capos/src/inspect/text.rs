@@ -110,7 +110,8 @@ fn of_module(to: &mut String, module: &Module) {
         let state = match proposal.state() {
             State::Runs => "runs",
             State::Rewritten => "rewritten when the boot package is built",
-            State::Missing => "CANNOT RUN: the engine does not have it",
+            State::Later => "CANNOT RUN yet: a later release is to run it with wasmtime",
+            State::Missing => "CANNOT RUN: no engine here is to run it yet",
         };
         vec![proposal.name().to_owned(), state.to_owned()]
     });
