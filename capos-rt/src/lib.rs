@@ -22,4 +22,6 @@ pub mod testing;
 
 pub use capos_abi as abi;
 pub use capos_schema as schema;
+#[cfg(target_os = "hermit")]
+pub use platform::discard_bytes;
 pub use runtime::*;

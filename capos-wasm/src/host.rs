@@ -22,6 +22,9 @@ const MAX_REASON_BYTES: usize = 2000;
 /// Runs a future on the embedder's single-threaded executor until it ends.
 pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
 
+/// Gives back the memory behind bytes that nothing uses any more, which are zeros or the same afterwards.
+pub type Discard = fn(&mut [u8]);
+
 /// Is told of the end that was the reason to start an instance again, and how often that was done.
 pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 
@@ -36,6 +39,8 @@ pub struct HostConfig {
     pub clock: Option<FastClock>,
     /// A cheaper way to wait for `timer`'s time.
     pub sleep: Option<FastSleep>,
+    /// What gives back memory in parts; without it an instance's memory is freed in one go.
+    pub discard: Option<Discard>,
     /// About how much memory compiled modules may take that no instance uses, so that starting one of them again
     /// is quick.
     pub module_cache_bytes: usize,
@@ -165,6 +170,7 @@ async fn make(
             fast: config.clock.clone(),
             sleep: config.sleep.clone(),
         },
+        discard: config.discard,
         control,
     };
     match spec.run {

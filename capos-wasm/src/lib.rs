@@ -24,7 +24,7 @@ pub mod wasi;
 
 pub use capos_restart::Restart;
 pub use end::{End, Trap};
-pub use host::{Host, HostConfig, InstanceSpec, Options, RestartObserver, Spawn, UnknownImports};
+pub use host::{Discard, Host, HostConfig, InstanceSpec, Options, RestartObserver, Spawn, UnknownImports};
 pub use instance::{CallError, InstanceHandle, StartTime, Usage, Value, ValueType};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;

@@ -1,9 +1,9 @@
 //! An instance's life: one run, or several when its policy says so.
 
 use crate::{
-    End, Launch, Limits, Options, Restart,
+    Discard, End, Launch, Limits, Options, Restart,
     cache::Cached,
-    engine::wasmi::{Compiled, Instance, instantiate},
+    engine::wasmi::{Compiled, Instance, Means, instantiate},
     instance::{Command, Control, Interrupts, Invocation, Pace},
     wasi::{Context, FastClock, FastSleep, Grants},
 };
@@ -51,12 +51,13 @@ pub(crate) struct Plan {
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
     pub(crate) clocks: Clocks,
+    pub(crate) discard: Option<Discard>,
     pub(crate) control: Rc<Control>,
 }
 
 impl Plan {
     async fn instantiate(self, pace: &mut Pace) -> Result<Instance, String> {
-        let Self { module, launch, grants, limits, clocks, control } = self;
+        let Self { module, launch, grants, limits, clocks, discard, control } = self;
         let now_ns = || clocks.fast.as_ref().map_or(0, |clock| clock());
         let begun = now_ns();
         let deadline = match limits.wall_time_ns {
@@ -71,8 +72,8 @@ impl Plan {
         };
         let interrupts = Interrupts::new(control.clone(), deadline);
         let context = Context::new(launch, grants, limits.descriptors, control.clone());
-        let clock = clocks.fast.clone();
-        let instance = instantiate(module, context, &limits, interrupts, clock, pace).await?;
+        let means = Means { clock: clocks.fast.clone(), discard };
+        let instance = instantiate(module, context, &limits, interrupts, means, pace).await?;
         control.set_instantiate_time(now_ns().saturating_sub(begun));
         Ok(instance)
     }
@@ -85,7 +86,11 @@ pub(crate) async fn serve(
     pace: &mut Pace,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
     let mut instance = plan.instantiate(pace).await?;
-    Ok(Box::pin(async move { instance.serve(commands).await }))
+    Ok(Box::pin(async move {
+        let end = instance.serve(commands).await;
+        instance.free().await;
+        end
+    }))
 }
 
 /// Makes an instance that runs by itself; the future is its life, with all its restarts.
@@ -97,7 +102,11 @@ pub(crate) async fn run(
     let invocation = options.invoke.as_deref().map(|function| Invocation::new(function, &plan.launch));
     if options.restart == Restart::Never {
         let mut instance = plan.instantiate(pace).await?;
-        return Ok(Box::pin(async move { instance.run(invocation.as_ref()).await }));
+        return Ok(Box::pin(async move {
+            let end = instance.run(invocation.as_ref()).await;
+            instance.free().await;
+            end
+        }));
     }
     if plan.clocks.timer.is_none() {
         return Err("a restart policy was set and the host has no timer".into());
@@ -117,7 +126,7 @@ async fn run_again_and_again(
     loop {
         let begun = clocks.now().await.unwrap_or(0);
         let end = instance.run(invocation).await;
-        drop(instance);
+        instance.free().await;
         if !follows(options.restart, &end, control.restarts()) {
             return end;
         }

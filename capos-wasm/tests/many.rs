@@ -1,7 +1,7 @@
 //! Several instances in one host.
 
-use crate::support::{World, call_program, console, e, entropy, errno, spec, with_imports};
-use capos_wasm::{End, Grants};
+use crate::support::{World, call_program, console, discarded, e, entropy, errno, spec, with_imports};
+use capos_wasm::{End, Grants, Restart};
 
 const LOOP: &str = r#"(module (func (export "_start") (loop $again (br $again))))"#;
 
@@ -119,4 +119,57 @@ fn an_empty_module_exits_at_once_and_says_so() {
     let handle = world.host.start(world.program(r#"(module (func (export "f")))"#));
     assert!(matches!(world.wait(&handle), End::FailedToStart(_)));
     assert!(!handle.is_empty_module());
+}
+
+#[test]
+fn the_memory_of_an_instance_that_ends_is_given_back_in_parts() {
+    const STEP: usize = 2 << 20;
+    let spin = "(loop $again (br $again))";
+    for (start, table, kill) in
+        [("", 0, false), ("unreachable", 0, false), (spin, 0, true), ("", 1_000_000, false)]
+    {
+        // None of it is exported.
+        let program =
+            format!(r#"(module (memory 512) (table {table} funcref) (func (export "_start") {start}))"#);
+        let mut world = World::new();
+        let mut spec = world.program(&program);
+        spec.limits.table_elements = table;
+        discarded::take();
+        let handle = world.host.start(spec);
+        if kill {
+            handle.kill();
+        }
+        world.wait(&handle);
+        let parts = discarded::take();
+        assert!(parts.iter().all(|&bytes| bytes <= STEP), "{start}: {parts:?}");
+        assert_eq!(parts.iter().sum::<usize>(), (512 << 16) + table as usize * 4, "{start}: {parts:?}");
+    }
+}
+
+#[test]
+fn others_have_their_turns_while_memory_is_given_back() {
+    let mut world = World::new();
+    let large = world.host.start(world.program(r#"(module (memory 1024) (func (export "_start")))"#));
+    let small = world.host.start(world.program(
+        r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (drop (call $yield)) (drop (call $yield)) (drop (call $yield))))"#,
+    ));
+    discarded::take();
+    world.wait(&small);
+    assert!(large.end().is_none(), "the other one is still being freed: {:?}", discarded::take());
+    assert_eq!(world.wait(&large), End::Exited(0));
+}
+
+#[test]
+fn a_start_that_fails_and_the_runs_before_a_restart_are_freed_in_parts_too() {
+    let mut world = World::new();
+    discarded::take();
+    let failing = r#"(module (memory 64) (data (i32.const 4194304) "x") (func (export "_start")))"#;
+    assert!(matches!(world.run(world.program(failing)), End::FailedToStart(_)));
+    assert_eq!(discarded::take().len(), 2);
+    let mut spec = world.program(r#"(module (memory 64) (func (export "_start") unreachable))"#);
+    spec.options.restart = Restart::OnFailure(2);
+    assert!(matches!(world.run(spec), End::Trap(_)));
+    assert_eq!(discarded::take().len(), 3 * 2);
 }

@@ -64,6 +64,25 @@ fn what_was_given_up_is_gone() {
 }
 
 #[test]
+fn whoever_may_sync_a_file_may_sync_its_data() {
+    const DATASYNC: u64 = 1 << 0;
+    const SYNC: u64 = 1 << 4;
+    let mut guest = guest();
+    guest.open(ROOT, "a", o::CREAT, RW).expect("making");
+    for (rights, sync, datasync) in [
+        // What C programs name for a file that they read.
+        (right::READ | right::SEEK | SYNC, Ok(()), Ok(())),
+        (right::READ, Ok(()), Ok(())),
+        (right::READ | right::SEEK | DATASYNC, Err(e::NOTCAPABLE), Ok(())),
+        (right::READ | right::SEEK, Err(e::NOTCAPABLE), Err(e::NOTCAPABLE)),
+    ] {
+        let fd = guest.open(ROOT, "a", 0, rights).expect("opening");
+        assert_eq!(guest.errno("fd_sync", &[fd.into()]), sync, "{rights}");
+        assert_eq!(guest.errno("fd_datasync", &[fd.into()]), datasync, "{rights}");
+    }
+}
+
+#[test]
 fn rights_that_are_not_named_are_not_given() {
     let mut guest = guest();
     let fd = guest.open(ROOT, "a", o::CREAT, RW | right::SEEK).expect("opening");

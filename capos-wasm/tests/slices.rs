@@ -126,6 +126,23 @@ fn every_class_of_instructions_pauses() {
             "(i32.eq (table.size $t) (i32.const 60000))",
             60_000 / 16,
         ),
+        (
+            "table.grow by much at once",
+            "(table $t 7 funcref) (elem declare func $g) (func $g)".into(),
+            1,
+            "(if (i32.ne (table.grow $t (ref.func $g) (i32.const -2)) (i32.const -1)) (then unreachable))
+             (if (i32.ne (table.grow $t (ref.func $g) (i32.const 199994)) (i32.const -1)) (then unreachable))
+             (if (i32.ne (table.grow $t (ref.func $g) (i32.const 199000)) (i32.const 7)) (then unreachable))
+             (if (i32.ne (table.grow $t (ref.null func) (i32.const 993)) (i32.const 199007)) (then unreachable))
+             (if (i32.ne (table.grow $t (ref.func $g) (i32.const 0)) (i32.const 200000)) (then unreachable))
+             (if (ref.is_null (table.get $t (i32.const 7))) (then unreachable))
+             (if (ref.is_null (table.get $t (i32.const 199006))) (then unreachable))
+             (if (i32.eqz (ref.is_null (table.get $t (i32.const 199007)))) (then unreachable))
+             (if (i32.eqz (ref.is_null (table.get $t (i32.const 6)))) (then unreachable))"
+                .into(),
+            "(i32.eq (table.size $t) (i32.const 200000))",
+            200_000 / 16,
+        ),
     ];
     for (name, items, times, body, check, least_fuel) in cases {
         let (end, fuel, most) = run(&program(&items, times, &body, check));

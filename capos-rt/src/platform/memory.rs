@@ -87,6 +87,18 @@ pub(super) fn discard(address: usize, length: usize) -> Result<(), ErrorCode> {
     .map(drop)
 }
 
+/// Gives back the frames behind the whole pages of `bytes`. Those bytes are zeros afterwards, or what they were where they
+/// cannot be given back.
+pub fn discard_bytes(bytes: &mut [u8]) {
+    let page = PAGE_SIZE as usize;
+    let (start, end) = (bytes.as_ptr() as usize, bytes.as_ptr_range().end as usize);
+    let (first, last) = (start.next_multiple_of(page), end / page * page);
+    if first < last {
+        // Failing leaves the frames where they are.
+        let _ = discard(first, last - first);
+    }
+}
+
 /// Maps the first `length` bytes of `object` for reading.
 pub(super) fn map_read_only(object: Handle, length: usize) -> Result<usize, ErrorCode> {
     let mut buffer = Buffer::new();

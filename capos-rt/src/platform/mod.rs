@@ -18,3 +18,4 @@ mod tls;
 mod unsupported;
 
 pub(crate) use clock::monotonic_ns;
+pub use memory::discard_bytes;

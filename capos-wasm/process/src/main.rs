@@ -20,10 +20,13 @@ const HOST_FAILED: i32 = 125;
 fn main() {
     capos_wasm::wasi::set_push(capos_rt::push_calls);
     let status = block_on(async {
-        run::run().await.unwrap_or_else(|error| {
-            eprintln!("[wasm-host] {error}");
-            HOST_FAILED
-        })
+        match run::run().await {
+            Ok(status) => status,
+            Err(error) => {
+                report::failed(&run::own_name(), &error).await;
+                HOST_FAILED
+            }
+        }
     });
     std::process::exit(status);
 }

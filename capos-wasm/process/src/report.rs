@@ -1,6 +1,7 @@
 //! Saying how an instance ended.
 
 use crate::grants::Held;
+use capos_rt::grant;
 use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
 use capos_wasm::{End, StartTime, wasi::Refusal};
 
@@ -57,10 +58,16 @@ async fn log(held: &Held, name: &str, lines: &[String]) {
     write(log, &piece).await;
 }
 
-/// Says on the host's own console that a module with nothing in it did what it could.
-pub(crate) async fn empty_module(held: &Held) {
-    if let Some(console) = &held.console {
-        write(console, "[wasm-host] empty module instantiated and exited").await;
+/// Writes that the module of the instance `name` has nothing in it: it did what it could.
+pub(crate) async fn empty_module(held: &Held, name: &str) {
+    log(held, name, &["empty module instantiated".to_owned()]).await;
+}
+
+/// Writes why the host called `name` could not do its work: to the log, since its other streams are those of its programs.
+pub(crate) async fn failed(name: &str, error: &capnp::Error) {
+    match grant::<console::Client>("log") {
+        Ok(log) => write(&log, &format!("[wasm-host] {name}: {error}")).await,
+        Err(_) => eprintln!("[wasm-host] {name}: {error}"),
     }
 }
 

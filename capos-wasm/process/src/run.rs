@@ -28,9 +28,14 @@ struct Runner {
     host: Rc<Host>,
 }
 
+/// The name of this host's entry: its first argument.
+pub(crate) fn own_name() -> String {
+    std::env::args().next().unwrap_or_default()
+}
+
 /// Runs everything and returns the process's exit status.
 pub(crate) async fn run() -> capnp::Result<i32> {
-    let name = std::env::args().next().unwrap_or_default();
+    let name = own_name();
     let package = Package::map(grant("boot-package")?).await?;
     // Both live as long as the process: instances borrow their modules from it.
     let message = Box::leak(Box::new(package.message()?));
@@ -42,6 +47,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
         timer: held.timer.clone(),
         clock: held.fast_clock.clone(),
         sleep: held.fast_sleep.clone(),
+        discard: Some(capos_rt::discard_bytes),
         module_cache_bytes: MODULE_CACHE_BYTES,
     }));
     if own.get_exports() {
@@ -114,7 +120,7 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: End
                 let end = handle.wait().await;
                 report::started(&runner.held, name, handle.start_time()).await;
                 if handle.is_empty_module() {
-                    report::empty_module(&runner.held).await;
+                    report::empty_module(&runner.held, name).await;
                 }
                 (end, handle.refusals())
             }

@@ -219,7 +219,10 @@ pub(super) async fn sync(context: &mut Context, _: &GuestMemory, fd: u32) -> Res
     Ok(context.file(fd, Rights::FD_SYNC)?.sync(false).await?)
 }
 
-/// `fd_datasync`: the same for the data alone.
+/// `fd_datasync`: the same for the data alone. Whoever may have all survive may have that, too: C programs name no right to
+/// this for files that they only read, and call it all the same.
 pub(super) async fn datasync(context: &mut Context, _: &GuestMemory, fd: u32) -> Result<(), Stop> {
-    Ok(context.file(fd, Rights::FD_DATASYNC)?.sync(true).await?)
+    let may_sync = context.descriptor(fd)?.need(Rights::FD_SYNC).is_ok();
+    let right = if may_sync { Rights::FD_SYNC } else { Rights::FD_DATASYNC };
+    Ok(context.file(fd, right)?.sync(true).await?)
 }

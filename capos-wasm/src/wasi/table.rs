@@ -98,7 +98,7 @@ macro_rules! for_each_function {
                     = filestat::advise, File, Some(Badf), Wasmtime;
                 fd_allocate(fd: u32, offset: u64, length: u64) = filestat::allocate, File, Some(Badf), Specification;
                 fd_close(fd: u32) = fd::close, Descriptor, Some(Badf), Specification;
-                fd_datasync(fd: u32) = filestat::datasync, File, Some(Badf), Specification;
+                fd_datasync(fd: u32) = filestat::datasync, File, Some(Badf), Wasmtime;
                 fd_fdstat_get(fd: u32, stat: u32) = fd::fdstat_get, Descriptor, Some(Badf), Specification;
                 fd_fdstat_set_flags(fd: u32, flags: u32) = fd::fdstat_set_flags, Stream, Some(Badf), Wasmtime;
                 fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64)

@@ -31,6 +31,24 @@ pub struct World {
     pub console: Rc<ConsoleState>,
 }
 
+/// What the host gave back.
+pub mod discarded {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static LENGTHS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub fn note(bytes: &mut [u8]) {
+        LENGTHS.with_borrow_mut(|lengths| lengths.push(bytes.len()));
+    }
+
+    /// The length of each part on this thread since the last call.
+    pub fn take() -> Vec<usize> {
+        LENGTHS.take()
+    }
+}
+
 impl World {
     pub fn new() -> Self {
         Self::with_clock(None)
@@ -45,6 +63,7 @@ impl World {
             timer: Some(timer(&clock)),
             clock: host_clock,
             sleep: None,
+            discard: Some(discarded::note),
             module_cache_bytes: 1 << 20,
         };
         Self { executor, host: Rc::new(Host::new(config)), clock, console: Rc::default() }

@@ -92,7 +92,7 @@ fn imports_that_nothing_provides() {
     );
     for (kind, ty) in [("memory", "memory 1"), ("global", "global i32"), ("table", "table 1 funcref")] {
         let found = of_text(&import(&format!(r#"(import "env" "it" ({ty}))"#)), "unknownImports: \"trap\"");
-        one(&found, "5:9", &format!("it imports the {kind} \"it\" of \"env\", and only functions"));
+        one(&found, "5:9", &format!("it imports the {kind} \"it\" of \"env\"; only functions"));
     }
     let found = of_text(&import(r#"(import "wasi_snapshot_preview1" "fd_close" (func (param i64)))"#), "");
     one(&found, "5:9", "import \"fd_close\" of \"wasi_snapshot_preview1\" is (i64), not (i32) -> (i32)");

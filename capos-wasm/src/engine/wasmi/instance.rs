@@ -2,18 +2,19 @@
 
 use super::{
     data::{HostData, Pause, poll_reply},
+    freeing::free,
     fuel,
     module::value_type,
     names::name_all,
     print::{Printing, shown},
-    runtime::Compiled,
+    runtime::{Compiled, Means},
     start::START_EXPORT,
     trap::end_of,
 };
 use crate::{
     CallError, End, Value,
     cache::Cached,
-    instance::{Command, Interrupts, Invocation},
+    instance::{Command, Interrupts, Invocation, Pace},
     wasi::{Errno, Missing, Refusal, Reply},
 };
 use futures::{Stream, channel::mpsc};
@@ -33,6 +34,7 @@ pub(crate) struct Instance {
     module: Rc<Cached<Compiled>>,
     instance: wasmi::Instance,
     interrupts: Interrupts,
+    means: Means,
 }
 
 impl Instance {
@@ -41,8 +43,15 @@ impl Instance {
         module: Rc<Cached<Compiled>>,
         instance: wasmi::Instance,
         interrupts: Interrupts,
+        means: Means,
     ) -> Self {
-        Self { store, module, instance, interrupts }
+        Self { store, module, instance, interrupts, means }
+    }
+
+    /// Frees it after its end, in turns with other instances.
+    pub(crate) async fn free(mut self) {
+        let Means { clock, discard } = self.means;
+        free(&mut self.store, discard, &mut Pace::new(clock)).await;
     }
 
     /// Runs a program from `_start` to its end, or calls another export.

@@ -6,6 +6,7 @@
 
 mod data;
 mod early;
+mod freeing;
 mod fuel;
 mod instance;
 mod limiter;
@@ -20,4 +21,4 @@ mod trap;
 
 pub(crate) use early::check_early;
 pub(crate) use instance::Instance;
-pub(crate) use runtime::{Compiled, Settings, compile, instantiate};
+pub(crate) use runtime::{Compiled, Means, Settings, compile, instantiate};

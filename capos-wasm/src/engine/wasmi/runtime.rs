@@ -2,6 +2,7 @@
 
 use super::{
     data::HostData,
+    freeing::free,
     fuel::{self, FuelMeter},
     instance::Instance,
     limiter::Limiter,
@@ -10,7 +11,7 @@ use super::{
     start::export_start,
 };
 use crate::{
-    Limits, UnknownImports,
+    Discard, Limits, UnknownImports,
     cache::Cached,
     instance::{Interrupts, Pace},
     limits::MAX_STACK_BYTES,
@@ -67,19 +68,26 @@ pub(crate) async fn compile(bytes: &[u8], settings: Settings, pace: &mut Pace) -
     Ok(Compiled { engine, module, linker })
 }
 
+/// What an instance's host has for it.
+pub(crate) struct Means {
+    /// Its own clock.
+    pub(crate) clock: Option<FastClock>,
+    pub(crate) discard: Option<Discard>,
+}
+
 /// Makes an instance of a module. The error says what is missing.
 pub(crate) async fn instantiate(
     module: Rc<Cached<Compiled>>,
     context: Context,
     limits: &Limits,
     interrupts: Interrupts,
-    clock: Option<FastClock>,
+    means: Means,
     pace: &mut Pace,
 ) -> Result<Instance, String> {
     let compiled = &module.compiled;
     let control = interrupts.control();
     let limiter = Limiter::new(control.clone(), limits);
-    let meter = FuelMeter::new(control, limits.fuel, clock);
+    let meter = FuelMeter::new(control, limits.fuel, means.clock.clone());
     let data = HostData::new(Wasi::new(context), meter, limiter);
     let mut store = Box::new(Store::new(&compiled.engine, data));
     store.limiter(|data| &mut data.limiter);
@@ -89,13 +97,18 @@ pub(crate) async fn instantiate(
     let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pause).await;
     fuel::settle(&mut store);
     fuel::meter(&mut store);
-    let instance = instance.map_err(|error| match store.data().limiter.refused() {
-        Some(refused) => {
-            format!("it needs {} {} and its limit is {}", refused.wanted, refused.unit, refused.limit)
+    match instance {
+        Ok(instance) => Ok(Instance::new(store, module, instance, interrupts, means)),
+        Err(error) => {
+            let reason = match store.data().limiter.refused() {
+                Some(refused) => refused.to_string(),
+                None => error.to_string(),
+            };
+            // Much data may have been copied by then.
+            free(&mut store, means.discard, pace).await;
+            Err(reason)
         }
-        None => error.to_string(),
-    })?;
-    Ok(Instance::new(store, module, instance, interrupts))
+    }
 }
 
 fn config(stack_bytes: u64) -> Config {

@@ -5,6 +5,8 @@ use crate::assemble::{BLOCK, DROP, END, LOOP, Module, call, constant, forever, l
 /// A memory of 16 MiB.
 const PAGES: u32 = 256;
 const ELEMENTS: u32 = 60_000;
+/// Most of the elements that a module may have here.
+const MANY_ELEMENTS: u32 = 9_000_000;
 
 /// The modules, by name.
 pub(crate) fn all() -> Vec<(&'static str, Module)> {
@@ -17,7 +19,8 @@ pub(crate) fn all() -> Vec<(&'static str, Module)> {
             alone(&[&constant(0)[..], &[0xd0, 0x70], &constant(ELEMENTS), &[0xfc, 17, 0]].concat()),
         ),
         ("table.copy", alone(&with_three(1, 0, ELEMENTS - 1, &[0xfc, 14, 0, 0]))),
-        ("table.grow", growing()),
+        ("table.grow", growing(ELEMENTS)),
+        ("table.grow by much", growing(MANY_ELEMENTS)),
         ("memory.grow", alone(&[&constant(1)[..], &[0x40, 0, DROP]].concat())),
         ("first touching pages", touching()),
         ("a block without branches", called(1, &[0x20, 0, 0x42, 3, 0x7c, 0x21, 0].repeat(8_000), 1)),
@@ -33,6 +36,14 @@ pub(crate) fn all() -> Vec<(&'static str, Module)> {
         ("poll_oneoff", importing("poll_oneoff", 4, &[0, 1 << 22, 60_000, 0])),
         ("fd_write", importing("fd_write", 4, &[1, 0, 1 << 17, 1 << 22])),
         ("sched_yield", importing("sched_yield", 0, &[])),
+    ]
+}
+
+/// What the modules do that end, by name.
+pub(crate) fn ending() -> Vec<(&'static str, Module)> {
+    vec![
+        ("freeing memory after a trap", touching_all()),
+        ("freeing tables after the end", Module { elements: MANY_ELEMENTS, ..filling(MANY_ELEMENTS) }),
     ]
 }
 
@@ -66,11 +77,26 @@ fn touching() -> Module {
     Module { pages: 1024, functions: vec![(1, forever(&body))], ..Module::default() }
 }
 
-/// Grows an empty table by all that its limit allows, at once: after some rounds, when its neighbour has begun to look.
-fn growing() -> Module {
+/// Stores a byte in each page of a fresh memory, and then behind it.
+fn touching_all() -> Module {
+    let store = [&constant(1)[..], &[0x3a, 0, 0]].concat();
+    let next = [0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0];
+    let body = [&[0x20, 0, 0xa7][..], &store, &next].concat();
+    Module { pages: 1024, functions: vec![(1, forever(&body))], ..Module::default() }
+}
+
+/// Fills a table with a function.
+fn filling(elements: u32) -> Module {
+    // `ref.func` of an exported function, `table.fill`.
+    let body = [&constant(0)[..], &[0xd2, 0], &constant(elements), &[0xfc, 17, 0]].concat();
+    Module { functions: vec![(0, body)], ..Module::default() }
+}
+
+/// Grows an empty table by `elements` at once: after some rounds, when its neighbour has begun to look.
+fn growing(elements: u32) -> Module {
     let rounds = [&[0x42][..], constant(50_000).get(1..).unwrap_or_default()].concat();
     let wait = [&LOOP[..], &[0x20, 0, 0x42, 1, 0x7c, 0x22, 0], &rounds, &[0x54, 0x0d, 0, END]].concat();
-    let grow = [&[0xd0, 0x70][..], &constant(ELEMENTS), &[0xfc, 15, 0, DROP]].concat();
+    let grow = [&[0xd0, 0x70][..], &constant(elements), &[0xfc, 15, 0, DROP]].concat();
     let body = [wait, grow, forever(&[])].concat();
     Module { functions: vec![(1, body)], ..Module::default() }
 }

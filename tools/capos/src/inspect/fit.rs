@@ -115,10 +115,15 @@ fn wrong_import(import: &Import) -> Option<String> {
                 .then(|| format!("import {name:?} of {module:?} is {}, not {}", text(ty), text(&known)))
         }
         Kind::Function(None) => None,
-        other => Some(format!(
-            "it imports the {} {name:?} of {module:?}, and only functions can be imported here",
-            other.word()
-        )),
+        other => {
+            // One that is shared is the module's own after rewriting, if it is the only one.
+            let also =
+                if matches!(other, Kind::Memory(_)) { ", and one shared memory to each module" } else { "" };
+            Some(format!(
+                "it imports the {} {name:?} of {module:?}; only functions are provided here{also}",
+                other.word()
+            ))
+        }
     }
 }
 

@@ -20,6 +20,16 @@ pub enum State {
     Missing,
 }
 
+impl State {
+    /// Whether a module of the boot package runs with it.
+    pub fn runs(self) -> bool {
+        match self {
+            Self::Runs | Self::Rewritten => true,
+            Self::Later | Self::Missing => false,
+        }
+    }
+}
+
 /// An addition to the first version of WebAssembly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Proposal(&'static str);

@@ -55,12 +55,15 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
         return Some(format!("not a valid module: {error}"));
     }
     let proposals = Module::read(module).proposals.into_iter();
-    let missing: Vec<_> = proposals
-        .filter(|proposal| proposal.state() == State::Missing)
-        .map(|proposal| proposal.name())
-        .collect();
-    let what = if missing.is_empty() { "what it".to_owned() } else { missing.join(", ") };
-    Some(format!("it uses {what}, not supported by this engine (wasmi): {error}"))
+    let refused: Vec<_> = proposals.filter(|proposal| !proposal.state().runs()).collect();
+    let names: Vec<_> = refused.iter().map(|proposal| proposal.name()).collect();
+    let what = if names.is_empty() { "what it".to_owned() } else { names.join(", ") };
+    let elsewhere = match refused.iter().all(|proposal| proposal.state() == State::Later) {
+        _ if refused.is_empty() => "",
+        true => "; a later release is to run it with wasmtime",
+        false => "; no engine here is to run it yet",
+    };
+    Some(format!("it uses {what}, not supported by this engine (wasmi){elsewhere}: {error}"))
 }
 
 /// Validates the whole module, functions on all processors.
