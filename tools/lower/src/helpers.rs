@@ -1,7 +1,5 @@
 //! Functions that are added to a module: what throwing and catching have in common, and ends with a reason.
 
-use std::borrow::Cow;
-
 use anyhow::anyhow;
 use wasm_encoder::reencode::Error;
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
@@ -51,6 +49,12 @@ pub(crate) enum Reason {
 /// Begins the names of functions that end a program; the rest of the name is the reason.
 pub const TRAP_PREFIX: &str = "trap: ";
 
+/// Begins the names of all other functions that are added: no code of the program's, and left out of backtraces.
+pub const HELPER_PREFIX: &str = "rewriting: ";
+
+/// Begins, behind [`HELPER_PREFIX`], the names of functions that the host calls in place of others, whose names follow.
+pub const ENTRY_PREFIX: &str = "entry of ";
+
 impl Reason {
     /// The name of the function that ends the program for it.
     fn name(self) -> String {
@@ -96,7 +100,7 @@ impl Helper {
     }
 
     /// Its name in the module's name section.
-    pub(crate) fn name(self) -> Cow<'static, str> {
+    pub(crate) fn name(self) -> String {
         let name = match self {
             Self::Throw(_) => "throw",
             Self::Take(_) => "catch",
@@ -108,9 +112,9 @@ impl Helper {
             Self::Allocate => "allocate exception",
             Self::Zeros(_) => "zeros",
             Self::Entry(_) => "entry",
-            Self::End(reason) => return reason.name().into(),
+            Self::End(reason) => return reason.name(),
         };
-        name.into()
+        format!("{HELPER_PREFIX}{name}")
     }
 
     /// Its body; may ask for further helpers.

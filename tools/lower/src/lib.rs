@@ -31,7 +31,7 @@ use wasm_encoder::reencode::Error;
 use copy::Copy;
 use facts::Facts;
 
-pub use helpers::TRAP_PREFIX;
+pub use helpers::{ENTRY_PREFIX, HELPER_PREFIX, TRAP_PREFIX};
 
 /// `module` without exceptions and atomic instructions; `None` when it has neither, or is no module at all.
 ///

@@ -1,12 +1,13 @@
 //! The section of names, with those of the functions that were added.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use wasm_encoder::{NameMap, NameSection};
 use wasmparser_263::{Name, NameSectionReader};
 
 use crate::facts::Lowered;
-use crate::helpers::Helper;
+use crate::helpers::{ENTRY_PREFIX, HELPER_PREFIX, Helper};
 use crate::runtime::Runtime;
 
 /// Names of functions, those of the module first. What else is named is left out: backtraces name functions alone.
@@ -42,11 +43,14 @@ impl<'a> Names<'a> {
             names.append(*index, name);
         }
         for (index, helper) in (own..).zip(&runtime.helpers) {
-            let same = match helper {
-                Helper::Entry(function) => self.functions.get(function),
-                _ => None,
-            };
-            names.append(index, same.map_or(&helper.name(), |name| *name));
+            match helper {
+                Helper::Entry(function) => {
+                    let name = self.functions.get(function).map(|name| Cow::Borrowed(*name));
+                    let name = name.unwrap_or_else(|| Cow::Owned(format!("function {function}")));
+                    names.append(index, &format!("{HELPER_PREFIX}{ENTRY_PREFIX}{name}"));
+                }
+                _ => names.append(index, &helper.name()),
+            }
         }
         section.functions(&names);
         Ok(section)

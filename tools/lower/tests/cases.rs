@@ -101,6 +101,21 @@ fn trap_names(module: &[u8]) -> Vec<String> {
 }
 
 #[test]
+fn functions_that_are_added_have_names_that_say_so() {
+    let text = r#"(module (tag $t (param i32)) (func $f (export "f") (throw $t (i32.const 1))))"#;
+    let lowered = capos_lower::lower(&wat::parse_str(text).unwrap()).unwrap().unwrap();
+    let names = trap_names(&lowered);
+    let [own, added @ ..] = &names[..] else { panic!("no names") };
+    assert_eq!(own, "f");
+    let is_told = |name: &String| {
+        name.starts_with(capos_lower::HELPER_PREFIX) || name.starts_with(capos_lower::TRAP_PREFIX)
+    };
+    assert!(added.len() >= 3 && added.iter().all(is_told), "{added:?}");
+    let entry = format!("{}{}f", capos_lower::HELPER_PREFIX, capos_lower::ENTRY_PREFIX);
+    assert!(added.contains(&entry), "{added:?}");
+}
+
+#[test]
 fn every_case_does_what_it_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut cases: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,5 +1,6 @@
 //! From wasmi's errors to an instance's end.
 
+use super::names::printable;
 use crate::{End, Trap};
 use wasmi::{Error, TrapCode};
 
@@ -16,14 +17,56 @@ pub(super) fn end_of(error: &Error, fuel_limit: u64, backtrace: impl FnOnce() ->
 /// module added them, for traps that the engine does not have.
 const REASON_PREFIX: &str = "trap: ";
 
-/// A trap with the reason that its innermost function is named for, if it is.
-fn explained(message: String, mut backtrace: Vec<String>) -> Trap {
-    let reason = backtrace.first().and_then(|name| name.strip_prefix(REASON_PREFIX)).map(str::to_owned);
-    match reason {
-        Some(message) => {
-            backtrace.remove(0);
-            Trap { message, backtrace }
+/// Begins the names of other functions that whatever rewrote the module added: no code of the program's.
+const HELPER_PREFIX: &str = "rewriting: ";
+/// Behind that, begins the name of a function that is called in place of another, whose name follows.
+const ENTRY_PREFIX: &str = "entry of ";
+
+/// A trap with the reason that its innermost function is named for, if it is, and the functions of the program alone.
+fn explained(message: String, backtrace: Vec<String>) -> Trap {
+    let mut reason = None;
+    let mut own: Vec<String> = Vec::new();
+    for (index, name) in backtrace.into_iter().enumerate() {
+        let helper = name.strip_prefix(HELPER_PREFIX).map(|helper| helper.strip_prefix(ENTRY_PREFIX));
+        match (helper, name.strip_prefix(REASON_PREFIX)) {
+            // An exception that leaves a function ends the program in its entry alone.
+            (Some(Some(entered)), _) => {
+                let entered = printable(entered);
+                if own.last() != Some(&entered) {
+                    own.push(entered);
+                }
+            }
+            (Some(None), _) => {}
+            (None, Some(text)) if index == 0 => reason = Some(text.to_owned()),
+            (None, _) => own.push(name),
         }
-        None => Trap { message, backtrace },
+    }
+    Trap { message: reason.unwrap_or(message), backtrace: own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explained;
+
+    #[test]
+    fn functions_that_rewriting_added_are_not_told() {
+        for (backtrace, message, told) in [
+            (&["f", "main"][..], "unreachable", &["f", "main"][..]),
+            (&["trap: no room", "rewriting: throw", "f", "rewriting: entry of f"], "no room", &["f"]),
+            (&["trap: uncaught exception", "rewriting: entry of f"], "uncaught exception", &["f"]),
+            (&["rewriting: catch", "g", "f", "rewriting: entry of f"], "unreachable", &["g", "f"]),
+            (&["f", "trap: odd"], "unreachable", &["f", "trap: odd"]),
+            (
+                &["trap: x", "rewriting: entry of _RNvCsj7tOLqQT1xd_10wasi_stack6deeper"],
+                "x",
+                &["wasi_stack::deeper"],
+            ),
+        ] {
+            let trap = explained("unreachable".into(), backtrace.iter().map(|&name| name.into()).collect());
+            assert_eq!(
+                (trap.message.as_str(), &trap.backtrace[..]),
+                (message, &told.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()[..])
+            );
+        }
     }
 }
