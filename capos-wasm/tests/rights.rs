@@ -1,6 +1,7 @@
 //! Rights of descriptors, which only shrink, and of what stands behind them.
 
 use crate::support::{Guest, ROOT, World, e, guest, namespace as namespace_of, o, preopen, right, volume};
+use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{namespace, object};
 use capos_wasm::{Grants, Limits};
 use std::rc::Rc;
@@ -37,6 +38,34 @@ fn opening_without_room_for_a_capability_is_enfile() {
     let mut guest = Guest::new(world, grants, Limits::default());
     assert_eq!(guest.open(ROOT, "a", 0, right::READ), Err(e::NFILE));
     assert_eq!(guest.unlink(ROOT, "a"), Err(e::AGAIN), "what opens nothing may be tried again");
+}
+
+/// A directory whose server lets nothing more be open.
+struct Crowded;
+
+impl object::Server for Crowded {}
+
+impl namespace::Server for Crowded {
+    async fn open(
+        self: Rc<Self>,
+        _: namespace::OpenParams,
+        mut results: namespace::OpenResults,
+    ) -> Result<(), capnp::Error> {
+        results.get().set_error(Errno::TooManyFiles);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_server_lets_be_open_is_told_apart_from_the_limit_of_descriptors() {
+    let world = World::new();
+    let crowded = capnp_rpc::new_client(Crowded);
+    let grants = Grants { preopens: vec![preopen("/", crowded)], ..world.all_grants() };
+    let mut guest = Guest::new(world, grants, Limits::default());
+    assert_eq!(guest.open(ROOT, "a", 0, right::READ), Err(e::MFILE));
+    let told: Vec<_> = guest.handle.refusals().iter().map(ToString::to_string).collect();
+    let hint = "path_open needs more open files than the server of its directory allows for one grant";
+    assert!(told.len() == 1 && told[0].starts_with(hint), "{told:?}");
 }
 
 #[test]

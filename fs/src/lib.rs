@@ -36,7 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { objects_per_grant: 4096, objects: 16384 }
+        Self { objects_per_grant: 16_384, objects: 32_768 }
     }
 }
 

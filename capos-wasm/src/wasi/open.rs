@@ -70,7 +70,12 @@ pub(super) async fn open(
     context.descriptors.check_room().inspect_err(|_| context.refuse(Missing::Descriptor))?;
     let response = request.send().promise.await.map_err(Errno::from_opening)?;
     let results = response.get().map_err(Errno::from_file_capability)?;
-    outcome(results.get_error())?;
+    outcome(results.get_error()).inspect_err(|errno| {
+        // The limit of the instance has been looked at.
+        if *errno == Errno::Mfile {
+            context.refuse(Missing::OpenObject);
+        }
+    })?;
     let opened_as = match (results.has_file(), results.has_directory()) {
         (true, _) => {
             let client = results.get_file().map_err(Errno::from_opening)?;

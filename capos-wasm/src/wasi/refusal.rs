@@ -33,6 +33,8 @@ pub enum Missing {
     TableElements,
     /// A descriptor beyond the instance's limit.
     Descriptor,
+    /// An open file beyond what the server of its directory allows.
+    OpenObject,
 }
 
 /// A call that failed for something that was not granted.
@@ -61,6 +63,7 @@ impl Missing {
             Self::Threads => "threads, and a program has one here",
             Self::TableElements => "more table elements than its limit allows",
             Self::Descriptor => "more descriptors than its limit allows",
+            Self::OpenObject => "more open files than the server of its directory allows for one grant",
         }
     }
 
@@ -89,6 +92,9 @@ impl Missing {
             Self::Threads => "build it to work without, or tell it to (many take a number of threads)",
             Self::TableElements => "raise `limits.tableElements` in the manifest or pass --table-elements",
             Self::Descriptor => "raise `limits.descriptors` in the manifest or pass --descriptors",
+            Self::OpenObject => {
+                "divide them among several entries of `preopens`: no option raises that, whatever --descriptors says"
+            }
         }
     }
 }

@@ -22,6 +22,17 @@ fn one_grant_does_not_use_up_what_others_need() {
 }
 
 #[test]
+fn one_grant_may_have_as_many_files_open_as_large_programs_do() {
+    let volume = served();
+    let root = grant(&volume, "", "rwm", false).unwrap();
+    let held: Vec<_> = (0..16_383).map(|_| open_file(&root, "x", "rc").unwrap()).collect();
+    assert_eq!(open_file(&root, "x", "r").err(), Some(Errno::TooManyFiles));
+    // Others have room left.
+    open_file(&grant(&volume, "", "rwm", false).unwrap(), "x", "r").unwrap();
+    drop(held);
+}
+
+#[test]
 fn a_quota_is_set_with_the_namespace() {
     let volume = served();
     let mut request = volume.namespace_request();

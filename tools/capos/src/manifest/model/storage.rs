@@ -227,7 +227,7 @@ impl Process {
 const SERVER_OVERHEAD: u64 = 32 << 20;
 
 /// Places for capabilities of the server of a volume: one for each object that it lets be open, and its own.
-const SERVER_SLOTS: u32 = 16_384 + 256;
+const SERVER_SLOTS: u32 = 32_768 + 256;
 
 impl Volume {
     /// Whether nothing on it can be changed.
