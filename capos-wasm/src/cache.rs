@@ -13,7 +13,7 @@ use std::{
 };
 use xxhash_rust::xxh3::Xxh3;
 
-/// What keeping a module costs beside what depends on its length: an engine, its tables, records.
+/// The cost of keeping a module beside what depends on its length: an engine, its tables, records.
 const FIXED_BYTES: usize = 16 << 10;
 /// A module's own bytes, the engine's copy of its functions, and about as much for what they become when called.
 const BYTES_PER_MODULE_BYTE: usize = 4;
@@ -45,7 +45,7 @@ pub(crate) struct Cache<S, T> {
 struct Inner<S, T> {
     limit_bytes: usize,
     kept_bytes: usize,
-    /// What is used last is last.
+    /// The modules in order of use, the last used last.
     kept: VecDeque<Rc<Cached<T>>>,
     /// Everything that may still live. Modules with the same hash share an entry.
     known: BTreeMap<Key<S>, Vec<Weak<Cached<T>>>>,

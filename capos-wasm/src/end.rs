@@ -3,7 +3,7 @@
 use capos_schema::wasm_capnp::instance_end;
 use std::fmt;
 
-/// What ended an instance.
+/// The end of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// `proc_exit` with this status, or 0 when `_start` returned.
@@ -24,10 +24,10 @@ pub enum End {
     FailedToStart(String),
 }
 
-/// What WebAssembly forbids and where it was done.
+/// A violation of WebAssembly's rules, and the place where it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
-    /// What happened.
+    /// The violation.
     pub message: String,
     /// The functions on the stack, innermost first: by name, or by index where the module names none.
     pub backtrace: Vec<String>,

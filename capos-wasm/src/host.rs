@@ -28,7 +28,7 @@ pub type Discard = fn(&mut [u8]);
 /// Is told of the end that was the reason to start an instance again, and how often that was done.
 pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 
-/// What a host needs from its embedder.
+/// The services that a host needs from its embedder.
 #[derive(Clone)]
 pub struct HostConfig {
     /// The executor.
@@ -39,26 +39,26 @@ pub struct HostConfig {
     pub clock: Option<FastClock>,
     /// A cheaper way to wait for `timer`'s time.
     pub sleep: Option<FastSleep>,
-    /// What gives back memory in parts; without it an instance's memory is freed in one go.
+    /// Gives back memory in parts; without it an instance's memory is freed in one go.
     pub discard: Option<Discard>,
     /// About how much memory compiled modules may take that no instance uses, so that starting one of them again
     /// is quick.
     pub module_cache_bytes: usize,
 }
 
-/// What to start.
+/// An instance to start.
 pub struct InstanceSpec {
     /// The WebAssembly binary.
     pub module: Cow<'static, [u8]>,
-    /// What messages call the module.
+    /// The module's name in messages.
     pub module_name: String,
-    /// What messages call the instance.
+    /// The instance's name in messages.
     pub name: String,
     /// Arguments and environment.
     pub launch: Launch,
-    /// What the instance holds.
+    /// The capabilities of the instance.
     pub grants: Grants,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
     /// Call `_start` at once and end when it returns, rather than wait for calls.
     pub run: bool,
@@ -66,7 +66,7 @@ pub struct InstanceSpec {
     pub options: Options,
 }
 
-/// What is done about imported functions that the host does not know.
+/// The treatment of imported functions that the host does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnknownImports {
     /// The module does not start.
@@ -76,14 +76,14 @@ pub enum UnknownImports {
     Trap,
 }
 
-/// What starting an instance may leave out.
+/// The optional parts of starting an instance.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// What follows when an instance that runs by itself has ended. The limits hold for each run of it.
+    /// The consequence when an instance that runs by itself has ended. The limits hold for each run of it.
     pub restart: Restart,
     /// Is told before the instance is started again.
     pub on_restart: Option<RestartObserver>,
-    /// What is done about imported functions that the host does not know.
+    /// The treatment of imported functions that the host does not know.
     pub unknown_imports: UnknownImports,
     /// The export that is called in place of `_start`, with the arguments of the launch but the first. What it returns
     /// is written to standard output, a line for each value.

@@ -6,7 +6,7 @@ use std::fmt;
 /// Arguments and environment together may not be longer than this, with a NUL and a pointer for each.
 const MAX_LAUNCH_BYTES: usize = 4 << 20;
 
-/// What an instance is started with.
+/// The arguments and the environment of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
     pub(crate) arguments: Strings,

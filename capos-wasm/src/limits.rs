@@ -1,4 +1,4 @@
-//! What one instance may use.
+//! The limits of one instance.
 
 use capos_schema::manifest_capnp::instance_limits;
 

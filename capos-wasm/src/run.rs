@@ -152,7 +152,7 @@ async fn run_again_and_again(
     }
 }
 
-/// What somebody killed, and what could not be started, is not started again.
+/// Whether another run follows. An instance that was killed or could not be started is not started again.
 fn follows(policy: Restart, end: &End, restarts: u32) -> bool {
     !matches!(end, End::Killed | End::FailedToStart(_)) && policy.follows(end.status() != 0, restarts)
 }

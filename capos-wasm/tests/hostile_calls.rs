@@ -11,7 +11,7 @@ const END: i64 = MEMORY_BYTES as i64;
 const IOVEC: u32 = 256;
 const RESULT: i64 = 16;
 
-/// What an argument may be: descriptors, pointers and lengths around every border, flags, and numbers of no sense.
+/// Arguments to try: descriptors, pointers and lengths around every border, flags, and numbers of no sense.
 const SMALL: &[i64] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 48, 64, 255, 256, 1024, 1025, 4096, 4097];
 const BORDERS: &[i64] = &[
     BUFFER as i64,

@@ -1,4 +1,4 @@
-//! What ends an instance: each limit with its own reason, and traps with where they happened.
+//! Ends of an instance: each limit with its own reason, and traps with where they happened.
 
 use crate::support::{World, with_imports};
 use capos_wasm::{End, Limits, Trap, Usage};

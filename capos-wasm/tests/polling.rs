@@ -49,7 +49,7 @@ fn poll(subscriptions: &[Vec<u8>]) -> String {
     ))
 }
 
-/// What a guest learned: userdata, errno, type, bytes.
+/// An event as the guest sees it: userdata, errno, type, bytes.
 type Event = (u64, u16, u8, u64);
 
 /// Runs a poll with standard input from the world's console and collects the events.

@@ -19,7 +19,7 @@ pub(crate) fn find(
     Err(capnp::Error::failed(format!("the manifest has no process \"{name}\"")))
 }
 
-/// What to start for `entry`; an error says what is wrong with it.
+/// The spec to start for `entry`; an error says what is wrong with it.
 pub(crate) async fn spec(
     package: boot_package::Reader<'static>,
     entry: instance_entry::Reader<'static>,

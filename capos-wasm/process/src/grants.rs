@@ -1,4 +1,4 @@
-//! What the host holds, and what of it an instance gets.
+//! The host's grants, and the part of them that an instance gets.
 
 use crate::{
     pipes::Ends,
@@ -53,7 +53,7 @@ impl Held {
         }
     }
 
-    /// What `entry` lists, with its ends of pipes; an error names what the host does not hold itself.
+    /// The grants that `entry` lists, with its ends of pipes; an error names those that the host does not hold itself.
     pub(crate) async fn for_instance(
         &self,
         entry: instance_entry::Reader<'_>,

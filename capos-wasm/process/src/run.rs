@@ -21,7 +21,7 @@ use std::{future::pending, rc::Rc};
 /// Of the 16 MiB that a manifest gives a host for itself unless it says otherwise.
 const MODULE_CACHE_BYTES: usize = 8 << 20;
 
-/// What the tasks of all instances share.
+/// The state that the tasks of all instances share.
 struct Runner {
     package: boot_package::Reader<'static>,
     held: Held,

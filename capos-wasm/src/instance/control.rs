@@ -1,4 +1,4 @@
-//! What everybody who deals with an instance shares: its use, its end, the wish to end it.
+//! The state that all who deal with an instance share: its use, its end, the wish to end it.
 
 use crate::{
     End, Limits,
@@ -15,7 +15,7 @@ use std::{
 const RESTART_CAUSES: usize = 16;
 const CAUSE_FRAMES: usize = 8;
 
-/// What an instance has used so far.
+/// The resources that an instance has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Fuel burnt, in the engine's units.

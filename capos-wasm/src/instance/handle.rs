@@ -77,12 +77,12 @@ impl InstanceHandle {
         self.control.kill();
     }
 
-    /// What the present or last run of the instance has used so far.
+    /// The resources that the present or last run of the instance has used so far.
     pub fn usage(&self) -> Usage {
         self.control.usage()
     }
 
-    /// What it asked for and was not granted, which may be why it failed.
+    /// The authority that it asked for and was not granted, which may be why it failed.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.control.refusals()
     }

@@ -1,4 +1,4 @@
-//! What can end an instance from outside while it runs or waits.
+//! Interrupts: ends of an instance from outside, while it runs or waits.
 
 use super::Control;
 use crate::End;

@@ -1,4 +1,4 @@
-//! What one instance holds: its capabilities and its descriptors.
+//! The holdings of one instance: its capabilities and its descriptors.
 
 use super::{
     descriptor::{Descriptor, Descriptors, FileType, flags},
@@ -27,7 +27,7 @@ pub type FastClock = Rc<dyn Fn() -> u64>;
 /// Waits until a point in time of the same clock without a call, so that any number of instances can wait.
 pub type FastSleep = Rc<dyn Fn(u64) -> LocalBoxFuture<'static, ()>>;
 
-/// What standard input comes from.
+/// The source of standard input.
 #[derive(Clone)]
 pub enum Source {
     /// A console, which programs take for a terminal.
@@ -36,7 +36,7 @@ pub enum Source {
     Stream(console::Client),
     /// A file that is open for reading, from its beginning.
     File(file::Client),
-    /// What another instance writes.
+    /// The output of another instance.
     Pipe(PipeReader),
 }
 
@@ -49,7 +49,7 @@ pub enum Sink {
     Stream(console::Client),
     /// The end of a file that is open for writing.
     File(file::Client),
-    /// What another instance reads.
+    /// The input of another instance.
     Pipe(PipeWriter),
 }
 

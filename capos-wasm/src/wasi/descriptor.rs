@@ -1,4 +1,4 @@
-//! What a descriptor leads to, and the table of an instance's descriptors.
+//! Descriptors, the objects that they lead to, and the table of an instance's descriptors.
 
 use super::{
     Errno,
@@ -32,7 +32,7 @@ pub(super) mod flags {
     pub(crate) const ALL: u16 = APPEND | NONBLOCK | SYNCHRONOUS;
 }
 
-/// What a descriptor leads to.
+/// The object that a descriptor leads to.
 pub(super) enum Object {
     Input(Input),
     Output(Output),
@@ -103,7 +103,7 @@ impl Descriptors {
     }
 
     /// Gives the next number to a descriptor, or to none: before the instance starts, when there are no gaps.
-    /// What is granted does not fail for the limit, which then only keeps the program from opening more.
+    /// Adds a granted descriptor. It does not count against the limit, which only keeps the program from opening more.
     pub(super) fn grant(&mut self, descriptor: Option<Descriptor>) {
         if descriptor.is_none() {
             // Only the three standard streams may be missing.

@@ -30,7 +30,7 @@ impl From<Errno> for Stop {
     }
 }
 
-/// What the guest's call comes to.
+/// The outcome of the guest's call.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// The function returns this.

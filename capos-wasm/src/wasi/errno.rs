@@ -109,7 +109,7 @@ errnos! {
 }
 
 impl Errno {
-    /// What a guest sees when a call on one of its capabilities fails.
+    /// The errno of a failed call on one of the guest's capabilities.
     pub(crate) fn from_capability(error: capnp::Error) -> Self {
         match error.kind {
             capnp::ErrorKind::Overloaded => Self::Again,
@@ -119,7 +119,7 @@ impl Errno {
         }
     }
 
-    /// What a guest sees when a call on a file or directory fails before it has an `errno` of its own.
+    /// The errno of a call on a file or directory that fails before it has an `errno` of its own.
     pub(crate) fn from_file_capability(error: capnp::Error) -> Self {
         match error.kind {
             capnp::ErrorKind::Overloaded => Self::Again,
@@ -128,7 +128,7 @@ impl Errno {
         }
     }
 
-    /// What a guest sees when opening fails so: what is overloaded then is the host, which has no room for one more
+    /// The errno of an opening that fails so: overloaded then means that the host has no room for one more
     /// capability, and waiting does not help.
     pub(crate) fn from_opening(error: capnp::Error) -> Self {
         match error.kind {

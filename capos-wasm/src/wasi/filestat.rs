@@ -79,7 +79,7 @@ impl Attributes {
     }
 }
 
-/// What a file service calls a kind of object.
+/// The file type of a kind of object of a file service.
 pub(super) fn file_type(kind: Result<Kind, capnp::NotInSchema>) -> FileType {
     match kind {
         Ok(Kind::File) => FileType::RegularFile,

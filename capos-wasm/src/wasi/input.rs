@@ -53,7 +53,7 @@ impl Input {
     }
 
     /// Hands the bytes that are there to `take`, in order and in pieces, until it takes less than it is given.
-    /// What it took is gone.
+    /// Takes bytes out of the input for good.
     pub(super) fn consume(
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<usize, Errno>,
@@ -72,7 +72,7 @@ impl Input {
 /// A Console that is read.
 pub(super) struct ConsoleInput {
     console: console::Client,
-    /// What programs take it for.
+    /// The type that programs are told.
     shown_as: FileType,
     /// Bytes that arrived; those before `taken` the guest already has.
     buffer: Vec<u8>,

@@ -17,7 +17,7 @@ pub(super) struct Iovecs {
     /// The buffer that comes next and how much of it was used.
     index: u32,
     used: u32,
-    /// What all of them hold together, clipped to what fits in 32 bits.
+    /// The length of all of them together, clipped to 32 bits.
     total: u32,
 }
 

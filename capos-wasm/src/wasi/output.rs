@@ -20,7 +20,7 @@ pub(super) enum ConsoleStream {
 pub(super) struct ConsoleOutput {
     pub(super) client: console::Client,
     pub(super) stream: ConsoleStream,
-    /// What programs take it for.
+    /// The type that programs are told.
     pub(super) shown_as: FileType,
 }
 

@@ -11,7 +11,7 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-/// What a pipe holds at most.
+/// The most that a pipe holds.
 pub(super) const PIPE_BYTES: usize = 65536;
 
 #[derive(Default)]

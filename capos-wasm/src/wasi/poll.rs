@@ -25,7 +25,7 @@ const FLAG_ABSTIME: u16 = 1;
 /// `eventrwflags`: the other end is gone.
 const HANGUP: u16 = 1;
 
-/// What a subscription waits for; the discriminants are those of `eventtype`.
+/// The event that a subscription waits for; the discriminants are those of `eventtype`.
 #[derive(Clone, Copy)]
 enum Wanted {
     Clock { id: u32, timeout: u64, absolute: bool },
@@ -42,7 +42,7 @@ struct Subscription {
     fired: Option<Result<Ready, Errno>>,
 }
 
-/// What there is to be read or written.
+/// The bytes ready to be read, or the room to write.
 #[derive(Clone, Copy, Default)]
 struct Ready {
     bytes: u64,

@@ -1,4 +1,4 @@
-//! What a program asked for and was not granted, in words that say how to grant it.
+//! Refusals: authority that a program asked for and was not granted, in words that say how to grant it.
 
 use super::said::{OF_FILES, OF_RANDOMNESS, OF_TIME, Said};
 use crate::End;
@@ -42,7 +42,7 @@ pub enum Missing {
 pub struct Refusal {
     /// The function.
     pub import: &'static str,
-    /// What it lacked.
+    /// The authority that it lacked.
     pub missing: Missing,
 }
 

@@ -58,7 +58,7 @@ bitflags! {
             | Self::PATH_FILESTAT_SET_SIZE.bits() | Self::PATH_FILESTAT_SET_TIMES.bits()
             | Self::FD_FILESTAT_GET.bits() | Self::FD_FILESTAT_SET_TIMES.bits() | Self::PATH_SYMLINK.bits()
             | Self::PATH_REMOVE_DIRECTORY.bits() | Self::PATH_UNLINK_FILE.bits();
-        /// What a preopened directory passes on.
+        /// The rights that a preopened directory passes on.
         const INHERITABLE = Self::OF_FILE.bits() | Self::OF_DIRECTORY.bits();
         /// Those that need a file that is open for writing.
         const OF_WRITER = Self::FD_WRITE.bits() | Self::FD_ALLOCATE.bits() | Self::FD_FILESTAT_SET_SIZE.bits();
@@ -80,7 +80,7 @@ pub(super) struct Requested {
 
 impl Requested {
     /// An error if more is asked for than the directory, with `limit` as its inheriting rights, passes on.
-    /// What no file or directory can have is ignored.
+    /// Reads rights from the guest's words. Those that no file or directory can have are ignored.
     pub(super) fn new(base: u64, inheriting: u64, limit: Rights) -> Result<Self, NoRight> {
         let known = |rights| Rights::from_bits_truncate(rights) & Rights::INHERITABLE;
         let (base, inheriting) = (known(base), known(inheriting));

@@ -15,7 +15,7 @@ pub enum Needs {
     Clock,
     /// EntropySource.
     Entropy,
-    /// What the descriptor leads to: a standard stream, a file or a directory.
+    /// The object that the descriptor leads to: a standard stream, a file or a directory.
     Descriptor,
     /// A standard stream or file that the descriptor leads to.
     Stream,
@@ -46,7 +46,7 @@ impl Needs {
     }
 }
 
-/// What a function's answers follow.
+/// The source of a function's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// The specification says all.
@@ -76,7 +76,7 @@ pub struct Function {
     pub results: &'static [ValueType],
     /// The capability it uses.
     pub needs: Needs,
-    /// What it returns when that was not granted; `None` where nothing can be missing.
+    /// The errno when that was not granted; `None` where nothing can be missing.
     pub missing: Option<Errno>,
     /// Where its edge cases come from.
     pub basis: Basis,

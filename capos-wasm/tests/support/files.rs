@@ -85,7 +85,7 @@ pub fn guest() -> Guest {
     Guest::new(world, grants, Limits::default())
 }
 
-/// What `fd_fdstat_get` tells: type, flags, base and inheriting rights.
+/// The answer of `fd_fdstat_get`: type, flags, base and inheriting rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdStat {
     pub file_type: u8,
@@ -94,7 +94,7 @@ pub struct FdStat {
     pub inheriting: u64,
 }
 
-/// What `filestat` functions tell.
+/// The answer of the `filestat` functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub device: u64,

@@ -31,7 +31,7 @@ pub struct World {
     pub console: Rc<ConsoleState>,
 }
 
-/// What the host gave back.
+/// The memory that the host gave back.
 pub mod discarded {
     use std::cell::RefCell;
 
@@ -134,7 +134,7 @@ impl World {
     }
 }
 
-/// What to start, from a module in text form.
+/// The spec of an instance, from a module in text form.
 pub fn spec(wat: &str, grants: Grants) -> InstanceSpec {
     let module = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     InstanceSpec {

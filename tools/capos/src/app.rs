@@ -16,7 +16,7 @@ use capos_volume_tool::{Links, show_size};
 
 use crate::manifest::{InstanceLimits, name_of};
 
-/// What `capos run PROGRAM.wasm` was told.
+/// A call of `capos run PROGRAM.wasm`.
 #[derive(Debug, Default, Clone)]
 pub struct App {
     /// The program, as the manifest is to name it.
@@ -29,7 +29,7 @@ pub struct App {
     pub env: Vec<(String, String)>,
     /// Folders of the host.
     pub dirs: Vec<Dir>,
-    /// What becomes of symbolic links that lead out of those folders.
+    /// The treatment of symbolic links that lead out of those folders.
     pub links: Links,
     /// Volume images.
     pub volumes: Vec<VolumeFile>,
@@ -39,7 +39,7 @@ pub struct App {
     pub clock: bool,
     /// The time of day.
     pub wall_clock: bool,
-    /// What it may use.
+    /// The program's limits.
     pub limits: InstanceLimits,
     /// Imported functions that nobody provides trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
@@ -48,7 +48,7 @@ pub struct App {
 }
 
 impl App {
-    /// What the run, the instance and the package call the program.
+    /// The program's name in the run, the instance and the package.
     pub fn name(&self) -> String {
         name_of(&self.module)
     }

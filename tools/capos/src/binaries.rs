@@ -126,7 +126,7 @@ enum Imports {
     Any,
 }
 
-/// What everything that starts `program` allows it.
+/// The imports that all that starts `program` allows it.
 fn imports_of(manifest: &Manifest, program: &Program) -> Imports {
     let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
     let instances = hosts.flat_map(|host| &host.instances);

@@ -87,7 +87,7 @@ enum Task {
         /// Replace the file if there is one
         #[arg(long)]
         force: bool,
-        /// What the console comes over; whatever runs the result has to know
+        /// The line that carries the console; whatever runs the result has to know
         #[arg(long, value_enum, default_value = "serial", value_name = "LINE")]
         console: ConsoleLine,
     },
@@ -101,7 +101,7 @@ enum Task {
         /// Replace the file if there is one
         #[arg(long)]
         force: bool,
-        /// What the console comes over; whatever runs the result has to know
+        /// The line that carries the console; whatever runs the result has to know
         #[arg(long, value_enum, default_value = "serial", value_name = "LINE")]
         console: ConsoleLine,
     },

@@ -22,7 +22,7 @@ use crate::volumes::{self, Instead};
 /// A manifest without fault, and the programs it names.
 #[derive(Debug)]
 pub struct Checked {
-    /// What boots.
+    /// The manifest that boots.
     pub manifest: Manifest,
     /// The programs.
     pub images: Images,
@@ -73,9 +73,9 @@ pub fn check_app(
 /// Where a manifest comes from.
 struct Source<'a> {
     file: &'a Path,
-    /// What paths in it are relative to.
+    /// The folder that paths in it are relative to.
     folder: &'a Path,
-    /// What completes it, if `file` has only an outline.
+    /// The program that completes it, if `file` has only an outline.
     app: Option<&'a App>,
 }
 

@@ -14,7 +14,7 @@ use crate::interrupts::Interrupts;
 use crate::qemu::{ConsoleLine, ISO_MARKER};
 use crate::workplace::Workplace;
 
-/// What has to be there for a disc that boots both ways, and the Debian packages that have it.
+/// The platforms needed for a disc that boots both ways, and the Debian packages that have them.
 const PLATFORMS: [(&str, &str); 2] =
     [("/usr/lib/grub/i386-pc", "grub-pc-bin"), ("/usr/lib/grub/x86_64-efi", "grub-efi-amd64-bin")];
 

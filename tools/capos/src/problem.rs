@@ -1,4 +1,4 @@
-//! What is wrong with a manifest: one reason for each place, all of them together.
+//! Problems of a manifest: one reason for each place, all of them together.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct Problem {
     /// The field, as CUE writes it (`processes.0.grants`); empty for the manifest as a whole.
     pub path: String,
-    /// What is wrong with it.
+    /// The reason why it is wrong.
     pub reason: String,
     /// Where the field stands in the file, as `LINE:COLUMN`; `None` where that is not known.
     pub position: Option<String>,

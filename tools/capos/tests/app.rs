@@ -17,7 +17,7 @@ fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
 }
 
-/// What CUE makes of `text`.
+/// The value that CUE makes of `text`.
 fn exported(text: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app.cue");
@@ -26,7 +26,7 @@ fn exported(text: &str) -> Value {
     json.unwrap_or_else(|error| panic!("{error:#}\n{text}"))
 }
 
-/// What CUE and our own checks make of the manifest of `app`: as it is printed, and as a run has it.
+/// The manifest that CUE and our own checks make of `app`: as it is printed, and as a run has it.
 fn evaluated(app: &App) -> Manifest {
     let printed = exported(&app.manifest(&[7 << 30]));
     let mut ours = exported(&app.outline(&[7 << 30]));
@@ -35,7 +35,7 @@ fn evaluated(app: &App) -> Manifest {
     decode::decode(&printed).unwrap()
 }
 
-/// What is wrong with `app`, and what CUE was given of it.
+/// The complaint about `app`, and the text that CUE was given of it.
 fn refused(app: &App) -> (String, String) {
     let place = tempfile::tempdir().unwrap();
     let error = image::check_app(&project(), app, &[], place.path(), ConsoleLine::Serial).unwrap_err();

@@ -1,4 +1,4 @@
-//! What `capos inspect` tells about modules and components.
+//! The descriptions of modules and components by `capos inspect`.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::collections::BTreeSet;

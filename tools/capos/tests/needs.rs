@@ -1,4 +1,4 @@
-//! What `capos needs` lists for the manifests of the tree.
+//! The lists of `capos needs` for the manifests of the tree.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::Path;

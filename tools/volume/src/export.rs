@@ -11,7 +11,7 @@ use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
 
 use crate::list::{below_root, each};
 
-/// What becomes of something that is already where the copy is to be.
+/// The treatment of something that is already where the copy is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     /// It stays, which is an error.

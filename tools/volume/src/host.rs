@@ -49,7 +49,7 @@ impl HostFolder {
         Ok((self.directory(directory)?, name))
     }
 
-    /// What is at `path` itself, not what a link there leads to.
+    /// The metadata of `path` itself, not of what a link there leads to.
     pub(crate) fn look(&self, path: &str) -> io::Result<Option<Metadata>> {
         match self.place(path).and_then(|(directory, name)| look(&directory, name)) {
             Ok(meta) => Ok(Some(meta)),
@@ -80,7 +80,7 @@ impl HostFolder {
     }
 }
 
-/// What `name` in `directory` is.
+/// The metadata of `name` in `directory`.
 pub(crate) fn look(directory: &OwnedFd, name: &str) -> io::Result<Metadata> {
     File::from(openat(directory, name, WAY, Mode::empty())?).metadata()
 }

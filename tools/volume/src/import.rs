@@ -94,7 +94,7 @@ fn replace(volume: &mut Volume, dir: Ino, name: &str) -> Result<()> {
     }
 }
 
-/// What has been copied: directories by path, files with several names by device and inode.
+/// The copies so far: directories by path, files with several names by device and inode.
 struct Copied<'a> {
     directories: HashMap<&'a str, Ino>,
     linked: HashMap<(u64, u64), Ino>,

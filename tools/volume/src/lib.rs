@@ -40,7 +40,7 @@ pub fn create(path: &Path, size: u64) -> Result<()> {
     image::create(path, size, None, false)
 }
 
-/// What to do with a volume image.
+/// A command about a volume image.
 #[derive(Clone, Debug, Subcommand)]
 pub enum VolumeCommand {
     /// Make an empty volume in a new file
@@ -72,7 +72,7 @@ pub enum VolumeCommand {
     Import {
         /// The image
         file: PathBuf,
-        /// What to copy
+        /// Files and folders to copy
         #[arg(required = true)]
         sources: Vec<PathBuf>,
         /// The directory in the volume where it goes; made if it does not exist
@@ -83,7 +83,7 @@ pub enum VolumeCommand {
     Export {
         /// The image
         file: PathBuf,
-        /// What to copy
+        /// File or folder to copy
         path: String,
         /// Where on the host it goes
         target: PathBuf,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// What becomes of symbolic links that lead out of a folder.
+/// The treatment of symbolic links that lead out of a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Links {
     /// They are left out, and named.

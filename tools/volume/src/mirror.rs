@@ -23,7 +23,7 @@ use crate::list::{check_depth, each};
 use crate::source::{LeftOut, Source};
 use crate::{image, import};
 
-/// What an entry of a volume is, so that any change to it shows.
+/// The state of an entry of a volume, so that any change to it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     ino: Ino,
@@ -32,7 +32,7 @@ struct Entry {
     size: u64,
 }
 
-/// What an entry of the folder is, likewise.
+/// The state of an entry of the folder, likewise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct HostEntry {
     ino: u64,
@@ -88,7 +88,7 @@ impl Mirror {
         self.folder.path()
     }
 
-    /// What is in the folder and was not copied.
+    /// The entries of the folder that were not copied.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }

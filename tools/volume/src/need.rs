@@ -19,7 +19,7 @@ const LEAST_SPARSE: u64 = 64 << 10;
 /// By default a volume's metadata area is one part in so many of it.
 const METADATA_SHARE: u64 = 16;
 
-/// What the content of a folder needs in a volume, in bytes.
+/// The room that the content of a folder needs in a volume, in bytes.
 #[derive(Default)]
 pub(crate) struct Need {
     data: u64,

@@ -14,7 +14,7 @@ use crate::{image, import};
 pub struct Packed {
     /// The image.
     pub bytes: Vec<u8>,
-    /// What is in the folder and not in the image.
+    /// The entries of the folder that are not in the image.
     pub left_out: Vec<LeftOut>,
 }
 

@@ -1,4 +1,4 @@
-//! What is in a folder of the host, and what of it a volume can hold.
+//! The content of a folder of the host, and the part of it that a volume can hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -67,7 +67,7 @@ impl Source {
         self.folder.path()
     }
 
-    /// What is left out, in the order of paths.
+    /// The entries left out, in the order of paths.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }

@@ -1,4 +1,4 @@
-//! What wasmi carries along for an instance.
+//! The state that wasmi carries along for an instance.
 
 use super::{fuel::FuelMeter, limiter::Limiter};
 use crate::{
@@ -11,7 +11,7 @@ use std::{
 };
 use wasmi::{AsContextMut, Caller, Error, Extern, Memory, Store};
 
-/// What every call may cost the host. Only what goes beyond, such as walking a long list, burns fuel.
+/// The work that every call may cost the host. Only work beyond it, such as walking a long list, burns fuel.
 const FREE_WORK: u64 = 16;
 
 /// The `Store`'s data: one store for each instance.

@@ -19,7 +19,7 @@ pub(super) struct FuelMeter {
     clock: Option<FastClock>,
     limit: u64,
     used: u64,
-    /// What the store was last given.
+    /// The fuel that the store was last given.
     given: u64,
     /// Fuel for what the host did that was more than the store had left.
     owed: u64,
@@ -52,7 +52,7 @@ impl FuelMeter {
         Some(self.given)
     }
 
-    /// What a store with `rest` left is to have when the guest's next step needs more: the same where the guest has to
+    /// The fuel that a store with `rest` left is to have when the guest's next step needs more: the same where it has to
     /// stop for others or for good, and otherwise its next slice, for which it then need not stop at all.
     pub(super) fn more(&mut self, rest: u64, required: u64) -> u64 {
         self.settle(rest);

@@ -3,7 +3,7 @@
 /// Beginning of a component: the version of the format and the layer.
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// What runs a module that uses a proposal.
+/// The engine that runs a module with a proposal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Elsewhere {
     /// This engine, once the proposal is rewritten, as it is in the modules of the boot package: only others come here with it.

@@ -68,7 +68,7 @@ pub(crate) async fn compile(bytes: &[u8], settings: Settings, pace: &mut Pace) -
     Ok(Compiled { engine, module, linker })
 }
 
-/// What an instance's host has for it.
+/// The means that an instance's host has for it.
 pub(crate) struct Means {
     /// Its own clock.
     pub(crate) clock: Option<FastClock>,

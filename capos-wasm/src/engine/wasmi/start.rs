@@ -6,7 +6,7 @@
 use crate::instance::Pace;
 use std::{borrow::Cow, ops::Range};
 
-/// What the start function is exported as. A module that exports this name itself is refused as invalid.
+/// The export name of the start function. A module that exports this name itself is refused as invalid.
 pub(super) const START_EXPORT: &str = "capos:start section";
 
 /// Bytes that are copied at once, and what that counts as against bytes that are parsed.

@@ -4,7 +4,7 @@ use super::names::printable;
 use crate::{End, Trap};
 use wasmi::{Error, TrapCode};
 
-/// What an error that wasmi cannot resume from means.
+/// The end that follows from an error that wasmi cannot resume from.
 pub(super) fn end_of(error: &Error, fuel_limit: u64, backtrace: impl FnOnce() -> Vec<String>) -> End {
     match error.as_trap_code() {
         Some(TrapCode::OutOfFuel) => End::OutOfFuel(fuel_limit),

@@ -39,7 +39,7 @@ pub(crate) fn all() -> Vec<(&'static str, Module)> {
     ]
 }
 
-/// What the modules do that end, by name.
+/// The modules that end, by name.
 pub(crate) fn ending() -> Vec<(&'static str, Module)> {
     vec![
         ("freeing memory after a trap", touching_all()),

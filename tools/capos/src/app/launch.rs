@@ -1,4 +1,4 @@
-//! What the program is started with: its arguments and environment.
+//! The program's arguments and environment.
 //!
 //! CUE takes time with the square of a list's length, and `prog *.c` can have very many arguments. So CUE is given a manifest
 //! without them, and they are put into the result, where decoding checks them as it checks those of any manifest.

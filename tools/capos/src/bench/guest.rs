@@ -19,7 +19,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
 /// Enough that memory is no concern.
 const MEMORY_MIB: u32 = 256;
 
-/// What a guest showed.
+/// The output of a guest.
 pub(super) struct Shown {
     pub(super) end: End,
     pub(super) output: String,
@@ -35,7 +35,7 @@ pub(super) struct How {
 }
 
 impl Bench<'_> {
-    /// What the guest prints in the form `name value unit`.
+    /// The figures that the guest prints in the form `name value unit`.
     pub(super) fn guest(&self, manifest: &Path) -> Result<Vec<Measure>> {
         let shown = self.counted(manifest)?;
         let measures: Vec<Measure> = shown.output.lines().filter_map(parse).collect();

@@ -1,4 +1,4 @@
-//! What the system costs: measured by guests under instruction counting, and by looking at what was built.
+//! The cost of the system: measured by guests under instruction counting, and by looking at what was built.
 
 mod guest;
 mod large;
@@ -18,13 +18,13 @@ pub use report::rewrite;
 
 /// The manifest whose image is looked at, and with which the smallest memory is found.
 const HELLO: &str = "wasi-hello-rust";
-/// What it prints.
+/// The output of that program.
 const HELLO_OUTPUT: &str = "Hello from WASI on capOS\n";
 
 /// One result, printed as `name value unit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measure {
-    /// What was measured: letters, digits and `_`.
+    /// The name of the figure: letters, digits and `_`.
     pub name: String,
     /// How much of it.
     pub value: u64,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use super::Measure;
 use crate::project::Project;
 
-/// What was counted.
+/// The lines counted.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     lines: u64,

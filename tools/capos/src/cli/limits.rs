@@ -15,7 +15,7 @@ pub(super) struct LimitArgs {
     /// Time from its start until it is ended, such as 90s [default: any]
     #[arg(long, value_name = "DURATION", value_parser = duration_of, allow_negative_numbers = true)]
     wall_time: Option<u64>,
-    /// What it may write to its standard streams, such as 1GiB
+    /// The most that it may write to its standard streams, such as 1GiB
     #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size_between(1, u64::MAX), allow_negative_numbers = true)]
     output: Option<u64>,
     /// Elements of all its tables together [default: 65536]

@@ -19,7 +19,7 @@ impl Time {
         Self { begun: Instant::now(), given }
     }
 
-    /// What is left for the machine; `default` if the user gave none.
+    /// The time left for the machine; `default` if the user gave none.
     pub(super) fn left(&self, default: Duration) -> Duration {
         self.given.map_or(default, |given| given.saturating_sub(self.begun.elapsed()))
     }

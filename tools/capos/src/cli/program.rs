@@ -25,12 +25,12 @@ use crate::qemu::{ConsoleLine, Ended};
 use crate::say::{print, say};
 use crate::workplace::Workplace;
 
-/// What an instance's linear memory may be when nothing else is said.
+/// The limit of an instance's linear memory when nothing else is said.
 const DEFAULT_MEMORY: u64 = 64 << 20;
 /// The least room in a folder's volume, and the most: it also needs some for itself.
 const LEAST_ROOM: u64 = 4 << 20;
 const MOST_ROOM: u64 = 12 << 40;
-/// What the kernel and the services of a run need.
+/// The memory that the kernel and the services of a run need.
 const SYSTEM_MIB: u64 = 192;
 
 pub(super) const HELP: &str = "Running a WebAssembly program:
@@ -58,7 +58,7 @@ pub(super) struct ProgramArgs {
     /// Room for files in each such folder, what it holds included, 4MiB or more [default: 1GiB, or four times what it holds]
     #[arg(long, value_name = "SIZE", value_parser = size_between(LEAST_ROOM, MOST_ROOM), allow_negative_numbers = true)]
     dir_size: Option<u64>,
-    /// What becomes of symbolic links that lead out of such a folder: they are left out and named, or kept
+    /// Treatment of symbolic links that lead out of such a folder: they are left out and named, or kept
     #[arg(long, value_name = "WHICH", value_enum, default_value = "inside")]
     links: LinkPolicy,
     /// Give it a volume image, which keeps its data
@@ -67,7 +67,7 @@ pub(super) struct ProgramArgs {
     /// Set an environment variable, or without a value pass on that of capos; the last one of a name counts
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     env: Vec<(String, Option<String>)>,
-    /// What the program is told that it is called, in place of its file's name
+    /// Name that the program is given as its argument 0, in place of its file's name
     #[arg(long, value_name = "NAME")]
     argv0: Option<String>,
     /// Give it random bytes
@@ -81,7 +81,7 @@ pub(super) struct ProgramArgs {
     wall_clock: bool,
     #[command(flatten)]
     limits: LimitArgs,
-    /// What an imported function that nobody provides is: an error at the start, or a trap when it is called
+    /// Treatment of an imported function that nobody provides: an error at the start, or a trap when it is called
     #[arg(long, value_name = "POLICY", value_enum)]
     unknown_imports: Option<UnknownImports>,
     /// Call this export in place of running it as a program, with the arguments as the types of its parameters have it,
@@ -316,7 +316,7 @@ fn full(log: &[String]) -> BTreeSet<&str> {
     lines.filter_map(|(_, rest)| rest.strip_suffix(": the volume is full")).collect()
 }
 
-/// What the log says about a program's end, unless that is its own exit status; and if it says nothing, because
+/// The log's lines about a program's end, unless that is its own exit status; and if there are none, because
 /// something around the program ended or was never started, what else it says.
 fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
     let of = |process: &str| -> Vec<&str> {

@@ -38,13 +38,13 @@ const TIMED_OUT: u8 = 124;
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = program::HELP)]
 pub(super) struct RunArgs {
-    /// What to boot: a manifest (a CUE file), or any WebAssembly program; `-` for one from standard input
+    /// Manifest (a CUE file) or WebAssembly program to boot; `-` for a program from standard input
     #[arg(value_name = "MANIFEST or PROGRAM.wasm", required_unless_present = "iso", conflicts_with = "iso")]
     pub(super) what: Option<PathBuf>,
     /// Boot this disc image instead of a manifest
     #[arg(long, value_name = "FILE")]
     iso: Option<PathBuf>,
-    /// What boots the disc image
+    /// Firmware that boots the disc image
     #[arg(long, value_enum, default_value = "bios", requires = "iso")]
     firmware: Firmware,
     /// End the run after so many seconds, its preparation included [default: 60 for a manifest, never for a program]
@@ -71,7 +71,7 @@ pub(super) struct RunArgs {
     /// Use this file for a disk volume of the manifest, in place of the one that it names
     #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
     pub(super) disks: Vec<(String, PathBuf)>,
-    /// What the console comes over [default: virtio; for a disc image, what it was made for]
+    /// Line that carries the console [default: virtio; for a disc image, what it was made for]
     #[arg(long, value_enum, value_name = "LINE")]
     console: Option<ConsoleLine>,
     /// Which streams are terminals for the guest: all, none, or some of stdin,stdout,stderr [default: those that are]
@@ -88,13 +88,13 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
-    /// What the consoles of a manifest or program come over, unless a manifest says so itself.
+    /// The line that carries the consoles of a manifest or program, unless a manifest says so itself.
     pub(super) fn line(&self) -> ConsoleLine {
         self.console.unwrap_or_default()
     }
 }
 
-/// What is booted, and what it needs.
+/// A system to boot, and its needs.
 pub(super) struct Prepared {
     pub(super) name: String,
     pub(super) boot: Boot,

@@ -1,4 +1,4 @@
-//! What a file is that somebody wants to run: a manifest, a program, or something else, with what to do about it.
+//! The kind of a file that somebody wants to run: a manifest, a program, or something else, with what to do about it.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::manifest::candidates::meant_beside;
 
-/// What can be run.
+/// A file that can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     /// A manifest, a CUE file.

@@ -1,6 +1,6 @@
 //! Which words on the command line are `capos run`'s, and which are the program's.
 //!
-//! What comes before the program is ours. After it our long options are still ours, up to the first other word; that
+//! All before the program is ours. After it our long options are still ours, up to the first other word; that
 //! one and all behind it are the program's, and so is all behind `--`.
 
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! What single fields cannot show: names that must differ, references that must lead somewhere, totals.
+//! Checks across fields: names that must differ, references that must lead somewhere, totals.
 
 mod storage;
 
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 const MOST_PROCESS_LAUNCH_BYTES: usize = 32 * 1024;
 /// The same for an instance, whose host reads them where they lie.
 const MOST_INSTANCE_LAUNCH_BYTES: usize = 4 << 20;
-/// What each string costs beside its bytes, whatever it travels in.
+/// The cost of each string beside its bytes, whatever it travels in.
 const STRING_BYTES: usize = 16;
 /// Most capabilities that one process can start with: they travel with that message.
 const MOST_GRANTS: usize = 48;
@@ -131,7 +131,7 @@ fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, prob
     }
 }
 
-/// What arguments and environment take.
+/// The size of arguments and environment.
 pub(super) fn launch_bytes<'a>(
     args: impl IntoIterator<Item = &'a String>,
     env: &'a [(String, String)],

@@ -13,13 +13,13 @@ use super::model::*;
 use crate::qemu::ConsoleLine;
 
 const FRAME_BYTES: u64 = 4096;
-/// What a wasm host may need beside the linear memories of its instances, and for each byte of a module, of which
+/// The memory that a wasm host may need beside the linear memories of its instances, and for each byte of a module, of which
 /// it keeps a copy and what it translates.
 const WASM_HOST_OVERHEAD: u64 = 16 << 20;
 const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
-/// What an interpreter takes for each byte of an instance's `stack`: values, and where calls return to.
+/// The memory that an interpreter takes for each byte of an instance's `stack`: values, and where calls return to.
 const WASM_HOST_PER_STACK_BYTE: u64 = 10;
-/// What an element of a table takes, where it is and where it is moved to when the table grows.
+/// The memory that an element of a table takes, where it is and where it is moved to when the table grows.
 const WASM_HOST_PER_TABLE_ELEMENT: u64 = 16;
 /// Defaults that the schema documents.
 const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;

@@ -212,8 +212,8 @@ fn wasm_host(node: &Node<'_>) -> Process {
     }
 }
 
-/// What the host needs for itself (time limits and fair shares, the log, the modules) and what its
-/// instances are granted, and nothing else.
+/// The grants that the host needs for itself (time limits and fair shares, the log, the modules) and those of its
+/// instances, and nothing else.
 fn host_grants(host: &WasmHost) -> Vec<Singleton> {
     let mut grants = vec![Singleton::Log, Singleton::Timer, Singleton::BootPackage];
     grants.extend(host.instances.iter().flat_map(|instance| &instance.grants));

@@ -21,10 +21,10 @@ pub const DISK_DRIVER_BINARY: &str = "virtio-blk";
 /// The program that keeps the streams of the console apart.
 pub const CONSOLE_BINARY: &str = "capos-console";
 
-/// What boots, and with which grants.
+/// A system: the processes that boot, and their grants.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// What the run is called.
+    /// The name of the run.
     pub name: String,
     /// Directory trees that directories are granted of; disks in bus order.
     pub volumes: Vec<Volume>,
@@ -34,7 +34,7 @@ pub struct Manifest {
     pub exit_from: Option<String>,
     /// Programs and modules that are packed but not started.
     pub include: Vec<Program>,
-    /// What its consoles come over, if the manifest says so; otherwise as it is run.
+    /// The line that carries its consoles, if the manifest says so; otherwise as it is run.
     pub console: Option<ConsoleLine>,
 }
 
@@ -45,7 +45,7 @@ pub struct Process {
     pub at: String,
     /// Its unique name.
     pub name: String,
-    /// What it runs.
+    /// The program that it runs.
     pub binary: Program,
     /// Arguments, the program's name excluded.
     pub args: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Process {
     pub namespaces: Vec<NamespaceGrant>,
     /// Disks that it uses as they are.
     pub disks: Vec<DiskGrant>,
-    /// What it may use.
+    /// Its limits.
     pub limits: ProcessLimits,
     /// May make pages executable.
     pub executable: bool,
@@ -67,13 +67,13 @@ pub struct Process {
     pub exports: Vec<String>,
     /// Meant to end by a fault.
     pub expect_fault: bool,
-    /// What follows when it has ended.
+    /// The consequence when it has ended.
     pub restart: Restart,
     /// Set for a process that hosts WebAssembly instances.
     pub wasm_host: Option<WasmHost>,
 }
 
-/// What kind of program a binary is.
+/// The kind of a binary.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProgramKind {
     /// A static ELF64 executable.
@@ -98,7 +98,7 @@ impl ProgramKind {
 pub struct Program {
     /// Where the manifest names it.
     pub at: String,
-    /// What it is.
+    /// The kind of the program.
     pub kind: ProgramKind,
     /// Its name in the package.
     pub name: String,
@@ -167,7 +167,7 @@ pub struct Service {
     pub export: String,
 }
 
-/// What a process may use; `None` is the documented default.
+/// The limits of a process; `None` is the documented default.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ProcessLimits {
     /// Memory in bytes.
@@ -183,7 +183,7 @@ pub struct ProcessLimits {
 /// The WebAssembly side of a process that hosts instances.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct WasmHost {
-    /// What it runs.
+    /// The instances that it runs.
     pub instances: Vec<Instance>,
     /// One after the other rather than all at once.
     pub sequence: bool,
@@ -198,7 +198,7 @@ pub struct Instance {
     pub at: String,
     /// Its name, unique in its host.
     pub name: String,
-    /// What it runs.
+    /// The module that it runs.
     pub module: Program,
     /// Arguments, the program's name excluded.
     pub args: Vec<String>,
@@ -220,20 +220,20 @@ pub struct Instance {
     pub trap_unknown_imports: bool,
     /// The export that is called in place of `_start`.
     pub invoke: Option<String>,
-    /// What follows when it has ended.
+    /// The consequence when it has ended.
     pub restart: Restart,
-    /// What it may use.
+    /// Its limits.
     pub limits: InstanceLimits,
 }
 
 impl Instance {
-    /// What its arguments and environment take.
+    /// The size of its arguments and environment.
     pub fn launch_bytes(&self) -> u64 {
         super::check::launch_bytes(self.argv0.iter().chain(&self.args), &self.env) as u64
     }
 }
 
-/// What an instance may use; `None` is the documented default.
+/// The limits of an instance; `None` is the documented default.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct InstanceLimits {
     /// Linear memory in bytes.

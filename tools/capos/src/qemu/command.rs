@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-/// What starts the guest.
+/// The thing that starts the guest.
 #[derive(Debug, Clone)]
 pub enum Boot {
     /// The kernel directly, by PVH, with the boot package as its module.
@@ -18,7 +18,7 @@ pub enum Boot {
     Iso {
         /// The disc image.
         file: PathBuf,
-        /// What runs the boot loader.
+        /// The firmware that runs the boot loader.
         firmware: Firmware,
     },
 }

@@ -8,7 +8,7 @@ use capos_schema::manifest_capnp;
 use capos_streams::{Terminal, Terminals};
 use rustix::termios::tcgetwinsize;
 
-/// What carries a guest's console.
+/// The line that carries a guest's console.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ConsoleLine {
     /// A virtio console: fast, with the streams apart
@@ -39,7 +39,7 @@ pub struct Console {
     pub output: Box<dyn Write + Send>,
     /// Its standard error.
     pub errors: Box<dyn Write + Send>,
-    /// What the streams are connected to, now.
+    /// The ends of the streams, now.
     pub terminals: TerminalsNow,
 }
 

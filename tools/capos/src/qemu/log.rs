@@ -17,7 +17,7 @@ pub(crate) fn is_banner(line: &str) -> bool {
     line.contains(BANNER)
 }
 
-/// What the kernel has said.
+/// The kernel's log so far.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     lines: VecDeque<String>,

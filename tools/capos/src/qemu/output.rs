@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-/// What the boot loader of a disc image writes last. Everything up to it is the firmware's and the boot loader's.
+/// The last text that the boot loader of a disc image writes. All up to it is the firmware's and the boot loader's.
 pub const ISO_MARKER: &str = "capos: starting the kernel.";
 
 /// Copies until `from` ends.
@@ -21,7 +21,7 @@ pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What comes after the first place where a marker stands.
+/// The bytes after the first place where a marker stands.
 pub(super) struct After<R> {
     from: R,
     /// Taken away once the marker has been seen.
@@ -64,7 +64,7 @@ impl Skip {
         Self { wanted: marker.as_bytes().to_vec(), seen: VecDeque::new() }
     }
 
-    /// What of `bytes` comes after the marker.
+    /// The part of `bytes` that comes after the marker.
     fn rest<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         for (index, &byte) in bytes.iter().enumerate() {
             if self.seen == self.wanted {

@@ -31,9 +31,9 @@ const KERNEL_PANIC: i32 = 0x20 << 1 | 1;
 pub struct Run {
     /// The machine.
     pub machine: Machine,
-    /// What starts on it.
+    /// The system that starts on it.
     pub boot: Boot,
-    /// What its console comes over. The boot package has to say the same.
+    /// The line that carries its console. The boot package has to say the same.
     pub console: ConsoleLine,
     /// How long it may take.
     pub timeout: Duration,
@@ -277,7 +277,7 @@ fn show_serial(output: Option<ChildStdout>) {
     });
 }
 
-/// What the console comes over, ready to pass bytes.
+/// The line of the console, ready to pass bytes.
 enum Link {
     /// QEMU connects to this.
     Virtio(UnixListener),
@@ -285,7 +285,7 @@ enum Link {
     Serial {
         input: Option<ChildStdin>,
         output: Option<ChildStdout>,
-        /// What comes before this is not the guest's.
+        /// The marker before which nothing is the guest's.
         after: Option<&'static str>,
         /// Whether the streams are apart.
         framed: bool,

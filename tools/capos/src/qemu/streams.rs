@@ -16,7 +16,7 @@ use crate::say::say;
 /// Read and written at once, at most.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What is sent to the guest, by several threads.
+/// The way to the guest, used by several threads.
 pub(super) struct Guest {
     line: Mutex<Box<dyn Write + Send>>,
     credit: Mutex<Credit>,

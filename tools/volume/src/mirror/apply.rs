@@ -14,7 +14,7 @@ use super::{Entry, HostEntry, Mirror};
 use crate::links::{Links, Through, leads_out};
 use crate::source::LeftOut;
 
-/// What became of the folder.
+/// The outcome for the folder.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Files, folders and links that were made, replaced or removed.
@@ -60,7 +60,7 @@ pub(super) fn apply(
     }
 }
 
-/// What is to be done, without what is left alone.
+/// The changes to make, without those that are left alone.
 fn plan<'a>(
     mirror: &Mirror,
     volume: &mut Volume,
@@ -167,7 +167,7 @@ fn look(mirror: &Mirror, path: &str) -> Result<Option<Metadata>> {
 /// The bits of a mode that come back: a program has nobody's identity to lend.
 const PERMISSIONS: u32 = 0o777;
 
-/// Who may do what with the files of the folder, of which a volume knows nothing.
+/// The permissions of the folder's files, of which a volume knows nothing.
 struct Modes<'a> {
     /// Where what the volume began with was.
     before: HashMap<Ino, &'a str>,

@@ -1,4 +1,4 @@
-//! What was done to a volume between two moments.
+//! The changes to a volume between two moments.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use capos_volume::Kind;
 
 use super::Entry;
 
-/// What has to be done to one path.
+/// The change to one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// What was there is gone or has been replaced.
+    /// The entry that is gone or has been replaced.
     pub(super) removes: Option<Kind>,
-    /// What is there now.
+    /// The entry that is there now.
     pub(super) adds: Option<Entry>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn between(
     changes
 }
 
-/// What is in a directory has entries of its own, so a directory is as good as another.
+/// Whether an entry is unchanged. Things in a directory have entries of their own, so a directory is as good as another.
 fn same(old: &Entry, new: &Entry) -> bool {
     old == new || old.kind == Kind::Directory && new.kind == Kind::Directory
 }

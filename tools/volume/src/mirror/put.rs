@@ -20,7 +20,7 @@ pub(super) struct Put<'a> {
     pub(super) steps: &'a [Step<'a>],
 }
 
-/// What became of one step.
+/// The outcome of one step.
 enum Done {
     Changed,
     /// Something else was there, and is there still.

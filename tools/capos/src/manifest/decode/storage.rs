@@ -11,7 +11,7 @@ use super::{check_name, name, process_limits};
 /// Longest path in a volume, and longest component of one.
 const MOST_PATH_BYTES: usize = 4096;
 const MOST_NAME_BYTES: usize = 255;
-/// What a volume can be as a whole.
+/// The possible sizes of a volume.
 const VOLUME_BYTES: std::ops::RangeInclusive<u64> = 4 << 20..=16 << 40;
 
 pub(super) fn volumes(object: &Object<'_>) -> Vec<Volume> {

@@ -15,9 +15,9 @@ pub struct Volume {
     pub name: String,
     /// Where its content is.
     pub source: VolumeSource,
-    /// What the process that serves it may use.
+    /// The limits of the process that serves it.
     pub limits: ProcessLimits,
-    /// What follows when that process, or the driver of its disk, has ended.
+    /// The consequence when that process, or the driver of its disk, has ended.
     pub restart: Restart,
 }
 
@@ -37,7 +37,7 @@ pub enum VolumeSource {
 pub struct Folder {
     /// The folder.
     pub path: PathBuf,
-    /// What becomes of symbolic links in it that lead out of it.
+    /// The treatment of symbolic links in it that lead out of it.
     pub links: Links,
 }
 
@@ -61,7 +61,7 @@ pub struct DiskGrant {
     pub at: String,
     /// The name its holder asks for.
     pub name: String,
-    /// What is on it; made empty.
+    /// The image that holds it; made empty.
     pub image: DiskImage,
     /// Whether a driver is started for it. Otherwise it is only there, for a process that drives it itself.
     pub driven: bool,
@@ -76,11 +76,11 @@ pub struct Directory {
     pub volume: String,
     /// The path in the volume, without `..` and a `/` at its beginning; `.` for the volume's root.
     pub path: String,
-    /// What its holder may do.
+    /// The access that its holder has.
     pub access: Access,
     /// Whether it is made if it is not there.
     pub create: bool,
-    /// What may be kept in it.
+    /// The amount that may be kept in it.
     pub quota: Quota,
 }
 
@@ -92,7 +92,7 @@ impl Directory {
     }
 }
 
-/// What the holder of a directory may do in it.
+/// The access that the holder of a directory has to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// See names, attributes and content.
@@ -130,7 +130,7 @@ pub struct Preopen {
     pub directory: Directory,
 }
 
-/// What a standard stream of an instance is.
+/// The end of a standard stream of an instance.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub enum Stdio {
     /// The console if that is granted, and otherwise closed.
@@ -159,7 +159,7 @@ pub struct StdioFile {
     pub append: bool,
 }
 
-/// What follows when something has ended.
+/// The consequence of an end.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
     /// Nothing.
@@ -223,7 +223,7 @@ impl Process {
     }
 }
 
-/// What the server of a volume in memory may need beside the volume.
+/// The memory that the server of a volume in memory may need beside the volume.
 const SERVER_OVERHEAD: u64 = 32 << 20;
 
 /// Places for capabilities of the server of a volume: one for each object that it lets be open, and its own.
@@ -239,12 +239,12 @@ impl Volume {
         }
     }
 
-    /// What the package calls the image of a packed volume. No program's name has a slash.
+    /// The name in the package of the image of a packed volume. No program's name has a slash.
     pub fn image_name(&self) -> String {
         format!("volume/{}", self.name)
     }
 
-    /// What its server may use.
+    /// The limits of its server.
     pub fn server_limits(&self) -> ProcessLimits {
         let capability_slots = self.limits.capability_slots.or(Some(SERVER_SLOTS));
         ProcessLimits { memory_bytes: self.memory_bytes(), capability_slots, ..self.limits.clone() }

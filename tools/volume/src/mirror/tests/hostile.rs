@@ -1,4 +1,4 @@
-//! What a program may put into a folder, and what the folder may turn into meanwhile.
+//! Things that a program may put into a folder, and that the folder may turn into meanwhile.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
