@@ -15,7 +15,7 @@ fn kernel() -> Vec<Source> {
     all.filter(|source| is_kernel(&source.path) && !is_exempt(&source.path)).collect()
 }
 
-/// Whatever allocates without being able to fail says why it may: it uses the memory that is set aside (`with_scratch`), or
+/// Code that allocates without being able to fail says why it may: it uses the memory that is set aside (`with_scratch`), or
 /// no process runs yet (a comment that begins with `At the start:` on the line before).
 #[test]
 fn the_kernel_allocates_fallibly() {

@@ -159,7 +159,7 @@ fn a_boot_loader_is_not_heard() {
     assert_eq!(play(&script, b"", LONG, true).output, "Hello\n");
 }
 
-/// Whatever the console comes over: a machine that never speaks keeps nobody waiting.
+/// A machine that never speaks keeps nobody waiting, on any console line.
 #[test]
 fn a_machine_that_ends_at_once_says_why() {
     let script = "print('no such option', file=sys.stderr); sys.exit(1)";
