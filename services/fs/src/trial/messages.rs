@@ -39,8 +39,8 @@ pub(crate) async fn foreign(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// How many files are open at once: many more than the service has places for capabilities, and all that one grant may.
-const FILES: usize = 4095;
+/// How many files are open at once: all that one grant may.
+const FILES: usize = 16_383;
 
 /// Very many open files, each of which still works, until there are as many as there may be.
 pub(crate) async fn many(spawner: &Spawner) -> capnp::Result<()> {

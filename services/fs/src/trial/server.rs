@@ -21,7 +21,7 @@ use crate::disk::Disk;
 use crate::files::ask;
 
 /// Places for capabilities that a service has: each object that is open takes one.
-const SLOTS: u32 = 5000;
+const SLOTS: u32 = 17_000;
 
 /// The capabilities that services are started with.
 pub(crate) struct Spawner {
