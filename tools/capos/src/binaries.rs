@@ -188,7 +188,10 @@ fn missing(program: &Program, path: &Path, project: &Project, folder: &Path) -> 
         );
     }
     let meant = similar(path, name).map(|name| format!(", or did you mean {name:?}?"));
-    format!("missing: {shown} has not been built; `make build` builds it{}", meant.unwrap_or_default())
+    format!(
+        "missing: there is no {shown}; `make build` builds the programs of this tree, `file:` names one elsewhere{}",
+        meant.unwrap_or_default()
+    )
 }
 
 /// A module as the engine gets it: without exceptions and atomic instructions, which it does not have.

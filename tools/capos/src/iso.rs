@@ -22,6 +22,8 @@ const PLATFORMS: [(&str, &str); 2] =
 const CONSOLE: &str = "CAPOS CONSOLE ";
 /// Where a disc's first volume descriptor is, and where in it that name is: ISO 9660 (ECMA-119), section 8.4.
 const DESCRIPTOR: u64 = 16 * 2048;
+/// The beginning of such a descriptor: its type and the standard's identifier.
+const IDENTIFIER: [u8; 6] = *b"\x01CD001";
 const APPLICATION: std::ops::Range<usize> = 574..702;
 
 /// Writes the disc image `output`, whose console comes over `line`.
@@ -60,11 +62,24 @@ fn application(line: ConsoleLine) -> String {
     format!("{CONSOLE}{}", value.as_ref().map_or("", PossibleValue::get_name).to_ascii_uppercase())
 }
 
+/// Whether `disc` begins as a disc image does (ISO 9660, 6.7.1).
+///
+/// # Errors
+/// Those of reading it, but for one that is too short.
+pub fn is_disc(disc: &Path) -> Result<bool> {
+    let mut identifier = [0; IDENTIFIER.len()];
+    match File::open(disc).and_then(|file| file.read_exact_at(&mut identifier, DESCRIPTOR)) {
+        Ok(()) => Ok(identifier == IDENTIFIER),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(anyhow!(error).context(disc.display().to_string())),
+    }
+}
+
 /// The line of the console of the disc image `disc`, if the disc names it.
 pub fn console(disc: &Path) -> Option<ConsoleLine> {
     let mut descriptor = [0; 2048];
     File::open(disc).and_then(|file| file.read_exact_at(&mut descriptor, DESCRIPTOR)).ok()?;
-    let name = descriptor.starts_with(b"\x01CD001").then(|| descriptor.get(APPLICATION)).flatten()?;
+    let name = descriptor.starts_with(&IDENTIFIER).then(|| descriptor.get(APPLICATION)).flatten()?;
     let name = std::str::from_utf8(name).ok()?.trim_end();
     ConsoleLine::value_variants().iter().copied().find(|line| application(*line) == name)
 }
@@ -120,6 +135,7 @@ mod tests {
         assert_eq!(found(b"no disc", "CAPOS CONSOLE SERIAL"), None);
         fs::write(&disc, "short").unwrap();
         assert_eq!(console(&disc), None);
+        assert!(!is_disc(&disc).unwrap());
         assert_eq!(console(folder.path()), None);
     }
 }

@@ -42,7 +42,7 @@ fn each_problem_is_one_line() {
     limits: memory: \"64MB\"
 }, {name: \"b\", bogus: 1}]";
     let found = complaint(text, &[]);
-    let found: Vec<_> = found.lines().filter(|line| !line.contains("has not been built")).collect();
+    let found: Vec<_> = found.lines().filter(|line| !line.contains("`make build` builds")).collect();
     let wanted = [
         "/bad.cue:6:22: processes.0.grants.consle: unknown field; did you mean \"console\"? Known here: console, log,",
         "/bad.cue:6:35: processes.0.grants.timer: wanted true or false, found a string",
@@ -78,7 +78,7 @@ wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"
         (11, "wasm.0.instances.0.module: /text: not a WebAssembly module"),
         (11, "wasm.0.instances.0.limits.fuel: wanted a number, found a string"),
     ];
-    let found: Vec<_> = found.lines().filter(|line| !line.contains("has not been built")).collect();
+    let found: Vec<_> = found.lines().filter(|line| !line.contains("`make build` builds")).collect();
     assert_eq!(found.len(), wanted.len(), "{found:#?}");
     for (line, (number, wanted)) in found.iter().zip(wanted) {
         let placed = line.starts_with(&format!("/bad.cue:{number}:"));
@@ -164,9 +164,9 @@ wasm: [{instances: [
 ]}]";
     let found = complaint(text, &[("text", b"text"), ("component.wasm", b"\0asm\x0d\0\x01\0")]);
     for wanted in [
-        "/bad.cue:4:13: processes.0.binary: missing: target/x86_64-capos-hermit/release/no-such-program has not been built; `make build`",
+        "/bad.cue:4:13: processes.0.binary: missing: there is no target/x86_64-capos-hermit/release/no-such-program; `make build`",
         "/bad.cue:4:60: processes.1.binary: /text: not an ELF64 file",
-        "/bad.cue:6:5: wasm.0.instances.0.module: missing: build/wasm/no-such-module.wasm has not been built; `make build`",
+        "/bad.cue:6:5: wasm.0.instances.0.module: missing: there is no build/wasm/no-such-module.wasm; `make build`",
         "/bad.cue:7:25: wasm.0.instances.1.module: missing: there is no /no.wasm",
         "/bad.cue:8:25: wasm.0.instances.2.module: /component.wasm: a WebAssembly component",
         "/bad.cue:9:25: wasm.0.instances.3.module: the name \"text\" would mean the file text here, and means the file text already, at line 4:60",

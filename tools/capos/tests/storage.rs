@@ -232,10 +232,10 @@ fn every_field_arrives() {
     convert::convert(&all(), &|_| 0, message.init_root()).unwrap();
     let text = format!("{:?}", message.get_root_as_reader::<manifest::Reader<'_>>().unwrap());
     for part in [
-        r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 16640, threads = 3"#,
+        r#"name = "a", disk = 0, readOnly = true, limits = (frames = 0, capabilitySlots = 33024, threads = 3"#,
         r#"name = "b", disk = 1, readOnly = false"#,
         r#"name = "c", packed = "volume/c", readOnly = true"#,
-        r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792, capabilitySlots = 16640"#,
+        r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792, capabilitySlots = 33024"#,
         "restart = (onFailure = 7)",
         "restart = (onFailure = 9)",
         r#"(name = "home", namespace = (volume = "b", path = "x", rights = (read = true, write = false, modify = false), create = true, quota = (bytes = 11, inodes = 12)))"#,

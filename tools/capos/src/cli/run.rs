@@ -137,6 +137,11 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         }
         (None, Some(iso)) => {
             ensure!(iso.is_file(), "{}: no such file", iso.display());
+            ensure!(
+                iso::is_disc(iso)?,
+                "{0}: not a disc image (ISO 9660); `capos iso MANIFEST -o FILE` makes one, `capos run {0}` runs a program or manifest",
+                iso.display()
+            );
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
             let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware };
             let on_disc = iso::console(iso);
