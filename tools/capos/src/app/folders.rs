@@ -123,13 +123,7 @@ impl Folders {
             match mirror.bring_back(image) {
                 Ok(outcome) => {
                     left_out(mirror.folder(), &outcome.left_out);
-                    if !outcome.conflicts.is_empty() {
-                        let paths = outcome.conflicts.join(", ");
-                        problems.push(format!(
-                            "{}: changed during the run by something else and left alone: {paths}",
-                            mirror.folder().display()
-                        ));
-                    }
+                    problems.extend(in_words(mirror.folder(), &outcome.conflicts, mirror.left_out()));
                 }
                 Err(error) => problems.push(format!("{}: {error:#}", mirror.folder().display())),
             }
@@ -144,6 +138,30 @@ impl Folders {
     }
 }
 
+/// The paths of `folder` that could not be brought back, one line for each reason.
+fn in_words(folder: &Path, conflicts: &[String], not_copied: &[LeftOut]) -> Vec<String> {
+    let was_there = |path: &&String| {
+        let is_at = |above: &str| {
+            path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        not_copied.iter().any(|left_out| is_at(&left_out.path))
+    };
+    let (hidden, changed): (Vec<_>, Vec<_>) = conflicts.iter().partition(was_there);
+    let reasons = [
+        (
+            hidden,
+            "made by the program where the folder has what was not copied into it, and not brought back",
+        ),
+        (changed, "changed during the run by something else and left alone"),
+    ];
+    let told = reasons.iter().filter(|(paths, _)| !paths.is_empty());
+    told.map(|(paths, reason)| {
+        let paths: Vec<&str> = paths.iter().map(|path| path.as_str()).collect();
+        format!("{}: {reason}: {}", folder.display(), paths.join(", "))
+    })
+    .collect()
+}
+
 /// Names at most so many.
 const MOST_NAMED: usize = 10;
 
@@ -153,4 +171,28 @@ pub fn line(folder: &Path, left_out: &[LeftOut], what: &str) -> Option<String> {
     let more = left_out.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     (!named.is_empty()).then(|| format!("{}: {what}: {}{more}", folder.display(), named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_brought_back_has_its_reason() {
+        let link = LeftOut { path: "abs".to_owned(), reason: "a link that leads out".to_owned() };
+        let told = |paths: &[&str]| {
+            let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+            in_words(Path::new("site"), &paths, std::slice::from_ref(&link)).join("\n")
+        };
+        assert_eq!(told(&[]), "");
+        assert_eq!(
+            told(&["absolute"]),
+            "site: changed during the run by something else and left alone: absolute"
+        );
+        assert_eq!(
+            told(&["abs", "edit", "abs/inner"]),
+            "site: made by the program where the folder has what was not copied into it, and not brought back: abs, abs/inner\n\
+             site: changed during the run by something else and left alone: edit"
+        );
+    }
 }
