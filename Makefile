@@ -217,7 +217,7 @@ check: ## everything that needs no boot: format, lints, repository rules, unit t
 # A part of the name of one boot asks for what that boot needs; anything else, for everything.
 MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue)))
 TESTED := $(if $(filter-out 1,$(words $(TESTS))),,$(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),programs-$(name)))))
-e2e: $(or $(TESTED),build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
+e2e: $(or $(strip $(TESTED)),build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
 
 unit: ## the tests of one crate: P=package, and T=part of a test's name for some

@@ -118,7 +118,7 @@ fn full() -> Result<()> {
     )?;
     let file = command.get_args().last().map(ToOwned::to_owned).context("arguments")?;
     let mut sized = host_command();
-    sized.args(["run", "--dir-size", "4M", "--dir"]).arg(place.path().join("dir")).arg(file);
+    sized.args(["run", "--dir-size", "4M", "--dir"]).arg(place.path().join("dir")).arg(&file);
     let (outcome, stderr) = finish(&mut sized)?;
     ensure!(outcome.status == Some(51), "status {:?}\n{stderr}", outcome.status);
     let dir = place.path().join("dir");
@@ -132,6 +132,20 @@ fn full() -> Result<()> {
     let bytes = fs::metadata(dir.join("fill"))?.len();
     ensure!(bytes >= 4 << 20, "room for {bytes} bytes only");
     drop(command);
+    // The same on a volume of the user's.
+    let image = place.path().join("small.img");
+    let mut create = host_command();
+    create.args(["volume", "create", "--size", "8M"]).arg(&image);
+    let (outcome, stderr) = finish(&mut create)?;
+    ensure!(outcome.status == Some(0), "status {:?}\n{stderr}", outcome.status);
+    let mut on_volume = host_command();
+    on_volume.args(["run", "--volume"]).arg(format!("{}::/", image.display())).arg(file);
+    let (outcome, stderr) = finish(&mut on_volume)?;
+    ensure!(outcome.status == Some(51), "status {:?}\n{stderr}", outcome.status);
+    let said = stderr
+        .lines()
+        .any(|line| line.contains("small.img was full") && line.contains("capos volume create"));
+    ensure!(said, "{stderr}");
     Ok(())
 }
 

@@ -293,18 +293,25 @@ const NOT_STARTED: [u8; 2] = [125, 126];
 
 /// Shows what the log says about the program's end, unless that is its own exit status; and which folders were full.
 fn explain(ended: &Ended, app: &App, folders: &Folders) {
-    let status = ended.exit_status();
+    let (status, behind) = (ended.exit_status(), app.behind());
     if status != 0 {
         let name = &app.name();
         for line in reasons(&ended.log, name, status) {
-            say(format_args!("{name}: {}", of_host(&line, &app.behind())));
+            say(format_args!("{name}: {}", of_host(&line, &behind)));
         }
     }
     for volume in full(&ended.log) {
         if let Some((folder, room)) = folders.find(volume) {
             let (folder, room) = (folder.display(), show_size(room));
             say(format_args!(
-                "{folder} was full for the program, which has {room} there; --dir-size gives it more"
+                "{folder} was full for the program, which has {room} there, names and attributes of files included; \
+                 --dir-size gives it more"
+            ));
+        } else if let Some((_, image)) = behind.iter().find(|(name, _)| name == volume) {
+            say(format_args!(
+                "{} was full for the program; `capos volume create` makes a larger one, and `capos volume export` and \
+                 `import` fill it",
+                image.display()
             ));
         }
     }
