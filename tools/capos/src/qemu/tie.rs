@@ -25,7 +25,7 @@ pub(super) fn tied(capos: &Path, command: &Path) -> Command {
     tied
 }
 
-/// Becomes what `words`, the whole command line, say, if they are those of [`tied`]. Returns an exit status if that cannot
+/// Becomes what `words`, the whole command line, say, if they are those of `tied`. Returns an exit status if that cannot
 /// be done.
 pub fn become_tied(words: &[OsString]) -> Option<u8> {
     let [_, word, parent, command, arguments @ ..] = words else { return None };
