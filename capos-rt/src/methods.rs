@@ -6,33 +6,33 @@
     expect(dead_code, reason = "elsewhere there is no platform layer, only the runtime above it")
 )]
 
-use capnp::traits::HasTypeId;
-use capos_schema::{console_capnp, endpoint_capnp, entropy_capnp, memory_capnp, process_capnp, timer_capnp};
+use capos_schema::methods;
 
 /// An interface's type id and a method's number in it.
 pub(crate) type Method = (u64, u16);
 
 macro_rules! methods {
-    ($($name:ident = $client:path, $number:literal;)*) => {
-        $(pub(crate) const $name: Method = (<$client as HasTypeId>::TYPE_ID, $number);)*
+    ($($name:ident = $interface:ident, $method:ident;)*) => {
+        $(pub(crate) const $name: Method =
+            (methods::$interface::INTERFACE_ID, methods::$interface::$method);)*
     };
 }
 
 methods! {
-    CONSOLE_WRITE = console_capnp::console::Client, 0;
-    CONSOLE_READ = console_capnp::console::Client, 2;
-    CONSOLE_WRITE_ERROR = console_capnp::console::Client, 3;
-    ENDPOINT_CREATE = endpoint_capnp::endpoint_factory::Client, 0;
-    ENTROPY_FILL = entropy_capnp::entropy_source::Client, 0;
-    MEMORY_RESERVE = memory_capnp::virtual_memory::Client, 0;
-    MEMORY_PROTECT = memory_capnp::virtual_memory::Client, 1;
-    MEMORY_UNMAP = memory_capnp::virtual_memory::Client, 2;
-    MEMORY_DISCARD = memory_capnp::virtual_memory::Client, 3;
-    MEMORY_MAP_OBJECT = memory_capnp::virtual_memory::Client, 5;
-    THREAD_SPAWN = process_capnp::thread_spawner::Client, 0;
-    TIMER_NOW = timer_capnp::timer::Client, 0;
-    TIMER_TIME_PAGE = timer_capnp::timer::Client, 2;
-    WALL_CLOCK_NOW = timer_capnp::wall_clock::Client, 0;
+    CONSOLE_WRITE = console, WRITE;
+    CONSOLE_READ = console, READ;
+    CONSOLE_WRITE_ERROR = console, WRITE_ERROR;
+    ENDPOINT_CREATE = endpoint_factory, CREATE;
+    ENTROPY_FILL = entropy_source, FILL;
+    MEMORY_RESERVE = virtual_memory, RESERVE;
+    MEMORY_PROTECT = virtual_memory, PROTECT;
+    MEMORY_UNMAP = virtual_memory, UNMAP;
+    MEMORY_DISCARD = virtual_memory, DISCARD;
+    MEMORY_MAP_OBJECT = virtual_memory, MAP_OBJECT;
+    THREAD_SPAWN = thread_spawner, SPAWN;
+    TIMER_NOW = timer, NOW;
+    TIMER_TIME_PAGE = timer, TIME_PAGE;
+    WALL_CLOCK_NOW = wall_clock, NOW;
 }
 
 #[cfg(test)]
@@ -43,6 +43,9 @@ mod tests {
     use capnp::capability::{FromClientHook, Promise, Request};
     use capnp::private::capability::{ClientHook, ParamsHook, ResultsHook};
     use capnp::{Error, MessageSize, any_pointer};
+    use capos_schema::{
+        console_capnp, endpoint_capnp, entropy_capnp, memory_capnp, process_capnp, timer_capnp,
+    };
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::rc::Rc;

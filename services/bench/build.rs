@@ -1,9 +1,9 @@
-//! Hands the type id of `Timer` to `bench-tiny`, which cannot use the generated code.
+//! Hands the type id of `Timer` and the number of a method to `bench-tiny`, which cannot use the generated code.
 
-use capnp::traits::HasTypeId as _;
-use capos_schema::timer_capnp::timer;
+use capos_schema::methods::timer;
 
 fn main() {
-    println!("cargo::rustc-env=TIMER_TYPE_ID={:x}", timer::Client::TYPE_ID);
+    println!("cargo::rustc-env=TIMER_TYPE_ID={:x}", timer::INTERFACE_ID);
+    println!("cargo::rustc-env=TIMER_NOW={:x}", timer::NOW);
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -6,8 +6,8 @@ use crate::arch;
 use crate::bootstrap;
 use crate::methods::{TIMER_NOW, TIMER_TIME_PAGE, WALL_CLOCK_NOW};
 use crate::ring::SyncBuffer;
-use capnp::traits::HasTypeId;
 use capos_abi::{ErrorCode, Handle, PAGE_SIZE, TimePage};
+use capos_schema::grants::{self, WellKnown};
 use capos_schema::timer_capnp::{timer, wall_clock};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -17,9 +17,9 @@ const NANOSECONDS: u64 = 1_000_000_000;
 
 static TIME_PAGE: AtomicPtr<TimePage> = AtomicPtr::new(ptr::null_mut());
 
-fn granted(name: &str, interface: u64) -> Result<Handle, ErrorCode> {
-    match bootstrap::get().and_then(|bootstrap| bootstrap.find(name)) {
-        Some((handle, found)) if found == interface => Ok(handle),
+fn granted(grant: &WellKnown) -> Result<Handle, ErrorCode> {
+    match bootstrap::get().and_then(|bootstrap| bootstrap.find(grant.name)) {
+        Some((handle, found)) if found == grant.interface_id => Ok(handle),
         _ => Err(ErrorCode::MissingRights),
     }
 }
@@ -39,7 +39,7 @@ pub(crate) fn monotonic_ns() -> Result<u64, ErrorCode> {
 
 #[cold]
 fn first_monotonic_ns() -> Result<u64, ErrorCode> {
-    let timer = granted("timer", timer::Client::TYPE_ID)?;
+    let timer = granted(&grants::TIMER)?;
     if let Ok(reply) = SyncBuffer::<8, 16>::new().call(timer, TIMER_TIME_PAGE, None, |root| {
         root.init_as::<timer::time_page_params::Builder<'_>>();
     }) {
@@ -61,7 +61,7 @@ fn first_monotonic_ns() -> Result<u64, ErrorCode> {
 }
 
 fn wall_clock() -> Result<timespec, ErrorCode> {
-    let clock = granted("wall-clock", wall_clock::Client::TYPE_ID)?;
+    let clock = granted(&grants::WALL_CLOCK)?;
     let mut buffer = SyncBuffer::<8, 16>::new();
     let reply = buffer.call(clock, WALL_CLOCK_NOW, None, |root| {
         root.init_as::<wall_clock::now_params::Builder<'_>>();

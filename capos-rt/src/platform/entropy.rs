@@ -4,12 +4,12 @@ use super::errno::{fail, from_code};
 use crate::bootstrap;
 use crate::methods::ENTROPY_FILL;
 use crate::ring::SyncBuffer;
-use capnp::traits::HasTypeId;
-use capos_schema::entropy_capnp::entropy_source;
+use capos_schema::{entropy_capnp::entropy_source, grants};
 use core::sync::atomic::{AtomicBool, Ordering};
 use hermit_abi::errno;
 use std::slice;
 
+const ENTROPY_SOURCE: u64 = grants::ENTROPY.interface_id;
 /// Bytes that one call brings.
 const FILL_BYTES: usize = 1024;
 
@@ -35,8 +35,8 @@ unsafe extern "C" fn sys_read_entropy(target: *mut u8, length: usize, flags: u32
         target.fill(0);
         return length as isize;
     }
-    let source = bootstrap::get().and_then(|bootstrap| bootstrap.find("entropy"));
-    let Some((source, entropy_source::Client::TYPE_ID)) = source else {
+    let source = bootstrap::get().and_then(|bootstrap| bootstrap.find(grants::ENTROPY.name));
+    let Some((source, ENTROPY_SOURCE)) = source else {
         return fail(errno::EPERM) as isize;
     };
     for part in target.chunks_mut(FILL_BYTES) {

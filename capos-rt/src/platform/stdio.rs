@@ -5,7 +5,7 @@ use crate::bootstrap;
 use crate::methods::{CONSOLE_READ, CONSOLE_WRITE, CONSOLE_WRITE_ERROR, Method};
 use crate::ring::SyncBuffer;
 use capos_abi::{ErrorCode, Handle};
-use capos_schema::console_capnp::console;
+use capos_schema::{console_capnp::console, grants};
 use core::sync::atomic::{AtomicU64, Ordering};
 use hermit_abi::{errno, iovec};
 use std::slice;
@@ -29,10 +29,9 @@ impl Stream {
     fn handle(&self, names: &[&str]) -> Option<Handle> {
         let known = self.0.load(Ordering::Relaxed);
         let raw = if known == 0 {
-            let console = <console::Client as capnp::traits::HasTypeId>::TYPE_ID;
             let found = names.iter().find_map(|name| {
                 let (handle, interface) = bootstrap::get()?.find(name)?;
-                (interface == console).then_some(handle.0)
+                (interface == grants::CONSOLE.interface_id).then_some(handle.0)
             });
             let raw = found.unwrap_or(ABSENT);
             self.0.store(raw, Ordering::Relaxed);
@@ -47,8 +46,10 @@ impl Stream {
 /// Target of what is written to a descriptor, and the method for it.
 fn output(descriptor: i32) -> Option<(Handle, Method)> {
     match descriptor {
-        hermit_abi::STDOUT_FILENO => Some((CONSOLE.handle(&["console"])?, CONSOLE_WRITE)),
-        hermit_abi::STDERR_FILENO => Some((ERROR.handle(&["console", "log"])?, CONSOLE_WRITE_ERROR)),
+        hermit_abi::STDOUT_FILENO => Some((CONSOLE.handle(&[grants::CONSOLE.name])?, CONSOLE_WRITE)),
+        hermit_abi::STDERR_FILENO => {
+            Some((ERROR.handle(&[grants::CONSOLE.name, grants::LOG.name])?, CONSOLE_WRITE_ERROR))
+        }
         _ => None,
     }
 }
@@ -84,7 +85,8 @@ fn write_all(descriptor: i32, bytes: &[u8]) -> isize {
 }
 
 fn read_into(descriptor: i32, target: &mut [u8]) -> isize {
-    let console = if descriptor == hermit_abi::STDIN_FILENO { CONSOLE.handle(&["console"]) } else { None };
+    let console =
+        if descriptor == hermit_abi::STDIN_FILENO { CONSOLE.handle(&[grants::CONSOLE.name]) } else { None };
     let Some(console) = console else {
         return fail(errno::EBADF) as isize;
     };

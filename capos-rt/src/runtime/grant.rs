@@ -6,7 +6,7 @@ use crate::bootstrap;
 use capnp::capability::FromClientHook;
 use capnp::traits::HasTypeId;
 use capos_abi::Handle;
-use capos_schema::{endpoint_capnp, memory_capnp, process_capnp};
+use capos_schema::{endpoint_capnp, grants::UNKNOWN_INTERFACE, memory_capnp, process_capnp};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
@@ -54,10 +54,6 @@ impl From<GrantError> for capnp::Error {
     }
 }
 
-/// The interface of a grant whose giver does not know it, such as a service that another process exports. The
-/// holder's word is taken for it; calls on a wrong one are answered with `unimplemented`.
-const UNKNOWN: u64 = 0;
-
 /// Names of grants that were taken.
 static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -67,25 +63,27 @@ pub(super) fn find_grant(name: &str, interface: u64) -> Result<Handle, GrantErro
     let found = if taken { None } else { bootstrap::get().and_then(|bootstrap| bootstrap.find(name)) };
     match found {
         None => Err(GrantError::Missing { name: name.into() }),
-        Some((handle, found)) if found == interface || found == UNKNOWN => Ok(handle),
+        // The holder's word is taken; calls on a wrong one are answered with `unimplemented`.
+        Some((handle, found)) if found == interface || found == UNKNOWN_INTERFACE => Ok(handle),
         Some((_, found)) => Err(GrantError::WrongInterface { name: name.into(), expected: interface, found }),
     }
 }
 
-/// A client of the capability granted as `name`. The process keeps the grant when the client is dropped; to
-/// give it up, [`take_grant`].
+/// A client of the capability granted as `name`, a text or one of [`capos_schema::grants`]. The process keeps the grant when
+/// the client is dropped; to give it up, [`take_grant`].
 ///
 /// # Errors
 /// If there is no such grant, or it serves another interface.
-pub fn grant<C: FromClientHook + HasTypeId>(name: &str) -> Result<C, GrantError> {
-    find_grant(name, C::TYPE_ID).map(borrowed_client)
+pub fn grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> Result<C, GrantError> {
+    find_grant(name.as_ref(), C::TYPE_ID).map(borrowed_client)
 }
 
 /// Takes the capability granted as `name` out of the set of grants: it is released with the last client.
 ///
 /// # Errors
 /// If there is no such grant, or it serves another interface.
-pub fn take_grant<C: FromClientHook + HasTypeId>(name: &str) -> Result<Cap<C>, GrantError> {
+pub fn take_grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> Result<Cap<C>, GrantError> {
+    let name = name.as_ref();
     let handle = find_grant(name, C::TYPE_ID)?;
     if let Ok(mut taken) = TAKEN.lock() {
         taken.insert(name.into());

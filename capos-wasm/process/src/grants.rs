@@ -34,22 +34,22 @@ pub(crate) struct Held {
 impl Held {
     /// Everything that is there under its name.
     pub(crate) async fn find() -> Self {
-        let console: Option<console::Client> = grant("console").ok();
+        let console: Option<console::Client> = grant(capos_schema::grants::CONSOLE).ok();
         let terminals = match &console {
             Some(console) => stdio::terminals(console).await,
             None => Terminals::default(),
         };
-        let timer: Option<timer::Client> = grant("timer").ok();
+        let timer: Option<timer::Client> = grant(capos_schema::grants::TIMER).ok();
         Self {
             console,
             terminals,
-            log: grant("log").ok(),
+            log: grant(capos_schema::grants::LOG).ok(),
             // The same clock as the Timer's, read from its page.
             fast_clock: timer.as_ref().map(|_| Rc::new(capos_rt::now_ns) as FastClock),
             fast_sleep: timer.as_ref().map(|_| Rc::new(sleep_until) as FastSleep),
             timer,
-            wall_clock: grant("wall-clock").ok(),
-            entropy: grant("entropy").ok(),
+            wall_clock: grant(capos_schema::grants::WALL_CLOCK).ok(),
+            entropy: grant(capos_schema::grants::ENTROPY).ok(),
         }
     }
 
@@ -59,8 +59,8 @@ impl Held {
         entry: instance_entry::Reader<'_>,
         pipes: Ends,
     ) -> Result<Grants, String> {
-        let console = pick("console", entry.get_console(), &self.console)?;
-        let timer = pick("timer", entry.get_timer(), &self.timer)?;
+        let console = pick(capos_schema::grants::CONSOLE.name, entry.get_console(), &self.console)?;
+        let timer = pick(capos_schema::grants::TIMER.name, entry.get_timer(), &self.timer)?;
         Ok(Grants {
             stdin: stdio::source(entry.get_stdin(), &console, self.terminals.input, pipes.stdin).await?,
             stdout: stdio::sink(entry.get_stdout(), &console, self.terminals.output, pipes.stdout).await?,
@@ -69,8 +69,12 @@ impl Held {
             fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
             fast_sleep: self.fast_sleep.clone().filter(|_| timer.is_some()),
             timer,
-            wall_clock: pick("wall-clock", entry.get_wall_clock(), &self.wall_clock)?,
-            entropy: pick("entropy", entry.get_entropy(), &self.entropy)?,
+            wall_clock: pick(
+                capos_schema::grants::WALL_CLOCK.name,
+                entry.get_wall_clock(),
+                &self.wall_clock,
+            )?,
+            entropy: pick(capos_schema::grants::ENTROPY.name, entry.get_entropy(), &self.entropy)?,
         })
     }
 }

@@ -65,7 +65,7 @@ pub(crate) async fn empty_module(held: &Held, name: &str) {
 
 /// Writes why the host called `name` could not do its work: to the log, since its other streams are those of its programs.
 pub(crate) async fn failed(name: &str, error: &capnp::Error) {
-    match grant::<console::Client>("log") {
+    match grant::<console::Client>(capos_schema::grants::LOG) {
         Ok(log) => write(&log, &format!("[wasm-host] {name}: {error}")).await,
         Err(_) => eprintln!("[wasm-host] {name}: {error}"),
     }

@@ -36,7 +36,7 @@ pub(crate) fn own_name() -> String {
 /// Runs everything and returns the process's exit status.
 pub(crate) async fn run() -> capnp::Result<i32> {
     let name = own_name();
-    let package = Package::map(grant("boot-package")?).await?;
+    let package = Package::map(grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
     // Both live as long as the process: instances borrow their modules from it.
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
@@ -53,7 +53,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
         let client: wasm_host::Client = capnp_rpc::new_client(WasmHost::new(host.clone(), modules));
-        serve_export("wasm-host", client)?;
+        serve_export(capos_schema::names::WASM_HOST_EXPORT, client)?;
     }
     let exit_from = package.get_manifest()?.get_exit_from()?.to_str()?;
     let exit_instance = exit_from.strip_prefix(&*name).and_then(|rest| rest.strip_prefix('/'));

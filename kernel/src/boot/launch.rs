@@ -1,60 +1,47 @@
 //! The grants and names that the first process is started with.
 
 use alloc::vec::Vec;
-use capnp::{message::Builder, serialize, traits::HasTypeId};
+use capnp::{message::Builder, serialize};
 use capos_abi::Rights;
 use capos_kernel_core::caps::ObjectKind;
 use capos_schema::{
-    console_capnp::console,
-    device_capnp::pci_bus,
-    diagnostics_capnp::diagnostics,
-    entropy_capnp::entropy_source,
+    grants::{self, WellKnown},
     launch_capnp::launch_parameters,
-    memory_capnp::memory_object,
-    power_capnp::power,
-    process_capnp::process_spawner,
-    timer_capnp::{timer, wall_clock},
 };
 
 /// A capability of the first process.
 pub(super) struct Grant {
-    pub(super) name: &'static str,
+    known: WellKnown,
     pub(super) kind: ObjectKind,
     pub(super) rights: Rights,
     /// Which of several objects of the kind.
     pub(super) payload: u64,
-    interface: u64,
 }
 
 const USE: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
 const LOOK: Rights = Rights::READ.union(Rights::TRANSFER);
 
-const fn grant<T: HasTypeId>(name: &'static str, kind: ObjectKind, rights: Rights, payload: u64) -> Grant {
-    Grant { name, kind, rights, payload, interface: T::TYPE_ID }
+const fn grant(known: WellKnown, kind: ObjectKind, rights: Rights) -> Grant {
+    Grant { known, kind, rights, payload: 0 }
 }
 
 /// Everything there is to give.
-pub(super) const GRANTS: [Grant; 10] = [
-    grant::<console::Client>("console", ObjectKind::Console, USE, 0),
-    grant::<console::Client>(
-        "log",
-        ObjectKind::Console,
-        Rights::WRITE.union(Rights::TRANSFER),
-        crate::objects::console::LOG,
-    ),
-    grant::<timer::Client>("timer", ObjectKind::Timer, USE, 0),
-    grant::<wall_clock::Client>("wall-clock", ObjectKind::WallClock, LOOK, 0),
-    grant::<entropy_source::Client>("entropy", ObjectKind::EntropySource, USE, 0),
-    grant::<process_spawner::Client>(
-        "process-spawner",
-        ObjectKind::ProcessSpawner,
-        USE.union(Rights::EXECUTE),
-        0,
-    ),
-    grant::<power::Client>("power", ObjectKind::Power, USE, 0),
-    grant::<memory_object::Client>("boot-package", ObjectKind::MemoryObject, LOOK.union(Rights::EXECUTE), 0),
-    grant::<diagnostics::Client>("diagnostics", ObjectKind::Diagnostics, USE, 0),
-    grant::<pci_bus::Client>("pci-bus", ObjectKind::PciBus, USE, 0),
+pub(super) const GRANTS: [Grant; grants::ALL.len()] = [
+    grant(grants::CONSOLE, ObjectKind::Console, USE),
+    Grant {
+        known: grants::LOG,
+        kind: ObjectKind::Console,
+        rights: Rights::WRITE.union(Rights::TRANSFER),
+        payload: crate::objects::console::LOG,
+    },
+    grant(grants::TIMER, ObjectKind::Timer, USE),
+    grant(grants::WALL_CLOCK, ObjectKind::WallClock, LOOK),
+    grant(grants::ENTROPY, ObjectKind::EntropySource, USE),
+    grant(grants::PROCESS_SPAWNER, ObjectKind::ProcessSpawner, USE.union(Rights::EXECUTE)),
+    grant(grants::POWER, ObjectKind::Power, USE),
+    grant(grants::BOOT_PACKAGE, ObjectKind::MemoryObject, LOOK.union(Rights::EXECUTE)),
+    grant(grants::DIAGNOSTICS, ObjectKind::Diagnostics, USE),
+    grant(grants::PCI_BUS, ObjectKind::PciBus, USE),
 ];
 
 /// The first process's `LaunchParameters` message.
@@ -65,8 +52,8 @@ pub(super) fn parameters() -> Option<Vec<u8>> {
     let mut grants = launch.init_grants(u32::try_from(GRANTS.len()).ok()?);
     for (index, grant) in (0..).zip(&GRANTS) {
         let mut entry = grants.reborrow().get(index);
-        entry.set_name(grant.name);
-        entry.set_interface_id(grant.interface);
+        entry.set_name(grant.known.name);
+        entry.set_interface_id(grant.known.interface_id);
     }
     Some(serialize::write_message_to_words(&message))
 }

@@ -11,13 +11,7 @@ use capnp::Word;
 use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
 use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
-
-const WRITE: u16 = 0;
-pub(super) const WRITE_LINE: u16 = 1;
-const READ: u16 = 2;
-const WRITE_ERROR: u16 = 3;
-const TERMINALS: u16 = 4;
-const FLUSH: u16 = 5;
+use capos_schema::methods::console::{FLUSH, READ, TERMINALS, WRITE, WRITE_ERROR, WRITE_LINE};
 
 /// Input that one call gives at most; fewer bytes than the schema allows, for they pass over the kernel's stack.
 const READ_BYTES: u32 = 4096;

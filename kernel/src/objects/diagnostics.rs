@@ -11,13 +11,8 @@ use crate::{
 };
 use capos_abi::Rights;
 use capos_schema::diagnostics_capnp::diagnostics;
+use capos_schema::methods::diagnostics::{CLOCKS, COUNTERS, FAIL_ALLOCATIONS, LONGEST_STRETCH, SELF_CHECK};
 use core::fmt::{self, Write};
-
-const SELF_CHECK: u16 = 0;
-const COUNTERS: u16 = 1;
-const LONGEST_STRETCH: u16 = 2;
-const FAIL_ALLOCATIONS: u16 = 3;
-const CLOCKS: u16 = 4;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<diagnostics::Client>()?;

@@ -3,8 +3,7 @@
 use super::{Answer, Context, Failure, message::results_with_cap};
 use capos_abi::Rights;
 use capos_schema::endpoint_capnp::{endpoint, endpoint_factory};
-
-const CREATE: u16 = 0;
+use capos_schema::methods::endpoint_factory::CREATE;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<endpoint_factory::Client>()?;

@@ -4,12 +4,11 @@ use super::{Answer, Context, Failure, Parameters, message::build};
 use crate::arch::{random, time};
 use capos_abi::Rights;
 use capos_schema::entropy_capnp::{MAX_FILL_BYTES, entropy_source};
+use capos_schema::methods::entropy_source::FILL;
 use rand_chacha::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };
-
-const FILL: u16 = 0;
 
 /// After this many bytes new entropy is mixed in.
 const RESEED_BYTES: u64 = 1 << 20;

@@ -6,8 +6,7 @@ use capnp::Word;
 use capos_abi::{ErrorCode, Rights};
 use capos_kernel_core::{arena::Id, ipc::Reply};
 use capos_schema::device_capnp::interrupt;
-
-const WAIT: u16 = 0;
+use capos_schema::methods::interrupt::WAIT;
 
 const GIVEN_UP: Failure =
     Failure { code: ErrorCode::Disconnected, text: "the device of this interrupt has been given up" };

@@ -4,8 +4,7 @@ use super::{Answer, Context, Failure, message::results};
 use capos_abi::Rights;
 use capos_kernel_core::arena::Id;
 use capos_schema::memory_capnp::memory_object;
-
-const SIZE: u16 = 0;
+use capos_schema::methods::memory_object::SIZE;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<memory_object::Client>()?;

@@ -76,7 +76,7 @@ pub(super) fn write(
 }
 
 const fn ends_line(method: u16) -> bool {
-    method == super::console::WRITE_LINE
+    method == capos_schema::methods::console::WRITE_LINE
 }
 
 fn queue(kernel: &Kernel, port: Port) -> Option<QueueId> {

@@ -8,9 +8,7 @@ use crate::device::pci::{Function, OpenError};
 use capos_abi::Rights;
 use capos_kernel_core::{caps::ObjectKind, pci::Address};
 use capos_schema::device_capnp::{pci_bus, pci_device};
-
-const FUNCTIONS: u16 = 0;
-const OPEN: u16 = 1;
+use capos_schema::methods::pci_bus::{FUNCTIONS, OPEN};
 
 const FUNCTION_BYTES: usize = 16;
 

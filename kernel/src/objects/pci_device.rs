@@ -14,18 +14,13 @@ use capos_kernel_core::{
     caps::ObjectKind,
     pci::{Bar, CONFIG_BYTES},
 };
+use capos_schema::methods::pci_device::{
+    ALLOCATE_DMA, BARS, CONFIG, INTERRUPT, QUIESCED, REGISTERS, SET_BUS_MASTER,
+};
 use capos_schema::{
     device_capnp::{BarKind, interrupt, pci_device},
     memory_capnp::memory_object,
 };
-
-const CONFIG: u16 = 0;
-const BARS: u16 = 1;
-const REGISTERS: u16 = 2;
-const INTERRUPT: u16 = 3;
-const ALLOCATE_DMA: u16 = 4;
-const SET_BUS_MASTER: u16 = 5;
-const QUIESCED: u16 = 6;
 
 /// The rights to mapped memory of a device. Executing is never part of them.
 const DATA: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);

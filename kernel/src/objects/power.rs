@@ -3,9 +3,8 @@
 use super::{Answer, Context, Failure, Parameters, output};
 use crate::arch;
 use capos_abi::Rights;
+use capos_schema::methods::power::POWER_OFF;
 use capos_schema::power_capnp::power;
-
-const POWER_OFF: u16 = 0;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<power::Client>()?;

@@ -9,11 +9,8 @@ use crate::{
 use capnp::Word;
 use capos_abi::Rights;
 use capos_kernel_core::ipc::Reply;
+use capos_schema::methods::process::{KILL, RESOURCE_USE, WAIT};
 use capos_schema::process_capnp::{self, exit_cause, fault, process};
-
-const WAIT: u16 = 0;
-const KILL: u16 = 1;
-const RESOURCE_USE: u16 = 2;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<process::Client>()?;

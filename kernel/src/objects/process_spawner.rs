@@ -5,9 +5,8 @@ use crate::process::Limits;
 use capnp::traits::Imbue;
 use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::{arena::Id, caps::ObjectKind};
+use capos_schema::methods::process_spawner::SPAWN;
 use capos_schema::process_capnp::{limits, process, process_spawner};
-
-const SPAWN: u16 = 0;
 
 const DEFAULT_FRAMES: u32 = 16384;
 const DEFAULT_SLOTS: u32 = 256;

@@ -3,11 +3,8 @@
 use super::{Answer, Context, Failure, Parameters, message::results};
 use crate::thread::{NewThread, SpawnThreadError};
 use capos_abi::{Rights, USER_END};
+use capos_schema::methods::thread_spawner::{SET_FAULT_HANDLER, SET_FAULT_STACK, SPAWN};
 use capos_schema::process_capnp::thread_spawner;
-
-const SPAWN: u16 = 0;
-const SET_FAULT_HANDLER: u16 = 1;
-const SET_FAULT_STACK: u16 = 2;
 
 impl From<SpawnThreadError> for Failure {
     fn from(error: SpawnThreadError) -> Self {

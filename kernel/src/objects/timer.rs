@@ -7,11 +7,8 @@ use super::{
 use crate::{arch::time, kernel::Kernel};
 use capos_abi::Rights;
 use capos_kernel_core::caps::{self, ObjectKind};
+use capos_schema::methods::timer::{NOW, SLEEP_UNTIL, TIME_PAGE};
 use capos_schema::{memory_capnp::memory_object, timer_capnp::timer};
-
-const NOW: u16 = 0;
-const SLEEP_UNTIL: u16 = 1;
-const TIME_PAGE: u16 = 2;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<timer::Client>()?;

@@ -10,13 +10,7 @@ use capnp::traits::Imbue;
 use capos_abi::{PAGE_SIZE, Rights};
 use capos_kernel_core::{arena::Id, caps::ObjectKind, regions::Protection};
 use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
-
-const RESERVE: u16 = 0;
-const PROTECT: u16 = 1;
-const UNMAP: u16 = 2;
-const DISCARD: u16 = 3;
-const CREATE_OBJECT: u16 = 4;
-const MAP_OBJECT: u16 = 5;
+use capos_schema::methods::virtual_memory::{CREATE_OBJECT, DISCARD, MAP_OBJECT, PROTECT, RESERVE, UNMAP};
 
 const NOT_EXECUTABLE: Failure =
     Failure::failed("making pages executable needs a VirtualMemory with the EXECUTE right");

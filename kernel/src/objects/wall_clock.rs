@@ -2,10 +2,8 @@
 
 use super::{Answer, Context, Failure, message::results};
 use capos_abi::Rights;
+use capos_schema::methods::wall_clock::{NOW, RESOLUTION};
 use capos_schema::timer_capnp::wall_clock;
-
-const NOW: u16 = 0;
-const RESOLUTION: u16 = 1;
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<wall_clock::Client>()?;

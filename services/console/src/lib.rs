@@ -43,6 +43,6 @@ pub async fn over_serial(line: console::Client) -> capnp::Result<()> {
 fn serve(line: Box<dyn streams::Line>) -> capnp::Result<Rc<Streams>> {
     let streams = Rc::new(Streams::new(line)?);
     let console: console::Client = capos_rt::serve(server::ConsoleServer(streams.clone()));
-    capos_rt::serve_export("console", console)?;
+    capos_rt::serve_export(capos_schema::names::CONSOLE_EXPORT, console)?;
     Ok(streams)
 }

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 async fn run() -> capnp::Result<()> {
     match std::env::args().nth(1).as_deref() {
-        Some("virtio") => capos_console::over_virtio(capos_rt::grant("device")?).await,
-        Some("serial") => capos_console::over_serial(capos_rt::grant("line")?).await,
+        Some("virtio") => {
+            capos_console::over_virtio(capos_rt::grant(capos_schema::names::DEVICE_GRANT)?).await
+        }
+        Some("serial") => capos_console::over_serial(capos_rt::grant(capos_schema::names::LINE_GRANT)?).await,
         _ => Err(capnp::Error::failed("the argument is neither `virtio` nor `serial`".into())),
     }
 }

@@ -12,7 +12,9 @@ const RECKON_NS: u64 = 1_000_000_000;
 
 /// Tells nanoseconds since 1970, never less than before; 0 without the grant "wall-clock".
 pub(crate) fn clock() -> Clock {
-    if capos_rt::grant::<capos_schema::timer_capnp::wall_clock::Client>("wall-clock").is_err() {
+    if capos_rt::grant::<capos_schema::timer_capnp::wall_clock::Client>(capos_schema::grants::WALL_CLOCK)
+        .is_err()
+    {
         return Arc::new(|| 0);
     }
     let asked_at = AtomicU64::new(0);

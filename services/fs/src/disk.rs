@@ -32,7 +32,7 @@ pub(crate) struct Disk {
 impl Disk {
     /// Asks the driver about the disk.
     pub(crate) fn find() -> capnp::Result<Self> {
-        let device: block_device::Client = capos_rt::grant("disk")?;
+        let device: block_device::Client = capos_rt::grant(capos_schema::names::DISK_GRANT)?;
         let (found, client) = block_on(open(device))?;
         DISK.set(Some(client));
         Ok(found)

@@ -55,6 +55,7 @@ fn begin(arguments: &[String]) -> Result<FileService, String> {
     };
     let reopen = medium.reopen(&clock);
     let service = FileService::new(volume, options, reopen);
-    capos_rt::serve_export("volume", service.client()).map_err(|error| error.to_string())?;
+    capos_rt::serve_export(capos_schema::names::VOLUME_EXPORT, service.client())
+        .map_err(|error| error.to_string())?;
     Ok(service)
 }

@@ -85,7 +85,7 @@ fn make(device: &Arc<dyn BlockDevice>, clock: &Clock) -> Result<(), Error> {
 }
 
 fn random() -> Result<u64, capnp::Error> {
-    let entropy: entropy_source::Client = capos_rt::grant("entropy")?;
+    let entropy: entropy_source::Client = capos_rt::grant(capos_schema::grants::ENTROPY)?;
     block_on(async {
         let mut request = entropy.fill_request();
         request.get().set_length(8);
@@ -97,7 +97,7 @@ fn random() -> Result<u64, capnp::Error> {
 
 /// An image of the boot package, where it is mapped.
 fn packed(name: &str) -> Result<&'static [u8], capnp::Error> {
-    let object = capos_rt::grant("boot-package")?;
+    let object = capos_rt::grant(capos_schema::grants::BOOT_PACKAGE)?;
     // The package stays mapped for the life of the process.
     let package = block_on(capos_package::Package::map(object))?;
     let message = Box::leak(Box::new(package.message()?));

@@ -64,7 +64,7 @@ pub fn limits(frames: u32, slots: u32, threads: u32, priority: u8) -> OwnedLimit
 /// # Errors
 ///
 /// None of this name, or one of another interface.
-pub fn grant<C: FromClientHook + HasTypeId>(name: &str) -> capnp::Result<C> {
+pub fn grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> capnp::Result<C> {
     capos_rt::grant(name).map_err(|error| capnp::Error::failed(error.to_string()))
 }
 
@@ -81,17 +81,17 @@ impl Parent {
     ///
     /// A grant is missing, or the boot package cannot be mapped.
     pub async fn new() -> capnp::Result<Self> {
-        let package = Package::map(grant("boot-package")?).await?;
+        let package = Package::map(grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
         let message = package.message()?;
         Ok(Self {
             package,
             message,
-            spawner: grant("process-spawner")?,
-            console: grant("console")?,
-            log: grant("log")?,
-            timer: grant("timer")?,
-            entropy: grant("entropy")?,
-            diagnostics: grant("diagnostics")?,
+            spawner: grant(capos_schema::grants::PROCESS_SPAWNER)?,
+            console: grant(capos_schema::grants::CONSOLE)?,
+            log: grant(capos_schema::grants::LOG)?,
+            timer: grant(capos_schema::grants::TIMER)?,
+            entropy: grant(capos_schema::grants::ENTROPY)?,
+            diagnostics: grant(capos_schema::grants::DIAGNOSTICS)?,
         })
     }
 

@@ -9,16 +9,14 @@ use capos_schema::console_capnp::console;
 use capos_schema::device_capnp::pci_device;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::ConsoleLine;
+use capos_schema::names;
 
 use crate::devices::{self, Kind};
 use crate::log;
 use crate::servers::World;
 
-/// The program that serves the console over a line. The boot package must hold it, unless the line is the plain one.
-const SERVER: &str = "capos-console";
 /// Its name in the log.
 const NAME: &str = "console";
-const EXPORT: &str = "console";
 /// It does what all others wait for, and little of it.
 const PRIORITY: u8 = 12;
 
@@ -45,13 +43,13 @@ impl Console {
                 let rights = Rights::READ | Rights::WRITE;
                 let client = Client::new(device.into_client_hook());
                 let interface = pci_device::Client::TYPE_ID;
-                ("virtio", Passed { name: "device".to_owned(), client, interface, rights })
+                ("virtio", Passed { name: names::DEVICE_GRANT.to_owned(), client, interface, rights })
             }
             ConsoleLine::FramedSerial => ("serial", singletons.line()),
         };
         let endpoint = Endpoint::new()?;
         let receiver = Passed {
-            name: EXPORT.to_owned(),
+            name: names::CONSOLE_EXPORT.to_owned(),
             client: Client::new(endpoint.receiver().into_client_hook()),
             interface: endpoint::Client::TYPE_ID,
             rights: Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER,
@@ -60,7 +58,8 @@ impl Console {
         limits.init_root::<capos_schema::process_capnp::limits::Builder<'_>>().set_priority(PRIORITY);
         let program = Program {
             name: NAME,
-            binary: SERVER,
+            // The boot package holds it, unless the line is the plain one.
+            binary: names::CONSOLE_SERVER,
             arguments: vec![mode],
             environment: Vec::new(),
             grants: vec![grant, receiver, singletons.log()],

@@ -11,10 +11,8 @@ use capos_schema::block_capnp::block_device;
 use capos_schema::device_capnp::pci_device;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::boot_package;
+use capos_schema::names;
 use capos_schema::process_capnp::{limits, process};
-
-/// The program that drives virtio disks. The boot package must hold it.
-const DRIVER: &str = "virtio-blk";
 
 /// A disk that a process drives.
 pub(crate) struct Disk {
@@ -44,13 +42,13 @@ pub(crate) async fn start(
     let endpoint = Endpoint::new()?;
     let grants = vec![
         Passed {
-            name: "device".to_owned(),
+            name: names::DEVICE_GRANT.to_owned(),
             client: Client::new(device.into_client_hook()),
             interface: pci_device::Client::TYPE_ID,
             rights: Rights::READ | Rights::WRITE,
         },
         Passed {
-            name: "disk".to_owned(),
+            name: names::DISK_EXPORT.to_owned(),
             client: Client::new(endpoint.receiver().into_client_hook()),
             interface: endpoint::Client::TYPE_ID,
             rights: Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER,
@@ -64,7 +62,7 @@ pub(crate) async fn start(
     };
     let program = Program {
         name,
-        binary: DRIVER,
+        binary: names::DISK_DRIVER,
         arguments: Vec::new(),
         environment: Vec::new(),
         grants,

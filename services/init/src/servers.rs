@@ -13,16 +13,13 @@ use capos_restart::{Backoff, Restart};
 use capos_rt::{Endpoint, JoinHandle, spawn_local};
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::{boot_package, volume_entry};
+use capos_schema::names;
 use capos_schema::process_capnp::process;
 
 use crate::disks::{self, Disk};
 use crate::singletons::Singletons;
 use crate::volumes::Served;
 use crate::{INIT_FAILED, log, status};
-
-/// The program that serves a volume, and the export that it does it under.
-const SERVER: &str = "fs";
-const EXPORT: &str = "volume";
 
 /// The parts needed to start a server.
 #[derive(Clone, Copy)]
@@ -101,20 +98,20 @@ pub(crate) async fn start(
             let Disk { device, process } =
                 disks::start(index, &driver, None, root, package, singletons).await?;
             running.push(Watched::new(driver, process));
-            grants.push(disks::passed("disk", device));
+            grants.push(disks::passed(names::DISK_GRANT, device));
             let mode = entry.get_read_only().then(|| "read-only".to_owned());
             std::iter::once("disk".to_owned()).chain(mode).collect()
         }
     };
     grants.push(Passed {
-        name: EXPORT.to_owned(),
+        name: names::VOLUME_EXPORT.to_owned(),
         client: Client::new(endpoint.receiver().into_client_hook()),
         interface: endpoint::Client::TYPE_ID,
         rights: Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER,
     });
     let program = Program {
         name,
-        binary: SERVER,
+        binary: names::VOLUME_SERVER,
         arguments: arguments.iter().map(String::as_str).collect(),
         environment: Vec::new(),
         grants,

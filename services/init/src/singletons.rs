@@ -9,8 +9,10 @@ use capos_schema::console_capnp::console;
 use capos_schema::device_capnp::pci_bus;
 use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::entropy_capnp::entropy_source;
+use capos_schema::grants;
 use capos_schema::manifest_capnp::grant_entry;
 use capos_schema::memory_capnp::memory_object;
+use capos_schema::names;
 use capos_schema::power_capnp::power;
 use capos_schema::process_capnp::process_spawner;
 use capos_schema::timer_capnp::{timer, wall_clock};
@@ -31,27 +33,27 @@ pub(crate) struct Singletons {
 impl Singletons {
     pub(crate) fn from_bootstrap() -> Result<Self, GrantError> {
         Ok(Self {
-            console: capos_rt::grant("console")?,
-            log: capos_rt::grant("log")?,
-            timer: capos_rt::grant("timer")?,
-            wall_clock: capos_rt::grant("wall-clock")?,
-            entropy: capos_rt::grant("entropy")?,
-            spawner: capos_rt::grant("process-spawner")?,
-            power: capos_rt::grant("power")?,
-            boot_package: capos_rt::grant("boot-package")?,
-            diagnostics: capos_rt::grant("diagnostics")?,
-            pci_bus: capos_rt::grant("pci-bus")?,
+            console: capos_rt::grant(grants::CONSOLE)?,
+            log: capos_rt::grant(grants::LOG)?,
+            timer: capos_rt::grant(grants::TIMER)?,
+            wall_clock: capos_rt::grant(grants::WALL_CLOCK)?,
+            entropy: capos_rt::grant(grants::ENTROPY)?,
+            spawner: capos_rt::grant(grants::PROCESS_SPAWNER)?,
+            power: capos_rt::grant(grants::POWER)?,
+            boot_package: capos_rt::grant(grants::BOOT_PACKAGE)?,
+            diagnostics: capos_rt::grant(grants::DIAGNOSTICS)?,
+            pci_bus: capos_rt::grant(grants::PCI_BUS)?,
         })
     }
 
     /// The system log, for a process of its own to write to.
     pub(crate) fn log(&self) -> Passed {
-        pass("log", &self.log, Rights::WRITE | Rights::TRANSFER)
+        pass(grants::LOG.name, &self.log, Rights::WRITE | Rights::TRANSFER)
     }
 
     /// The serial console, for the process that keeps streams apart on it.
     pub(crate) fn line(&self) -> Passed {
-        pass("line", &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER)
+        pass(names::LINE_GRANT, &self.console, Rights::READ | Rights::WRITE | Rights::TRANSFER)
     }
 
     /// The grants of every server of a volume, whatever the volume lies on.
@@ -59,15 +61,15 @@ impl Singletons {
         let both = Rights::READ | Rights::WRITE | Rights::TRANSFER;
         vec![
             self.log(),
-            pass("timer", &self.timer, both),
-            pass("wall-clock", &self.wall_clock, both),
-            pass("entropy", &self.entropy, both),
+            pass(grants::TIMER.name, &self.timer, both),
+            pass(grants::WALL_CLOCK.name, &self.wall_clock, both),
+            pass(grants::ENTROPY.name, &self.entropy, both),
         ]
     }
 
     /// The boot package for who reads data in it and runs nothing.
     pub(crate) fn boot_package_to_read(&self) -> Passed {
-        pass("boot-package", &self.boot_package, Rights::READ | Rights::TRANSFER)
+        pass(grants::BOOT_PACKAGE.name, &self.boot_package, Rights::READ | Rights::TRANSFER)
     }
 
     /// The singleton that a grant names; `None` for what is none, or not the kernel's.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use virtio_blk::Disk;
 
 async fn run() -> capnp::Result<()> {
-    let device = capos_rt::grant("device")?;
+    let device = capos_rt::grant(capos_schema::names::DEVICE_GRANT)?;
     let (disk, serving) = Disk::start(virtio_blk::take_charge(device).await?).await?;
     let disk: block_device::Client = capos_rt::serve(disk);
-    capos_rt::serve_export("disk", disk)?;
+    capos_rt::serve_export(capos_schema::names::DISK_EXPORT, disk)?;
     serving.await;
     Err(capnp::Error::failed("the disk does not do what disks do".into()))
 }

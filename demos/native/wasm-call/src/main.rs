@@ -62,6 +62,6 @@ async fn run(host: wasm_host::Client) -> Result<(), Error> {
 }
 
 fn main() -> Result<(), Error> {
-    let host = capos_rt::grant("wasm-host")?;
+    let host = capos_rt::grant(capos_rt::schema::names::WASM_HOST_EXPORT)?;
     capos_rt::block_on(run(host))
 }

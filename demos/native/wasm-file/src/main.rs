@@ -86,9 +86,9 @@ impl Held {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let held = Held {
-        host: capos_rt::grant("wasm-host")?,
+        host: capos_rt::grant(capos_rt::schema::names::WASM_HOST_EXPORT)?,
         modules: capos_rt::grant("modules")?,
-        console: capos_rt::grant("console")?,
+        console: capos_rt::grant(capos_rt::schema::grants::CONSOLE)?,
     };
     capos_rt::block_on(held.run())?;
     Ok(())

@@ -92,7 +92,7 @@ impl Arena {
 }
 
 async fn run() -> Result<(), Error> {
-    let package = Package::map(grant("boot-package")?).await?;
+    let package = Package::map(grant(capos_rt::schema::grants::BOOT_PACKAGE)?).await?;
     let message = package.message()?;
     let package: boot_package::Reader<'_> = message.get_root()?;
     let mut originals = Vec::new();
@@ -100,9 +100,9 @@ async fn run() -> Result<(), Error> {
         originals.push(Original::new(binary(package, name)?.to_vec()));
     }
     let mut arena = Arena {
-        host: grant("wasm-host")?,
-        timer: grant("timer")?,
-        entropy: grant("entropy")?,
+        host: grant(capos_rt::schema::names::WASM_HOST_EXPORT)?,
+        timer: grant(capos_rt::schema::grants::TIMER)?,
+        entropy: grant(capos_rt::schema::grants::ENTROPY)?,
         directory: grant("scratch")?,
         refused: 0,
         ended: 0,

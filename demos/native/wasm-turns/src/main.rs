@@ -95,7 +95,11 @@ fn tell(name: &str, gap_ns: i64) {
 }
 
 async fn run() -> Result<(), Error> {
-    let hosts = Hosts { host: grant("wasm-host")?, timer: grant("timer")?, entropy: grant("entropy")? };
+    let hosts = Hosts {
+        host: grant(capos_rt::schema::names::WASM_HOST_EXPORT)?,
+        timer: grant(capos_rt::schema::grants::TIMER)?,
+        entropy: grant(capos_rt::schema::grants::ENTROPY)?,
+    };
     let watcher = hosts.watcher().await?;
     longest_gap(&watcher, WATCH_NS).await?;
     for (name, module) in hogs::all() {

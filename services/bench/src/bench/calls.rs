@@ -13,7 +13,7 @@ pub(crate) async fn kernel(counter: &Counter) -> capnp::Result<()> {
     });
     let nop = SubmissionEntry { opcode: Opcode::Nop as u8, ..SubmissionEntry::default() };
     counter.measure("ring_nop", || exchange(&nop));
-    let timer: timer::Client = capos_rt::grant("timer").map_err(failed)?;
+    let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
     counter
         .measure_async("timer_now_generated", || async {
             timer.now_request().send().promise.await?.get()?;

@@ -14,7 +14,7 @@ pub(crate) struct Counter(());
 impl Counter {
     /// Asks the Timer for its time page, which allows this process to read the counter.
     pub(crate) async fn new() -> capnp::Result<Self> {
-        let timer: timer::Client = capos_rt::grant("timer").map_err(failed)?;
+        let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
         timer.time_page_request().send().promise.await?.get()?.get_page()?;
         Ok(Self(()))
     }

@@ -32,7 +32,8 @@ async fn run() -> capnp::Result<()> {
 
 /// From kernel entry to the first user instruction.
 async fn boot() -> capnp::Result<()> {
-    let diagnostics: diagnostics::Client = capos_rt::grant("diagnostics").map_err(counter::failed)?;
+    let diagnostics: diagnostics::Client =
+        capos_rt::grant(capos_schema::grants::DIAGNOSTICS).map_err(counter::failed)?;
     let response = diagnostics.counters_request().send().promise.await?;
     let counters = response.get()?;
     let instructions = counters.get_first_user_tsc() - counters.get_kernel_entry_tsc();

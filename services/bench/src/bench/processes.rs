@@ -15,11 +15,12 @@ const RUNS: u64 = 8;
 
 /// All measurements with processes.
 pub(crate) async fn all(counter: &Counter) -> capnp::Result<()> {
-    let package = Package::map(capos_rt::grant("boot-package").map_err(failed)?).await?;
+    let package = Package::map(capos_rt::grant(capos_schema::grants::BOOT_PACKAGE).map_err(failed)?).await?;
     let message = package.message()?;
     let root = message.get_root::<boot_package::Reader<'_>>()?;
-    let spawner: process_spawner::Client = capos_rt::grant("process-spawner").map_err(failed)?;
-    let timer: timer::Client = capos_rt::grant("timer").map_err(failed)?;
+    let spawner: process_spawner::Client =
+        capos_rt::grant(capos_schema::grants::PROCESS_SPAWNER).map_err(failed)?;
+    let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
     let mut to_first = 0;
     let mut to_exit = 0;
     // The first start also takes the pages of the package that no one has touched; it is not counted.

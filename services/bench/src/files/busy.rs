@@ -14,7 +14,7 @@ pub(crate) struct Busy {
 
 impl Busy {
     pub(crate) async fn new() -> capnp::Result<Self> {
-        let diagnostics = capos_rt::grant("diagnostics").map_err(failed)?;
+        let diagnostics = capos_rt::grant(capos_schema::grants::DIAGNOSTICS).map_err(failed)?;
         Ok(Self { counter: Counter::new().await?, diagnostics })
     }
 

@@ -58,13 +58,14 @@ async fn resident<F: Future<Output = capnp::Result<wasm_instance::Client>>>(
 }
 
 async fn frames_free() -> capnp::Result<u64> {
-    let diagnostics: diagnostics::Client = capos_rt::grant("diagnostics").map_err(failed)?;
+    let diagnostics: diagnostics::Client =
+        capos_rt::grant(capos_schema::grants::DIAGNOSTICS).map_err(failed)?;
     Ok(diagnostics.counters_request().send().promise.await?.get()?.get_frames_free())
 }
 
 /// Starts a program that sleeps for long, and lets it begin to.
 async fn start_sleeper(host: &wasm_host::Client) -> capnp::Result<wasm_instance::Client> {
-    let timer: timer::Client = capos_rt::grant("timer").map_err(failed)?;
+    let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
     let mut request = host.start_named_request();
     let mut params = request.get();
     params.set_module("wasi-nap");

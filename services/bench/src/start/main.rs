@@ -42,7 +42,8 @@ async fn start(host: &wasm_host::Client, module: &str, begin: Begin) -> capnp::R
 
 async fn run() -> capnp::Result<()> {
     let counter = Counter::new().await?;
-    let host: wasm_host::Client = capos_rt::grant("wasm-host").map_err(counter::failed)?;
+    let host: wasm_host::Client =
+        capos_rt::grant(capos_schema::names::WASM_HOST_EXPORT).map_err(counter::failed)?;
     for (module, measured) in MODULES {
         counter
             .measure_async(measured, || async { start(&host, module, Begin::Waiting).await.map(drop) })

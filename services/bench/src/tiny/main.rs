@@ -13,13 +13,18 @@ use core::sync::atomic::Ordering;
 
 /// `Timer`'s type id and the number of `now`, as in `schema/timer.capnp`.
 ///
-/// The number comes through the build script: the generated code would bring the standard library with it whenever
+/// The numbers come through the build script: the generated code would bring the standard library with it whenever
 /// another package of the same build turns that feature on.
-const TIMER: u64 = match u64::from_str_radix(env!("TIMER_TYPE_ID"), 16) {
-    Ok(id) => id,
-    Err(_) => panic!("TIMER_TYPE_ID is no number"),
-};
-const NOW: u16 = 0;
+const TIMER: u64 = number(env!("TIMER_TYPE_ID"));
+const NOW: u16 = number(env!("TIMER_NOW")) as u16;
+
+/// A number that the build script wrote.
+const fn number(text: &str) -> u64 {
+    match u64::from_str_radix(text, 16) {
+        Ok(number) => number,
+        Err(_) => panic!("the build script wrote no number"),
+    }
+}
 
 /// An empty parameter message: one segment of one word, a null root pointer.
 static PARAMS: [u64; 2] = [1 << 32, 0];

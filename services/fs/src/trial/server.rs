@@ -46,9 +46,9 @@ fn pass<C: FromClientHook + HasTypeId + Clone>(name: &str, client: &C) -> Passed
 
 impl Spawner {
     pub(crate) async fn new() -> capnp::Result<Self> {
-        let package = Package::map(capos_rt::grant("boot-package")?).await?;
+        let package = Package::map(capos_rt::grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
         let message = package.message()?;
-        Ok(Self { spawner: capos_rt::grant("process-spawner")?, package, message })
+        Ok(Self { spawner: capos_rt::grant(capos_schema::grants::PROCESS_SPAWNER)?, package, message })
     }
 
     /// Starts a service over `disk`.
@@ -73,9 +73,18 @@ impl Spawner {
     ) -> capnp::Result<(volume::Client, process::Client)> {
         let endpoint = Endpoint::new()?;
         let mut grants = vec![
-            pass("log", &capos_rt::grant::<console::Client>("log")?),
-            pass("timer", &capos_rt::grant::<timer::Client>("timer")?),
-            pass("entropy", &capos_rt::grant::<entropy_source::Client>("entropy")?),
+            pass(
+                capos_schema::grants::LOG.name,
+                &capos_rt::grant::<console::Client>(capos_schema::grants::LOG)?,
+            ),
+            pass(
+                capos_schema::grants::TIMER.name,
+                &capos_rt::grant::<timer::Client>(capos_schema::grants::TIMER)?,
+            ),
+            pass(
+                capos_schema::grants::ENTROPY.name,
+                &capos_rt::grant::<entropy_source::Client>(capos_schema::grants::ENTROPY)?,
+            ),
             Passed {
                 name: "volume".to_owned(),
                 client: Client::new(endpoint.receiver().into_client_hook()),

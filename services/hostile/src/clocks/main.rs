@@ -45,8 +45,8 @@ fn nanoseconds(from: Instant, to: Instant) -> u64 {
 }
 
 async fn run() -> capnp::Result<bool> {
-    let diagnostics: diagnostics::Client =
-        capos_rt::grant("diagnostics").map_err(|error| capnp::Error::failed(error.to_string()))?;
+    let diagnostics: diagnostics::Client = capos_rt::grant(capos_schema::grants::DIAGNOSTICS)
+        .map_err(|error| capnp::Error::failed(error.to_string()))?;
     let start = read(&diagnostics).await?;
     let (mut last, mut ordered) = (start.after, true);
     for _ in 0..ROUNDS {

@@ -24,7 +24,7 @@ pub(crate) fn run(misdeed: &str) -> ExitCode {
 /// touched before ("touch-late").
 async fn touch(misdeed: &str) -> Result<()> {
     const PAGE: u64 = 4096;
-    let device: pci_device::Client = capos_rt::take_grant("device")?.into_client();
+    let device: pci_device::Client = capos_rt::take_grant(capos_schema::names::DEVICE_GRANT)?.into_client();
     let memory = registers(&device, 4, 0, PAGE).await?;
     let address = map(&memory, PAGE, "r").await?;
     let read = || {

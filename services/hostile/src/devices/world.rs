@@ -62,21 +62,21 @@ fn pass<C: FromClientHook + HasTypeId>(name: &str, client: C, rights: Rights) ->
 
 impl World {
     pub(crate) async fn new() -> Result<Self> {
-        let bus: pci_bus::Client = capos_rt::grant("pci-bus")?;
+        let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
         let response = bus.functions_request().send().promise.await?;
         let functions = response.get()?.get_functions()?;
         let disk = functions.iter().find(|one| one.get_vendor() == VIRTIO && one.get_device() == DISK);
         let disk = disk.ok_or_else(|| failed("there is no virtio disk"))?.get_address();
-        let package = Package::map(capos_rt::grant("boot-package")?).await?;
+        let package = Package::map(capos_rt::grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
         let message = package.message()?;
         Ok(Self {
             bus,
             disk,
             package,
             message,
-            spawner: capos_rt::grant("process-spawner")?,
-            log: capos_rt::grant("log")?,
-            diagnostics: capos_rt::grant("diagnostics")?,
+            spawner: capos_rt::grant(capos_schema::grants::PROCESS_SPAWNER)?,
+            log: capos_rt::grant(capos_schema::grants::LOG)?,
+            diagnostics: capos_rt::grant(capos_schema::grants::DIAGNOSTICS)?,
         })
     }
 
@@ -121,7 +121,7 @@ impl World {
         mut grants: Vec<Passed>,
     ) -> Result<process::Client> {
         grants.push(pass("device", self.open_disk().await?, Rights::READ | Rights::WRITE));
-        grants.push(pass("log", self.log.clone(), Rights::WRITE | Rights::TRANSFER));
+        grants.push(pass(capos_schema::grants::LOG.name, self.log.clone(), Rights::WRITE | Rights::TRANSFER));
         let defaults = Builder::new_default();
         let program = Program {
             name: binary,

@@ -34,8 +34,8 @@ struct Counts {
 /// Returns how many checks failed. If none did, the machine is off then.
 pub(crate) async fn run() -> Result<usize, capnp::Error> {
     let launcher = Launcher::new().await?;
-    let power: power::Client =
-        capos_rt::grant("power").map_err(|error| capnp::Error::failed(error.to_string()))?;
+    let power: power::Client = capos_rt::grant(capos_schema::grants::POWER)
+        .map_err(|error| capnp::Error::failed(error.to_string()))?;
     // What grows once grows now.
     for _ in 0..3 {
         start_fails_at(&launcher, NEVER).await?;

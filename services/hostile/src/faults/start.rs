@@ -46,8 +46,12 @@ impl Launcher {
         limits: OwnedLimits,
     ) -> capnp::Result<process::Client> {
         let grants = vec![
-            pass("console", &self.0.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
-            pass("timer", &self.0.timer, Rights::READ | Rights::WRITE),
+            pass(
+                capos_schema::grants::CONSOLE.name,
+                &self.0.console,
+                Rights::READ | Rights::WRITE | Rights::TRANSFER,
+            ),
+            pass(capos_schema::grants::TIMER.name, &self.0.timer, Rights::READ | Rights::WRITE),
         ];
         self.spawn(arguments, grants, limits, Code::Given).await
     }
@@ -59,8 +63,12 @@ impl Launcher {
         object: &memory_object::Client,
     ) -> capnp::Result<process::Client> {
         let grants = vec![
-            pass("console", &self.0.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
-            pass("timer", &self.0.timer, Rights::READ | Rights::WRITE),
+            pass(
+                capos_schema::grants::CONSOLE.name,
+                &self.0.console,
+                Rights::READ | Rights::WRITE | Rights::TRANSFER,
+            ),
+            pass(capos_schema::grants::TIMER.name, &self.0.timer, Rights::READ | Rights::WRITE),
             pass("object", object, Rights::all()),
         ];
         self.spawn(&[name], grants, small_limits(), Code::OfItsOwn).await
@@ -69,10 +77,14 @@ impl Launcher {
     /// The same, for the program that does a bit of everything while allocations of the kernel fail.
     pub(crate) async fn start_in_shortage(&self, number: u64) -> capnp::Result<process::Client> {
         let grants = vec![
-            pass("console", &self.0.console, Rights::READ | Rights::WRITE | Rights::TRANSFER),
-            pass("timer", &self.0.timer, Rights::READ | Rights::WRITE),
-            pass("diagnostics", &self.0.diagnostics, Rights::READ | Rights::WRITE),
-            pass("log", &self.0.log, Rights::WRITE),
+            pass(
+                capos_schema::grants::CONSOLE.name,
+                &self.0.console,
+                Rights::READ | Rights::WRITE | Rights::TRANSFER,
+            ),
+            pass(capos_schema::grants::TIMER.name, &self.0.timer, Rights::READ | Rights::WRITE),
+            pass(capos_schema::grants::DIAGNOSTICS.name, &self.0.diagnostics, Rights::READ | Rights::WRITE),
+            pass(capos_schema::grants::LOG.name, &self.0.log, Rights::WRITE),
         ];
         self.spawn(&["shortage", &number.to_string()], grants, small_limits(), Code::Given).await
     }
@@ -98,10 +110,10 @@ impl Launcher {
         let grants = vec![
             pass("counter", counter, Rights::READ | Rights::WRITE | Rights::TRANSFER),
             pass("endpoint", endpoint, all),
-            pass("log", &self.0.log, Rights::WRITE | Rights::TRANSFER),
-            pass("timer", &self.0.timer, all),
-            pass("entropy", &self.0.entropy, all),
-            pass("process-spawner", &self.0.spawner, all),
+            pass(capos_schema::grants::LOG.name, &self.0.log, Rights::WRITE | Rights::TRANSFER),
+            pass(capos_schema::grants::TIMER.name, &self.0.timer, all),
+            pass(capos_schema::grants::ENTROPY.name, &self.0.entropy, all),
+            pass(capos_schema::grants::PROCESS_SPAWNER.name, &self.0.spawner, all),
         ];
         self.spawn(&["fuzz", &seed.to_string()], grants, small_limits(), Code::Given).await
     }

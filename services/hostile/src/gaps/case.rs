@@ -29,7 +29,7 @@ pub(crate) async fn run(name: &str) -> capnp::Result<()> {
 
 /// Lets the kernel check itself.
 async fn self_checks() -> capnp::Result<()> {
-    let diagnostics: diagnostics::Client = capos_rt::grant("diagnostics")?;
+    let diagnostics: diagnostics::Client = capos_rt::grant(capos_schema::grants::DIAGNOSTICS)?;
     for _ in 0..TIMES {
         let response = diagnostics.self_check_request().send().promise.await?;
         if let Some(problem) = response.get()?.get_problems()?.iter().next() {

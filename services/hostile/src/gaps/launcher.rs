@@ -18,8 +18,8 @@ impl Launcher {
     pub(crate) async fn new() -> capnp::Result<Self> {
         Ok(Self {
             parent: Parent::new().await?,
-            boot_package: grant("boot-package")?,
-            bus: grant("pci-bus")?,
+            boot_package: grant(capos_schema::grants::BOOT_PACKAGE)?,
+            bus: grant(capos_schema::grants::PCI_BUS)?,
         })
     }
 
@@ -31,14 +31,14 @@ impl Launcher {
             binary: if is_own { "gaps" } else { "hostile" },
             arguments: &[case],
             grants: vec![
-                pass("console", &parent.console, rights),
-                pass("timer", &parent.timer, rights),
-                pass("log", &parent.log, rights),
-                pass("entropy", &parent.entropy, rights),
-                pass("process-spawner", &parent.spawner, rights),
-                pass("boot-package", &self.boot_package, rights),
-                pass("diagnostics", &parent.diagnostics, rights),
-                pass("pci-bus", &self.bus, rights),
+                pass(capos_schema::grants::CONSOLE.name, &parent.console, rights),
+                pass(capos_schema::grants::TIMER.name, &parent.timer, rights),
+                pass(capos_schema::grants::LOG.name, &parent.log, rights),
+                pass(capos_schema::grants::ENTROPY.name, &parent.entropy, rights),
+                pass(capos_schema::grants::PROCESS_SPAWNER.name, &parent.spawner, rights),
+                pass(capos_schema::grants::BOOT_PACKAGE.name, &self.boot_package, rights),
+                pass(capos_schema::grants::DIAGNOSTICS.name, &parent.diagnostics, rights),
+                pass(capos_schema::grants::PCI_BUS.name, &self.bus, rights),
             ],
             limits: limits(1 << 25, 65536, 4096, priority),
             executable: is_own,

@@ -10,7 +10,7 @@ const MAPPINGS: u32 = 3000;
 
 /// Takes the memory and gives it back, so many times.
 pub(super) async fn memory(times: u32) -> capnp::Result<()> {
-    let bus: pci_bus::Client = capos_rt::grant("pci-bus")?;
+    let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
     for _ in 0..times {
         let device = open(&bus).await?;
         let mut request = device.allocate_dma_request();
@@ -27,7 +27,7 @@ pub(super) async fn memory(times: u32) -> capnp::Result<()> {
 
 /// Maps a page of registers many times, and gives the device up, twice.
 pub(super) async fn registers() -> capnp::Result<()> {
-    let bus: pci_bus::Client = capos_rt::grant("pci-bus")?;
+    let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
     for _ in 0..2 {
         let device = open(&bus).await?;
         let response = device.bars_request().send().promise.await?;

@@ -93,7 +93,7 @@ impl Image {
         let address = request.send().promise.await?.get()?.get_address();
         // SAFETY: the kernel mapped that many bytes there, writable, and nothing else refers to them.
         unsafe { core::ptr::copy_nonoverlapping(file.as_ptr(), address as *mut u8, file.len()) };
-        let spawner = capos_rt::grant("process-spawner")?;
+        let spawner = capos_rt::grant(capos_schema::grants::PROCESS_SPAWNER)?;
         Ok(Self { object, length: file.len() as u64, mapped: Some((address, length)).into(), spawner })
     }
 

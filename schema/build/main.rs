@@ -1,4 +1,7 @@
-//! Compiles every `.capnp` file beside it.
+//! Compiles every `.capnp` file of the crate, and generates what capnpc does not: method numbers, well-known grants, names.
+
+mod generate;
+mod words;
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -6,8 +9,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=.");
     let here = env::current_dir()?;
     let out = env::var("OUT_DIR")?;
+    let out = Path::new(&out);
+    let request = out.join("request.bin");
     let mut command = capnpc::CompilerCommand::new();
-    command.src_prefix(&here);
+    command.src_prefix(&here).raw_code_generator_request_path(&request);
     let mut files: Vec<_> =
         fs::read_dir(&here)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "capnp"));
@@ -18,9 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     command.run()?;
     for file in &files {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).ok_or("schema name")?;
-        name_alloc_types(&Path::new(&out).join(format!("{stem}_capnp.rs")))?;
+        name_alloc_types(&out.join(format!("{stem}_capnp.rs")))?;
     }
-    Ok(())
+    generate::write(&fs::read(request)?, out)
 }
 
 /// capnpc 0.27 takes `Box` and `ToString` from the standard prelude in the code for interfaces.

@@ -1,0 +1,27 @@
+@0x9e0b7d415fc8a263;
+# Names that several programs of the system agree on. Each becomes a constant of the same name in Rust.
+
+const consoleServer :Text = "capos-console";
+# The program that keeps the streams of the console apart.
+const volumeServer :Text = "fs";
+# The program that serves a volume.
+const diskDriver :Text = "virtio-blk";
+# The program that drives virtio disks.
+const wasmHost :Text = "capos-wasm";
+# The program that hosts WebAssembly instances.
+
+const deviceGrant :Text = "device";
+# The PciDevice of a driver.
+const lineGrant :Text = "line";
+# The plain Console on which the console server keeps streams apart.
+const diskGrant :Text = "disk";
+# The BlockDevice of a volume server.
+
+const consoleExport :Text = "console";
+# The Console of the console server.
+const volumeExport :Text = "volume";
+# The Volume of a volume server.
+const diskExport :Text = "disk";
+# The BlockDevice of a disk driver.
+const wasmHostExport :Text = "wasm-host";
+# The WasmHost of a WebAssembly host.
