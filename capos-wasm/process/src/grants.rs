@@ -62,9 +62,15 @@ impl Held {
         let console = pick(capos_schema::grants::CONSOLE.name, entry.get_console(), &self.console)?;
         let timer = pick(capos_schema::grants::TIMER.name, entry.get_timer(), &self.timer)?;
         Ok(Grants {
-            stdin: stdio::source(entry.get_stdin(), &console, self.terminals.input, pipes.stdin).await?,
-            stdout: stdio::sink(entry.get_stdout(), &console, self.terminals.output, pipes.stdout).await?,
-            stderr: stdio::sink(entry.get_stderr(), &console, self.terminals.errors, pipes.stderr).await?,
+            stdin: stdio::source(entry.get_stdin(), &console, self.terminals.input, pipes.stdin)
+                .await
+                .map_err(of("stdin"))?,
+            stdout: stdio::sink(entry.get_stdout(), &console, self.terminals.output, pipes.stdout)
+                .await
+                .map_err(of("stdout"))?,
+            stderr: stdio::sink(entry.get_stderr(), &console, self.terminals.errors, pipes.stderr)
+                .await
+                .map_err(of("stderr"))?,
             preopens: preopens(entry).map_err(|error| error.to_string())?,
             fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
             fast_sleep: self.fast_sleep.clone().filter(|_| timer.is_some()),
@@ -77,6 +83,11 @@ impl Held {
             entropy: pick(capos_schema::grants::ENTROPY.name, entry.get_entropy(), &self.entropy)?,
         })
     }
+}
+
+/// Names the field of an entry that an error is about.
+fn of(field: &str) -> impl Fn(String) -> String {
+    move |reason| format!("`{field}`: {reason}")
 }
 
 /// The directories that `entry` lists, each granted to this host under the name that the entry gives.

@@ -91,7 +91,24 @@ async fn open(
     let grant = at.get_grant().map_err(failed)?.to_str().map_err(|error| error.to_string())?;
     let directory = directory(grant).map_err(failed)?;
     let opened = ask(directory, path, direction, at.get_append()).await.map_err(failed)?;
-    opened.map_err(|errno| format!("opening {path:?}: {errno:?}"))
+    opened.map_err(|errno| format!("the file {path:?} {}", in_words(errno)))
+}
+
+/// Why a file cannot be opened.
+fn in_words(errno: Errno) -> String {
+    let reason = match errno {
+        Errno::NoEntry => "is not there",
+        Errno::IsDirectory => "is a directory",
+        Errno::NotDirectory => "has a file in its path where a directory was expected",
+        Errno::Loop => "is behind too many symbolic links",
+        Errno::NameTooLong => "has a name that is too long",
+        Errno::NoSpace => "cannot be made: its volume is full",
+        Errno::Quota => "cannot be made: the quota of its directory is used up",
+        Errno::ReadOnly => "cannot be written: its volume is read-only",
+        Errno::Access | Errno::NotPermitted | Errno::NotCapable => "may not be opened",
+        other => return format!("cannot be opened: {other:?}"),
+    };
+    reason.to_owned()
 }
 
 async fn ask(

@@ -93,7 +93,7 @@ impl Missing {
             Self::TableElements => "raise `limits.tableElements` in the manifest or pass --table-elements",
             Self::Descriptor => "raise `limits.descriptors` in the manifest or pass --descriptors",
             Self::OpenObject => {
-                "divide them among several entries of `preopens`: no option raises that, whatever --descriptors says"
+                "divide them among several entries of `preopens` in the manifest or pass --dir or --volume several times"
             }
         }
     }

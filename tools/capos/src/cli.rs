@@ -4,8 +4,11 @@ mod amounts;
 #[cfg(test)]
 mod documented;
 mod ending;
+mod hints;
 mod limits;
 mod log_file;
+mod memory;
+mod other_kinds;
 mod prepare;
 mod program;
 mod run;
@@ -32,7 +35,7 @@ use crate::project::{Profile, Project};
 use crate::qemu::{self, ConsoleLine};
 use crate::say::{print, say, say_as_it_is};
 use crate::volumes::folder_of;
-use what::only_manifest;
+use what::{only_manifest, only_webassembly};
 
 /// Builds, runs and measures capOS systems.
 #[derive(Debug, Parser)]
@@ -210,6 +213,7 @@ fn perform(cli: &Cli) -> Result<u8> {
             Ok(0)
         }
         Task::Inspect { file, json } => {
+            only_webassembly(file)?;
             let inspected = inspect::inspect_file(file)?;
             let text = match json {
                 true => format!("{:#}\n", inspected.json()),

@@ -65,6 +65,17 @@ pub fn loadable_part(bytes: &[u8]) -> Result<Vec<u8>, String> {
     Ok(part)
 }
 
+/// The bytes of memory that the segments of an ELF64 program take. Zero for what is none: it is refused elsewhere.
+pub fn loaded_bytes(bytes: &[u8]) -> u64 {
+    let segments = FileHeader64::<LittleEndian>::parse(bytes).ok().and_then(|header| {
+        let endian = header.endian().ok()?;
+        let segments = header.program_headers(endian, bytes).ok()?;
+        let loaded = segments.iter().filter(|segment| segment.p_type(endian) == PT_LOAD);
+        Some(loaded.map(|segment| segment.p_memsz(endian)).fold(0, u64::saturating_add))
+    });
+    segments.unwrap_or(0)
+}
+
 /// Says in the ELF header that there are no sections: `e_shoff`, `e_shentsize`, `e_shnum`, `e_shstrndx`.
 fn clear_section_headers(elf: &mut [u8]) {
     for field in [40..48, 58..64] {

@@ -27,6 +27,7 @@ enum Stage {
 pub struct Interrupts {
     stage: Arc<Mutex<Stage>>,
     handle: Handle,
+    outlives_hang_up: bool,
 }
 
 impl std::fmt::Debug for Interrupts {
@@ -36,20 +37,28 @@ impl std::fmt::Debug for Interrupts {
 }
 
 impl Interrupts {
-    /// Begins to take them: those that end a program, and that of a terminal's new size.
+    /// Begins to take them: those that end a program, and that of a terminal's new size. A hang-up that is ignored already, as
+    /// `nohup` has it, stays so.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn take() -> Result<Self> {
         let stage = Arc::new(Mutex::new(Stage::Preparing(None)));
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGWINCH]).context("signals")?;
+        let outlives_hang_up = ignores_hang_up();
+        let taken = [SIGINT, SIGTERM, SIGWINCH].into_iter().chain((!outlives_hang_up).then_some(SIGHUP));
+        let mut signals = Signals::new(taken).context("signals")?;
         let (handle, shared) = (signals.handle(), stage.clone());
         thread::spawn(move || {
             for signal in &mut signals {
                 act(&mut lock(&shared), signal);
             }
         });
-        Ok(Self { stage, handle })
+        Ok(Self { stage, handle, outlives_hang_up })
+    }
+
+    /// Whether a hang-up is to end neither this process nor what it starts.
+    pub(crate) fn outlives_hang_up(&self) -> bool {
+        self.outlives_hang_up
     }
 
     /// Has `folder` removed by a signal that comes before the machine runs.
@@ -72,6 +81,13 @@ impl Drop for Interrupts {
     fn drop(&mut self) {
         self.handle.close();
     }
+}
+
+fn ignores_hang_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (SIGHUP - 1) & 1 == 1
 }
 
 fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {

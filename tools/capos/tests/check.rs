@@ -169,7 +169,7 @@ wasm: [{instances: [
         "/bad.cue:6:5: wasm.0.instances.0.module: missing: there is no build/wasm/no-such-module.wasm; `make build`",
         "/bad.cue:7:25: wasm.0.instances.1.module: missing: there is no /no.wasm",
         "/bad.cue:8:25: wasm.0.instances.2.module: /component.wasm: a WebAssembly component",
-        "/bad.cue:9:25: wasm.0.instances.3.module: the name \"text\" would mean the file text here, and means the file text already, at line 4:60",
+        "/bad.cue:9:25: wasm.0.instances.3.module: two programs would be called \"text\" in the package, so rename a file: this is the module text, the other is the native program text, at line 4:60",
     ] {
         assert!(found.lines().any(|line| line.starts_with(wanted)), "{wanted} is not in\n{found}");
     }

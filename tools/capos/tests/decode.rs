@@ -177,14 +177,44 @@ fn names_that_must_differ() {
     refused(
         json!({"name": "m", "wasm": [{"instances": [{"name": "x"}, {"name": "y", "module": {"file": "z/x.wasm"}}]}]}),
         &[
-            "wasm.0.instances.1.module: the name \"x\" would mean the file z/x.wasm here, and means a module of this tree already",
+            "wasm.0.instances.1.module: two programs would be called \"x\" in the package, so rename a file: this is the module z/x.wasm, the other is a module of this tree",
         ],
     );
     refused(
         json!({"name": "m", "processes": [{"name": "x"}], "include": {"modules": ["x"]}}),
         &[
-            "include.modules.0: the name \"x\" would mean a module of this tree here, and means a native program of this tree already",
+            "include.modules.0: two programs would be called \"x\" in the package, so rename a file: this is a module of this tree, the other is a native program of this tree",
         ],
+    );
+}
+
+#[test]
+fn limits_with_which_nothing_starts() {
+    refused(
+        process(json!({"limits": {"memory": "1B"}})),
+        &[
+            "processes.0.limits.memory: a process needs 64KiB of memory or more to start, and its limit is 1B; `limits: memory: \"2MiB\"` is enough",
+        ],
+    );
+    refused(process(json!({"limits": {"memory": "64KiB", "capabilitySlots": 3}})), &[]);
+    let given = json!({"limits": {"capabilitySlots": 3}, "grants": {"console": true}, "exports": ["s"]});
+    refused(
+        process(given),
+        &[
+            "processes.0.limits.capabilitySlots: the process starts with 5 capabilities, 2 that it is given and 3 of its own, and its limit is 3; `limits: capabilitySlots: 65` is enough",
+        ],
+    );
+    refused(
+        json!({"name": "m", "wasm": [{"limits": {"capabilitySlots": 5, "memory": 4096}, "instances": [{"name": "i"}]}]}),
+        &[
+            "wasm.0.limits.memory: a process needs 64KiB",
+            "wasm.0.limits.capabilitySlots: the process starts with 6 capabilities, 3 that it is given",
+        ],
+    );
+    // Grants that cannot be read are not counted.
+    refused(
+        process(json!({"limits": {"capabilitySlots": 3}, "grants": {"consle": true, "log": true}})),
+        &["processes.0.grants.consle: unknown field"],
     );
 }
 

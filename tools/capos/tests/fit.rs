@@ -82,7 +82,7 @@ fn imports_that_nothing_provides() {
     one(
         &found,
         "5:9",
-        "unknown imports \"odd\" of \"env\", \"even\" of \"env\"; if it never calls them: `unknownImports: \"trap\"` lets",
+        "unknown imports \"odd\", \"even\" of \"env\"; if it never calls them: `unknownImports: \"trap\"` lets",
     );
     let found = of_text(&import(r#"(import "wasi_snapshot_preview1" "fd_wirte" (func))"#), "");
     one(
@@ -97,7 +97,43 @@ fn imports_that_nothing_provides() {
     let found = of_text(&import(r#"(import "wasi_snapshot_preview1" "fd_close" (func (param i64)))"#), "");
     one(&found, "5:9", "import \"fd_close\" of \"wasi_snapshot_preview1\" is (i64), not (i32) -> (i32)");
     let many: String = (0..20).map(|number| format!(r#"(import "env" "f{number}" (func))"#)).collect();
-    assert!(of_text(&import(&many), "").contains("\"f5\" of \"env\" and 14 more;"));
+    assert!(of_text(&import(&many), "").contains("\"f5\" and 14 more of \"env\"; if it"));
+}
+
+/// Each module that is imported from has a reason of its own, and the way to build without it.
+#[test]
+fn unknown_imports_are_told_by_their_family() {
+    let import = |(module, name): &(&str, &str)| format!(r#"(import "{module}" "{name}" (func))"#);
+    let said = |imports: &[(&str, &str)]| {
+        of_text(&format!("(module {} {START})", imports.iter().map(import).collect::<String>()), "")
+    };
+    let found = said(&[
+        ("wasi_nn", "load"),
+        ("wasmedge_process", "run"),
+        ("wasi_nn", "compute"),
+        ("wasi_snapshot_preview1", "teleport_thing"),
+    ]);
+    let wanted = r#"unknown imports "load", "compute" of "wasi_nn" (machine learning (wasi-nn), which is not here); "run" of "wasmedge_process" (WasmEdge's own: "#;
+    assert!(
+        found.contains(wanted) && found.contains("of \"wasi_snapshot_preview1\" (no function"),
+        "{found}"
+    );
+    assert!(found.contains("`unknownImports: \"trap\"`"), "{found}");
+    for (module, name, wanted) in [
+        ("wasi_ephemeral_crypto_common", "options_open", "proposed for WASI"),
+        ("wasi_snapshot_preview1", "sock_open", "no network yet"),
+        ("wasix_32v1", "fd_dup", "WASIX"),
+        ("wasi:cli/environment@0.2.0", "get-environment", "wasm32-wasip1"),
+        ("env", "emscripten_resize_heap", "-sSTANDALONE_WASM"),
+        ("wbg", "__wbg_log_1", "without wasm-bindgen"),
+        ("./x_bg.js", "__wbindgen_throw", "without wasm-bindgen"),
+        ("gojs", "runtime.wasmExit", "GOOS=wasip1"),
+        ("env", "abort", "wasi-shim"),
+    ] {
+        let found = said(&[(module, name)]);
+        one(&found, "5:9", wanted);
+    }
+    assert!(!said(&[("env", "log")]).contains('('));
 }
 
 #[test]

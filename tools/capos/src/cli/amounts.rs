@@ -1,8 +1,10 @@
-//! Sizes and numbers on the command line, each with its bounds: what is wrong is said with what is possible.
+//! Sizes, durations and numbers on the command line, each with its bounds: what is wrong is said with what is possible.
+
+use std::time::Duration;
 
 use capos_volume_tool::within_bounds;
 
-use crate::manifest::size_of;
+use crate::manifest::{duration_of, size_of};
 
 /// Reads a machine's memory in MiB, rounded up; a number alone is one of MiB.
 pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
@@ -26,9 +28,36 @@ pub(super) fn count<T: TryFrom<u64>>(most: u64) -> impl Fn(&str) -> Result<T, St
     }
 }
 
+/// Reads a duration such as `500ms`; a number alone is one of seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let with_unit = if is_number { format!("{text}s") } else { text.to_owned() };
+    let read = duration_of(&with_unit).map(Duration::from_nanos);
+    read.map_err(|reason| format!("{}; a number alone is seconds", reason.replace(&with_unit, text)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_seconds_or_have_a_unit() {
+        for (text, milliseconds) in [("90", 90_000), ("500ms", 500), ("2min", 120_000), ("1 s", 1000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for (bad, wanted) in [
+            ("0", "\"0\" is zero"),
+            ("", "does not begin with a number"),
+            ("-1", "does not begin with a number"),
+            ("1.5", "no known unit"),
+            ("0s", "is zero"),
+            ("99999999999999999999", "\"99999999999999999999\" is too large"),
+            ("1h", "units ns, us, ms, s, min"),
+        ] {
+            let error = duration(bad).unwrap_err();
+            assert!(error.contains(wanted) && error.ends_with("a number alone is seconds"), "{bad}: {error}");
+        }
+    }
 
     #[test]
     fn a_machines_memory_is_in_mebibytes() {

@@ -2,6 +2,7 @@
 
 use std::path::{Display, PathBuf};
 
+use super::hints::{Fields, with_limit};
 use crate::manifest::Manifest;
 
 /// Stands before what a wasm host logs of an instance.
@@ -17,9 +18,18 @@ const FULL: &str = "the volume is full";
 /// How the line about an end at the program's own will begins.
 const EXITED: &str = "exited with status ";
 
+/// The kind of thing that an account is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Instance,
+    Process,
+    Volume,
+}
+
 /// Everything that the log says of one process or instance since its last start.
 struct Account<'a> {
     name: &'a str,
+    kind: Kind,
     lines: Vec<&'a str>,
 }
 
@@ -47,10 +57,10 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
     let hosts = |name: &str| {
         manifest.processes.iter().any(|process| process.name == name && process.wasm_host.is_some())
     };
-    let instances = accounts(log, INSTANCE, |line| !line.starts_with("compiled in "));
+    let instances = accounts(log, Kind::Instance, |line| !line.starts_with("compiled in "));
     let instance_failed = instances.iter().any(Account::is_failure);
-    let volumes = accounts(log, VOLUME, |line| line != FULL);
-    let processes = accounts(log, PROCESS, |_| true);
+    let volumes = accounts(log, Kind::Volume, |line| line != FULL);
+    let processes = accounts(log, Kind::Process, |_| true);
     // The server of a volume has said why it ended.
     let said = |name: &str| {
         let volume = name.strip_prefix(SERVER);
@@ -72,9 +82,13 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
         volume.lines.iter().map(|line| with_host(&format!("{SERVER}{}: {line}", volume.name), behind))
     });
     let lines = failed.iter().flat_map(|account| {
-        let lines: Vec<String> = account.lines.iter().map(|line| with_limit(line)).collect();
-        let lines: Vec<&str> = lines.iter().map(|line| for_a_manifest(line)).collect();
-        counted(&lines)
+        let fields = match account.kind {
+            Kind::Instance => Fields::of_instance(manifest, account.name),
+            Kind::Process | Kind::Volume => Fields::of_process(manifest, account.name),
+        };
+        let lines: Vec<String> =
+            account.lines.iter().map(|line| fields.in_manifest(&with_limit(line))).collect();
+        counted(&lines.iter().map(String::as_str).collect::<Vec<_>>())
             .into_iter()
             .map(move |line| with_host(&format!("{}: {line}", account.name), behind))
             .collect::<Vec<_>>()
@@ -110,37 +124,13 @@ fn of_volume<'a>(line: &'a str, behind: &'a Behind) -> Option<(&'a str, Display<
     })
 }
 
-/// Ends at a limit: how the host words them, the field of the limit in a manifest, and its option.
-const LIMITS: [(&str, &str, &str); 4] = [
-    ("out of fuel", "fuel", "--fuel"),
-    ("out of memory", "memory", "--memory"),
-    ("out of time", "wallTime", "--wall-time"),
-    ("out of output", "outputBytes", "--output"),
-];
-
-/// The end of a process whose budget was not what ran out.
-const MACHINE: &str = "the machine is out of memory";
-
-/// A line about an end; if that was at a limit, with what raises it.
-pub(super) fn with_limit(line: &str) -> String {
-    if line.starts_with(MACHINE) {
-        return format!("{line}: give it more with --mem");
-    }
-    match LIMITS.iter().find(|(end, ..)| line.strip_prefix(end).is_some_and(|rest| !rest.contains(':'))) {
-        Some((_, field, option)) => {
-            format!("{line}: raise `limits.{field}` in the manifest or pass {option}")
-        }
-        None => line.to_owned(),
-    }
-}
-
-/// A hint without the option of the command line, which a run from a manifest does not take.
-fn for_a_manifest(line: &str) -> &str {
-    line.split_once(" or pass --").map_or(line, |(hint, _)| hint)
-}
-
-/// The lines behind `prefix`, gathered by the name that they begin with, in the order of the names' first lines.
-fn accounts<'a>(log: &'a [String], prefix: &str, wanted: impl Fn(&str) -> bool) -> Vec<Account<'a>> {
+/// The lines about things of this kind, gathered by the name that they begin with, in the order of the names' first lines.
+fn accounts<'a>(log: &'a [String], kind: Kind, wanted: impl Fn(&str) -> bool) -> Vec<Account<'a>> {
+    let prefix = match kind {
+        Kind::Instance => INSTANCE,
+        Kind::Process => PROCESS,
+        Kind::Volume => VOLUME,
+    };
     let mut accounts: Vec<Account<'a>> = Vec::new();
     for line in log {
         let Some((name, line)) = line.split_once(prefix).and_then(|(_, rest)| rest.split_once(": ")) else {
@@ -151,7 +141,7 @@ fn accounts<'a>(log: &'a [String], prefix: &str, wanted: impl Fn(&str) -> bool) 
         }
         match accounts.iter_mut().find(|account| account.name == name) {
             Some(account) => account.lines.push(line),
-            None => accounts.push(Account { name, lines: vec![line] }),
+            None => accounts.push(Account { name, kind, lines: vec![line] }),
         }
     }
     accounts
@@ -196,7 +186,10 @@ mod tests {
     #[test]
     fn an_end_at_a_limit_comes_with_what_raises_it() {
         let log = "[user] [wasm-host] a: out of fuel after 1000\n[user] init: wasm: exited with status 137\n";
-        assert_eq!(reasons(&one(), log), ["a: out of fuel after 1000: raise `limits.fuel` in the manifest"]);
+        assert_eq!(
+            reasons(&one(), log),
+            ["a: out of fuel after 1000: raise `wasm.0.instances.0.limits.fuel` in the manifest"]
+        );
         assert!(with_limit("out of time").ends_with("or pass --wall-time"));
         assert_eq!(with_limit("trap: out of bounds"), "trap: out of bounds");
     }
@@ -212,9 +205,11 @@ mod tests {
     fn the_status_of_the_only_program_is_its_own_affair() {
         let log = "[user] [wasm-host] a: exited with status 42\n[user] init: wasm: exited with status 42\n";
         assert_eq!(reasons(&one(), log), [""; 0]);
-        let hint = "random_get needs EntropySource: grant `entropy` in the manifest";
-        let lacked = format!("{log}[user] [wasm-host] a: {hint} or pass --entropy\n");
-        assert_eq!(reasons(&one(), &lacked).last(), Some(&format!("a: {hint}")));
+        let hint = "random_get needs EntropySource: grant `entropy` in the manifest or pass --entropy";
+        let lacked = format!("{log}[user] [wasm-host] a: {hint}\n");
+        let told =
+            "a: random_get needs EntropySource: grant `wasm.0.instances.0.grants.entropy` in the manifest";
+        assert_eq!(reasons(&one(), &lacked).last().map(String::as_str), Some(told));
     }
 
     #[test]
@@ -240,7 +235,7 @@ mod tests {
         let log = "[user] init: wasm: out of memory at address 0x1000\n";
         assert_eq!(
             reasons(&one(), log),
-            ["wasm: out of memory at address 0x1000: raise `limits.memory` in the manifest"]
+            ["wasm: out of memory at address 0x1000: raise `wasm.0.limits.memory` in the manifest"]
         );
     }
     #[test]

@@ -1,10 +1,12 @@
 //! Limits of a program, each an option with the name that it has in a manifest.
 
+use std::time::Duration;
+
 use capos_volume_tool::size_between;
 use clap::Args;
 
-use super::amounts::count;
-use crate::manifest::{InstanceLimits, MOST_STACK, duration_of};
+use super::amounts::{count, duration};
+use crate::manifest::{InstanceLimits, MOST_STACK};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits of a WebAssembly program (--memory is one too)")]
@@ -12,9 +14,9 @@ pub(super) struct LimitArgs {
     /// Units of fuel, about one for each instruction [default: any]
     #[arg(long, value_name = "UNITS", value_parser = count::<u64>(u64::MAX), allow_negative_numbers = true)]
     fuel: Option<u64>,
-    /// Time from its start until it is ended, such as 90s [default: any]
-    #[arg(long, value_name = "DURATION", value_parser = duration_of, allow_negative_numbers = true)]
-    wall_time: Option<u64>,
+    /// Time from its start until it is ended, such as 500ms; a number alone is seconds [default: any]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
+    wall_time: Option<Duration>,
     /// The most that it may write to its standard streams, such as 1GiB
     #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size_between(1, u64::MAX), allow_negative_numbers = true)]
     output: Option<u64>,
@@ -47,7 +49,8 @@ impl LimitArgs {
         InstanceLimits {
             memory_bytes,
             fuel: self.fuel,
-            wall_time_ns: self.wall_time,
+            // The parser bounds it.
+            wall_time_ns: self.wall_time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
             output_bytes: self.output,
             table_elements: self.table_elements,
             stack_bytes: self.stack,

@@ -1,11 +1,16 @@
 //! Where the kernel log of a run goes.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::stdio::{stderr, stdout};
 
 use crate::project::Project;
 use crate::qemu::is_banner;
@@ -35,8 +40,7 @@ impl LogFile {
         let mut log = match given {
             Some(path) => {
                 check(path)?;
-                let file = File::create(path).with_context(|| format!("--log {}", path.display()))?;
-                Self { file, path: path.to_owned(), temporary: None }
+                Self { file: create(path)?, path: path.to_owned(), temporary: None }
             }
             None => Self::in_folder(&project.log(name), name)?,
         };
@@ -81,6 +85,40 @@ impl LogFile {
     }
 }
 
+/// Opens a log at `path` to write. One of our own streams goes on where it is: it may be a file with other output in it.
+fn create(path: &Path) -> Result<File> {
+    let shown = path.display();
+    let about = || format!("--log {shown}");
+    if let Some(stream) = ours(path) {
+        return stream.try_clone_to_owned().map(File::from).with_context(about);
+    }
+    if !fs::metadata(path).is_ok_and(|meta| meta.file_type().is_fifo()) {
+        return File::create(path).with_context(about);
+    }
+    // Opening it in the usual way would wait for a reader.
+    let opened = OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let file = match opened {
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+            bail!(
+                "--log {shown} is a FIFO that nothing reads; start its reader first, such as `cat {shown} &`"
+            )
+        }
+        opened => opened.with_context(about)?,
+    };
+    let flags = fcntl_getfl(&file).with_context(about)?;
+    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)).with_context(about)?;
+    Ok(file)
+}
+
+/// The stream of ours that a path stands for.
+fn ours(path: &Path) -> Option<BorrowedFd<'static>> {
+    match path.to_str()? {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(stdout()),
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(stderr()),
+        _ => None,
+    }
+}
+
 /// Checks that `path`, the value of `--log`, can become a log without the loss of anything else.
 ///
 /// # Errors
@@ -102,7 +140,11 @@ pub(super) fn check(path: &Path) -> Result<()> {
         "--log {shown} is a folder; give a file in it, such as {}",
         path.join("capos.log").display()
     );
-    if !meta.is_file() || meta.len() == 0 {
+    ensure!(
+        !meta.file_type().is_socket(),
+        "--log {shown} is a socket; give a file, or a FIFO that something reads"
+    );
+    if !meta.is_file() || meta.len() == 0 || ours(path).is_some() {
         return Ok(());
     }
     let file = File::open(path).with_context(|| format!("--log {shown}"))?;
@@ -140,6 +182,33 @@ mod tests {
         assert!(log.path.is_file());
         log.end(0);
         assert!(!log.path.exists());
+    }
+
+    #[test]
+    fn a_fifo_needs_a_reader_and_a_stream_of_ours_is_not_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path());
+        let fifo = folder.path().join("fifo");
+        let user = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, user, 0).unwrap();
+        let open = || LogFile::open(&project, Some(&fifo), "run");
+        let error = format!("{:#}", open().unwrap_err());
+        assert!(error.contains("is a FIFO that nothing reads"), "{error}");
+        let options = || OpenOptions::new();
+        let flags = OFlags::NONBLOCK.bits() as i32;
+        let mut reader = options().read(true).custom_flags(flags).open(&fifo).unwrap();
+        let log = open().unwrap();
+        assert!(!fcntl_getfl(&log.file).unwrap().contains(OFlags::NONBLOCK));
+        drop(log);
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "capOS kernel log of run\n");
+        for stream in ["/dev/stderr", "/dev/null"] {
+            assert!(LogFile::open(&project, Some(Path::new(stream)), "run").is_ok(), "{stream}");
+        }
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(check(&socket).unwrap_err().to_string().contains("is a socket"));
     }
 
     #[test]

@@ -56,32 +56,9 @@ pub(super) fn within<T: Send + 'static>(
 /// As much as the first thread has: folders are walked by recursion.
 const STACK_BYTES: usize = 8 << 20;
 
-/// A number of seconds, or a duration such as `500ms`.
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return match text.parse::<u64>() {
-            Ok(0) => Err("must be at least 1".to_owned()),
-            Ok(seconds) => Ok(Duration::from_secs(seconds)),
-            Err(_) => Err(format!("{text:?} is too large; possible: 1 to {}", u64::MAX)),
-        };
-    }
-    crate::manifest::duration_of(text).map(Duration::from_nanos)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_seconds_or_have_a_unit() {
-        assert_eq!(seconds("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(seconds("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(seconds("2min"), Ok(Duration::from_secs(120)));
-        assert!(seconds("99999999999999999999").unwrap_err().contains("too large"));
-        for bad in ["0", "", "-1", "1.5", "soon", "0s"] {
-            assert!(seconds(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn work_that_takes_longer_is_given_up() {

@@ -9,7 +9,8 @@ use anyhow::{Result, anyhow, ensure};
 use capos_volume_tool::{Links, show_size, size_between};
 use clap::Args;
 
-use super::ending::{counted, of_host, with_limit};
+use super::ending::{counted, of_host};
+use super::hints::{for_options, with_limit};
 use super::limits::LimitArgs;
 use super::log_file::LogFile;
 use super::prepare::within;
@@ -331,7 +332,7 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
         lines.filter(|line| !line.contains("exited with") && !line.starts_with("compiled in")).collect()
     };
     let told = of(&format!("[wasm-host] {name}: "));
-    let mut lines: Vec<_> = told.into_iter().map(with_limit).collect();
+    let mut lines: Vec<_> = told.into_iter().map(|line| for_options(&with_limit(line))).collect();
     if lines.is_empty() {
         if NOT_STARTED.contains(&status) {
             lines = of("[user] fs: ").iter().map(|line| format!("volume {line}")).collect();
@@ -339,7 +340,7 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
         // What the host says of itself, and what is said of it and of others.
         lines.extend(of("[wasm-host] wasm: ").iter().map(|line| format!("wasm: {line}")));
         lines.extend(of("[user] init: ").iter().map(|line| match line.split_once(": ") {
-            Some((process, end)) => format!("{process}: {}", with_limit(end)),
+            Some((process, end)) => format!("{process}: {}", for_options(&with_limit(end))),
             None => (*line).to_owned(),
         }));
     }
@@ -394,8 +395,7 @@ mod tests {
     #[test]
     fn the_end_of_what_runs_a_program_is_told() {
         let log = "[user] fs: checked\n[user] init: wasm: out of memory at address 0x1000\n";
-        let hint = "raise `limits.memory` in the manifest or pass --memory";
-        assert_eq!(reasons(log, "app", 137), [format!("wasm: out of memory at address 0x1000: {hint}")]);
+        assert_eq!(reasons(log, "app", 137), ["wasm: out of memory at address 0x1000: raise --memory"]);
         assert_eq!(reasons(log, "app", 126).len(), 2);
         let log = "[user] init: wasm: the machine is out of memory, at address 0x1000\n";
         let line = "wasm: the machine is out of memory, at address 0x1000: give it more with --mem";

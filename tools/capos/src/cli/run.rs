@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Args;
 
-use super::amounts::{count, machine_memory};
+use super::amounts::{count, duration, machine_memory};
 use super::ending;
 use super::log_file::{self, LogFile};
-use super::prepare::{self, Time, within};
+use super::memory;
+use super::prepare::{Time, within};
 use super::program::{self, ProgramArgs};
 use super::what::{What, classify};
 use super::{Cli, QEMU, project};
+use crate::elf;
 use crate::image::{self, Checked};
 use crate::interrupts::Interrupts;
 use crate::iso;
@@ -28,6 +30,8 @@ use crate::workplace::Workplace;
 /// Without another choice: how long a manifest may run, and MiB of memory it runs in.
 const MANIFEST_TIME: Duration = Duration::from_secs(60);
 const LEAST_MEMORY_MIB: u64 = 128;
+/// Memory of firmware and a boot loader, beside what they load.
+const LEAST_FIRMWARE_MIB: u64 = 8;
 /// The most that QEMU gives the machine.
 const MOST_PROCESSORS: u64 = 255;
 /// A program without a limit has this long, eleven days, which clocks can still add to now.
@@ -47,8 +51,9 @@ pub(super) struct RunArgs {
     /// Firmware that boots the disc image
     #[arg(long, value_enum, default_value = "bios", requires = "iso")]
     firmware: Firmware,
-    /// End the run after so many seconds, its preparation included [default: 60 for a manifest, never for a program]
-    #[arg(long, value_name = "SECONDS", value_parser = prepare::seconds, allow_negative_numbers = true)]
+    /// End the run after this time, its preparation included, such as 5min; a number alone is seconds [default: 60 for a manifest,
+    /// never for a program]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
     timeout: Option<Duration>,
     /// The machine's memory, such as 256MiB; a number alone is MiB [default: 128, or what the images and limits need]
     #[arg(long, value_name = "SIZE", value_parser = machine_memory, allow_negative_numbers = true)]
@@ -101,6 +106,8 @@ pub(super) struct Prepared {
     pub(super) console: ConsoleLine,
     pub(super) disks: Option<Disks>,
     pub(super) memory_mib: u64,
+    /// Without so much the images do not fit.
+    pub(super) least_mib: u64,
     /// How long it may run if the user does not say.
     pub(super) time: Duration,
 }
@@ -153,7 +160,8 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             }
             let console = args.console.or(on_disc).unwrap_or(ConsoleLine::Serial);
             let time = MANIFEST_TIME;
-            Prepared { name, boot, console, disks: None, memory_mib: LEAST_MEMORY_MIB, time }
+            let (memory_mib, least_mib) = (LEAST_MEMORY_MIB, LEAST_FIRMWARE_MIB);
+            Prepared { name, boot, console, disks: None, memory_mib, least_mib, time }
         }
         (None, None) => bail!("neither a manifest nor a disc image was given"),
     };
@@ -232,9 +240,13 @@ pub(super) fn prepare(
     let disks = volumes::disks(&checked.manifest, &checked.folder, disks)?;
     disks.made.iter().for_each(say);
     let boot = image::direct_boot(project, checked, folder)?;
-    let package = match &boot {
-        Boot::Direct { image, .. } => fs::metadata(image).with_context(|| image.display().to_string())?.len(),
-        Boot::Iso { .. } => 0,
+    let (package, least_mib) = match &boot {
+        Boot::Direct { kernel, image } => {
+            let package = fs::metadata(image).with_context(|| image.display().to_string())?.len();
+            let kernel = fs::read(kernel).with_context(|| kernel.display().to_string())?;
+            (package, memory::least_mib(elf::loaded_bytes(&kernel), package))
+        }
+        Boot::Iso { .. } => (0, LEAST_FIRMWARE_MIB),
     };
     let bytes = package + ram_volume_bytes(&checked.manifest);
     // Packages of the usual size fit as they are.
@@ -242,7 +254,7 @@ pub(super) fn prepare(
     let memory_mib = LEAST_MEMORY_MIB + more;
     let console = checked.manifest.console.unwrap_or(ConsoleLine::Serial);
     let name = checked.manifest.name.clone();
-    Ok(Prepared { name, boot, console, disks: Some(disks), memory_mib, time })
+    Ok(Prepared { name, boot, console, disks: Some(disks), memory_mib, least_mib, time })
 }
 
 fn ram_volume_bytes(manifest: &Manifest) -> u64 {
@@ -266,6 +278,9 @@ pub(super) fn boot(
         Some(given) => given,
         None => u32::try_from(prepared.memory_mib).context("the images and limits need too much memory")?,
     };
+    let given =
+        memory::Given { mib: memory_mib, least_mib: prepared.least_mib, usual_mib: prepared.memory_mib };
+    given.check(if args.mem.is_some() { "--mem" } else { "--memory" })?;
     let run = Run {
         machine: Machine {
             qemu: args.qemu.clone(),
@@ -285,11 +300,11 @@ pub(super) fn boot(
     };
     let console = Console::of_process(args.tty).context("our standard streams")?;
     let ended = qemu::run(&run, console, interrupts)?;
-    explain(&ended.end, time.total(prepared.time), memory_mib);
+    explain(&ended.end, time.total(prepared.time), given);
     Ok(ended)
 }
 
-fn explain(end: &End, timeout: Duration, memory_mib: u32) {
+fn explain(end: &End, timeout: Duration, memory: memory::Given) {
     match end {
         End::Status(_) | End::Signalled(_) => {}
         End::Panic => say("the kernel failed; its log is above"),
@@ -302,10 +317,16 @@ fn explain(end: &End, timeout: Duration, memory_mib: u32) {
             say(reason.trim_end());
             if reason.contains("memory") || reason.contains("initrd is too large") {
                 say(format_args!(
-                    "the machine was to have {memory_mib} MiB of memory; --mem says how much it has"
+                    "the machine was to have {} MiB of memory; --mem says how much it has",
+                    memory.mib
                 ));
             }
         }
+    }
+    if !matches!(end, End::Status(0) | End::Signalled(_) | End::Qemu(_))
+        && let Some(line) = memory.doubt()
+    {
+        say(line);
     }
 }
 

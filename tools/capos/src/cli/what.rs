@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::other_kinds::other_kind;
 use crate::manifest::candidates::meant_beside;
 
 /// A file that can be run.
@@ -71,6 +72,28 @@ pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
     }
 }
 
+/// Makes sure that a file is no manifest, nor another file that `capos inspect` cannot tell about. Files that cannot be
+/// read are left to their reader.
+pub(super) fn only_webassembly(file: &Path) -> Result<()> {
+    const TAKES: &str = "`capos inspect` takes a WebAssembly file (.wasm or .wat)";
+    let shown = file.display();
+    if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        bail!("{shown}: no such file{}", meant_beside(file));
+    }
+    if !file.is_file() {
+        return Ok(());
+    }
+    if let Some(kind) = other_kind(file) {
+        bail!("{kind}; {TAKES}");
+    }
+    if file.extension().is_some_and(|extension| extension == "cue") {
+        bail!(
+            "{shown} is a manifest; {TAKES}. `capos check {shown}` reports what is wrong with it, `capos run {shown}` runs it"
+        );
+    }
+    Ok(())
+}
+
 /// Manifests in a folder, by name.
 fn manifests(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -111,6 +134,9 @@ fn classify_file(file: &Path, takes: &str) -> Result<What> {
              processes: [{{name: \"NAME\", binary: {{file: \"{shown}\"}}}}]"
         ),
         _ => {}
+    }
+    if let Some(kind) = other_kind(file) {
+        bail!("{kind}; {takes}");
     }
     match extension {
         "cue" => Ok(What::Manifest),
@@ -174,6 +200,26 @@ mod tests {
             format!("{:#}", classify(&folder.path().join("none.wasm")).unwrap_err()).contains("none.wasm")
         );
     }
+
+    #[test]
+    fn inspect_says_which_command_takes_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |name: &str, content: &[u8]| {
+            let file = folder.path().join(name);
+            fs::write(&file, content).unwrap();
+            only_webassembly(&file).map_or_else(|error| format!("{error:#}"), |()| String::new())
+        };
+        assert_eq!(said("x.wasm", b"\0asm\x01\0\0\0"), "");
+        assert!(said("m.cue", b"package capos").contains("m.cue is a manifest; `capos inspect` takes"));
+        assert!(said("v.img", b"capOSvol and more").contains("`capos volume ls"));
+        let none = folder.path().join("y.wasm");
+        assert!(only_webassembly(&none).unwrap_err().to_string().ends_with("x.wasm?"));
+        assert!(
+            format!("{:#}", classify(&folder.path().join("v.img")).unwrap_err())
+                .contains("`capos run` takes")
+        );
+    }
+
     #[test]
     fn what_is_no_manifest_comes_with_what_to_do() {
         let folder = tempfile::tempdir().unwrap();

@@ -66,9 +66,16 @@ fn exported<'a>(module: &'a Module, function: &str) -> Result<&'a FuncType, Stri
     };
     let number = |ty: &&ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
     match ty.params().iter().find(|ty| !number(ty)) {
-        Some(other) => Err(format!("it takes a {other}, which cannot be given as text")),
+        Some(other) => {
+            Err(format!("it takes {} {other}, which cannot be given as text", article(&other.to_string())))
+        }
         None => Ok(ty),
     }
+}
+
+/// The indefinite article of a type.
+fn article(name: &str) -> &'static str {
+    if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Says what is wrong with the text of a number, in the host's words.
@@ -121,6 +128,7 @@ mod tests {
                 export("fib", FuncType::new([ValType::I32], [ValType::I64])),
                 export("far", FuncType::new([ValType::I64, ValType::F64], [])),
                 export("vector", FuncType::new([ValType::V128], [])),
+                export("object", FuncType::new([ValType::EXTERNREF], [])),
             ],
             ..Module::default()
         }
@@ -136,7 +144,8 @@ mod tests {
         assert_eq!(error("fib", &["10"]), "");
         assert_eq!(error("fib", &[]), "it takes 1 argument (i32) -> (i64), and 0 were given");
         assert!(error("fob", &["10"]).contains("did you mean \"fib\"?"));
-        assert!(error("vector", &["1"]).contains("v128"));
+        assert!(error("vector", &["1"]).contains("it takes a v128, "));
+        assert!(error("object", &["1"]).contains("it takes an externref, "));
     }
 
     #[test]

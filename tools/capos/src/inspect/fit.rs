@@ -4,7 +4,7 @@ use wasmparser_263::{FuncType, MemoryType};
 
 use super::call::{BadCall, call};
 use super::module::{Import, Kind, Module};
-use super::needs::{meant, type_of};
+use super::needs::type_of;
 use crate::manifest::candidates::suggestion;
 use crate::manifest::{Instance, InstanceLimits};
 
@@ -12,8 +12,6 @@ use crate::manifest::{Instance, InstanceLimits};
 pub const DEFAULT_MEMORY_BYTES: u64 = 64 << 20;
 /// The same for the elements of its tables.
 pub const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
-/// More imports than this are not named.
-const MOST_NAMED: usize = 6;
 const PAGE_BYTES: u64 = 64 << 10;
 
 /// Where the reader of a message sets what it is about.
@@ -75,32 +73,7 @@ fn unknown_functions(module: &Module, instance: &Instance, setting: Setting) -> 
     let unknown: Vec<_> = imports
         .filter(|import| matches!(import.kind, Kind::Function(_)) && import.grant().is_none())
         .collect();
-    let first = unknown.first()?;
-    let named: Vec<_> = unknown
-        .iter()
-        .take(MOST_NAMED)
-        .map(|import| format!("{:?} of {:?}", import.name, import.module))
-        .collect();
-    let (word, more) = match unknown.len() {
-        1 => ("import", String::new()),
-        count if count > MOST_NAMED => ("imports", format!(" and {} more", count - MOST_NAMED)),
-        _ => ("imports", String::new()),
-    };
-    let advice = match meant(&first.module, &first.name) {
-        Some(name) => format!("; did you mean {name:?}?"),
-        None if !module.lacks_only_functions() => String::new(),
-        None => {
-            let set = match setting {
-                Setting::Field => "`unknownImports: \"trap\"`",
-                Setting::Option => "--unknown-imports=trap",
-            };
-            let them = if unknown.len() == 1 { "it" } else { "them" };
-            format!(
-                "; if it never calls {them}: {set} lets it start, with imported functions that trap when they are called"
-            )
-        }
-    };
-    Some(format!("unknown {word} {}{more}{advice}", named.join(", ")))
+    super::unknown::unknown(module, &unknown, setting)
 }
 
 /// A known function has its type, and nothing else can be imported. (Programs with threads are rewritten to have a memory

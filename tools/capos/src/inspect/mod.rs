@@ -10,6 +10,7 @@ mod needs;
 mod proposals;
 mod sections;
 mod text;
+mod unknown;
 mod valid;
 
 use std::path::Path;

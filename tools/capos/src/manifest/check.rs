@@ -1,5 +1,6 @@
 //! Checks across fields: names that must differ, references that must lead somewhere, totals.
 
+mod limits;
 mod storage;
 
 use std::collections::{HashMap, HashSet};
@@ -31,12 +32,12 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
             let reason = format!("another process is called {:?} already", process.name);
             problems.push(Problem::new(format!("{}.name", process.at), reason).with_other(first));
         }
-        let grants =
-            process.grants.len() + process.services.len() + process.namespaces.len() + process.exports.len();
+        let grants = grants(process);
         if grants > MOST_GRANTS {
             let reason = format!("has {grants} grants and exports; at most {MOST_GRANTS} are possible");
             problems.push(Problem::new(process.at.clone(), reason));
         }
+        limits::check(process, broken, &mut problems);
         check_exports(process, &mut problems);
         check_services(process, manifest, broken, &mut problems);
         check_namespaces(process, &mut problems);
@@ -50,6 +51,11 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
     check_exit_from(manifest, broken, &mut problems);
     check_program_names(manifest, &mut problems);
     problems
+}
+
+/// How many capabilities the manifest has a process start with.
+fn grants(process: &Process) -> usize {
+    process.grants.len() + process.services.len() + process.namespaces.len() + process.exports.len()
 }
 
 /// The field `name` of the entry that has this name already. An entry whose name cannot be read has none.
@@ -175,12 +181,13 @@ fn check_program_names(manifest: &Manifest, problems: &mut Vec<Problem>) {
 /// Two programs whose names in the package are the same.
 fn same_name(program: &Program, known: &Program) -> Problem {
     let what = |program: &Program| match (&program.file, program.kind) {
-        (Some(file), _) => format!("the file {}", file.display()),
+        (Some(file), ProgramKind::Native) => format!("the native program {}", file.display()),
+        (Some(file), ProgramKind::Module) => format!("the module {}", file.display()),
         (None, ProgramKind::Native) => "a native program of this tree".to_owned(),
         (None, ProgramKind::Module) => "a module of this tree".to_owned(),
     };
     let reason = format!(
-        "the name {:?} would mean {} here, and means {} already",
+        "two programs would be called {:?} in the package, so rename a file: this is {}, the other is {}",
         program.name,
         what(program),
         what(known)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -89,10 +90,12 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
         let _ = signalled.send(event);
     });
     let qemu = &run.machine.qemu;
-    let mut child = run
-        .capos
-        .as_deref()
-        .map_or_else(|| Command::new(qemu), |capos| tied(capos, qemu))
+    let mut command = run.capos.as_deref().map_or_else(|| Command::new(qemu), |capos| tied(capos, qemu));
+    if interrupts.outlives_hang_up() {
+        // QEMU ends with a hang-up even where that was ignored; a terminal sends it to its foreground group.
+        command.process_group(0);
+    }
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
