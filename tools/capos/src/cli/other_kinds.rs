@@ -28,19 +28,15 @@ pub(super) fn other_kind(file: &Path) -> Option<String> {
         return Some(format!("{shown} is a disc image; `capos run --iso {shown}` boots it"));
     }
     let bytes = opened.metadata().ok()?.len();
-    is_package(start, bytes).then(|| {
-        format!(
-            "{shown} looks like a boot package; QEMU boots it beside the kernel (-kernel build/KERNEL -initrd {shown}), \
-             and `capos run` takes the manifest that it was built from"
-        )
-    })
+    is_package(start, bytes)
+        .then(|| format!("{shown} looks like a boot package, which `capos image` makes of a manifest"))
 }
 
 /// Whether a file with this beginning and length can be a boot package: one segment of a message, and whole pages.
 fn is_package(start: [u8; 8], bytes: u64) -> bool {
     let [a, b, c, d, words @ ..] = start;
     let message = u64::from(u32::from_le_bytes(words)).saturating_mul(WORD_BYTES);
-    [a, b, c, d] == [0; 4] && message > 0 && message + WORD_BYTES <= bytes && bytes % PAGE_BYTES == 0
+    [a, b, c, d] == [0; 4] && message > 0 && message + WORD_BYTES <= bytes && bytes.is_multiple_of(PAGE_BYTES)
 }
 
 #[cfg(test)]
