@@ -77,16 +77,16 @@ impl Kernel {
     ) -> Result<(), Flaw> {
         match part {
             0 => mm::frames::check(walk),
-            1 => self.timers.check(walk),
-            2 => self.cpus.iter().try_for_each(|cpu| cpu.check(walk)),
+            1 => self.system.timers.check(walk),
+            2 => self.system.cpus.iter().try_for_each(|cpu| cpu.check(walk)),
             3 => self.check_frames(problems, walk),
             4 => {
-                let processes = self.processes.iter();
+                let processes = self.system.processes.iter();
                 let regions = processes.flat_map(|(_, process)| process.space.regions().regions());
-                self.objects.check_mappings(regions, walk)
+                self.system.objects.check_mappings(regions, walk)
             }
             5 => self.check_threads(problems, walk),
-            part => self.ipc().check_part(part - Self::OWN_CHECKS, walk),
+            part => self.ipc.check_part(part - Self::OWN_CHECKS, walk),
         }
     }
 
@@ -94,9 +94,9 @@ impl Kernel {
     fn check_frames(&self, problems: &mut Problems, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let (free, total) = mm::frames::counts();
         let mut accounted = free + mm::frames::kernel_count();
-        accounted += self.pci.held_frames();
-        accounted += self.objects.count_frames(walk)?;
-        for process in self.processes.every() {
+        accounted += self.system.pci.held_frames();
+        accounted += self.system.objects.count_frames(walk)?;
+        for process in self.system.processes.every() {
             walk.look()?;
             let Some((_, process)) = process else { continue };
             let counted = process.space.count_frames(walk)?;
@@ -120,15 +120,15 @@ impl Kernel {
     }
 
     fn check_threads(&self, problems: &mut Problems, walk: &mut Walk<'_>) -> Result<(), Flaw> {
-        for thread in self.threads.every() {
+        for thread in self.system.threads.every() {
             walk.look()?;
             let Some((id, thread)) = thread else { continue };
-            let Some(process) = self.processes.get(thread.process) else {
+            let Some(process) = self.system.processes.get(thread.process) else {
                 problems.push(format_args!("thread {id:?} has no process"));
                 continue;
             };
             // Whoever takes a process down may be one of its own threads, and then goes last.
-            let is_ending = process.end.is_some() && self.has_job(id);
+            let is_ending = process.end.is_some() && self.system.has_job(id);
             if !is_ending && process.thread(thread.slot) != Some(id) {
                 problems.push(format_args!("thread {id:?} is not one of its process's"));
             }

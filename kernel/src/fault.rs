@@ -2,7 +2,7 @@
 
 use crate::{
     arch::Trap,
-    kernel::Kernel,
+    kernel::System,
     mm::{Access, FaultError},
     process::{ExitCause, FaultCause, UsedUp},
 };
@@ -14,7 +14,7 @@ const DEBUG: u64 = 1;
 const RED_ZONE_BYTES: u64 = 128;
 const FRAME_BYTES: u64 = size_of::<FaultFrame>() as u64;
 
-impl Kernel {
+impl System {
     /// Handles an exception that the current thread caused.
     pub(crate) fn user_exception(&mut self, trap: &Trap) {
         let Some(id) = self.cpu().current else { return };

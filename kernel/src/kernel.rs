@@ -4,16 +4,17 @@ use crate::{
     arch::{self, Lock},
     clock::Clock,
     device::{console::Console, pci::Pci},
-    ipc::IpcPlace,
     measure::{self, Entry, Stretches},
     mm::MemoryObjects,
     objects::{self, Services},
     process::{Process, ProcessId},
     sched::Cpu,
+    syscall,
     thread::{Thread, ThreadId},
     work::Enter,
 };
-use capos_kernel_core::{arena::Arena, timers::Timers};
+use capos_abi::Syscall;
+use capos_kernel_core::{arena::Arena, ipc::Ipc, timers::Timers};
 
 /// CPUs that the kernel runs on.
 pub const MAX_CPUS: usize = 1;
@@ -29,68 +30,78 @@ pub enum TimerEvent {
     Thread(ThreadId),
 }
 
-/// All state. Whoever handles a kernel entry has it exclusively.
+/// All state. The handler of a kernel entry has it exclusively.
 pub struct Kernel {
-    /// Every thread.
-    pub threads: Arena<Thread>,
-    /// Every process, also ended ones that somebody still holds a capability of.
-    pub processes: Arena<Process>,
-    /// Every memory object.
-    pub objects: MemoryObjects,
-    /// Deadlines.
-    pub timers: Timers<TimerEvent>,
-    /// The state of each CPU.
-    pub(crate) cpus: [Cpu; MAX_CPUS],
+    /// Capabilities and calls.
+    pub(crate) ipc: Ipc,
+    /// Everything that calls operate on.
+    pub(crate) system: System,
     /// The time-stamp counter when the first user instruction was about to run; 0 before.
     pub first_user_tsc: u64,
     /// The process whose end ends the system.
     pub(crate) init: Option<ProcessId>,
-    /// A process that is to be taken down and that no thread has as its job; it leads to the next.
-    pub(crate) orphans: Option<ProcessId>,
-    /// The thread that clears up after capabilities that ended.
-    pub(crate) clearing_up: Option<ThreadId>,
     /// Clocks.
     pub clock: Clock,
     /// The guest's console.
     pub console: Console,
-    /// Devices that processes drive.
-    pub pci: Pci,
-    /// Capabilities and calls.
-    pub(crate) ipc: IpcPlace,
     /// How long the kernel was busy at most.
     pub(crate) stretches: Stretches,
     /// The state of the kernel's own objects.
     pub(crate) services: Services,
 }
 
+/// Threads, processes, memory and devices. Nothing here knows of calls.
+pub(crate) struct System {
+    /// Every thread.
+    pub(crate) threads: Arena<Thread>,
+    /// Every process, also ended ones that somebody still holds a capability of.
+    pub(crate) processes: Arena<Process>,
+    /// Every memory object.
+    pub(crate) objects: MemoryObjects,
+    /// Deadlines.
+    pub(crate) timers: Timers<TimerEvent>,
+    /// The state of each CPU.
+    pub(crate) cpus: [Cpu; MAX_CPUS],
+    /// A process that is to be taken down and that no thread has as its job; it leads to the next.
+    pub(crate) orphans: Option<ProcessId>,
+    /// The thread that clears up after capabilities that ended.
+    pub(crate) clearing_up: Option<ThreadId>,
+    /// Devices that processes drive.
+    pub(crate) pci: Pci,
+}
+
 static KERNEL: Lock<Kernel> = Lock::new(Kernel::new());
 
-impl Kernel {
-    const fn new() -> Self {
-        Self {
-            threads: Arena::new(MAX_THREADS),
-            processes: Arena::new(MAX_PROCESSES),
-            objects: MemoryObjects::new(),
-            timers: Timers::new(MAX_TIMERS),
-            cpus: [const { Cpu::new() }; MAX_CPUS],
-            first_user_tsc: 0,
-            init: None,
-            orphans: None,
-            clearing_up: None,
-            clock: Clock::new(),
-            console: Console::new(),
-            pci: Pci::new(),
-            ipc: IpcPlace::new(),
-            stretches: Stretches::new(),
-            services: Services::new(),
-        }
-    }
-
+impl System {
     /// The state of this CPU.
     #[inline]
     pub(crate) fn cpu(&mut self) -> &mut Cpu {
         // `cpu_index` is below MAX_CPUS: no other CPU is ever started.
         &mut self.cpus[arch::cpu_index() as usize]
+    }
+}
+
+impl Kernel {
+    const fn new() -> Self {
+        Self {
+            ipc: Ipc::new(),
+            system: System {
+                threads: Arena::new(MAX_THREADS),
+                processes: Arena::new(MAX_PROCESSES),
+                objects: MemoryObjects::new(),
+                timers: Timers::new(MAX_TIMERS),
+                cpus: [const { Cpu::new() }; MAX_CPUS],
+                orphans: None,
+                clearing_up: None,
+                pci: Pci::new(),
+            },
+            first_user_tsc: 0,
+            init: None,
+            clock: Clock::new(),
+            console: Console::new(),
+            stretches: Stretches::new(),
+            services: Services::new(),
+        }
     }
 
     /// Handles the console's interrupt.
@@ -105,6 +116,20 @@ impl Kernel {
 pub(crate) fn enter(handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
     let mut kernel = KERNEL.lock();
     handle(&mut kernel);
+    kernel.choose_next()
+}
+
+/// Carries out the system call `number`. Nearly all of them are calls and answers that need no more than `exchange`.
+#[inline(always)]
+pub(crate) fn enter_system_call(number: u64, arguments: [u64; 3]) -> arch::Resume {
+    let mut kernel = KERNEL.lock();
+    let [submit, wait_for, deadline_ns] = arguments;
+    if number == Syscall::CapEnter as u64
+        && let Some(resume) = kernel.exchange(submit, wait_for, deadline_ns)
+    {
+        return resume;
+    }
+    syscall::dispatch(&mut kernel, number, arguments);
     kernel.choose_next()
 }
 

@@ -16,37 +16,37 @@ pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
     let result = match Syscall::from_raw(number) {
         Some(Syscall::CapEnter) => return kernel.cap_enter(first, second, third),
         Some(Syscall::FutexWait) => match u32::try_from(second) {
-            Ok(expected) => kernel.futex_wait(first, expected, third).map_or_else(failure, |()| 0),
+            Ok(expected) => kernel.system.futex_wait(first, expected, third).map_or_else(failure, |()| 0),
             Err(_) => failure(ErrorCode::InvalidArgument),
         },
         Some(Syscall::FutexWake) => wake(kernel, first, second),
         Some(Syscall::Yield) => {
-            kernel.yield_current();
+            kernel.system.yield_current();
             0
         }
         Some(Syscall::ThreadExit) => return kernel.exit_thread(first),
         Some(Syscall::ProcessExit) => return exit_process(kernel, first),
-        Some(Syscall::FaultReturn) => match kernel.fault_return(first) {
+        Some(Syscall::FaultReturn) => match kernel.system.fault_return(first) {
             Ok(()) => return,
             Err(error) => failure(error),
         },
         None => failure(ErrorCode::InvalidOpcode),
     };
-    kernel.set_current_result(result);
+    kernel.system.set_current_result(result);
 }
 
 #[cold]
 fn exit_process(kernel: &mut Kernel, status: u64) {
-    let id = kernel.current_process();
+    let id = kernel.system.current_process();
     // The status is the low 32 bits, as C's `int` is.
     #[expect(clippy::cast_possible_truncation, reason = "the status is the low half of the register")]
     let status = status as i32;
     if let Some(id) = id {
-        kernel.end_process(id, ExitCause::Exited(status));
+        kernel.system.end_process(id, ExitCause::Exited(status));
     }
 }
 
 fn wake(kernel: &mut Kernel, word: u64, count: u64) -> i64 {
-    let Some(process) = kernel.current_process() else { return 0 };
-    kernel.wake_futex(process, word, u32::try_from(count).unwrap_or(u32::MAX)).into()
+    let Some(process) = kernel.system.current_process() else { return 0 };
+    kernel.system.wake_futex(process, word, u32::try_from(count).unwrap_or(u32::MAX)).into()
 }

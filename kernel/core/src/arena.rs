@@ -193,6 +193,15 @@ impl<T> Arena<T> {
         Some((Id::of(id.index(), slot.generation), value))
     }
 
+    /// As [`Self::renew`], for the record at a place, whichever use of the place it is.
+    #[inline(always)]
+    pub(crate) fn renew_at(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
+        let slot = self.slots.get_mut(index as usize)?;
+        let value = slot.value.as_mut()?;
+        slot.generation = slot.generation.checked_add(1)?;
+        Some((Id::of(index, slot.generation), value))
+    }
+
     /// Adds an empty place.
     #[cold]
     fn grow(&mut self) -> Result<(), OutOfMemory> {

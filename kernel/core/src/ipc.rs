@@ -25,6 +25,7 @@ use capos_abi::{COMPLETION_ENTRIES, CompletionEntry, ErrorCode, Handle, Rights};
 
 mod call;
 mod check;
+mod direct;
 mod finish;
 mod list;
 mod machine;
@@ -37,6 +38,7 @@ mod teardown;
 #[cfg(test)]
 mod tests;
 
+pub use direct::Direct;
 pub use list::List;
 pub use machine::{CopyFault, Machine, Place};
 pub use objects::{ObjectCall, QueueId, Reply, Suspended};

@@ -7,6 +7,7 @@ use capos_abi::{
 
 use core::hint::cold_path;
 
+pub(crate) mod plain;
 #[cfg(test)]
 mod tests;
 

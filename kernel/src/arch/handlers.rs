@@ -6,7 +6,7 @@ use super::{
     cpu, percpu,
     percpu::Resume,
 };
-use crate::{fault, kernel, klog, measure::Entry, syscall, work::Enter};
+use crate::{fault, kernel, klog, measure::Entry, work::Enter};
 use capos_abi::Syscall;
 use core::{arch::global_asm, mem::offset_of};
 
@@ -50,7 +50,7 @@ pub struct Trap {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "sysv64" fn handle_syscall(first: u64, second: u64, third: u64, number: u64) -> Resume {
-    kernel::enter(|kernel| syscall::dispatch(kernel, number, [first, second, third]))
+    kernel::enter_system_call(number, [first, second, third])
 }
 
 #[unsafe(no_mangle)]
@@ -69,7 +69,7 @@ extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
     };
     kernel::enter_measured(Entry::Interrupt(vector), |kernel| {
         if fault::is_user_exception(vector) {
-            kernel.user_exception(&trap);
+            kernel.system.user_exception(&trap);
         } else {
             device_interrupt(kernel, vector);
         }

@@ -31,7 +31,7 @@ const MORE_BYTES: u64 = 1 << 20;
 pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
     let (offset, length) = find_image(module).unwrap_or_else(|error| refuse(&Refusal::BadPackage(error)));
     let (first, pages) = mm::module_frames(module);
-    let package = kernel.objects.wrap(first, pages).unwrap_or_else(|_| refuse_for_memory());
+    let package = kernel.system.objects.wrap(first, pages).unwrap_or_else(|_| refuse_for_memory());
     let new = NewProcess {
         image: package,
         image_offset: offset,
@@ -40,7 +40,7 @@ pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
         limits: LIMITS,
         executable: true,
     };
-    let (id, entry) = kernel.create_process(&new).unwrap_or_else(|error| no_start(error));
+    let (id, entry) = kernel.system.create_process(&new).unwrap_or_else(|error| no_start(error));
     kernel.init = Some(id);
     let own =
         open_process(kernel, id, new.executable, CAPABILITY_SLOTS).unwrap_or_else(|_| refuse_for_memory());
@@ -87,7 +87,7 @@ fn give_capabilities(
     package: ObjectId,
 ) -> Result<Vec<Handle>, ErrorCode> {
     let mut handles = Vec::new();
-    let caps = &mut kernel.ipc().caps;
+    let caps = &mut kernel.ipc.caps;
     for grant in &GRANTS {
         let payload = if grant.kind == ObjectKind::MemoryObject { package.pack() } else { grant.payload };
         handles.push(caps.insert_new(id.index(), grant.kind, payload, grant.rights)?.0);

@@ -42,9 +42,8 @@ pub fn run(info: &BootInfo) -> ! {
     crate::kernel::setup(|kernel| {
         kernel.console.set_interrupts();
         kernel.init_clock();
-        kernel.init_ipc();
         kernel.init_services();
-        kernel.init_pci();
+        kernel.system.init_pci();
         init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
     });

@@ -1,8 +1,8 @@
 //! The services that calls need from memory and threads.
 
 use crate::{
-    kernel::Kernel,
-    mm::{Access, CopyError},
+    kernel::System,
+    mm::{self, CopyError},
     syscall::failure,
     thread::{RunState, Wait},
 };
@@ -17,7 +17,7 @@ use capos_kernel_core::{
 const DESCRIPTOR_BYTES: usize = size_of::<CapDescriptor>();
 const DESCRIPTORS_AT_ONCE: usize = 4;
 
-impl Kernel {
+impl System {
     /// Copies what may cross pages, or cannot be copied whole.
     #[cold]
     fn copy_across_pages(&mut self, from: Place, to: Place, length: usize) -> Result<(), CopyFault> {
@@ -37,18 +37,15 @@ impl Kernel {
     }
 }
 
-impl Machine for Kernel {
-    #[inline]
+impl Machine for System {
+    #[inline(always)]
     fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
         let length = length as usize;
         // Short messages lie within a page on both sides, and those pages were used a moment ago.
-        let located = |place: Place, access| {
-            self.processes.at(place.process)?.space.recent_frame(place.address, length, access)
-        };
-        if let (Some((source, source_offset)), Some((target, offset))) =
-            (located(from, Access::Read), located(to, Access::Write))
+        if let Some(source) = self.processes.at(from.process)
+            && let Some(target) = self.processes.at(to.process)
+            && mm::copy_recent(&source.space, from.address, &target.space, to.address, length)
         {
-            target.copy_from(offset, source, source_offset, length);
             return Ok(());
         }
         self.copy_across_pages(from, to, length)

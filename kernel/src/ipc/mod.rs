@@ -1,23 +1,16 @@
 //! Calls between processes: the decisions are `capos_kernel_core::ipc`'s; here they meet memory, rings and threads.
 
+mod direct;
 mod enter;
 mod machine;
 
-use crate::{kernel::Kernel, process::ProcessId, thread::ThreadId, work::Budget};
-use alloc::boxed::Box;
+use crate::{
+    kernel::{Kernel, System},
+    process::ProcessId,
+    thread::ThreadId,
+    work::Budget,
+};
 use capos_kernel_core::{ipc::Ipc, ring::unread_completions, work::Work};
-
-/// Where the state of all calls lives. While it decides, it is out of its place, and whatever it calls
-/// in the kernel must do without it.
-#[derive(Default)]
-pub struct IpcPlace(Option<&'static mut Ipc>);
-
-impl IpcPlace {
-    /// Nothing yet; [`Kernel::init_ipc`] follows.
-    pub(crate) const fn new() -> Self {
-        Self(None)
-    }
-}
 
 /// How many operations whose deadline has passed end before the next look at the time.
 const EXPIRED_AT_ONCE: u32 = 8;
@@ -32,68 +25,48 @@ pub struct RingPosition {
 }
 
 impl Kernel {
-    /// Begins with no capabilities and no calls.
-    pub(crate) fn init_ipc(&mut self) {
-        // At the start: no process runs yet.
-        self.ipc = IpcPlace(Some(Box::leak(Box::default())));
-    }
-
-    /// Lets the state of calls and the rest of the kernel work on each other.
-    #[inline]
-    pub fn with_ipc<R>(&mut self, work: impl FnOnce(&mut Ipc, &mut Self) -> R) -> R {
-        let ipc = self.ipc.0.take().expect("calls are decided one at a time, after init_ipc");
-        let result = work(ipc, self);
-        self.ipc.0 = Some(ipc);
-        result
-    }
-
-    /// The state of calls, to look at.
-    #[inline]
-    pub fn ipc(&mut self) -> &mut Ipc {
-        self.ipc.0.as_deref_mut().expect("calls are decided one at a time, after init_ipc")
-    }
-
     /// Removes the queues of objects that ended otherwise than by losing their last capability.
     pub(crate) fn remove_dead_queues(&mut self) {
-        while let Some(queue) = self.pci.take_dead_queue() {
-            self.ipc().remove_queue(queue);
+        while let Some(queue) = self.system.pci.take_dead_queue() {
+            self.ipc.remove_queue(queue);
         }
     }
 
     /// Opens the place of a new thread's calls. `false` when memory is used up.
     pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId) -> bool {
-        let priority = self.threads.get(thread).map_or(0, |thread| thread.priority);
-        self.ipc().open_thread(thread.index(), process.index(), priority).is_ok()
+        let priority = self.system.threads.get(thread).map_or(0, |thread| thread.priority);
+        self.ipc.open_thread(thread.index(), process.index(), priority).is_ok()
     }
 
     /// Ends whatever a thread has under way.
     pub(crate) fn close_thread_calls(&mut self, thread: ThreadId) {
-        self.with_ipc(|ipc, kernel| ipc.close_thread(kernel, thread.index()));
+        self.ipc.close_thread(&mut self.system, thread.index());
     }
 
     /// Takes steps of what the current thread's last submission asks for. `true` when it is done.
     pub(crate) fn operation_steps(&mut self, budget: &Budget) -> bool {
-        let Some(thread) = self.current_thread() else { return true };
-        self.ipc_steps(budget, |ipc, kernel, work| ipc.thread_step(kernel, thread.index(), work))
+        let Some(thread) = self.system.current_thread() else { return true };
+        self.ipc_steps(budget, |ipc, system, work| ipc.thread_step(system, thread.index(), work))
     }
 
     /// Takes steps of ending the calls that a process was answering, and its capabilities. `true` when it is done.
     pub(crate) fn close_process_steps(&mut self, process: ProcessId, budget: &Budget) -> bool {
-        self.ipc_steps(budget, |ipc, kernel, work| ipc.close_process_step(kernel, process.index(), work))
+        self.ipc_steps(budget, |ipc, system, work| ipc.close_process_step(system, process.index(), work))
     }
 
     /// Takes steps of what follows from the end of capabilities and that nobody waits for. `true` when it is done.
     pub(crate) fn clear_up_steps(&mut self, budget: &Budget) -> bool {
-        self.ipc_steps(budget, |ipc, kernel, work| ipc.work_step(kernel, work)) && self.sweep_steps(budget)
+        self.ipc_steps(budget, |ipc, system, work| ipc.work_step(system, work))
+            && self.system.sweep_steps(budget)
     }
 
     /// Takes steps, of which each says whether there is more to do, as far as the budget goes. `true` when all is done.
     fn ipc_steps(
         &mut self,
         budget: &Budget,
-        mut step: impl FnMut(&mut Ipc, &mut Self, &mut Work) -> bool,
+        mut step: impl FnMut(&mut Ipc, &mut System, &mut Work) -> bool,
     ) -> bool {
-        while self.with_ipc(|ipc, kernel| step(ipc, kernel, &mut Work::step())) {
+        while step(&mut self.ipc, &mut self.system, &mut Work::step()) {
             if budget.is_spent() {
                 return false;
             }
@@ -104,17 +77,18 @@ impl Kernel {
     /// Ends operations whose deadline has passed, as far as the budget goes.
     pub(crate) fn expire_calls(&mut self, now_ns: u64, budget: &Budget) {
         while !budget.is_spent()
-            && self.with_ipc(|ipc, kernel| ipc.expire_step(kernel, now_ns, &mut Work::of(EXPIRED_AT_ONCE)))
-        {
-        }
+            && self.ipc.expire_step(&mut self.system, now_ns, &mut Work::of(EXPIRED_AT_ONCE))
+        {}
     }
 
     /// The earliest deadline of an operation that counts now; `u64::MAX` without one.
     #[inline]
     pub(crate) fn next_call_deadline_ns(&self) -> u64 {
-        self.ipc.0.as_ref().map_or(u64::MAX, |ipc| ipc.earliest_ns())
+        self.ipc.earliest_ns()
     }
+}
 
+impl System {
     /// How many completions a thread has not read, as the result of `CapEnter`.
     pub(crate) fn unread_completions(&self, id: ThreadId) -> i64 {
         let Some(thread) = self.threads.get(id) else { return 0 };

@@ -22,3 +22,4 @@ pub use objects::{Freed, MemoryObject, MemoryObjects, ObjectId};
 pub use ring::{RING_FRAMES, Ring};
 pub use space::{Access, AddressSpace, FaultError, SpaceError};
 pub use user::CopyError;
+pub(crate) use user::copy_recent;

@@ -10,29 +10,38 @@ use capos_abi::{
     SUBMISSION_OFFSET, SubmissionEntry,
 };
 use capos_kernel_core::ring::{ENTRY_WORDS, EntryWords};
-use core::{mem::offset_of, sync::atomic::Ordering};
+use core::{
+    mem::offset_of,
+    ptr::{with_exposed_provenance, with_exposed_provenance_mut},
+    sync::atomic::Ordering,
+};
 
 /// Frames of a ring.
 pub const RING_FRAMES: usize = RING_BYTES / FRAME_BYTES;
 const _: () =
     assert!(RING_FRAMES == 3 && SUBMISSION_OFFSET == FRAME_BYTES && COMPLETION_OFFSET == 2 * FRAME_BYTES);
 
-/// The frames of one ring. They belong to the address space of the ring's process and live as long as the thread.
+/// One ring: where the direct map has its header, submissions and completions. Their frames belong to the address space of
+/// the ring's process and live as long as the thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Ring {
-    frames: [Frame; RING_FRAMES],
+    header: usize,
+    submissions: usize,
+    completions: usize,
 }
 
 impl Ring {
-    pub(crate) const fn new(frames: [Frame; RING_FRAMES]) -> Self {
-        Self { frames }
+    pub(crate) fn new(frames: [Frame; RING_FRAMES]) -> Self {
+        let [header, submissions, completions] =
+            frames.map(|frame| physmap::pointer::<u8>(frame.address()).expose_provenance());
+        Self { header, submissions, completions }
     }
 
     #[inline]
     fn header(&self) -> &RingHeader {
         // SAFETY: the frame lives as long as the thread that owns this ring; the header's fields are atomics, so
         // that concurrent stores by userspace are allowed. Its padding is never read.
-        unsafe { &*physmap::pointer::<RingHeader>(self.frames[0].address()) }
+        unsafe { &*with_exposed_provenance(self.header) }
     }
 
     /// One past the last submission, as userspace claims.
@@ -64,14 +73,14 @@ impl Ring {
     pub fn submission(&self, index: u32) -> Submission {
         let slot = (index % SUBMISSION_ENTRIES) as usize;
         // SAFETY: the slot lies within the frame.
-        Submission(unsafe { physmap::pointer::<SubmissionEntry>(self.frames[1].address()).add(slot) })
+        Submission(unsafe { with_exposed_provenance::<SubmissionEntry>(self.submissions).add(slot) })
     }
 
     /// Writes the completion at a free-running index.
     #[inline]
     pub fn set_completion(&self, index: u32, entry: &CompletionEntry) {
         let slot = (index % COMPLETION_ENTRIES) as usize;
-        let into = physmap::pointer::<CompletionEntry>(self.frames[2].address());
+        let into = with_exposed_provenance_mut::<CompletionEntry>(self.completions);
         let &CompletionEntry { user_data, status, flags, kind, length, cap_count, token, badge, .. } = entry;
         let status = u64::from(status.cast_unsigned());
         let words = [
@@ -100,6 +109,14 @@ const _: () = assert!(size_of::<CompletionEntry>() == 64 && offset_of!(Completio
 /// A submission where it stands, in a frame that userspace writes as it likes. For use before its ring goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission(*const SubmissionEntry);
+
+impl Submission {
+    /// Its first byte.
+    #[inline(always)]
+    pub(crate) fn opcode(&self) -> u8 {
+        self.word(0) as u8
+    }
+}
 
 impl EntryWords for Submission {
     #[inline(always)]

@@ -34,6 +34,12 @@ impl Entry {
         Flags::from_bits_truncate(self.0 & !ADDRESS)
     }
 
+    /// Where the direct map has the byte at `offset` of the page.
+    #[inline]
+    pub(super) fn byte(self, offset: usize) -> *mut u8 {
+        physmap::pointer(PhysAddr::new_truncate(self.0 & ADDRESS | offset as u64))
+    }
+
     /// The frame it points to.
     #[inline]
     pub(super) fn frame(self) -> Frame {

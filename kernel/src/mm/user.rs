@@ -58,6 +58,26 @@ fn copy(
     Ok(())
 }
 
+/// Copies a short range from one address space to another or the same. `false`, and nothing is copied, when it crosses a page,
+/// was not used lately or may not be used that way on either side, or might overlap itself.
+#[inline(always)]
+pub(crate) fn copy_recent(
+    source: &AddressSpace,
+    from: u64,
+    target: &AddressSpace,
+    to: u64,
+    length: usize,
+) -> bool {
+    let Some(from) = source.recent_bytes(from, length, Access::Read) else { return false };
+    let Some(into) = target.recent_bytes(to, length, Access::Write) else { return false };
+    if (from.addr() ^ into.addr()) < FRAME_BYTES {
+        return false;
+    }
+    // SAFETY: each range lies within a page that its process may use so, and the pages are different.
+    unsafe { crate::arch::copy_bytes(from, into, length) };
+    true
+}
+
 impl AddressSpace {
     /// Copies `into.len()` bytes from user memory.
     ///
@@ -168,7 +188,17 @@ impl AddressSpace {
         if offset + length > FRAME_BYTES {
             return None;
         }
-        self.recently_present(address, access).map(|frame| (frame, offset))
+        self.recently_present(address, access).map(|entry| (entry.frame(), offset))
+    }
+
+    /// The first byte of a short range, where the direct map has it. `None` as with [`Self::recent_frame`].
+    #[inline(always)]
+    fn recent_bytes(&self, address: u64, length: usize, access: Access) -> Option<*mut u8> {
+        let offset = address as usize % FRAME_BYTES;
+        if offset + length > FRAME_BYTES {
+            return None;
+        }
+        self.recently_present(address, access).map(|entry| entry.byte(offset))
     }
 
     /// Copies bytes within this address space.

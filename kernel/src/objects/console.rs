@@ -80,7 +80,7 @@ fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
         return Err(Failure::failed("the log has no input"));
     }
     let queue = context.kernel.services.console_readers.ok_or(Failure::OUT_OF_MEMORY)?;
-    if context.kernel.ipc().first_suspended(queue).is_none() {
+    if context.kernel.ipc.first_suspended(queue).is_none() {
         let mut bytes = [0; READ_BYTES as usize];
         let bytes = bytes.get_mut(..wanted as usize).unwrap_or_default();
         let count = context.kernel.console.try_read(bytes);
@@ -90,7 +90,7 @@ fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
         }
     }
     let call = context.call;
-    context.kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, call, queue, wanted.into()));
+    context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, wanted.into());
     Ok(Answer::Later)
 }
 
@@ -115,8 +115,8 @@ pub(crate) fn ready(kernel: &mut Kernel, events: Events) {
 
 fn continue_readers(kernel: &mut Kernel, buffers: &mut Buffers) {
     let Some(queue) = kernel.services.console_readers else { return };
-    while let Some(id) = kernel.ipc().first_suspended(queue) {
-        let Some(call) = kernel.ipc().suspended(id) else { return };
+    while let Some(id) = kernel.ipc.first_suspended(queue) {
+        let Some(call) = kernel.ipc.suspended(id) else { return };
         let wanted = usize::try_from(call.note).unwrap_or(0);
         let input = buffers.parameters.bytes_mut(wanted);
         let count = kernel.console.try_read(input);
@@ -126,6 +126,6 @@ fn continue_readers(kernel: &mut Kernel, buffers: &mut Buffers) {
         let input = buffers.parameters.bytes(count);
         let Ok(length) = input_message(buffers.results.words(), input) else { return };
         let message = buffers.results.bytes(length);
-        kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, Reply::Results(message, &[])));
+        kernel.ipc.answer(&mut kernel.system, id, Reply::Results(message, &[]));
     }
 }

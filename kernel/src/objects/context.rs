@@ -42,7 +42,7 @@ impl Context<'_> {
 
     /// The calling process.
     pub(super) fn caller(&self) -> Result<Id<Process>, Failure> {
-        self.kernel.processes.id_at(self.call.caller.process).ok_or(Failure::ENDED)
+        self.kernel.system.processes.id_at(self.call.caller.process).ok_or(Failure::ENDED)
     }
 
     /// The capability, of a certain kind of object and with certain rights, that a parameter names.
@@ -55,7 +55,7 @@ impl Context<'_> {
         let index = client.into_client_hook().get_ptr();
         let descriptor = self.caps.get(index).ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
         let process = self.call.caller.process;
-        let node = self.kernel.ipc().caps.lend(process, descriptor)?;
+        let node = self.kernel.ipc.caps.lend(process, descriptor)?;
         let node = node.ok_or(Failure::code(ErrorCode::BadCapabilityList))?;
         if node.kind != kind {
             return Err(Failure::failed("a capability is of the wrong interface"));

@@ -45,9 +45,9 @@ fn fail_allocations(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let kernel = &mut *context.kernel;
     let (free, total) = frames::counts();
-    let (processes, threads) = (kernel.processes.len(), kernel.threads.len());
-    let (first_user_tsc, idle_tsc) = (kernel.first_user_tsc, kernel.idle_tsc());
-    let (capabilities, endpoints) = (kernel.ipc().caps.capability_count(), kernel.ipc().endpoint_count());
+    let (processes, threads) = (kernel.system.processes.len(), kernel.system.threads.len());
+    let (first_user_tsc, idle_tsc) = (kernel.first_user_tsc, kernel.system.idle_tsc());
+    let (capabilities, endpoints) = (kernel.ipc.caps.capability_count(), kernel.ipc.endpoint_count());
     results::<diagnostics::counters_results::Owned>(context.results, |mut results| {
         results.set_frames_free(free);
         results.set_frames_total(total);

@@ -45,10 +45,10 @@ pub(super) fn begin(
     owner: ProcessId,
     pages: u64,
 ) -> Result<(), Failure> {
-    kernel.pci.function(device).ok_or(Failure::ENDED)?.check_room(pages)?;
-    let thread = kernel.current_thread().ok_or(Failure::ENDED)?;
+    kernel.system.pci.function(device).ok_or(Failure::ENDED)?.check_room(pages)?;
+    let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
     let stage = Stage::Search(RunSearch::new(pages));
-    kernel.give_job(thread, Job::Dma(Allocation { caller, device, owner, stage }));
+    kernel.system.give_job(thread, Job::Dma(Allocation { caller, device, owner, stage }));
     Ok(())
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut rest: Allocation, budget: &Budget) 
         Ok(_) => Reply::EMPTY,
         Err(Failure { code, text }) => Reply::Exception(*code, text),
     };
-    kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &rest.caller, reply));
+    kernel.ipc.reply(&mut kernel.system, &rest.caller, reply);
     kernel.services.buffers = buffers;
     None
 }
@@ -117,18 +117,18 @@ impl Allocation {
             frames::release_run(first, pages);
             return Err(failure);
         }
-        kernel.objects.wrap_dma(first, pages, self.owner, self.device).map_err(|_| {
+        kernel.system.objects.wrap_dma(first, pages, self.owner, self.device).map_err(|_| {
             // The device was never told of it, but the piece counts as lent until it is put back.
             let dma = Some((first, self.device));
-            kernel.release_dma(&Freed { owner: Some(self.owner), pages, dma });
+            kernel.system.release_dma(&Freed { owner: Some(self.owner), pages, dma });
             Failure::OUT_OF_MEMORY
         })
     }
 
     /// Puts pages on the bills of the payer and of the device.
     fn pay(&self, kernel: &mut Kernel, pages: u64) -> Result<(), Failure> {
-        let payer = kernel.processes.get_mut(self.owner).ok_or(Failure::ENDED)?;
-        let function = kernel.pci.function(self.device).ok_or(Failure::ENDED)?;
+        let payer = kernel.system.processes.get_mut(self.owner).ok_or(Failure::ENDED)?;
+        let function = kernel.system.pci.function(self.device).ok_or(Failure::ENDED)?;
         if !payer.space.budget.charge(pages) {
             return Err(Failure::overloaded("the process's frame budget is used up"));
         }
@@ -139,7 +139,7 @@ impl Allocation {
     /// Nobody waits for it any more.
     pub(crate) fn abandon(self, kernel: &mut Kernel) {
         if let Stage::Zero { object, .. } = self.stage {
-            kernel.drop_object(object);
+            kernel.system.drop_object(object);
         }
     }
 }

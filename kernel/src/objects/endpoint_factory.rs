@@ -11,7 +11,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         return Err(Failure::UNIMPLEMENTED);
     }
     context.require(Rights::WRITE)?;
-    let handle = context.kernel.ipc().create_endpoint(context.call.caller.process)?;
+    let handle = context.kernel.ipc.create_endpoint(context.call.caller.process)?;
     type Results = endpoint_factory::create_results::Owned;
     results_with_cap::<Results, endpoint::Client>(context.results, handle, |results, endpoint| {
         results.set_endpoint(endpoint);

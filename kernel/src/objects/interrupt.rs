@@ -17,28 +17,31 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         return Err(Failure::UNIMPLEMENTED);
     }
     context.require(Rights::READ)?;
-    let interrupt = context.kernel.pci.interrupt(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+    let interrupt =
+        context.kernel.system.pci.interrupt(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let queue = interrupt.queue().ok_or(GIVEN_UP)?;
     if let Some(count) = interrupt.take() {
         let bytes = count_message(context.results, count)?;
         return Ok(Answer::Results { bytes, cap: None });
     }
     let call = context.call;
-    context.kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, call, queue, 0));
+    context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, 0);
     Ok(Answer::Later)
 }
 
 /// Tells who has waited longest, if somebody waits.
 pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
-    let Some(queue) = kernel.pci.interrupt(id).and_then(|interrupt| interrupt.queue()) else { return };
-    let Some(waiter) = kernel.ipc().first_suspended(queue) else { return };
-    let Some(count) = kernel.pci.interrupt(id).and_then(crate::device::pci::Interrupt::take) else { return };
+    let Some(queue) = kernel.system.pci.interrupt(id).and_then(|interrupt| interrupt.queue()) else { return };
+    let Some(waiter) = kernel.ipc.first_suspended(queue) else { return };
+    let Some(count) = kernel.system.pci.interrupt(id).and_then(crate::device::pci::Interrupt::take) else {
+        return;
+    };
     let mut buffers = core::mem::take(&mut kernel.services.buffers);
     let reply = match count_message(buffers.results.words(), count) {
         Ok(length) => Reply::Results(buffers.results.bytes(length), &[]),
         Err(Failure { code, text }) => Reply::Exception(code, text),
     };
-    kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, waiter, reply));
+    kernel.ipc.answer(&mut kernel.system, waiter, reply);
     kernel.services.buffers = buffers;
 }
 

@@ -71,8 +71,8 @@ pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
     };
     if let Some(reply) = reply {
         // The call may have ended its own process.
-        if kernel.processes.at_mut(call.caller.process).is_some() {
-            kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &call.caller, reply));
+        if kernel.system.processes.at_mut(call.caller.process).is_some() {
+            kernel.ipc.reply(&mut kernel.system, &call.caller, reply);
         }
     }
     kernel.services.buffers = buffers;
@@ -146,8 +146,8 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
 /// Copies a call's capability list out of the caller's memory.
 fn read_caps(kernel: &mut Kernel, call: &ObjectCall, caps: &mut [CapDescriptor]) -> Result<(), Failure> {
     let from = Place { process: call.caller.process, address: call.send.caps };
-    kernel.read_descriptors(from, caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
-    kernel.ipc().caps.check_list(call.caller.process, caps)?;
+    kernel.system.read_descriptors(from, caps).map_err(|_| Failure::code(ErrorCode::BadAddress))?;
+    kernel.ipc.caps.check_list(call.caller.process, caps)?;
     Ok(())
 }
 
@@ -168,8 +168,8 @@ fn read_message<'a>(
     buffer: &'a mut services::Words,
 ) -> Result<Parameters<'a>, Failure> {
     let bytes = buffer.bytes_mut(send.length as usize);
-    let record = kernel.processes.at_mut(process).ok_or(Failure::code(ErrorCode::BadAddress))?;
-    record.space.copy_in(&mut kernel.objects, send.address, bytes).map_err(Failure::code)?;
+    let record = kernel.system.processes.at_mut(process).ok_or(Failure::code(ErrorCode::BadAddress))?;
+    record.space.copy_in(&mut kernel.system.objects, send.address, bytes).map_err(Failure::code)?;
     let mut rest: &[u8] = bytes;
     Ok(read_message_from_flat_slice_no_alloc(&mut rest, OPTIONS)?)
 }
@@ -179,8 +179,6 @@ fn read_message<'a>(
 fn release_moved(kernel: &mut Kernel, call: &ObjectCall, caps: &[CapDescriptor]) {
     for descriptor in caps.iter().filter(|descriptor| descriptor.mode == TransferMode::Move as u32) {
         let handle = Handle(descriptor.handle);
-        kernel.with_ipc(|ipc, kernel| {
-            let _ = ipc.release(kernel, call.caller.process, handle);
-        });
+        let _ = kernel.ipc.release(&mut kernel.system, call.caller.process, handle);
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn write(
     let total = bytes.len() + usize::from(ends_line(call.method));
     let mut written = 0;
     // Others that wait come first, so that nothing is interleaved.
-    if total <= STEP_BYTES && kernel.ipc().first_suspended(queue).is_none() {
+    if total <= STEP_BYTES && kernel.ipc.first_suspended(queue).is_none() {
         written = push(kernel, port, bytes);
         if written == bytes.len() && ends_line(call.method) {
             written += push(kernel, port, b"\n");
@@ -68,9 +68,9 @@ pub(super) fn write(
     let length = u32::try_from(bytes.len()).map_err(|_| Failure::OUT_OF_MEMORY)?;
     let mut call = *call;
     call.send = Outgoing { address, length, ..Outgoing::default() };
-    let suspended = kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, &call, queue, written as u64));
-    if let (Some(until), Some(thread)) = (suspended, kernel.current_thread()) {
-        kernel.give_job(thread, Job::Carry(Carrying { port, until }));
+    let suspended = kernel.ipc.suspend(&mut kernel.system, &call, queue, written as u64);
+    if let (Some(until), Some(thread)) = (suspended, kernel.system.current_thread()) {
+        kernel.system.give_job(thread, Job::Carry(Carrying { port, until }));
     }
     Ok(false)
 }
@@ -98,8 +98,8 @@ fn push(kernel: &mut Kernel, port: Port, bytes: &[u8]) -> usize {
 pub(crate) fn carry(kernel: &mut Kernel, carrying: Carrying, budget: &Budget) -> Option<Carrying> {
     let queue = queue(kernel, carrying.port)?;
     // The call may have ended meanwhile, by its deadline or its thread.
-    while kernel.ipc().suspended(carrying.until).is_some() {
-        let first = kernel.ipc().first_suspended(queue)?;
+    while kernel.ipc.suspended(carrying.until).is_some() {
+        let first = kernel.ipc.first_suspended(queue)?;
         match step(kernel, carrying.port, first) {
             // The console will say when it takes bytes again; the log port must be asked.
             Step::Full => return (carrying.port == Port::Log).then_some(carrying),
@@ -112,14 +112,14 @@ pub(crate) fn carry(kernel: &mut Kernel, carrying: Carrying, budget: &Budget) ->
 
 /// Writes the next bytes of a call.
 fn step(kernel: &mut Kernel, port: Port, id: OperationId) -> Step {
-    let Some(call) = kernel.ipc().suspended(id) else { return Step::Answered };
+    let Some(call) = kernel.ipc.suspended(id) else { return Step::Answered };
     let (length, done) = (u64::from(call.send.length), call.note);
     let mut buffer = [0; STEP_BYTES];
     let count = length.saturating_sub(done).min(STEP_BYTES as u64);
     let mut written = 0;
     if let Some(part) = buffer.get_mut(..count as usize).filter(|part| !part.is_empty()) {
-        let read = kernel.processes.at_mut(call.caller.process).is_some_and(|process| {
-            process.space.copy_in(&mut kernel.objects, call.send.address + done, part).is_ok()
+        let read = kernel.system.processes.at_mut(call.caller.process).is_some_and(|process| {
+            process.space.copy_in(&mut kernel.system.objects, call.send.address + done, part).is_ok()
         });
         if !read {
             return answer(kernel, id, Reply::Exception(ErrorCode::BadAddress, ""));
@@ -133,12 +133,12 @@ fn step(kernel: &mut Kernel, port: Port, id: OperationId) -> Step {
     if done >= length + u64::from(ends_line(call.method)) {
         return answer(kernel, id, Reply::EMPTY);
     }
-    kernel.ipc().set_note(id, done);
+    kernel.ipc.set_note(id, done);
     if written == 0 { Step::Full } else { Step::Some }
 }
 
 fn answer(kernel: &mut Kernel, id: OperationId, reply: Reply<'_>) -> Step {
-    kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, id, reply));
+    kernel.ipc.answer(&mut kernel.system, id, reply);
     Step::Answered
 }
 
@@ -149,12 +149,12 @@ pub(crate) fn carry_on(kernel: &mut Kernel) {
     if kernel.console.waits_for_space() {
         return;
     }
-    let Some(until) = queue(kernel, port).and_then(|queue| kernel.ipc().first_suspended(queue)) else {
+    let Some(until) = queue(kernel, port).and_then(|queue| kernel.ipc.first_suspended(queue)) else {
         return;
     };
-    let Some(thread) = kernel.ipc().suspended(until).map(|call| call.caller.thread) else { return };
-    if let Some(thread) = kernel.threads.id_at(thread) {
-        kernel.give_job_anytime(thread, Job::Carry(Carrying { port, until }));
+    let Some(thread) = kernel.ipc.suspended(until).map(|call| call.caller.thread) else { return };
+    if let Some(thread) = kernel.system.threads.id_at(thread) {
+        kernel.system.give_job_anytime(thread, Job::Carry(Carrying { port, until }));
     }
 }
 
@@ -164,7 +164,7 @@ pub(super) fn flush(kernel: &mut Kernel) {
     for port in [Port::Console, Port::Log] {
         let Some(queue) = queue(kernel, port) else { continue };
         for _ in 0..ATTEMPTS {
-            let Some(first) = kernel.ipc().first_suspended(queue) else { break };
+            let Some(first) = kernel.ipc.first_suspended(queue) else { break };
             let _ = step(kernel, port, first);
         }
     }

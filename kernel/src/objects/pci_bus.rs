@@ -39,7 +39,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let found = context.kernel.pci.functions();
+    let found = context.kernel.system.pci.functions();
     let room = 64 + found.len() * FUNCTION_BYTES;
     let bytes = build::<pci_bus::functions_results::Owned>(context.results, room, |results| {
         let mut list = results.init_functions(found.len() as u32);
@@ -56,11 +56,11 @@ fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
 }
 
 fn open(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {
-    let number = context.kernel.pci.open(address)?;
+    let number = context.kernel.system.pci.open(address)?;
     let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
     let caller = context.call.caller.process;
-    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::PciDevice, number.into(), rights);
-    let (handle, _) = inserted.inspect_err(|_| context.kernel.close_pci_function(number))?;
+    let inserted = context.kernel.ipc.caps.insert_new(caller, ObjectKind::PciDevice, number.into(), rights);
+    let (handle, _) = inserted.inspect_err(|_| context.kernel.system.close_pci_function(number))?;
     type Results = pci_bus::open_results::Owned;
     results_with_cap::<Results, pci_device::Client>(context.results, handle, |results, device| {
         results.set_device(device);

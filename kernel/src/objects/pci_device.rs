@@ -95,7 +95,7 @@ fn number(context: &Context<'_>) -> u32 {
 
 fn function<'a>(context: &'a mut Context<'_>) -> Result<&'a mut Function, Failure> {
     let number = number(context);
-    context.kernel.pci.function(number).ok_or(Failure::ENDED)
+    context.kernel.system.pci.function(number).ok_or(Failure::ENDED)
 }
 
 fn config(context: &mut Context<'_>) -> Result<Answer, Failure> {
@@ -141,11 +141,11 @@ fn registers(
     let (bar, offset, length) = (range.get_bar(), range.get_offset(), range.get_length());
     let number = number(context);
     let kernel = &mut *context.kernel;
-    let objects = &kernel.objects;
-    let function = kernel.pci.function(number).ok_or(Failure::ENDED)?;
+    let objects = &kernel.system.objects;
+    let function = kernel.system.pci.function(number).ok_or(Failure::ENDED)?;
     let first = function.registers(|object| objects.get(object).is_some(), bar, offset, length)?;
     let pages = length / FRAME_BYTES as u64;
-    let object = kernel.objects.wrap_registers(first, pages).map_err(|_| Failure::OUT_OF_MEMORY)?;
+    let object = kernel.system.objects.wrap_registers(first, pages).map_err(|_| Failure::OUT_OF_MEMORY)?;
     function.note_registers(object);
     let handle = give_memory(kernel, context.call.caller.process, object)?;
     type Results = pci_device::registers_results::Owned;
@@ -160,11 +160,11 @@ pub(super) fn give_memory(
     process: u32,
     object: crate::mm::ObjectId,
 ) -> Result<Handle, Failure> {
-    let inserted = kernel.ipc().caps.insert_new(process, ObjectKind::MemoryObject, object.pack(), DATA);
+    let inserted = kernel.ipc.caps.insert_new(process, ObjectKind::MemoryObject, object.pack(), DATA);
     match inserted {
         Ok((handle, _)) => Ok(handle),
         Err(code) => {
-            kernel.drop_object(object);
+            kernel.system.drop_object(object);
             Err(code.into())
         }
     }
@@ -172,21 +172,21 @@ pub(super) fn give_memory(
 
 fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Failure> {
     let number = number(context);
-    let queue = context.kernel.ipc().create_queue()?;
-    let id = match context.kernel.pci.create_interrupt(number, entry, queue) {
+    let queue = context.kernel.ipc.create_queue()?;
+    let id = match context.kernel.system.pci.create_interrupt(number, entry, queue) {
         Ok(id) => id,
         Err(error) => {
-            context.kernel.ipc().remove_queue(queue);
+            context.kernel.ipc.remove_queue(queue);
             return Err(error.into());
         }
     };
     let caller = context.call.caller.process;
     let rights = Rights::READ | Rights::TRANSFER;
-    let inserted = context.kernel.ipc().caps.insert_new(caller, ObjectKind::Interrupt, id.pack(), rights);
+    let inserted = context.kernel.ipc.caps.insert_new(caller, ObjectKind::Interrupt, id.pack(), rights);
     let handle = match inserted {
         Ok((handle, _)) => handle,
         Err(code) => {
-            context.kernel.pci.forget_interrupt(id);
+            context.kernel.system.pci.forget_interrupt(id);
             context.kernel.remove_dead_queues();
             return Err(code.into());
         }
@@ -209,7 +209,7 @@ fn quiesced(context: &mut Context<'_>) -> Result<Answer, Failure> {
         return Err(Failure::failed("the device is a bus master"));
     }
     for piece in function.quiesced() {
-        context.kernel.free_piece(piece);
+        context.kernel.system.free_piece(piece);
     }
     Ok(Answer::Empty)
 }

@@ -19,7 +19,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     match context.call.method {
         WAIT => wait(context, id),
         KILL => {
-            context.kernel.end_process(id, ExitCause::Killed);
+            context.kernel.system.end_process(id, ExitCause::Killed);
             Ok(Answer::Empty)
         }
         RESOURCE_USE => resource_use(context, id),
@@ -28,7 +28,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
 }
 
 fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
-    let record = context.kernel.processes.get(id).ok_or(Failure::ENDED)?;
+    let record = context.kernel.system.processes.get(id).ok_or(Failure::ENDED)?;
     if let Some(cause) = record.end.filter(|_| record.is_closed()) {
         let bytes = cause_message(context.results, cause)?;
         return Ok(Answer::Results { bytes, cap: None });
@@ -36,27 +36,27 @@ fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
     let queue = match record.waiters {
         Some(queue) => queue,
         None => {
-            let queue = context.kernel.ipc().create_queue()?;
-            if let Some(record) = context.kernel.processes.get_mut(id) {
+            let queue = context.kernel.ipc.create_queue()?;
+            if let Some(record) = context.kernel.system.processes.get_mut(id) {
                 record.waiters = Some(queue);
             }
             queue
         }
     };
     let call = context.call;
-    context.kernel.with_ipc(|ipc, kernel| ipc.suspend(kernel, call, queue, 0));
+    context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, 0);
     Ok(Answer::Later)
 }
 
 /// Tells one of those who wait for the end of a process. `true` when there was none left.
 pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
-    let Some(process) = kernel.processes.get(id) else { return true };
+    let Some(process) = kernel.system.processes.get(id) else { return true };
     let (Some(cause), Some(queue)) = (process.end, process.waiters) else { return true };
-    let Some(waiter) = kernel.ipc().first_suspended(queue) else {
-        if let Some(process) = kernel.processes.get_mut(id) {
+    let Some(waiter) = kernel.ipc.first_suspended(queue) else {
+        if let Some(process) = kernel.system.processes.get_mut(id) {
             process.waiters = None;
         }
-        kernel.ipc().remove_queue(queue);
+        kernel.ipc.remove_queue(queue);
         return true;
     };
     let mut buffer = [capnp::word(0, 0, 0, 0, 0, 0, 0, 0); 4 * message::SMALL_BYTES / size_of::<Word>()];
@@ -64,7 +64,7 @@ pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
         Ok(length) => Word::words_to_bytes(&buffer).get(..length).unwrap_or_default(),
         Err(_) => &[],
     };
-    kernel.with_ipc(|ipc, kernel| ipc.answer(kernel, waiter, Reply::Results(message, &[])));
+    kernel.ipc.answer(&mut kernel.system, waiter, Reply::Results(message, &[]));
     false
 }
 
@@ -98,8 +98,8 @@ fn set_fault(mut into: fault::Builder<'_>, cause: FaultCause) {
 }
 
 fn resource_use(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
-    let slots = context.kernel.ipc().caps.slots_used(id.index());
-    let record = context.kernel.processes.get(id).ok_or(Failure::ENDED)?;
+    let slots = context.kernel.ipc.caps.slots_used(id.index());
+    let record = context.kernel.system.processes.get(id).ok_or(Failure::ENDED)?;
     let (budget, threads) = (record.space.budget, record.thread_count());
     let cpu_ns = time::duration_ns(record.cpu_tsc);
     let slots = if record.end.is_some() { 0 } else { slots };

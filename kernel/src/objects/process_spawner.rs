@@ -64,7 +64,8 @@ fn or_default<T: PartialEq + From<u8>>(value: T, default: T) -> T {
 
 /// The limits of the new process, and its capability slots.
 fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limits, u32), Failure> {
-    let highest = context.kernel.processes.at(context.call.caller.process).map_or(1, |p| p.priority_limit);
+    let highest =
+        context.kernel.system.processes.at(context.call.caller.process).map_or(1, |p| p.priority_limit);
     let priority = or_default(asked.get_priority(), DEFAULT_PRIORITY.min(highest));
     if priority > HIGHEST_PRIORITY || priority > highest {
         return Err(Failure::failed("the priority is higher than the spawner's own"));

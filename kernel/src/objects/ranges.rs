@@ -41,6 +41,7 @@ pub(super) fn change(
     let (process, caller) = (context.target(), context.call.caller);
     let kernel = &mut *context.kernel;
     let space = &mut kernel
+        .system
         .processes
         .get_mut(process)
         .filter(|process| process.end.is_none())
@@ -59,8 +60,8 @@ pub(super) fn change(
     if rest.is_done() {
         return Ok(Answer::Empty);
     }
-    let thread = kernel.current_thread().ok_or(Failure::ENDED)?;
-    kernel.give_job(thread, Job::Range(rest));
+    let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
+    kernel.system.give_job(thread, Job::Range(rest));
     Ok(Answer::Later)
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut rest: RangeChange, budget: &Budget)
             Ok(()) => {}
         }
     };
-    kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &rest.caller, reply));
+    kernel.ipc.reply(&mut kernel.system, &rest.caller, reply);
     None
 }
 
@@ -85,17 +86,19 @@ impl RangeChange {
 
     /// Changes the next piece.
     fn step(&mut self, kernel: &mut Kernel) -> Result<(), Failure> {
-        let process = kernel.processes.get_mut(self.process).filter(|process| process.end.is_none());
+        let process = kernel.system.processes.get_mut(self.process).filter(|process| process.end.is_none());
         let space = &mut process.ok_or(Failure::ENDED)?.space;
         let next = space.end_of_piece(self.at, self.end);
         let length = next - self.at;
         match self.change {
-            Change::Protect(protection) => space.protect(&mut kernel.objects, self.at, length, protection)?,
+            Change::Protect(protection) => {
+                space.protect(&mut kernel.system.objects, self.at, length, protection)?
+            }
             Change::Discard => space.discard(self.at, length)?,
             Change::Unmap => {
-                let place = kernel.objects.ended_count();
-                space.unmap(&mut kernel.objects, self.at, length)?;
-                kernel.free_ended_above(place);
+                let place = kernel.system.objects.ended_count();
+                space.unmap(&mut kernel.system.objects, self.at, length)?;
+                kernel.system.free_ended_above(place);
             }
         }
         self.at = next;

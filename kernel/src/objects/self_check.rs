@@ -28,8 +28,8 @@ pub(crate) struct Check {
 
 /// Lets the calling thread carry out a check.
 pub(super) fn begin(kernel: &mut Kernel, caller: Caller) -> Result<(), Failure> {
-    let thread = kernel.current_thread().ok_or(Failure::ENDED)?;
-    kernel.give_job(thread, Job::Check(Check { caller, part: 0, attempts: 0 }));
+    let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
+    kernel.system.give_job(thread, Job::Check(Check { caller, part: 0, attempts: 0 }));
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut check: Check, budget: &Budget) -> O
             }
             Err(Flaw::BrokenOff) => {
                 let reply = Reply::Exception(ErrorCode::Overloaded, "the system is too busy for a check");
-                kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, &check.caller, reply));
+                kernel.ipc.reply(&mut kernel.system, &check.caller, reply);
                 return None;
             }
         }
@@ -79,6 +79,6 @@ fn answer(kernel: &mut Kernel, caller: &Caller, problems: &Problems) {
         Ok(bytes) => Reply::Results(buffers.results.bytes(bytes), &[]),
         Err(Failure { code, text }) => Reply::Exception(code, text),
     };
-    kernel.with_ipc(|ipc, kernel| ipc.reply(kernel, caller, reply));
+    kernel.ipc.reply(&mut kernel.system, caller, reply);
     kernel.services.buffers = buffers;
 }

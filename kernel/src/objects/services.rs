@@ -79,9 +79,9 @@ impl Kernel {
             parameters: Words::new(MAX_MESSAGE_BYTES as usize),
             results: Words::new(2 * super::message::MAX_RESULT_BYTES),
         };
-        self.services.console_readers = self.ipc().create_queue().ok();
-        self.services.console_writers = self.ipc().create_queue().ok();
-        self.services.log_writers = self.ipc().create_queue().ok();
+        self.services.console_readers = self.ipc.create_queue().ok();
+        self.services.console_writers = self.ipc.create_queue().ok();
+        self.services.log_writers = self.ipc.create_queue().ok();
         self.services.entropy.reseed();
     }
 }

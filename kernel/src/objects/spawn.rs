@@ -25,28 +25,28 @@ pub(super) fn spawn(
 ) -> Result<Handle, Failure> {
     let caller = context.call.caller.process;
     let kernel = &mut *context.kernel;
-    let (id, entry) = kernel.create_process(new)?;
+    let (id, entry) = kernel.system.create_process(new)?;
     let result = open(kernel, id, new.executable, slots).and_then(|own| {
         let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
-        let (handle, _) = kernel.ipc().caps.insert_new(caller, ObjectKind::Process, id.pack(), rights)?;
+        let (handle, _) = kernel.ipc.caps.insert_new(caller, ObjectKind::Process, id.pack(), rights)?;
         start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).inspect_err(|_| {
             // The process goes with the last capability of it.
-            let released = kernel.with_ipc(|ipc, kernel| ipc.release(kernel, caller, handle));
+            let released = kernel.ipc.release(&mut kernel.system, caller, handle);
             debug_assert!(released.is_ok());
         })
     });
     result.inspect_err(|_| {
-        kernel.end_process(id, ExitCause::Killed);
-        kernel.process_unreferenced(id);
+        kernel.system.end_process(id, ExitCause::Killed);
+        kernel.system.process_unreferenced(id);
     })
 }
 
 /// Opens a process's capability table and puts its own objects into it.
 pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: u32) -> Result<Own, Failure> {
     let process = id.index();
-    kernel.ipc().open_process(process, slots)?;
+    kernel.ipc.open_process(process, slots)?;
     let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
-    let caps = &mut kernel.ipc().caps;
+    let caps = &mut kernel.ipc.caps;
     let (thread_spawner, _) = caps.insert_new(process, ObjectKind::ThreadSpawner, id.pack(), rights)?;
     let (endpoint_factory, _) = caps.insert_new(process, ObjectKind::EndpointFactory, id.pack(), rights)?;
     rights.set(Rights::EXECUTE, executable);
@@ -67,7 +67,7 @@ fn start(
     let mut words = [0; MAX_MESSAGE_CAPS as usize];
     let words = words.get_mut(..grants.len()).ok_or(ErrorCode::BadCapabilityList)?;
     let child = id.index();
-    kernel.ipc().caps.begin_transfer(caller, child, grants, words).map_err(|error| match error {
+    kernel.ipc.caps.begin_transfer(caller, child, grants, words).map_err(|error| match error {
         TransferError::Sender(ErrorCode::MissingRights) => {
             Failure::failed("a grant lacks the TRANSFER right (or MINT, to be minted)")
         }
@@ -87,11 +87,11 @@ fn start(
     };
     match kernel.start_process(id, entry, &bootstrap) {
         Ok(()) => {
-            kernel.ipc().caps.commit_transfer(caller, child, grants, words);
+            kernel.ipc.caps.commit_transfer(caller, child, grants, words);
             Ok(())
         }
         Err(error) => {
-            kernel.ipc().caps.abort_transfer(caller, child, grants, words);
+            kernel.ipc.caps.abort_transfer(caller, child, grants, words);
             Err(error.into())
         }
     }

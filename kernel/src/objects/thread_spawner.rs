@@ -32,7 +32,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
                 return Err(Failure::failed("the handler lies outside user space"));
             }
             let id = context.target();
-            context.kernel.processes.get_mut(id).ok_or(Failure::ENDED)?.fault_handler = entry;
+            context.kernel.system.processes.get_mut(id).ok_or(Failure::ENDED)?.fault_handler = entry;
             Ok(Answer::Empty)
         }
         SET_FAULT_STACK => {
@@ -48,7 +48,7 @@ fn spawn(
     parameters: thread_spawner::spawn_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
     let caller_priority =
-        context.kernel.threads.at(context.call.caller.thread).map_or(1, |thread| thread.priority);
+        context.kernel.system.threads.at(context.call.caller.thread).map_or(1, |thread| thread.priority);
     let new = NewThread {
         entry: parameters.get_entry(),
         stack: parameters.get_stack(),
@@ -73,7 +73,7 @@ fn set_fault_stack(context: &mut Context<'_>, stack: u64, length: u64) -> Result
     }
     // The calling thread's own, which belongs to the process that the capability is for.
     let target = context.target();
-    match context.kernel.threads.at_mut(context.call.caller.thread) {
+    match context.kernel.system.threads.at_mut(context.call.caller.thread) {
         Some(thread) if thread.process == target => {
             thread.fault_stack = (stack, length);
             Ok(Answer::Empty)

@@ -23,7 +23,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
                 return Ok(Answer::Empty);
             }
             let call = context.call;
-            context.kernel.with_ipc(|ipc, kernel| ipc.sleep(kernel, call, wake_ns));
+            context.kernel.ipc.sleep(&mut context.kernel.system, call, wake_ns);
             Ok(Answer::Later)
         }
         TIME_PAGE => time_page(context),
@@ -38,8 +38,8 @@ fn time_page(context: &mut Context<'_>) -> Result<Answer, Failure> {
         None => publish_time_page(context.kernel)?,
     };
     let rights = Rights::READ | Rights::TRANSFER;
-    let handle = context.kernel.ipc().caps.insert(context.call.caller.process, object, rights)?;
-    context.kernel.allow_tsc(caller);
+    let handle = context.kernel.ipc.caps.insert(context.call.caller.process, object, rights)?;
+    context.kernel.system.allow_tsc(caller);
     type Results = timer::time_page_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, page| {
         results.set_page(page);
@@ -49,7 +49,7 @@ fn time_page(context: &mut Context<'_>) -> Result<Answer, Failure> {
 /// Makes the page an object that capabilities can lead to; it stays for ever.
 fn publish_time_page(kernel: &mut Kernel) -> Result<caps::ObjectId, Failure> {
     let memory = kernel.clock.page().ok_or(Failure::OUT_OF_MEMORY)?;
-    let caps = &mut kernel.ipc().caps;
+    let caps = &mut kernel.ipc.caps;
     let object =
         caps.create_object(ObjectKind::MemoryObject, memory.pack()).map_err(|_| Failure::OUT_OF_MEMORY)?;
     caps.pin(object);

@@ -38,7 +38,7 @@ pub(super) fn serve<'a>(
 /// The address space that the capability is for.
 fn space<'a>(context: &'a mut Context<'_>) -> Result<&'a mut AddressSpace, Failure> {
     let id = context.target();
-    match context.kernel.processes.get_mut(id) {
+    match context.kernel.system.processes.get_mut(id) {
         Some(process) if process.end.is_none() => Ok(&mut process.space),
         _ => Err(Failure::ENDED),
     }
@@ -102,7 +102,7 @@ fn create_object(
     if !space(context)?.budget.charge(pages) {
         return Err(Failure::overloaded("the process's frame budget is used up"));
     }
-    let object = match context.kernel.objects.create(pages, owner) {
+    let object = match context.kernel.system.objects.create(pages, owner) {
         Ok(object) => object,
         Err(_) => {
             space(context)?.budget.refund(pages);
@@ -113,8 +113,8 @@ fn create_object(
     rights.set(Rights::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
     let caller = context.call.caller.process;
     let inserted =
-        context.kernel.ipc().caps.insert_new(caller, ObjectKind::MemoryObject, object.pack(), rights);
-    let (handle, _) = inserted.inspect_err(|_| context.kernel.drop_object(object))?;
+        context.kernel.ipc.caps.insert_new(caller, ObjectKind::MemoryObject, object.pack(), rights);
+    let (handle, _) = inserted.inspect_err(|_| context.kernel.system.drop_object(object))?;
     type Results = virtual_memory::create_object_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, object| {
         results.set_object(object);
@@ -140,10 +140,16 @@ fn map_object<'a>(
     let id = context.target();
     let kernel = &mut *context.kernel;
     let process =
-        kernel.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+        kernel.system.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
     let memory = Id::unpack(object.payload);
-    let address =
-        process.space.map_object(&mut kernel.objects, memory, offset..end, address, protection, most)?;
+    let address = process.space.map_object(
+        &mut kernel.system.objects,
+        memory,
+        offset..end,
+        address,
+        protection,
+        most,
+    )?;
     results::<virtual_memory::map_object_results::Owned>(context.results, |mut results| {
         results.set_address(address);
     })

@@ -1,9 +1,9 @@
 //! How processes end.
 
 use super::{ExitCause, FaultCause, ProcessId, UsedUp};
-use crate::{kernel::Kernel, klog};
+use crate::{kernel::System, klog};
 
-impl Kernel {
+impl System {
     /// Ends a process: none of its threads runs any more, and the current thread takes down what it had. Does nothing if
     /// it has ended before.
     pub fn end_process(&mut self, id: ProcessId, cause: ExitCause) {

@@ -2,7 +2,7 @@
 
 use super::{ExitCause, LoadError, Process, ProcessId, load, teardown::Phase};
 use crate::{
-    kernel::Kernel,
+    kernel::{Kernel, System},
     mm::{self, AddressSpace, ObjectId},
     thread::{FutexWaiters, NewThread},
     work::Budget,
@@ -77,7 +77,7 @@ pub struct Bootstrap<'a> {
 
 const MAX_THREADS: u32 = 4096;
 
-impl Kernel {
+impl System {
     /// Makes a process and loads its program. It has no thread until [`Kernel::start_process`]; in between, its
     /// capabilities are put in place. Returns it and its entry point.
     ///
@@ -140,7 +140,9 @@ impl Kernel {
         while !space.destroy_step(&mut self.objects, &Budget::start()) {}
         self.free_ended_above(place);
     }
+}
 
+impl Kernel {
     /// Fills a new process's bootstrap pages and starts its first thread at `entry`. On an error the process is gone.
     ///
     /// # Errors
@@ -153,13 +155,13 @@ impl Kernel {
     ) -> Result<(), StartError> {
         let started = self.try_start(id, entry, bootstrap);
         if started.is_err() {
-            self.end_process(id, ExitCause::Killed);
+            self.system.end_process(id, ExitCause::Killed);
         }
         started
     }
 
     fn try_start(&mut self, id: ProcessId, entry: u64, bootstrap: &Bootstrap<'_>) -> Result<(), StartError> {
-        let process = self.processes.get_mut(id).ok_or(StartError::OutOfMemory)?;
+        let process = self.system.processes.get_mut(id).ok_or(StartError::OutOfMemory)?;
         let page = bootstrap_bytes(bootstrap)?;
         let pages = (page.len() as u64).div_ceil(PAGE_SIZE);
         process

@@ -2,7 +2,7 @@
 
 use super::{Process, ProcessId};
 use crate::{
-    kernel::Kernel,
+    kernel::{Kernel, System},
     mm::AddressSpace,
     work::{Budget, Job},
 };
@@ -46,7 +46,7 @@ impl Process {
     }
 }
 
-impl Kernel {
+impl System {
     /// Lets the current thread take down a process that has ended.
     pub(super) fn begin_teardown(&mut self, id: ProcessId) {
         self.forget_address_space(id);
@@ -64,19 +64,32 @@ impl Kernel {
         }
     }
 
+    fn take_orphan(&mut self) -> Option<ProcessId> {
+        let orphan = self.orphans?;
+        self.orphans = self.processes.get_mut(orphan).and_then(|process| process.next_orphan.take());
+        Some(orphan)
+    }
+
+    /// Whether it is the current thread's process.
+    fn is_own(&mut self, id: ProcessId) -> bool {
+        self.current_process() == Some(id)
+    }
+}
+
+impl Kernel {
     /// Takes steps of taking a process down. Returns the process that remains to be taken down: this one, or one that
     /// was left behind by a thread that was to do it.
     pub(crate) fn take_down(&mut self, id: ProcessId, budget: &Budget) -> Option<ProcessId> {
-        while let Some(phase) = self.processes.get(id).map(|process| process.phase) {
+        while let Some(phase) = self.system.processes.get(id).map(|process| process.phase) {
             if phase == Phase::Closed {
                 break;
             }
             if phase == Phase::Waiters
-                && self.is_own(id)
-                && let Some(orphan) = self.take_orphan()
+                && self.system.is_own(id)
+                && let Some(orphan) = self.system.take_orphan()
             {
                 // The thread goes with its own process, so that comes last.
-                self.orphan_teardown(id);
+                self.system.orphan_teardown(id);
                 return Some(orphan);
             }
             let is_done = match phase {
@@ -84,11 +97,11 @@ impl Kernel {
                 Phase::Calls => self.close_process_steps(id, budget),
                 Phase::ClearingUp => self.clear_up_steps(budget),
                 Phase::Space => self.free_space(id, budget),
-                Phase::Freeing => self.free_own_objects(budget),
+                Phase::Freeing => self.system.free_own_objects(budget),
                 Phase::Waiters => crate::objects::process::tell_a_waiter(self, id),
                 Phase::Closed => true,
             };
-            if is_done && let Some(process) = self.processes.get_mut(id) {
+            if is_done && let Some(process) = self.system.processes.get_mut(id) {
                 process.phase = phase.next();
                 // In one step with the last phase: what is closed may lose its last capability, and then its record.
                 if process.phase == Phase::Closed {
@@ -101,29 +114,18 @@ impl Kernel {
             }
         }
         // Having taken down its own process, the thread has gone with it.
-        self.current_thread()?;
-        self.take_orphan()
-    }
-
-    fn take_orphan(&mut self) -> Option<ProcessId> {
-        let orphan = self.orphans?;
-        self.orphans = self.processes.get_mut(orphan).and_then(|process| process.next_orphan.take());
-        Some(orphan)
-    }
-
-    /// Whether it is the current thread's process.
-    fn is_own(&mut self, id: ProcessId) -> bool {
-        self.current_process() == Some(id)
+        self.system.current_thread()?;
+        self.system.take_orphan()
     }
 
     /// Ends one thread. The one that does all this stays until the end, but what it has under way does not. `true` when there
     /// was none left.
     fn end_a_thread(&mut self, id: ProcessId) -> bool {
-        let Some(process) = self.processes.get_mut(id) else { return true };
+        let Some(process) = self.system.processes.get_mut(id) else { return true };
         let Some(thread) = process.threads.pop() else { return true };
         match thread {
-            Some(thread) if self.current_thread() == Some(thread) => {
-                if let Some(process) = self.processes.get_mut(id) {
+            Some(thread) if self.system.current_thread() == Some(thread) => {
+                if let Some(process) = self.system.processes.get_mut(id) {
                     process.last_thread = Some(thread);
                 }
                 self.close_thread_calls(thread);
@@ -136,16 +138,16 @@ impl Kernel {
 
     /// Gives back pages and tables. `true` when all are.
     fn free_space(&mut self, id: ProcessId, budget: &Budget) -> bool {
-        let Some(process) = self.processes.get_mut(id) else { return true };
-        let place = self.objects.ended_count();
-        let is_done = process.space.destroy_step(&mut self.objects, budget);
-        self.free_ended_above(place);
+        let Some(process) = self.system.processes.get_mut(id) else { return true };
+        let place = self.system.objects.ended_count();
+        let is_done = process.space.destroy_step(&mut self.system.objects, budget);
+        self.system.free_ended_above(place);
         is_done
     }
 
     /// Nothing is left but the record, which stays while somebody holds a capability of it.
     fn close(&mut self, id: ProcessId) {
-        let Some(process) = self.processes.get_mut(id) else { return };
+        let Some(process) = self.system.processes.get_mut(id) else { return };
         process.space = AddressSpace::ended();
         let (cause, is_held, last_thread) = (process.end, process.held, process.last_thread.take());
         if Some(id) == self.init
@@ -157,7 +159,7 @@ impl Kernel {
             self.remove_thread(thread);
         }
         if !is_held {
-            self.processes.remove(id);
+            self.system.processes.remove(id);
         }
     }
 }

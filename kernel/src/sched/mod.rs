@@ -4,7 +4,7 @@ mod timer;
 
 use crate::{
     arch,
-    kernel::Kernel,
+    kernel::{Kernel, System},
     process::ProcessId,
     thread::{RunState, ThreadId, Wait},
 };
@@ -76,7 +76,7 @@ impl Cpu {
     }
 }
 
-impl Kernel {
+impl System {
     /// Makes room in the run queue for a new thread.
     pub(crate) fn admit(&mut self, id: ThreadId) -> bool {
         self.cpu().run_queue.admit(id.index()).is_ok()
@@ -122,52 +122,6 @@ impl Kernel {
             self.cpu().loaded = None;
             crate::mm::load_kernel_space();
         }
-    }
-
-    /// Decides what this CPU does when it leaves the kernel, and prepares the processor for it.
-    #[inline(always)]
-    pub(crate) fn choose_next(&mut self) -> arch::Resume {
-        let cpu = self.cpu();
-        let nobody_else = cpu.handoff.is_none() && cpu.run_queue.is_empty();
-        if nobody_else && !cpu.yielding && cpu.current.is_some() {
-            let resume = cpu.resume;
-            self.arm_for(u64::MAX);
-            return resume;
-        }
-        self.choose_other()
-    }
-
-    fn choose_other(&mut self) -> arch::Resume {
-        if self.timers.floor() != 0 {
-            cold_path();
-            self.let_lower_timers_in();
-        }
-        let cpu = self.cpu();
-        let next = match (cpu.current, cpu.handoff) {
-            // The current thread waits and woke just one other: switch straight to it.
-            (None, Some((woken, _))) if cpu.run_queue.is_empty() => {
-                cpu.handoff = None;
-                cpu.yielding = false;
-                Some(woken)
-            }
-            // It goes on, with nobody but the one that it woke behind it: that one stays where it is found soonest.
-            (Some(_), Some((_, woken)))
-                if woken <= cpu.priority && cpu.run_queue.is_empty() && !cpu.yielding =>
-            {
-                let resume = cpu.resume;
-                self.arm_timer();
-                return resume;
-            }
-            _ => self.choose_among_ready(),
-        };
-        let Some(next) = next else { return self.idle() };
-        if !self.switch_to(next) {
-            self.park(next);
-            // Nothing is left to be done for it, but there may be many like it: interrupts come in between.
-            return arch::Resume::WORK;
-        }
-        self.arm_timer();
-        self.cpu().resume
     }
 
     /// Takes the CPU from a thread that is not to run any more, because its process has ended.
@@ -259,7 +213,7 @@ impl Kernel {
     }
 
     /// Puts `next`'s state into the processor, unless it is there already. `false` if it is not to run any more.
-    #[inline]
+    #[inline(always)]
     fn switch_to(&mut self, next: ThreadId) -> bool {
         let cpu = &mut self.cpus[arch::cpu_index() as usize];
         let previous = cpu.installed.replace(next);
@@ -345,15 +299,83 @@ impl Kernel {
             arch::allow_user_tsc(true);
         }
     }
+}
+
+impl Kernel {
+    /// Decides what this CPU does when it leaves the kernel, and prepares the processor for it.
+    #[inline(always)]
+    pub(crate) fn choose_next(&mut self) -> arch::Resume {
+        let cpu = self.system.cpu();
+        let nobody_else = cpu.handoff.is_none() && cpu.run_queue.is_empty();
+        if nobody_else && !cpu.yielding && cpu.current.is_some() {
+            let resume = cpu.resume;
+            self.arm_for(self.clock.next_check_ns());
+            return resume;
+        }
+        self.choose_other()
+    }
+
+    /// As [`Self::choose_next`] when the current thread has just begun to wait, and no deadline was added in this entry.
+    #[inline(always)]
+    pub(crate) fn choose_woken(&mut self) -> arch::Resume {
+        let has_floor = self.system.timers.floor() != 0;
+        let cpu = self.system.cpu();
+        match cpu.handoff {
+            Some((woken, _)) if !has_floor && cpu.run_queue.is_empty() && !cpu.yielding => {
+                cpu.handoff = None;
+                // Nothing is due earlier than when this thread was chosen, so the timer is right.
+                if self.system.switch_to(woken) {
+                    return self.system.cpu().resume;
+                }
+                self.system.park(woken);
+                arch::Resume::WORK
+            }
+            _ => self.choose_next(),
+        }
+    }
+
+    #[inline(never)]
+    fn choose_other(&mut self) -> arch::Resume {
+        if self.system.timers.floor() != 0 {
+            cold_path();
+            self.let_lower_timers_in();
+        }
+        let cpu = self.system.cpu();
+        let next = match (cpu.current, cpu.handoff) {
+            // The current thread waits and woke just one other: switch straight to it.
+            (None, Some((woken, _))) if cpu.run_queue.is_empty() => {
+                cpu.handoff = None;
+                cpu.yielding = false;
+                Some(woken)
+            }
+            // It goes on, with nobody but the one that it woke behind it: that one stays where it is found soonest.
+            (Some(_), Some((_, woken)))
+                if woken <= cpu.priority && cpu.run_queue.is_empty() && !cpu.yielding =>
+            {
+                let resume = cpu.resume;
+                self.arm_timer();
+                return resume;
+            }
+            _ => self.system.choose_among_ready(),
+        };
+        let Some(next) = next else { return self.idle() };
+        if !self.system.switch_to(next) {
+            self.system.park(next);
+            // Nothing is left to be done for it, but there may be many like it: interrupts come in between.
+            return arch::Resume::WORK;
+        }
+        self.arm_timer();
+        self.system.cpu().resume
+    }
 
     /// Nothing is ready.
     #[cold]
     fn idle(&mut self) -> arch::Resume {
-        self.count_time();
-        let cpu = self.cpu();
+        self.system.count_time();
+        let cpu = self.system.cpu();
         cpu.idle = true;
         cpu.resume = arch::Resume::IDLE;
-        if let Some(thread) = cpu.installed.take().and_then(|id| self.threads.get_mut(id)) {
+        if let Some(thread) = cpu.installed.take().and_then(|id| self.system.threads.get_mut(id)) {
             arch::save(&mut thread.state);
         }
         arch::install_none();

@@ -18,7 +18,7 @@ impl Kernel {
     pub(super) fn arm_timer(&mut self) {
         // A clock that nobody looks at need not be right, so it is checked only while something runs.
         let mut due = self.clock.next_check_ns();
-        let cpu = self.cpu();
+        let cpu = self.system.cpu();
         let woken = cpu.handoff.is_some_and(|(_, priority)| priority >= cpu.priority);
         if woken || cpu.run_queue.has_from(cpu.priority) {
             due = due.min(cpu.turns.end_ns(cpu.priority, arch::time::now_ns()));
@@ -28,7 +28,7 @@ impl Kernel {
 
     /// Makes the timer interrupt come at the next deadline, and not earlier.
     pub(super) fn arm_idle_timer(&mut self) {
-        if core::mem::replace(&mut self.cpu().timer_ns, u64::MAX) != u64::MAX {
+        if core::mem::replace(&mut self.system.cpu().timer_ns, u64::MAX) != u64::MAX {
             arch::apic::stop_timer();
         }
         self.arm_for(u64::MAX);
@@ -36,8 +36,8 @@ impl Kernel {
 
     #[inline(always)]
     pub(super) fn arm_for(&mut self, due_ns: u64) {
-        let due_ns = due_ns.min(self.timers.earliest_ns()).min(self.next_call_deadline_ns());
-        let cpu = self.cpu();
+        let due_ns = due_ns.min(self.system.timers.earliest_ns()).min(self.next_call_deadline_ns());
+        let cpu = self.system.cpu();
         // An interrupt that comes too early does no harm and is cheaper than setting the timer again.
         if due_ns < cpu.timer_ns {
             cpu.timer_ns = due_ns;
@@ -49,8 +49,8 @@ impl Kernel {
     pub(crate) fn timer_interrupt(&mut self) {
         self.check_clock();
         let now = arch::time::now_ns();
-        self.cpu().timer_ns = u64::MAX;
-        let cpu = self.cpu();
+        self.system.cpu().timer_ns = u64::MAX;
+        let cpu = self.system.cpu();
         if cpu.current.is_some() {
             cpu.yielding |= cpu.turns.end_if_over(cpu.priority, now.saturating_add(EARLY_NS));
         }
@@ -66,7 +66,7 @@ impl Kernel {
         self.expire(now_ns);
         if priority > 0 {
             self.set_timer_floor(0);
-            if self.timers.earliest_ns().min(self.next_call_deadline_ns()) <= now_ns {
+            if self.system.timers.earliest_ns().min(self.next_call_deadline_ns()) <= now_ns {
                 self.set_timer_floor(priority);
             }
         }
@@ -77,7 +77,7 @@ impl Kernel {
     fn expire(&mut self, now_ns: u64) {
         let budget = Budget::start();
         while !budget.is_spent() {
-            match self.timers.pop_expired(now_ns) {
+            match self.system.timers.pop_expired(now_ns) {
                 Some(TimerEvent::Thread(id)) => self.deadline_passed(id, now_ns),
                 None => break,
             }
@@ -86,25 +86,25 @@ impl Kernel {
     }
 
     fn set_timer_floor(&mut self, priority: u8) {
-        self.timers.set_floor(priority);
-        self.ipc().set_deadline_floor(priority);
+        self.system.timers.set_floor(priority);
+        self.ipc.set_deadline_floor(priority);
     }
 
     /// Lets the deadlines count of all who are as important as what would run next, and ends their waits if the time has come:
     /// that may be somebody more important.
     pub(super) fn let_lower_timers_in(&mut self) {
-        let cpu = self.cpu();
+        let cpu = self.system.cpu();
         let current = cpu.current.map(|_| cpu.priority);
         let woken = cpu.handoff.map(|(_, priority)| priority);
         let next = current.max(woken).max(cpu.run_queue.highest()).unwrap_or(0);
-        if next < self.timers.floor() {
+        if next < self.system.timers.floor() {
             self.expire_from(next, arch::time::now_ns());
         }
     }
 
     /// The timer of a thread fired.
     fn deadline_passed(&mut self, id: ThreadId, now_ns: u64) {
-        let Some(thread) = self.threads.get_mut(id) else { return };
+        let Some(thread) = self.system.threads.get_mut(id) else { return };
         thread.timer = None;
         // The timer may be that of an earlier wait.
         if thread.wait_until_ns > now_ns {
@@ -112,12 +112,12 @@ impl Kernel {
         }
         match thread.run_state {
             RunState::Waiting(Wait::Futex(_)) => {
-                self.leave_futex(id);
-                self.wake(id, -i64::from(ErrorCode::TimedOut as i32));
+                self.system.leave_futex(id);
+                self.system.wake(id, -i64::from(ErrorCode::TimedOut as i32));
             }
             RunState::Waiting(Wait::Completions(_)) => {
-                let unread = self.unread_completions(id);
-                self.wake(id, unread);
+                let unread = self.system.unread_completions(id);
+                self.system.wake(id, unread);
             }
             RunState::Waiting(Wait::End) | RunState::Ready | RunState::Running => {}
         }

@@ -3,7 +3,7 @@
 
 use super::{RunState, ThreadId, Wait};
 use crate::{
-    kernel::Kernel,
+    kernel::{Kernel, System},
     process::ProcessId,
     work::{Budget, Job},
 };
@@ -61,7 +61,7 @@ pub(crate) struct Waking {
     exits: bool,
 }
 
-impl Kernel {
+impl System {
     /// `FutexWait`: waits while the word at `address` is `expected`.
     ///
     /// # Errors
@@ -102,16 +102,6 @@ impl Kernel {
         }
     }
 
-    /// Wakes everybody who waits for the word at `address`, then ends the current thread.
-    pub(super) fn wake_all_and_exit(&mut self, process: ProcessId, address: u64) {
-        let waking = Waking { process, address, left: u32::MAX, woken: 0, exits: true };
-        if self.begin_waking(waking).is_ok()
-            && let Some(id) = self.current_thread()
-        {
-            self.remove_thread(id);
-        }
-    }
-
     /// Wakes some at once. What is left is the current thread's job, and returned.
     fn begin_waking(&mut self, mut waking: Waking) -> Result<u32, Waking> {
         let budget = (waking.left > 1).then(Budget::start);
@@ -122,18 +112,6 @@ impl Kernel {
             self.give_job(id, Job::Wake(waking));
         }
         Err(waking)
-    }
-
-    /// Goes on with waking. Returns what is left.
-    pub(crate) fn wake_more(&mut self, mut waking: Waking, budget: &Budget) -> Option<Waking> {
-        if !self.wake_some(&mut waking, Some(budget)) {
-            return Some(waking);
-        }
-        match self.current_thread() {
-            Some(id) if waking.exits => self.remove_thread(id),
-            _ => self.set_current_result(waking.woken.into()),
-        }
-        None
     }
 
     /// Wakes threads as far as the budget goes. `true` when all are woken that are to be.
@@ -184,5 +162,29 @@ impl Kernel {
             Some(previous) => previous.futex.next = next,
             None => ends.first = next,
         }
+    }
+}
+
+impl Kernel {
+    /// Wakes everybody who waits for the word at `address`, then ends the current thread.
+    pub(super) fn wake_all_and_exit(&mut self, process: ProcessId, address: u64) {
+        let waking = Waking { process, address, left: u32::MAX, woken: 0, exits: true };
+        if self.system.begin_waking(waking).is_ok()
+            && let Some(id) = self.system.current_thread()
+        {
+            self.remove_thread(id);
+        }
+    }
+
+    /// Goes on with waking. Returns what is left.
+    pub(crate) fn wake_more(&mut self, mut waking: Waking, budget: &Budget) -> Option<Waking> {
+        if !self.system.wake_some(&mut waking, Some(budget)) {
+            return Some(waking);
+        }
+        match self.system.current_thread() {
+            Some(id) if waking.exits => self.remove_thread(id),
+            _ => self.system.set_current_result(waking.woken.into()),
+        }
+        None
     }
 }

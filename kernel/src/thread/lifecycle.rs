@@ -48,7 +48,7 @@ impl Kernel {
         process_id: ProcessId,
         new: NewThread,
     ) -> Result<(ThreadId, u64), SpawnThreadError> {
-        let process = self.processes.get_mut(process_id).ok_or(SpawnThreadError::Ended)?;
+        let process = self.system.processes.get_mut(process_id).ok_or(SpawnThreadError::Ended)?;
         if process.end.is_some() {
             return Err(SpawnThreadError::Ended);
         }
@@ -83,7 +83,7 @@ impl Kernel {
         };
         let state = ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer);
         let id = try_box(state).and_then(|mut state| {
-            self.threads.insert(Thread {
+            self.system.threads.insert(Thread {
                 process: process_id,
                 slot,
                 priority: new.priority,
@@ -100,36 +100,37 @@ impl Kernel {
             })
         });
         let id = match id {
-            Ok(id) if self.admit(id) && self.open_thread_calls(id, process_id) => id,
+            Ok(id) if self.system.admit(id) && self.open_thread_calls(id, process_id) => id,
             other => {
                 if let Ok(id) = other {
-                    self.threads.remove(id);
+                    self.system.threads.remove(id);
                 }
-                if let Some(process) = self.processes.get_mut(process_id) {
+                if let Some(process) = self.system.processes.get_mut(process_id) {
                     process.space.remove_fixed(ring_address, RING_FRAMES as u64);
                 }
                 return Err(SpawnThreadError::BudgetExceeded);
             }
         };
-        if let Some(process) = self.processes.get_mut(process_id) {
+        if let Some(process) = self.system.processes.get_mut(process_id) {
             process.set_thread(slot, Some(id));
         }
-        self.enqueue(id, new.priority);
+        self.system.enqueue(id, new.priority);
         Ok((id, ring_address))
     }
 
     /// Takes a thread away: out of the queues and its process, with its ring.
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
-        self.leave_futex(id);
+        self.system.leave_futex(id);
         self.close_thread_calls(id);
         self.inherit_work(id);
-        self.forget_thread(id);
-        let Some(thread) = self.threads.remove(id) else { return };
+        self.system.forget_thread(id);
+        let Some(thread) = self.system.threads.remove(id) else { return };
         if let Some((_, timer)) = thread.timer {
-            self.timers.cancel(timer);
+            self.system.timers.cancel(timer);
         }
         // The memory of a process that has ended goes as a whole.
-        if let Some(process) = self.processes.get_mut(thread.process).filter(|process| process.end.is_none())
+        if let Some(process) =
+            self.system.processes.get_mut(thread.process).filter(|process| process.end.is_none())
         {
             process.set_thread(thread.slot, None);
             let ring = RING_AREA + u64::from(thread.slot) * RING_STRIDE;
@@ -140,17 +141,17 @@ impl Kernel {
     /// `ThreadExit`: ends the calling thread, then clears `word` (unless null) and wakes who waits for it.
     #[inline(never)]
     pub fn exit_thread(&mut self, word: u64) {
-        let Some(id) = self.cpu().current else { return };
-        let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
-        if self.processes.get(process_id).is_some_and(|process| process.thread_count() == 1) {
-            self.end_process(process_id, ExitCause::Exited(0));
+        let Some(id) = self.system.cpu().current else { return };
+        let Some(process_id) = self.system.threads.get(id).map(|thread| thread.process) else { return };
+        if self.system.processes.get(process_id).is_some_and(|process| process.thread_count() == 1) {
+            self.system.end_process(process_id, ExitCause::Exited(0));
             return;
         }
-        let Some(process) = self.processes.get_mut(process_id) else { return };
+        let Some(process) = self.system.processes.get_mut(process_id) else { return };
         // A word that cannot be written is the process's own mistake; nobody is left to be told.
         if word != 0
             && word.is_multiple_of(4)
-            && process.space.copy_out(&mut self.objects, word, &0_u32.to_le_bytes()).is_ok()
+            && process.space.copy_out(&mut self.system.objects, word, &0_u32.to_le_bytes()).is_ok()
         {
             return self.wake_all_and_exit(process_id, word);
         }

@@ -2,7 +2,8 @@
 
 use super::{RunState, Thread, ThreadId};
 use crate::{
-    kernel::{Kernel, TimerEvent},
+    arch,
+    kernel::{System, TimerEvent},
     work::Enter,
 };
 use capos_abi::{ErrorCode, NO_DEADLINE};
@@ -22,12 +23,30 @@ impl Thread {
     /// Lets a thread wait. False, and nothing done, if its timer must be set first.
     #[inline]
     pub(crate) fn begin_wait(&mut self, wait: Wait, deadline_ns: u64) -> bool {
-        if deadline_ns != NO_DEADLINE && self.timer.is_none_or(|(set_for_ns, _)| set_for_ns != deadline_ns) {
+        if !self.has_timer_for(deadline_ns) {
             return false;
         }
+        self.wait(wait, deadline_ns);
+        true
+    }
+
+    /// Lets a thread wait for which [`Self::can_wait_until`] holds.
+    #[inline]
+    pub(crate) fn wait(&mut self, wait: Wait, deadline_ns: u64) {
         self.run_state = RunState::Waiting(wait);
         self.wait_until_ns = deadline_ns;
-        true
+    }
+
+    /// Whether the timer is set that a wait until then needs.
+    #[inline]
+    fn has_timer_for(&self, deadline_ns: u64) -> bool {
+        deadline_ns == NO_DEADLINE || self.timer.is_some_and(|(set_for_ns, _)| set_for_ns == deadline_ns)
+    }
+
+    /// Whether a wait until then would begin, and would need no timer to be set.
+    #[inline]
+    pub(crate) fn can_wait_until(&self, deadline_ns: u64) -> bool {
+        deadline_ns == NO_DEADLINE || (self.has_timer_for(deadline_ns) && deadline_ns > arch::time::now_ns())
     }
 
     /// Makes a thread that waits ready: its system call returns `result`. Its timer stays.
@@ -38,7 +57,7 @@ impl Thread {
     }
 }
 
-impl Kernel {
+impl System {
     /// Makes the calling thread wait until [`Kernel::wake`], or until the deadline passes.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod budget;
 
 use crate::{
     arch::Resume,
-    kernel::Kernel,
+    kernel::{Kernel, System},
     objects::{
         dma::{self, Allocation},
         output::{self, Carrying},
@@ -86,7 +86,7 @@ impl Job {
     }
 }
 
-impl Kernel {
+impl System {
     /// Gives a thread a job, to be done before anything else that the thread has to do.
     pub(crate) fn give_job(&mut self, id: ThreadId, job: Job) {
         self.leave_work(id, |work| work.job = Some(job));
@@ -136,44 +136,6 @@ impl Kernel {
         self.resume_changed(id, Resume::WORK);
     }
 
-    /// Takes a step of the current thread's work. Returns the rest of its `CapEnter` if that comes next.
-    pub(crate) fn work(&mut self) -> Option<Enter> {
-        let id = self.current_thread()?;
-        let budget = Budget::start();
-        self.stretches.job = None;
-        if let Some(job) = self.threads.get_mut(id).and_then(|thread| thread.work.job.take()) {
-            if let Some(rest) = self.step(job, &budget) {
-                self.give_job(id, rest);
-                return None;
-            }
-            // The console may have taken bytes again while the thread that was to write them had this job.
-            output::carry_on(self);
-            if budget.is_spent() {
-                return None;
-            }
-        }
-        if self.clearing_up == Some(id) {
-            if !self.clear_up_steps(&budget) {
-                return None;
-            }
-            self.clearing_up = None;
-        }
-        if !self.free_own_objects(&budget) || budget.is_spent() {
-            return None;
-        }
-        let thread = self.threads.get_mut(id)?;
-        if self.processes.get(thread.process).is_none_or(|process| process.end.is_some()) {
-            // Its own end was another thread's job.
-            self.park(id);
-            return None;
-        }
-        let enter = thread.work.enter.take();
-        thread.resume = Resume::installed(&mut thread.state);
-        let resume = thread.resume;
-        self.resume_changed(id, resume);
-        enter
-    }
-
     /// Whether a thread has a job.
     pub(crate) fn has_job(&self, id: ThreadId) -> bool {
         self.threads.get(id).is_some_and(|thread| thread.work.job.is_some())
@@ -196,6 +158,46 @@ impl Kernel {
         }
         true
     }
+}
+
+impl Kernel {
+    /// Takes a step of the current thread's work. Returns the rest of its `CapEnter` if that comes next.
+    pub(crate) fn work(&mut self) -> Option<Enter> {
+        let id = self.system.current_thread()?;
+        let budget = Budget::start();
+        self.stretches.job = None;
+        if let Some(job) = self.system.threads.get_mut(id).and_then(|thread| thread.work.job.take()) {
+            if let Some(rest) = self.step(job, &budget) {
+                self.system.give_job(id, rest);
+                return None;
+            }
+            // The console may have taken bytes again while the thread that was to write them had this job.
+            output::carry_on(self);
+            if budget.is_spent() {
+                return None;
+            }
+        }
+        if self.system.clearing_up == Some(id) {
+            if !self.clear_up_steps(&budget) {
+                return None;
+            }
+            self.system.clearing_up = None;
+        }
+        if !self.system.free_own_objects(&budget) || budget.is_spent() {
+            return None;
+        }
+        let thread = self.system.threads.get_mut(id)?;
+        if self.system.processes.get(thread.process).is_none_or(|process| process.end.is_some()) {
+            // Its own end was another thread's job.
+            self.system.park(id);
+            return None;
+        }
+        let enter = thread.work.enter.take();
+        thread.resume = Resume::installed(&mut thread.state);
+        let resume = thread.resume;
+        self.system.resume_changed(id, resume);
+        enter
+    }
 
     /// Takes steps of a job. Returns what is left of it.
     fn step(&mut self, job: Job, budget: &Budget) -> Option<Job> {
@@ -213,20 +215,20 @@ impl Kernel {
 
     /// Takes over what a thread that is about to go has left to do: whoever ends it does that.
     pub(crate) fn inherit_work(&mut self, from: ThreadId) {
-        let Some(thread) = self.threads.get_mut(from) else { return };
+        let Some(thread) = self.system.threads.get_mut(from) else { return };
         let Work { job, frees_above, enter: _ } = core::mem::take(&mut thread.work);
-        let heir = self.current_thread().filter(|heir| *heir != from);
+        let heir = self.system.current_thread().filter(|heir| *heir != from);
         if let (Some(place), Some(heir)) = (frees_above, heir) {
-            self.frees_above(heir, place);
+            self.system.frees_above(heir, place);
         }
-        if self.clearing_up == Some(from) {
-            self.clearing_up = None;
+        if self.system.clearing_up == Some(from) {
+            self.system.clearing_up = None;
             if let Some(heir) = heir {
-                self.clear_up(heir);
+                self.system.clear_up(heir);
             }
         }
         match job {
-            Some(Job::End(process)) => self.orphan_teardown(process),
+            Some(Job::End(process)) => self.system.orphan_teardown(process),
             Some(Job::Dma(rest)) => rest.abandon(self),
             // An operation is left to whoever clears up, a range to its process.
             Some(Job::Carry(_) | Job::Operation | Job::Range(_) | Job::Wake(_) | Job::Check(_)) | None => {}

@@ -178,6 +178,12 @@ impl CapSpace {
         if record == NONE { None } else { self.take_dropped_record(record) }
     }
 
+    /// Whether the server of an endpoint has to hear of a badge.
+    #[inline(always)]
+    pub(crate) fn has_dropped_badge(&self, id: ObjectId) -> bool {
+        self.objects.get(id).is_some_and(|object| object.dropped.first != NONE)
+    }
+
     #[cold]
     fn take_dropped_record(&mut self, record: u32) -> Option<u64> {
         let badge = self.badges.at(record)?.badge;

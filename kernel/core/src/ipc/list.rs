@@ -88,7 +88,7 @@ impl Ipc {
     #[inline(always)]
     pub(super) fn unlink_thread(&mut self, thread: u32, position: u32) {
         let Some(Some(thread)) = self.threads.get_mut(thread as usize) else { return };
-        let Some(last) = thread.count.checked_sub(1) else { return };
+        let last = thread.count.wrapping_sub(1);
         thread.count = last;
         if position != last
             && let Some(&moved) = thread.places.get(last as usize)

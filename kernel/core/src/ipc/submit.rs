@@ -26,8 +26,8 @@ pub enum Submitted {
 /// A thread that submits.
 #[derive(Clone, Copy, Debug)]
 pub struct Submitter {
-    thread: u32,
-    process: u32,
+    pub(super) thread: u32,
+    pub(super) process: u32,
     outstanding: u32,
 }
 

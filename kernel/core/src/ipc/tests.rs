@@ -13,6 +13,7 @@ use std::{
     vec::Vec,
 };
 
+mod direct;
 mod growth;
 mod model;
 

@@ -1,7 +1,9 @@
 //! Any bytes parse to an operation within the limits, or to an error.
 
-use super::{Operation, parse, unread_completions, waiting_submissions};
-use capos_abi::{ErrorCode, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS, SubmissionEntry, USER_END};
+use super::{Operation, Outgoing, parse, plain, unread_completions, waiting_submissions};
+use capos_abi::{
+    ErrorCode, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS, Opcode, SubmissionEntry, SubmissionFlags, USER_END,
+};
 use proptest::prelude::*;
 
 fn entry() -> impl Strategy<Value = SubmissionEntry> {
@@ -57,6 +59,41 @@ proptest! {
             prop_assert!(recv.length <= MAX_MESSAGE_BYTES && recv.cap_count <= MAX_MESSAGE_CAPS);
             prop_assert!(in_range(recv.address, recv.length.into()));
             prop_assert!(in_range(recv.caps, u64::from(recv.cap_count) * 8));
+        }
+    }
+
+    #[test]
+    fn what_is_plain_parses_to_the_same(mut entry in entry(), noise in 0..8u8) {
+        // Most words of a plain entry are zero; the head says which.
+        let quiet = if entry.opcode == Opcode::Return as u8 { SubmissionFlags::QUIET.bits() } else { 0 };
+        if noise > 0 {
+            (entry.flags, entry.rights, entry.badge, entry.deadline_ns, entry.send_cap_count) = (quiet, 0, 0, 0, 0);
+            entry.reserved = [0; 3];
+            match Opcode::from_raw(entry.opcode) {
+                Some(Opcode::Call) => entry.token = 0,
+                Some(Opcode::Return) => {
+                    (entry.method, entry.cap, entry.interface) = (0, 0, 0);
+                    (entry.recv_address, entry.recv_length, entry.recv_cap_count, entry.recv_caps) = (0, 0, 0, 0);
+                }
+                Some(Opcode::Recv) => {
+                    (entry.method, entry.interface, entry.token) = (0, 0, 0);
+                    (entry.send_address, entry.send_length, entry.send_caps) = (0, 0, 0);
+                }
+                _ => {}
+            }
+        }
+        if let Some(plain::Call { cap, interface, method, send, recv }) = plain::call(&entry) {
+            let send = Outgoing { caps: entry.send_caps, ..send };
+            let call = Operation::Call { cap, interface, method, send, recv, deadline_ns: 0 };
+            prop_assert_eq!(parse(&entry), Ok((call, SubmissionFlags::empty())));
+        }
+        if let Some((token, send)) = plain::quiet_return(&entry) {
+            let send = Outgoing { caps: entry.send_caps, ..send };
+            prop_assert_eq!(parse(&entry), Ok((Operation::Return { token, send }, SubmissionFlags::QUIET)));
+        }
+        if let Some((cap, recv)) = plain::recv(&entry) {
+            let recv = Operation::Recv { cap, recv, deadline_ns: 0 };
+            prop_assert_eq!(parse(&entry), Ok((recv, SubmissionFlags::empty())));
         }
     }
 

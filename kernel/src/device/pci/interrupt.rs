@@ -143,8 +143,8 @@ impl Kernel {
     pub(crate) fn device_interrupt(&mut self, vector: u8) {
         let place = usize::from(vector.wrapping_sub(DEVICE_VECTORS.start));
         // A vector that is nobody's was on its way when its holder gave it up.
-        let Some(&Some(id)) = self.pci.vectors.get(place) else { return };
-        if let Some(interrupt) = self.pci.interrupts.get_mut(id) {
+        let Some(&Some(id)) = self.system.pci.vectors.get(place) else { return };
+        if let Some(interrupt) = self.system.pci.interrupts.get_mut(id) {
             interrupt.fire();
         }
         objects::interrupt::fired(self, id);

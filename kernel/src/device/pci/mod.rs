@@ -6,7 +6,7 @@ mod function;
 mod interrupt;
 mod sweep;
 
-use crate::{arch, kernel::Kernel, klog, mm};
+use crate::{arch, kernel::System, klog, mm};
 use alloc::vec::Vec;
 use capos_kernel_core::{
     OutOfMemory,
@@ -88,7 +88,7 @@ impl Pci {
     }
 }
 
-impl Kernel {
+impl System {
     /// Looks for PCI functions. On a machine with too little memory for that there are none.
     pub(crate) fn init_pci(&mut self) {
         if self.pci.search().is_err() {

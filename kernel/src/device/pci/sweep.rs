@@ -2,7 +2,7 @@
 //! may be one. Until that is done, none of these devices is opened again.
 
 use super::Pci;
-use crate::{kernel::Kernel, work::Budget};
+use crate::{kernel::System, work::Budget};
 
 /// How far it has come.
 #[derive(Clone, Copy, Default)]
@@ -26,7 +26,7 @@ impl Pci {
     }
 }
 
-impl Kernel {
+impl System {
     /// Takes registers away as far as the budget goes. `true` when all are.
     pub(crate) fn sweep_steps(&mut self, budget: &Budget) -> bool {
         while let Some(Sweep { process, address }) = self.pci.sweep {

@@ -51,8 +51,8 @@ impl AddressSpace {
 
     /// The frame behind `address`, if the kernel used it lately, `access` is allowed, and it is not device registers.
     #[inline(always)]
-    pub(in crate::mm) fn recently_present(&self, address: u64, access: Access) -> Option<Frame> {
-        self.recent.get(address).filter(|&entry| allows(entry, access, REGISTERS)).map(Entry::frame)
+    pub(in crate::mm) fn recently_present(&self, address: u64, access: Access) -> Option<Entry> {
+        self.recent.get(address).filter(|&entry| allows(entry, access, REGISTERS))
     }
 
     /// The frame behind a user address, filled in if need be. Never device registers: they are not in the direct map, and

@@ -1,0 +1,103 @@
+//! `CapEnter` for one call, or for one answer and the next call, after which the thread is sure to wait.
+
+use crate::{arch::Resume, kernel::Kernel, mm::Ring, objects, syscall::failure, thread::Wait, work::Enter};
+use capos_abi::{COMPLETION_ENTRIES, Opcode};
+use capos_kernel_core::{
+    NONE,
+    ipc::{Direct, Machine, ObjectCall, Submitter},
+};
+
+impl Kernel {
+    /// Takes a CALL, or a RETURN and a RECV, the short way. `None`, and nothing is done, if that is not possible; else what to
+    /// resume.
+    #[inline(always)]
+    pub(crate) fn exchange(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
+        if wait_for != 1 {
+            return None;
+        }
+        let index = self.system.cpu().current?.index();
+        let thread = self.system.threads.at(index)?;
+        let first = thread.ring.submission(thread.ring_position.submission_head);
+        match (submit, Opcode::from_raw(first.opcode())) {
+            (1, Some(Opcode::Call)) => self.exchange_call(index, deadline_ns),
+            (2, Some(Opcode::Return)) => self.exchange_answer(index, deadline_ns),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn exchange_call(&mut self, index: u32, deadline_ns: u64) -> Option<Resume> {
+        let Begun { submitter, ring, head } = self.begin_exchange(index, 1, deadline_ns)?;
+        let entry = ring.submission(head);
+        let direct = self.ipc.call_waiting(&mut self.system, submitter, &entry);
+        self.end_exchange(index, head.wrapping_add(1), deadline_ns, direct)
+    }
+
+    #[inline(always)]
+    fn exchange_answer(&mut self, index: u32, deadline_ns: u64) -> Option<Resume> {
+        let Begun { submitter, ring, head } = self.begin_exchange(index, 2, deadline_ns)?;
+        let (answer, next) = (ring.submission(head), ring.submission(head.wrapping_add(1)));
+        let direct = self.ipc.answer_and_wait(&mut self.system, submitter, &answer, &next);
+        self.end_exchange(index, head.wrapping_add(2), deadline_ns, direct)
+    }
+
+    /// The submissions of the thread at `index`, if they are `count` entries and nothing else is to be done first.
+    #[inline(always)]
+    fn begin_exchange(&mut self, index: u32, count: u32, deadline_ns: u64) -> Option<Begun> {
+        let thread = self.system.threads.at(index)?;
+        let (ring, position) = (thread.ring, thread.ring_position);
+        let submitter = self.ipc.submitter(index)?;
+        let head = position.submission_head;
+        let is_short = ring.submission_tail() == head.wrapping_add(count)
+            && ring.completion_head() == position.completion_tail
+            && submitter.outstanding() <= COMPLETION_ENTRIES - count;
+        let may_begin = is_short && !self.ipc.has_work() && thread.can_wait_until(deadline_ns);
+        may_begin.then_some(Begun { submitter, ring, head })
+    }
+
+    /// Lets the thread at `index`, whose next submission is `head`, wait for a completion. Returns what to resume.
+    #[inline(always)]
+    fn end_exchange(&mut self, index: u32, head: u32, deadline_ns: u64, direct: Direct) -> Option<Resume> {
+        let (to, entry) = match direct {
+            Direct::Taken(to, entry) => (to, Some(entry)),
+            Direct::Silent => (NONE, None),
+            Direct::Declined => return None,
+            Direct::Object(call) => return self.exchange_object(index, head, deadline_ns, &call),
+        };
+        let thread = self.system.threads.at_mut(index)?;
+        thread.ring.set_submission_head(head);
+        thread.ring_position.submission_head = head;
+        thread.wait(Wait::Completions(1), deadline_ns);
+        self.system.cpu().current = None;
+        if let Some(entry) = entry {
+            self.system.complete(to, &entry);
+        }
+        Some(self.choose_woken())
+    }
+
+    /// Lets a kernel object answer the only entry of a `CapEnter`.
+    #[inline(never)]
+    fn exchange_object(
+        &mut self,
+        index: u32,
+        head: u32,
+        deadline_ns: u64,
+        call: &ObjectCall,
+    ) -> Option<Resume> {
+        let id = self.system.current_thread().filter(|id| id.index() == index)?;
+        objects::serve(self, call);
+        if self.system.current_thread() == Some(id)
+            && let Err(error) = self.after_entries(id, head, Enter { submit: 0, wait_for: 1, deadline_ns })
+        {
+            self.system.set_current_result(failure(error));
+        }
+        Some(self.choose_next())
+    }
+}
+
+/// An exchange that nothing stands in the way of.
+struct Begun {
+    submitter: Submitter,
+    ring: Ring,
+    head: u32,
+}
