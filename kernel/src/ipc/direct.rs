@@ -8,7 +8,7 @@ use capos_kernel_core::{
 };
 
 impl Kernel {
-    /// Takes a CALL, or a RETURN and a RECV, the short way. `None`, and nothing is done, if that is not possible; else what to
+    /// Takes a CALL, or a RETURN and a RECV in either order, the short way. `None`, and nothing is done, if that is not possible; else what to
     /// resume.
     #[inline(always)]
     pub(crate) fn exchange(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
@@ -20,7 +20,10 @@ impl Kernel {
         let first = thread.ring.submission(thread.ring_position.submission_head);
         match (submit, Opcode::from_raw(first.opcode())) {
             (1, Some(Opcode::Call)) => self.exchange_call(index, deadline_ns),
-            (2, Some(Opcode::Return)) => self.exchange_answer(index, deadline_ns),
+            // Nothing is there to receive yet, so the order of the two does not matter.
+            (2, Some(first @ (Opcode::Return | Opcode::Recv))) => {
+                self.exchange_answer(index, deadline_ns, u32::from(first == Opcode::Recv))
+            }
             _ => None,
         }
     }
@@ -34,9 +37,10 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn exchange_answer(&mut self, index: u32, deadline_ns: u64) -> Option<Resume> {
+    fn exchange_answer(&mut self, index: u32, deadline_ns: u64, answer_at: u32) -> Option<Resume> {
         let Begun { submitter, ring, head } = self.begin_exchange(index, 2, deadline_ns)?;
-        let (answer, next) = (ring.submission(head), ring.submission(head.wrapping_add(1)));
+        let entry = |place| ring.submission(head.wrapping_add(place));
+        let (answer, next) = (entry(answer_at), entry(1 - answer_at));
         let direct = self.ipc.answer_and_wait(&mut self.system, submitter, &answer, &next);
         self.end_exchange(index, head.wrapping_add(2), deadline_ns, direct)
     }

@@ -16,6 +16,7 @@ enum Step {
         which: usize,
         change: Change,
         next: Change,
+        last: bool,
     },
     Return {
         which: usize,
@@ -71,8 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (1..3u32, change()).prop_map(|(client, change)| Step::Call { client, change }),
         3 => Just(Step::Receive),
-        8 => (0..4usize, change(), change())
-            .prop_map(|(which, change, next)| Step::Answer { which, change, next }),
+        8 => (0..4usize, change(), change(), any::<bool>()).prop_map(|(which, change, next, last)| Step::Answer { which, change, next, last }),
         1 => (0..4usize).prop_map(|which| Step::Return { which }),
         1 => (0..3u32, 0..40u64).prop_map(|(thread, user_data)| Step::Cancel { thread, user_data }),
         1 => (0..100u64).prop_map(|now| Step::Expire { now }),
@@ -116,8 +116,8 @@ impl Side {
     }
 
     fn token(&self, which: usize) -> u64 {
-        // The most recent ones: they are answered or open.
-        self.tokens.iter().rev().nth(which).copied().unwrap_or(which as u64)
+        // The most recent ones: they are answered or open. Otherwise one that names nothing in either world.
+        self.tokens.iter().rev().nth(which).copied().unwrap_or(u64::MAX - which as u64)
     }
 
     /// Submits entries of a thread, all of them the short way if that takes them. Calls of objects are answered at once.
@@ -127,6 +127,9 @@ impl Side {
         let direct = match entries {
             _ if !self.is_short => Direct::Declined,
             [call] => ipc.call_waiting(fake, submitter, call),
+            [next, answer] if next.opcode == Opcode::Recv as u8 => {
+                ipc.answer_and_wait(fake, submitter, answer, next)
+            }
             [answer, next] => ipc.answer_and_wait(fake, submitter, answer, next),
             _ => Direct::Declined,
         };
@@ -154,11 +157,15 @@ impl Side {
                 self.submit(client, &[changed(SubmissionEntry { cap, user_data, ..CALL }, change, object)]);
             }
             Step::Receive => self.submit(0, &[SubmissionEntry { cap: server, user_data, ..RECV }]),
-            Step::Answer { which, change, next } => {
+            Step::Answer { which, change, next, last } => {
                 let flags = SubmissionFlags::QUIET.bits();
                 let answer = SubmissionEntry { token: self.token(which), flags, user_data, ..RETURN };
                 let recv = SubmissionEntry { cap: server, user_data: user_data + 1000, ..RECV };
-                self.submit(0, &[changed(answer, change, object), changed(recv, next, object)]);
+                let mut entries = [changed(answer, change, object), changed(recv, next, object)];
+                if last {
+                    entries.reverse();
+                }
+                self.submit(0, &entries);
             }
             Step::Return { which } => {
                 self.submit(0, &[SubmissionEntry { token: self.token(which), user_data, ..RETURN }]);
@@ -236,7 +243,7 @@ proptest! {
 #[test]
 fn a_call_whose_server_waits_and_its_answer_go_the_short_way() {
     let call = Step::Call { client: 1, change: Change::Nothing };
-    let answer = Step::Answer { which: 0, change: Change::Nothing, next: Change::Nothing };
-    let steps = [Step::Receive, call.clone(), answer.clone(), call, answer];
+    let answer = |last| Step::Answer { which: 0, change: Change::Nothing, next: Change::Nothing, last };
+    let steps = [Step::Receive, call.clone(), answer(false), call, answer(true)];
     assert_eq!(compare(&steps), 4);
 }
