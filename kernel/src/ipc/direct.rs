@@ -1,4 +1,4 @@
-//! `CapEnter` for one call, or for one answer and the next call, after which the thread is sure to wait.
+//! `CapEnter` for one call, or for one answer and the next call, by a thread that has no completion unread.
 
 use crate::{arch::Resume, kernel::Kernel, mm::Ring, objects, syscall::failure, thread::Wait, work::Enter};
 use capos_abi::{COMPLETION_ENTRIES, Opcode};
@@ -12,16 +12,16 @@ impl Kernel {
     /// resume.
     #[inline(always)]
     pub(crate) fn exchange(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
-        if wait_for != 1 {
+        if submit == 0 || wait_for > 1 {
             return None;
         }
         let index = self.system.cpu().current?.index();
         let thread = self.system.threads.at(index)?;
         let first = thread.ring.submission(thread.ring_position.submission_head);
         match (submit, Opcode::from_raw(first.opcode())) {
-            (1, Some(Opcode::Call)) => self.exchange_call(index, deadline_ns),
+            (1, Some(Opcode::Call)) => self.exchange_call(index, wait_for, deadline_ns),
             // Nothing is there to receive yet, so the order of the two does not matter.
-            (2, Some(first @ (Opcode::Return | Opcode::Recv))) => {
+            (2, Some(first @ (Opcode::Return | Opcode::Recv))) if wait_for == 1 => {
                 self.exchange_answer(index, deadline_ns, u32::from(first == Opcode::Recv))
             }
             _ => None,
@@ -29,11 +29,11 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn exchange_call(&mut self, index: u32, deadline_ns: u64) -> Option<Resume> {
+    fn exchange_call(&mut self, index: u32, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
         let Begun { submitter, ring, head } = self.begin_exchange(index, 1, deadline_ns)?;
         let entry = ring.submission(head);
         let direct = self.ipc.call_waiting(&mut self.system, submitter, &entry);
-        self.end_exchange(index, head.wrapping_add(1), deadline_ns, direct)
+        self.end_exchange(index, head.wrapping_add(1), wait_for, deadline_ns, direct)
     }
 
     #[inline(always)]
@@ -42,7 +42,7 @@ impl Kernel {
         let entry = |place| ring.submission(head.wrapping_add(place));
         let (answer, next) = (entry(answer_at), entry(1 - answer_at));
         let direct = self.ipc.answer_and_wait(&mut self.system, submitter, &answer, &next);
-        self.end_exchange(index, head.wrapping_add(2), deadline_ns, direct)
+        self.end_exchange(index, head.wrapping_add(2), 1, deadline_ns, direct)
     }
 
     /// The submissions of the thread at `index`, if they are `count` entries and nothing else is to be done first.
@@ -59,24 +59,37 @@ impl Kernel {
         may_begin.then_some(Begun { submitter, ring, head })
     }
 
-    /// Lets the thread at `index`, whose next submission is `head`, wait for a completion. Returns what to resume.
+    /// Posts what is to be posted, and lets the thread at `index`, whose next submission is `head`, wait for a completion or
+    /// go on. Returns what to resume.
     #[inline(always)]
-    fn end_exchange(&mut self, index: u32, head: u32, deadline_ns: u64, direct: Direct) -> Option<Resume> {
+    fn end_exchange(
+        &mut self,
+        index: u32,
+        head: u32,
+        wait_for: u64,
+        deadline_ns: u64,
+        direct: Direct,
+    ) -> Option<Resume> {
         let (to, entry) = match direct {
             Direct::Taken(to, entry) => (to, Some(entry)),
             Direct::Silent => (NONE, None),
             Direct::Declined => return None,
-            Direct::Object(call) => return self.exchange_object(index, head, deadline_ns, &call),
+            Direct::Object(call) => return self.exchange_object(index, head, wait_for, deadline_ns, &call),
         };
         let thread = self.system.threads.at_mut(index)?;
         thread.ring.set_submission_head(head);
         thread.ring_position.submission_head = head;
-        thread.wait(Wait::Completions(1), deadline_ns);
-        self.system.cpu().current = None;
+        if wait_for == 0 {
+            // As many completions are unread as before.
+            thread.state.set_result(0);
+        } else {
+            thread.wait(Wait::Completions(1), deadline_ns);
+            self.system.cpu().current = None;
+        }
         if let Some(entry) = entry {
             self.system.complete(to, &entry);
         }
-        Some(self.choose_woken())
+        Some(if wait_for == 0 { self.choose_next() } else { self.choose_woken() })
     }
 
     /// Lets a kernel object answer the only entry of a `CapEnter`.
@@ -85,13 +98,14 @@ impl Kernel {
         &mut self,
         index: u32,
         head: u32,
+        wait_for: u64,
         deadline_ns: u64,
         call: &ObjectCall,
     ) -> Option<Resume> {
         let id = self.system.current_thread().filter(|id| id.index() == index)?;
         objects::serve(self, call);
         if self.system.current_thread() == Some(id)
-            && let Err(error) = self.after_entries(id, head, Enter { submit: 0, wait_for: 1, deadline_ns })
+            && let Err(error) = self.after_entries(id, head, Enter { submit: 0, wait_for, deadline_ns })
         {
             self.system.set_current_result(failure(error));
         }
