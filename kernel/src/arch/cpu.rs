@@ -154,12 +154,6 @@ pub unsafe fn load_root(root: PhysAddr) {
     unsafe { asm!("mov cr3, {}", in(reg) root.as_u64(), options(nostack, preserves_flags)) };
 }
 
-/// The page tables in use.
-#[inline]
-pub fn current_root() -> PhysAddr {
-    x86_64::registers::control::Cr3::read_raw().0.start_address()
-}
-
 /// Forgets what the processor remembers about the page at `address`.
 #[inline]
 pub fn flush_page(address: u64) {

@@ -29,8 +29,8 @@ pub mod time;
 pub use bootinfo::{BootInfo, MemoryRegion};
 pub use context::ThreadState;
 pub use cpu::{
-    Missing, allow_user_tsc, copy_bytes, cpu_index, current_root, flush_page, flush_user_pages, has_1g_pages,
-    load_root, measure_syscalls, missing_features, zero_words,
+    Missing, allow_user_tsc, copy_bytes, cpu_index, flush_page, flush_user_pages, has_1g_pages, load_root,
+    measure_syscalls, missing_features, zero_words,
 };
 pub use handlers::{Trap, run};
 pub use image::{KERNEL_BASE, image_parts, image_region};

@@ -19,7 +19,9 @@ impl Kernel {
         let thread = self.system.threads.at(index)?;
         let first = thread.ring.submission(thread.ring_position.submission_head);
         match (submit, Opcode::from_raw(first.opcode())) {
-            (1, Some(Opcode::Call)) => self.exchange_call(index, wait_for, deadline_ns),
+            (1, Some(Opcode::Call)) if first.cap_count() == 0 => {
+                self.exchange_call(index, wait_for, deadline_ns)
+            }
             // Nothing is there to receive yet, so the order of the two does not matter.
             (2, Some(first @ (Opcode::Return | Opcode::Recv))) if wait_for == 1 => {
                 self.exchange_answer(index, deadline_ns, u32::from(first == Opcode::Recv))

@@ -111,6 +111,13 @@ const _: () = assert!(size_of::<CompletionEntry>() == 64 && offset_of!(Completio
 pub struct Submission(*const SubmissionEntry);
 
 impl Submission {
+    /// How many capabilities it sends, if it is one that sends anything.
+    #[inline(always)]
+    pub(crate) fn cap_count(&self) -> u32 {
+        const _: () = assert!(offset_of!(SubmissionEntry, send_cap_count) % 8 == 4);
+        (self.word(offset_of!(SubmissionEntry, send_cap_count) / 8) >> 32) as u32
+    }
+
     /// Its first byte.
     #[inline(always)]
     pub(crate) fn opcode(&self) -> u8 {

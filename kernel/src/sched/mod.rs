@@ -5,7 +5,7 @@ mod timer;
 use crate::{
     arch,
     kernel::{Kernel, System},
-    process::ProcessId,
+    process::{Process, ProcessId},
     thread::{RunState, ThreadId, Wait},
 };
 use capos_kernel_core::{
@@ -77,22 +77,28 @@ impl Cpu {
 }
 
 impl System {
-    /// Makes room in the run queue for a new thread.
+    /// Makes room for a new thread in every run queue that it may come into.
     pub(crate) fn admit(&mut self, id: ThreadId) -> bool {
-        self.cpu().run_queue.admit(id.index()).is_ok()
+        self.cpus.iter_mut().all(|cpu| cpu.run_queue.admit(id.index()).is_ok())
+    }
+
+    /// The CPU on which a thread that has become ready is to run: the only place where that is decided.
+    #[inline]
+    fn cpu_for(&mut self, _thread: ThreadId) -> &mut Cpu {
+        self.cpu()
     }
 
     /// Lets a thread of `priority` whose state is `Ready` run when its turn comes.
     #[inline]
     pub(crate) fn make_ready(&mut self, id: ThreadId, priority: u8) {
-        if let Some((earlier, priority)) = self.cpu().handoff.replace((id, priority)) {
+        if let Some((earlier, priority)) = self.cpu_for(id).handoff.replace((id, priority)) {
             self.enqueue(earlier, priority);
         }
     }
 
     #[inline(never)]
     pub(crate) fn enqueue(&mut self, id: ThreadId, priority: u8) {
-        self.cpu().run_queue.push_back(id.index(), priority);
+        self.cpu_for(id).run_queue.push_back(id.index(), priority);
     }
 
     /// The current thread gives way to its equals.
@@ -102,23 +108,26 @@ impl System {
 
     /// Takes a thread that is about to end out of everything here.
     pub(crate) fn forget_thread(&mut self, id: ThreadId) {
-        let cpu = self.cpu();
-        cpu.run_queue.remove(id.index());
-        if cpu.installed == Some(id) {
-            cpu.resume = arch::Resume::IDLE;
-        }
-        cpu.handoff = cpu.handoff.filter(|(woken, _)| *woken != id);
-        for place in [&mut cpu.current, &mut cpu.installed] {
-            if *place == Some(id) {
-                *place = None;
+        for (index, cpu) in (0..).zip(&mut self.cpus) {
+            cpu.run_queue.remove(id.index());
+            cpu.handoff = cpu.handoff.filter(|(woken, _)| *woken != id);
+            if cpu.current != Some(id) && cpu.installed != Some(id) {
+                continue;
             }
+            // Another CPU would have to be stopped first: it resumes from the record.
+            assert!(index == arch::cpu_index(), "another CPU may resume a thread that is about to end");
+            if cpu.installed == Some(id) {
+                cpu.resume = arch::Resume::IDLE;
+                cpu.installed = None;
+            }
+            cpu.current = cpu.current.filter(|current| *current != id);
         }
     }
 
     /// Stops using a process's page tables, which are about to be freed.
     pub(crate) fn forget_address_space(&mut self, id: ProcessId) {
         if self.cpu().loaded == Some(id) {
-            self.count_time();
+            self.leave_address_space();
             self.cpu().loaded = None;
             crate::mm::load_kernel_space();
         }
@@ -249,7 +258,7 @@ impl System {
     /// is not one that has work to do.
     #[inline]
     fn enter_process(&mut self, id: ProcessId) -> bool {
-        self.count_time();
+        self.leave_address_space();
         let cpu = &mut self.cpus[arch::cpu_index() as usize];
         cpu.idle = false;
         let Some(process) = self.processes.at_mut(id.index()) else { return false };
@@ -268,18 +277,31 @@ impl System {
         true
     }
 
-    /// Adds the time since it was last counted to the process that used it.
+    /// Adds the time since it was last counted to the process that used it, whose page tables are loaded. Returns that.
     #[inline]
-    fn count_time(&mut self) {
+    fn count_time(&mut self) -> Option<&mut Process> {
         let now = arch::time::read_tsc();
-        let cpu = self.cpu();
-        let since = core::mem::replace(&mut cpu.running_since_tsc, now);
-        if cpu.idle {
-            cpu.idle_tsc += now.saturating_sub(since);
-            return;
+        let cpu = &mut self.cpus[arch::cpu_index() as usize];
+        let passed = now.saturating_sub(core::mem::replace(&mut cpu.running_since_tsc, now));
+        let process = cpu.loaded.and_then(|id| self.processes.at_mut(id.index()));
+        match process {
+            _ if cpu.idle => {
+                cpu.idle_tsc += passed;
+                process
+            }
+            Some(process) => {
+                process.cpu_tsc += passed;
+                Some(process)
+            }
+            None => None,
         }
-        if let Some(process) = cpu.loaded.and_then(|id| self.processes.at_mut(id.index())) {
-            process.cpu_tsc += now.saturating_sub(since);
+    }
+
+    /// Counts the time of the process whose page tables this CPU stops using.
+    #[inline]
+    fn leave_address_space(&mut self) {
+        if let Some(process) = self.count_time() {
+            process.space.leave();
         }
     }
 

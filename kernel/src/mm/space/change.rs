@@ -1,17 +1,12 @@
 //! Changes that a process makes to its address space.
 
 use super::{AddressSpace, KEPT, leaf};
-use crate::{
-    arch,
-    mm::{
-        frames::FRAME_BYTES,
-        objects::{MemoryObjects, ObjectId},
-    },
+use crate::mm::{
+    frames::FRAME_BYTES,
+    objects::{MemoryObjects, ObjectId},
 };
 use capos_kernel_core::regions::{Backing, Protection, RegionError};
 
-/// Above this many pages, everything the processor remembers is forgotten at once.
-const FLUSH_PAGES: u64 = 32;
 const PAGE: u64 = FRAME_BYTES as u64;
 
 /// Why a change was refused.
@@ -115,7 +110,7 @@ impl AddressSpace {
         self.change_leaves(address, address + length, &mut |_, entry| {
             leaf(entry.frame(), protection, entry.flags() & KEPT)
         });
-        self.flush(address, length);
+        self.holders.flush(address, length);
         Ok(())
     }
 
@@ -131,7 +126,7 @@ impl AddressSpace {
     ) -> Result<(), SpaceError> {
         self.regions.unmap(address, length, |region| objects.drop_mapping(&region))?;
         self.clear(address, address + length);
-        self.flush(address, length);
+        self.holders.flush(address, length);
         Ok(())
     }
 
@@ -142,7 +137,7 @@ impl AddressSpace {
     pub fn discard(&mut self, address: u64, length: u64) -> Result<(), SpaceError> {
         self.regions.check_discard(address, length)?;
         self.clear(address, address + length);
-        self.flush(address, length);
+        self.holders.flush(address, length);
         Ok(())
     }
 
@@ -183,17 +178,6 @@ impl AddressSpace {
         // The range is exactly one region made by `place_fixed`, so nothing is split and nothing can fail.
         let _ = self.regions.remove_fixed(address, pages * PAGE);
         self.clear(address, address + pages * PAGE);
-        self.flush(address, pages * PAGE);
-    }
-
-    pub(super) fn flush(&self, address: u64, length: u64) {
-        if !self.is_loaded() {
-            return;
-        }
-        if length / PAGE > FLUSH_PAGES {
-            arch::flush_user_pages();
-        } else {
-            (address..address + length).step_by(FRAME_BYTES).for_each(arch::flush_page);
-        }
+        self.holders.flush(address, pages * PAGE);
     }
 }

@@ -3,6 +3,7 @@
 mod budget;
 mod change;
 mod fault;
+mod holders;
 mod recent;
 mod walk;
 
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::work::Budget;
 use capos_kernel_core::regions::{Protection, RegionMap};
+use holders::Holders;
 use recent::Recent;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -42,6 +44,8 @@ pub struct AddressSpace {
     pub budget: FrameBudget,
     /// Translations that the kernel used lately.
     recent: Recent,
+    /// The CPUs that hold its tables.
+    holders: Holders,
 }
 
 impl AddressSpace {
@@ -54,7 +58,13 @@ impl AddressSpace {
         let root = frames::allocate()?;
         root.zero();
         kernel_space::share_with(root);
-        Some(Self { root, regions: RegionMap::new(MAX_REGIONS), budget, recent: Recent::new() })
+        Some(Self {
+            root,
+            regions: RegionMap::new(MAX_REGIONS),
+            budget,
+            recent: Recent::new(),
+            holders: Holders::NONE,
+        })
     }
 
     /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
@@ -64,18 +74,22 @@ impl AddressSpace {
             regions: RegionMap::new(0),
             budget: FrameBudget::new(0),
             recent: Recent::new(),
+            holders: Holders::NONE,
         }
     }
 
     /// Puts its tables into use on this CPU.
     #[inline]
-    pub(crate) fn load(&self) {
+    pub(crate) fn load(&mut self) {
+        self.holders.add(crate::arch::cpu_index());
         // SAFETY: every root shares the kernel's part (share_with).
         unsafe { crate::arch::load_root(self.root.address()) };
     }
 
-    fn is_loaded(&self) -> bool {
-        crate::arch::current_root() == self.root.address()
+    /// Notes that this CPU puts other tables into use.
+    #[inline]
+    pub(crate) fn leave(&mut self) {
+        self.holders.remove(crate::arch::cpu_index());
     }
 
     /// Its regions.
@@ -86,6 +100,7 @@ impl AddressSpace {
     /// Takes a step of giving back everything. The tables must not be in use any more. `true` when all is given back; objects
     /// that were mapped may have ended then.
     pub(crate) fn destroy_step(&mut self, objects: &mut MemoryObjects, budget: &Budget) -> bool {
+        assert!(self.holders.is_empty(), "a CPU holds page tables that are about to be freed");
         // Objects live for as long as their frames are in the tables.
         if !self.free_all_tables(budget) {
             return false;
@@ -112,7 +127,7 @@ impl AddressSpace {
             let region = *self.regions.next_after(from)?;
             if objects.are_gone(&region) {
                 let is_clear = self.clear_step(region.start, region.end, budget);
-                self.flush(region.start, region.length());
+                self.holders.flush(region.start, region.length());
                 if !is_clear {
                     return Some(from);
                 }
