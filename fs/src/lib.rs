@@ -65,7 +65,16 @@ pub struct Options {
     /// How objects become clients.
     pub clients: Clients,
     /// Called the first time that something finds no room on the volume.
-    pub when_full: Option<fn()>,
+    pub when_full: Option<fn(Full)>,
+}
+
+/// The kind of room that a full volume lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Content of files.
+    Data,
+    /// Names and attributes of files, which lie in an area of their own.
+    Names,
 }
 
 /// Opens the volume again after its device failed.

@@ -9,7 +9,7 @@ use capos_schema::file_capnp::namespace;
 use capos_volume::{Error, Ino, Result, Volume};
 
 use crate::namespace::Directory;
-use crate::{Limits, Options, Reopen};
+use crate::{Full, Limits, Options, Reopen};
 
 pub(crate) struct Shared {
     /// Absent only after it failed and could not be opened again.
@@ -51,22 +51,24 @@ impl Shared {
         {
             waiting.wake();
         }
-        let result = match &mut *self.volume.borrow_mut() {
-            Some(volume) => work(volume),
+        match &mut *self.volume.borrow_mut() {
+            Some(volume) => {
+                let result = work(volume);
+                if let Err(Error::NoSpace) = result {
+                    self.tell_full(volume);
+                }
+                result
+            }
             None => Err(Error::Io),
-        };
-        if let Err(Error::NoSpace) = result {
-            self.tell_full();
         }
-        result
     }
 
     #[cold]
-    fn tell_full(&self) {
+    fn tell_full(&self, volume: &Volume) {
         if let Some(tell) = self.options.when_full
             && !self.told_full.replace(true)
         {
-            tell();
+            tell(if volume.is_full_of_names() { Full::Names } else { Full::Data });
         }
     }
 

@@ -171,6 +171,8 @@ fn wrong_options() -> Result<()> {
         (["--dir-size", "1MiB"], "'--dir-size <SIZE>': \"1MiB\" is too small; possible: 4MiB to 12TiB"),
         (["--dir-size", "100TiB"], "'--dir-size <SIZE>': \"100TiB\" is too large; possible: 4MiB to 12TiB"),
         (["--stack", "-1"], "'--stack <SIZE>': \"-1\" does not begin"),
+        (["--mem", "2MiB"], "--mem 2MiB is too little for this run: the kernel and the images alone take "),
+        (["--firmware", "uefi"], "--firmware: only for a disc image"),
         (["--smp", "0"], "'--smp <COUNT>': \"0\" is not a whole number of 1 to 255"),
         (["--mem", "2TiB"], "'--mem <SIZE>': \"2TiB\" is too large; possible: 1MiB to 1TiB"),
     ];

@@ -42,6 +42,10 @@ pub struct Report {
     pub inodes: u64,
     /// Blocks of file data looked at.
     pub blocks: u64,
+    /// Bytes of metadata pages in use.
+    pub meta_bytes: u64,
+    /// How many of them can be in use before there is no room for new names.
+    pub meta_bytes_max: u64,
 }
 
 #[derive(Default)]
@@ -62,7 +66,8 @@ impl Volume {
             self.sync()?;
         }
         let mut report = Report::default();
-        let checked = self.check_records(&mut report);
+        let checked = self.check_records(&mut report).and_then(|()| self.store.count_pages());
+        (report.meta_bytes, report.meta_bytes_max) = self.store.page_bytes();
         let usage = self.usage();
         report.mended = usage.mended + Frames::scrub(&self.device, self.geometry)?;
         match checked {

@@ -137,7 +137,6 @@ impl Volume {
         target: Option<&str>,
     ) -> Result<()> {
         self.next_ino += 1;
-        self.store.put(&key(tag::VOLUME, 0), &self.next_ino.to_le_bytes())?;
         self.store.add(&key(tag::INODE, ino), &inode.encode())?;
         if let Some(target) = target {
             self.store.add(&key(tag::TARGET, ino), target.as_bytes())?;
@@ -200,7 +199,6 @@ impl Volume {
             }
             Kind::Directory => {}
         }
-        self.store.remove(&key(tag::ORPHAN, ino))?;
         self.store.remove(&key(tag::INODE, ino))?;
         self.inodes.remove(&ino);
         self.inode_count = self.inode_count.saturating_sub(1);
@@ -210,6 +208,12 @@ impl Volume {
             self.store.remove(&key(tag::QUOTA, u64::from(quota)))?;
         }
         Ok(())
+    }
+
+    /// The same of one that was noted as having no name while it was open.
+    pub(crate) fn reclaim_orphan(&mut self, ino: Ino) -> Result<()> {
+        self.reclaim(ino)?;
+        self.store.remove(&key(tag::ORPHAN, ino))
     }
 
     /// Removes the name of a file or symbolic link.

@@ -47,26 +47,23 @@ impl Volume {
         const BATCH: usize = 256;
         let unstored = self.cache.dirty_within(ino, index..u64::MAX);
         let mut freed = unstored.len() as u64;
-        let mut number = index / GROUP;
-        loop {
-            let mut batch: Vec<(u64, Group)> = Vec::new();
-            self.store.scan(&key2(tag::MAP, ino, number), &key2(tag::MAP, ino, u64::MAX), |key, value| {
-                let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
-                batch.push((number, Group::decode(value).ok_or(Error::Corrupt)?));
-                Ok(if batch.len() < BATCH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-            })?;
-            let Some((highest, _)) = batch.last() else { break };
-            number = highest + 1;
-            for (number, mut group) in batch {
-                for i in index.max(number * GROUP)..(number + 1) * GROUP {
-                    let mapping = group.get(i);
-                    if !mapping.is_hole() {
-                        self.blocks.release(mapping.block);
-                        freed += u64::from(!self.cache.is_dirty(ino, i));
-                        group.set(i, Mapping::default());
-                    }
+        if let Some(group) = self.sole_group(ino)? {
+            freed += self.cut_group(ino, 0, group, index)?;
+        } else {
+            let mut number = index / GROUP;
+            loop {
+                let mut batch: Vec<(u64, Group)> = Vec::new();
+                let (start, end) = (key2(tag::MAP, ino, number), key2(tag::MAP, ino, u64::MAX));
+                self.store.scan(&start, &end, |key, value| {
+                    let (_, number) = crate::record::split_key2(key).ok_or(Error::Corrupt)?;
+                    batch.push((number, Group::decode(value).ok_or(Error::Corrupt)?));
+                    Ok(if batch.len() < BATCH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+                })?;
+                let Some((highest, _)) = batch.last() else { break };
+                number = highest + 1;
+                for (number, group) in batch {
+                    freed += self.cut_group(ino, number, group, index)?;
                 }
-                self.put_group(ino, number, &group)?;
             }
         }
         self.cache.cut(ino, index);
@@ -75,6 +72,37 @@ impl Volume {
         let quota = inode.quota;
         self.quotas.charge(quota, -(freed as i64), 0);
         Ok(())
+    }
+
+    /// The first group of a file, if all of its blocks belong to that. So it is with small files, and no search is needed.
+    fn sole_group(&mut self, ino: Ino) -> Result<Option<Group>> {
+        let blocks = self.inode(ino)?.blocks;
+        if blocks > GROUP {
+            return Ok(None);
+        }
+        let group = if blocks == 0 { Group::default() } else { self.group(ino, 0)? };
+        let stored = group.0.iter().filter(|mapping| !mapping.is_hole()).count();
+        let unstored = self.cache.dirty_within(ino, 0..GROUP);
+        let unstored = unstored.iter().filter(|index| group.get(**index).is_hole()).count();
+        Ok((blocks == (stored + unstored) as u64).then_some(group))
+    }
+
+    /// Gives back the blocks of one group from `index` on. Returns how many of them were not waiting to be stored anew.
+    fn cut_group(&mut self, ino: Ino, number: u64, mut group: Group, index: u64) -> Result<u64> {
+        let (mut freed, mut is_changed) = (0, false);
+        for i in index.max(number * GROUP)..(number + 1) * GROUP {
+            let mapping = group.get(i);
+            if !mapping.is_hole() {
+                self.blocks.release(mapping.block);
+                freed += u64::from(!self.cache.is_dirty(ino, i));
+                group.set(i, Mapping::default());
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            self.put_group(ino, number, &group)?;
+        }
+        Ok(freed)
     }
 
     /// The next bytes at or after `offset` that are stored rather than a hole, as far as one record tells: call again

@@ -107,7 +107,7 @@ impl Volume {
             return Ok(());
         }
         self.begin()?;
-        let reclaimed = self.reclaim(ino);
+        let reclaimed = self.reclaim_orphan(ino);
         self.note(reclaimed)
     }
 }

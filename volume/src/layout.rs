@@ -51,10 +51,10 @@ pub(crate) fn reserve(blocks: u32) -> u32 {
     16 + blocks / 256
 }
 
-/// Bytes of file data that fit on a device of so many bytes, in a new volume with a metadata area of the default size;
-/// 0 for a device that is too small for a volume.
-pub fn room_bytes(device_bytes: u64) -> u64 {
-    let Ok(geometry) = Geometry::plan(0, device_bytes, None) else { return 0 };
+/// Bytes of file data that fit on a device of so many bytes, in a new volume with a metadata area of `meta_bytes` or of the
+/// default size; 0 for a device that is too small for a volume.
+pub fn room_bytes(device_bytes: u64, meta_bytes: Option<u64>) -> u64 {
+    let Ok(geometry) = Geometry::plan(0, device_bytes, meta_bytes) else { return 0 };
     let blocks = geometry.blocks.saturating_sub(geometry.first_data_block());
     let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
     u64::from(blocks.saturating_sub(reserve(blocks))) * BLOCK64

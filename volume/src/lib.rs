@@ -15,6 +15,7 @@ mod check;
 mod data;
 mod device;
 mod dir;
+mod entering;
 mod error;
 mod extent;
 mod frames;

@@ -50,15 +50,15 @@ impl Pending {
         self.set(key, Some(value), true)
     }
 
-    /// Removes a record.
-    pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
+    /// Removes a record. `is_absent` tells of one that the table does not have.
+    pub(crate) fn remove(&mut self, key: &[u8], is_absent: bool) -> bool {
         if self.records.get(key).is_some_and(|record| record.is_new) {
             if let Some(Record { value: Some(value), .. }) = self.records.remove(key) {
                 self.bytes = self.bytes.saturating_sub(size_of_record(key, &value));
             }
             return false;
         }
-        self.set(key, None, false)
+        !is_absent && self.set(key, None, false)
     }
 
     fn set(&mut self, key: &[u8], value: Option<&[u8]>, is_new: bool) -> bool {
@@ -80,9 +80,9 @@ impl Pending {
         fresh
     }
 
-    /// All changes in the order of keys.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Waiting<'_>)> {
-        self.records.iter().map(|(key, record)| (key.as_slice(), record.waiting()))
+    /// All changes in the order of keys, and whether the table is known to have none with this key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Waiting<'_>, bool)> {
+        self.records.iter().map(|(key, record)| (key.as_slice(), record.waiting(), record.is_new))
     }
 
     /// Changes with keys from `start` up to `end`.
@@ -121,15 +121,16 @@ mod tests {
         assert!(pending.add(b"new", b"1"));
         assert!(!pending.put(b"new", b"22"));
         assert_eq!(pending.get(b"new"), Some(Waiting::Value(b"22")));
-        assert!(!pending.remove(b"new"));
+        assert!(!pending.remove(b"new", false));
         assert!(pending.is_empty() && pending.bytes() == 0);
+        assert!(!pending.remove(b"never", true) && pending.is_empty());
         // One that is in the table must be removed there, also when another took its place meanwhile.
-        assert!(pending.remove(b"old"));
+        assert!(pending.remove(b"old", false));
         assert!(!pending.add(b"old", b"1"));
-        assert!(!pending.remove(b"old"));
+        assert!(!pending.remove(b"old", false));
         assert_eq!(pending.get(b"old"), Some(Waiting::Removed));
         assert!(pending.put(b"a", b"x"));
-        assert_eq!(pending.iter().map(|(key, _)| key).collect::<Vec<_>>(), [&b"a"[..], b"old"]);
+        assert_eq!(pending.iter().map(|(key, ..)| key).collect::<Vec<_>>(), [&b"a"[..], b"old"]);
         assert_eq!(pending.range(b"a", b"old").count(), 1);
         assert_eq!(pending.bytes(), size_of_record(b"a", b"x") + size_of_record(b"old", b""));
         pending.clear();

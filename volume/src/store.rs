@@ -10,14 +10,22 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use redb::{Database, Durability, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
+};
 
+use crate::entering::enter;
 use crate::error::{Error, Result};
 use crate::frames::{Frames, Health};
 use crate::layout::{BLOCK64, grown_store_pages};
 use crate::pending::{Pending, Waiting};
+use crate::record::key_ino;
 
-const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("capos");
+/// Keys and values of the table.
+pub(crate) type Bytes = &'static [u8];
+
+const TABLE: TableDefinition<Bytes, Bytes> = TableDefinition::new("capos");
 
 /// The bytes that redb adds to each record: two lengths, and its share of page headers.
 const RECORD_OVERHEAD: u64 = 12;
@@ -39,6 +47,13 @@ pub(crate) struct Store {
     /// Before `db`, so that it is dropped first. `None` only after a commit failed.
     txn: Option<WriteTransaction>,
     db: Database,
+    /// The table as it was committed last, to read from as long as nothing was entered since. Opening it takes as long as several
+    /// reads.
+    committed: RefCell<Option<ReadOnlyTable<Bytes, Bytes>>>,
+    /// Something was entered since the last commit.
+    has_entered: bool,
+    /// No record of the table has a number above this one after its tag.
+    highest: u64,
     pending: Pending,
     /// A key that the table was found not to have. Whoever makes a record has looked for it.
     absent: RefCell<Option<Vec<u8>>>,
@@ -52,6 +67,9 @@ pub(crate) struct Store {
     /// A device error ended redb's session.
     broken: Cell<bool>,
 }
+
+/// A record of the table.
+type Record<'t> = (redb::AccessGuard<'t, Bytes>, redb::AccessGuard<'t, Bytes>);
 
 /// Pages that redb used when they were last counted.
 struct Counted {
@@ -67,7 +85,7 @@ fn error(error: impl Into<redb::Error>) -> Error {
     }
 }
 
-/// The size that a record counts for in [`Store::usage`].
+/// The size that a record counts for in [`Store::record_bytes`].
 pub(crate) fn size_of_record(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + RECORD_OVERHEAD
 }
@@ -86,6 +104,9 @@ impl Store {
         let mut store = Self {
             txn: None,
             db,
+            committed: RefCell::default(),
+            has_entered: false,
+            highest: u64::MAX,
             pending: Pending::default(),
             absent: RefCell::default(),
             changes: 0,
@@ -127,24 +148,57 @@ impl Store {
         self.txn.as_ref().ok_or(Error::Io)
     }
 
+    /// Whether the table cannot have a record with this key.
+    fn is_beyond(&self, key: &[u8]) -> bool {
+        key_ino(key).is_some_and(|number| number > self.highest)
+    }
+
+    /// Opens the table as it was committed last. False if it holds something else by now, or was not committed yet.
+    fn open_committed(&self) -> Result<bool> {
+        if self.has_entered {
+            return Ok(false);
+        }
+        let mut committed = self.committed.borrow_mut();
+        if committed.is_none() {
+            let reading = self.db.begin_read().map_err(|e| self.fault(e))?;
+            *committed = match reading.open_table(TABLE) {
+                Ok(table) => Some(table),
+                Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+                Err(error) => return Err(self.fault(error)),
+            };
+        }
+        Ok(true)
+    }
+
     /// Reads a record through `decode`, which answers `None` for one that makes no sense.
     pub(crate) fn get<T>(&self, key: &[u8], decode: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>> {
         match self.pending.get(key) {
             Some(Waiting::Value(value)) => return decode(value).ok_or(Error::Corrupt).map(Some),
             Some(Waiting::Removed) => return Ok(None),
-            None if self.absent.borrow().as_deref() == Some(key) => return Ok(None),
+            None if self.is_beyond(key) || self.absent.borrow().as_deref() == Some(key) => return Ok(None),
             None => {}
         }
-        let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
-        let found = table.get(key).map_err(|e| self.fault(e))?;
+        let found = if self.open_committed()?
+            && let Some(table) = &*self.committed.borrow()
+        {
+            let value = table.get(key).map_err(|e| self.fault(e))?;
+            value.map(|value| decode(value.value()))
+        } else {
+            let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+            let value = ReadableTable::get(&table, key).map_err(|e| self.fault(e))?;
+            value.map(|value| decode(value.value()))
+        };
         if found.is_none() {
             *self.absent.borrow_mut() = Some(key.to_owned());
         }
-        found.map(|value| decode(value.value()).ok_or(Error::Corrupt)).transpose()
+        found.map(|value| value.ok_or(Error::Corrupt)).transpose()
     }
 
     /// Writes a record, in place of one with the same key.
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        if self.is_beyond(key) {
+            return self.add(key, value);
+        }
         self.changes += u64::from(self.pending.put(key, value));
         self.enter_many()
     }
@@ -157,7 +211,8 @@ impl Store {
 
     /// Removes a record, if there is one.
     pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
-        self.changes += u64::from(self.pending.remove(key));
+        let is_beyond = self.is_beyond(key);
+        self.changes += u64::from(self.pending.remove(key, is_beyond));
         self.enter_many()
     }
 
@@ -171,26 +226,18 @@ impl Store {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let mut bytes = self.record_bytes;
-        let mut added_bytes = 0;
-        {
+        // What it refers to could not be freed by the commit.
+        *self.committed.borrow_mut() = None;
+        self.has_entered = true;
+        let entered = {
             let mut table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
-            for (key, waiting) in self.pending.iter() {
-                let old = match waiting {
-                    Waiting::Value(value) => {
-                        bytes += size_of_record(key, value);
-                        added_bytes += size_of_record(key, value);
-                        table.insert(key, value).map_err(|e| self.fault(e))?
-                    }
-                    Waiting::Removed => table.remove(key).map_err(|e| self.fault(e))?,
-                };
-                bytes = bytes.saturating_sub(old.map_or(0, |old| size_of_record(key, old.value())));
-            }
-        }
-        self.record_bytes = bytes;
+            enter(&self.pending, &mut table).map_err(|e| self.fault(e))?
+        };
+        self.record_bytes = (self.record_bytes + entered.added_bytes).saturating_sub(entered.removed_bytes);
         if let Some(counted) = &mut self.counted {
-            counted.added_bytes += added_bytes;
+            counted.added_bytes += entered.added_bytes;
         }
+        self.highest = self.highest.max(entered.highest);
         self.pending.clear();
         *self.absent.borrow_mut() = None;
         Ok(())
@@ -201,14 +248,35 @@ impl Store {
         &self,
         start: &[u8],
         end: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         if start >= end {
             return Ok(());
         }
+        if self.is_beyond(start) && key_ino(start) == key_ino(end) && start.first() == end.first() {
+            return self.merge(std::iter::empty(), start, end, visit);
+        }
+        if self.open_committed()?
+            && let Some(table) = &*self.committed.borrow()
+        {
+            let records = table.range(start..end).map_err(|e| self.fault(e))?;
+            return self.merge(records, start, end, visit);
+        }
         let table = self.txn()?.open_table(TABLE).map_err(|e| self.fault(e))?;
+        let records = table.range(start..end).map_err(|e| self.fault(e))?;
+        self.merge(records, start, end, visit)
+    }
+
+    /// Shows records of the table and those that wait, in order.
+    fn merge<'t>(
+        &self,
+        records: impl Iterator<Item = redb::Result<Record<'t>>>,
+        start: &[u8],
+        end: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let mut waiting = self.pending.range(start, end).peekable();
-        for record in table.range(start..end).map_err(|e| self.fault(e))? {
+        for record in records {
             let (key, value) = record.map_err(|e| self.fault(e))?;
             while let Some((before, waits)) = waiting.next_if(|(waits, _)| *waits < key.value()) {
                 if let Waiting::Value(value) = waits
@@ -242,6 +310,7 @@ impl Store {
         let txn = self.txn.take().ok_or(Error::Io)?;
         txn.commit().map_err(|e| self.fault(e))?;
         self.changes = 0;
+        self.has_entered = false;
         self.begin()
     }
 
@@ -262,12 +331,17 @@ impl Store {
         self.changes
     }
 
-    /// Bytes of all records at most, and how many there may be for certain. Records that wait count as if they
-    /// replaced none.
-    pub(crate) fn usage(&self) -> (u64, u64) {
-        let bound = self.extent().1 / STORE_BYTES_PER_RECORD_BYTE;
-        let bytes = self.record_bytes.saturating_add(self.pending.bytes());
-        (bytes, bound.max(bytes))
+    /// Bytes of all records at most: those that wait count as if they replaced none.
+    pub(crate) fn record_bytes(&self) -> u64 {
+        self.record_bytes.saturating_add(self.pending.bytes())
+    }
+
+    /// Bytes of the pages that redb used when they were last counted, and of those that it can use before names are refused: it
+    /// must be able to copy each.
+    pub(crate) fn page_bytes(&self) -> (u64, u64) {
+        let used = self.counted.as_ref().map_or(0, |counted| counted.pages);
+        let most = usable_pages(self.extent().1 / BLOCK64);
+        (used * BLOCK64, most.max(used) * BLOCK64)
     }
 
     /// The size that redb takes now.
@@ -286,9 +360,10 @@ impl Store {
         (store_bytes, pages * BLOCK64)
     }
 
-    /// Counts a record that was found when the volume was opened.
-    pub(crate) fn count(&mut self, bytes: u64) {
-        self.record_bytes += bytes;
+    /// Notes what was found when the volume was opened: the size of all records, and the highest number in a key.
+    pub(crate) fn found(&mut self, bytes: u64, highest: u64) {
+        self.record_bytes = bytes;
+        self.highest = highest;
     }
 
     /// Whether records of `bytes` more, keys and overhead included, are sure to find room. If not, redb might
@@ -314,6 +389,11 @@ impl Counted {
     fn has_room(&self, bytes: u64, store_pages: u64) -> bool {
         let added = self.added_bytes.saturating_add(bytes).saturating_mul(PAGE_BYTES_PER_ADDED_BYTE);
         let used = self.pages.saturating_add(added / BLOCK64 + 1);
-        used.saturating_mul(2).saturating_add(store_pages / PAGES_PER_ACCOUNT_PAGE + 8) <= store_pages
+        used <= usable_pages(store_pages)
     }
+}
+
+/// The pages that records may take of a store of `store_pages`: there is room for a copy of each, and for redb's own account.
+fn usable_pages(store_pages: u64) -> u64 {
+    store_pages.saturating_sub(store_pages / PAGES_PER_ACCOUNT_PAGE + 8) / 2
 }

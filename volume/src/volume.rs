@@ -88,8 +88,6 @@ pub struct Usage {
     pub inodes: u64,
     /// Bytes of metadata records.
     pub meta_bytes: u64,
-    /// How many there may be for certain; how many more, depends on how they fall into pages.
-    pub meta_bytes_max: u64,
     /// Metadata pages that had rotted and were mended from their second copy since the volume was opened.
     pub mended: u64,
     /// Metadata pages found bad in both copies since the volume was opened.
@@ -121,6 +119,8 @@ pub struct Volume {
     pub(crate) opens: BTreeMap<Ino, u32>,
     pub(crate) quotas: Quotas,
     pub(crate) next_ino: Ino,
+    /// Of the record of the volume.
+    stored_next_ino: Ino,
     pub(crate) inode_count: u64,
     failed: bool,
 }
@@ -138,6 +138,8 @@ impl fmt::Debug for Volume {
 const COMMIT_AFTER_CHANGES: u64 = 8192;
 /// Inodes kept in memory: by operations that change something so many, by others twice as many.
 const INODES_CACHED: usize = 1024;
+/// Room that the records of a new file with a short name take at most.
+const NAME_BYTES: u64 = 320;
 /// Room that removing and renaming may use when nothing else may: so a full volume can be emptied.
 const META_SLACK_BYTES: u64 = 16 << 10;
 
@@ -191,6 +193,7 @@ impl Volume {
             opens: BTreeMap::new(),
             quotas: Quotas::default(),
             next_ino: 0,
+            stored_next_ino: 0,
             inode_count: 0,
             failed: false,
         };
@@ -198,7 +201,7 @@ impl Volume {
         if options.mode == Mode::ReadWrite {
             // They were open and without a name when the volume was interrupted.
             for ino in orphans {
-                volume.reclaim(ino)?;
+                volume.reclaim_orphan(ino)?;
             }
         }
         Ok(volume)
@@ -206,12 +209,13 @@ impl Volume {
 
     /// Goes through all records once: what is in use, and by whom.
     fn survey(&mut self) -> Result<Vec<Ino>> {
-        let Self { store, blocks, quotas, next_ino, inode_count, .. } = self;
+        let Self { store, blocks, quotas, next_ino, stored_next_ino, inode_count, .. } = self;
         let mut orphans = Vec::new();
-        let mut highest = 0;
+        let (mut highest, mut highest_key) = (0, 0);
         let mut bytes = 0;
         store.scan(&[], &[u8::MAX], |record_key, value| {
             bytes += size_of_record(record_key, value);
+            highest_key = highest_key.max(key_ino(record_key).unwrap_or(0));
             match record_key.first() {
                 Some(&tag::VOLUME) => *next_ino = Reader(value).u64().ok_or(Error::Corrupt)?,
                 Some(&tag::INODE) => {
@@ -232,8 +236,9 @@ impl Volume {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        *stored_next_ino = *next_ino;
         *next_ino = (*next_ino).max(highest.saturating_add(1));
-        store.count(bytes);
+        store.found(bytes, highest_key);
         Ok(orphans)
     }
 
@@ -249,18 +254,21 @@ impl Volume {
 
     /// How full it is.
     pub fn usage(&self) -> Usage {
-        let (meta_bytes, meta_bytes_max) = self.store.usage();
         let reserved = self.cache.dirty_count() as u64 + u64::from(self.reserve());
         Usage {
             block_bytes: BLOCK as u32,
             blocks: u64::from(self.blocks.total()),
             blocks_free: u64::from(self.blocks.free_after_commit()).saturating_sub(reserved),
             inodes: self.inode_count,
-            meta_bytes,
-            meta_bytes_max,
+            meta_bytes: self.store.record_bytes(),
             mended: self.health.mended.load(Ordering::Relaxed),
             lost: self.health.lost.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether there is no room for another file's name and attributes, though there may be some for data.
+    pub fn is_full_of_names(&self) -> bool {
+        !self.store.has_room(META_SLACK_BYTES + NAME_BYTES)
     }
 
     /// Whether the device failed in a way after which this session can change nothing more. Opening the volume
@@ -311,6 +319,11 @@ impl Volume {
         // Blocks first: a device that refuses one leaves everything as it was, to be tried again.
         self.flush_blocks()?;
         self.flush_inodes()?;
+        if self.stored_next_ino != self.next_ino {
+            let stored = self.store.put(&key(tag::VOLUME, 0), &self.next_ino.to_le_bytes());
+            self.note(stored)?;
+            self.stored_next_ino = self.next_ino;
+        }
         if self.store.changes() == 0 {
             return Ok(());
         }

@@ -17,7 +17,7 @@ mod sync;
 
 use std::process::ExitCode;
 
-use capos_fs::{Clients, FileService, Limits, Options};
+use capos_fs::{Clients, FileService, Full, Limits, Options};
 
 use medium::Medium;
 
@@ -51,7 +51,12 @@ fn begin(arguments: &[String]) -> Result<FileService, String> {
         // A directory that was sent away comes back as itself, because `serve_rc` made it.
         clients: Clients { file: capos_rt::serve_rc, directory: capos_rt::serve_rc },
         limits: Limits::default(),
-        when_full: Some(|| say("the volume is full")),
+        when_full: Some(|full| {
+            say(match full {
+                Full::Data => "the volume is full",
+                Full::Names => "the volume is full of names",
+            });
+        }),
     };
     let reopen = medium.reopen(&clock);
     let service = FileService::new(volume, options, reopen);

@@ -89,12 +89,28 @@ pub fn check_disks(
     let granted = manifest.processes.iter().flat_map(|process| &process.disks);
     let places = places.chain(granted.map(|grant| (grant.at.as_str(), "file")));
     let mut problems = Vec::new();
+    let mut seen: Vec<(PathBuf, &DiskImage, String)> = Vec::new();
     for ((name, image, is_volume), (at, field)) in manifest.disks().zip(places) {
         if ["size", "from"].iter().any(|field| broken.has(&format!("{at}.{field}"))) {
             continue;
         }
         let other = replaced(&name, instead);
         let file = other.map_or_else(|| folder.join(&image.file), Path::to_owned);
+        // Under one name, they are found without looking at files.
+        let shared = seen.iter().find(|(seen, first, _)| {
+            (other.is_some() || first.file != image.file)
+                && !(first.read_only && image.read_only)
+                && is_same_image(seen, &file)
+        });
+        if let Some((one, _, first)) = shared {
+            let reason = format!(
+                "{} and {} are one image; only disks that are all readOnly can share one",
+                file.display(),
+                one.display()
+            );
+            problems.push(Problem::new(format!("{at}.{field}"), reason).with_other(first.clone()));
+        }
+        seen.push((file.clone(), image, format!("{at}.{field}")));
         if let Some(reason) = unusable(&file, folder, image, is_volume) {
             let option = if other.is_some() { format!("--disk {name}: ") } else { String::new() };
             problems.push(Problem::new(format!("{at}.{field}"), format!("{option}{reason}")));
@@ -143,7 +159,18 @@ fn lacking(file: &Path, image: &DiskImage, folder: &Path) -> Option<String> {
     if image.size.is_none() {
         return Some(no_image(file));
     }
+    if let Some(reason) = homeless(file) {
+        return Some(reason);
+    }
     no_folder(&folder.join(&image.from.as_ref()?.path), " to fill the image from")
+}
+
+/// Why an image cannot be made where `file` says.
+fn homeless(file: &Path) -> Option<String> {
+    let folder = folder_of(file);
+    let shown = folder.display();
+    (!folder.is_dir())
+        .then(|| format!("there is no folder {shown} in which {} could be made", file.display()))
 }
 
 fn no_image(file: &Path) -> String {
@@ -196,13 +223,10 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
     for (name, image, is_volume) in manifest.disks() {
         let replaced = replaced(&name, instead);
         let file = replaced.map_or_else(|| folder.join(&image.file), Path::to_owned);
-        if replaced.is_some() {
-            ensure!(
-                folder_of(&file).is_dir(),
-                "--disk {name}: there is no folder {} for {}",
-                folder_of(&file).display(),
-                file.display()
-            );
+        if replaced.is_some()
+            && let Some(reason) = homeless(&file)
+        {
+            bail!("--disk {name}: {reason}");
         }
         let mut others = names.iter().zip(&disks.list);
         let other = others
@@ -262,13 +286,15 @@ pub(crate) fn folder_of(file: &Path) -> &Path {
 fn make(file: &Path, size: u64, is_volume: bool, content: Option<(PathBuf, Links)>) -> Result<()> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let folder = folder_of(file);
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    if let Some(reason) = homeless(file) {
+        bail!("{reason}");
+    }
     let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
     let place = place.with_context(|| folder.display().to_string())?;
     let made = place.path().join(name);
     if let Some((content, links)) = content {
         let mirror = Source::scan(&content, links)
-            .and_then(|source| Mirror::create(source, &made, size))
+            .and_then(|source| Mirror::create(source, &made, size, None))
             .with_context(|| format!("copying the folder {}", content.display()))?;
         warn(folders::line(&content, mirror.left_out(), "left out"));
     } else if is_volume {

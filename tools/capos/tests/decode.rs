@@ -189,6 +189,21 @@ fn names_that_must_differ() {
 }
 
 #[test]
+fn another_kind_of_value_is_told_with_what_would_be_right() {
+    let at = "wasm.0.instances.0";
+    for (fields, wanted) in [
+        (
+            json!({"grants": ["console"]}),
+            "grants: wanted a structure, found a list; fields here: console, timer, wallClock, entropy",
+        ),
+        (json!({"env": ["A=1"]}), "env: wanted a structure, found a list; as in {NAME: VALUE}"),
+        (json!({"args": "a b"}), "args: wanted a list, found a string; [VALUE] is a list of one"),
+    ] {
+        refused(instance(fields), &[format!("{at}.{wanted}").as_str()]);
+    }
+}
+
+#[test]
 fn limits_with_which_nothing_starts() {
     refused(
         process(json!({"limits": {"memory": "1B"}})),

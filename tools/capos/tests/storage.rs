@@ -196,6 +196,12 @@ fn streams_files_and_policies() {
     }
 }
 
+fn all_of(manifest: &Value) -> Manifest {
+    let (manifest, problems) = decode::decode_partly(manifest);
+    assert!(problems.is_empty());
+    manifest
+}
+
 fn all() -> Manifest {
     let json = json!({"name": "all",
         "volumes": {
@@ -291,7 +297,7 @@ fn disk_images_are_found_made_and_replaced() {
     let other = base.join("deep/other.img");
     // Nobody expects a folder to be made for a file on the command line.
     let instead = [("b".into(), other.clone())];
-    assert_eq!(error(&instead), "--disk b: there is no folder /deep for /deep/other.img");
+    assert_eq!(error(&instead), "--disk b: there is no folder /deep in which /deep/other.img could be made");
     fs::create_dir(base.join("deep")).unwrap();
     assert_eq!(
         error(&[("b".into(), base.join("a.img"))]),
@@ -310,6 +316,83 @@ fn disk_images_are_found_made_and_replaced() {
     let again = volumes::disks(&all(), base, &[("b".into(), other)]).unwrap();
     assert!(again.made.is_empty(), "{again:?}");
     assert!(!base.join("b.img").exists());
+}
+
+/// The problems that a run of the manifest in `base` would meet with its disks.
+fn disk_problems(manifest: &Value, base: &Path, instead: &[(String, PathBuf)]) -> Vec<String> {
+    let (manifest, problems) = decode::decode_partly(manifest);
+    let found = volumes::check_disks(&manifest, base, instead, &Broken::new(&problems));
+    let text = |problem: &capos_host::problem::Problem| {
+        let other = problem.other.as_ref().map_or("", |place| place.path.as_str());
+        format!("{}, {other}: {}", problem.path, problem.reason).replace(base.to_str().unwrap(), "")
+    };
+    found.iter().map(text).collect()
+}
+
+#[test]
+fn one_image_behind_two_disks_is_found_under_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    fs::create_dir(base.join("sub")).unwrap();
+    let with = |files: [&str; 2], read_only: bool| {
+        let disk = |file: &str| json!({"disk": file, "size": "4MiB", "readOnly": read_only});
+        json!({"name": "m", "processes": [{"name": "p"}],
+            "volumes": {"a": disk(files[0]), "b": disk(files[1])}})
+    };
+    // Before the image is there, and after.
+    for made in [false, true] {
+        if made {
+            drop(volumes::disks(&all_of(&with(["x.img", "y.img"], false)), base, &[]).unwrap());
+            std::os::unix::fs::symlink("x.img", base.join("link.img")).unwrap();
+            fs::hard_link(base.join("x.img"), base.join("hard.img")).unwrap();
+        }
+        let others: &[&str] = if made {
+            &["./x.img", "sub/../x.img", "link.img", "hard.img"]
+        } else {
+            &["./x.img", "sub/../x.img"]
+        };
+        for other in others {
+            let problems = disk_problems(&with(["x.img", other], false), base, &[]);
+            let wanted = format!(
+                "volumes.b.disk, volumes.a.disk: /{other} and /x.img are one image; only disks that are all readOnly can share one"
+            );
+            assert_eq!(problems, [wanted]);
+        }
+    }
+    assert!(disk_problems(&with(["x.img", "hard.img"], true), base, &[]).is_empty());
+    assert!(disk_problems(&with(["x.img", "y.img"], false), base, &[]).is_empty());
+    let instead = [("b".to_owned(), base.join("link.img"))];
+    let problems = disk_problems(&with(["x.img", "y.img"], false), base, &instead);
+    assert!(problems[0].starts_with("volumes.b.disk, volumes.a.disk: /link.img and /x.img"), "{problems:?}");
+}
+
+#[test]
+fn an_image_is_not_made_where_there_is_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let manifest = json!({"name": "m", "processes": [{"name": "p"}],
+        "volumes": {"v": {"disk": "none/new.img", "size": "4MiB"}}});
+    let reason = "there is no folder /none in which /none/new.img could be made";
+    assert_eq!(disk_problems(&manifest, base, &[]), [format!("volumes.v.disk, : {reason}")]);
+    let error = volumes::disks(&all_of(&manifest), base, &[]).unwrap_err();
+    assert_eq!(format!("{error:#}").replace(base.to_str().unwrap(), ""), reason);
+    assert!(!base.join("none").exists());
+}
+
+#[test]
+fn a_volume_in_memory_fits_into_its_server_and_the_machine() {
+    let with = |volumes: Value| json!({"name": "m", "processes": [{"name": "p"}], "volumes": volumes});
+    refused(&with(json!({"v": {"ram": "512GiB"}, "w": {"ram": "4MiB", "limits": {"memory": "8MiB"}}})), &[]);
+    refused(
+        &with(json!({"v": {"ram": "4MiB", "limits": {"memory": "4MiB"}}})),
+        &["volumes.v.limits.memory: the volume of 4MiB (`ram`) does not fit into a server with 4MiB"],
+    );
+    let too_much = "volumes in memory (`ram`) take";
+    for volumes in [json!({"v": {"ram": "1TiB"}}), json!({"v": {"ram": "600GiB"}, "w": {"ram": "600GiB"}})] {
+        let problems = problems(&with(volumes));
+        assert!(problems.len() == 1 && problems[0].contains(too_much), "{problems:?}");
+        assert!(problems[0].contains("--mem"), "{problems:?}");
+    }
 }
 
 #[test]

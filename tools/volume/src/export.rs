@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
 
+use crate::guest::rule;
 use crate::list::{below_root, each};
 
 /// The treatment of something that is already where the copy is to be.
@@ -24,7 +25,7 @@ pub(crate) enum Existing {
 pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path, existing: Existing) -> Result<()> {
     let root = Namespace::root(volume)?;
     let inside = below_root(path).as_bytes();
-    let stat = root.stat(volume, inside, Last::Follow).with_context(|| path.to_owned())?;
+    let stat = root.stat(volume, inside, Last::Follow).map_err(rule).with_context(|| path.to_owned())?;
     if target.symlink_metadata().is_err() {
         return copy(volume, stat.ino, stat.kind, target, &mut Linked::new());
     }

@@ -37,7 +37,14 @@ pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool)
         let (metadata, size) = (show_size(metadata), show_size(size));
         bail!("--metadata {metadata}: at most a quarter of the size, which is {size}");
     }
-    ensure!(!path.is_dir(), "{} is a folder", path.display());
+    ensure!(!path.is_dir(), "{} is a folder, and an image is a file", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure!(
+        folder.is_dir(),
+        "there is no folder {} in which the image {} could be made",
+        folder.display(),
+        path.display()
+    );
     let mut open = OpenOptions::new();
     open.read(true).write(true);
     let open = if force { open.create(true).truncate(false) } else { open.create_new(true) };
@@ -141,12 +148,12 @@ pub(crate) fn check(volume: &mut Volume, to: &mut impl Write) -> Result<usize> {
     let usage = volume.usage();
     writeln!(
         to,
-        "{} inodes, {} of {} blocks in use, {} of {} bytes of metadata, {} metadata pages mended, {} problems",
+        "{} inodes, {} of {} blocks in use, {} of {} bytes for metadata in use, {} metadata pages mended, {} problems",
         report.inodes,
         report.blocks,
         usage.blocks,
-        usage.meta_bytes,
-        usage.meta_bytes_max,
+        report.meta_bytes,
+        report.meta_bytes_max,
         report.mended,
         report.problems.len(),
     )?;

@@ -12,6 +12,7 @@ use capos_volume::{Error, Ino, Kind, MAX_TARGET_BYTES, MAX_WRITE_BYTES, ROOT, Se
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
+use crate::guest::rule;
 use crate::host::is_absent;
 use crate::links::Links;
 use crate::source::{Found, LeftOut, Source};
@@ -19,6 +20,17 @@ use crate::source::{Found, LeftOut, Source};
 /// Copies `sources` into the directory `to` of the volume, durably. What a volume cannot hold or the host does not give is
 /// left out, and returned with the paths that it has on the host. If it fails, part of the sources may be there.
 pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<Vec<LeftOut>> {
+    import_all(volume, sources, to).map_err(|error| match error.downcast_ref() {
+        Some(Error::NoSpace) if volume.is_full_of_names() => error.context(
+            "there is no room for more names; `capos volume create --metadata` makes a volume with more",
+        ),
+        Some(Error::NoSpace) => error
+            .context("there is no room for more data; `capos volume create --size` makes a larger volume"),
+        _ => error,
+    })
+}
+
+fn import_all(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<Vec<LeftOut>> {
     let mut given = Vec::new();
     for source in sources {
         // Before anything is copied.
@@ -27,7 +39,9 @@ pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Resu
     let mut left_out = Vec::new();
     let dir = make_path(volume, to)?;
     for (source, whole) in given {
-        let name = whole.file_name().with_context(|| format!("{} has no name", source.display()))?;
+        let name = whole.file_name().with_context(|| {
+            format!("{} has no name that it could have in the volume; name what is in it", source.display())
+        })?;
         let Some(name) = name.to_str() else {
             let reason = "its name is not UTF-8".to_owned();
             left_out.push(LeftOut { path: source.display().to_string(), reason });
@@ -71,7 +85,11 @@ pub(crate) fn import_contents(volume: &mut Volume, source: &Source, dir: Ino) ->
 fn make_path(volume: &mut Volume, path: &str) -> Result<Ino> {
     let mut dir = ROOT;
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        dir = directory(volume, dir, part).with_context(|| path.to_owned())?;
+        ensure!(
+            part != "..",
+            "--to {path}: a directory of the volume is named from the volume's root on, and without `..`"
+        );
+        dir = directory(volume, dir, part).with_context(|| format!("--to {path}"))?;
     }
     Ok(dir)
 }
@@ -80,9 +98,9 @@ fn make_path(volume: &mut Volume, path: &str) -> Result<Ino> {
 fn directory(volume: &mut Volume, dir: Ino, name: &str) -> Result<Ino> {
     match volume.lookup(dir, name) {
         Ok(entry) if entry.kind == Kind::Directory => Ok(entry.ino),
-        Ok(_) => bail!("{name} is not a directory of the volume"),
+        Ok(_) => bail!("{name} is in the volume already, and no directory"),
         Err(Error::NotFound) => Ok(volume.create_dir(dir, name)?),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(rule(error)),
     }
 }
 

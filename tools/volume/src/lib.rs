@@ -6,6 +6,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod export;
+mod guest;
 mod host;
 mod image;
 mod import;

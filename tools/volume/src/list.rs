@@ -5,6 +5,8 @@ use std::io::Write;
 use anyhow::{Context, Result, ensure};
 use capos_volume::{Ino, Kind, Last, MAX_PATH_BYTES, Namespace, Volume};
 
+use crate::guest::rule;
+
 /// Entries taken from the volume at a time.
 const PAGE: usize = 256;
 
@@ -44,7 +46,8 @@ pub(crate) fn list(volume: &mut Volume, path: &str, recursive: bool, out: &mut i
     let root = Namespace::root(volume)?;
     let inside = below_root(path).as_bytes();
     let stat = root.stat(volume, inside, Last::Follow);
-    let stat = stat.or_else(|_| root.stat(volume, inside, Last::Stay)).with_context(|| path.to_owned())?;
+    let stat = stat.or_else(|_| root.stat(volume, inside, Last::Stay)).map_err(rule);
+    let stat = stat.with_context(|| path.to_owned())?;
     match stat.kind {
         Kind::Directory => list_directory(volume, stat.ino, "", recursive, out),
         kind => line(volume, path, stat.ino, kind, out),

@@ -60,9 +60,10 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Makes a volume of `size` bytes in the new file `path` and copies what `source` found into it.
-    pub fn create(source: Source, path: &Path, size: u64) -> Result<Self> {
-        image::create(path, size, None, false)?;
+    /// Makes a volume of `size` bytes in the new file `path`, with so many for `metadata` or as many as usual, and copies what
+    /// `source` found into it.
+    pub fn create(source: Source, path: &Path, size: u64, metadata: Option<u64>) -> Result<Self> {
+        image::create(path, size, metadata, false)?;
         let mut volume = image::open_to_write(path)?;
         let unreadable = import::import_contents(&mut volume, &source, ROOT)?;
         let volume = volume_entries(&mut volume)?;

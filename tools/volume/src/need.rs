@@ -16,8 +16,10 @@ const METADATA_FACTOR: u64 = 7;
 const LEAST_METADATA: u64 = 258 * BLOCK as u64;
 /// Files up to this size are counted as if they had no holes.
 const LEAST_SPARSE: u64 = 64 << 10;
-/// By default a volume's metadata area is one part in so many of it.
-const METADATA_SHARE: u64 = 16;
+/// Pages of metadata for a small file: its records, half of which may lie in pages that are half full, and the room for a copy.
+const SMALL_FILE_BYTES: u64 = 1024;
+/// Up to this size, the metadata area of a volume for a folder has room for as many files as there is data for.
+const MOST_ROOMY_METADATA: u64 = LEAST_METADATA << 6;
 
 /// The room that the content of a folder needs in a volume, in bytes.
 #[derive(Default)]
@@ -52,8 +54,7 @@ impl Need {
 
     /// A metadata area that is large enough for certain, or would be if the estimate were right.
     pub(crate) fn metadata_bytes(&self) -> u64 {
-        let needed = self.metadata.saturating_mul(METADATA_FACTOR);
-        needed.div_ceil(LEAST_METADATA).max(1).next_power_of_two().saturating_mul(LEAST_METADATA)
+        store_bytes(self.metadata.saturating_mul(METADATA_FACTOR))
     }
 
     /// A device with such an area. Metadata is kept twice, in frames an eighth longer than its pages; a 256th and a
@@ -65,15 +66,26 @@ impl Need {
         bytes.next_multiple_of(BLOCK as u64)
     }
 
-    /// A device with a metadata area as large as it is by default, of which the store can reach half at worst, and with
-    /// `room` for data.
+    /// A metadata area for `room` bytes of data: a small file for each block, or one for each 16 blocks where that would take
+    /// much; and twice what is there for certain.
+    pub(crate) fn roomy_metadata_bytes(&self, room: u64) -> u64 {
+        let blocks = self.data.max(room).div_ceil(BLOCK as u64);
+        let small = blocks.saturating_mul(SMALL_FILE_BYTES);
+        let wanted = small.min(MOST_ROOMY_METADATA).max(small / 16);
+        let needed = self.metadata.saturating_mul(2 * METADATA_FACTOR);
+        store_bytes(wanted.max(needed))
+    }
+
+    /// A device with such an area, and with `room` for data.
     pub(crate) fn roomy_device_bytes(&self, room: u64) -> u64 {
-        let for_metadata = self.metadata.saturating_mul(METADATA_FACTOR * 2 * METADATA_SHARE);
+        let metadata = self.roomy_metadata_bytes(room);
         let data = self.data.max(room);
-        let mut bytes = data.max(for_metadata).max(MIN_DEVICE_BYTES);
-        // What a volume takes for itself grows with it, in steps.
+        let mut bytes = data.saturating_add(metadata.saturating_mul(9) / 4).max(MIN_DEVICE_BYTES);
+        // The area is at most a quarter of a device.
+        bytes = bytes.max(metadata.saturating_mul(4));
+        // What a volume takes for itself grows with it.
         while bytes < MOST_DEVICE_BYTES {
-            match data.saturating_sub(room_bytes(bytes)) {
+            match data.saturating_sub(room_bytes(bytes, Some(metadata))) {
                 0 => break,
                 missing => bytes = bytes.saturating_add(missing.next_multiple_of(BLOCK as u64)),
             }
@@ -88,6 +100,12 @@ impl Need {
     }
 }
 
+/// A size of at least `bytes` that the metadata store can grow to: of an area that misses the next step, half is never used.
+fn store_bytes(bytes: u64) -> u64 {
+    let steps = bytes.div_ceil(LEAST_METADATA).max(1);
+    steps.checked_next_power_of_two().unwrap_or(u64::MAX).saturating_mul(LEAST_METADATA)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,10 +114,12 @@ mod tests {
     fn a_device_has_the_room_that_is_asked_for() {
         for room in [1, 4 << 20, 5 << 20, 7 << 20, 20 << 20, 100 << 20, 1 << 30, 64 << 30, 1 << 40, 12 << 40]
         {
-            let bytes = Need::default().roomy_device_bytes(room);
-            assert!(room_bytes(bytes) >= room, "{room}: {} of {bytes}", room_bytes(bytes));
-            // Half as much again is enough where the least volume is not what counts.
-            assert!(bytes <= room + room / 2 + MIN_DEVICE_BYTES, "{room}: {bytes}");
+            let (need, bytes) = (Need::default(), Need::default().roomy_device_bytes(room));
+            let found = room_bytes(bytes, Some(need.roomy_metadata_bytes(room)));
+            assert!(found >= room, "{room}: {found} of {bytes}");
+            // Names take as much again where files are small, and a sixth where there is much room.
+            let most = if room > 1 << 30 { room / 5 } else { room + room / 5 };
+            assert!(bytes <= room + most + MIN_DEVICE_BYTES + (64 << 10), "{room}: {bytes}");
             assert!(bytes <= MOST_DEVICE_BYTES);
         }
         assert!(Need::default().roomy_device_bytes(u64::MAX) >= MOST_DEVICE_BYTES);

@@ -82,6 +82,11 @@ impl Source {
         Need::of(self).roomy_device_bytes(room)
     }
 
+    /// The size of that device's metadata area.
+    pub fn metadata_bytes(&self, room: u64) -> u64 {
+        Need::of(self).roomy_metadata_bytes(room)
+    }
+
     fn leave(&mut self, path: &str, reason: impl fmt::Display) {
         self.left_out.push(LeftOut { path: path.to_owned(), reason: reason.to_string() });
     }

@@ -24,6 +24,64 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
+fn a_path_that_breaks_a_rule_is_refused_with_the_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    let image = text(&image);
+    let source = folder.path().join("source");
+    fs::create_dir_all(&source).unwrap();
+    fs::write(source.join("file"), "x").unwrap();
+    std::os::unix::fs::symlink("loop", source.join("loop")).unwrap();
+    volume(&["create", image, "--size", "4M"]).unwrap();
+    volume(&["import", image, text(&source)]).unwrap();
+    let out = folder.path().join("out");
+    let (source, out, long) = (text(&source), text(&out), "x".repeat(256));
+    let gone = folder.path().join("none/disk.img");
+    for (arguments, wanted) in [
+        (
+            &["import", image, source, "--to", "../../x"][..],
+            "--to ../../x: a directory of the volume is named",
+        ),
+        (&["import", image, source, "--to", "a/../x"], "without `..`"),
+        (
+            &["import", image, source, "--to", "source/file"],
+            "file is in the volume already, and no directory",
+        ),
+        (&["import", image, source, "--to", &long], "a name has at most 255 bytes"),
+        (&["import", image, "/"], "name what is in it"),
+        (&["ls", image, "../x"], "../x: leads out of the volume"),
+        (&["ls", image, "none"], "none: there is no such file or directory in the volume"),
+        (&["ls", image, "source/file/x"], "the volume has a file where this path needs a directory"),
+        (&["export", image, "..", out], "..: leads out of the volume"),
+        (&["export", image, "source/loop", out], "more than 40 symbolic links"),
+        (&["export", image, &long, out], "a name has at most 255 bytes"),
+        (&["create", text(&gone)], "/none in which the image"),
+    ] {
+        let error = format!("{:#}", volume(arguments).unwrap_err());
+        assert!(error.contains(wanted), "{arguments:?}: {error}");
+    }
+    let many = folder.path().join("many");
+    fs::create_dir(&many).unwrap();
+    for number in 0..1000 {
+        fs::write(many.join(number.to_string()), "").unwrap();
+    }
+    let (many, small) = (text(&many), folder.path().join("small.img"));
+    let small = text(&small);
+    volume(&["create", small, "--size", "4M"]).unwrap();
+    let full = (0..9).find_map(|round| volume(&["import", small, many, "--to", &round.to_string()]).err());
+    let error = format!("{:#}", full.unwrap());
+    assert!(
+        error.starts_with("there is no room for more names; `capos volume create --metadata`"),
+        "{error}"
+    );
+    volume(&["check", small]).unwrap();
+    fs::write(folder.path().join("large"), vec![1; 4 << 20]).unwrap();
+    volume(&["create", small, "--size", "4M", "--force"]).unwrap();
+    let error = format!("{:#}", volume(&["import", small, text(&folder.path().join("large"))]).unwrap_err());
+    assert!(error.starts_with("there is no room for more data; `capos volume create --size`"), "{error}");
+}
+
+#[test]
 fn what_goes_in_comes_out() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("disk.img");

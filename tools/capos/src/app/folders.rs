@@ -20,6 +20,7 @@ struct Planned {
     source: Source,
     room: u64,
     device_bytes: u64,
+    metadata_bytes: u64,
 }
 
 /// The folders of a run, looked at.
@@ -47,7 +48,8 @@ impl Plan {
                 show_size(room)
             );
             let device_bytes = source.device_bytes(room).next_multiple_of(1 << 20);
-            Ok(Planned { volume: App::dir_volume(index), source, room, device_bytes })
+            let metadata_bytes = source.metadata_bytes(room);
+            Ok(Planned { volume: App::dir_volume(index), source, room, device_bytes, metadata_bytes })
         });
         planned.collect::<Result<_>>().map(Self)
     }
@@ -74,13 +76,14 @@ impl Plan {
             );
         }
         let mut folders = Vec::new();
-        for Planned { volume, source, room, device_bytes } in self.0 {
+        for Planned { volume, source, room, device_bytes, metadata_bytes } in self.0 {
             let image = place.join(format!("{volume}.img"));
             let host = source.folder().to_owned();
-            let mirror = Mirror::create(source, &image, device_bytes).with_context(|| {
-                let (host, room) = (host.display(), show_size(room));
-                format!("--dir {host}: its copy, with room for {room} (--dir-size), cannot be made")
-            })?;
+            let mirror =
+                Mirror::create(source, &image, device_bytes, Some(metadata_bytes)).with_context(|| {
+                    let (host, room) = (host.display(), show_size(room));
+                    format!("--dir {host}: its copy, with room for {room} (--dir-size), cannot be made")
+                })?;
             left_out(&host, mirror.left_out());
             folders.push(Folder { volume, image, mirror, room });
         }

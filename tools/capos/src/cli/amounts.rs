@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use capos_volume_tool::within_bounds;
 
-use crate::manifest::{duration_of, size_of};
+use crate::manifest::{MOST_MACHINE_BYTES, duration_of, size_of};
 
 /// Reads a machine's memory in MiB, rounded up; a number alone is one of MiB.
 pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
@@ -12,12 +12,9 @@ pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
         Ok(0) | Err(_) => size_of(text),
         Ok(mebibytes) => Ok(u64::from(mebibytes) << 20),
     };
-    let bytes = within_bounds(text, read, 1 << 20, MOST_MACHINE)?;
+    let bytes = within_bounds(text, read, 1 << 20, MOST_MACHINE_BYTES)?;
     u32::try_from(bytes.div_ceil(1 << 20)).map_err(|_| format!("{text:?} is too large"))
 }
-
-/// The reach of a processor with 40 bits of physical address, as QEMU's own has.
-const MOST_MACHINE: u64 = 1 << 40;
 
 /// Reads a whole number of 1 to `most`.
 pub(super) fn count<T: TryFrom<u64>>(most: u64) -> impl Fn(&str) -> Result<T, String> + Clone {

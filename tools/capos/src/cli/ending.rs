@@ -13,8 +13,10 @@ const PROCESS: &str = "[user] init: ";
 const VOLUME: &str = "[user] fs: ";
 /// Stands before the name of a volume in what `init` logs of its processes.
 const SERVER: &str = "volume ";
-/// A line of a server that is no failure of the volume.
-const FULL: &str = "the volume is full";
+/// The beginning of the lines of a server that are no failure of the volume.
+pub(super) const FULL: &str = "the volume is full";
+/// The same of a volume without room for names, though there may be some for data.
+pub(super) const FULL_OF_NAMES: &str = "the volume is full of names";
 /// How the line about an end at the program's own will begins.
 const EXITED: &str = "exited with status ";
 
@@ -59,7 +61,7 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
     };
     let instances = accounts(log, Kind::Instance, |line| !line.starts_with("compiled in "));
     let instance_failed = instances.iter().any(Account::is_failure);
-    let volumes = accounts(log, Kind::Volume, |line| line != FULL);
+    let volumes = accounts(log, Kind::Volume, |line| !line.starts_with(FULL));
     let processes = accounts(log, Kind::Process, |_| true);
     // The server of a volume has said why it ended.
     let said = |name: &str| {

@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use capos_volume_tool::{Links, show_size, size_between};
 use clap::Args;
 
-use super::ending::{counted, of_host};
+use super::ending::{FULL, FULL_OF_NAMES, counted, of_host};
 use super::hints::{for_options, with_limit};
 use super::limits::LimitArgs;
 use super::log_file::LogFile;
@@ -301,27 +301,48 @@ fn explain(ended: &Ended, app: &App, folders: &Folders) {
             say(format_args!("{name}: {}", of_host(&line, &behind)));
         }
     }
-    for volume in full(&ended.log) {
+    for (volume, full) in full(&ended.log) {
         if let Some((folder, room)) = folders.find(volume) {
             let (folder, room) = (folder.display(), show_size(room));
-            say(format_args!(
-                "{folder} was full for the program, which has {room} there, names and attributes of files included; \
-                 --dir-size gives it more"
-            ));
+            say(match full {
+                Full::Data => format!(
+                    "{folder} was full for the program, which has {room} there; --dir-size gives it more"
+                ),
+                Full::Names => format!(
+                    "{folder} has no room for more files, though perhaps for more data: the program has room for names and \
+                     attributes in proportion to --dir-size, which is {room}"
+                ),
+            });
         } else if let Some((_, image)) = behind.iter().find(|(name, _)| name == volume) {
+            let (what, option) = match full {
+                Full::Data => ("was full for the program", "--size"),
+                Full::Names => ("has no room for more files, though perhaps for more data", "--metadata"),
+            };
             say(format_args!(
-                "{} was full for the program; `capos volume create` makes a larger one, and `capos volume export` and \
-                 `import` fill it",
+                "{} {what}; `capos volume create {option}` makes one with more, and `capos volume export` and `import` fill it",
                 image.display()
             ));
         }
     }
 }
 
+/// The kind of room that a volume lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Full {
+    Data,
+    Names,
+}
+
 /// The volumes that had no room for something, as their servers say in the log.
-fn full(log: &[String]) -> BTreeSet<&str> {
+fn full(log: &[String]) -> BTreeSet<(&str, Full)> {
     let lines = log.iter().filter_map(|line| line.split_once("[user] fs: "));
-    lines.filter_map(|(_, rest)| rest.strip_suffix(": the volume is full")).collect()
+    let told = lines.filter_map(|(_, rest)| rest.split_once(": "));
+    let told = told.filter_map(|(volume, what)| match what {
+        FULL => Some((volume, Full::Data)),
+        FULL_OF_NAMES => Some((volume, Full::Names)),
+        _ => None,
+    });
+    told.collect()
 }
 
 /// The log's lines about a program's end, unless that is its own exit status; and if there are none, because
@@ -375,8 +396,14 @@ mod tests {
 
     #[test]
     fn the_volumes_that_were_full_are_found() {
-        let log = ["[user] fs: dir0: the volume is full", "[user] fs: dir1: device error"].map(str::to_owned);
-        assert_eq!(super::full(&log).into_iter().collect::<Vec<_>>(), ["dir0"]);
+        let log = [
+            "[user] fs: dir0: the volume is full",
+            "[user] fs: dir1: device error",
+            "[user] fs: dir2: the volume is full of names",
+        ]
+        .map(str::to_owned);
+        let full: Vec<_> = super::full(&log).into_iter().collect();
+        assert_eq!(full, [("dir0", super::Full::Data), ("dir2", super::Full::Names)]);
     }
 
     fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {

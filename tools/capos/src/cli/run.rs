@@ -48,9 +48,9 @@ pub(super) struct RunArgs {
     /// Boot this disc image instead of a manifest
     #[arg(long, value_name = "FILE")]
     iso: Option<PathBuf>,
-    /// Firmware that boots the disc image
-    #[arg(long, value_enum, default_value = "bios", requires = "iso")]
-    firmware: Firmware,
+    /// Firmware that boots the disc image [default: bios]
+    #[arg(long, value_enum)]
+    firmware: Option<Firmware>,
     /// End the run after this time, its preparation included, such as 5min; a number alone is seconds [default: 60 for a manifest,
     /// never for a program]
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
@@ -114,6 +114,10 @@ pub(super) struct Prepared {
 
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let time = Time::begin(args.timeout);
+    ensure!(
+        args.firmware.is_none() || args.iso.is_some(),
+        "--firmware: only for a disc image (--iso); manifests and programs boot without firmware"
+    );
     let project = project(cli, args.what.as_deref())?;
     if let Some(log) = &args.log {
         log_file::check(log)?;
@@ -150,7 +154,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
                 iso.display()
             );
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
-            let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware };
+            let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware.unwrap_or(Firmware::Bios) };
             let on_disc = iso::console(iso);
             if args.console.is_some() && on_disc.is_some() && args.console != on_disc {
                 say(format_args!(

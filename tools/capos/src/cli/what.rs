@@ -40,6 +40,9 @@ const SOURCES: [(&[&str], &str, &str); 10] = [
 /// Finds out by the first bytes, so that a program's name can be any; a manifest is known by its `.cue`, as CUE has it.
 pub(super) fn classify(file: &Path) -> Result<What> {
     let shown = file.display();
+    if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        bail!("{shown}: no such file{}", meant_beside(file));
+    }
     if file.is_dir() {
         bail!("{shown} is a folder; {TAKES}, and --dir gives a program a folder");
     }
@@ -196,8 +199,11 @@ mod tests {
         }
         let error = format!("{:#}", classify(folder.path()).unwrap_err());
         assert!(error.contains("is a folder") && error.contains("--dir"), "{error}");
+        let error = classify(&folder.path().join("componnet.wasm")).unwrap_err().to_string();
         assert!(
-            format!("{:#}", classify(&folder.path().join("none.wasm")).unwrap_err()).contains("none.wasm")
+            error.contains("componnet.wasm: no such file; did you mean ")
+                && error.ends_with("component.wasm?"),
+            "{error}"
         );
     }
 

@@ -48,6 +48,11 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn wrong<T>(&self, wanted: &str) -> Option<T> {
+        self.wrong_here(wanted, "")
+    }
+
+    /// The same with what would be right here, in more words.
+    fn wrong_here<T>(&self, wanted: &str, right: &str) -> Option<T> {
         let found = match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a truth value",
@@ -56,13 +61,13 @@ impl<'a> Node<'a> {
             Value::Array(_) => "a list",
             Value::Object(_) => "a structure",
         };
-        self.problem(format!("wanted {wanted}, found {found}"));
+        self.problem(format!("wanted {wanted}, found {found}{right}"));
         None
     }
 
     /// The structure here, whose fields must all be among `known`.
     pub(super) fn object(&self, known: &[&str]) -> Object<'a> {
-        let map = self.map();
+        let map = self.map(|| format!("; fields here: {}", known.join(", ")));
         for name in map.iter().flat_map(|map| map.keys()).filter(|name| !known.contains(&name.as_str())) {
             let all = known.join(", ");
             let reason = match closest(name, known) {
@@ -76,13 +81,13 @@ impl<'a> Node<'a> {
 
     /// The entries of a structure with free field names.
     pub(super) fn entries(&self) -> Vec<(&'a str, Node<'a>)> {
-        let entries = self.map().into_iter().flatten();
+        let entries = self.map(|| "; as in {NAME: VALUE}".to_owned()).into_iter().flatten();
         entries.map(|(name, value)| (name.as_str(), self.child(name, value))).collect()
     }
 
     pub(super) fn list(&self) -> Vec<Node<'a>> {
         let Value::Array(items) = self.value else {
-            return self.wrong("a list").unwrap_or_default();
+            return self.wrong_here("a list", "; [VALUE] is a list of one").unwrap_or_default();
         };
         items.iter().enumerate().map(|(index, value)| self.child(index, value)).collect()
     }
@@ -147,10 +152,11 @@ impl<'a> Node<'a> {
         result.map_err(|reason| self.problem(reason)).ok()
     }
 
-    fn map(&self) -> Option<&'a Map<String, Value>> {
+    /// `right` says what the structure would be made of.
+    fn map(&self, right: impl FnOnce() -> String) -> Option<&'a Map<String, Value>> {
         match self.value {
             Value::Object(map) => Some(map),
-            _ => self.wrong("a structure"),
+            _ => self.wrong_here("a structure", &right()),
         }
     }
 

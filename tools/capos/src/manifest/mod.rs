@@ -13,3 +13,6 @@ pub use capos_volume_tool::parse_size as size_of;
 pub use decode::{MOST_LINEAR_MEMORY, MOST_STACK, name_of};
 pub use model::*;
 pub use units::duration as duration_of;
+
+/// The most memory that a machine can have: the reach of a processor with 40 bits of physical address, as QEMU's own has.
+pub(crate) const MOST_MACHINE_BYTES: u64 = 1 << 40;

@@ -14,7 +14,7 @@ use crate::links::Links;
 use crate::source::Source;
 
 fn mirrored(host: &Path, image: &Path, size: u64) -> Mirror {
-    Mirror::create(Source::scan(host, Links::Inside).unwrap(), image, size).unwrap()
+    Mirror::create(Source::scan(host, Links::Inside).unwrap(), image, size, None).unwrap()
 }
 
 struct Case {
@@ -216,8 +216,31 @@ fn many_names_fit_as_well_as_much_data() {
     for number in 0..3000 {
         fs::write(host.join(format!("{number:0100}")), b"").unwrap();
     }
-    let bytes = Source::scan(&host, Links::Inside).unwrap().device_bytes(1);
+    let source = Source::scan(&host, Links::Inside).unwrap();
+    let (bytes, metadata) = (source.device_bytes(1), source.metadata_bytes(1));
     // Blocks alone would be none.
-    assert!(bytes > 100 << 20, "{bytes}");
-    mirrored(&host, &folder.path().join("image"), bytes);
+    assert!(bytes > 30 << 20, "{bytes}");
+    Mirror::create(source, &folder.path().join("image"), bytes, Some(metadata)).unwrap();
+}
+
+#[test]
+fn a_folder_has_room_for_as_many_small_files_as_for_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = folder.path().join("host");
+    fs::create_dir(&host).unwrap();
+    for mebibytes in [4_u64, 16, 64] {
+        let (room, image) = (mebibytes << 20, folder.path().join(format!("{mebibytes}.img")));
+        let source = Source::scan(&host, Links::Inside).unwrap();
+        let (bytes, metadata) = (source.device_bytes(room), source.metadata_bytes(room));
+        Mirror::create(source, &image, bytes, Some(metadata)).unwrap();
+        let mut volume = image::open_to_write(&image).unwrap();
+        // Out of order, as programs make them.
+        let blocks = room / 4096;
+        for number in 0..blocks {
+            let name = format!("file-{:08}.txt", number * 7919 % blocks);
+            let ino = volume.create_file(ROOT, &name).unwrap();
+            let written = volume.write(ino, 0, &[1; 1000]);
+            assert_eq!(written, Ok(1000), "{mebibytes} MiB: full after {number} files: {:?}", volume.usage());
+        }
+    }
 }

@@ -4,10 +4,16 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use capos_volume_tool::show_size;
+
+use super::super::MOST_MACHINE_BYTES;
 use super::super::broken::Broken;
 use super::super::candidates::not_found;
 use super::super::model::*;
 use crate::problem::Problem;
+
+/// The memory of a machine without volumes.
+const LEAST_MACHINE_BYTES: u64 = 128 << 20;
 
 /// How a pipe's ends are used in one host.
 #[derive(Default)]
@@ -18,6 +24,7 @@ struct Pipe {
 
 pub(super) fn check(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
     check_disks(manifest, problems);
+    check_memory(manifest, problems);
     for process in &manifest.processes {
         for directory in process.directories() {
             let is_there = manifest.volumes.iter().any(|volume| volume.name == directory.volume);
@@ -63,6 +70,34 @@ fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(at.clone(), reason).with_other(first.clone()));
         }
         seen.push((&disk.file, disk, at));
+    }
+}
+
+/// Volumes in memory take all of theirs at the start, of their server's and of the machine's.
+fn check_memory(manifest: &Manifest, problems: &mut Vec<Problem>) {
+    let mut total: u64 = 0;
+    for volume in &manifest.volumes {
+        let VolumeSource::Ram(bytes) = volume.source else { continue };
+        total = total.saturating_add(bytes);
+        if let Some(limit) = volume.limits.memory_bytes.filter(|limit| *limit <= bytes) {
+            let (bytes, limit) = (show_size(bytes), show_size(limit));
+            let reason = format!(
+                "the volume of {bytes} (`ram`) does not fit into a server with {limit}; without this limit it has 32 MiB more \
+                 than the volume takes"
+            );
+            problems.push(
+                Problem::new(format!("{}.limits.memory", volume.at), reason)
+                    .with_other(format!("{}.ram", volume.at)),
+            );
+        }
+        if total.saturating_add(LEAST_MACHINE_BYTES) > MOST_MACHINE_BYTES {
+            let (total, most) = (show_size(total), show_size(MOST_MACHINE_BYTES));
+            let reason = format!(
+                "volumes in memory (`ram`) take {total}, and a machine has at most {most} (--mem), all else included"
+            );
+            problems.push(Problem::new(format!("{}.ram", volume.at), reason));
+            return;
+        }
     }
 }
 

@@ -57,7 +57,7 @@ fn links_that_lead_out_are_kept_when_told_so() {
     symlink("/etc/passwd", host.join("mine")).unwrap();
     let source = Source::scan(&host, Links::Keep).unwrap();
     assert_eq!(source.left_out(), []);
-    let mirror = Mirror::create(source, &image_file, 8 << 20).unwrap();
+    let mirror = Mirror::create(source, &image_file, 8 << 20, None).unwrap();
     let mut volume = image::open_to_write(&image_file).unwrap();
     assert!(volume.lookup(ROOT, "mine").is_ok());
     volume.create_symlink(ROOT, "new", "../x").unwrap();
@@ -119,7 +119,7 @@ fn holes_stay_holes_in_both_directions() {
     let source = Source::scan(&host, Links::Inside).unwrap();
     assert!(source.data_bytes() <= 64 << 10, "{}", source.data_bytes());
     // Far less than what the file is long.
-    let mirror = Mirror::create(source, &image_file, 8 << 20).unwrap();
+    let mirror = Mirror::create(source, &image_file, 8 << 20, None).unwrap();
     let mut volume = image::open_to_write(&image_file).unwrap();
     let mine = volume.lookup(ROOT, "mine").unwrap().ino;
     assert_eq!(volume.stat(mine).unwrap().stored_bytes, 4096);
