@@ -307,6 +307,17 @@ impl<T> Arena<T> {
         }
     }
 
+    /// As [`Self::pair_at_mut`], with the id of the second.
+    #[inline(always)]
+    pub fn pair_and_id_at_mut(&mut self, first: u32, second: u32) -> Option<(&mut T, Id<T>, &mut T)> {
+        match self.slots.get_disjoint_mut([first as usize, second as usize]) {
+            Ok([first, other]) => {
+                Some((first.value.as_mut()?, Id::of(second, other.generation), other.value.as_mut()?))
+            }
+            Err(_) => None,
+        }
+    }
+
     /// One past the highest place that was ever in use.
     #[must_use]
     pub const fn places(&self) -> u32 {

@@ -1,11 +1,16 @@
 //! `CapEnter` for one call, or for one answer and the next call, by a thread that has no completion unread.
 
-use crate::{arch::Resume, kernel::Kernel, mm::Ring, objects, syscall::failure, thread::Wait, work::Enter};
-use capos_abi::{COMPLETION_ENTRIES, Opcode};
-use capos_kernel_core::{
-    NONE,
-    ipc::{Direct, Machine, ObjectCall, Submitter},
+use crate::{
+    arch::{self, Resume},
+    kernel::Kernel,
+    mm::Ring,
+    objects,
+    syscall::failure,
+    thread::{RunState, Thread, Wait},
+    work::Enter,
 };
+use capos_abi::{COMPLETION_ENTRIES, Opcode};
+use capos_kernel_core::ipc::{Direct, ObjectCall, Submitter};
 
 impl Kernel {
     /// Takes a CALL, or a RETURN and a RECV in either order, the short way. `None`, and nothing is done, if that is not possible; else what to
@@ -73,25 +78,31 @@ impl Kernel {
         direct: Direct,
     ) -> Option<Resume> {
         let (to, entry) = match direct {
-            Direct::Taken(to, entry) => (to, Some(entry)),
-            Direct::Silent => (NONE, None),
+            Direct::Taken(to, entry) => (to, entry),
+            Direct::Silent => {
+                self.system.threads.at_mut(index)?.leave_ring(head, wait_for, deadline_ns);
+                self.system.note_waiting(wait_for);
+                return Some(self.choose_next());
+            }
             Direct::Declined => return None,
             Direct::Object(call) => return self.exchange_object(index, head, wait_for, deadline_ns, &call),
         };
-        let thread = self.system.threads.at_mut(index)?;
-        thread.ring.set_submission_head(head);
-        thread.ring_position.submission_head = head;
-        if wait_for == 0 {
-            // As many completions are unread as before.
-            thread.state.set_result(0);
-        } else {
-            thread.wait(Wait::Completions(1), deadline_ns);
-            self.system.cpu().current = None;
+        let may_switch = wait_for != 0 && self.system.may_switch();
+        let (thread, next, target) = self.system.threads.pair_and_id_at_mut(index, to)?;
+        thread.leave_ring(head, wait_for, deadline_ns);
+        if !target.post(&entry) {
+            self.system.note_waiting(wait_for);
+            return Some(self.choose_next());
         }
-        if let Some(entry) = entry {
-            self.system.complete(to, &entry);
+        if may_switch {
+            arch::save(&mut thread.state);
+            return Some(self.choose_saved(next));
         }
-        Some(if wait_for == 0 { self.choose_next() } else { self.choose_woken() })
+        target.run_state = RunState::Ready;
+        let priority = target.priority;
+        self.system.make_ready(next, priority);
+        self.system.note_waiting(wait_for);
+        Some(self.choose_next())
     }
 
     /// Lets a kernel object answer the only entry of a `CapEnter`.
@@ -112,6 +123,21 @@ impl Kernel {
             self.system.set_current_result(failure(error));
         }
         Some(self.choose_next())
+    }
+}
+
+impl Thread {
+    /// Ends a `CapEnter` whose entries have been taken, the next of which is `head`: the thread goes on, or waits for a completion.
+    #[inline(always)]
+    fn leave_ring(&mut self, head: u32, wait_for: u64, deadline_ns: u64) {
+        self.ring.set_submission_head(head);
+        self.ring_position.submission_head = head;
+        if wait_for == 0 {
+            // As many completions are unread as before.
+            self.state.set_result(0);
+        } else {
+            self.wait(Wait::Completions(1), deadline_ns);
+        }
     }
 }
 

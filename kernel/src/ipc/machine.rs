@@ -4,7 +4,7 @@ use crate::{
     kernel::System,
     mm::{self, CopyError},
     syscall::failure,
-    thread::{RunState, Wait},
+    thread::{RunState, Thread, Wait},
 };
 use capos_abi::{CapDescriptor, CompletionEntry};
 use capos_kernel_core::{
@@ -34,6 +34,25 @@ impl System {
             CopyError::Source => CopyFault::Source,
             CopyError::Destination => CopyFault::Destination,
         })
+    }
+}
+
+impl Thread {
+    /// Posts a completion. `true` if that ends the thread's wait: the result of its system call is set then.
+    #[inline(always)]
+    pub(super) fn post(&mut self, entry: &CompletionEntry) -> bool {
+        let tail = self.ring_position.completion_tail;
+        self.ring_position.completion_tail = tail.wrapping_add(1);
+        self.ring.set_completion(tail, entry);
+        self.ring.set_completion_tail(tail.wrapping_add(1));
+        let RunState::Waiting(Wait::Completions(wait_for)) = self.run_state else { return false };
+        let result = match unread_completions(self.ring.completion_head(), tail.wrapping_add(1)) {
+            Ok(unread) if unread < wait_for => return false,
+            Ok(unread) => i64::from(unread),
+            Err(error) => failure(error),
+        };
+        self.state.set_result(result);
+        true
     }
 }
 
@@ -91,19 +110,11 @@ impl Machine for System {
     #[inline(always)]
     fn complete(&mut self, thread: u32, entry: &CompletionEntry) {
         let Some((id, record)) = self.threads.entry_at_mut(thread) else { return };
-        let tail = record.ring_position.completion_tail;
-        record.ring_position.completion_tail = tail.wrapping_add(1);
-        record.ring.set_completion(tail, entry);
-        record.ring.set_completion_tail(tail.wrapping_add(1));
-        let RunState::Waiting(Wait::Completions(wait_for)) = record.run_state else { return };
-        let result = match unread_completions(record.ring.completion_head(), tail.wrapping_add(1)) {
-            Ok(unread) if unread < wait_for => return,
-            Ok(unread) => i64::from(unread),
-            Err(error) => failure(error),
-        };
-        record.end_wait(result);
-        let priority = record.priority;
-        self.make_ready(id, priority);
+        if record.post(entry) {
+            record.run_state = RunState::Ready;
+            let priority = record.priority;
+            self.make_ready(id, priority);
+        }
     }
 
     fn object_lost(&mut self, kind: ObjectKind, payload: u64) {

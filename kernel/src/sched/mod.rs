@@ -101,6 +101,22 @@ impl System {
         self.cpu_for(id).run_queue.push_back(id.index(), priority);
     }
 
+    /// Whether nothing is ready but the current thread, and no less important deadline is late.
+    #[inline(always)]
+    pub(crate) fn may_switch(&mut self) -> bool {
+        let has_floor = self.timers.floor() != 0;
+        let cpu = self.cpu();
+        !has_floor && cpu.handoff.is_none() && cpu.run_queue.is_empty()
+    }
+
+    /// Notes that the current thread waits for so many completions; with none it goes on.
+    #[inline(always)]
+    pub(crate) fn note_waiting(&mut self, wait_for: u64) {
+        if wait_for != 0 {
+            self.cpu().current = None;
+        }
+    }
+
     /// The current thread gives way to its equals.
     pub fn yield_current(&mut self) {
         self.cpu().yielding = true;
@@ -337,23 +353,17 @@ impl Kernel {
         self.choose_other()
     }
 
-    /// As [`Self::choose_next`] when the current thread has just begun to wait, and no deadline was added in this entry.
+    /// Switches to `next`, whose wait has ended, from the current thread, whose state is saved, if [`System::may_switch`] and
+    /// no deadline was added in this entry.
     #[inline(always)]
-    pub(crate) fn choose_woken(&mut self) -> arch::Resume {
-        let has_floor = self.system.timers.floor() != 0;
-        let cpu = self.system.cpu();
-        match cpu.handoff {
-            Some((woken, _)) if !has_floor && cpu.run_queue.is_empty() && !cpu.yielding => {
-                cpu.handoff = None;
-                // Nothing is due earlier than when this thread was chosen, so the timer is right.
-                if self.system.switch_to(woken) {
-                    return self.system.cpu().resume;
-                }
-                self.system.park(woken);
-                arch::Resume::WORK
-            }
-            _ => self.choose_next(),
+    pub(crate) fn choose_saved(&mut self, next: ThreadId) -> arch::Resume {
+        self.system.cpu().installed = None;
+        // Nothing is due earlier than when the current thread was chosen, so the timer is right.
+        if self.system.switch_to(next) {
+            return self.system.cpu().resume;
         }
+        self.system.park(next);
+        arch::Resume::WORK
     }
 
     #[inline(never)]
