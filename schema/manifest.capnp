@@ -4,6 +4,7 @@
 using Launch = import "launch.capnp";
 using Process = import "process.capnp";
 using File = import "file.capnp";
+using Grants = import "grants.capnp";
 
 struct BootPackage {
   manifest @0 :Manifest;
@@ -98,27 +99,33 @@ struct ProcessEntry {
 }
 
 struct GrantEntry {
+  # A capability of a process or of an instance.
   name @0 :Text;
   # The name the holder asks for.
-  union {
-    console @1 :Void;
-    log @2 :Void;
-    # A write-only Console that ends up in the system log.
-    timer @3 :Void;
-    wallClock @4 :Void;
-    entropy @5 :Void;
-    processSpawner @6 :Void;
-    power @7 :Void;
-    bootPackage @8 :Void;
-    # The boot package as a read-only, executable MemoryObject.
-    export @9 :ExportRef;
+  interfaceId @1 :UInt64;
+  # The Cap'n Proto type id of the interface it serves; 0 where the manifest does not say: the holder's word is taken.
+  source :union {
+    # Where it comes from.
+    wellKnown @2 :Grants.WellKnownGrant;
+    export @3 :ExportRef;
     # An endpoint that another process of this manifest serves.
-    diagnostics @10 :Void;
-    namespace @11 :NamespaceRef;
-    pciBus @12 :Void;
-    disk @13 :UInt32;
+    directory @4 :NamespaceRef;
+    # A Namespace.
+    disk @5 :UInt32;
     # The virtio disk with this number, counted from 0 in bus order, as a BlockDevice that a driver process serves.
+    device @6 :DeviceRef;
+    # A PciDevice, for this holder alone.
+    held @7 :Text;
+    # Only for an instance: what its host process was granted under this name.
   }
+}
+
+struct DeviceRef {
+  vendor @0 :UInt16;
+  devices @1 :List(UInt16);
+  # Any of which the device may have.
+  index @2 :UInt32;
+  # Its place among the devices with these numbers, counted from 0 in bus order.
 }
 
 struct ExportRef {
@@ -141,23 +148,21 @@ struct InstanceEntry {
   arguments @2 :List(Text);
   # Without the program's name, which is put first.
   environment @3 :List(Launch.Variable);
-  console @4 :Bool;
-  timer @5 :Bool;
-  wallClock @6 :Bool;
-  entropy @7 :Bool;
-  limits @8 :InstanceLimits;
-  preopens @9 :List(Preopen);
+  grants @4 :List(GrantEntry);
+  # Each of the source `held`.
+  limits @5 :InstanceLimits;
+  preopens @6 :List(Preopen);
   # Descriptors from 3 on, in this order.
-  stdin @10 :Stdio;
-  stdout @11 :Stdio;
-  stderr @12 :Stdio;
-  trapUnknownImports @13 :Bool;
+  stdin @7 :Stdio;
+  stdout @8 :Stdio;
+  stderr @9 :Stdio;
+  trapUnknownImports @10 :Bool;
   # Functions that the host does not know trap when called. Otherwise a module that imports one does not start.
-  restart @14 :RestartPolicy;
-  invoke @15 :Text;
+  restart @11 :RestartPolicy;
+  invoke @12 :Text;
   # The export that is called in place of `_start`, with the arguments, and whose results are written to standard output;
   # empty for a program.
-  argv0 @16 :Text;
+  argv0 @13 :Text;
   # The program's name, its first argument; the instance's when there is none.
 }
 

@@ -4,30 +4,43 @@
 using Launch = import "launch.capnp";
 using Manifest = import "manifest.capnp";
 using Console = import "console.capnp";
-using Timer = import "timer.capnp";
-using Entropy = import "entropy.capnp";
 using File = import "file.capnp";
 
 interface WasmHost {
   # Holding a WasmHost allows starting WebAssembly instances that hold capabilities which the caller
   # passes. It gives no access to instances that others started, nor any capability of the host's own.
 
-  start @0 (module :Data, name :Text, launch :Launch.LaunchParameters, grants :InstanceGrants,
-            limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions) -> (instance :WasmInstance);
-  # Compiles and instantiates `module`. With `run`, its `_start` export is called at once and the instance
-  # ends when that returns; without, the instance waits for `call` until it is killed or released.
-  # A null grant is not granted. Errors: `failed`, naming the module and the import or the limit.
+  start @0 (spec :InstanceSpec) -> (instance :WasmInstance);
+  # Compiles and instantiates a module. Errors: `failed`, naming the module and the import, the grant or the limit.
   # A module that is equal to one that was started before is not compiled again.
+}
 
-  startNamed @1 (module :Text, name :Text, launch :Launch.LaunchParameters, grants :InstanceGrants,
-            limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions) -> (instance :WasmInstance);
-  # The same for a module that the boot package holds under this name.
+struct InstanceSpec {
+  module :union {
+    bytes @0 :Data;
+    # The module itself.
+    named @1 :Text;
+    # One that the boot package holds under this name.
+    file @2 :ModuleFile;
+    # One in a file. Exceptions and atomic instructions are not rewritten here, nor in `bytes`, as they are in modules of
+    # the boot package: a module that has any does not start.
+  }
+  name @3 :Text;
+  # The instance's name in messages.
+  launch @4 :Launch.LaunchParameters;
+  # Arguments and environment.
+  grants @5 :InstanceGrants;
+  limits @6 :Manifest.InstanceLimits;
+  run @7 :Bool;
+  # Call the `_start` export at once and end when that returns. Otherwise the instance waits for `call` until it is killed or
+  # released.
+  options @8 :InstanceOptions;
+}
 
-  startFile @2 (directory :File.Namespace, path :Data, name :Text, launch :Launch.LaunchParameters,
-            grants :InstanceGrants, limits :Manifest.InstanceLimits, run :Bool, options :InstanceOptions)
-            -> (instance :WasmInstance);
-  # The same for a module in a file. The directory is only used to read it. Exceptions and atomic instructions are not
-  # rewritten here, as they are in modules of the boot package: a module that has any does not start.
+struct ModuleFile {
+  directory @0 :File.Namespace;
+  # Only used to read the module.
+  path @1 :Data;
 }
 
 struct InstanceOptions {
@@ -41,17 +54,26 @@ struct InstanceGrants {
   stdin @0 :Console.Console;
   stdout @1 :Console.Console;
   stderr @2 :Console.Console;
-  timer @3 :Timer.Timer;
-  wallClock @4 :Timer.WallClock;
-  entropy @5 :Entropy.EntropySource;
-  preopens @6 :List(Preopen);
+  # Null streams are closed.
+  grants @3 :List(HeldGrant);
+  # What the instance holds by name. WASI's clocks and randomness are those that are called "timer", "wall-clock" and
+  # "entropy"; what the instance's imports have no words for is held for it all the same, until it ends.
+  preopens @4 :List(Preopen);
   # Descriptors from 3 on, in this order.
-  stdinFile @7 :File.File;
+  stdinFile @5 :File.File;
   # Read from its beginning, if `stdin` is null.
-  stdoutFile @8 :File.File;
+  stdoutFile @6 :File.File;
   # Written at its end, if `stdout` is null.
-  stderrFile @9 :File.File;
+  stderrFile @7 :File.File;
   # Written at its end, if `stderr` is null.
+}
+
+struct HeldGrant {
+  name @0 :Text;
+  # No two of an instance are the same.
+  interfaceId @1 :UInt64;
+  # The Cap'n Proto type id of the interface it serves; 0 when its giver does not know.
+  capability @2 :AnyPointer;
 }
 
 struct Preopen {
@@ -83,6 +105,9 @@ interface WasmInstance {
 
   refusals @5 () -> (refusals :List(Refusal));
   # What it called and lacked a grant for, as far as that may be why it failed.
+
+  grants @6 () -> (grants :List(Launch.NamedGrant));
+  # What it holds by name. When it has ended it holds nothing.
 }
 
 struct Refusal {

@@ -6,7 +6,7 @@ use capnp::capability::FromClientHook;
 use capnp::{Error, ErrorKind};
 use capos_rt::abi::ErrorCode;
 use capos_rt::schema::console_capnp;
-use capos_rt::{GrantError, block_on, grant, serve, serve_export, spawn_local};
+use capos_rt::{GrantError, block_on, grant, grant_untyped, serve, serve_export, spawn_local};
 use native_ipc::Vault;
 use native_ipc::vault_capnp::{door, listener, vault};
 use std::cell::RefCell;
@@ -81,9 +81,12 @@ fn missing_and_mistyped_grants() {
     let errors = client.run(|| {
         let missing = grant::<counter::Client>("nothing").err();
         let wrong = grant::<console_capnp::console::Client>("console").err();
-        (missing, wrong)
+        // Whoever passes a capability on need not know what it serves.
+        let untyped = ["console", "nothing"].map(|name| grant_untyped(name).map(|(_, interface)| interface));
+        (missing, wrong, untyped)
     });
-    let (missing, wrong) = errors.join().unwrap();
+    let (missing, wrong, untyped) = errors.join().unwrap();
+    assert_eq!(untyped, [Ok(7), Err(GrantError::Missing { name: "nothing".into() })]);
     assert_eq!(missing, Some(GrantError::Missing { name: "nothing".into() }));
     assert!(matches!(wrong, Some(GrantError::WrongInterface { found: 7, .. })));
 }

@@ -1,7 +1,7 @@
 //! Starting instances.
 
 use crate::{
-    End, InstanceHandle, Launch, Limits, Restart,
+    End, InstanceHandle, Launch, Limits, NamedGrant, Restart,
     cache::Cache,
     engine::wasmi::{Compiled, Settings, check_early, compile},
     instance::{Command, Control, Pace, command_queue},
@@ -56,8 +56,10 @@ pub struct InstanceSpec {
     pub name: String,
     /// Arguments and environment.
     pub launch: Launch,
-    /// The capabilities of the instance.
+    /// The capabilities of the instance that WASI has words for.
     pub grants: Grants,
+    /// Every capability that it holds by name, those among them.
+    pub named: Vec<NamedGrant>,
     /// Its limits.
     pub limits: Limits,
     /// Call `_start` at once and end when it returns, rather than wait for calls.
@@ -107,8 +109,9 @@ impl Host {
     /// Compiles and instantiates a module and lets it run. A failure is the instance's end,
     /// [`End::FailedToStart`]. Both are done in turns with everything else; a small module is started, or has failed,
     /// when this returns, and [`InstanceHandle::started`] tells of others.
-    pub fn start(&self, spec: InstanceSpec) -> InstanceHandle {
+    pub fn start(&self, mut spec: InstanceSpec) -> InstanceHandle {
         let control = Rc::new(Control::new(&spec.limits));
+        control.hold(std::mem::take(&mut spec.named));
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
         let (config, modules) = (self.config.clone(), self.modules.clone());

@@ -14,6 +14,7 @@
 mod cache;
 mod end;
 pub mod engine;
+mod held;
 mod host;
 mod instance;
 mod launch;
@@ -24,6 +25,7 @@ pub mod wasi;
 
 pub use capos_restart::Restart;
 pub use end::{End, Trap};
+pub use held::{NamedGrant, WrongInterface, well_known};
 pub use host::{Discard, Host, HostConfig, InstanceSpec, Options, RestartObserver, Spawn, UnknownImports};
 pub use instance::{CallError, InstanceHandle, StartTime, Usage, Value, ValueType};
 pub use launch::{Launch, LaunchError};

@@ -1,7 +1,9 @@
 //! `WasmHost` and `WasmInstance` as their clients see them.
 
 use crate::support::{World, console, with_imports};
-use capnp::ErrorKind;
+use capnp::{ErrorKind, capability::FromClientHook as _};
+use capos_schema::grants;
+use capos_schema::launch_capnp::named_grant;
 use capos_schema::wasm_capnp::{instance_end, value, wasm_host, wasm_instance};
 use capos_wasm::server::WasmHost;
 use std::rc::Rc;
@@ -26,11 +28,11 @@ fn host(world: &World) -> wasm_host::Client {
 
 fn start(world: &mut World, wat: &str, run: bool) -> capnp::Result<wasm_instance::Client> {
     let mut request = host(world).start_request();
-    let mut params = request.get();
-    params.set_module(&wat::parse_str(wat).expect("text"));
-    params.set_name("served");
-    params.set_run(run);
-    params.init_grants().set_stdout(console(&world.console));
+    let mut spec = request.get().init_spec();
+    spec.reborrow().init_module().set_bytes(&wat::parse_str(wat).expect("text"));
+    spec.set_name("served");
+    spec.set_run(run);
+    spec.init_grants().set_stdout(console(&world.console));
     let response = world.block_on(request.send().promise)?;
     response.get()?.get_instance()
 }
@@ -84,8 +86,8 @@ fn exports_are_called_and_keep_their_state() {
 fn modules_are_found_by_name() {
     let mut world = World::new();
     for (name, found) in [("named", true), ("other", false)] {
-        let mut request = host(&world).start_named_request();
-        request.get().set_module(name);
+        let mut request = host(&world).start_request();
+        request.get().init_spec().init_module().set_named(name);
         let response = world.block_on(request.send().promise);
         assert_eq!(response.is_ok(), found);
         if let Err(error) = response {
@@ -266,4 +268,73 @@ fn waiting_in_a_tail_call_or_in_an_exported_import() {
     for (function, expected) in [("root", 0), ("nested", 5), ("import", 0), ("nested", 5)] {
         assert_eq!(call(&mut world, &instance, function, &[]).expect(function), [expected]);
     }
+}
+
+/// Starts an instance with these grants: names, interfaces, and whether there is a capability.
+fn start_with(world: &mut World, grants: &[(&str, u64, bool)]) -> capnp::Result<wasm_instance::Client> {
+    let mut request = host(world).start_request();
+    let mut spec = request.get().init_spec();
+    spec.reborrow().init_module().set_named("named");
+    let mut list = spec.init_grants().init_grants(grants.len() as u32);
+    for (index, &(name, interface, is_there)) in (0..).zip(grants) {
+        let mut grant = list.reborrow().get(index);
+        grant.set_name(name);
+        grant.set_interface_id(interface);
+        if is_there {
+            grant.init_capability().set_as_capability(console(&world.console).into_client_hook());
+        }
+    }
+    let response = world.block_on(request.send().promise)?;
+    response.get()?.get_instance()
+}
+
+fn grants_of(world: &mut World, instance: &wasm_instance::Client) -> Vec<(String, u64)> {
+    let response = world.block_on(instance.grants_request().send().promise).expect("grants");
+    let list = response.get().and_then(|results| results.get_grants()).expect("a list");
+    let read = |grant: named_grant::Reader<'_>| {
+        (grant.get_name().expect("a name").to_string().expect("text"), grant.get_interface_id())
+    };
+    list.iter().map(read).collect()
+}
+
+/// WASI Preview 1 has no words for them.
+#[test]
+fn what_is_held_by_name_is_listed_and_released_at_the_end() {
+    let mut world = World::new();
+    let before = Rc::strong_count(&world.console);
+    let console = grants::CONSOLE.interface_id;
+    let instance =
+        start_with(&mut world, &[("keys", console, true), ("unknown", 0, true)]).expect("it starts");
+    world.turns(10);
+    assert!(Rc::strong_count(&world.console) > before, "held");
+    let held = [("keys".to_owned(), console), ("unknown".to_owned(), 0)];
+    assert_eq!(grants_of(&mut world, &instance), held);
+    assert_eq!(call(&mut world, &instance, "add", &[1, 2]).expect("add"), [3]);
+    world.block_on(instance.kill_request().send().promise).map(|_| ()).expect("kill");
+    assert!(end_of(&mut world, &instance, is_killed));
+    assert_eq!(grants_of(&mut world, &instance), []);
+    world.turns(10);
+    assert_eq!(Rc::strong_count(&world.console), before, "released, though the instance is still watched");
+}
+
+#[test]
+fn hostile_grants_are_refused() {
+    let mut world = World::new();
+    let console = grants::CONSOLE.interface_id;
+    let long = "x".repeat(256);
+    let many: Vec<String> = (0..257).map(|number| format!("g{number}")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), 0, false)).collect();
+    for (grants, wanted) in [
+        (&[("a", 0, true), ("a", 0, true)][..], "two grants are called \"a\""),
+        (&[("", 0, true)], "the name of a grant has 1 to 255 bytes"),
+        (&[(&*long, 0, true)], "the name of a grant has 1 to 255 bytes"),
+        (&[("a", console, false)], "the grant \"a\" has no capability"),
+        (&[("timer", console, true)], "the grant \"timer\" serves interface @0x"),
+        (&many, "more than 256 grants"),
+    ] {
+        let Err(error) = start_with(&mut world, grants) else { panic!("{wanted}: it started") };
+        assert!(error.extra.contains(wanted), "{wanted}: {error}");
+    }
+    // One whose giver does not know its interface is tried.
+    assert!(start_with(&mut world, &[("timer", 0, true)]).is_ok());
 }

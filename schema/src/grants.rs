@@ -1,5 +1,9 @@
 //! The well-known grants of `schema/grants.capnp`, and grants in messages.
 
+use crate::wasm_capnp::held_grant;
+use capnp::capability::FromClientHook;
+use capnp::traits::HasTypeId;
+
 pub use crate::grants_capnp::WellKnownGrant;
 
 /// A grant that the system itself is the source of.
@@ -47,3 +51,14 @@ impl AsRef<str> for WellKnown {
 /// An interface id that says nothing: the giver of a grant does not know which interface it serves, and the holder's word is
 /// taken.
 pub const UNKNOWN_INTERFACE: u64 = 0;
+
+/// Writes `client` as what an instance is to hold under `name`.
+pub fn hold<C: FromClientHook + HasTypeId>(
+    mut to: held_grant::Builder<'_>,
+    name: impl AsRef<str>,
+    client: C,
+) {
+    to.set_name(name.as_ref());
+    to.set_interface_id(C::TYPE_ID);
+    to.init_capability().set_as_capability(client.into_client_hook());
+}

@@ -1,4 +1,5 @@
-//! A service that `make new-service` began, in a copy of the tree: it builds and boots as it is.
+//! A service that `make new-service` began, in a copy of the tree: it builds and boots as it is, and is granted to processes and
+//! instances without a change of anything else.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -50,7 +51,20 @@ fn builds_and_boots() -> Result<()> {
         "new-service",
         &["--root", &place(&scratch)?, &place(&manifest)?],
         &Expectation::read("template")?,
-    )
+    )?;
+
+    let files = tree::root().join("tests/files/foreign");
+    let holder = format!("services/{NAME}/src/bin/{NAME}-holder.rs");
+    fs::copy(files.join("holder.rs"), scratch.join(&holder)).context(holder)?;
+    make(&["userspace", &format!("NEEDS=native {NAME}-holder")])?;
+    for name in ["process", "instance"] {
+        capos::check(
+            &format!("foreign-{name}"),
+            &["--root", &place(&scratch)?, &place(&files.join(name).with_extension("cue"))?],
+            &Expectation::read_file(&files.join(name).with_extension("toml"))?,
+        )?;
+    }
+    Ok(())
 }
 
 /// Copies the tree's sources; files that have not changed keep their times, so that Cargo builds only once.

@@ -1,6 +1,7 @@
 //! The required output of a boot: the files in `tests/expected`.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -57,9 +58,13 @@ impl Expectation {
     /// Reads the expectation of the manifest `name`.
     pub fn read(name: &str) -> Result<Self> {
         let file = tree::root().join("tests/expected").join(format!("{name}.toml"));
-        let text = fs::read_to_string(&file).with_context(|| {
-            format!("tests/expected/{name}.toml, which says what this manifest must show")
-        })?;
+        Self::read_file(&file)
+            .with_context(|| format!("tests/expected/{name}.toml, which says what this manifest must show"))
+    }
+
+    /// Reads an expectation file.
+    pub fn read_file(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let mut first: Self = toml::from_str(&text).with_context(|| file.display().to_string())?;
         for later in &mut first.again {
             let inherits = later.disks.is_empty() && later.options.is_empty() && later.again.is_empty();

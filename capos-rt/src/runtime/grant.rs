@@ -3,7 +3,7 @@
 use super::client::{borrowed_client, client_hook};
 use super::handle::OwnedHandle;
 use crate::bootstrap;
-use capnp::capability::FromClientHook;
+use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Handle;
 use capos_schema::{endpoint_capnp, grants::UNKNOWN_INTERFACE, memory_capnp, process_capnp};
@@ -59,13 +59,23 @@ static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// The handle granted as `name`.
 pub(super) fn find_grant(name: &str, interface: u64) -> Result<Handle, GrantError> {
+    match find_any(name)? {
+        // The holder's word is taken; calls on a wrong one are answered with `unimplemented`.
+        (handle, found) if found == interface || found == UNKNOWN_INTERFACE => Ok(handle),
+        (_, found) => Err(GrantError::WrongInterface { name: name.into(), expected: interface, found }),
+    }
+}
+
+/// The handle granted as `name`, and the type id of its interface.
+fn find_any(name: &str) -> Result<(Handle, u64), GrantError> {
     let taken = TAKEN.lock().is_ok_and(|taken| taken.contains(name));
     let found = if taken { None } else { bootstrap::get().and_then(|bootstrap| bootstrap.find(name)) };
-    match found {
-        None => Err(GrantError::Missing { name: name.into() }),
-        // The holder's word is taken; calls on a wrong one are answered with `unimplemented`.
-        Some((handle, found)) if found == interface || found == UNKNOWN_INTERFACE => Ok(handle),
-        Some((_, found)) => Err(GrantError::WrongInterface { name: name.into(), expected: interface, found }),
+    found.ok_or_else(|| GrantError::Missing { name: name.into() })
+}
+
+fn set_taken(name: &str) {
+    if let Ok(mut taken) = TAKEN.lock() {
+        taken.insert(name.into());
     }
 }
 
@@ -85,10 +95,27 @@ pub fn grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> Result<C, 
 pub fn take_grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> Result<Cap<C>, GrantError> {
     let name = name.as_ref();
     let handle = find_grant(name, C::TYPE_ID)?;
-    if let Ok(mut taken) = TAKEN.lock() {
-        taken.insert(name.into());
-    }
+    set_taken(name);
     Ok(Cap::from_raw(handle))
+}
+
+/// A client of the capability granted as `name`, whatever it serves, and the type id of its interface;
+/// [`UNKNOWN_INTERFACE`] when its giver does not know. The process keeps the grant.
+///
+/// # Errors
+/// If there is no such grant.
+pub fn grant_untyped(name: impl AsRef<str>) -> Result<(Client, u64), GrantError> {
+    find_any(name.as_ref()).map(|(handle, interface)| (borrowed_client(handle), interface))
+}
+
+/// As [`grant_untyped`], and takes the capability out of the set of grants: it is released with the last client.
+///
+/// # Errors
+/// If there is no such grant.
+pub fn take_grant_untyped(name: impl AsRef<str>) -> Result<(Client, u64), GrantError> {
+    let (handle, interface) = find_any(name.as_ref())?;
+    set_taken(name.as_ref());
+    Ok((Cap::from_raw(handle).into_client(), interface))
 }
 
 /// This process's own address space.

@@ -26,7 +26,7 @@ pub(crate) async fn spec(
     held: &Held,
     pipes: Ends,
 ) -> Result<InstanceSpec, String> {
-    let grants = held.for_instance(entry, pipes).await?;
+    let (grants, named) = held.for_instance(entry, pipes).await?;
     read(package, entry).map_err(|error| error.to_string()).and_then(|(module, module_name, launch)| {
         Ok(InstanceSpec {
             module,
@@ -34,6 +34,7 @@ pub(crate) async fn spec(
             name: name(entry).map_err(|error| error.to_string())?.to_owned(),
             launch: launch.map_err(|error| error.to_string())?,
             grants,
+            named,
             limits: entry.get_limits().map(Limits::read).map_err(|error| error.to_string())?,
             run: true,
             options: options(entry).map_err(|error| error.to_string())?,

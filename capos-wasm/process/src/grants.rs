@@ -1,56 +1,51 @@
 //! The host's grants, and the part of them that an instance gets.
 
 use crate::{
+    named::Named,
     pipes::Ends,
     stdio::{self, Terminals},
 };
 use capos_rt::grant;
 use capos_schema::{
-    console_capnp::console,
-    entropy_capnp::entropy_source,
-    file_capnp::namespace,
-    manifest_capnp::instance_entry,
-    timer_capnp::{timer, wall_clock},
+    console_capnp::console, file_capnp::namespace, grants, manifest_capnp::instance_entry, timer_capnp::timer,
 };
 use capos_wasm::{
-    Grants, Preopen,
+    Grants, NamedGrant, Preopen,
     wasi::{FastClock, FastSleep},
+    well_known,
 };
 use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 
 /// The capabilities that the host was granted.
 pub(crate) struct Held {
-    pub(crate) console: Option<console::Client>,
-    pub(crate) terminals: Terminals,
+    terminals: Terminals,
     pub(crate) log: Option<console::Client>,
     pub(crate) timer: Option<timer::Client>,
     pub(crate) fast_clock: Option<FastClock>,
     pub(crate) fast_sleep: Option<FastSleep>,
-    wall_clock: Option<wall_clock::Client>,
-    entropy: Option<entropy_source::Client>,
+    named: Named,
 }
 
 impl Held {
-    /// Everything that is there under its name.
-    pub(crate) async fn find() -> Self {
-        let console: Option<console::Client> = grant(capos_schema::grants::CONSOLE).ok();
-        let terminals = match &console {
-            Some(console) => stdio::terminals(console).await,
-            None => Terminals::default(),
+    /// Everything that is there for the host itself and for `instances`.
+    pub(crate) async fn find<'a>(
+        instances: impl Iterator<Item = instance_entry::Reader<'a>>,
+    ) -> capnp::Result<Self> {
+        let terminals = match grant::<console::Client>(grants::CONSOLE) {
+            Ok(console) => stdio::terminals(&console).await,
+            Err(_) => Terminals::default(),
         };
-        let timer: Option<timer::Client> = grant(capos_schema::grants::TIMER).ok();
-        Self {
-            console,
+        let timer: Option<timer::Client> = grant(grants::TIMER).ok();
+        Ok(Self {
             terminals,
-            log: grant(capos_schema::grants::LOG).ok(),
+            log: grant(grants::LOG).ok(),
             // The same clock as the Timer's, read from its page.
             fast_clock: timer.as_ref().map(|_| Rc::new(capos_rt::now_ns) as FastClock),
             fast_sleep: timer.as_ref().map(|_| Rc::new(sleep_until) as FastSleep),
             timer,
-            wall_clock: grant(capos_schema::grants::WALL_CLOCK).ok(),
-            entropy: grant(capos_schema::grants::ENTROPY).ok(),
-        }
+            named: Named::for_instances(instances)?,
+        })
     }
 
     /// The grants that `entry` lists, with its ends of pipes; an error names those that the host does not hold itself.
@@ -58,30 +53,34 @@ impl Held {
         &self,
         entry: instance_entry::Reader<'_>,
         pipes: Ends,
-    ) -> Result<Grants, String> {
-        let console = pick(capos_schema::grants::CONSOLE.name, entry.get_console(), &self.console)?;
-        let timer = pick(capos_schema::grants::TIMER.name, entry.get_timer(), &self.timer)?;
-        Ok(Grants {
-            stdin: stdio::source(entry.get_stdin(), &console, self.terminals.input, pipes.stdin)
+    ) -> Result<(Grants, Vec<NamedGrant>), String> {
+        let (named, own) = self.named.of_instance(entry).map_err(|error| error.extra)?;
+        let failed = |error: capos_wasm::WrongInterface| error.to_string();
+        let console: Option<console::Client> = well_known(&named, &grants::CONSOLE).map_err(failed)?;
+        let terminals = match &console {
+            Some(console) if !own.contains(&grants::CONSOLE) => stdio::terminals(console).await,
+            _ => self.terminals,
+        };
+        let has_own_timer = own.contains(&grants::TIMER);
+        let grants = Grants {
+            stdin: stdio::source(entry.get_stdin(), &console, terminals.input, pipes.stdin)
                 .await
                 .map_err(of("stdin"))?,
-            stdout: stdio::sink(entry.get_stdout(), &console, self.terminals.output, pipes.stdout)
+            stdout: stdio::sink(entry.get_stdout(), &console, terminals.output, pipes.stdout)
                 .await
                 .map_err(of("stdout"))?,
-            stderr: stdio::sink(entry.get_stderr(), &console, self.terminals.errors, pipes.stderr)
+            stderr: stdio::sink(entry.get_stderr(), &console, terminals.errors, pipes.stderr)
                 .await
                 .map_err(of("stderr"))?,
             preopens: preopens(entry).map_err(|error| error.to_string())?,
-            fast_clock: self.fast_clock.clone().filter(|_| timer.is_some()),
-            fast_sleep: self.fast_sleep.clone().filter(|_| timer.is_some()),
-            timer,
-            wall_clock: pick(
-                capos_schema::grants::WALL_CLOCK.name,
-                entry.get_wall_clock(),
-                &self.wall_clock,
-            )?,
-            entropy: pick(capos_schema::grants::ENTROPY.name, entry.get_entropy(), &self.entropy)?,
-        })
+            // The page behind another timer than the host's is not there to read.
+            fast_clock: self.fast_clock.clone().filter(|_| has_own_timer),
+            fast_sleep: self.fast_sleep.clone().filter(|_| has_own_timer),
+            timer: well_known(&named, &grants::TIMER).map_err(failed)?,
+            wall_clock: well_known(&named, &grants::WALL_CLOCK).map_err(failed)?,
+            entropy: well_known(&named, &grants::ENTROPY).map_err(failed)?,
+        };
+        Ok((grants, named))
     }
 }
 
@@ -107,12 +106,4 @@ pub(crate) fn directory(name: &str) -> capnp::Result<namespace::Client> {
 
 fn sleep_until(deadline_ns: u64) -> LocalBoxFuture<'static, ()> {
     Box::pin(capos_rt::sleep_until_ns(deadline_ns))
-}
-
-fn pick<T: Clone>(name: &str, wanted: bool, held: &Option<T>) -> Result<Option<T>, String> {
-    match (wanted, held) {
-        (false, _) => Ok(None),
-        (true, Some(held)) => Ok(Some(held.clone())),
-        (true, None) => Err(format!("its entry grants {name}, which the host was not granted")),
-    }
 }

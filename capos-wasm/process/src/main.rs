@@ -2,11 +2,12 @@
 //! serves `WasmHost` when asked.
 //!
 //! It finds its entry in the boot package (grant "boot-package") by its own name, the first argument. Instances
-//! are granted copies of what it holds itself: "console", "timer", "wall-clock", "entropy", and the directories
-//! whose grants their entries name. How they ended goes to "log".
+//! are granted what their entries name of what it holds: the well-known grants that it has itself, and what was granted to
+//! it for them. How they ended goes to "log".
 
 mod entry;
 mod grants;
+mod named;
 mod pipes;
 mod report;
 mod run;

@@ -2,8 +2,11 @@
 
 use crate::grants::Held;
 use capos_rt::grant;
-use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
-use capos_wasm::{End, StartTime, wasi::Refusal};
+use capos_schema::{
+    console_capnp::{MAX_WRITE_BYTES, console},
+    grants,
+};
+use capos_wasm::{End, NamedGrant, StartTime, wasi::Refusal};
 
 /// Writes how long starting the instance `name` took, which is told with its end so as not to delay it.
 pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
@@ -25,6 +28,18 @@ pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusa
         lines.extend(refusals.iter().map(Refusal::to_string));
     }
     log(held, name, &lines).await;
+}
+
+/// Writes the names of what the instance `name` holds and WASI Preview 1 has no words for, if there is any of it.
+pub(crate) async fn holds(held: &Held, name: &str, grants: &[NamedGrant]) {
+    let usable =
+        [grants::CONSOLE, grants::TIMER, grants::WALL_CLOCK, grants::ENTROPY].map(|known| known.name);
+    let others: Vec<&str> =
+        grants.iter().map(|grant| grant.name.as_str()).filter(|name| !usable.contains(name)).collect();
+    if !others.is_empty() {
+        let others = others.join(", ");
+        log(held, name, &[format!("holds, without a use for it in WASI Preview 1: {others}")]).await;
+    }
 }
 
 /// Writes that the instance `name` is started again for the `count`th time, and why.
@@ -65,7 +80,7 @@ pub(crate) async fn empty_module(held: &Held, name: &str) {
 
 /// Writes why the host called `name` could not do its work: to the log, since its other streams are those of its programs.
 pub(crate) async fn failed(name: &str, error: &capnp::Error) {
-    match grant::<console::Client>(capos_schema::grants::LOG) {
+    match grant::<console::Client>(grants::LOG) {
         Ok(log) => write(&log, &format!("[wasm-host] {name}: {error}")).await,
         Err(_) => eprintln!("[wasm-host] {name}: {error}"),
     }

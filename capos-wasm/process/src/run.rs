@@ -41,7 +41,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
-    let held = Held::find().await;
+    let held = Held::find(own.get_instances()?.iter()).await?;
     let host = Rc::new(Host::new(HostConfig {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),
@@ -115,6 +115,7 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: End
         let name = entry::name(entry).unwrap_or("?");
         let (end, refusals) = match entry::spec(runner.package, entry, &runner.held, pipes).await {
             Ok(mut spec) => {
+                report::holds(&runner.held, name, &spec.named).await;
                 spec.options.on_restart = Some(tell_restarts(&runner, name));
                 let handle = runner.host.start(spec);
                 let end = handle.wait().await;

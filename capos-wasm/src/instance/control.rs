@@ -1,7 +1,7 @@
 //! The state that all who deal with an instance share: its use, its end, the wish to end it.
 
 use crate::{
-    End, Limits,
+    End, Limits, NamedGrant,
     wasi::{Refusal, Refusals},
 };
 use futures::channel::oneshot;
@@ -53,6 +53,8 @@ pub(crate) struct Control {
     refusals: RefCell<Refusals>,
     restarts: Cell<u32>,
     restart_causes: RefCell<VecDeque<End>>,
+    /// Held by name until the end.
+    grants: RefCell<Vec<NamedGrant>>,
 }
 
 impl Control {
@@ -72,7 +74,18 @@ impl Control {
             refusals: RefCell::default(),
             restarts: Cell::default(),
             restart_causes: RefCell::default(),
+            grants: RefCell::default(),
         }
+    }
+
+    /// Keeps these capabilities for the instance until it ends.
+    pub(crate) fn hold(&self, grants: Vec<NamedGrant>) {
+        *self.grants.borrow_mut() = grants;
+    }
+
+    /// The name and the interface of each capability that it holds by name.
+    pub(crate) fn grants(&self) -> Vec<(String, u64)> {
+        self.grants.borrow().iter().map(|grant| (grant.name.clone(), grant.interface)).collect()
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -234,6 +247,8 @@ impl Control {
         if self.end.borrow().is_some() {
             return;
         }
+        // Its capabilities go before anybody learns of the end.
+        drop(self.grants.take());
         *self.end.borrow_mut() = Some(end.clone());
         drop(self.expecting.take());
         for waiter in self.waiters.take() {

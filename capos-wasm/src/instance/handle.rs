@@ -87,6 +87,11 @@ impl InstanceHandle {
         self.control.refusals()
     }
 
+    /// The name and the interface of each capability that it holds by name; none when it has ended.
+    pub fn grants(&self) -> Vec<(String, u64)> {
+        self.control.grants()
+    }
+
     /// How often it was started again.
     pub fn restarts(&self) -> u32 {
         self.control.restarts()

@@ -1,56 +1,51 @@
 //! Capabilities out of a message.
 
-use crate::{Grants, Preopen, Sink, Source};
-use capnp::Error;
+use super::terminals;
+use crate::{Grants, NamedGrant, Preopen, Sink, Source, held::well_known};
+use capnp::{Error, capability::Client, struct_list};
 use capos_schema::{
-    console_capnp::{console, terminal},
-    wasm_capnp::instance_grants,
+    grants,
+    wasm_capnp::{held_grant, instance_grants},
 };
 
 /// More preopened directories than this are refused.
 const MAX_PREOPENS: u32 = 256;
+/// More named grants than this are refused; a message has room for fewer capabilities.
+const MAX_GRANTS: u32 = 256;
+/// A longer name of a grant is refused.
+const MAX_NAME_BYTES: usize = 255;
 
-/// Takes the capabilities out of a message; null ones are not granted. A program takes consoles for what they say that
+/// Takes the capabilities out of a message; null streams are not granted. A program takes consoles for what they say that
 /// they are.
-pub(super) async fn grants(reader: instance_grants::Reader<'_>) -> Result<Grants, Error> {
-    let mut grants = read(reader)?;
-    let stdin = grants.stdin.take();
-    let stdout = grants.stdout.take();
-    let stderr = grants.stderr.take();
-    (grants.stdin, grants.stdout, grants.stderr) = futures::join!(
-        async {
-            match stdin {
-                Some(Source::Console(console)) if !is_terminal(&console, |all| all.get_input()).await => {
-                    Some(Source::Stream(console))
-                }
-                other => other,
-            }
-        },
-        shown(stdout, |all| all.get_output()),
-        shown(stderr, |all| all.get_errors()),
-    );
-    Ok(grants)
+pub(super) async fn grants(reader: instance_grants::Reader<'_>) -> Result<(Grants, Vec<NamedGrant>), Error> {
+    let named = named(reader.get_grants()?)?;
+    let mut grants = read(reader, &named)?;
+    terminals::ask(&mut grants).await;
+    Ok((grants, named))
 }
 
-type Terminals<'a> = console::terminals_results::Reader<'a>;
-/// One of the terminals of a console.
-type Which = for<'a> fn(Terminals<'a>) -> capnp::Result<terminal::Reader<'a>>;
-
-async fn shown(sink: Option<Sink>, which: Which) -> Option<Sink> {
-    match sink {
-        Some(Sink::Console(console)) if !is_terminal(&console, which).await => Some(Sink::Stream(console)),
-        other => other,
+fn named(list: struct_list::Reader<'_, held_grant::Owned>) -> Result<Vec<NamedGrant>, Error> {
+    if list.len() > MAX_GRANTS {
+        return Err(Error::failed(format!("more than {MAX_GRANTS} grants")));
     }
+    let mut named: Vec<NamedGrant> = Vec::with_capacity(list.len() as usize);
+    for grant in list {
+        let name = grant.get_name()?.to_str()?;
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(Error::failed(format!("the name of a grant has 1 to {MAX_NAME_BYTES} bytes")));
+        }
+        if named.iter().any(|other| other.name == name) {
+            return Err(Error::failed(format!("two grants are called {name:?}")));
+        }
+        let client: Client = grant.get_capability().get_as_capability().map_err(|error| {
+            Error::failed(format!("the grant {name:?} has no capability: {}", error.extra))
+        })?;
+        named.push(NamedGrant { name: name.to_owned(), interface: grant.get_interface_id(), client });
+    }
+    Ok(named)
 }
 
-/// Whether a stream of the console is a terminal. A console that does not say is one.
-async fn is_terminal(console: &console::Client, which: Which) -> bool {
-    let response = console.terminals_request().send().promise.await;
-    let found = response.as_ref().map_err(Clone::clone).and_then(|response| which(response.get()?));
-    found.map_or(true, |terminal| terminal.get_is_terminal())
-}
-
-fn read(reader: instance_grants::Reader<'_>) -> Result<Grants, Error> {
+fn read(reader: instance_grants::Reader<'_>, named: &[NamedGrant]) -> Result<Grants, Error> {
     macro_rules! take {
         ($has:ident, $get:ident) => {
             if reader.$has() { Some(reader.$get()?) } else { None }
@@ -68,16 +63,17 @@ fn read(reader: instance_grants::Reader<'_>) -> Result<Grants, Error> {
     let stdin_file = take!(has_stdin_file, get_stdin_file).map(Source::File);
     let stdout_file = take!(has_stdout_file, get_stdout_file).map(Sink::File);
     let stderr_file = take!(has_stderr_file, get_stderr_file).map(Sink::File);
+    let failed = |error: crate::held::WrongInterface| Error::failed(error.to_string());
     Ok(Grants {
         stdin: take!(has_stdin, get_stdin).map(Source::Console).or(stdin_file),
         stdout: take!(has_stdout, get_stdout).map(Sink::Console).or(stdout_file),
         stderr: take!(has_stderr, get_stderr).map(Sink::Console).or(stderr_file),
         preopens,
-        timer: take!(has_timer, get_timer),
+        timer: well_known(named, &grants::TIMER).map_err(failed)?,
         // The page behind another process's timer is not this process's to read.
         fast_clock: None,
         fast_sleep: None,
-        wall_clock: take!(has_wall_clock, get_wall_clock),
-        entropy: take!(has_entropy, get_entropy),
+        wall_clock: well_known(named, &grants::WALL_CLOCK).map_err(failed)?,
+        entropy: well_known(named, &grants::ENTROPY).map_err(failed)?,
     })
 }

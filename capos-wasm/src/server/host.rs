@@ -3,7 +3,7 @@
 use super::{WasmInstance, file::read_file, grants::grants};
 use crate::{End, Host, InstanceHandle, InstanceSpec, Launch, Limits, Options, Restart, UnknownImports};
 use capnp::Error;
-use capos_schema::wasm_capnp::{instance_options, wasm_host, wasm_instance};
+use capos_schema::wasm_capnp::{instance_options, instance_spec, wasm_host, wasm_instance};
 use std::{borrow::Cow, rc::Rc};
 
 /// Finds a module by the name that the boot package gives it.
@@ -29,22 +29,30 @@ impl WasmHost {
         }
         Ok(capnp_rpc::new_client(WasmInstance::new(handle)))
     }
-}
 
-/// The ways to start an instance differ only in where the module comes from, and in the types generated for them.
-macro_rules! spec {
-    ($params:ident, $module:expr, $module_name:expr) => {
-        InstanceSpec {
-            module: $module,
-            module_name: $module_name,
-            name: $params.get_name()?.to_str()?.to_owned(),
-            launch: Launch::read($params.get_launch()?).map_err(|error| Error::failed(error.to_string()))?,
-            grants: grants($params.get_grants()?).await?,
-            limits: Limits::read($params.get_limits()?),
-            run: $params.get_run(),
-            options: options($params.get_options()?)?,
+    /// The module that a spec names, and its name in messages.
+    async fn module(&self, spec: instance_spec::Reader<'_>) -> Result<(Cow<'static, [u8]>, String), Error> {
+        match spec.get_module().which()? {
+            instance_spec::module::Bytes(bytes) => Ok((Cow::Owned(bytes?.to_vec()), "(given)".to_owned())),
+            instance_spec::module::Named(name) => {
+                let name = name?.to_str()?;
+                let module = (self.modules)(name);
+                let module = module.ok_or_else(|| Error::failed(format!("no module {name:?}")))?;
+                Ok((Cow::Borrowed(module), name.to_owned()))
+            }
+            instance_spec::module::File(file) => {
+                let file = file?;
+                let path = file.get_path()?;
+                let shown = String::from_utf8_lossy(path).into_owned();
+                let module = read_file(&file.get_directory()?, path).await;
+                let module = module.map_err(|error| Error {
+                    extra: format!("module {shown:?}: {}", error.extra),
+                    ..error
+                })?;
+                Ok((Cow::Owned(module), shown))
+            }
         }
-    };
+    }
 }
 
 fn options(reader: instance_options::Reader<'_>) -> Result<Options, Error> {
@@ -66,39 +74,20 @@ impl wasm_host::Server for WasmHost {
         params: wasm_host::StartParams,
         mut results: wasm_host::StartResults,
     ) -> Result<(), Error> {
-        let params = params.get()?;
-        let module = Cow::Owned(params.get_module()?.to_vec());
-        let spec = spec!(params, module, "(given)".to_owned());
-        results.get().set_instance(self.launch(spec).await?);
-        Ok(())
-    }
-
-    async fn start_named(
-        self: Rc<Self>,
-        params: wasm_host::StartNamedParams,
-        mut results: wasm_host::StartNamedResults,
-    ) -> Result<(), Error> {
-        let params = params.get()?;
-        let name = params.get_module()?.to_str()?;
-        let module = (self.modules)(name);
-        let module = module.ok_or_else(|| Error::failed(format!("no module {name:?}")))?;
-        let spec = spec!(params, Cow::Borrowed(module), name.to_owned());
-        results.get().set_instance(self.launch(spec).await?);
-        Ok(())
-    }
-
-    async fn start_file(
-        self: Rc<Self>,
-        params: wasm_host::StartFileParams,
-        mut results: wasm_host::StartFileResults,
-    ) -> Result<(), Error> {
-        let params = params.get()?;
-        let path = params.get_path()?;
-        let shown = String::from_utf8_lossy(path).into_owned();
-        let module = read_file(&params.get_directory()?, path).await;
-        let module =
-            module.map_err(|error| Error { extra: format!("module {shown:?}: {}", error.extra), ..error })?;
-        let spec = spec!(params, Cow::Owned(module), shown);
+        let spec = params.get()?.get_spec()?;
+        let (module, module_name) = self.module(spec).await?;
+        let (grants, named) = grants(spec.get_grants()?).await?;
+        let spec = InstanceSpec {
+            module,
+            module_name,
+            name: spec.get_name()?.to_str()?.to_owned(),
+            launch: Launch::read(spec.get_launch()?).map_err(|error| Error::failed(error.to_string()))?,
+            grants,
+            named,
+            limits: Limits::read(spec.get_limits()?),
+            run: spec.get_run(),
+            options: options(spec.get_options()?)?,
+        };
         results.get().set_instance(self.launch(spec).await?);
         Ok(())
     }

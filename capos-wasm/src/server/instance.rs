@@ -112,4 +112,19 @@ impl wasm_instance::Server for WasmInstance {
         }
         Ok(())
     }
+
+    async fn grants(
+        self: Rc<Self>,
+        _: wasm_instance::GrantsParams,
+        mut results: wasm_instance::GrantsResults,
+    ) -> Result<(), Error> {
+        let grants = self.handle.grants();
+        let mut list = results.get().init_grants(grants.len() as u32);
+        for (index, (name, interface)) in (0..).zip(&grants) {
+            let mut grant = list.reborrow().get(index);
+            grant.set_name(name);
+            grant.set_interface_id(*interface);
+        }
+        Ok(())
+    }
 }

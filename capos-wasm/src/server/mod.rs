@@ -4,6 +4,7 @@ mod file;
 mod grants;
 mod host;
 mod instance;
+mod terminals;
 mod value;
 
 pub use host::{ModuleLookup, WasmHost};

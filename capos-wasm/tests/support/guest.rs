@@ -59,6 +59,7 @@ impl Guest {
             name: "caller".into(),
             launch: Launch::new(["caller"], []).expect("plain arguments"),
             grants,
+            named: Vec::new(),
             limits,
             run: false,
             options: Options::default(),

@@ -143,6 +143,7 @@ pub fn spec(wat: &str, grants: Grants) -> InstanceSpec {
         name: "instance".into(),
         launch: Launch::new(["program"], []).expect("plain arguments"),
         grants,
+        named: Vec::new(),
         limits: Limits::default(),
         run: true,
         options: Options::default(),

@@ -6,12 +6,11 @@ use capos_abi::Rights;
 use capos_package::{Passed, Program};
 use capos_rt::{Endpoint, spawn_local};
 use capos_schema::console_capnp::console;
-use capos_schema::device_capnp::pci_device;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::ConsoleLine;
 use capos_schema::names;
 
-use crate::devices::{self, Kind};
+use crate::devices;
 use crate::log;
 use crate::servers::World;
 
@@ -39,11 +38,8 @@ impl Console {
                 return Ok(Self { client: singletons.console.clone(), rights });
             }
             ConsoleLine::Virtio => {
-                let device = devices::open(&singletons.pci_bus, Kind::Console, 0).await?;
-                let rights = Rights::READ | Rights::WRITE;
-                let client = Client::new(device.into_client_hook());
-                let interface = pci_device::Client::TYPE_ID;
-                ("virtio", Passed { name: names::DEVICE_GRANT.to_owned(), client, interface, rights })
+                let device = devices::open(&singletons.pci_bus, &devices::CONSOLE, 0).await?;
+                ("virtio", devices::passed(names::DEVICE_GRANT, device))
             }
             ConsoleLine::FramedSerial => ("serial", singletons.line()),
         };

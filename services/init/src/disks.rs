@@ -1,6 +1,6 @@
 //! Disks: which PCI devices they are, and the process that drives each.
 
-use crate::devices::{self, Kind};
+use crate::devices;
 use crate::singletons::Singletons;
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
@@ -8,7 +8,6 @@ use capos_abi::Rights;
 use capos_package::{Package, Passed, Program};
 use capos_rt::{Endpoint, spawn_local};
 use capos_schema::block_capnp::block_device;
-use capos_schema::device_capnp::pci_device;
 use capos_schema::endpoint_capnp::endpoint;
 use capos_schema::manifest_capnp::boot_package;
 use capos_schema::names;
@@ -38,15 +37,10 @@ pub(crate) async fn start(
     package: &Package,
     singletons: &Singletons,
 ) -> capnp::Result<Disk> {
-    let device = devices::open(&singletons.pci_bus, Kind::Disk, index).await?;
+    let device = devices::open(&singletons.pci_bus, &devices::DISK, index).await?;
     let endpoint = Endpoint::new()?;
     let grants = vec![
-        Passed {
-            name: names::DEVICE_GRANT.to_owned(),
-            client: Client::new(device.into_client_hook()),
-            interface: pci_device::Client::TYPE_ID,
-            rights: Rights::READ | Rights::WRITE,
-        },
+        devices::passed(names::DEVICE_GRANT, device),
         Passed {
             name: names::DISK_EXPORT.to_owned(),
             client: Client::new(endpoint.receiver().into_client_hook()),

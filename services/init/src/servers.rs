@@ -86,7 +86,7 @@ pub(crate) async fn start(
     let World { root, package, singletons } = world;
     let name = entry.get_name()?.to_str()?;
     let mut running = Vec::new();
-    let mut grants = singletons.of_server();
+    let mut grants = singletons.of_server()?;
     let arguments = match entry.which()? {
         volume_entry::Ram(bytes) => vec!["ram".to_owned(), bytes.to_string()],
         volume_entry::Packed(image) => {

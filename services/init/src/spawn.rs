@@ -1,14 +1,14 @@
 //! Starting one process of the manifest.
 
-use crate::disks;
 use crate::restart::Setup;
-use crate::singletons::Singletons;
+use crate::{devices, disks};
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
 use capos_abi::Rights;
 use capos_package::{Passed, Program};
 use capos_rt::Endpoint;
 use capos_schema::endpoint_capnp::endpoint;
+use capos_schema::grants::WellKnownGrant;
 use capos_schema::manifest_capnp::{grant_entry, manifest, process_entry};
 use capos_schema::process_capnp::process;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,9 +40,9 @@ impl Endpoints {
                 needed.insert((entry.get_name()?.to_string()?, export?.to_string()?));
             }
             for grant in entry.get_grants()? {
-                if let grant_entry::Export(source) = grant.which()? {
-                    let source = source?;
-                    needed.insert((source.get_process()?.to_string()?, source.get_export()?.to_string()?));
+                if let grant_entry::source::Export(from) = grant.get_source().which()? {
+                    let from = from?;
+                    needed.insert((from.get_process()?.to_string()?, from.get_export()?.to_string()?));
                 }
             }
         }
@@ -50,7 +50,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Gives every export of `process` a new endpoint. Who was granted the old one finds it closed.
+    /// Gives every export of `process` a new endpoint. Holders of the old one get `Disconnected`.
     pub(crate) fn renew(&mut self, process: &str) -> capnp::Result<()> {
         for ((server, _), endpoint) in &mut self.0 {
             if server == process {
@@ -74,18 +74,11 @@ pub(crate) async fn start(
     setup: &Setup,
     endpoints: &Endpoints,
 ) -> capnp::Result<process::Client> {
-    let Setup { root, package, singletons, console, volumes, .. } = setup;
+    let Setup { root, package, singletons, .. } = setup;
     let name = entry.get_name()?.to_str()?;
     let mut grants = Vec::new();
     for grant in entry.get_grants()? {
-        grants.push(match grant.which()? {
-            grant_entry::Disk(index) => {
-                disks::granted(name, grant.get_name()?.to_str()?, index, *root, package, singletons).await?
-            }
-            grant_entry::Console(()) => console.passed(grant.get_name()?.to_str()?),
-            grant_entry::Namespace(wanted) => volumes.namespace(grant.get_name()?.to_str()?, wanted?).await?,
-            _ => granted(grant, singletons, endpoints)?,
-        });
+        grants.push(granted(name, grant, setup, endpoints).await?);
     }
     for export in entry.get_exports()? {
         let export = export?.to_str()?;
@@ -116,22 +109,34 @@ pub(crate) async fn start(
     capos_package::start(&singletons.spawner, package, *root, program).await
 }
 
-/// The capability behind one grant.
-fn granted(
+/// The capability behind one grant of the process `holder`.
+async fn granted(
+    holder: &str,
     grant: grant_entry::Reader<'_>,
-    singletons: &Singletons,
+    setup: &Setup,
     endpoints: &Endpoints,
 ) -> capnp::Result<Passed> {
-    if let Some(passed) = singletons.get(grant)? {
-        return Ok(passed);
+    let Setup { root, package, singletons, console, volumes, .. } = setup;
+    let name = grant.get_name()?.to_str()?;
+    match grant.get_source().which()? {
+        grant_entry::source::WellKnown(known) => match known? {
+            WellKnownGrant::Console => Ok(console.passed(name)),
+            known => singletons.passed(known, name),
+        },
+        grant_entry::source::Export(from) => {
+            let from = from?;
+            let endpoint = endpoints.get(from.get_process()?.to_str()?, from.get_export()?.to_str()?)?;
+            let (client, interface) = (endpoint.mint(0)?, grant.get_interface_id());
+            Ok(Passed { name: name.to_owned(), client, interface, rights: Rights::CALL | Rights::TRANSFER })
+        }
+        grant_entry::source::Directory(wanted) => volumes.namespace(name, wanted?).await,
+        grant_entry::source::Disk(index) => {
+            disks::granted(holder, name, index, *root, package, singletons).await
+        }
+        grant_entry::source::Device(wanted) => devices::granted(&singletons.pci_bus, name, wanted?).await,
+        grant_entry::source::Held(held) => Err(capnp::Error::failed(format!(
+            "the grant \"{name}\": only the host of an instance holds \"{}\" for it",
+            held?.to_str()?
+        ))),
     }
-    let grant_entry::Export(source) = grant.which()? else {
-        return Err(capnp::Error::failed("a grant of unknown kind".into()));
-    };
-    let source = source?;
-    let endpoint = endpoints.get(source.get_process()?.to_str()?, source.get_export()?.to_str()?)?;
-    let client: Client = endpoint.mint(0)?;
-    let rights = Rights::CALL | Rights::TRANSFER;
-    // The manifest does not say which interface an export serves.
-    Ok(Passed { name: grant.get_name()?.to_string()?, client, interface: 0, rights })
 }

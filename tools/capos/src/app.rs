@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub use mount::{Dir, VolumeFile};
 
+use capos_schema::grants;
 use capos_volume_tool::{Links, show_size};
 
 use crate::manifest::{InstanceLimits, name_of};
@@ -110,12 +111,15 @@ impl App {
 
     fn grants(&self) -> Vec<String> {
         let all = [
-            ("console", true),
-            ("timer", self.clock),
-            ("wallClock", self.wall_clock),
-            ("entropy", self.entropy),
+            (grants::CONSOLE, true),
+            (grants::TIMER, self.clock),
+            (grants::WALL_CLOCK, self.wall_clock),
+            (grants::ENTROPY, self.entropy),
         ];
-        all.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| format!("{name}: true")).collect()
+        all.into_iter()
+            .filter(|(_, granted)| *granted)
+            .map(|(known, _)| format!("{}: true", known.field))
+            .collect()
     }
 
     /// Those that are given, as fields.

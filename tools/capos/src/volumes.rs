@@ -86,8 +86,9 @@ pub fn check_disks(
         VolumeSource::Disk(_) => Some((volume.at.as_str(), "disk")),
         VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
     });
-    let granted = manifest.processes.iter().flat_map(|process| &process.disks);
-    let places = places.chain(granted.map(|grant| (grant.at.as_str(), "file")));
+    let granted = manifest.processes.iter().flat_map(|process| &process.grants);
+    let granted = granted.filter(|grant| grant.disk().is_some());
+    let places = places.chain(granted.map(|grant| (grant.at.as_str(), "disk")));
     let mut problems = Vec::new();
     let mut seen: Vec<(PathBuf, &DiskImage, String)> = Vec::new();
     for ((name, image, is_volume), (at, field)) in manifest.disks().zip(places) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use capos_host::app::folders::Plan;
 use capos_host::app::{App, folders};
-use capos_host::manifest::{Access, InstanceLimits, Manifest, Singleton, Stdio, VolumeSource, decode};
+use capos_host::manifest::{Access, InstanceLimits, Manifest, Stdio, VolumeSource, decode};
 use capos_host::project::Project;
 use capos_host::qemu::ConsoleLine;
 use capos_host::{cue, image};
@@ -49,7 +49,7 @@ fn a_program_gets_the_console_and_nothing_else() {
     assert!(manifest.volumes.is_empty());
     let process = manifest.processes.first().unwrap();
     let instance = process.wasm_host.as_ref().unwrap().instances.first().unwrap();
-    assert_eq!(instance.grants, [Singleton::Console]);
+    assert_eq!(instance.grants.iter().map(|grant| &grant.name).collect::<Vec<_>>(), ["console"]);
     assert!(instance.args.is_empty() && instance.env.is_empty() && instance.preopens.is_empty());
     assert!(!instance.trap_unknown_imports && instance.invoke.is_none() && instance.argv0.is_none());
     assert_eq!([&instance.stdin, &instance.stdout, &instance.stderr], [&Stdio::Console; 3]);

@@ -44,8 +44,8 @@ fn each_problem_is_one_line() {
     let found = complaint(text, &[]);
     let found: Vec<_> = found.lines().filter(|line| !line.contains("`make build` builds")).collect();
     let wanted = [
-        "/bad.cue:6:22: processes.0.grants.consle: unknown field; did you mean \"console\"? Known here: console, log,",
-        "/bad.cue:6:35: processes.0.grants.timer: wanted true or false, found a string",
+        "/bad.cue:6:22: processes.0.grants.consle: unknown grant; did you mean \"console\"? `true` grants one of console, log,",
+        "/bad.cue:6:35: processes.0.grants.timer: wanted true or a source: {from: PROCESS}",
         "/bad.cue:7:21: processes.0.limits.memory: \"64MB\" has no known unit;",
         "/bad.cue:8:23: processes.1.bogus: unknown field; known here: name, binary,",
     ];
@@ -64,7 +64,7 @@ volumes: {
     gone: disk: \"b.img\"
     site: files: \"no-folder\"
 }
-processes: [{name: \"a\", binary: file: \"none\", bogus: 1, grants: namespaces: {x: {volume: \"broken\", rights: \"r\"}, y: {volume: \"gnoe\", rights: \"r\"}}}]
+processes: [{name: \"a\", binary: file: \"none\", bogus: 1, grants: {x: {volume: \"broken\", rights: \"r\"}, y: {volume: \"gnoe\", rights: \"r\"}}}]
 wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"}]}]";
     let found = complaint_to_run(text, &[("text", b"text")]);
     let wanted = [
@@ -74,7 +74,7 @@ wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"
         (8, "volumes.site.files: there is no folder /no-folder"),
         (10, "processes.0.binary: missing: there is no /none"),
         (10, "processes.0.bogus: unknown field"),
-        (10, "processes.0.grants.namespaces.y.volume: no volume is called \"gnoe\"; did you mean \"gone\"?"),
+        (10, "processes.0.grants.y.volume: no volume is called \"gnoe\"; did you mean \"gone\"?"),
         (11, "wasm.0.instances.0.module: /text: not a WebAssembly module"),
         (11, "wasm.0.instances.0.limits.fuel: wanted a number, found a string"),
     ];
@@ -179,16 +179,16 @@ wasm: [{instances: [
 fn names_that_lead_nowhere_come_with_candidates() {
     let text = "volumes: scratch: ram: \"4MiB\"
 processes: [{name: \"keys\", binary: file: \"x\", exports: [\"vault\"]}, {name: \"b\", binary: file: \"x\", grants: {
-    services: {a: {process: \"kees\", export: \"vault\"}, b: {process: \"keys\", export: \"valut\"}}
-    namespaces: home: {volume: \"scrach\", rights: \"r\"}
+    a: {from: \"kees\", export: \"vault\"}, b: {from: \"keys\", export: \"valut\"}
+    home: {volume: \"scrach\", rights: \"r\"}
 }}]
 wasm: [{instances: [{name: \"upper\", module: file: \"m.wasm\"}]}]
 exitFrom: \"upper\"";
     let found = complaint(text, &[("m.wasm", b"\0asm\x01\0\0\0")]);
     for wanted in [
-        "/bad.cue:6:19: processes.1.grants.services.a: no process is called \"kees\"; did you mean \"keys\"?",
+        "/bad.cue:6:8: processes.1.grants.a: no process is called \"kees\"; did you mean \"keys\"?",
         "process \"keys\" does not export \"valut\"; did you mean \"vault\"?",
-        "/bad.cue:7:32: processes.1.grants.namespaces.home.volume: no volume is called \"scrach\"; did you mean \"scratch\"?",
+        "/bad.cue:7:20: processes.1.grants.home.volume: no volume is called \"scrach\"; did you mean \"scratch\"?",
         "/bad.cue:10:11: exitFrom: no process or instance is called \"upper\"; did you mean \"wasm/upper\"?",
     ] {
         assert!(found.lines().any(|line| line.contains(wanted)), "{wanted} is not in\n{found}");
@@ -269,15 +269,15 @@ volumes: {
     good: disk: \"good\"
     damaged: disk: \"damaged\"
 }
-processes: [{name: \"p\", binary: file: \"p\", grants: disks: {
-    folder: file: \"another\"
-    text: {file: \"raw\", readOnly: true}
+processes: [{name: \"p\", binary: file: \"p\", grants: {
+    folder: disk: \"another\"
+    text: {disk: \"raw\", readOnly: true}
 }}]
 ";
     fs::write(&manifest, text).unwrap();
     let error = image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &[]).unwrap_err().to_string();
     let error = error.replace(&format!("{}/", folder.path().display()), "");
-    let mut found = error.lines().filter(|line| line.contains("volumes.") || line.contains(".disks."));
+    let mut found = error.lines().filter(|line| line.contains("volumes.") || line.contains(".grants."));
     for wanted in [
         "m.cue:4:20: volumes.missing.disk: there is no no.img; a `size` in the manifest has it made",
         "m.cue:6:20: volumes.filled.disk: there is no folder nowhere to fill the image from",
@@ -285,7 +285,7 @@ processes: [{name: \"p\", binary: file: \"p\", grants: disks: {
         "m.cue:8:17: volumes.text.disk: text is not a capOS volume; `capos volume create` makes",
         "m.cue:9:18: volumes.empty.disk: empty is not a capOS volume",
         "m.cue:11:20: volumes.damaged.disk: the volume in damaged cannot be opened: ",
-        "m.cue:14:19: processes.0.grants.disks.folder.file: another is a folder, and a disk is an image file",
+        "m.cue:14:19: processes.0.grants.folder.disk: another is a folder, and a disk is an image file",
     ] {
         let line = found.next().unwrap_or_default();
         assert!(line.starts_with(wanted), "wanted {wanted}, found {line} in\n{error}");

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use capos_host::manifest::broken::Broken;
-use capos_host::manifest::{Manifest, Singleton, check, decode};
+use capos_host::manifest::{Manifest, check, decode};
 use serde_json::{Value, json};
 
 /// The problems of a manifest, as `path: reason`.
@@ -44,12 +44,19 @@ fn unknown_fields() {
         &["proceses: unknown field; did you mean \"processes\"? Known here: name, processes"],
     );
     refused(process(json!({"consle": 1})), &["processes.0.consle: unknown field"]);
-    refused(process(json!({"grants": {"consle": true}})), &["processes.0.grants.consle: unknown field"]);
-    refused(process(json!({"limits": {"fuel": 1}})), &["processes.0.limits.fuel: unknown field"]);
     refused(
-        instance(json!({"grants": {"power": true}})),
-        &["wasm.0.instances.0.grants.power: unknown field"],
+        process(json!({"grants": {"consle": true}})),
+        &[
+            "processes.0.grants.consle: unknown grant; did you mean \"console\"? `true` grants one of console, log",
+        ],
     );
+    // Instances and processes are granted the same things by the same words.
+    refused(
+        instance(json!({"grants": {"powr": true}})),
+        &["wasm.0.instances.0.grants.powr: unknown grant; did you mean \"power\"?"],
+    );
+    refused(instance(json!({"grants": {"power": true}})), &[]);
+    refused(process(json!({"limits": {"fuel": 1}})), &["processes.0.limits.fuel: unknown field"]);
     refused(
         instance(json!({"limits": {"threads": 1}})),
         &["wasm.0.instances.0.limits.threads: unknown field"],
@@ -73,7 +80,7 @@ fn wrong_types() {
     refused(process(json!({"executable": "yes"})), &["processes.0.executable: wanted true or false"]);
     refused(
         process(json!({"grants": {"console": "yes"}})),
-        &["processes.0.grants.console: wanted true or false"],
+        &["processes.0.grants.console: wanted true or a source: {from: PROCESS}"],
     );
     refused(
         process(json!({"grants": {"console": false}})),
@@ -91,8 +98,11 @@ fn missing_names() {
     refused(json!({"processes": [{}]}), &["processes.0.name: missing", "name: missing"]);
     refused(json!({"name": "m", "wasm": [{"instances": [{}]}]}), &["wasm.0.instances.0.name: missing"]);
     refused(
-        process(json!({"grants": {"services": {"s": {}}}})),
-        &["processes.0.grants.services.s.process: missing", "processes.0.grants.services.s.export: missing"],
+        process(json!({"grants": {"s": {"export": "t"}, "t": {}}})),
+        &[
+            "processes.0.grants.s: a grant that is not `true` names its source: {from: PROCESS}",
+            "processes.0.grants.t: a grant that is not `true` names its source",
+        ],
     );
 }
 
@@ -229,7 +239,7 @@ fn limits_with_which_nothing_starts() {
     // Grants that cannot be read are not counted.
     refused(
         process(json!({"limits": {"capabilitySlots": 3}, "grants": {"consle": true, "log": true}})),
-        &["processes.0.grants.consle: unknown field"],
+        &["processes.0.grants.consle: unknown grant"],
     );
 }
 
@@ -237,22 +247,116 @@ fn limits_with_which_nothing_starts() {
 fn grants_without_a_source() {
     let grant = |process, export| {
         json!({"name": "m", "processes": [
-            {"name": "client", "grants": {"services": {"s": {"process": process, "export": export}}}},
+            {"name": "client", "grants": {"s": {"from": process, "export": export}}},
             {"name": "server", "exports": ["echo"]},
         ]})
     };
-    let at = "processes.0.grants.services.s";
+    let at = "processes.0.grants.s";
     refused(grant("server", "echo"), &[]);
     refused(grant("sever", "echo"), &[&format!("{at}: no process is called \"sever\"")]);
     refused(grant("server", "ohce"), &[&format!("{at}: process \"server\" does not export \"ohce\"")]);
     refused(
         json!({"name": "m", "processes": [
-            {"name": "c", "grants": {"services": {"timer": {"process": "wasm", "export": "wasm-host"}}}},
+            {"name": "c", "grants": {"wasm-host": {"from": "wasm"}}},
         ], "wasm": [{"instances": [{"name": "i"}]}]}),
-        &[
-            "processes.0.grants.services.timer: \"timer\" is the name of a grant",
-            "processes.0.grants.services.timer: process \"wasm\" does not export \"wasm-host\"",
-        ],
+        &["processes.0.grants.wasm-host: process \"wasm\" does not export \"wasm-host\""],
+    );
+}
+
+#[test]
+fn sources_of_all_kinds() {
+    let grant = |source: Value| {
+        json!({"name": "m", "volumes": {"v": {"ram": "4MiB"}}, "processes": [
+            {"name": "p", "grants": {"g": source}},
+            {"name": "q", "exports": ["g", {"name": "h", "interface": "0x8000000000000001"}]},
+        ]})
+    };
+    let at = "processes.0.grants.g";
+    for source in [
+        json!({"from": "q"}),
+        json!({"from": "q", "export": "h"}),
+        json!({"volume": "v", "rights": "r"}),
+        json!({"disk": "x.img"}),
+        json!({"device": {"vendor": 0x1af4, "device": 0x1042}}),
+        json!({"device": {"vendor": 0x1af4, "device": [0x1042, 0x1001], "index": 1}}),
+        json!({"wellKnown": "timer"}),
+    ] {
+        refused(grant(source), &[]);
+    }
+    for (source, wanted) in [
+        (json!(true), ": unknown grant; `true` grants one of console,"),
+        (
+            json!({"from": "q", "volume": "v"}),
+            ": a grant has one source, and this has both \"from\" and \"volume\"",
+        ),
+        (json!({"from": "q", "process": "q"}), ".process: unknown field"),
+        (
+            json!({"wellKnown": "wall-clock"}),
+            ".wellKnown: no well-known grant is called \"wall-clock\"; did you mean \"wallClock\"",
+        ),
+        (
+            json!({"device": {"vendor": 65536, "device": 1}}),
+            ".device.vendor: 65536 is not a whole number between 0 and 65535",
+        ),
+        (json!({"device": {"vendor": 1, "device": []}}), ".device.device: at least one number is needed"),
+        (json!({"device": {"vendor": 1}}), ".device.device: missing"),
+    ] {
+        refused(grant(source), &[&format!("{at}{wanted}")]);
+    }
+}
+
+#[test]
+fn grants_as_they_were_written_before() {
+    for (field, value, now) in [
+        (
+            "services",
+            json!({"s": {"process": "p", "export": "s"}}),
+            "`NAME: {from: PROCESS, export: EXPORT}`",
+        ),
+        (
+            "namespaces",
+            json!({"d": {"volume": "v", "rights": "r"}}),
+            "`NAME: {volume: VOLUME, path: PATH, rights: \"r\"}`",
+        ),
+        ("disks", json!({"d": {"file": "x"}}), "`NAME: {disk: FILE}`"),
+    ] {
+        let wanted = format!(
+            "processes.0.grants.{field}: grants are named here directly, each with its source: {now}"
+        );
+        refused(process(json!({"grants": {field: value}})), &[&wanted]);
+    }
+    // Names like others.
+    refused(process(json!({"grants": {"disks": {"disk": "x"}, "services": {"wellKnown": "timer"}}})), &[]);
+}
+
+#[test]
+fn names_and_interfaces_that_do_not_fit() {
+    refused(
+        process(json!({"grants": {"wall-clock": {"disk": "x"}}})),
+        &["processes.0.grants.wall-clock: the field of the grant \"wall-clock\" is \"wallClock\""],
+    );
+    refused(
+        process(json!({"grants": {"timer": {"disk": "x"}}})),
+        &["processes.0.grants.timer: holders of \"timer\" expect the interface 0x"],
+    );
+    let instead = |interface: &str| {
+        json!({"name": "m", "processes": [
+            {"name": "p", "grants": {"console": {"from": "q", "export": "filter"}}},
+            {"name": "q", "exports": [{"name": "filter", "interface": interface}]},
+        ]})
+    };
+    let console = format!("{:#x}", capos_schema::methods::console::INTERFACE_ID);
+    refused(instead(&console), &[]);
+    refused(instead("0x8000000000000001"), &["processes.0.grants.console: holders of \"console\" expect"]);
+    for interface in ["", "8000000000000001", "0x1", "0x+000000000000001", "0x80000000000000000"] {
+        refused(
+            json!({"name": "m", "processes": [{"name": "q", "exports": [{"name": "x", "interface": interface}]}]}),
+            &[&format!("processes.0.exports.0.interface: {interface:?} is no interface id")],
+        );
+    }
+    refused(
+        instance(json!({"grants": {"d": {"disk": "x", "driver": false}}})),
+        &["wasm.0.instances.0.grants.d: an instance drives no disk"],
     );
 }
 
@@ -282,7 +386,7 @@ fn decoded(manifest: Value) -> Manifest {
 #[test]
 fn defaults_grant_nothing() {
     let process = decoded(process(json!({}))).processes.remove(0);
-    assert!(process.grants.is_empty() && process.services.is_empty() && process.exports.is_empty());
+    assert!(process.grants.is_empty() && process.exports.is_empty());
     assert!(!process.executable);
     assert_eq!(process.binary.name, "p");
 }
@@ -291,15 +395,24 @@ fn defaults_grant_nothing() {
 fn a_wasm_host_holds_what_its_instances_hold() {
     let hosted = |instances| {
         let host = decoded(json!({"name": "m", "wasm": [{"instances": instances}]})).processes.remove(0);
-        host.grants
+        host.grants.into_iter().map(|grant| grant.name).collect::<Vec<_>>()
     };
-    let own = [Singleton::Log, Singleton::Timer, Singleton::BootPackage];
+    let own = ["log", "timer", "boot-package"];
     assert_eq!(hosted(json!([{"name": "a"}])), own);
     assert_eq!(
         hosted(json!([
             {"name": "a", "grants": {"console": true, "timer": true}},
             {"name": "b", "grants": {"entropy": true, "console": true}},
         ])),
-        [Singleton::Console, Singleton::Log, Singleton::Timer, Singleton::Entropy, Singleton::BootPackage]
+        ["console", "log", "timer", "entropy", "boot-package"]
+    );
+    // What two instances can share, the host holds once; a device is for one alone.
+    assert_eq!(
+        hosted(json!([
+            {"name": "a", "grants": {"keys": {"from": "vault", "export": "k"}, "clock": {"wellKnown": "timer"}}},
+            {"name": "b", "grants": {"mine": {"from": "vault", "export": "k"}, "d": {"device": {"vendor": 1, "device": 2}}}},
+            {"name": "c", "grants": {"d": {"device": {"vendor": 1, "device": 2}}}},
+        ])),
+        ["log", "timer", "boot-package", "grant/a/keys", "grant/b/d", "grant/c/d"]
     );
 }

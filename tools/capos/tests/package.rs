@@ -6,7 +6,9 @@ use capnp::serialize::read_message_from_flat_slice_no_alloc;
 use capos_host::binaries::{Image, Images};
 use capos_host::manifest::{Manifest, decode};
 use capos_host::pack::{PAGE_BYTES, pack};
-use capos_schema::manifest_capnp::{boot_package, grant_entry};
+use capos_schema::grants::WellKnown;
+use capos_schema::manifest_capnp::{boot_package, grant_entry::source};
+use capos_schema::methods;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -16,15 +18,16 @@ fn manifest() -> Manifest {
         "name": "all", "exitFrom": "wasm/i",
         "processes": [{
             "name": "p", "binary": "b", "args": ["one", ""], "env": {"A": "1", "B": "="}, "executable": true,
-            "exports": ["echo"], "expectFault": true,
-            "grants": {"console": true, "wallClock": true, "services": {"w": {"process": "wasm", "export": "wasm-host"}}},
+            "exports": [{"name": "echo", "interface": "0x8000000000000001"}], "expectFault": true,
+            "grants": {"console": true, "wallClock": true, "w": {"from": "wasm", "export": "wasm-host"}, "keys": {"from": "p", "export": "echo"}},
             "limits": {"memory": "1MiB", "capabilitySlots": 3, "threads": 4, "priority": 5},
         }],
         "wasm": [{
             "exports": true, "sequence": true,
             "instances": [{
                 "name": "i", "module": "m", "args": ["two"], "env": {"C": "3"},
-                "grants": {"timer": true, "entropy": true},
+                "grants": {"timer": true, "entropy": true, "keys": {"from": "p", "export": "echo"},
+                    "nic": {"device": {"vendor": 3, "device": [4, 5], "index": 6}}},
                 "limits": {
                     "memory": "2MiB", "fuel": 6, "wallTime": "7us", "outputBytes": 8, "tableElements": 9,
                     "stack": 10,
@@ -79,12 +82,16 @@ fn every_field_arrives() {
             "expectFault = true",
             "frames = 256, capabilitySlots = 3, threads = 4, priority = 5",
             r#"name = "wall-clock""#,
-            r#"name = "w", export = (process = "wasm", export = "wasm-host")"#,
+            r#"source = (export = (process = "wasm", export = "wasm-host"))"#,
+            r#"name = "grant/i/keys", interfaceId = 9223372036854775809, source = (export = (process = "p", export = "echo"))"#,
+            "source = (device = (vendor = 3, devices = [4, 5], index = 6))",
             "sequence = true, exports = true",
             r#"binary = "capos-wasm""#,
             r#"exports = ["wasm-host"]"#,
             r#"module = "m", arguments = ["two"]"#,
-            "console = false, timer = true, wallClock = false, entropy = true",
+            r#"source = (held = "timer")"#,
+            r#"source = (held = "entropy")"#,
+            r#"name = "keys", interfaceId = 9223372036854775809, source = (held = "grant/i/keys")"#,
             "memoryBytes = 2097152, fuel = 6, wallTimeNanoseconds = 7000, outputBytes = 8, tableElements = 9, stackBytes = 10",
         ] {
             assert!(manifest.contains(part), "{part} is not in {manifest}");
@@ -97,14 +104,24 @@ fn grants_are_of_the_right_kind() {
     let images = Images { init: vec![1], programs: vec![] };
     reading(&pack(&manifest(), &images, &[]).unwrap(), |package| {
         let grants = package.get_manifest().unwrap().get_processes().unwrap().get(0).get_grants().unwrap();
-        let kinds: Vec<bool> = (0..grants.len())
-            .map(|index| match (index, grants.get(index).which().unwrap()) {
-                (0, grant_entry::Console(())) | (1, grant_entry::WallClock(())) => true,
-                (2, grant_entry::Export(export)) => export.unwrap().get_process().unwrap() == "wasm",
-                _ => false,
+        let found: Vec<_> = grants
+            .iter()
+            .map(|grant| {
+                let source = match grant.get_source().which().unwrap() {
+                    source::WellKnown(known) => WellKnown::of(known.unwrap()).name.to_owned(),
+                    source::Export(export) => export.unwrap().get_process().unwrap().to_string().unwrap(),
+                    _ => "another".to_owned(),
+                };
+                (grant.get_name().unwrap().to_string().unwrap(), source, grant.get_interface_id())
             })
             .collect();
-        assert_eq!(kinds, [true, true, true]);
+        let wanted = [
+            ("console", "console", methods::console::INTERFACE_ID),
+            ("keys", "p", 1 << 63 | 1),
+            ("w", "wasm", methods::wasm_host::INTERFACE_ID),
+            ("wall-clock", "wall-clock", methods::wall_clock::INTERFACE_ID),
+        ];
+        assert_eq!(found, wanted.map(|(name, source, id)| (name.to_owned(), source.to_owned(), id)));
     });
 }
 

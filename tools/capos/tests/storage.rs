@@ -108,14 +108,14 @@ fn directories_name_a_volume_a_path_and_rights() {
         &[&format!("{AT}.preopens.0.guest: missing")],
     );
     let manifest = json!({"name": "m", "processes": [{"name": "p", "exports": ["a"], "grants": {
-        "namespaces": {"a": {"volume": "w", "rights": "r"}, "timer": {"volume": "w", "rights": "r"}}}}]});
+        "a": {"volume": "w", "rights": "r"}, "timer": {"volume": "w", "rights": "r"}}}]});
     refused(
         &manifest,
         &[
-            "processes.0.grants.namespaces.a: \"a\" is also an export",
-            "processes.0.grants.namespaces.timer: \"timer\" is the name of a grant",
-            "processes.0.grants.namespaces.a.volume: no volume is called \"w\"",
-            "processes.0.grants.namespaces.timer.volume: no volume is called \"w\"",
+            "processes.0.grants.a: \"a\" is also an export",
+            "processes.0.grants.timer: holders of \"timer\" expect the interface",
+            "processes.0.grants.a.volume: no volume is called \"w\"",
+            "processes.0.grants.timer.volume: no volume is called \"w\"",
         ],
     );
 }
@@ -212,8 +212,8 @@ fn all() -> Manifest {
         },
         "processes": [{"name": "p", "restart": {"onFailure": 7}, "grants": {
             "console": true,
-            "namespaces": {"home": {"volume": "b", "path": "/x", "rights": "r", "create": true,
-                "quota": {"bytes": 11, "inodes": 12}}}}}],
+            "home": {"volume": "b", "path": "/x", "rights": "r", "create": true,
+                "quota": {"bytes": 11, "inodes": 12}}}}],
         "wasm": [{"instances": [
             {"name": "i", "restart": "always", "unknownImports": "trap", "limits": {"descriptors": 9},
                 "preopens": [
@@ -244,10 +244,10 @@ fn every_field_arrives() {
         r#"name = "d", ram = 104857600, readOnly = false, limits = (frames = 33792, capabilitySlots = 33024"#,
         "restart = (onFailure = 7)",
         "restart = (onFailure = 9)",
-        r#"(name = "home", namespace = (volume = "b", path = "x", rights = (read = true, write = false, modify = false), create = true, quota = (bytes = 11, inodes = 12)))"#,
-        r#"(name = "preopen/i/0", namespace = (volume = "b", path = "app", rights = (read = true, write = true, modify = true), create = false, quota = (bytes = 0, inodes = 0)))"#,
-        r#"(name = "preopen/i/1", namespace = (volume = "c", path = ".", "#,
-        r#"(name = "stdout/i", namespace = (volume = "b", path = "log", rights = (read = true, write = true, modify = true), create = true"#,
+        r#"(name = "home", interfaceId = NAMESPACE, source = (directory = (volume = "b", path = "x", rights = (read = true, write = false, modify = false), create = true, quota = (bytes = 11, inodes = 12))))"#,
+        r#"(name = "preopen/i/0", interfaceId = NAMESPACE, source = (directory = (volume = "b", path = "app", rights = (read = true, write = true, modify = true), create = false, quota = (bytes = 0, inodes = 0))))"#,
+        r#"(name = "preopen/i/1", interfaceId = NAMESPACE, source = (directory = (volume = "c", path = ".", "#,
+        r#"(name = "stdout/i", interfaceId = NAMESPACE, source = (directory = (volume = "b", path = "log", rights = (read = true, write = true, modify = true), create = true"#,
         r#"preopens = [(guest = "/data", grant = "preopen/i/0"), (guest = "/", grant = "preopen/i/1")]"#,
         r#"stdin = (file = (grant = "preopen/i/1", path = "index", append = false))"#,
         r#"stdout = (file = (grant = "stdout/i", path = "out", append = true))"#,
@@ -260,7 +260,8 @@ fn every_field_arrives() {
         r#"preopens = [(guest = "/same", grant = "preopen/i/0")], stdin = (pipe = "q"), stdout = (pipe = "q")"#,
         "stderr = (console = ()), trapUnknownImports = false, restart = (never = ())",
     ] {
-        assert!(text.contains(part), "{part} is not in {text}");
+        let part = part.replace("NAMESPACE", &capos_schema::methods::namespace::INTERFACE_ID.to_string());
+        assert!(text.contains(&part), "{part} is not in {text}");
     }
     assert_eq!(text.matches(r#"name = "preopen/"#).count(), 2);
 }
@@ -471,19 +472,19 @@ fn links_that_lead_out_are_left_out_or_kept() {
 fn a_disk_without_a_driver_keeps_its_place_on_the_bus() {
     let disk = |fields: Value| {
         json!({"name": "m", "processes": [{"name": "p", "grants": {
-            "disks": {"a": fields, "b": {"file": "b.img"}}}}]})
+            "a": fields, "b": {"disk": "b.img"}}}]})
     };
-    refused(&disk(json!({"file": "a.img", "driver": 1})), &["processes.0.grants.disks.a.driver: "]);
+    refused(&disk(json!({"disk": "a.img", "driver": 1})), &["processes.0.grants.a.driver: "]);
     for (driver, wanted) in [(true, vec![("a", 0), ("b", 1)]), (false, vec![("b", 1)])] {
-        let manifest = decode::decode(&disk(json!({"file": "a.img", "driver": driver}))).unwrap();
+        let manifest = decode::decode(&disk(json!({"disk": "a.img", "driver": driver}))).unwrap();
         let mut message = capnp::message::Builder::new_default();
         convert::convert(&manifest, &|_| 0, message.init_root()).unwrap();
         let manifest = message.get_root_as_reader::<manifest::Reader<'_>>().unwrap();
         let grants = manifest.get_processes().unwrap().get(0).get_grants().unwrap();
         let found: Vec<_> = grants
             .iter()
-            .map(|grant| match grant.which().unwrap() {
-                capos_schema::manifest_capnp::grant_entry::Disk(number) => {
+            .map(|grant| match grant.get_source().which().unwrap() {
+                capos_schema::manifest_capnp::grant_entry::source::Disk(number) => {
                     (grant.get_name().unwrap().to_str().unwrap(), number)
                 }
                 _ => panic!("another grant"),

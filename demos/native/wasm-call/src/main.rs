@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(20);
 
 async fn start(host: &wasm_host::Client, name: &str) -> Result<wasm_instance::Client, Error> {
-    let mut request = host.start_named_request();
-    let mut params = request.get();
-    params.set_module("wasm-add");
-    params.set_name(name);
+    let mut request = host.start_request();
+    let mut spec = request.get().init_spec();
+    spec.reborrow().init_module().set_named("wasm-add");
+    spec.set_name(name);
     // No grants: the module has no imports.
     request.send().promise.await?.get()?.get_instance()
 }

@@ -42,16 +42,17 @@ fn ended(end: instance_end::Reader<'_>) -> Result<Ended, Error> {
 impl Held {
     /// Starts the module in a file, with a standard output if it is to have one, and up to `restarts` more times.
     async fn start(&self, path: &str, output: bool, restarts: u32) -> Result<wasm_instance::Client, Error> {
-        let mut request = self.host.start_file_request();
-        let mut params = request.get();
-        params.set_directory(self.modules.clone());
-        params.set_path(path.as_bytes());
-        params.set_name(path);
-        params.set_run(true);
+        let mut request = self.host.start_request();
+        let mut spec = request.get().init_spec();
+        let mut file = spec.reborrow().init_module().init_file();
+        file.set_directory(self.modules.clone());
+        file.set_path(path.as_bytes());
+        spec.set_name(path);
+        spec.set_run(true);
         if output {
-            params.reborrow().init_grants().set_stdout(self.console.clone());
+            spec.reborrow().init_grants().set_stdout(self.console.clone());
         }
-        params.init_options().init_restart().set_on_failure(restarts);
+        spec.init_options().init_restart().set_on_failure(restarts);
         request.send().promise.await?.get()?.get_instance()
     }
 

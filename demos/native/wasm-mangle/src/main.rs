@@ -4,6 +4,7 @@
 use capnp::Error;
 use capos_mangle::{Original, Random, generated};
 use capos_package::{Package, binary};
+use capos_rt::schema::grants::{ENTROPY, TIMER, hold};
 use capos_rt::schema::{
     entropy_capnp::entropy_source,
     file_capnp::namespace,
@@ -57,17 +58,18 @@ impl Arena {
 
     async fn start(&self, module: &[u8], run: bool) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
-        let mut params = request.get();
-        params.set_module(module);
-        params.set_name("mangled");
-        params.set_run(run);
-        let mut grants = params.reborrow().init_grants();
-        grants.set_timer(self.timer.clone());
-        grants.set_entropy(self.entropy.clone());
+        let mut spec = request.get().init_spec();
+        spec.reborrow().init_module().set_bytes(module);
+        spec.set_name("mangled");
+        spec.set_run(run);
+        let mut grants = spec.reborrow().init_grants();
+        let mut held = grants.reborrow().init_grants(2);
+        hold(held.reborrow().get(0), TIMER, self.timer.clone());
+        hold(held.get(1), ENTROPY, self.entropy.clone());
         let mut preopen = grants.init_preopens(1).get(0);
         preopen.set_path("/");
         preopen.set_directory(self.directory.clone());
-        let mut limits = params.init_limits();
+        let mut limits = spec.init_limits();
         limits.set_fuel(2_000_000);
         limits.set_memory_bytes(2 << 20);
         limits.set_table_elements(4096);
@@ -101,8 +103,8 @@ async fn run() -> Result<(), Error> {
     }
     let mut arena = Arena {
         host: grant(capos_rt::schema::names::WASM_HOST_EXPORT)?,
-        timer: grant(capos_rt::schema::grants::TIMER)?,
-        entropy: grant(capos_rt::schema::grants::ENTROPY)?,
+        timer: grant(TIMER)?,
+        entropy: grant(ENTROPY)?,
         directory: grant("scratch")?,
         refused: 0,
         ended: 0,

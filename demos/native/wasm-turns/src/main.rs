@@ -5,6 +5,7 @@ mod assemble;
 mod hogs;
 
 use capnp::Error;
+use capos_rt::schema::grants::{ENTROPY, TIMER, hold};
 use capos_rt::schema::{
     entropy_capnp::entropy_source,
     timer_capnp::timer,
@@ -34,24 +35,24 @@ impl Hosts {
     /// Starts an instance whose only purpose is to be busy.
     async fn hog(&self, module: &[u8]) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
-        let mut params = request.get();
-        params.set_module(module);
-        params.set_name("hog");
-        params.set_run(true);
-        params.reborrow().init_limits().set_table_elements(TABLE_ELEMENTS);
-        let mut grants = params.reborrow().init_grants();
-        grants.set_timer(self.timer.clone());
-        grants.set_entropy(self.entropy.clone());
+        let mut spec = request.get().init_spec();
+        spec.reborrow().init_module().set_bytes(module);
+        spec.set_name("hog");
+        spec.set_run(true);
+        spec.reborrow().init_limits().set_table_elements(TABLE_ELEMENTS);
+        let mut held = spec.init_grants().init_grants(2);
+        hold(held.reborrow().get(0), TIMER, self.timer.clone());
+        hold(held.get(1), ENTROPY, self.entropy.clone());
         request.send().promise.await?.get()?.get_instance()
     }
 
     /// Starts an instance that looks at the clock when it is called.
     async fn watcher(&self) -> Result<wasm_instance::Client, Error> {
-        let mut request = self.host.start_named_request();
-        let mut params = request.get();
-        params.set_module("turns-watch");
-        params.set_name("watcher");
-        params.reborrow().init_grants().set_timer(self.timer.clone());
+        let mut request = self.host.start_request();
+        let mut spec = request.get().init_spec();
+        spec.reborrow().init_module().set_named("turns-watch");
+        spec.set_name("watcher");
+        hold(spec.init_grants().init_grants(1).get(0), TIMER, self.timer.clone());
         request.send().promise.await?.get()?.get_instance()
     }
 }
@@ -97,8 +98,8 @@ fn tell(name: &str, gap_ns: i64) {
 async fn run() -> Result<(), Error> {
     let hosts = Hosts {
         host: grant(capos_rt::schema::names::WASM_HOST_EXPORT)?,
-        timer: grant(capos_rt::schema::grants::TIMER)?,
-        entropy: grant(capos_rt::schema::grants::ENTROPY)?,
+        timer: grant(TIMER)?,
+        entropy: grant(ENTROPY)?,
     };
     let watcher = hosts.watcher().await?;
     longest_gap(&watcher, WATCH_NS).await?;

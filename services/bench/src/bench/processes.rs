@@ -54,7 +54,7 @@ async fn start_and_wait(
         arguments: Vec::new(),
         environment: Vec::new(),
         grants: vec![Passed {
-            name: "timer".to_owned(),
+            name: capos_schema::grants::TIMER.name.to_owned(),
             client: Client::new(timer.clone().into_client_hook()),
             interface: timer::Client::TYPE_ID,
             rights: Rights::READ | Rights::WRITE,

@@ -3,6 +3,7 @@
 use crate::counter::{Counter, failed, report};
 use crate::{Begin, HELLO, start};
 use capos_schema::diagnostics_capnp::diagnostics;
+use capos_schema::grants::{self, hold};
 use capos_schema::timer_capnp::timer;
 use capos_schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
 
@@ -58,21 +59,20 @@ async fn resident<F: Future<Output = capnp::Result<wasm_instance::Client>>>(
 }
 
 async fn frames_free() -> capnp::Result<u64> {
-    let diagnostics: diagnostics::Client =
-        capos_rt::grant(capos_schema::grants::DIAGNOSTICS).map_err(failed)?;
+    let diagnostics: diagnostics::Client = capos_rt::grant(grants::DIAGNOSTICS).map_err(failed)?;
     Ok(diagnostics.counters_request().send().promise.await?.get()?.get_frames_free())
 }
 
 /// Starts a program that sleeps for long, and lets it begin to.
 async fn start_sleeper(host: &wasm_host::Client) -> capnp::Result<wasm_instance::Client> {
-    let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
-    let mut request = host.start_named_request();
-    let mut params = request.get();
-    params.set_module("wasi-nap");
-    params.set_name("sleeper");
-    params.set_run(true);
-    params.reborrow().init_grants().set_timer(timer);
-    let mut arguments = params.init_launch().init_arguments(3);
+    let timer: timer::Client = capos_rt::grant(grants::TIMER).map_err(failed)?;
+    let mut request = host.start_request();
+    let mut spec = request.get().init_spec();
+    spec.reborrow().init_module().set_named("wasi-nap");
+    spec.set_name("sleeper");
+    spec.set_run(true);
+    hold(spec.reborrow().init_grants().init_grants(1).get(0), grants::TIMER, timer);
+    let mut arguments = spec.init_launch().init_arguments(3);
     for (index, argument) in (0..).zip(["sleeper", "1", "1000000000"]) {
         arguments.set(index, argument);
     }

@@ -33,10 +33,11 @@ enum Begin {
 
 /// Starts an instance that holds nothing. Dropping the result ends it.
 async fn start(host: &wasm_host::Client, module: &str, begin: Begin) -> capnp::Result<wasm_instance::Client> {
-    let mut request = host.start_named_request();
-    request.get().set_module(module);
-    request.get().set_name("instance");
-    request.get().set_run(begin == Begin::Running);
+    let mut request = host.start_request();
+    let mut spec = request.get().init_spec();
+    spec.reborrow().init_module().set_named(module);
+    spec.set_name("instance");
+    spec.set_run(begin == Begin::Running);
     request.send().promise.await?.get()?.get_instance()
 }
 

@@ -61,7 +61,7 @@ impl<'a> Fields<'a> {
         if line == NO_ROOM {
             return format!("{}: {}", plain(line), self.room());
         }
-        let line = self.with_directories(line);
+        let line = self.with_grants(line);
         let hint = line.split_once(OR_PASS).map_or(line.as_str(), |(hint, _)| hint);
         let mut text = String::new();
         for (index, part) in hint.split('`').enumerate() {
@@ -77,12 +77,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The line with the fields of the directories that it names as grants: those of a host have names that it made up.
-    fn with_directories(&self, line: &str) -> String {
-        let namespaces = self.process.iter().flat_map(|process| &process.namespaces);
-        namespaces.fold(plain(line), |line, namespace| {
-            let grant = format!("the grant {:?}: ", namespace.name);
-            line.replacen(&grant, &format!("`{}`: ", namespace.directory.at), 1)
+    /// The line with the fields of the grants that it names: those of a host have names that no manifest writes.
+    fn with_grants(&self, line: &str) -> String {
+        let grants = self.process.iter().flat_map(|process| &process.grants);
+        grants.filter(|grant| !grant.at.is_empty()).fold(plain(line), |line, grant| {
+            line.replacen(&format!("the grant {:?}: ", grant.name), &format!("`{}`: ", grant.at), 1)
         })
     }
 

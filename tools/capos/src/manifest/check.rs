@@ -1,12 +1,13 @@
 //! Checks across fields: names that must differ, references that must lead somewhere, totals.
 
+mod grants;
 mod limits;
 mod storage;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::broken::Broken;
-use super::candidates::{not_found, suggestion};
+use super::candidates::not_found;
 use super::model::*;
 use crate::problem::Problem;
 
@@ -32,15 +33,13 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
             let reason = format!("another process is called {:?} already", process.name);
             problems.push(Problem::new(format!("{}.name", process.at), reason).with_other(first));
         }
-        let grants = grants(process);
+        let grants = given(process);
         if grants > MOST_GRANTS {
             let reason = format!("has {grants} grants and exports; at most {MOST_GRANTS} are possible");
             problems.push(Problem::new(process.at.clone(), reason));
         }
         limits::check(process, broken, &mut problems);
-        check_exports(process, &mut problems);
-        check_services(process, manifest, broken, &mut problems);
-        check_namespaces(process, &mut problems);
+        grants::check(process, manifest, broken, &mut problems);
         let bytes = launch_bytes(&process.args, &process.env);
         check_launch(&process.at, bytes, MOST_PROCESS_LAUNCH_BYTES, &mut problems);
         if let Some(host) = &process.wasm_host {
@@ -54,8 +53,8 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
 }
 
 /// How many capabilities the manifest has a process start with.
-fn grants(process: &Process) -> usize {
-    process.grants.len() + process.services.len() + process.namespaces.len() + process.exports.len()
+fn given(process: &Process) -> usize {
+    process.grants.iter().filter(|grant| grant.is_passed()).count() + process.exports.len()
 }
 
 /// The field `name` of the entry that has this name already. An entry whose name cannot be read has none.
@@ -65,58 +64,6 @@ fn taken<'a>(names: &mut HashMap<&'a str, &'a str>, name: &'a str, at: &'a str) 
     }
     let first = *names.entry(name).or_insert(at);
     (first != at).then(|| format!("{first}.name"))
-}
-
-fn check_exports(process: &Process, problems: &mut Vec<Problem>) {
-    let mut exports = HashSet::new();
-    for (index, export) in process.exports.iter().enumerate() {
-        let at = format!("{}.exports.{index}", process.at);
-        if !exports.insert(export) {
-            problems.push(Problem::new(at, format!("{export:?} is exported twice")));
-        } else if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == export) {
-            problems.push(Problem::new(at, format!("{export:?} is the name of a grant")));
-        }
-    }
-}
-
-fn check_services(process: &Process, manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
-    for service in &process.services {
-        let mut problem = |reason: String| problems.push(Problem::new(service.at.clone(), reason));
-        if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == service.name) {
-            problem(format!("{:?} is the name of a grant", service.name));
-        }
-        if process.exports.contains(&service.name) {
-            problem(format!("{:?} is also an export of this process", service.name));
-        }
-        match manifest.processes.iter().find(|other| other.name == service.process) {
-            None if service.process.is_empty() || broken.has_process_name() => {}
-            None => {
-                let there = manifest.processes.iter().map(|process| &process.name);
-                problem(not_found("process", &service.process, there));
-            }
-            Some(other) if service.export.is_empty() || broken.has(&format!("{}.exports", other.at)) => {}
-            Some(other) if !other.exports.contains(&service.export) => {
-                let there = suggestion(&service.export, &other.exports);
-                problem(format!("process {:?} does not export {:?}{there}", other.name, service.export));
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-fn check_namespaces(process: &Process, problems: &mut Vec<Problem>) {
-    for NamespaceGrant { name, directory } in &process.namespaces {
-        let mut problem = |reason: String| problems.push(Problem::new(directory.at.clone(), reason));
-        if Singleton::ALL.iter().any(|(_, singleton)| singleton.grant_name() == name) {
-            problem(format!("{name:?} is the name of a grant"));
-        }
-        if process.exports.contains(name) {
-            problem(format!("{name:?} is also an export of this process"));
-        }
-        if process.services.iter().any(|service| service.name == *name) {
-            problem(format!("{name:?} is also a service that this process is granted"));
-        }
-    }
 }
 
 fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, problems: &mut Vec<Problem>) {

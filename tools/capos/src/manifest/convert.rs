@@ -1,12 +1,13 @@
 //! From a checked [`Manifest`] to its Cap'n Proto form.
 
+mod grants;
 mod storage;
 
 use std::collections::BTreeSet;
 
 use capnp::{struct_list, text_list};
 use capos_schema::launch_capnp::variable;
-use capos_schema::manifest_capnp::{grant_entry, instance_entry, manifest, process_entry};
+use capos_schema::manifest_capnp::{instance_entry, manifest, process_entry};
 use capos_schema::process_capnp::limits;
 
 use super::model::*;
@@ -72,13 +73,14 @@ pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>)
             ..process.limits
         };
         convert_limits(&limits, entry.reborrow().init_limits());
-        convert_process(process, &mut disks, entry)?;
+        convert_process(from, process, &mut disks, entry)?;
     }
     Ok(())
 }
 
 /// `next_disk` is the number of the next disk on the bus.
 fn convert_process(
+    manifest: &Manifest,
     from: &Process,
     next_disk: &mut u32,
     mut to: process_entry::Builder<'_>,
@@ -89,41 +91,13 @@ fn convert_process(
     to.set_expect_fault(from.expect_fault);
     convert_texts(&from.args, to.reborrow().init_arguments(length(&from.args)?));
     convert_variables(&from.env, to.reborrow().init_environment(length(&from.env)?));
-    convert_texts(&from.exports, to.reborrow().init_exports(length(&from.exports)?));
+    let mut exports = to.reborrow().init_exports(length(&from.exports)?);
+    for (index, export) in counted(&from.exports) {
+        exports.set(index, export.name.as_str());
+    }
+    let passed = length(&from.grants.iter().filter(|grant| grant.is_passed()).collect::<Vec<_>>())?;
+    grants::convert_process(manifest, &from.grants, next_disk, to.reborrow().init_grants(passed))?;
 
-    let singletons = length(&from.grants)?;
-    let services = length(&from.services)?;
-    let named = services.checked_add(length(&from.namespaces)?).ok_or(TooLong)?;
-    let driven = from.disks.iter().filter(|disk| disk.driven).count();
-    let driven = u32::try_from(driven).map_err(|_| TooLong)?;
-    let named = named.checked_add(driven).ok_or(TooLong)?;
-    let total = named.checked_add(singletons).ok_or(TooLong)?;
-    let mut grants = to.reborrow().init_grants(total);
-    for (index, singleton) in counted(&from.grants) {
-        convert_singleton(*singleton, grants.reborrow().get(index));
-    }
-    for (index, service) in counted(&from.services) {
-        let mut grant = grants.reborrow().get(singletons + index);
-        grant.set_name(&service.name);
-        let mut export = grant.init_export();
-        export.set_process(&service.process);
-        export.set_export(&service.export);
-    }
-    for (index, namespace) in counted(&from.namespaces) {
-        let mut grant = grants.reborrow().get(singletons + services + index);
-        grant.set_name(&namespace.name);
-        storage::convert_directory(&namespace.directory, grant.init_namespace());
-    }
-    let mut place = total - driven;
-    for disk in &from.disks {
-        if disk.driven {
-            let mut grant = grants.reborrow().get(place);
-            grant.set_name(&disk.name);
-            grant.set_disk(*next_disk);
-            place += 1;
-        }
-        *next_disk += 1;
-    }
     storage::convert_restart(from.restart, to.reborrow().init_restart());
 
     if let Some(host) = &from.wasm_host {
@@ -132,26 +106,10 @@ fn convert_process(
         entry.set_exports(host.exports);
         let mut instances = entry.init_instances(length(&host.instances)?);
         for (index, instance) in counted(&host.instances) {
-            convert_instance(instance, instances.reborrow().get(index))?;
+            convert_instance(manifest, instance, instances.reborrow().get(index))?;
         }
     }
     Ok(())
-}
-
-fn convert_singleton(from: Singleton, mut to: grant_entry::Builder<'_>) {
-    to.set_name(from.grant_name());
-    match from {
-        Singleton::Console => to.set_console(()),
-        Singleton::Log => to.set_log(()),
-        Singleton::Timer => to.set_timer(()),
-        Singleton::WallClock => to.set_wall_clock(()),
-        Singleton::Entropy => to.set_entropy(()),
-        Singleton::ProcessSpawner => to.set_process_spawner(()),
-        Singleton::Power => to.set_power(()),
-        Singleton::BootPackage => to.set_boot_package(()),
-        Singleton::Diagnostics => to.set_diagnostics(()),
-        Singleton::PciBus => to.set_pci_bus(()),
-    }
 }
 
 /// Zero leaves a limit to the documented default.
@@ -217,7 +175,11 @@ fn capability_slots(process: &Process) -> Option<u32> {
     (files > 0).then_some(slots)
 }
 
-fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Result<(), TooLong> {
+fn convert_instance(
+    manifest: &Manifest,
+    from: &Instance,
+    mut to: instance_entry::Builder<'_>,
+) -> Result<(), TooLong> {
     to.set_name(&from.name);
     to.set_module(&from.module.name);
     convert_texts(&from.args, to.reborrow().init_arguments(length(&from.args)?));
@@ -225,10 +187,7 @@ fn convert_instance(from: &Instance, mut to: instance_entry::Builder<'_>) -> Res
         to.set_argv0(argv0);
     }
     convert_variables(&from.env, to.reborrow().init_environment(length(&from.env)?));
-    to.set_console(from.grants.contains(&Singleton::Console));
-    to.set_timer(from.grants.contains(&Singleton::Timer));
-    to.set_wall_clock(from.grants.contains(&Singleton::WallClock));
-    to.set_entropy(from.grants.contains(&Singleton::Entropy));
+    grants::convert_instance(manifest, &from.grants, to.reborrow().init_grants(length(&from.grants)?));
     to.set_trap_unknown_imports(from.trap_unknown_imports);
     to.set_invoke(from.invoke.as_deref().unwrap_or_default());
     storage::convert_streams(from, to.reborrow())?;

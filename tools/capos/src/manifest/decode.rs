@@ -1,9 +1,11 @@
 //! From evaluated JSON to a typed [`Manifest`]: field names, types and ranges.
 
+mod grants;
 mod storage;
 
 use std::path::Path;
 
+use capos_schema::{methods, names};
 use serde_json::Value;
 
 use super::json::{Node, Object, Sink};
@@ -80,10 +82,10 @@ fn manifest(node: &Node<'_>) -> Manifest {
         console: console(&object),
     };
     if manifest.disks().next().is_some() {
-        manifest.include.push(built(DISK_DRIVER_BINARY));
+        manifest.include.push(built(names::DISK_DRIVER));
     }
     if !manifest.volumes.is_empty() {
-        manifest.include.push(built(VOLUME_SERVER_BINARY));
+        manifest.include.push(built(names::VOLUME_SERVER));
     }
     manifest
 }
@@ -107,71 +109,20 @@ pub(crate) fn built(name: &str) -> Program {
 fn process(node: &Node<'_>) -> Process {
     let object = node.object(&PROCESS_FIELDS);
     let name = needed_name(&object);
-    let granted = object.get("grants").map(|node| process_grants(&node)).unwrap_or_default();
     Process {
         at: node.path().to_owned(),
         binary: program_or(object.get("binary"), ProgramKind::Native, &name, node.path()),
         name,
         args: texts(&object, "args"),
         env: variables(&object),
-        grants: granted.singletons,
-        services: granted.services,
-        namespaces: granted.namespaces,
-        disks: granted.disks,
+        grants: grants::grants(&object),
         limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
         executable: object.flag("executable"),
-        exports: object.items("exports").iter().filter_map(self::name).collect(),
+        exports: grants::exports(&object),
         expect_fault: object.flag("expectFault"),
         restart: storage::restart(&object),
         wasm_host: None,
     }
-}
-
-#[derive(Default)]
-struct ProcessGrants {
-    singletons: Vec<Singleton>,
-    services: Vec<Service>,
-    namespaces: Vec<NamespaceGrant>,
-    disks: Vec<DiskGrant>,
-}
-
-fn process_grants(node: &Node<'_>) -> ProcessGrants {
-    let others = ["services", "namespaces", "disks"];
-    let known: Vec<&str> = Singleton::ALL.iter().map(|(field, _)| *field).chain(others).collect();
-    let object = node.object(&known);
-    let services = object.get("services").map(|node| node.entries()).unwrap_or_default();
-    let services = services.iter().map(|(name, node)| service(name, node)).collect();
-    ProcessGrants {
-        singletons: singletons(&object, &Singleton::ALL),
-        services,
-        namespaces: storage::namespaces(&object),
-        disks: storage::disks(&object),
-    }
-}
-
-fn service(name: &str, node: &Node<'_>) -> Service {
-    check_name(node, name);
-    let object = node.object(&["process", "export"]);
-    let field = |field| object.need(field).as_ref().and_then(self::name).unwrap_or_default();
-    Service {
-        at: node.path().to_owned(),
-        name: name.to_owned(),
-        process: field("process"),
-        export: field("export"),
-    }
-}
-
-/// The singletons whose field is `true`. `false` would suggest that there is something to switch off.
-fn singletons(object: &Object<'_>, fields: &[(&str, Singleton)]) -> Vec<Singleton> {
-    let granted = fields.iter().filter(|(field, _)| {
-        let Some(node) = object.get(field) else { return false };
-        let granted = node.boolean();
-        if granted == Some(false) {
-            node.problem("a grant is `true` or left out");
-        }
-        granted == Some(true)
-    });
-    granted.map(|(_, singleton)| *singleton).collect()
 }
 
 fn process_limits(node: &Node<'_>) -> ProcessLimits {
@@ -199,39 +150,25 @@ fn wasm_host(node: &Node<'_>) -> Process {
         binary: Program {
             at: node.path().to_owned(),
             kind: ProgramKind::Native,
-            name: WASM_HOST_BINARY.to_owned(),
+            name: names::WASM_HOST.to_owned(),
             file: None,
         },
-        grants: host_grants(&host),
-        namespaces: host.collect_namespaces(),
+        grants: host.collect_grants(),
         limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
         restart: storage::restart(&object),
-        exports: if host.exports { vec![WASM_HOST_EXPORT.to_owned()] } else { Vec::new() },
+        exports: host.exports.then(wasm_host_export).into_iter().collect(),
         wasm_host: Some(host),
         ..Process::default()
     }
 }
 
-/// The grants that the host needs for itself (time limits and fair shares, the log, the modules) and those of its
-/// instances, and nothing else.
-fn host_grants(host: &WasmHost) -> Vec<Singleton> {
-    let mut grants = vec![Singleton::Log, Singleton::Timer, Singleton::BootPackage];
-    grants.extend(host.instances.iter().flat_map(|instance| &instance.grants));
-    grants.sort_unstable();
-    grants.dedup();
-    grants
+fn wasm_host_export() -> Export {
+    Export { name: names::WASM_HOST_EXPORT.to_owned(), interface: methods::wasm_host::INTERFACE_ID }
 }
 
 fn instance(node: &Node<'_>) -> Instance {
-    const GRANTS: [(&str, Singleton); 4] = [
-        ("console", Singleton::Console),
-        ("timer", Singleton::Timer),
-        ("wallClock", Singleton::WallClock),
-        ("entropy", Singleton::Entropy),
-    ];
     let object = node.object(&INSTANCE_FIELDS);
     let name = needed_name(&object);
-    let grants = object.get("grants").map(|node| node.object(&GRANTS.map(|(field, _)| field)));
     Instance {
         at: node.path().to_owned(),
         module: program_or(object.get("module"), ProgramKind::Module, &name, node.path()),
@@ -239,7 +176,7 @@ fn instance(node: &Node<'_>) -> Instance {
         args: texts(&object, "args"),
         argv0: object.get("argv0").and_then(|node| text(&node)),
         env: variables(&object),
-        grants: grants.map(|grants| singletons(&grants, &GRANTS)).unwrap_or_default(),
+        grants: grants::grants(&object),
         preopens: storage::preopens(&object),
         stdin: storage::stdio(&object, "stdin", Direction::In),
         stdout: storage::stdio(&object, "stdout", Direction::Out),

@@ -118,6 +118,18 @@ impl<'a> Node<'a> {
         count
     }
 
+    /// A whole number from 0 to `most`.
+    pub(super) fn number(&self, most: u64) -> Option<u64> {
+        let Value::Number(number) = self.value else {
+            return self.wrong("a number");
+        };
+        let found = number.as_u64().filter(|number| *number <= most);
+        if found.is_none() {
+            self.problem(format!("{number} is not a whole number between 0 and {most}"));
+        }
+        found
+    }
+
     /// Bytes: a number or a string with a unit.
     pub(super) fn size(&self, most: u64) -> Option<u64> {
         let bytes = match self.value {
@@ -146,6 +158,14 @@ impl<'a> Node<'a> {
 
     pub(super) fn is_object(&self) -> bool {
         self.value.is_object()
+    }
+
+    pub(super) fn is_boolean(&self) -> bool {
+        self.value.is_boolean()
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        self.value.is_array()
     }
 
     fn parsed(&self, result: Result<u64, String>) -> Option<u64> {

@@ -2,24 +2,17 @@
 
 use std::path::PathBuf;
 
+use capos_schema::names;
+
 use super::decode;
 use crate::qemu::ConsoleLine;
 
+mod grants;
+mod held;
 mod storage;
 
+pub use grants::*;
 pub use storage::*;
-
-/// The export under which a wasm host serves its `WasmHost` interface.
-pub const WASM_HOST_EXPORT: &str = "wasm-host";
-/// The program that hosts WebAssembly instances.
-pub const WASM_HOST_BINARY: &str = "capos-wasm";
-
-/// The program that serves a volume.
-pub const VOLUME_SERVER_BINARY: &str = "fs";
-/// The program that drives virtio disks.
-pub const DISK_DRIVER_BINARY: &str = "virtio-blk";
-/// The program that keeps the streams of the console apart.
-pub const CONSOLE_BINARY: &str = "capos-console";
 
 /// A system: the processes that boot, and their grants.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -51,20 +44,14 @@ pub struct Process {
     pub args: Vec<String>,
     /// Environment variables and their values.
     pub env: Vec<(String, String)>,
-    /// The grants that are not services.
-    pub grants: Vec<Singleton>,
-    /// Services of other processes.
-    pub services: Vec<Service>,
-    /// Directories of volumes.
-    pub namespaces: Vec<NamespaceGrant>,
-    /// Disks that it uses as they are.
-    pub disks: Vec<DiskGrant>,
+    /// The capabilities that it holds.
+    pub grants: Vec<Grant>,
     /// Its limits.
     pub limits: ProcessLimits,
     /// May make pages executable.
     pub executable: bool,
     /// Services it serves.
-    pub exports: Vec<String>,
+    pub exports: Vec<Export>,
     /// Meant to end by a fault.
     pub expect_fault: bool,
     /// The consequence when it has ended.
@@ -106,67 +93,6 @@ pub struct Program {
     pub file: Option<PathBuf>,
 }
 
-/// A capability that the kernel or `init` provides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the interface or object of its name in schema/")]
-pub enum Singleton {
-    Console,
-    Log,
-    Timer,
-    WallClock,
-    Entropy,
-    ProcessSpawner,
-    Power,
-    BootPackage,
-    Diagnostics,
-    PciBus,
-}
-
-impl Singleton {
-    /// All of them, with the field that grants each.
-    pub const ALL: [(&'static str, Self); 10] = [
-        ("console", Self::Console),
-        ("log", Self::Log),
-        ("timer", Self::Timer),
-        ("wallClock", Self::WallClock),
-        ("entropy", Self::Entropy),
-        ("processSpawner", Self::ProcessSpawner),
-        ("power", Self::Power),
-        ("bootPackage", Self::BootPackage),
-        ("diagnostics", Self::Diagnostics),
-        ("pciBus", Self::PciBus),
-    ];
-
-    /// The name under which its holder finds it.
-    pub fn grant_name(self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::Log => "log",
-            Self::Timer => "timer",
-            Self::WallClock => "wall-clock",
-            Self::Entropy => "entropy",
-            Self::ProcessSpawner => "process-spawner",
-            Self::Power => "power",
-            Self::BootPackage => "boot-package",
-            Self::Diagnostics => "diagnostics",
-            Self::PciBus => "pci-bus",
-        }
-    }
-}
-
-/// A grant of another process's service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
-    /// Where the manifest grants it.
-    pub at: String,
-    /// The name the holder asks for.
-    pub name: String,
-    /// The process that serves it.
-    pub process: String,
-    /// Its name there.
-    pub export: String,
-}
-
 /// The limits of a process; `None` is the documented default.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ProcessLimits {
@@ -206,8 +132,8 @@ pub struct Instance {
     pub argv0: Option<String>,
     /// Environment variables and their values.
     pub env: Vec<(String, String)>,
-    /// Console, timer, wall clock, entropy: those it has.
-    pub grants: Vec<Singleton>,
+    /// The capabilities that it holds.
+    pub grants: Vec<Grant>,
     /// Directories that it finds open, from descriptor 3 on.
     pub preopens: Vec<Preopen>,
     /// Standard input.
@@ -256,7 +182,7 @@ impl Manifest {
     /// Decides what the consoles come over, unless the manifest says it itself.
     pub fn connect(&mut self, line: ConsoleLine) {
         if *self.console.get_or_insert(line) != ConsoleLine::Serial {
-            self.include.push(decode::built(CONSOLE_BINARY));
+            self.include.push(decode::built(names::CONSOLE_SERVER));
         }
     }
 
@@ -268,8 +194,9 @@ impl Manifest {
             VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
         });
         let granted = self.processes.iter().flat_map(|process| {
-            let name = |grant: &DiskGrant| format!("{}/{}", process.name, grant.name);
-            process.disks.iter().map(move |grant| (name(grant), &grant.image, false))
+            let name = |grant: &Grant| format!("{}/{}", process.name, held::shown(&grant.name));
+            let disks = process.grants.iter().filter_map(|grant| Some((grant, grant.disk()?)));
+            disks.map(move |(grant, disk)| (name(grant), &disk.image, false))
         });
         volumes.chain(granted)
     }

@@ -2,7 +2,7 @@
 
 use capos_volume_tool::show_size;
 
-use super::grants;
+use super::given;
 use crate::manifest::broken::Broken;
 use crate::manifest::model::Process;
 use crate::problem::Problem;
@@ -28,8 +28,7 @@ pub(super) fn check(process: &Process, broken: &Broken<'_>, problems: &mut Vec<P
         );
         problems.push(Problem::new(at("memory"), reason));
     }
-    let driven = process.disks.iter().filter(|disk| disk.driven).count();
-    let given = grants(process) + driven;
+    let given = given(process);
     let needed = given + OWN_CAPABILITIES;
     let slots = process.limits.capability_slots.filter(|slots| (*slots as usize) < needed);
     // What could not be read of the grants is none.

@@ -57,8 +57,8 @@ fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
         VolumeSource::Disk(disk) => Some((format!("{}.disk", volume.at), disk)),
         VolumeSource::Ram(_) | VolumeSource::Files(_) => None,
     });
-    let granted = manifest.processes.iter().flat_map(|process| &process.disks);
-    let granted = granted.map(|grant| (format!("{}.file", grant.at), &grant.image));
+    let granted = manifest.processes.iter().flat_map(|process| &process.grants);
+    let granted = granted.filter_map(|grant| Some((format!("{}.disk", grant.at), &grant.disk()?.image)));
     for (at, disk) in volumes.chain(granted) {
         let shared =
             seen.iter().find(|(file, other, _)| *file == disk.file && !(other.read_only && disk.read_only));

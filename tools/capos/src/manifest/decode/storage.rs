@@ -85,31 +85,17 @@ fn host_path(node: &Node<'_>) -> Option<PathBuf> {
     Some(PathBuf::from(text))
 }
 
-pub(super) fn namespaces(object: &Object<'_>) -> Vec<NamespaceGrant> {
-    let entries = object.get("namespaces").map(|node| node.entries()).unwrap_or_default();
-    let grants = entries.iter().map(|(name, node)| {
-        check_name(node, name);
-        let directory = directory(node, &node.object(&["volume", "path", "rights", "create", "quota"]));
-        NamespaceGrant { name: (*name).to_owned(), directory }
-    });
-    grants.collect()
-}
-
-pub(super) fn disks(object: &Object<'_>) -> Vec<DiskGrant> {
-    let entries = object.get("disks").map(|node| node.entries()).unwrap_or_default();
-    let grants = entries.iter().filter_map(|(name, node)| {
-        check_name(node, name);
-        let object = node.object(&["file", "size", "readOnly", "driver"]);
-        let image = DiskImage {
-            file: object.need("file").as_ref().and_then(host_path)?,
-            size: object.get("size").and_then(|node| node.size(u64::MAX)),
-            from: None,
-            read_only: object.flag("readOnly"),
-        };
-        let driven = object.get("driver").and_then(|node| node.boolean()) != Some(false);
-        Some(DiskGrant { at: node.path().to_owned(), name: (*name).to_owned(), image, driven })
-    });
-    grants.collect()
+/// A disk without a volume, as the source of a grant.
+pub(super) fn disk(node: &Node<'_>) -> Option<DiskGrant> {
+    let object = node.object(&["disk", "size", "readOnly", "driver"]);
+    let image = DiskImage {
+        file: object.need("disk").as_ref().and_then(host_path)?,
+        size: object.get("size").and_then(|node| node.size(u64::MAX)),
+        from: None,
+        read_only: object.flag("readOnly"),
+    };
+    let driven = object.get("driver").and_then(|node| node.boolean()) != Some(false);
+    Some(DiskGrant { image, driven })
 }
 
 pub(super) fn preopens(object: &Object<'_>) -> Vec<Preopen> {
@@ -129,7 +115,7 @@ fn preopen(node: &Node<'_>) -> Preopen {
 }
 
 /// A part that cannot be read has the value that matters least to the rest; a volume, an empty name.
-fn directory(node: &Node<'_>, object: &Object<'_>) -> Directory {
+pub(super) fn directory(node: &Node<'_>, object: &Object<'_>) -> Directory {
     let volume = object.need("volume").as_ref().and_then(name);
     let path = match object.get("path") {
         Some(node) => volume_path(&node),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use capos_volume_tool::Links;
 
-use super::{Process, ProcessLimits, WasmHost};
+use super::{Grant, Process, ProcessLimits};
 
 /// A directory tree, served by a process of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,19 +54,6 @@ pub struct DiskImage {
     pub read_only: bool,
 }
 
-/// A disk without a volume, for one process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskGrant {
-    /// Where the manifest grants it.
-    pub at: String,
-    /// The name its holder asks for.
-    pub name: String,
-    /// The image that holds it; made empty.
-    pub image: DiskImage,
-    /// Whether a driver is started for it. Otherwise it is only there, for a process that drives it itself.
-    pub driven: bool,
-}
-
 /// A directory of a volume, as it is granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
@@ -108,15 +95,6 @@ pub struct Quota {
     pub bytes: Option<u64>,
     /// Files, directories and links.
     pub inodes: Option<u64>,
-}
-
-/// A directory that a process finds under a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamespaceGrant {
-    /// The name its holder asks for.
-    pub name: String,
-    /// The directory.
-    pub directory: Directory,
 }
 
 /// A directory that a WebAssembly program finds open.
@@ -171,47 +149,10 @@ pub enum Restart {
     Always,
 }
 
-impl WasmHost {
-    /// The directories that the host must hold for its instances, each once; names each in what refers to it.
-    pub(in crate::manifest) fn collect_namespaces(&mut self) -> Vec<NamespaceGrant> {
-        let mut found = Vec::new();
-        for instance in &mut self.instances {
-            let name = &instance.name;
-            for (index, preopen) in instance.preopens.iter_mut().enumerate() {
-                preopen.grant = share(&mut found, &preopen.directory, || format!("preopen/{name}/{index}"));
-            }
-            let streams = [
-                ("stdin", &mut instance.stdin),
-                ("stdout", &mut instance.stdout),
-                ("stderr", &mut instance.stderr),
-            ];
-            for (stream, stdio) in streams {
-                if let Stdio::File(file) = stdio {
-                    file.grant = share(&mut found, &file.directory, || format!("{stream}/{name}"));
-                }
-            }
-        }
-        found
-    }
-}
-
-/// The name of the grant of `directory`, which becomes a new one of `found` if it is in none yet.
-fn share(found: &mut Vec<NamespaceGrant>, directory: &Directory, new: impl FnOnce() -> String) -> String {
-    if let Some(known) = found.iter().find(|known| known.directory.same_grant(directory)) {
-        return known.name.clone();
-    }
-    let name = new();
-    found.push(NamespaceGrant { name: name.clone(), directory: directory.clone() });
-    name
-}
-
 impl Process {
     /// Every directory that the manifest names in this entry, for itself or for an instance.
     pub fn directories(&self) -> Vec<&Directory> {
-        let Some(host) = &self.wasm_host else {
-            return self.namespaces.iter().map(|grant| &grant.directory).collect();
-        };
-        let instances = host.instances.iter().flat_map(|instance| {
+        let instances = self.wasm_host.iter().flat_map(|host| &host.instances).flat_map(|instance| {
             let streams =
                 [&instance.stdin, &instance.stdout, &instance.stderr].into_iter().filter_map(|stdio| {
                     let Stdio::File(file) = stdio else { return None };
@@ -219,7 +160,7 @@ impl Process {
                 });
             instance.preopens.iter().map(|preopen| &preopen.directory).chain(streams)
         });
-        instances.collect()
+        self.written_grants().filter_map(Grant::directory).chain(instances).collect()
     }
 }
 
