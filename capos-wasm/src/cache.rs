@@ -3,7 +3,7 @@
 //! A module lives as long as an instance of it does or the cache keeps it. The cache keeps the modules that were
 //! used last, up to a limit; what has gone beyond it is still shared while it lives.
 
-use crate::instance::Pace;
+use crate::pace::Pace;
 use futures::channel::oneshot;
 use std::{
     borrow::Cow,
@@ -234,7 +234,7 @@ fn cost<T>(module: &Cached<T>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{BYTES_PER_MODULE_BYTE, Cache, Cached, FIXED_BYTES};
-    use crate::instance::{Pace, yield_once};
+    use crate::{pace::Pace, turns::yield_once};
     use futures::{FutureExt, executor::block_on};
     use std::{borrow::Cow, cell::Cell, rc::Rc};
 

@@ -1,14 +1,15 @@
 //! Starting instances.
 
 use crate::{
-    End, InstanceHandle, Launch, Limits, NamedGrant, Restart,
+    End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Restart,
+    account::Control,
     cache::Cache,
     engine::wasmi::{Compiled, Settings, check_early, compile},
-    instance::{Command, Control, Pace, command_queue},
-    run::{Clocks, Plan, run, serve, unless_killed},
-    wasi::{FastClock, FastSleep, Grants},
+    instance::{Command, Plan, command_queue, run, serve, unless_killed},
+    pace::Pace,
+    resources::{Clocks, FastClock, FastSleep},
 };
-use capos_schema::timer_capnp::timer;
+use capos_schema::{manifest_capnp::restart_policy, timer_capnp::timer};
 use futures::{channel::mpsc, future::LocalBoxFuture};
 use std::{
     borrow::Cow,
@@ -92,6 +93,20 @@ pub struct Options {
     pub invoke: Option<String>,
 }
 
+impl Options {
+    /// Reads what messages and manifest entries say of it; the rest is the default.
+    ///
+    /// # Errors
+    /// For a restart policy that this program does not know.
+    pub fn read(restart: restart_policy::Reader<'_>, trap_unknown_imports: bool) -> capnp::Result<Self> {
+        let unknown_imports = match trap_unknown_imports {
+            true => UnknownImports::Trap,
+            false => UnknownImports::Deny,
+        };
+        Ok(Self { restart: Restart::read(restart)?, unknown_imports, ..Self::default() })
+    }
+}
+
 /// Starts instances, each with its own capabilities and limits, all on one thread. Instances of equal modules
 /// share what the module was compiled to.
 pub struct Host {
@@ -168,11 +183,7 @@ async fn make(
         launch: spec.launch,
         grants: spec.grants,
         limits: spec.limits,
-        clocks: Clocks {
-            timer: config.timer.clone(),
-            fast: config.clock.clone(),
-            sleep: config.sleep.clone(),
-        },
+        clocks: Clocks::new(config.timer.clone(), config.clock.clone(), config.sleep.clone(), None),
         discard: config.discard,
         control,
     };

@@ -1,6 +1,7 @@
 //! Arguments and environment, in the form in which guests read them.
 
-use capos_schema::launch_capnp::launch_parameters;
+use capnp::{struct_list, text_list};
+use capos_schema::launch_capnp::{launch_parameters, variable};
 use std::fmt;
 
 /// Arguments and environment together may not be longer than this, with a NUL and a pointer for each.
@@ -62,7 +63,7 @@ impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nul(string) => write!(f, "{string:?} contains a NUL"),
-            Self::VariableName(name) => write!(f, "{name:?} is no name for a variable"),
+            Self::VariableName(name) => write!(f, "{name:?} is an invalid name for an environment variable"),
             Self::TooLong => write!(f, "more than {MAX_LAUNCH_BYTES} bytes of launch parameters"),
             Self::Message(error) => write!(f, "unreadable launch parameters: {error}"),
         }
@@ -114,15 +115,28 @@ impl Launch {
     /// # Errors
     /// As [`Launch::new`], and for messages that do not decode.
     pub fn read(reader: launch_parameters::Reader<'_>) -> Result<Self, LaunchError> {
-        let mut arguments = Vec::new();
-        for argument in reader.get_arguments()? {
-            arguments.push(argument?.to_str()?);
+        Self::read_lists(None, reader.get_arguments()?, reader.get_environment()?)
+    }
+
+    /// Reads the lists that launch parameters and manifest entries share, with `program` as the first argument where the list
+    /// does not have it.
+    ///
+    /// # Errors
+    /// As [`Launch::read`].
+    pub fn read_lists(
+        program: Option<&str>,
+        arguments: text_list::Reader<'_>,
+        environment: struct_list::Reader<'_, variable::Owned>,
+    ) -> Result<Self, LaunchError> {
+        let mut all: Vec<&str> = program.into_iter().collect();
+        for argument in arguments {
+            all.push(argument?.to_str()?);
         }
-        let mut environment = Vec::new();
-        for variable in reader.get_environment()? {
-            environment.push((variable.get_name()?.to_str()?, variable.get_value()?.to_str()?));
+        let mut variables = Vec::new();
+        for variable in environment {
+            variables.push((variable.get_name()?.to_str()?, variable.get_value()?.to_str()?));
         }
-        Self::new(arguments, environment)
+        Self::new(all, variables)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `docs/wasi.md` says what the table in the code says.
 
-use capos_wasm::wasi::FUNCTIONS;
+use capos_wasm::preview1::FUNCTIONS;
 use std::{fs, path::Path};
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::support::{BUFFER, Guest, MEMORY_BYTES, ROOT, World, e, namespace, o, preopen, right, volume};
 use capos_wasm::{
     Grants, Limits, Value, ValueType,
-    wasi::{FUNCTIONS, Function},
+    preview1::{FUNCTIONS, Function},
 };
 
 const END: i64 = MEMORY_BYTES as i64;

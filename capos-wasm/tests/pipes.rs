@@ -2,8 +2,7 @@
 
 use crate::support::{World, console, e, errno, spec, with_imports};
 use capos_wasm::{
-    End, Grants, InstanceHandle, InstanceSpec, Options, Restart,
-    wasi::{PipeReader, PipeWriter, Sink, Source, pipe},
+    End, Grants, InstanceHandle, InstanceSpec, Options, PipeReader, PipeWriter, Restart, Sink, Source, pipe,
 };
 use std::rc::Rc;
 

@@ -3,7 +3,7 @@
 use crate::support::{World, spec};
 use capos_wasm::{
     End, Grants, ValueType,
-    wasi::{FUNCTIONS, Function, MODULE},
+    preview1::{FUNCTIONS, Function, MODULE},
 };
 
 fn types(types: &[ValueType]) -> String {

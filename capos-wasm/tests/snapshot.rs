@@ -3,7 +3,7 @@
 use crate::support::{World, namespace, preopen, spec, volume};
 use capos_wasm::{
     End, Grants,
-    wasi::{FUNCTIONS, Snapshot},
+    preview1::{FUNCTIONS, Snapshot},
 };
 
 fn world_with_a_file() -> (World, Grants) {

@@ -3,7 +3,7 @@
 use crate::{grants::Held, pipes::Ends};
 use capos_package::binary;
 use capos_schema::manifest_capnp::{boot_package, instance_entry, process_entry};
-use capos_wasm::{InstanceSpec, Launch, Limits, Options, Restart, UnknownImports};
+use capos_wasm::{InstanceSpec, Launch, Limits, Options};
 use std::borrow::Cow;
 
 /// The entry of the process called `name`.
@@ -43,16 +43,10 @@ pub(crate) async fn spec(
 }
 
 fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
-    let unknown_imports = match entry.get_trap_unknown_imports() {
-        true => UnknownImports::Trap,
-        false => UnknownImports::Deny,
-    };
     let invoke = entry.get_invoke()?.to_str()?;
     Ok(Options {
-        restart: Restart::read(entry.get_restart()?)?,
-        on_restart: None,
-        unknown_imports,
         invoke: (!invoke.is_empty()).then(|| invoke.to_owned()),
+        ..Options::read(entry.get_restart()?, entry.get_trap_unknown_imports())?
     })
 }
 
@@ -68,14 +62,8 @@ fn read(
     entry: instance_entry::Reader<'static>,
 ) -> capnp::Result<Parts> {
     let module = entry.get_module()?.to_str()?;
-    let mut arguments = vec![if entry.has_argv0() { entry.get_argv0()?.to_str()? } else { name(entry)? }];
-    for argument in entry.get_arguments()? {
-        arguments.push(argument?.to_str()?);
-    }
-    let mut environment = Vec::new();
-    for variable in entry.get_environment()? {
-        environment.push((variable.get_name()?.to_str()?, variable.get_value()?.to_str()?));
-    }
+    let program = if entry.has_argv0() { entry.get_argv0()?.to_str()? } else { name(entry)? };
+    let launch = Launch::read_lists(Some(program), entry.get_arguments()?, entry.get_environment()?);
     let bytes = binary(package, module)?;
-    Ok((Cow::Borrowed(bytes), module.to_owned(), Launch::new(arguments, environment)))
+    Ok((Cow::Borrowed(bytes), module.to_owned(), launch))
 }

@@ -9,11 +9,7 @@ use capos_rt::grant;
 use capos_schema::{
     console_capnp::console, file_capnp::namespace, grants, manifest_capnp::instance_entry, timer_capnp::timer,
 };
-use capos_wasm::{
-    Grants, NamedGrant, Preopen,
-    wasi::{FastClock, FastSleep},
-    well_known,
-};
+use capos_wasm::{FastClock, FastSleep, Grants, NamedGrant, Preopen, well_known};
 use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 

@@ -19,7 +19,7 @@ use capos_rt::block_on;
 const HOST_FAILED: i32 = 125;
 
 fn main() {
-    capos_wasm::wasi::set_push(capos_rt::push_calls);
+    capos_wasm::set_push(capos_rt::push_calls);
     let status = block_on(async {
         match run::run().await {
             Ok(status) => status,

@@ -1,7 +1,7 @@
 //! The pipes between a host's instances.
 
 use capos_schema::manifest_capnp::{instance_entry, stdio};
-use capos_wasm::wasi::{PipeReader, PipeWriter, pipe};
+use capos_wasm::{PipeReader, PipeWriter, pipe};
 use std::collections::BTreeMap;
 
 /// The ends of pipes that one instance's entry names.

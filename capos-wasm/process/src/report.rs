@@ -6,7 +6,7 @@ use capos_schema::{
     console_capnp::{MAX_WRITE_BYTES, console},
     grants,
 };
-use capos_wasm::{End, NamedGrant, StartTime, wasi::Refusal};
+use capos_wasm::{End, NamedGrant, Refusal, StartTime};
 
 /// Writes how long starting the instance `name` took, which is told with its end so as not to delay it.
 pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {

@@ -7,7 +7,7 @@ use capos_schema::{
     file_capnp::{file, namespace},
     manifest_capnp::{stdio, stdio_file},
 };
-use capos_wasm::wasi::{PipeReader, PipeWriter, Sink, Source};
+use capos_wasm::{PipeReader, PipeWriter, Sink, Source};
 
 type Console = Option<console::Client>;
 

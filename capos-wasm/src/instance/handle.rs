@@ -1,7 +1,10 @@
 //! The Rust interface to a started instance.
 
-use super::{Control, StartTime, Usage, Value};
-use crate::{End, wasi::Refusal};
+use super::Value;
+use crate::{
+    End,
+    account::{Control, Refusal, StartTime, Usage},
+};
 use futures::channel::{mpsc, oneshot};
 use std::{fmt, rc::Rc};
 

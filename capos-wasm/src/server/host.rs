@@ -1,7 +1,7 @@
 //! A host of instances as a capability.
 
 use super::{WasmInstance, file::read_file, grants::grants};
-use crate::{End, Host, InstanceHandle, InstanceSpec, Launch, Limits, Options, Restart, UnknownImports};
+use crate::{End, Host, InstanceHandle, InstanceSpec, Launch, Limits, Options};
 use capnp::Error;
 use capos_schema::wasm_capnp::{instance_options, instance_spec, wasm_host, wasm_instance};
 use std::{borrow::Cow, rc::Rc};
@@ -56,16 +56,7 @@ impl WasmHost {
 }
 
 fn options(reader: instance_options::Reader<'_>) -> Result<Options, Error> {
-    let unknown_imports = match reader.get_trap_unknown_imports() {
-        true => UnknownImports::Trap,
-        false => UnknownImports::Deny,
-    };
-    Ok(Options {
-        restart: Restart::read(reader.get_restart()?)?,
-        on_restart: None,
-        unknown_imports,
-        invoke: None,
-    })
+    Options::read(reader.get_restart()?, reader.get_trap_unknown_imports())
 }
 
 impl wasm_host::Server for WasmHost {

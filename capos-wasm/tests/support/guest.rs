@@ -4,7 +4,7 @@
 use super::World;
 use capos_wasm::{
     Grants, InstanceHandle, InstanceSpec, Launch, Limits, Options, Value, ValueType,
-    wasi::{FUNCTIONS, MODULE},
+    preview1::{FUNCTIONS, MODULE},
 };
 use std::borrow::Cow;
 

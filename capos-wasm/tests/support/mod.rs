@@ -17,7 +17,7 @@ pub use guest::{Fails, Guest, MEMORY_BYTES};
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
 
 use capos_wasm::{
-    End, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits, Options, wasi::FastClock,
+    End, FastClock, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits, Options,
 };
 use executor::Executor;
 use futures::channel::oneshot;

@@ -9,7 +9,7 @@ use capos_host::inspect::{Form, refusal, type_of};
 use capos_host::project::Project;
 use capos_host::qemu::ConsoleLine;
 use capos_wasm::Limits;
-use capos_wasm::wasi::{FUNCTIONS, Snapshot};
+use capos_wasm::preview1::{FUNCTIONS, Snapshot};
 
 /// The complaint about an instance of `module` with these other fields, each in a line of its own.
 fn complaint(module: &[u8], fields: &str) -> String {

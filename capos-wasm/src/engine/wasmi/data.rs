@@ -3,7 +3,7 @@
 use super::{fuel::FuelMeter, limiter::Limiter};
 use crate::{
     End,
-    wasi::{Call, Reply, Snapshot, Wasi},
+    preview1::{Call, Reply, Snapshot, Wasi},
 };
 use std::{
     fmt,

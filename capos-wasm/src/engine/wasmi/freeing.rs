@@ -3,7 +3,7 @@
 //! Dropping a store frees its pages in one go, which takes as long as there are many of them.
 
 use super::data::HostData;
-use crate::{Discard, instance::Pace};
+use crate::{Discard, pace::Pace};
 use wasmi::Store;
 
 /// Bytes that are given back at once. That many pages take some 60 µs.

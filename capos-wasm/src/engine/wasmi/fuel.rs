@@ -1,7 +1,7 @@
 //! Fuel in slices, so that no instance keeps the thread for long.
 
 use super::data::HostData;
-use crate::{End, instance::Control, wasi::FastClock};
+use crate::{End, account::Control, resources::FastClock};
 use std::rc::Rc;
 use wasmi::Store;
 

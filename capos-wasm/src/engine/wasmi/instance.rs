@@ -13,9 +13,11 @@ use super::{
 };
 use crate::{
     CallError, End, Value,
+    account::{Interrupts, Missing, Refusal},
     cache::Cached,
-    instance::{Command, Interrupts, Invocation, Pace},
-    wasi::{Errno, Missing, Refusal, Reply},
+    instance::{Command, Invocation},
+    pace::Pace,
+    preview1::{Errno, Reply},
 };
 use futures::{Stream, channel::mpsc};
 use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};

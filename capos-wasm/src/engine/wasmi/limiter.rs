@@ -2,8 +2,7 @@
 
 use crate::{
     Limits,
-    instance::Control,
-    wasi::{Missing, Refusal},
+    account::{Control, Missing, Refusal},
 };
 use std::{fmt, rc::Rc};
 use wasmi::{

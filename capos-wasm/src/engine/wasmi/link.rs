@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     End, Trap, UnknownImports,
-    wasi::{Call, Missing, Refusal, Snapshot, for_each_function},
+    account::{Missing, Refusal},
+    preview1::{Call, Snapshot, for_each_function},
 };
 use wasmi::{Caller, Engine, Error, ExternType, FuncType, Linker, Module, Val, errors::LinkerError};
 

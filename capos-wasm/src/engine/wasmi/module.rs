@@ -3,8 +3,8 @@
 use super::proposals::explain;
 use crate::{
     ValueType,
-    instance::Pace,
-    wasi::{self, Snapshot},
+    pace::Pace,
+    preview1::{self, Snapshot},
 };
 use wasmi::{Engine, ExternType, FuncType, ImportType, Module, ValType};
 
@@ -21,7 +21,7 @@ pub(super) async fn parse(engine: &Engine, bytes: &[u8], pace: &mut Pace) -> Res
 }
 
 /// The function of Preview 1, of either snapshot, that has an import's name.
-fn function(module: &str, name: &str) -> Option<&'static wasi::Function> {
+fn function(module: &str, name: &str) -> Option<&'static preview1::Function> {
     Snapshot::of_module(module)?.function(name)
 }
 

@@ -1,7 +1,7 @@
 //! Writing the results of an export to an instance's standard output.
 
 use super::data::HostData;
-use crate::wasi::{Call, Reply, Snapshot};
+use crate::preview1::{Call, Reply, Snapshot};
 use std::task::{Context as TaskContext, Poll};
 use wasmi::Val;
 

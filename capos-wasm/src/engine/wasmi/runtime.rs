@@ -12,10 +12,12 @@ use super::{
 };
 use crate::{
     Discard, Limits, UnknownImports,
+    account::Interrupts,
     cache::Cached,
-    instance::{Interrupts, Pace},
     limits::MAX_STACK_BYTES,
-    wasi::{Context, FastClock, Wasi},
+    pace::Pace,
+    preview1::{Context, Wasi},
+    resources::FastClock,
 };
 use std::rc::Rc;
 use wasmi::{CompilationMode, Config, CustomFuelCosts, Engine, Linker, Module, Store};

@@ -3,7 +3,7 @@
 //! wasmi runs a module's start function inside the instantiation, where it could neither wait nor be stopped.
 //! So the start section is turned into one more export before compiling, which is then called like any other.
 
-use crate::instance::Pace;
+use crate::pace::Pace;
 use std::{borrow::Cow, ops::Range};
 
 /// The export name of the start function. A module that exports this name itself is refused as invalid.

@@ -1,0 +1,278 @@
+//! The state that all who deal with an instance share: its use, its end, the wish to end it.
+
+use super::{Missing, Refusal, Refusals, said::says_no_thread};
+use crate::{End, Limits, NamedGrant};
+use futures::channel::oneshot;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    task::Waker,
+};
+
+/// So many ends are remembered as reasons for restarts, a trap with so many functions.
+const RESTART_CAUSES: usize = 16;
+const CAUSE_FRAMES: usize = 8;
+
+/// The resources that an instance has used so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Fuel burnt, in the engine's units.
+    pub fuel: u64,
+    /// Linear memory.
+    pub memory_bytes: u64,
+    /// Bytes written to the standard streams.
+    pub output_bytes: u64,
+}
+
+/// How long it took to start an instance, by its host's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StartTime {
+    /// Reading and validating the module.
+    pub compile_ns: u64,
+    /// Making the instance of it.
+    pub instantiate_ns: u64,
+}
+
+pub(crate) struct Control {
+    killed: Cell<bool>,
+    /// Wakes the task that runs the instance.
+    driver: Cell<Option<Waker>>,
+    end: RefCell<Option<End>>,
+    started: Cell<bool>,
+    /// Tasks that wait for it to be started.
+    expecting: RefCell<Vec<oneshot::Sender<()>>>,
+    waiters: RefCell<Vec<oneshot::Sender<End>>>,
+    usage: Cell<Usage>,
+    output_limit: u64,
+    empty_module: Cell<bool>,
+    start_time: Cell<StartTime>,
+    /// Calls that wait for their turn.
+    queued: Cell<usize>,
+    refusals: RefCell<Refusals>,
+    restarts: Cell<u32>,
+    restart_causes: RefCell<VecDeque<End>>,
+    /// Held by name until the end.
+    grants: RefCell<Vec<NamedGrant>>,
+}
+
+impl Control {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            killed: Cell::default(),
+            driver: Cell::default(),
+            end: RefCell::default(),
+            started: Cell::default(),
+            expecting: RefCell::default(),
+            waiters: RefCell::default(),
+            usage: Cell::default(),
+            output_limit: limits.output_bytes,
+            empty_module: Cell::default(),
+            start_time: Cell::default(),
+            queued: Cell::default(),
+            refusals: RefCell::default(),
+            restarts: Cell::default(),
+            restart_causes: RefCell::default(),
+            grants: RefCell::default(),
+        }
+    }
+
+    /// Keeps these capabilities for the instance until it ends.
+    pub(crate) fn hold(&self, grants: Vec<NamedGrant>) {
+        *self.grants.borrow_mut() = grants;
+    }
+
+    /// The name and the interface of each capability that it holds by name.
+    pub(crate) fn grants(&self) -> Vec<(String, u64)> {
+        self.grants.borrow().iter().map(|grant| (grant.name.clone(), grant.interface)).collect()
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    pub(crate) fn set_fuel(&self, fuel: u64) {
+        self.usage.set(Usage { fuel, ..self.usage.get() });
+    }
+
+    pub(crate) fn set_memory(&self, memory_bytes: u64) {
+        self.usage.set(Usage { memory_bytes, ..self.usage.get() });
+    }
+
+    /// Counts up to `wanted` bytes as written and says how many the limit still allows.
+    pub(crate) fn take_output(&self, wanted: u32) -> u32 {
+        let usage = self.usage.get();
+        let left = self.output_limit.saturating_sub(usage.output_bytes);
+        let allowed = u32::try_from(left).unwrap_or(u32::MAX).min(wanted);
+        let output_bytes = usage.output_bytes + u64::from(allowed);
+        self.usage.set(Usage { output_bytes, ..usage });
+        allowed
+    }
+
+    /// Takes back what was counted and then not written.
+    pub(crate) fn return_output(&self, unused: u32) {
+        let usage = self.usage.get();
+        let output_bytes = usage.output_bytes.saturating_sub(unused.into());
+        self.usage.set(Usage { output_bytes, ..usage });
+    }
+
+    /// Remembers something that was not granted.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        self.refusals.borrow_mut().add(refusal);
+    }
+
+    /// A call of this function succeeded; `reports` says that it is one of those that report an error and end.
+    pub(crate) fn call_succeeded(&self, import: &str, reports: bool) {
+        self.refusals.borrow_mut().succeeded(import, reports);
+    }
+
+    /// Something was changed in a directory.
+    pub(crate) fn changed_a_directory(&self) {
+        self.refusals.borrow_mut().changed_a_directory();
+    }
+
+    /// Whether something was not granted, so that what the program says may be about that.
+    pub(crate) fn lacks_something(&self) -> bool {
+        !self.refusals.borrow().is_empty()
+    }
+
+    /// A message of `length` bytes that begins like this is written to standard output or standard error.
+    pub(crate) fn said(&self, is_error: bool, message: &[u8], length: u32) {
+        self.refusals.borrow_mut().said(is_error, message, length);
+        if is_error && says_no_thread(message) {
+            self.refuse(Refusal { import: "starting a thread", missing: Missing::Threads });
+        }
+    }
+
+    /// The program trapped, and the trap says why.
+    pub(crate) fn trap_says_why(&self) {
+        self.refusals.borrow_mut().trap_says_why();
+    }
+
+    pub(crate) fn refusals(&self) -> Vec<Refusal> {
+        self.refusals.borrow().reasons(self.end.borrow().as_ref())
+    }
+
+    pub(crate) fn set_compile_time(&self, compile_ns: u64) {
+        self.start_time.set(StartTime { compile_ns, ..self.start_time.get() });
+    }
+
+    pub(crate) fn set_instantiate_time(&self, instantiate_ns: u64) {
+        self.start_time.set(StartTime { instantiate_ns, ..self.start_time.get() });
+    }
+
+    pub(crate) fn start_time(&self) -> StartTime {
+        self.start_time.get()
+    }
+
+    pub(crate) fn set_empty_module(&self) {
+        self.empty_module.set(true);
+    }
+
+    pub(crate) fn is_empty_module(&self) -> bool {
+        self.empty_module.get()
+    }
+
+    /// Counts a call that is to wait for its turn, unless `limit` wait already.
+    pub(crate) fn enqueue(&self, limit: usize) -> bool {
+        let queued = self.queued.get();
+        if queued < limit {
+            self.queued.set(queued + 1);
+        }
+        queued < limit
+    }
+
+    /// A call's turn has come.
+    pub(crate) fn dequeue(&self) {
+        self.queued.set(self.queued.get().saturating_sub(1));
+    }
+
+    /// Begins a new life after this end, with nothing used yet.
+    pub(crate) fn set_restarted(&self, cause: &End) {
+        self.usage.set(Usage::default());
+        self.refusals.take();
+        self.restarts.set(self.restarts.get().saturating_add(1));
+        let mut causes = self.restart_causes.borrow_mut();
+        if causes.len() >= RESTART_CAUSES {
+            causes.pop_front();
+        }
+        causes.push_back(cause.clone().shortened(CAUSE_FRAMES));
+    }
+
+    /// How often it was started again.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts.get()
+    }
+
+    /// The last ends after which it was started again, oldest first.
+    pub(crate) fn restart_causes(&self) -> Vec<End> {
+        self.restart_causes.borrow().iter().cloned().collect()
+    }
+
+    /// Asks for the instance's end; takes effect when its task next runs.
+    pub(crate) fn kill(&self) {
+        self.killed.set(true);
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    /// Says whom [`Control::kill`] wakes.
+    pub(crate) fn set_driver(&self, waker: &Waker) {
+        self.driver.set(Some(waker.clone()));
+    }
+
+    /// Says that the instance has been made.
+    pub(crate) fn set_started(&self) {
+        self.started.set(true);
+        // With the senders go the reasons to wait.
+        drop(self.expecting.take());
+    }
+
+    /// Resolves when the instance has been made, or has ended before.
+    pub(crate) async fn started(&self) {
+        if self.started.get() || self.end.borrow().is_some() {
+            return;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.expecting.borrow_mut().push(sender);
+        // Canceled is what it always is.
+        let _ = receiver.await;
+    }
+
+    /// Makes the end known. Only the first counts.
+    pub(crate) fn finish(&self, end: End) {
+        if self.end.borrow().is_some() {
+            return;
+        }
+        // Its capabilities go before anybody learns of the end.
+        drop(self.grants.take());
+        *self.end.borrow_mut() = Some(end.clone());
+        drop(self.expecting.take());
+        for waiter in self.waiters.take() {
+            // A waiter that is gone no longer wants to know.
+            let _ = waiter.send(end.clone());
+        }
+    }
+
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end.borrow().clone()
+    }
+
+    /// Resolves when the instance ends; `None` only if it never will.
+    pub(crate) async fn wait(&self) -> Option<End> {
+        if let Some(end) = self.end() {
+            return Some(end);
+        }
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut waiters = self.waiters.borrow_mut();
+            waiters.retain(|waiter| !waiter.is_canceled());
+            waiters.push(sender);
+        }
+        receiver.await.ok()
+    }
+}

@@ -1,0 +1,13 @@
+//! The account of one instance, which all layers keep: what it has used, what it lacked, the wish to end it, and its end.
+
+mod control;
+mod interrupt;
+mod refusal;
+mod said;
+
+pub(crate) use control::Control;
+pub use control::{StartTime, Usage};
+pub(crate) use interrupt::Interrupts;
+use refusal::Refusals;
+pub use refusal::{Missing, Refusal};
+pub(crate) use said::NOTICED_BYTES;

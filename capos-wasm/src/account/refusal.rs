@@ -1,0 +1,350 @@
+//! Refusals: authority that a program asked for and was not granted, in words that say how to grant it.
+
+use super::said::{OF_FILES, OF_RANDOMNESS, OF_TIME, Said};
+use crate::End;
+use std::fmt;
+
+/// Something that an instance does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The monotonic clock.
+    Timer,
+    /// The time of day.
+    WallClock,
+    /// Random bytes.
+    Entropy,
+    /// Standard input.
+    Stdin,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Any directory at all.
+    Preopen,
+    /// A right on a directory or file.
+    Right,
+    /// Linear memory beyond the instance's limit.
+    Memory,
+    /// Room for nested calls beyond the instance's limit.
+    Stack,
+    /// A second thread.
+    Threads,
+    /// Table elements beyond the instance's limit.
+    TableElements,
+    /// A descriptor beyond the instance's limit.
+    Descriptor,
+    /// An open file beyond what the server of its directory allows.
+    OpenObject,
+}
+
+/// A call that failed for something that was not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The function.
+    pub import: &'static str,
+    /// The authority that it lacked.
+    pub missing: Missing,
+}
+
+impl Missing {
+    /// The capability by name.
+    pub fn capability(self) -> &'static str {
+        match self {
+            Self::Timer => "Timer",
+            Self::WallClock => "WallClock",
+            Self::Entropy => "EntropySource",
+            Self::Stdin => "a Console, pipe or File as standard input",
+            Self::Stdout => "a Console, pipe or File as standard output",
+            Self::Stderr => "a Console, pipe or File as standard error",
+            Self::Preopen => "a Namespace (preopened directory)",
+            Self::Right => "a right that its Namespace (preopened directory) was not granted with",
+            Self::Memory => "more linear memory than its limit allows",
+            Self::Stack => "more stack than its limit allows",
+            Self::Threads => "threads, and a program has one here",
+            Self::TableElements => "more table elements than its limit allows",
+            Self::Descriptor => "more descriptors than its limit allows",
+            Self::OpenObject => "more open files than the server of its directory allows for one grant",
+        }
+    }
+
+    /// Whether many programs ask for it and go on when they do not get it, or another way.
+    fn can_be_done_without(self) -> bool {
+        matches!(self, Self::Timer | Self::WallClock | Self::Entropy)
+    }
+
+    /// How to grant it.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Timer => "grant `timer` in the manifest or pass --clock",
+            Self::WallClock => "grant `wallClock` in the manifest or pass --wall-clock",
+            Self::Entropy => "grant `entropy` in the manifest or pass --entropy",
+            Self::Stdin => "grant `console` or set `stdin` in the manifest",
+            Self::Stdout => "grant `console` or set `stdout` in the manifest",
+            Self::Stderr => "grant `console` or set `stderr` in the manifest",
+            Self::Preopen => {
+                "if it is to use files, list one in `preopens` in the manifest or pass --dir or --volume"
+            }
+            Self::Right => {
+                "raise the `rights` of its entry in `preopens` or pass --dir or --volume without `:ro`"
+            }
+            Self::Memory => "raise `limits.memory` in the manifest or pass --memory",
+            Self::Stack => "raise `limits.stack` in the manifest or pass --stack",
+            Self::Threads => "build it to work without, or tell it to (many take a number of threads)",
+            Self::TableElements => "raise `limits.tableElements` in the manifest or pass --table-elements",
+            Self::Descriptor => "raise `limits.descriptors` in the manifest or pass --descriptors",
+            Self::OpenObject => {
+                "divide them among several entries of `preopens` in the manifest or pass --dir or --volume several times"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { import, missing } = self;
+        write!(f, "{import} needs {}: {}", missing.capability(), missing.remedy())
+    }
+}
+
+/// More successful calls than these do not belong to reporting an error and ending: a program that made them had gone on.
+const CALLS_OF_AN_END: u64 = 200;
+
+/// More than this on standard output is not a message about a failure, but what the program is there for.
+const OUTPUT_OF_AN_END: u64 = 512;
+
+/// How far a program has come since the first refusal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Calls that succeeded.
+    calls: u64,
+    /// Those of them that reporting an error and ending does not take.
+    other_calls: u64,
+    /// Bytes written to standard output.
+    output_bytes: u64,
+}
+
+/// The refusals of one instance, each kind once, that may be why it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    /// Each with how far the program had come; the latest last.
+    list: Vec<(Refusal, Progress)>,
+    progress: Progress,
+    said: Said,
+}
+
+impl Refusals {
+    pub(crate) fn add(&mut self, refusal: Refusal) {
+        // Both sides are tables of this host's, so that there are only so many.
+        self.list.retain(|(earlier, _)| *earlier != refusal);
+        self.list.push((refusal, self.progress));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// A call of this function succeeded; `reports` says that it is one of those that report an error and end.
+    pub(crate) fn succeeded(&mut self, import: &str, reports: bool) {
+        if self.list.is_empty() {
+            return;
+        }
+        self.progress.calls += 1;
+        // The program asked for another clock, or in another way.
+        self.list.retain(|(refusal, _)| !refusal.missing.can_be_done_without() || refusal.import != import);
+        if self.list.iter().any(|(refusal, _)| refusal.missing.can_be_done_without()) && !reports {
+            self.progress.other_calls += 1;
+        }
+    }
+
+    /// A message of `length` bytes that begins like this is written to standard output or standard error.
+    pub(crate) fn said(&mut self, is_error: bool, message: &[u8], length: u32) {
+        if self.list.is_empty() {
+            return;
+        }
+        self.said.add(is_error, message);
+        if !is_error {
+            self.progress.output_bytes += u64::from(length);
+        }
+    }
+
+    /// Something was changed in a directory: the program found a place where it may.
+    pub(crate) fn changed_a_directory(&mut self) {
+        self.list.retain(|(refusal, _)| refusal.missing != Missing::Right);
+    }
+
+    /// The program did what WebAssembly forbids, and the trap says what. Lack of memory has an end of its own that such a trap
+    /// may turn out to be.
+    pub(crate) fn trap_says_why(&mut self) {
+        self.list.retain(|(refusal, _)| refusal.missing == Missing::Memory);
+    }
+
+    /// Those that may be why the instance failed, the latest first; before it has ended, those that would be if it failed.
+    /// Going past the stack's limit ends it, and so is the only one; other limits are ends that name their options.
+    /// That there is no directory counts only when there is nothing else.
+    pub(crate) fn reasons(&self, end: Option<&End>) -> Vec<Refusal> {
+        let only = |missing| {
+            let mut of_it = self.list.iter().rev().map(|(refusal, _)| *refusal);
+            of_it.find(|refusal| refusal.missing == missing).into_iter().collect()
+        };
+        match end {
+            _ if self.list.iter().any(|(refusal, _)| refusal.missing == Missing::Stack) => {
+                only(Missing::Stack)
+            }
+            Some(End::OutOfMemory) => only(Missing::Memory),
+            Some(End::OutOfFuel(_) | End::OutOfTime | End::OutOfOutput | End::Killed) => Vec::new(),
+            Some(End::Exited(_) | End::Trap(_) | End::FailedToStart(_)) | None => self.of_a_failure(),
+        }
+    }
+
+    fn of_a_failure(&self) -> Vec<Refusal> {
+        let causal = self.list.iter().rev().filter(|(refusal, before)| self.is_causal(refusal, before));
+        let causal: Vec<_> = causal.map(|(refusal, _)| *refusal).collect();
+        let telling = |refusal: &&Refusal| refusal.missing != Missing::Preopen;
+        match causal.iter().any(|refusal| telling(&refusal)) {
+            true => causal.iter().filter(telling).copied().collect(),
+            false => causal,
+        }
+    }
+
+    /// Whether the program ended because of it, as far as can be known: right after it, or saying so. Many programs ask for a
+    /// clock or for random bytes as they start and go on without; and every program that may use files looks for directories
+    /// as it starts.
+    fn is_causal(&self, refusal: &Refusal, before: &Progress) -> bool {
+        let late = self.progress.calls - before.calls <= CALLS_OF_AN_END;
+        let at_the_end = late
+            && self.progress.other_calls == before.other_calls
+            && self.progress.output_bytes - before.output_bytes <= OUTPUT_OF_AN_END;
+        match refusal.missing {
+            Missing::Timer | Missing::WallClock => at_the_end || self.said.errors_speak_of(OF_TIME),
+            Missing::Entropy => at_the_end || self.said.errors_speak_of(OF_RANDOMNESS),
+            Missing::Preopen if !refusal.import.starts_with("path_") => self.said.speaks_of(OF_FILES),
+            _ => late,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CALLS_OF_AN_END, Missing, OUTPUT_OF_AN_END, Refusal, Refusals};
+    use crate::{End, Trap};
+
+    const CLOCK: Refusal = Refusal { import: "clock_time_get", missing: Missing::Timer };
+    const RANDOM: Refusal = Refusal { import: "random_get", missing: Missing::Entropy };
+    const OPEN: Refusal = Refusal { import: "path_open", missing: Missing::Right };
+    const PREOPEN: Refusal = Refusal { import: "fd_prestat_get", missing: Missing::Preopen };
+
+    const PATH: Refusal = Refusal { import: "path_open", missing: Missing::Preopen };
+    const MEMORY: Refusal = Refusal { import: "memory.grow", missing: Missing::Memory };
+    const STACK: Refusal = Refusal { import: "a nested call", missing: Missing::Stack };
+    const FAILED: Option<&End> = Some(&End::Exited(1));
+
+    fn refused(list: &[Refusal]) -> Refusals {
+        let mut refusals = Refusals::default();
+        list.iter().for_each(|refusal| refusals.add(*refusal));
+        refusals
+    }
+
+    #[test]
+    fn the_latest_comes_first_and_each_once() {
+        assert_eq!(refused(&[CLOCK, OPEN, CLOCK, RANDOM]).reasons(FAILED), [RANDOM, CLOCK, OPEN]);
+    }
+
+    #[test]
+    fn what_a_program_went_on_without_is_no_reason() {
+        let mut refusals = refused(&[CLOCK]);
+        for _ in 0..CALLS_OF_AN_END {
+            refusals.succeeded("fd_write", true);
+        }
+        assert_eq!(refusals.reasons(FAILED), [CLOCK], "reporting takes calls");
+        refusals.succeeded("fd_read", false);
+        assert_eq!(refusals.reasons(FAILED), []);
+        refusals.add(OPEN);
+        assert_eq!(refusals.reasons(FAILED), [OPEN]);
+    }
+
+    #[test]
+    fn what_was_found_elsewhere_is_no_reason() {
+        let mut refusals = refused(&[CLOCK, OPEN]);
+        refusals.succeeded("clock_time_get", false);
+        assert_eq!(refusals.reasons(FAILED), [OPEN], "another clock did");
+        refusals.succeeded("path_open", false);
+        assert_eq!(refusals.reasons(FAILED), [OPEN], "reading is something else");
+        refusals.changed_a_directory();
+        assert_eq!(refusals.reasons(FAILED), []);
+    }
+
+    #[test]
+    fn that_there_is_no_directory_counts_alone_and_where_it_is_said() {
+        let saying = |is_error: bool, message: &str, list: &[Refusal]| {
+            let mut refusals = refused(list);
+            refusals.said(is_error, message.as_bytes(), message.len() as u32);
+            refusals.reasons(FAILED)
+        };
+        for is_error in [false, true] {
+            assert_eq!(saying(is_error, "x: No such file or directory\n", &[PREOPEN]), [PREOPEN]);
+            assert_eq!(saying(is_error, "x: No such file or directory\n", &[PREOPEN, CLOCK]), [CLOCK]);
+            assert_eq!(saying(is_error, "x: No such file or directory\n", &[CLOCK, PREOPEN]), [CLOCK]);
+            assert_eq!(saying(is_error, "3 is not a prime\n", &[PREOPEN]), []);
+        }
+        assert_eq!(refused(&[PREOPEN]).reasons(FAILED), [], "looking for directories is no use of files");
+        assert_eq!(refused(&[PREOPEN, PATH]).reasons(FAILED), [PATH], "a path is");
+    }
+
+    #[test]
+    fn a_message_about_files_counts_however_late_it_comes() {
+        let mut refusals = refused(&[PREOPEN]);
+        (0..=CALLS_OF_AN_END).for_each(|_| refusals.succeeded("fd_read", false));
+        refusals.said(true, b"open: Capabilities insufficient", 31);
+        assert_eq!(refusals.reasons(FAILED), [PREOPEN]);
+    }
+
+    #[test]
+    fn clocks_and_random_bytes_are_reasons_at_the_end_only() {
+        for refusal in [CLOCK, RANDOM] {
+            let mut refusals = refused(&[refusal]);
+            for call in ["environ_sizes_get", "environ_get", "fd_fdstat_get", "fd_write", "fd_close"] {
+                refusals.succeeded(call, true);
+            }
+            refusals.said(false, b"boo", OUTPUT_OF_AN_END as u32);
+            assert_eq!(refusals.reasons(FAILED), [refusal], "that is a report");
+            let mut talkative = refused(&[refusal]);
+            talkative.said(false, b"boo", OUTPUT_OF_AN_END as u32 + 1);
+            assert_eq!(talkative.reasons(FAILED), [], "that is work");
+            for call in ["args_get", "poll_oneoff", "fd_read", "path_open"] {
+                let mut refusals = refused(&[refusal]);
+                refusals.succeeded(call, false);
+                refusals.said(true, b"panic: boo", 10);
+                assert_eq!(refusals.reasons(FAILED), [], "{call}");
+            }
+            refusals.add(refusal);
+            assert_eq!(refusals.reasons(FAILED), [refusal], "it was refused again");
+        }
+    }
+
+    #[test]
+    fn clocks_and_random_bytes_are_reasons_where_a_message_speaks_of_them() {
+        let mut refusals = refused(&[CLOCK, RANDOM]);
+        refusals.succeeded("args_get", false);
+        refusals.said(true, b"no ran", 6);
+        refusals.said(true, b"dom bytes\n", 10);
+        assert_eq!(refusals.reasons(FAILED), [RANDOM]);
+        refusals.said(true, b"nor a Clock\n", 12);
+        assert_eq!(refusals.reasons(FAILED), [RANDOM, CLOCK]);
+    }
+
+    #[test]
+    fn limits_and_traps_that_say_why_have_no_other_reason() {
+        let list = [PREOPEN, PATH, MEMORY, OPEN, CLOCK, RANDOM];
+        for end in [End::OutOfFuel(1), End::OutOfTime, End::OutOfOutput, End::Killed] {
+            assert_eq!(refused(&list).reasons(Some(&end)), [], "{end}");
+        }
+        assert_eq!(refused(&list).reasons(Some(&End::OutOfMemory)), [MEMORY]);
+        let trap = End::Trap(Trap { message: "integer divide by zero".to_owned(), backtrace: Vec::new() });
+        let mut refusals = refused(&[PREOPEN, PATH, OPEN, CLOCK, RANDOM]);
+        assert!(!refusals.reasons(Some(&trap)).is_empty(), "a program that gives up may trap");
+        refusals.trap_says_why();
+        assert_eq!(refusals.reasons(Some(&trap)), []);
+        refusals.add(STACK);
+        assert_eq!(refusals.reasons(Some(&trap)), [STACK]);
+    }
+}

@@ -1,0 +1,174 @@
+//! An instance's life: one run, or several when its policy says so.
+
+use crate::{
+    Discard, End, Grants, Launch, Limits, Options, Restart,
+    account::{Control, Interrupts},
+    cache::Cached,
+    engine::wasmi::{Compiled, Instance, Means, instantiate},
+    instance::{Command, Invocation},
+    pace::Pace,
+    preview1::Context,
+    resources::Clocks,
+};
+use capos_restart::Backoff;
+use futures::{channel::mpsc, future::LocalBoxFuture};
+use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
+
+/// All that an instance is made of.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) module: Rc<Cached<Compiled>>,
+    pub(crate) launch: Launch,
+    pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
+    /// The host's own clocks.
+    pub(crate) clocks: Clocks,
+    pub(crate) discard: Option<Discard>,
+    pub(crate) control: Rc<Control>,
+}
+
+impl Plan {
+    async fn instantiate(self, pace: &mut Pace) -> Result<Instance, String> {
+        let Self { module, launch, grants, limits, clocks, discard, control } = self;
+        let now_ns = || clocks.fast_clock().map_or(0, |clock| clock());
+        let begun = now_ns();
+        let deadline = match limits.wall_time_ns {
+            None => None,
+            Some(_) if !clocks.has_timer() => {
+                return Err("a wall time limit was set and the host has no timer".into());
+            }
+            Some(length_ns) => {
+                let deadline: LocalBoxFuture<'static, End> = Box::pin(deadline(clocks.clone(), length_ns));
+                Some(deadline)
+            }
+        };
+        let interrupts = Interrupts::new(control.clone(), deadline);
+        let context = Context::new(launch, grants, limits.descriptors, control.clone());
+        let means = Means { clock: clocks.fast_clock().cloned(), discard };
+        let instance = instantiate(module, context, &limits, interrupts, means, pace).await?;
+        control.set_instantiate_time(now_ns().saturating_sub(begun));
+        Ok(instance)
+    }
+}
+
+/// Makes an instance that serves calls; the future is its life.
+pub(crate) async fn serve(
+    plan: Plan,
+    commands: mpsc::UnboundedReceiver<Command>,
+    pace: &mut Pace,
+) -> Result<LocalBoxFuture<'static, End>, String> {
+    let mut instance = plan.instantiate(pace).await?;
+    Ok(Box::pin(async move {
+        let end = instance.serve(commands).await;
+        instance.free().await;
+        end
+    }))
+}
+
+/// Makes an instance that runs by itself; the future is its life, with all its restarts.
+pub(crate) async fn run(
+    plan: Plan,
+    options: Options,
+    pace: &mut Pace,
+) -> Result<LocalBoxFuture<'static, End>, String> {
+    let invocation = options.invoke.as_deref().map(|function| Invocation::new(function, &plan.launch));
+    if options.restart == Restart::Never {
+        let mut instance = plan.instantiate(pace).await?;
+        return Ok(Box::pin(async move {
+            let end = instance.run(invocation.as_ref()).await;
+            instance.free().await;
+            end
+        }));
+    }
+    if !plan.clocks.has_timer() {
+        return Err("a restart policy was set and the host has no timer".into());
+    }
+    let first = plan.clone().instantiate(pace).await?;
+    Ok(Box::pin(async move { run_again_and_again(first, &plan, &options, invocation.as_ref()).await }))
+}
+
+async fn run_again_and_again(
+    mut instance: Instance,
+    plan: &Plan,
+    options: &Options,
+    invocation: Option<&Invocation>,
+) -> End {
+    let Plan { control, clocks, .. } = plan;
+    let mut backoff = Backoff::new();
+    loop {
+        let begun = clocks.monotonic_ns().await.unwrap_or(0);
+        let end = instance.run(invocation).await;
+        instance.free().await;
+        if !follows(options.restart, &end, control.restarts()) {
+            return end;
+        }
+        // Without a clock there is no telling how long it ran, and no pause: then it is not started again.
+        let Ok(ended) = clocks.monotonic_ns().await else { return end };
+        control.set_restarted(&end);
+        if let Some(observer) = &options.on_restart {
+            observer(&end, control.restarts());
+        }
+        let pause_ns = backoff.pause_ns(ended.saturating_sub(begun));
+        match pause(control, clocks, ended.saturating_add(pause_ns)).await {
+            Pause::Over => {}
+            Pause::Killed => return End::Killed,
+            Pause::Failed => return end,
+        }
+        let mut pace = Pace::new(clocks.fast_clock().cloned());
+        let instantiate = Box::pin(plan.clone().instantiate(&mut pace));
+        instance = match unless_killed(control, instantiate).await {
+            Some(Ok(instance)) => instance,
+            Some(Err(reason)) => return End::FailedToStart(reason),
+            None => return End::Killed,
+        };
+    }
+}
+
+/// Whether another run follows. An instance that was killed or could not be started is not started again.
+fn follows(policy: Restart, end: &End, restarts: u32) -> bool {
+    !matches!(end, End::Killed | End::FailedToStart(_)) && policy.follows(end.status() != 0, restarts)
+}
+
+enum Pause {
+    Over,
+    Killed,
+    Failed,
+}
+
+/// Waits for a point in time, or until the instance is killed.
+async fn pause(control: &Control, clocks: &Clocks, until_ns: u64) -> Pause {
+    let Some(mut sleep) = clocks.sleep_until(until_ns) else { return Pause::Failed };
+    poll_fn(|cx| {
+        if control.is_killed() {
+            return Poll::Ready(Pause::Killed);
+        }
+        control.set_driver(cx.waker());
+        sleep.as_mut().poll(cx).map(|slept| if slept.is_ok() { Pause::Over } else { Pause::Failed })
+    })
+    .await
+}
+
+/// Resolves with the output, or with nothing when the instance is killed before.
+pub(crate) async fn unless_killed<T>(control: &Control, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if control.is_killed() {
+            return Poll::Ready(None);
+        }
+        control.set_driver(cx.waker());
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// Resolves `wall_time_ns` after it is first polled. Without a working timer the limit cannot be kept, and
+/// the instance's time is over at once.
+async fn deadline(clocks: Clocks, wall_time_ns: u64) -> End {
+    if let Ok(now) = clocks.monotonic_ns().await {
+        if let Some(sleep) = clocks.sleep_until(now.saturating_add(wall_time_ns)) {
+            // An error is the end of the time that can be given, too.
+            let _ = sleep.await;
+        }
+    }
+    End::OutOfTime
+}

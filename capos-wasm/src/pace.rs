@@ -1,0 +1,45 @@
+//! Work of the host's own that takes long, in turns.
+
+use crate::{resources::FastClock, turns::yield_once};
+
+/// Work between two looks at the clock: bytes that are parsed, or as much of something else.
+const LOOK: usize = 512;
+/// Work of a turn where there is no clock.
+const TURN: usize = 16 << 10;
+/// Time of a turn.
+const TURN_NS: u64 = 250_000;
+
+/// Lets every other task of the executor run now and then.
+pub(crate) struct Pace {
+    clock: Option<FastClock>,
+    began_ns: u64,
+    /// Since the clock was last looked at.
+    work: usize,
+}
+
+impl Pace {
+    pub(crate) fn new(clock: Option<FastClock>) -> Self {
+        let mut pace = Self { clock, began_ns: 0, work: 0 };
+        pace.begin();
+        pace
+    }
+
+    fn begin(&mut self) {
+        self.work = 0;
+        self.began_ns = self.clock.as_ref().map_or(0, |clock| clock());
+    }
+
+    /// Counts work that was done, and waits for the next turn if this one is over.
+    pub(crate) async fn spend(&mut self, work: usize) {
+        self.work = self.work.saturating_add(work);
+        if self.work < if self.clock.is_some() { LOOK } else { TURN } {
+            return;
+        }
+        self.work = 0;
+        let over = self.clock.as_ref().is_none_or(|clock| clock().saturating_sub(self.began_ns) >= TURN_NS);
+        if over {
+            yield_once().await;
+            self.begin();
+        }
+    }
+}

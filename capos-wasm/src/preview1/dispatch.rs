@@ -1,0 +1,133 @@
+//! From a decoded call to the function that serves it.
+
+use super::for_each_function;
+use super::{
+    Context, Errno, GuestMemory, clock, fd, filestat, io, open, path, poll, proc, random, readdir,
+    rights::NoRight, sched, seek, sock, strings,
+};
+use crate::{End, account::Missing, resources::Error};
+
+/// Why a function did not succeed.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The guest gets this error number.
+    Errno(Errno),
+    /// The descriptor does not have the right.
+    NoRight,
+    /// The instance ends here.
+    End(End),
+}
+
+impl From<NoRight> for Stop {
+    fn from(_: NoRight) -> Self {
+        Self::NoRight
+    }
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Errno(error.into())
+    }
+}
+
+/// The outcome of the guest's call.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The function returns this.
+    Errno(Errno),
+    /// The instance ends here.
+    End(End),
+}
+
+impl From<Result<(), Stop>> for Reply {
+    fn from(result: Result<(), Stop>) -> Self {
+        match result {
+            Ok(()) => Self::Errno(Errno::Success),
+            Err(Stop::Errno(errno)) => Self::Errno(errno),
+            Err(Stop::NoRight) => Self::Errno(Errno::Notcapable),
+            Err(Stop::End(end)) => Self::End(end),
+        }
+    }
+}
+
+/// Functions that are called to report an error and end. The environment says how a panic is to be shown.
+const FUNCTIONS_OF_AN_END: [&str; 12] = [
+    "fd_write",
+    "fd_close",
+    "fd_fdstat_get",
+    "fd_filestat_get",
+    "fd_seek",
+    "fd_tell",
+    "fd_sync",
+    "fd_datasync",
+    "environ_sizes_get",
+    "environ_get",
+    "sched_yield",
+    "proc_exit",
+];
+
+impl Context {
+    /// Notes how a call ended. What the service of a directory or file refuses, its grant does not allow: the program
+    /// sees `EPERM`, which the libraries of its language know.
+    fn settle(&self, result: Result<(), Stop>) -> Result<(), Stop> {
+        match result {
+            Err(Stop::Errno(Errno::Notcapable)) => {
+                self.refuse(Missing::Right);
+                Err(Stop::Errno(Errno::Perm))
+            }
+            // Descriptors of directories come from one that was there when the program started.
+            Err(Stop::Errno(Errno::Badf))
+                if self.import.starts_with("path_") && !self.descriptors.has_preopens() =>
+            {
+                self.refuse(Missing::Preopen);
+                Err(Stop::Errno(Errno::Badf))
+            }
+            Ok(()) => {
+                if self.control.lacks_something() {
+                    let reports = FUNCTIONS_OF_AN_END.contains(&self.import);
+                    self.control.call_succeeded(self.import, reports);
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+macro_rules! define_calls {
+    (
+        done { $($name:ident($($arg:ident: $ty:ident),*) = $serve:path, $_n:ident, $_m:expr, $_b:ident;)* }
+        exit { $exit:ident($($earg:ident: $ety:ident),*) = $eserve:path, $_en:ident, $_em:expr, $_eb:ident; }
+    ) => {
+        /// A call that a guest makes, with its arguments as the guest gave them.
+        #[expect(non_camel_case_types, reason = "variants carry the names of the functions")]
+        #[derive(Debug)]
+        pub(crate) enum Call {
+            $($name { $($arg: $ty),* },)*
+            $exit { $($earg: $ety),* },
+        }
+
+        /// Serves one call.
+        pub(super) async fn dispatch(
+            context: &mut Context,
+            memory: &GuestMemory,
+            call: Call,
+        ) -> Result<(), Stop> {
+            let result = match call {
+                $(Call::$name { $($arg),* } => {
+                    context.import = stringify!($name);
+                    $serve(context, memory, $($arg),*).await
+                })*
+                Call::$exit { $($earg),* } => $eserve(context, memory, $($earg),*).await,
+            };
+            context.settle(result)
+        }
+    };
+}
+for_each_function!(define_calls);

@@ -1,0 +1,159 @@
+//! `fd_read`, `fd_pread`, `fd_write` and `fd_pwrite`.
+
+use super::{
+    Context, Errno, GuestMemory, Stop,
+    descriptor::{Descriptor, Object},
+    file_io::{self, At},
+    iovec::Iovecs,
+    rights::Rights,
+    stream,
+};
+use crate::account::{Control, NOTICED_BYTES};
+
+/// Standard output's descriptor.
+const STDOUT: u32 = 1;
+/// Standard error's descriptor.
+const STDERR: u32 = 2;
+
+/// `fd_read`: from a file, as much as the buffers hold and the file has; from a stream, waits for at least one
+/// byte, then gives what is there. No bytes mean the end.
+pub(super) async fn read(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    nread: u32,
+) -> Result<(), Stop> {
+    read_at(context, memory, fd, (iovs, iovs_len), At::Position, nread).await
+}
+
+/// `fd_pread`: reads a file at an offset; the descriptor's position stays.
+pub(super) async fn pread(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    offset: u64,
+    nread: u32,
+) -> Result<(), Stop> {
+    read_at(context, memory, fd, (iovs, iovs_len), At::Offset(offset), nread).await
+}
+
+async fn read_at(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    (iovs, iovs_len): (u32, u32),
+    at: At,
+    nread: u32,
+) -> Result<(), Stop> {
+    let descriptor = context.descriptor(fd)?;
+    if let (Object::Input(_), At::Offset(_)) = (&descriptor.object, at) {
+        return Err(Errno::Spipe.into());
+    }
+    check_reader(descriptor, at.needs(Rights::FD_READ))?;
+    memory.check_u32(nread)?;
+    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let flags = descriptor.flags;
+    let count = match &mut descriptor.object {
+        Object::File(file) => file_io::read(file, memory, buffers, at).await?,
+        Object::Input(input) => stream::read(input, memory, buffers, flags).await?,
+        Object::Output(_) | Object::Directory(_) => return Err(Errno::Badf.into()),
+    };
+    Ok(memory.write_u32(nread, count)?)
+}
+
+/// `fd_write`: to a file, all of the buffers, as long as there is room; to a stream, at least something.
+pub(super) async fn write(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    nwritten: u32,
+) -> Result<(), Stop> {
+    write_at(context, memory, fd, (iovs, iovs_len), At::Position, nwritten).await
+}
+
+/// `fd_pwrite`: writes a file at an offset; the descriptor's position stays. A descriptor that appends does so
+/// here too, as on Linux.
+pub(super) async fn pwrite(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    iovs: u32,
+    iovs_len: u32,
+    offset: u64,
+    nwritten: u32,
+) -> Result<(), Stop> {
+    write_at(context, memory, fd, (iovs, iovs_len), At::Offset(offset), nwritten).await
+}
+
+async fn write_at(
+    context: &mut Context,
+    memory: &GuestMemory,
+    fd: u32,
+    (iovs, iovs_len): (u32, u32),
+    at: At,
+    nwritten: u32,
+) -> Result<(), Stop> {
+    let control = context.control.clone();
+    let descriptor = context.descriptor(fd)?;
+    if let (Object::Output(_), At::Offset(_)) = (&descriptor.object, at) {
+        return Err(Errno::Spipe.into());
+    }
+    check_writer(descriptor, at.needs(Rights::FD_WRITE))?;
+    memory.check_u32(nwritten)?;
+    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let flags = descriptor.flags;
+    if fd == STDERR || fd == STDOUT && control.lacks_something() {
+        notice(&control, memory, fd == STDERR, buffers)?;
+    }
+    let count = match &mut descriptor.object {
+        Object::File(file) => file_io::write(file, &control, memory, buffers, at, flags).await?,
+        Object::Output(output) => stream::write(output, &control, memory, buffers, flags).await?,
+        Object::Input(_) | Object::Directory(_) => return Err(Errno::Badf.into()),
+    };
+    Ok(memory.write_u32(nwritten, count)?)
+}
+
+impl At {
+    /// The rights that moving data there takes, besides `right`.
+    fn needs(self, right: Rights) -> Rights {
+        match self {
+            Self::Position => right,
+            Self::Offset(_) => right | Rights::FD_SEEK,
+        }
+    }
+}
+
+/// Looks for messages that say what the program lacks.
+fn notice(control: &Control, memory: &GuestMemory, is_error: bool, mut buffers: Iovecs) -> Result<(), Errno> {
+    let mut start = [0; NOTICED_BYTES];
+    let length = (buffers.total() as usize).min(NOTICED_BYTES);
+    let Some(start) = start.get_mut(..length) else { return Ok(()) };
+    let total = buffers.total();
+    buffers.gather(memory, start)?;
+    control.said(is_error, start, total);
+    Ok(())
+}
+
+/// `EBADF` for what is not open for reading, `ENOTCAPABLE` for rights that were given up.
+fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
+    match &descriptor.object {
+        Object::File(file) if file.reads => Ok(descriptor.need(rights)?),
+        Object::Input(_) => Ok(descriptor.need(rights)?),
+        _ => Err(Errno::Badf.into()),
+    }
+}
+
+/// `EBADF` for what is not open for writing, `ENOTCAPABLE` for rights that were given up.
+fn check_writer(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
+    match &descriptor.object {
+        Object::File(file) if file.writes => Ok(descriptor.need(rights)?),
+        Object::Output(_) => Ok(descriptor.need(rights)?),
+        _ => Err(Errno::Badf.into()),
+    }
+}

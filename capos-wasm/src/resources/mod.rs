@@ -1,0 +1,32 @@
+//! What an instance holds: clocks, random bytes, streams, files and directories, each over a Cap'n Proto client.
+//!
+//! Nothing here is in the words of any version of WASI: no error numbers, no rights, no descriptors, no memory of a guest. All of
+//! it fails with one [`Error`]. Data moves through closures that are handed the message's own bytes, so that it is copied once.
+
+mod attributes;
+mod clock;
+mod console;
+mod directory;
+mod entropy;
+mod error;
+mod file;
+mod grants;
+mod input;
+mod output;
+mod pipe;
+mod push;
+
+pub(crate) use attributes::{Attributes, Kind, SetTime};
+pub(crate) use clock::Clocks;
+pub use clock::{FastClock, FastSleep};
+pub(crate) use directory::{Directory, Entry, More, OpenOptions, Opened, PathBytes};
+pub(crate) use entropy::Entropy;
+pub(crate) use error::Error;
+pub(crate) use file::File;
+pub use grants::{Grants, Preopen, Sink, Source};
+pub(crate) use grants::{Holdings, StandardStream};
+pub(crate) use input::Input;
+pub(crate) use output::Output;
+pub use pipe::{PipeReader, PipeWriter, pipe};
+pub(crate) use push::Push;
+pub use push::set_push;
