@@ -1,15 +1,16 @@
 //! Starting instances.
 
 use crate::{
-    End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Restart,
+    Discard, End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Options,
     account::Control,
     cache::Cache,
-    engine::wasmi::{Compiled, Settings, check_early, compile},
-    instance::{Command, Plan, command_queue, run, serve, unless_killed},
+    engine::{Engine, EngineKind, Settings, check_early},
+    instance::{Command, Compiled, Plan, command_queue, run, serve, unless_killed},
     pace::Pace,
+    preview1::Preview1,
     resources::{Clocks, FastClock, FastSleep},
 };
-use capos_schema::{manifest_capnp::restart_policy, timer_capnp::timer};
+use capos_schema::timer_capnp::timer;
 use futures::{channel::mpsc, future::LocalBoxFuture};
 use std::{
     borrow::Cow,
@@ -22,12 +23,6 @@ const MAX_REASON_BYTES: usize = 2000;
 
 /// Runs a future on the embedder's single-threaded executor until it ends.
 pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
-
-/// Gives back the memory behind bytes that nothing uses any more, which are zeros or the same afterwards.
-pub type Discard = fn(&mut [u8]);
-
-/// Is told of the end that was the reason to start an instance again, and how often that was done.
-pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 
 /// The services that a host needs from its embedder.
 #[derive(Clone)]
@@ -69,56 +64,24 @@ pub struct InstanceSpec {
     pub options: Options,
 }
 
-/// The treatment of imported functions that the host does not know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum UnknownImports {
-    /// The module does not start.
-    #[default]
-    Deny,
-    /// They trap when they are called.
-    Trap,
-}
-
-/// The optional parts of starting an instance.
-#[derive(Clone, Default)]
-pub struct Options {
-    /// The consequence when an instance that runs by itself has ended. The limits hold for each run of it.
-    pub restart: Restart,
-    /// Is told before the instance is started again.
-    pub on_restart: Option<RestartObserver>,
-    /// The treatment of imported functions that the host does not know.
-    pub unknown_imports: UnknownImports,
-    /// The export that is called in place of `_start`, with the arguments of the launch but the first. What it returns
-    /// is written to standard output, a line for each value.
-    pub invoke: Option<String>,
-}
-
-impl Options {
-    /// Reads what messages and manifest entries say of it; the rest is the default.
-    ///
-    /// # Errors
-    /// For a restart policy that this program does not know.
-    pub fn read(restart: restart_policy::Reader<'_>, trap_unknown_imports: bool) -> capnp::Result<Self> {
-        let unknown_imports = match trap_unknown_imports {
-            true => UnknownImports::Trap,
-            false => UnknownImports::Deny,
-        };
-        Ok(Self { restart: Restart::read(restart)?, unknown_imports, ..Self::default() })
-    }
-}
-
 /// Starts instances, each with its own capabilities and limits, all on one thread. Instances of equal modules
 /// share what the module was compiled to.
 pub struct Host {
     config: HostConfig,
+    engine: Rc<dyn Engine<Preview1>>,
     modules: Rc<Cache<Settings, Compiled>>,
 }
 
 impl Host {
     /// A host without instances.
     pub fn new(config: HostConfig) -> Self {
+        Self::with_engine(config, EngineKind::default())
+    }
+
+    /// A host without instances whose engine is another than the default.
+    pub fn with_engine(config: HostConfig, engine: EngineKind) -> Self {
         let modules = Rc::new(Cache::new(config.module_cache_bytes));
-        Self { config, modules }
+        Self { config, engine: engine.engine(), modules }
     }
 
     /// Compiles and instantiates a module and lets it run. A failure is the instance's end,
@@ -129,11 +92,11 @@ impl Host {
         control.hold(std::mem::take(&mut spec.named));
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
-        let (config, modules) = (self.config.clone(), self.modules.clone());
+        let (config, engine, modules) = (self.config.clone(), self.engine.clone(), self.modules.clone());
         let mut life: LocalBoxFuture<'static, ()> = Box::pin(async move {
             let names = (spec.name.clone(), spec.module_name.clone());
             // In memory of its own, which an instance does not keep for its whole life.
-            let make = Box::pin(make(&config, &modules, spec, commands, control.clone()));
+            let make = Box::pin(make(&config, &*engine, &modules, spec, commands, control.clone()));
             let made = unless_killed(&control, make).await;
             let end = match made {
                 Some(Ok(life)) => {
@@ -157,6 +120,7 @@ impl Host {
 /// Makes an instance; the future that it resolves with is the instance's life.
 async fn make(
     config: &HostConfig,
+    engine: &dyn Engine<Preview1>,
     modules: &Cache<Settings, Compiled>,
     spec: InstanceSpec,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -170,8 +134,8 @@ async fn make(
         None => {
             let compile = async |bytes: &[u8], pace: &mut Pace| {
                 // What was compiled before has passed, except for limits, which instantiation looks at, too.
-                check_early(bytes, &spec.limits, spec.options.unknown_imports)?;
-                compile(bytes, settings, pace).await
+                check_early::<Preview1>(engine.name(), bytes, &spec.limits, spec.options.unknown_imports)?;
+                engine.compile(bytes, settings, pace).await
             };
             // In memory of its own, since a start of a module that is here needs none of it.
             Box::pin(modules.get(spec.module, settings, &mut pace, compile)).await

@@ -22,20 +22,25 @@ mod host;
 mod instance;
 mod launch;
 mod limits;
+mod options;
 mod pace;
 pub mod preview1;
 mod resources;
 pub mod server;
 mod turns;
+mod value;
 
 pub use account::{Missing, Refusal, StartTime, Usage};
 pub use capos_restart::Restart;
 pub use end::{End, Trap};
+pub use engine::EngineKind;
 pub use held::{NamedGrant, WrongInterface, well_known};
-pub use host::{Discard, Host, HostConfig, InstanceSpec, Options, RestartObserver, Spawn, UnknownImports};
-pub use instance::{CallError, InstanceHandle, Value, ValueType};
+pub use host::{Host, HostConfig, InstanceSpec, Spawn};
+pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
+pub use options::{Discard, Options, RestartObserver, UnknownImports};
 pub use resources::{
     FastClock, FastSleep, Grants, PipeReader, PipeWriter, Preopen, Sink, Source, pipe, set_push,
 };
+pub use value::{Value, ValueType};

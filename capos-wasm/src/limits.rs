@@ -7,7 +7,7 @@ use capos_schema::manifest_capnp::instance_limits;
 pub struct Limits {
     /// Linear memory, all memories together.
     pub memory_bytes: u64,
-    /// Fuel over the instance's life, in wasmi's units. `None` is unlimited.
+    /// Fuel over the instance's life, in units of one simple instruction. `None` is unlimited.
     pub fuel: Option<u64>,
     /// Time from the start to the end. `None` is unlimited.
     pub wall_time_ns: Option<u64>,

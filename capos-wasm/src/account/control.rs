@@ -16,7 +16,7 @@ const CAUSE_FRAMES: usize = 8;
 /// The resources that an instance has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Fuel burnt, in the engine's units.
+    /// Fuel burnt, in units of one simple instruction.
     pub fuel: u64,
     /// Linear memory.
     pub memory_bytes: u64,
@@ -44,6 +44,7 @@ pub(crate) struct Control {
     waiters: RefCell<Vec<oneshot::Sender<End>>>,
     usage: Cell<Usage>,
     output_limit: u64,
+    out_of_memory: Cell<bool>,
     empty_module: Cell<bool>,
     start_time: Cell<StartTime>,
     /// Calls that wait for their turn.
@@ -66,6 +67,7 @@ impl Control {
             waiters: RefCell::default(),
             usage: Cell::default(),
             output_limit: limits.output_bytes,
+            out_of_memory: Cell::default(),
             empty_module: Cell::default(),
             start_time: Cell::default(),
             queued: Cell::default(),
@@ -164,6 +166,15 @@ impl Control {
         self.start_time.get()
     }
 
+    /// Says that the program was refused memory. What it does then is up to it; should it trap, this is why.
+    pub(crate) fn set_out_of_memory(&self) {
+        self.out_of_memory.set(true);
+    }
+
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.out_of_memory.get()
+    }
+
     pub(crate) fn set_empty_module(&self) {
         self.empty_module.set(true);
     }
@@ -190,6 +201,7 @@ impl Control {
     pub(crate) fn set_restarted(&self, cause: &End) {
         self.usage.set(Usage::default());
         self.refusals.take();
+        self.out_of_memory.set(false);
         self.restarts.set(self.restarts.get().saturating_add(1));
         let mut causes = self.restart_causes.borrow_mut();
         if causes.len() >= RESTART_CAUSES {

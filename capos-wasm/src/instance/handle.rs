@@ -1,8 +1,7 @@
 //! The Rust interface to a started instance.
 
-use super::Value;
 use crate::{
-    End,
+    End, Value,
     account::{Control, Refusal, StartTime, Usage},
 };
 use futures::channel::{mpsc, oneshot};

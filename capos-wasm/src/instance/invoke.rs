@@ -1,7 +1,6 @@
 //! Calling one export of a module in place of running it as a program.
 
-use super::Value;
-use crate::{Launch, ValueType};
+use crate::{Launch, Value, ValueType};
 
 /// A call that a user asked for, with arguments as they were typed.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@ use crate::{
     Discard, End, Grants, Launch, Limits, Options, Restart,
     account::{Control, Interrupts},
     cache::Cached,
-    engine::wasmi::{Compiled, Instance, Means, instantiate},
-    instance::{Command, Invocation},
+    engine::Means,
+    instance::{Command, Compiled, Invocation, guest::Guest},
     pace::Pace,
-    preview1::Context,
+    preview1::{Context, Preview1},
     resources::Clocks,
 };
 use capos_restart::Backoff;
@@ -28,7 +28,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    async fn instantiate(self, pace: &mut Pace) -> Result<Instance, String> {
+    async fn instantiate(self, pace: &mut Pace) -> Result<Guest, String> {
         let Self { module, launch, grants, limits, clocks, discard, control } = self;
         let now_ns = || clocks.fast_clock().map_or(0, |clock| clock());
         let begun = now_ns();
@@ -44,10 +44,18 @@ impl Plan {
         };
         let interrupts = Interrupts::new(control.clone(), deadline);
         let context = Context::new(launch, grants, limits.descriptors, control.clone());
-        let means = Means { clock: clocks.fast_clock().cloned(), discard };
-        let instance = instantiate(module, context, &limits, interrupts, means, pace).await?;
+        let clock = clocks.fast_clock().cloned();
+        let means = Means {
+            host: Preview1::new(context),
+            limits,
+            control: control.clone(),
+            clock: clock.clone(),
+            discard,
+        };
+        let instance = module.compiled.instantiate(means, pace).await?;
+        let guest = Guest::new(instance, module, interrupts, clock);
         control.set_instantiate_time(now_ns().saturating_sub(begun));
-        Ok(instance)
+        Ok(guest)
     }
 }
 
@@ -88,7 +96,7 @@ pub(crate) async fn run(
 }
 
 async fn run_again_and_again(
-    mut instance: Instance,
+    mut instance: Guest,
     plan: &Plan,
     options: &Options,
     invocation: Option<&Invocation>,
@@ -164,11 +172,11 @@ pub(crate) async fn unless_killed<T>(control: &Control, future: impl Future<Outp
 /// Resolves `wall_time_ns` after it is first polled. Without a working timer the limit cannot be kept, and
 /// the instance's time is over at once.
 async fn deadline(clocks: Clocks, wall_time_ns: u64) -> End {
-    if let Ok(now) = clocks.monotonic_ns().await {
-        if let Some(sleep) = clocks.sleep_until(now.saturating_add(wall_time_ns)) {
-            // An error is the end of the time that can be given, too.
-            let _ = sleep.await;
-        }
+    if let Ok(now) = clocks.monotonic_ns().await
+        && let Some(sleep) = clocks.sleep_until(now.saturating_add(wall_time_ns))
+    {
+        // An error is the end of the time that can be given, too.
+        let _ = sleep.await;
     }
     End::OutOfTime
 }

@@ -1,12 +1,15 @@
-//! Instances, whatever engine runs them.
+//! Policy for instances, whatever engine runs them: what is called when, how they end, when they start again.
 
+mod guest;
 mod handle;
 mod invoke;
 mod life;
-mod value;
+mod print;
+mod program;
+mod serve;
 
+pub(crate) use guest::Compiled;
 pub use handle::{CallError, InstanceHandle};
 pub(crate) use handle::{Command, command_queue};
 pub(crate) use invoke::Invocation;
 pub(crate) use life::{Plan, run, serve, unless_killed};
-pub use value::{Value, ValueType};

@@ -5,7 +5,7 @@ use super::{
     Context, Errno, GuestMemory, clock, fd, filestat, io, open, path, poll, proc, random, readdir,
     rights::NoRight, sched, seek, sock, strings,
 };
-use crate::{End, account::Missing, resources::Error};
+use crate::{End, account::Missing, engine::Outcome, resources::Error};
 
 /// Why a function did not succeed.
 #[derive(Debug)]
@@ -36,22 +36,13 @@ impl From<Error> for Stop {
     }
 }
 
-/// The outcome of the guest's call.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    /// The function returns this.
-    Errno(Errno),
-    /// The instance ends here.
-    End(End),
-}
-
-impl From<Result<(), Stop>> for Reply {
+impl From<Result<(), Stop>> for Outcome {
     fn from(result: Result<(), Stop>) -> Self {
         match result {
-            Ok(()) => Self::Errno(Errno::Success),
-            Err(Stop::Errno(errno)) => Self::Errno(errno),
-            Err(Stop::NoRight) => Self::Errno(Errno::Notcapable),
-            Err(Stop::End(end)) => Self::End(end),
+            Ok(()) => Self::Returned(Errno::Success as u32),
+            Err(Stop::Errno(errno)) => Self::Returned(errno as u32),
+            Err(Stop::NoRight) => Self::Returned(Errno::Notcapable as u32),
+            Err(Stop::End(end)) => Self::Ended(end),
         }
     }
 }

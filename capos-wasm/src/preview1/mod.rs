@@ -14,6 +14,7 @@ mod filestat;
 mod io;
 mod iovec;
 mod lend;
+mod link;
 mod memory;
 mod open;
 mod open_file;
@@ -39,6 +40,6 @@ pub use memory::GuestMemory;
 pub use snapshot::Snapshot;
 pub use table::{Basis, FUNCTIONS, Function, MODULE, Needs, function};
 
-pub(crate) use dispatch::{Call, Reply, Stop};
+pub(crate) use dispatch::{Call, Stop};
 pub(crate) use table::for_each_function;
-pub(crate) use task::Wasi;
+pub(crate) use task::Preview1;

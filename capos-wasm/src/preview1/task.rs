@@ -7,9 +7,13 @@
 
 use super::{
     Context, GuestMemory, Snapshot,
-    dispatch::{Call, Reply, dispatch},
+    dispatch::{Call, dispatch},
+    link::define,
 };
-use crate::resources::Push;
+use crate::{
+    engine::{Host, Linker, Outcome, ValueTypes},
+    resources::Push,
+};
 use futures::future::LocalBoxFuture;
 use std::{
     cell::Cell,
@@ -23,54 +27,64 @@ struct Mailbox {
     /// The snapshot that the call belongs to; apart, so that a call is moved as it is.
     snapshot: Cell<Snapshot>,
     call: Cell<Option<Call>>,
-    reply: Cell<Option<Reply>>,
+    outcome: Cell<Option<Outcome>>,
 }
 
 /// The WASI functions of one instance, with the state behind them.
-pub(crate) struct Wasi {
+pub(crate) struct Preview1 {
     task: LocalBoxFuture<'static, ()>,
     mailbox: Rc<Mailbox>,
     memory: GuestMemory,
     push: Push,
 }
 
-impl Wasi {
+impl Preview1 {
     pub(crate) fn new(context: Context) -> Self {
         let mailbox = Rc::new(Mailbox::default());
         let memory = GuestMemory::default();
         let task = Box::pin(serve(context, memory.clone(), mailbox.clone()));
         Self { task, mailbox, memory, push: Push::default() }
     }
+}
 
-    /// How much the host has done for the guest since the last time this was asked, in units of fuel.
-    pub(crate) fn take_work(&self) -> u64 {
-        self.memory.take_work()
+impl Host for Preview1 {
+    type Call = (Snapshot, Call);
+
+    fn signature(module: &str, name: &str) -> Option<(ValueTypes, ValueTypes)> {
+        let function = Snapshot::of_module(module)?.function(name)?;
+        Some((function.params, function.results))
     }
 
-    /// Begins a call, with the guest's memory as it is now, as this snapshot has it. `None` means that it waits:
-    /// [`Wasi::poll_reply`] goes on with it.
-    pub(crate) fn begin(&mut self, bytes: &mut [u8], snapshot: Snapshot, call: Call) -> Option<Reply> {
+    fn define<L: Linker<Self>>(linker: &mut L, module: &str, name: &str) -> Result<(), String> {
+        define(linker, Snapshot::of_module(module).unwrap_or_default(), name)
+    }
+
+    /// With the guest's memory as it is now.
+    fn begin(&mut self, memory: &mut [u8], (snapshot, call): (Snapshot, Call)) -> Option<Outcome> {
         self.mailbox.snapshot.set(snapshot);
         self.mailbox.call.set(Some(call));
         // Nobody needs waking: when the call waits, the engine polls again at once with its own waker.
         let mut cx = TaskContext::from_waker(Waker::noop());
-        let mut reply = self.poll_reply(bytes, &mut cx);
-        if reply.is_pending() && self.push.attempt() {
-            reply = self.poll_reply(bytes, &mut cx);
-            self.push.note(reply.is_ready());
+        let mut outcome = self.poll(memory, &mut cx);
+        if outcome.is_pending() && self.push.attempt() {
+            outcome = self.poll(memory, &mut cx);
+            self.push.note(outcome.is_ready());
         }
-        match reply {
-            Poll::Ready(reply) => Some(reply),
+        match outcome {
+            Poll::Ready(outcome) => Some(outcome),
             Poll::Pending => None,
         }
     }
 
-    /// Goes on with the call that waits.
-    pub(crate) fn poll_reply(&mut self, bytes: &mut [u8], cx: &mut TaskContext<'_>) -> Poll<Reply> {
+    fn poll(&mut self, memory: &mut [u8], cx: &mut TaskContext<'_>) -> Poll<Outcome> {
         let task = self.task.as_mut();
-        // The task loops for ever, so it is pending whether or not it left a reply.
-        let _pending = self.memory.lend(bytes, || task.poll(cx));
-        self.mailbox.reply.take().map_or(Poll::Pending, Poll::Ready)
+        // The task loops for ever, so it is pending whether or not it left an outcome.
+        let _pending = self.memory.lend(memory, || task.poll(cx));
+        self.mailbox.outcome.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn take_work(&mut self) -> u64 {
+        self.memory.take_work()
     }
 }
 
@@ -80,6 +94,6 @@ async fn serve(mut context: Context, memory: GuestMemory, mailbox: Rc<Mailbox>) 
         let call = poll_fn(take).await;
         context.snapshot = mailbox.snapshot.get();
         let result = dispatch(&mut context, &memory, call).await;
-        mailbox.reply.set(Some(result.into()));
+        mailbox.outcome.set(Some(result.into()));
     }
 }

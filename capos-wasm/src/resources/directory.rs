@@ -31,7 +31,7 @@ pub(crate) trait PathBytes {
 /// The ways to open what a path names.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OpenOptions {
-    /// What a symbolic link in the last place leads to.
+    /// Open the target of a symbolic link in the last place.
     pub(crate) follow: bool,
     pub(crate) read: bool,
     pub(crate) write: bool,
@@ -46,7 +46,7 @@ pub(crate) struct OpenOptions {
     pub(crate) times: bool,
 }
 
-/// What was opened.
+/// The object that was opened.
 pub(crate) enum Opened {
     File(File),
     Directory(Directory),

@@ -91,7 +91,7 @@ pub(crate) enum StandardStream {
     FileOutput(File),
 }
 
-/// What an instance holds when it starts.
+/// The holdings of an instance when it starts.
 pub(crate) struct Holdings {
     /// Standard input, output and error.
     pub(crate) streams: [Option<StandardStream>; 3],

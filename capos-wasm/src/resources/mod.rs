@@ -1,4 +1,4 @@
-//! What an instance holds: clocks, random bytes, streams, files and directories, each over a Cap'n Proto client.
+//! The holdings of an instance: clocks, random bytes, streams, files and directories, each over a Cap'n Proto client.
 //!
 //! Nothing here is in the words of any version of WASI: no error numbers, no rights, no descriptors, no memory of a guest. All of
 //! it fails with one [`Error`]. Data moves through closures that are handed the message's own bytes, so that it is copied once.

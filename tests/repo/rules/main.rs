@@ -3,6 +3,7 @@
 mod code;
 mod coverage;
 mod documents;
+mod layers;
 mod memory;
 mod names;
 mod new_service;

@@ -1,9 +1,9 @@
 //! The state that wasmi carries along for an instance.
 
-use super::{fuel::FuelMeter, limiter::Limiter};
+use super::metering::burn;
 use crate::{
     End,
-    preview1::{Call, Reply, Snapshot, Wasi},
+    engine::{Host, Outcome, fuel::FuelMeter, limiter::Limiter},
 };
 use std::{
     fmt,
@@ -15,34 +15,24 @@ use wasmi::{AsContextMut, Caller, Error, Extern, Memory, Store};
 const FREE_WORK: u64 = 16;
 
 /// The `Store`'s data: one store for each instance.
-pub(super) struct HostData {
-    wasi: Wasi,
+pub(crate) struct HostData<H> {
+    pub(super) host: H,
     /// The export named `memory`, once it was looked for and found.
     memory: Option<Memory>,
     pub(super) fuel: FuelMeter,
     pub(super) limiter: Limiter,
 }
 
-impl HostData {
-    pub(super) fn new(wasi: Wasi, fuel: FuelMeter, limiter: Limiter) -> Self {
-        Self { wasi, memory: None, fuel, limiter }
-    }
-
-    /// Begins a call of the host's own, on a memory of its own.
-    pub(super) fn begin(&mut self, memory: &mut [u8], snapshot: Snapshot, call: Call) -> Option<Reply> {
-        self.wasi.begin(memory, snapshot, call)
-    }
-
-    /// Goes on with that call.
-    pub(super) fn poll(&mut self, memory: &mut [u8], cx: &mut TaskContext<'_>) -> Poll<Reply> {
-        self.wasi.poll_reply(memory, cx)
+impl<H: Host> HostData<H> {
+    pub(super) fn new(host: H, fuel: FuelMeter, limiter: Limiter) -> Self {
+        Self { host, memory: None, fuel, limiter }
     }
 }
 
 /// Why a host function did not return to the guest.
 #[derive(Debug)]
 pub(super) enum Pause {
-    /// The WASI function waits; its reply comes from [`poll_reply`].
+    /// The function waits; its outcome comes from [`poll_host`].
     Suspended,
     /// The instance ends here.
     Ended(End),
@@ -60,56 +50,53 @@ impl fmt::Display for Pause {
 impl wasmi::errors::HostError for Pause {}
 
 /// Serves a guest's call, or pauses the guest.
-pub(super) fn host_call(
-    mut caller: Caller<'_, HostData>,
-    snapshot: Snapshot,
-    call: Call,
-) -> Result<u32, Error> {
+pub(super) fn host_call<H: Host>(mut caller: Caller<'_, HostData<H>>, call: H::Call) -> Result<u32, Error> {
     if caller.data().memory.is_none() {
         let memory = caller.get_export("memory").and_then(Extern::into_memory);
         caller.data_mut().memory = memory;
     }
-    let reply = match caller.data().memory {
+    let outcome = match caller.data().memory {
         Some(memory) => {
             let (bytes, data) = memory.data_and_store_mut(&mut caller);
-            data.wasi.begin(bytes, snapshot, call)
+            data.host.begin(bytes, call)
         }
-        None => caller.data_mut().wasi.begin(&mut [], snapshot, call),
+        None => caller.data_mut().host.begin(&mut [], call),
     };
     charge(&mut caller);
-    match reply {
-        Some(Reply::Errno(errno)) => Ok(errno as u32),
-        Some(Reply::End(end)) => Err(Error::host(Pause::Ended(end))),
+    match outcome {
+        Some(Outcome::Returned(value)) => Ok(value),
+        Some(Outcome::Ended(end)) => Err(Error::host(Pause::Ended(end))),
         None => Err(Error::host(Pause::Suspended)),
     }
 }
 
 /// Burns fuel for what the host did for the guest, or a guest could have it work for ever between two of its own
 /// instructions.
-fn charge(mut store: impl AsContextMut<Data = HostData>) {
+fn charge<H: Host>(mut store: impl AsContextMut<Data = HostData<H>>) {
     let mut store = store.as_context_mut();
-    let work = store.data().wasi.take_work().saturating_sub(FREE_WORK);
+    let work = store.data_mut().host.take_work().saturating_sub(FREE_WORK);
     if work == 0 {
         return;
     }
-    // Metering is always on, the only reason for an error.
-    let left = store.get_fuel().unwrap_or(0);
-    let _ = store.set_fuel(left.saturating_sub(work));
-    store.data_mut().fuel.owe(work.saturating_sub(left));
+    let owed = burn(&mut store, work);
+    store.data_mut().fuel.owe(owed);
 }
 
 /// Goes on with the call that suspended the guest.
-pub(super) fn poll_reply(store: &mut Store<HostData>, cx: &mut TaskContext<'_>) -> Poll<Result<u32, End>> {
-    let reply = match store.data().memory {
+pub(super) fn poll_host<H: Host>(
+    store: &mut Store<HostData<H>>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<u32, End>> {
+    let outcome = match store.data().memory {
         Some(memory) => {
             let (bytes, data) = memory.data_and_store_mut(&mut *store);
-            data.wasi.poll_reply(bytes, cx)
+            data.host.poll(bytes, cx)
         }
-        None => store.data_mut().wasi.poll_reply(&mut [], cx),
+        None => store.data_mut().host.poll(&mut [], cx),
     };
     charge(&mut *store);
-    reply.map(|reply| match reply {
-        Reply::Errno(errno) => Ok(errno as u32),
-        Reply::End(end) => Err(end),
+    outcome.map(|outcome| match outcome {
+        Outcome::Returned(value) => Ok(value),
+        Outcome::Ended(end) => Err(end),
     })
 }

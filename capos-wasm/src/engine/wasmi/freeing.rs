@@ -3,7 +3,7 @@
 //! Dropping a store frees its pages in one go, which takes as long as there are many of them.
 
 use super::data::HostData;
-use crate::{Discard, pace::Pace};
+use crate::{Discard, engine::Host, pace::Pace};
 use wasmi::Store;
 
 /// Bytes that are given back at once. That many pages take some 60 µs.
@@ -13,7 +13,7 @@ const STEP_WORK: usize = 16 << 10;
 
 /// Gives back the pages of all memories and tables but for what takes no longer than a step. Nothing of the guest may run
 /// afterwards.
-pub(super) async fn free(store: &mut Store<HostData>, discard: Option<Discard>, pace: &mut Pace) {
+pub(super) async fn free<H: Host>(store: &mut Store<HostData<H>>, discard: Option<Discard>, pace: &mut Pace) {
     let Some(discard) = discard else { return };
     let lengths: Vec<usize> =
         (0..).map_while(|index| store.bytes_mut(index).map(|bytes| bytes.len())).collect();

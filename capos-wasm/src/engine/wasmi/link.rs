@@ -1,52 +1,54 @@
-//! The WASI functions as wasmi host functions, one for each line of the table.
+//! Imported functions as wasmi host functions.
 
 use super::{
+    convert::import_kind,
     data::{HostData, Pause, host_call},
-    module::{SPAWN, check_import, is_known, is_spawn},
-    names::printable,
 };
 use crate::{
     End, Trap, UnknownImports,
     account::{Missing, Refusal},
-    preview1::{Call, Snapshot, for_each_function},
+    engine::{
+        Arguments, Host,
+        imports::{ImportKind, SPAWN, called_unknown, check_import, is_spawn},
+    },
 };
-use wasmi::{Caller, Engine, Error, ExternType, FuncType, Linker, Module, Val, errors::LinkerError};
+use wasmi::{Caller, Error, ExternType, FuncType, Linker, Val, WasmTy, errors::LinkerError};
 
 /// Finds what a module imports. The error names what is unknown.
-pub(super) fn link(
-    engine: &Engine,
-    module: &Module,
+pub(super) fn link<H: Host>(
+    engine: &wasmi::Engine,
+    module: &wasmi::Module,
     unknown: UnknownImports,
-) -> Result<Linker<HostData>, String> {
+) -> Result<Linker<HostData<H>>, String> {
     let mut linker = Linker::new(engine);
     // A module may import a function several times; it is defined once.
     linker.allow_shadowing(true);
     for import in module.imports() {
-        let defined = match (is_known(&import), import.ty(), unknown) {
-            (false, ExternType::Func(ty), UnknownImports::Trap) => {
-                define_trap(&mut linker, import.module(), import.name(), ty.clone())
+        let (module, name) = (import.module(), import.name());
+        match (H::signature(module, name), import.ty(), unknown) {
+            (None, ExternType::Func(ty), UnknownImports::Trap) => {
+                define_trap(&mut linker, module, name, ty.clone()).map_err(|error| error.to_string())?;
             }
-            _ => {
-                check_import(&import)?;
-                define(&mut linker, Snapshot::of_module(import.module()).unwrap_or_default(), import.name())
+            (_, ty, _) => {
+                let kind: ImportKind = import_kind(ty);
+                check_import::<H>(module, name, &kind)?;
+                H::define(&mut linker, module, name)?;
             }
-        };
-        defined.map_err(|error| error.to_string())?;
+        }
     }
     Ok(linker)
 }
 
-/// Defines a function that ends whoever calls it.
-fn define_trap(
-    linker: &mut Linker<HostData>,
+/// Defines a function that ends the program that calls it.
+fn define_trap<H: Host>(
+    linker: &mut Linker<HostData<H>>,
     module: &str,
     name: &str,
     ty: FuncType,
 ) -> Result<(), LinkerError> {
-    let (shown_name, shown_module) = (printable(name), printable(module));
-    let message = format!("called {shown_name:?} of {shown_module:?}, which this host does not have");
+    let message = called_unknown(module, name);
     let spawns = is_spawn(module, name);
-    let trap = move |caller: Caller<'_, HostData>, _: &[Val], _: &mut [Val]| {
+    let trap = move |caller: Caller<'_, HostData<H>>, _: &[Val], _: &mut [Val]| {
         caller.data().limiter.trap_says_why();
         if spawns {
             caller.data().limiter.refuse(Refusal { import: SPAWN.1, missing: Missing::Threads });
@@ -57,36 +59,82 @@ fn define_trap(
     linker.func_new(module, name, ty, trap).map(drop)
 }
 
-macro_rules! define_link {
-    (
-        done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $_n:ident, $_m:expr, $_b:ident;)* }
-        exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr, $_eb:ident; }
-    ) => {
-        /// Defines one function of Preview 1; other names are not defined.
-        fn define(
-            linker: &mut Linker<HostData>,
-            snapshot: Snapshot,
-            name: &str,
-        ) -> Result<(), LinkerError> {
-            match name {
-                $(stringify!($name) => linker.func_wrap(
-                    snapshot.module(),
-                    stringify!($name),
-                    move |caller: Caller<'_, HostData>, $($arg: $ty),*| -> Result<u32, Error> {
-                        host_call(caller, snapshot, Call::$name { $($arg),* })
-                    },
-                )?,)*
-                stringify!($exit) => linker.func_wrap(
-                    snapshot.module(),
-                    stringify!($exit),
-                    move |caller: Caller<'_, HostData>, $($earg: $ety),*| -> Result<(), Error> {
-                        host_call(caller, snapshot, Call::$exit { $($earg),* }).map(|_errno| ())
-                    },
-                )?,
-                _ => linker,
-            };
-            Ok(())
+impl<H: Host> crate::engine::Linker<H> for Linker<HostData<H>> {
+    fn function<A: Arguments>(
+        &mut self,
+        module: &str,
+        name: &str,
+        call: impl Fn(A) -> H::Call + Send + Sync + 'static,
+    ) -> Result<(), String> {
+        A::function(self, module, name, call).map_err(|error| error.to_string())
+    }
+
+    fn procedure<A: Arguments>(
+        &mut self,
+        module: &str,
+        name: &str,
+        call: impl Fn(A) -> H::Call + Send + Sync + 'static,
+    ) -> Result<(), String> {
+        A::procedure(self, module, name, call).map_err(|error| error.to_string())
+    }
+}
+
+/// Parameters that wasmi can pass: a tuple of its types.
+pub(crate) trait Parameters: Sized {
+    /// Defines a function with these that returns a number.
+    fn function<H: Host>(
+        linker: &mut Linker<HostData<H>>,
+        module: &str,
+        name: &str,
+        call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
+    ) -> Result<(), LinkerError>;
+
+    /// Defines a function with these that returns nothing.
+    fn procedure<H: Host>(
+        linker: &mut Linker<HostData<H>>,
+        module: &str,
+        name: &str,
+        call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
+    ) -> Result<(), LinkerError>;
+}
+
+macro_rules! parameters {
+    ($($name:ident: $ty:ident),*) => {
+        impl<$($ty: WasmTy),*> Parameters for ($($ty,)*) {
+            fn function<H: Host>(
+                linker: &mut Linker<HostData<H>>,
+                module: &str,
+                name: &str,
+                call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
+            ) -> Result<(), LinkerError> {
+                let serve = move |caller: Caller<'_, HostData<H>>, $($name: $ty),*| -> Result<u32, Error> {
+                    host_call(caller, call(($($name,)*)))
+                };
+                linker.func_wrap(module, name, serve).map(drop)
+            }
+
+            fn procedure<H: Host>(
+                linker: &mut Linker<HostData<H>>,
+                module: &str,
+                name: &str,
+                call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
+            ) -> Result<(), LinkerError> {
+                let serve = move |caller: Caller<'_, HostData<H>>, $($name: $ty),*| -> Result<(), Error> {
+                    host_call(caller, call(($($name,)*))).map(drop)
+                };
+                linker.func_wrap(module, name, serve).map(drop)
+            }
         }
     };
 }
-for_each_function!(define_link);
+
+parameters!();
+parameters!(a: A);
+parameters!(a: A, b: B);
+parameters!(a: A, b: B, c: C);
+parameters!(a: A, b: B, c: C, d: D);
+parameters!(a: A, b: B, c: C, d: D, e: E);
+parameters!(a: A, b: B, c: C, d: D, e: E, f: F);
+parameters!(a: A, b: B, c: C, d: D, e: E, f: F, g: G);
+parameters!(a: A, b: B, c: C, d: D, e: E, f: F, g: G, i: I);
+parameters!(a: A, b: B, c: C, d: D, e: E, f: F, g: G, i: I, j: J);

@@ -1,13 +1,13 @@
 //! Start sections.
 //!
-//! wasmi runs a module's start function inside the instantiation, where it could neither wait nor be stopped.
+//! Engines run a module's start function inside the instantiation, where it could neither wait nor be stopped.
 //! So the start section is turned into one more export before compiling, which is then called like any other.
 
 use crate::pace::Pace;
 use std::{borrow::Cow, ops::Range};
 
 /// The export name of the start function. A module that exports this name itself is refused as invalid.
-pub(super) const START_EXPORT: &str = "capos:start section";
+pub(crate) const START_EXPORT: &str = "capos:start section";
 
 /// Bytes that are copied at once, and what that counts as against bytes that are parsed.
 const STEP_BYTES: usize = 32 << 10;

@@ -1,17 +1,7 @@
-//! From wasmi's errors to an instance's end.
+//! The text of a trap: its reason and the functions of the program.
 
 use super::names::printable;
-use crate::{End, Trap};
-use wasmi::{Error, TrapCode};
-
-/// The end that follows from an error that wasmi cannot resume from.
-pub(super) fn end_of(error: &Error, fuel_limit: u64, backtrace: impl FnOnce() -> Vec<String>) -> End {
-    match error.as_trap_code() {
-        Some(TrapCode::OutOfFuel) => End::OutOfFuel(fuel_limit),
-        Some(code) => End::Trap(explained(code.trap_message().into(), backtrace())),
-        None => End::Trap(Trap { message: error.to_string(), backtrace: backtrace() }),
-    }
-}
+use crate::Trap;
 
 /// Begins the names of functions that exist to end the program: the rest of the name says why. Whatever rewrote the
 /// module added them, for traps that the engine does not have.
@@ -23,7 +13,7 @@ const HELPER_PREFIX: &str = "rewriting: ";
 const ENTRY_PREFIX: &str = "entry of ";
 
 /// A trap with the reason that its innermost function is named for, if it is, and the functions of the program alone.
-fn explained(message: String, backtrace: Vec<String>) -> Trap {
+pub(super) fn explained(message: String, backtrace: Vec<String>) -> Trap {
     let mut reason = None;
     let mut own: Vec<String> = Vec::new();
     for (index, name) in backtrace.into_iter().enumerate() {

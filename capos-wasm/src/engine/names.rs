@@ -45,7 +45,7 @@ fn collect_section(
 }
 
 /// Undoes the mangling of compilers, and takes out what could break a line or steer a terminal.
-pub(super) fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     let mut short = Short(String::new());
     // Writing fails only when there is enough.
     let _ = match rustc_demangle::try_demangle(name) {

@@ -40,6 +40,16 @@ pub enum Value {
 }
 
 impl Value {
+    /// Its type.
+    pub(crate) fn ty(self) -> ValueType {
+        match self {
+            Self::I32(_) => ValueType::I32,
+            Self::I64(_) => ValueType::I64,
+            Self::F32(_) => ValueType::F32,
+            Self::F64(_) => ValueType::F64,
+        }
+    }
+
     /// Reads a value as people type it: integers in decimal or, after `0x`, hexadecimal, signed or unsigned; floating-point
     /// numbers in decimal, also `nan`, `inf` and `-inf`. An error says what is wrong with it.
     pub(crate) fn parse(ty: ValueType, text: &str) -> Result<Self, String> {

@@ -1,8 +1,9 @@
 //! Refusals that need no validation of the module, which takes time in its length.
 
 use super::{
+    Host,
+    imports::{not_a_function, unknown_function},
     limiter::{Refused, Resource},
-    module::{not_a_function, unknown_function},
     proposals::{COMPONENT, imported_shared_memory},
 };
 use crate::{Limits, UnknownImports};
@@ -12,7 +13,12 @@ const PAGE_BYTES: u64 = 64 << 10;
 
 /// Looks at what stands before a module's functions: its imports, and what its memories and tables need at least. What does not
 /// parse is refused later, with what is wrong.
-pub(crate) fn check_early(module: &[u8], limits: &Limits, unknown: UnknownImports) -> Result<(), String> {
+pub(crate) fn check_early<H: Host>(
+    engine: &str,
+    module: &[u8],
+    limits: &Limits,
+    unknown: UnknownImports,
+) -> Result<(), String> {
     if module.starts_with(COMPONENT) {
         // The modules in it are no concern of this.
         return Ok(());
@@ -21,7 +27,10 @@ pub(crate) fn check_early(module: &[u8], limits: &Limits, unknown: UnknownImport
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
         match payload {
             Payload::ImportSection(imports) => {
-                imports.into_iter().map_while(Result::ok).try_for_each(|import| check(&import, unknown))?;
+                imports
+                    .into_iter()
+                    .map_while(Result::ok)
+                    .try_for_each(|import| check::<H>(engine, &import, unknown))?;
             }
             Payload::MemorySection(memories) => {
                 memory = memories.into_iter().map_while(Result::ok).map(bytes).fold(0, u64::saturating_add);
@@ -44,15 +53,15 @@ fn bytes(memory: MemoryType) -> u64 {
     memory.initial.saturating_mul(page_bytes)
 }
 
-fn check(import: &Import<'_>, unknown: UnknownImports) -> Result<(), String> {
+fn check<H: Host>(engine: &str, import: &Import<'_>, unknown: UnknownImports) -> Result<(), String> {
     let kind = match import.ty {
         TypeRef::Func(_) if unknown == UnknownImports::Deny => {
-            return unknown_function(import.module, import.name).map_or(Ok(()), Err);
+            return unknown_function::<H>(import.module, import.name).map_or(Ok(()), Err);
         }
         TypeRef::Func(_) => return Ok(()),
         TypeRef::Table(_) => "table",
         TypeRef::Memory(memory) if memory.shared => {
-            return Err(imported_shared_memory(import.module, import.name));
+            return Err(imported_shared_memory(engine, import.module, import.name));
         }
         TypeRef::Memory(_) => "memory",
         TypeRef::Global(_) => "global",

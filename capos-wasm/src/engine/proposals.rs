@@ -1,4 +1,4 @@
-//! WebAssembly proposals that this engine does not have, by what its parser says of them.
+//! WebAssembly proposals that an engine does not have, by what its parser says of them.
 
 /// Beginning of a component: the version of the format and the layer.
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -67,25 +67,25 @@ const REFUSALS: [&str; 8] = [
 const UNKNOWN_INSTRUCTION: &str = "unknown 0xfe subopcode";
 
 /// Says why a module that did not parse is refused: by the proposal that it needs, if it is that.
-pub(super) fn explain(module: &[u8], error: &str) -> String {
+pub(super) fn explain(engine: &str, module: &[u8], error: &str) -> String {
     if module.starts_with(COMPONENT) {
         return format!(
-            "it is a component, which is not supported by this engine (wasmi): it takes modules{}",
+            "it is a component, which is not supported by this engine ({engine}): it takes modules{}",
             Wasmtime.text()
         );
     }
     let names_one = error.contains(UNKNOWN_INSTRUCTION) || REFUSALS.iter().any(|words| error.contains(words));
     match PROPOSALS.iter().find(|(part, ..)| names_one && error.contains(part)) {
-        Some((_, proposal, elsewhere)) => refusal(proposal, *elsewhere, error),
+        Some((_, proposal, elsewhere)) => refusal(engine, proposal, *elsewhere, error),
         None => format!("not a valid module: {error}"),
     }
 }
 
-fn refusal(proposal: &str, elsewhere: Elsewhere, error: &str) -> String {
-    format!("it uses {proposal}, not supported by this engine (wasmi){}: {error}", elsewhere.text())
+fn refusal(engine: &str, proposal: &str, elsewhere: Elsewhere, error: &str) -> String {
+    format!("it uses {proposal}, not supported by this engine ({engine}){}: {error}", elsewhere.text())
 }
 
 /// Says that a module imports a shared memory, which is what programs with threads do.
-pub(super) fn imported_shared_memory(module: &str, name: &str) -> String {
-    refusal(THREADS, Rewritten, &format!("it imports the shared memory {name:?} of {module:?}"))
+pub(super) fn imported_shared_memory(engine: &str, module: &str, name: &str) -> String {
+    refusal(engine, THREADS, Rewritten, &format!("it imports the shared memory {name:?} of {module:?}"))
 }

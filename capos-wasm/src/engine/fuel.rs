@@ -1,9 +1,10 @@
 //! Fuel in slices, so that no instance keeps the thread for long.
+//!
+//! A unit of fuel is one simple instruction of WebAssembly, or 64 bytes that an instruction or the host moves. Limits and uses are in
+//! these units whatever engine runs: each has a factor, how many of its own units one of these is.
 
-use super::data::HostData;
 use crate::{End, account::Control, resources::FastClock};
 use std::rc::Rc;
-use wasmi::Store;
 
 /// Fuel between two looks at the clock. Whatever the guest does, so much fuel is far from a millisecond's worth: the
 /// dearest instructions for their fuel are those that first touch a page of memory.
@@ -33,7 +34,7 @@ impl FuelMeter {
     }
 
     /// Counts what has been burnt where the store has `rest` left.
-    fn settle(&mut self, rest: u64) {
+    pub(super) fn settle(&mut self, rest: u64) {
         let burnt = self.given.saturating_sub(rest).saturating_add(std::mem::take(&mut self.owed));
         self.used = self.used.saturating_add(burnt).min(self.limit);
         self.given = rest;
@@ -62,6 +63,18 @@ impl FuelMeter {
         self.next(required).unwrap_or(rest)
     }
 
+    /// The same, or the end of the instance, for which all fuel counts as burnt: the rest is too little for anything more to happen.
+    pub(super) fn give(&mut self, required: u64) -> Result<u64, End> {
+        self.next(required).ok_or_else(|| self.exhausted())
+    }
+
+    /// The end at the limit.
+    pub(super) fn exhausted(&mut self) -> End {
+        self.used = self.limit;
+        self.control.set_fuel(self.used);
+        End::OutOfFuel(self.limit)
+    }
+
     /// Counts fuel that the host burnt for the guest and the store did not have any more.
     pub(super) fn owe(&mut self, fuel: u64) {
         self.owed = self.owed.saturating_add(fuel);
@@ -81,33 +94,4 @@ impl FuelMeter {
     fn now(&self) -> u64 {
         self.clock.as_ref().map_or(self.used, |clock| clock())
     }
-
-    /// The limit, for an end that the engine reports by itself.
-    pub(super) fn limit(&self) -> u64 {
-        self.limit
-    }
-}
-
-/// Has the store ask its meter for more before a guest runs out.
-pub(super) fn meter(store: &mut Store<HostData>) {
-    store.fuel_source(|data, rest, required| data.fuel.more(rest, required));
-}
-
-/// Gives the store a slice, or as much as the next step needs when that is more.
-pub(super) fn give(store: &mut Store<HostData>, required: u64) -> Result<(), End> {
-    let meter = &mut store.data_mut().fuel;
-    let Some(fuel) = meter.next(required) else {
-        // The rest is too little for anything more to happen.
-        meter.used = meter.limit;
-        meter.control.set_fuel(meter.used);
-        return Err(End::OutOfFuel(meter.limit));
-    };
-    // Metering is always on, the only reason for an error.
-    store.set_fuel(fuel).map_err(|error| End::FailedToStart(error.to_string()))
-}
-
-/// Counts what the store has burnt of its slice.
-pub(super) fn settle(store: &mut Store<HostData>) {
-    let rest = store.get_fuel().unwrap_or(0);
-    store.data_mut().fuel.settle(rest);
 }

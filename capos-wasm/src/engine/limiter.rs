@@ -5,15 +5,10 @@ use crate::{
     account::{Control, Missing, Refusal},
 };
 use std::{fmt, rc::Rc};
-use wasmi::{
-    ResourceLimiter,
-    errors::{MemoryError, TableError},
-};
-use wasmi_core::LimiterError;
 
 /// No program needs more memories or tables than this in one instance.
-const MAX_MEMORIES: usize = 16;
-const MAX_TABLES: usize = 64;
+pub(super) const MAX_MEMORIES: usize = 16;
+pub(super) const MAX_TABLES: usize = 64;
 
 /// A resource with a limit that a start may not fit in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +33,7 @@ impl fmt::Display for Refused {
             Resource::Memory => ("bytes of memory", "memory", "--memory"),
             Resource::TableElements => ("table elements", "tableElements", "--table-elements"),
         };
-        // Pages of memory have 64 KiB, unless a module has others, which this engine does not know.
+        // Pages of memory have 64 KiB, unless a module has others, which no engine here knows.
         let enough = match resource {
             Resource::Memory => format!("{}KiB", wanted.div_ceil(1 << 10)),
             Resource::TableElements => wanted.to_string(),
@@ -77,13 +72,12 @@ impl Quota {
     }
 }
 
-/// wasmi asks it before every growth, also that of a new instance.
+/// Counts memory and table elements of one instance. An engine asks it before every growth, also that of a new instance.
 pub(super) struct Limiter {
     control: Rc<Control>,
     memory: Quota,
     tables: Quota,
     refused: Option<Refused>,
-    out_of_memory: bool,
 }
 
 impl Limiter {
@@ -93,7 +87,6 @@ impl Limiter {
             memory: Quota::new(limits.memory_bytes),
             tables: Quota::new(limits.table_elements.into()),
             refused: None,
-            out_of_memory: false,
         }
     }
 
@@ -111,80 +104,68 @@ impl Limiter {
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
-
-    /// Whether the program was ever refused memory. What it does then is up to it; should it trap, this
-    /// is why.
-    pub(super) fn out_of_memory(&self) -> bool {
-        self.out_of_memory
-    }
 }
 
-impl ResourceLimiter for Limiter {
-    fn memory_growing(
+/// The answer to a wish to grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Growth {
+    Allowed,
+    Refused,
+}
+
+impl Limiter {
+    /// Takes what a memory that is to grow needs, also one of a new instance.
+    pub(super) fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
-    ) -> Result<bool, LimiterError> {
+    ) -> Growth {
         if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
+            return Growth::Refused;
         }
         match self.memory.grow(current, desired) {
             Ok(()) => {
                 self.control.set_memory(self.memory.used);
-                Ok(true)
+                Growth::Allowed
             }
             Err(wanted) => {
-                self.out_of_memory = true;
+                self.control.set_out_of_memory();
                 self.control.refuse(Refusal { import: "memory.grow", missing: Missing::Memory });
                 let limit = self.memory.limit;
                 self.refused = Some(Refused { resource: Resource::Memory, wanted, limit });
-                Ok(false)
+                Growth::Refused
             }
         }
     }
 
-    fn memory_grow_failed(&mut self, error: &MemoryError) -> Result<(), LimiterError> {
+    /// Gives back what the last growth took: it failed.
+    pub(super) fn memory_grow_failed(&mut self, has_no_memory: bool) {
         self.memory.undo();
         self.control.set_memory(self.memory.used);
-        self.out_of_memory |= matches!(error, MemoryError::OutOfSystemMemory);
-        Ok(())
+        if has_no_memory {
+            self.control.set_out_of_memory();
+        }
     }
 
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> Result<bool, LimiterError> {
+    /// Takes what a table that is to grow needs.
+    pub(super) fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Growth {
         if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
+            return Growth::Refused;
         }
         let limit = self.tables.limit;
         match self.tables.grow(current, desired) {
-            Ok(()) => Ok(true),
+            Ok(()) => Growth::Allowed,
             Err(wanted) => {
                 self.control.refuse(Refusal { import: "table.grow", missing: Missing::TableElements });
                 self.refused = Some(Refused { resource: Resource::TableElements, wanted, limit });
-                Ok(false)
+                Growth::Refused
             }
         }
     }
 
-    fn table_grow_failed(&mut self, _error: &TableError) -> Result<(), LimiterError> {
+    /// Gives back what the last growth took: it failed.
+    pub(super) fn table_grow_failed(&mut self) {
         self.tables.undo();
-        Ok(())
-    }
-
-    fn instances(&self) -> usize {
-        1
-    }
-
-    fn tables(&self) -> usize {
-        MAX_TABLES
-    }
-
-    fn memories(&self) -> usize {
-        MAX_MEMORIES
     }
 }

@@ -1,0 +1,20 @@
+//! The choice of an engine.
+
+use super::{Engine, Host, wasmi::Wasmi};
+use std::rc::Rc;
+
+/// The engine that runs a host's instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// wasmi: an interpreter, for small, metered, instantly started modules.
+    #[default]
+    Wasmi,
+}
+
+impl EngineKind {
+    pub(crate) fn engine<H: Host>(self) -> Rc<dyn Engine<H>> {
+        match self {
+            Self::Wasmi => Rc::new(Wasmi),
+        }
+    }
+}

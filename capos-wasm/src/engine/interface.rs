@@ -1,0 +1,135 @@
+//! The interface of an engine.
+
+use super::{Host, Returned, Signature, fuel::FuelMeter, limiter::Limiter};
+use crate::{
+    Discard, End, Limits, Trap, UnknownImports, Value, account::Control, limits::MAX_STACK_BYTES, pace::Pace,
+    resources::FastClock,
+};
+use futures::future::LocalBoxFuture;
+use std::{rc::Rc, task::Context as TaskContext};
+
+/// How a module is compiled and linked, beside what is in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Settings {
+    pub(super) stack_bytes: u64,
+    pub(super) unknown_imports: UnknownImports,
+}
+
+impl Settings {
+    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports) -> Self {
+        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports }
+    }
+}
+
+/// The parts of a new instance beside its module.
+pub(crate) struct Means<H> {
+    /// The functions that it imports.
+    pub(crate) host: H,
+    pub(crate) limits: Limits,
+    pub(crate) control: Rc<Control>,
+    /// The host's own clock.
+    pub(crate) clock: Option<FastClock>,
+    pub(crate) discard: Option<Discard>,
+}
+
+impl<H> Means<H> {
+    /// Divides them: the functions, what counts and limits, and what frees.
+    pub(super) fn divide(self) -> (H, FuelMeter, Limiter, Option<Discard>) {
+        let Self { host, limits, control, clock, discard } = self;
+        let limiter = Limiter::new(control.clone(), &limits);
+        (host, FuelMeter::new(control, limits.fuel, clock), limiter, discard)
+    }
+}
+
+/// Compiles modules.
+pub(crate) trait Engine<H: Host> {
+    /// Compiles a module and finds what it imports. The error says what is wrong with it.
+    fn compile<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        settings: Settings,
+        pace: &'a mut Pace,
+    ) -> LocalBoxFuture<'a, Result<Box<dyn Module<H>>, String>>;
+
+    /// The engine's name in messages.
+    fn name(&self) -> &'static str;
+}
+
+/// A module that instances can be made of: read, validated, and its imports found.
+pub(crate) trait Module<H: Host> {
+    /// Makes an instance. A start function has not run: it is the export [`super::START_EXPORT`]. The error says what is missing.
+    fn instantiate<'a>(
+        &'a self,
+        means: Means<H>,
+        pace: &'a mut Pace,
+    ) -> LocalBoxFuture<'a, Result<Box<dyn Instance<H>>, String>>;
+}
+
+/// An instance. It makes one call at a time, and runs only in [`Instance::resume`].
+pub(crate) trait Instance<H: Host> {
+    /// Its exports by name, each with whether it is a function.
+    fn exports(&self) -> Vec<(String, bool)>;
+
+    /// The type of an exported function.
+    fn signature(&self, function: &str) -> Option<Signature>;
+
+    /// Begins a call of an exported function with arguments of its types; nothing of it runs yet.
+    fn call(&mut self, function: &str, arguments: &[Value]);
+
+    /// Goes on with the call until it returns, waits, has had its turn, or has ended.
+    fn resume(&mut self, cx: &mut TaskContext<'_>) -> Step;
+
+    /// The functions that it imports, between two calls.
+    fn host(&mut self) -> Option<&mut H>;
+
+    /// Frees it in turns, by `pace`, with everything else that runs.
+    fn free(self: Box<Self>, pace: Pace) -> LocalBoxFuture<'static, ()>;
+}
+
+/// Why a call stopped.
+pub(crate) enum Step {
+    /// The function returned these.
+    Returned(Vec<Returned>),
+    /// An imported function waits, and wakes the task that polls it.
+    Waiting,
+    /// Others are to have their turn before it goes on.
+    TurnOver,
+    /// The instance ends: by a function that it imports, or at its limit of fuel.
+    Ended(End),
+    /// It did what WebAssembly forbids.
+    Trapped(Failure),
+}
+
+/// A trap, as an engine reports it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) message: String,
+    /// The indices of the functions on the stack, innermost first. They are those of the module as it came.
+    pub(super) backtrace: Vec<u32>,
+}
+
+/// Traps that need telling apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Unreachable,
+    StackOverflow,
+    Other,
+}
+
+impl Failure {
+    /// Whether the program gave up, which is what executing `unreachable` is for; all other traps are their own reasons.
+    pub(crate) fn is_giving_up(&self) -> bool {
+        self.cause == Cause::Unreachable
+    }
+
+    pub(crate) fn is_stack_overflow(&self) -> bool {
+        self.cause == Cause::StackOverflow
+    }
+
+    /// The trap, with the names that `module` gives its functions.
+    pub(crate) fn explain(self, module: &[u8]) -> Trap {
+        let backtrace = super::names::name_all(module, &self.backtrace);
+        super::failure::explained(self.message, backtrace)
+    }
+}

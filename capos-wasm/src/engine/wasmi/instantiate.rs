@@ -1,0 +1,55 @@
+//! From a module to an instance.
+
+use super::{
+    compile::Compiled,
+    data::HostData,
+    freeing::free,
+    instance,
+    metering::{give, meter, settle},
+};
+use crate::{
+    engine::{Host, Instance, Means, Module},
+    pace::Pace,
+};
+use futures::future::LocalBoxFuture;
+use wasmi::Store;
+
+impl<H: Host> Module<H> for Compiled<H> {
+    fn instantiate<'a>(
+        &'a self,
+        means: Means<H>,
+        pace: &'a mut Pace,
+    ) -> LocalBoxFuture<'a, Result<Box<dyn Instance<H>>, String>> {
+        Box::pin(instantiate(self, means, pace))
+    }
+}
+
+async fn instantiate<H: Host>(
+    compiled: &Compiled<H>,
+    means: Means<H>,
+    pace: &mut Pace,
+) -> Result<Box<dyn Instance<H>>, String> {
+    let (host, fuel, limiter, discard) = means.divide();
+    let mut store = Box::new(Store::new(&compiled.engine, HostData::new(host, fuel, limiter)));
+    store.limiter(|data| &mut data.limiter);
+    // Nothing of the guest's runs here; but copying its data counts too.
+    give(&mut store, 0).map_err(|end| end.to_string())?;
+    let pause = async |work| pace.spend(work).await;
+    let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pause).await;
+    settle(&mut store);
+    meter(&mut store);
+    match instance {
+        Ok(instance) => {
+            Ok(Box::new(instance::Instance::new(store, compiled.module.clone(), instance, discard)))
+        }
+        Err(error) => {
+            let reason = match store.data().limiter.refused() {
+                Some(refused) => refused.to_string(),
+                None => error.to_string(),
+            };
+            // Much data may have been copied by then.
+            free(&mut store, discard, pace).await;
+            Err(reason)
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! An instance under its host's policy: when it runs, and what its ends mean.
+
+use crate::{
+    End, Value,
+    account::{Interrupts, Missing, Refusal},
+    cache::Cached,
+    engine::{Instance, Module, Returned, START_EXPORT, Signature, Step},
+    pace::Pace,
+    preview1::Preview1,
+    resources::FastClock,
+};
+use std::{future::poll_fn, rc::Rc, task::Poll};
+
+/// A compiled module whose imports Preview 1 serves.
+pub(crate) type Compiled = Box<dyn Module<Preview1>>;
+
+/// The export of a library that is called before everything else.
+pub(super) const INITIALIZE: &str = "_initialize";
+
+/// A running instance.
+pub(crate) struct Guest {
+    pub(super) instance: Box<dyn Instance<Preview1>>,
+    module: Rc<Cached<Compiled>>,
+    pub(super) interrupts: Interrupts,
+    clock: Option<FastClock>,
+}
+
+impl Guest {
+    pub(super) fn new(
+        instance: Box<dyn Instance<Preview1>>,
+        module: Rc<Cached<Compiled>>,
+        interrupts: Interrupts,
+        clock: Option<FastClock>,
+    ) -> Self {
+        Self { instance, module, interrupts, clock }
+    }
+
+    /// Frees it after its end, in turns with other instances.
+    pub(super) async fn free(self) {
+        self.instance.free(Pace::new(self.clock)).await;
+    }
+
+    /// The type of a function that the module exports.
+    pub(super) fn signature(&self, name: &str) -> Option<Signature> {
+        if name == START_EXPORT { None } else { self.instance.signature(name) }
+    }
+
+    /// The names of what the module exports, each with whether it is a function.
+    pub(super) fn exports(&self) -> Vec<(String, bool)> {
+        let mut exports = self.instance.exports();
+        exports.retain(|(name, _)| name != START_EXPORT);
+        exports
+    }
+
+    /// Runs the module's start function, which comes before everything else.
+    pub(super) async fn start_section(&mut self) -> Result<(), End> {
+        let Some(signature) = self.instance.signature(START_EXPORT) else { return Ok(()) };
+        if !signature.takes_and_returns_nothing() {
+            return Err(End::FailedToStart("the start function takes or returns something".into()));
+        }
+        self.execute(START_EXPORT, &[]).await.map(drop)
+    }
+
+    /// Runs what a library exports to be called before everything else.
+    pub(super) async fn initialize(&mut self) -> Result<(), End> {
+        match self.signature(INITIALIZE) {
+            Some(signature) if signature.takes_and_returns_nothing() => {
+                self.execute(INITIALIZE, &[]).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs an exported function to its end, in turns with other instances, suspended whenever it waits.
+    pub(super) async fn execute(
+        &mut self,
+        function: &str,
+        arguments: &[Value],
+    ) -> Result<Vec<Returned>, End> {
+        self.interrupts.yield_now().await?;
+        self.instance.call(function, arguments);
+        loop {
+            let (interrupts, instance) = (&mut self.interrupts, &mut self.instance);
+            let step = poll_fn(|cx| match interrupts.poll(cx) {
+                Poll::Ready(end) => Poll::Ready(Step::Ended(end)),
+                Poll::Pending => match instance.resume(cx) {
+                    Step::Waiting => Poll::Pending,
+                    step => Poll::Ready(step),
+                },
+            });
+            match step.await {
+                Step::Returned(results) => return Ok(results),
+                Step::TurnOver => self.interrupts.yield_now().await?,
+                // Never comes out of the future above.
+                Step::Waiting => {}
+                Step::Ended(end) => return Err(self.cause(end)),
+                Step::Trapped(failure) => {
+                    let control = self.interrupts.control();
+                    if !failure.is_giving_up() {
+                        control.trap_says_why();
+                    }
+                    if failure.is_stack_overflow() {
+                        control.refuse(Refusal { import: "a nested call", missing: Missing::Stack });
+                    }
+                    return Err(self.cause(End::Trap(failure.explain(&self.module.bytes))));
+                }
+            }
+        }
+    }
+
+    /// Memory was refused and the program gave up: that is why. A status is its own, and is passed on.
+    fn cause(&self, end: End) -> End {
+        match end {
+            End::Trap(_) if self.interrupts.control().is_out_of_memory() => End::OutOfMemory,
+            end => end,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Running a module as a program, or one export of it in place of that.
+
+use super::{
+    Invocation,
+    guest::{Guest, INITIALIZE},
+};
+use crate::{End, Value, ValueType, engine::Type};
+
+/// The export of a program that is called to run it.
+const START: &str = "_start";
+
+impl Guest {
+    /// Runs a program from `_start` to its end, or calls another export.
+    pub(super) async fn run(&mut self, invocation: Option<&Invocation>) -> End {
+        if let Err(end) = self.start_section().await {
+            return end;
+        }
+        if let Some(invocation) = invocation {
+            return Box::pin(self.invoke(invocation)).await.unwrap_or_else(|end| end);
+        }
+        let Some(start) = self.signature(START) else {
+            if self.exports().is_empty() {
+                self.interrupts.control().set_empty_module();
+                return End::Exited(0);
+            }
+            return End::FailedToStart("the module exports no function _start".into());
+        };
+        if !start.takes_and_returns_nothing() {
+            return End::FailedToStart("_start takes or returns something".into());
+        }
+        match self.execute(START, &[]).await {
+            Ok(_) => End::Exited(0),
+            Err(end) => end,
+        }
+    }
+
+    /// Calls an export and writes what it returns to standard output.
+    async fn invoke(&mut self, invocation: &Invocation) -> Result<End, End> {
+        let Some(signature) = self.signature(&invocation.function) else {
+            let exports = self.exports();
+            let functions = exports.iter().filter(|(_, is_function)| *is_function);
+            return Err(End::FailedToStart(invocation.unknown(functions.map(|(name, _)| name.as_str()))));
+        };
+        let types: Vec<Option<ValueType>> = signature.params.iter().map(Type::value).collect();
+        let arguments: Vec<Value> = invocation.values(&types).map_err(End::FailedToStart)?;
+        // Which is itself what may have been asked for.
+        if invocation.function != INITIALIZE {
+            self.initialize().await?;
+        }
+        let results = self.execute(&invocation.function, &arguments).await?;
+        let text: String = results.iter().map(|result| format!("{result}\n")).collect();
+        self.print(text).await
+    }
+}

@@ -1,0 +1,34 @@
+//! The functions of Preview 1 as an engine's imports, one for each line of the table.
+
+use super::{Call, Preview1, Snapshot, for_each_function};
+use crate::engine::Linker;
+
+macro_rules! define_link {
+    (
+        done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $_n:ident, $_m:expr, $_b:ident;)* }
+        exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr, $_eb:ident; }
+    ) => {
+        /// Defines one function; other names are not defined.
+        pub(super) fn define<L: Linker<Preview1>>(
+            linker: &mut L,
+            snapshot: Snapshot,
+            name: &str,
+        ) -> Result<(), String> {
+            let module = snapshot.module();
+            match name {
+                $(stringify!($name) => linker.function(
+                    module,
+                    name,
+                    move |($($arg,)*): ($($ty,)*)| (snapshot, Call::$name { $($arg),* }),
+                ),)*
+                stringify!($exit) => linker.procedure(
+                    module,
+                    name,
+                    move |($($earg,)*): ($($ety,)*)| (snapshot, Call::$exit { $($earg),* }),
+                ),
+                _ => Ok(()),
+            }
+        }
+    };
+}
+for_each_function!(define_link);
