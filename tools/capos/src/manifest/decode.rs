@@ -296,7 +296,7 @@ fn text(node: &Node<'_>) -> Option<String> {
 }
 
 fn variables(object: &Object<'_>) -> Vec<(String, String)> {
-    let entries = object.get("env").map(|node| node.entries()).unwrap_or_default();
+    let entries = object.get("env").map(|node| node.entries("NAME: VALUE")).unwrap_or_default();
     let variables = entries.iter().map(|(name, node)| {
         if name.is_empty() || name.contains(['=', '\0']) {
             node.problem(format!("{name:?} is no name of an environment variable"));

@@ -79,9 +79,9 @@ impl<'a> Node<'a> {
         Object { map, path: self.path.clone(), sink: self.sink }
     }
 
-    /// The entries of a structure with free field names.
-    pub(super) fn entries(&self) -> Vec<(&'a str, Node<'a>)> {
-        let entries = self.map(|| "; as in {NAME: VALUE}".to_owned()).into_iter().flatten();
+    /// The entries of a structure with free field names; `example` shows one.
+    pub(super) fn entries(&self, example: &str) -> Vec<(&'a str, Node<'a>)> {
+        let entries = self.map(|| format!("; as in {{{example}}}")).into_iter().flatten();
         entries.map(|(name, value)| (name.as_str(), self.child(name, value))).collect()
     }
 

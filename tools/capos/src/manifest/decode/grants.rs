@@ -13,7 +13,7 @@ const FORMS: &str = "{from: PROCESS}, {volume: VOLUME, rights: \"r\"}, {disk: FI
                      or {wellKnown: NAME}";
 
 pub(super) fn grants(object: &Object<'_>) -> Vec<Grant> {
-    let entries = object.get("grants").map(|node| node.entries()).unwrap_or_default();
+    let entries = object.get("grants").map(|node| node.entries("console: true")).unwrap_or_default();
     entries.iter().filter_map(|(field, node)| grant(field, node)).collect()
 }
 
@@ -57,7 +57,7 @@ fn source(name: &str, node: &Node<'_>) -> Option<Source> {
     if !node.is_object() {
         return node.wrong(&format!("true or a source: {FORMS}"));
     }
-    let fields = node.entries();
+    let fields = node.entries("from: PROCESS");
     let mut kinds = fields.iter().map(|(field, _)| *field).filter(|field| KINDS.contains(field));
     let (kind, other) = (kinds.next(), kinds.next());
     if let (Some(kind), Some(other)) = (kind, other) {
@@ -116,7 +116,7 @@ fn device(node: &Node<'_>) -> Option<Device> {
 
 /// The present form of a list of grants of one kind, as manifests had them before.
 fn earlier_form(field: &str, node: &Node<'_>) -> Option<&'static str> {
-    let is_source = || node.entries().iter().any(|(field, _)| KINDS.contains(field));
+    let is_source = || node.entries("from: PROCESS").iter().any(|(field, _)| KINDS.contains(field));
     let now = match field {
         "services" => "`NAME: {from: PROCESS, export: EXPORT}`",
         "namespaces" => "`NAME: {volume: VOLUME, path: PATH, rights: \"r\"}`",

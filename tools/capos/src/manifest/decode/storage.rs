@@ -15,7 +15,7 @@ const MOST_NAME_BYTES: usize = 255;
 const VOLUME_BYTES: std::ops::RangeInclusive<u64> = 4 << 20..=16 << 40;
 
 pub(super) fn volumes(object: &Object<'_>) -> Vec<Volume> {
-    let entries = object.get("volumes").map(|node| node.entries()).unwrap_or_default();
+    let entries = object.get("volumes").map(|node| node.entries("NAME: ram: SIZE")).unwrap_or_default();
     entries.iter().filter_map(|(name, node)| volume(name, node)).collect()
 }
 
