@@ -134,7 +134,8 @@ async fn make(
         None => {
             let compile = async |bytes: &[u8], pace: &mut Pace| {
                 // What was compiled before has passed, except for limits, which instantiation looks at, too.
-                check_early::<Preview1>(engine.name(), bytes, &spec.limits, spec.options.unknown_imports)?;
+                let unknown = spec.options.unknown_imports;
+                check_early::<Preview1>(engine.name(), bytes, &spec.limits, unknown, pace).await?;
                 engine.compile(bytes, settings, pace).await
             };
             // In memory of its own, since a start of a module that is here needs none of it.

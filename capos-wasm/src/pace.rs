@@ -9,6 +9,9 @@ const TURN: usize = 16 << 10;
 /// Time of a turn.
 const TURN_NS: u64 = 250_000;
 
+/// Weight of an item of a module, against bytes that are parsed.
+pub(crate) const ITEM_WORK: usize = 16;
+
 /// Lets every other task of the executor run now and then.
 pub(crate) struct Pace {
     clock: Option<FastClock>,

@@ -1,5 +1,6 @@
 //! The WebAssembly host, tested against in-process servers: one program for each behaviour.
 
+mod bounds;
 mod clocks;
 mod crowd;
 mod directories;

@@ -18,6 +18,11 @@ static HEAP: Heap = Heap(Mutex::new(Dlmalloc::new_with_allocator(Area)));
 
 /// Blocks of at least this many bytes have a reservation of their own.
 const LARGE_BYTES: usize = 128 * 1024;
+/// Address space of the shortest large blocks. Those that are longer have a thousand times as much: a block that grows is moved
+/// once, while it is short, and grows in place from then on.
+const SMALLEST_RESERVATION: usize = 256 << 10;
+/// Address space of longer blocks. It costs nothing but page tables, of which four share one.
+const ROOMY_RESERVATION: usize = 256 << 20;
 /// Reservations up to this size are rounded up generously, so that blocks grow in place.
 const SLACK_LIMIT: usize = 1 << 30;
 /// A block that shrinks gives back its tail when that is at least so long.
@@ -60,14 +65,11 @@ fn is_large(size: usize, align: usize) -> bool {
     size >= LARGE_BYTES && align <= capos_abi::PAGE_SIZE as usize
 }
 
-/// The reservation behind a large block, which depends on nothing but the block's size: the next power of
-/// four. Address space costs nothing until it is touched.
+/// The reservation behind a large block, which depends on nothing but the block's size. Address space costs nothing until it is
+/// touched.
 fn reservation(size: usize) -> usize {
-    if size > SLACK_LIMIT {
-        return whole_pages(size);
-    }
-    let bits = usize::BITS - (size - 1).leading_zeros();
-    1 << bits.next_multiple_of(2)
+    let steps = [SMALLEST_RESERVATION, ROOMY_RESERVATION, SLACK_LIMIT];
+    steps.into_iter().find(|&step| size <= step).unwrap_or_else(|| whole_pages(size))
 }
 
 // SAFETY: small blocks are dlmalloc's, behind a lock; a large block is its own reservation, found again by its

@@ -6,18 +6,22 @@ use super::{
     limiter::{Refused, Resource},
     proposals::{COMPONENT, imported_shared_memory},
 };
-use crate::{Limits, UnknownImports};
-use wasmparser::{Import, MemoryType, Parser, Payload, Table, TypeRef};
+use crate::{
+    Limits, UnknownImports,
+    pace::{ITEM_WORK, Pace},
+};
+use wasmparser::{Import, MemoryType, Parser, Payload, TypeRef};
 
 const PAGE_BYTES: u64 = 64 << 10;
 
 /// Looks at what stands before a module's functions: its imports, and what its memories and tables need at least. What does not
 /// parse is refused later, with what is wrong.
-pub(crate) fn check_early<H: Host>(
+pub(crate) async fn check_early<H: Host>(
     engine: &str,
     module: &[u8],
     limits: &Limits,
     unknown: UnknownImports,
+    pace: &mut Pace,
 ) -> Result<(), String> {
     if module.starts_with(COMPONENT) {
         // The modules in it are no concern of this.
@@ -25,19 +29,25 @@ pub(crate) fn check_early<H: Host>(
     }
     let (mut memory, mut elements) = (0u64, 0u64);
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+        pace.spend(ITEM_WORK).await;
         match payload {
             Payload::ImportSection(imports) => {
-                imports
-                    .into_iter()
-                    .map_while(Result::ok)
-                    .try_for_each(|import| check::<H>(engine, &import, unknown))?;
+                for import in imports.into_iter().map_while(Result::ok) {
+                    check::<H>(engine, &import, unknown)?;
+                    pace.spend(ITEM_WORK).await;
+                }
             }
             Payload::MemorySection(memories) => {
-                memory = memories.into_iter().map_while(Result::ok).map(bytes).fold(0, u64::saturating_add);
+                for part in memories.into_iter().map_while(Result::ok).map(bytes) {
+                    memory = memory.saturating_add(part);
+                    pace.spend(ITEM_WORK).await;
+                }
             }
             Payload::TableSection(tables) => {
-                let initial = |table: Table<'_>| table.ty.initial;
-                elements = tables.into_iter().map_while(Result::ok).map(initial).fold(0, u64::saturating_add);
+                for table in tables.into_iter().map_while(Result::ok) {
+                    elements = elements.saturating_add(table.ty.initial);
+                    pace.spend(ITEM_WORK).await;
+                }
             }
             Payload::CodeSectionStart { .. } => break,
             _ => {}

@@ -12,6 +12,8 @@ pub(crate) const START_EXPORT: &str = "capos:start section";
 /// Bytes that are copied at once, and what that counts as against bytes that are parsed.
 const STEP_BYTES: usize = 32 << 10;
 const STEP_WORK: usize = 1 << 10;
+/// Weight of a section that is passed over.
+const SECTION_WORK: usize = 2;
 
 const HEADER_BYTES: usize = 8;
 const EXPORT_SECTION: u8 = 7;
@@ -21,29 +23,34 @@ const FUNCTION_EXPORT: u8 = 0;
 /// Turns a start section, if there is one, into an export. What does not parse stays as it is, for the engine
 /// to refuse.
 pub(super) async fn export_start<'a>(module: &'a [u8], pace: &mut Pace) -> Cow<'a, [u8]> {
-    let Some((before, export, between, after)) = rewrite(module) else { return Cow::Borrowed(module) };
+    let Some((before, export, between, after)) = rewrite(module, pace).await else {
+        return Cow::Borrowed(module);
+    };
     let mut rewritten = Vec::with_capacity(module.len() + export.len());
     for part in [before, &export, between, after] {
-        for step in part.chunks(STEP_BYTES) {
-            rewritten.extend_from_slice(step);
-            pace.spend(STEP_WORK).await;
-        }
+        append(&mut rewritten, part, pace).await;
     }
     Cow::Owned(rewritten)
+}
+
+async fn append(bytes: &mut Vec<u8>, more: &[u8], pace: &mut Pace) {
+    bytes.reserve_exact(more.len());
+    for step in more.chunks(STEP_BYTES) {
+        bytes.extend_from_slice(step);
+        pace.spend(STEP_WORK).await;
+    }
 }
 
 /// The parts of a rewritten module: what stays before the section of exports, that section, what stays up to the start
 /// section, and what stays after it.
 type Parts<'a> = (&'a [u8], Vec<u8>, &'a [u8], &'a [u8]);
 
-fn rewrite(module: &[u8]) -> Option<Parts<'_>> {
-    let sections = sections(module)?;
-    let start = sections.iter().find(|section| section.id == START_SECTION)?;
+async fn rewrite<'a>(module: &'a [u8], pace: &mut Pace) -> Option<Parts<'a>> {
+    let (exports, start) = sections(module, pace).await?;
     let (function, end) = read_leb(module, start.content.start)?;
     if end != start.content.end {
         return None;
     }
-    let exports = sections.iter().find(|section| section.id == EXPORT_SECTION);
     // Exports stand before the start section in every valid module; without any, they take its place.
     let (place, count, entries) = match exports {
         Some(exports) if exports.whole.end <= start.whole.start => {
@@ -55,7 +62,7 @@ fn rewrite(module: &[u8]) -> Option<Parts<'_>> {
     };
     let mut content = Vec::new();
     write_leb(&mut content, count.checked_add(1)?);
-    content.extend_from_slice(module.get(entries)?);
+    append(&mut content, module.get(entries)?, pace).await;
     write_leb(&mut content, START_EXPORT.len() as u32);
     content.extend_from_slice(START_EXPORT.as_bytes());
     content.push(FUNCTION_EXPORT);
@@ -63,29 +70,35 @@ fn rewrite(module: &[u8]) -> Option<Parts<'_>> {
 
     let mut export = vec![EXPORT_SECTION];
     write_leb(&mut export, u32::try_from(content.len()).ok()?);
-    export.extend_from_slice(&content);
+    append(&mut export, &content, pace).await;
     let between = module.get(place.end..start.whole.start)?;
     Some((module.get(..place.start)?, export, between, module.get(start.whole.end..)?))
 }
 
 struct Section {
-    id: u8,
     /// With its id and length.
     whole: Range<usize>,
     content: Range<usize>,
 }
 
-fn sections(module: &[u8]) -> Option<Vec<Section>> {
-    let mut sections = Vec::new();
+/// Finds the first section of exports, and the start section.
+async fn sections(module: &[u8], pace: &mut Pace) -> Option<(Option<Section>, Section)> {
+    let (mut exports, mut start) = (None, None);
     let mut at = HEADER_BYTES;
     while at < module.len() {
         let id = *module.get(at)?;
         let (len_bytes, content) = read_leb(module, at + 1)?;
         let end = content.checked_add(len_bytes as usize).filter(|&end| end <= module.len())?;
-        sections.push(Section { id, whole: at..end, content: content..end });
+        let section = || Section { whole: at..end, content: content..end };
+        match id {
+            EXPORT_SECTION => exports = exports.or_else(|| Some(section())),
+            START_SECTION => start = start.or_else(|| Some(section())),
+            _ => {}
+        }
         at = end;
+        pace.spend(SECTION_WORK).await;
     }
-    Some(sections)
+    Some((exports, start?))
 }
 
 /// Reads a number in LEB128, and where it ends.

@@ -267,3 +267,43 @@ fn what_is_refused_is_what_the_engine_refuses() {
     }
     assert!(runs > 100 && refused > 100, "{runs} run, {refused} refused");
 }
+
+/// Modules at the bounds of the engine are run, and modules beyond them are refused in the same words here and there.
+#[test]
+fn what_is_beyond_a_bound_is_refused_as_by_the_engine() {
+    let engine = wasmi::Engine::default();
+    let expression =
+        |adds: usize| format!("(global i32 i32.const 1 {})", "i32.const 1 i32.add ".repeat(adds));
+    let table = |targets: usize, ty: &str, value: &str| {
+        format!(
+            "(func (block {ty} {value} (br_table {} 0 (i32.const 0))) {})",
+            "0 ".repeat(targets),
+            match ty {
+                "" => "",
+                _ => "drop",
+            }
+        )
+    };
+    let items = |adds: usize| {
+        format!("(memory 1) (data (offset i32.const 1 {}) \"\")", "i32.const 1 i32.add ".repeat(adds))
+    };
+    for (item, refused) in [
+        (expression(127), false),
+        (expression(128), true),
+        (items(127), false),
+        (items(128), true),
+        (table(65_520, "", ""), false),
+        (table(65_521, "", ""), true),
+        (table(32_760, "(result i32)", "(i32.const 1)"), false),
+        (table(32_761, "(result i32)", "(i32.const 1)"), true),
+    ] {
+        let module = wat::parse_str(format!("(module {item})")).unwrap();
+        let ours = refusal(&module, Form::Rewritten);
+        let theirs = wasmi::Module::new(&engine, &module).err().map(|error| error.to_string());
+        assert_eq!((ours.is_some(), theirs.is_some()), (refused, refused), "{ours:?}, {theirs:?}");
+        if let (Some(ours), Some(theirs)) = (ours, theirs) {
+            let said = theirs.split(" (at").next().unwrap();
+            assert!(ours.contains(said), "{ours}; {theirs}");
+        }
+    }
+}

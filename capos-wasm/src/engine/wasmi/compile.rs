@@ -58,7 +58,7 @@ async fn compile<H: Host>(bytes: &[u8], settings: Settings, pace: &mut Pace) -> 
     let engine = wasmi::Engine::new(&config(settings.stack_bytes));
     let bytes = export_start(bytes, pace).await;
     let module = parse(&engine, &bytes, pace).await?;
-    let linker = link(&engine, &module, settings.unknown_imports)?;
+    let linker = link(&engine, &module, settings.unknown_imports, pace).await?;
     Ok(Compiled { engine, module, linker })
 }
 
@@ -96,3 +96,6 @@ fn config(stack_bytes: u64) -> Config {
         .set_max_stack_height((stack_bytes * VALUE_BYTES_PER_BYTE).max(MIN_VALUE_BYTES));
     config
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,14 +11,16 @@ use crate::{
         Arguments, Host,
         imports::{ImportKind, SPAWN, called_unknown, check_import, is_spawn},
     },
+    pace::{ITEM_WORK, Pace},
 };
 use wasmi::{Caller, Error, ExternType, FuncType, Linker, Val, WasmTy, errors::LinkerError};
 
 /// Finds what a module imports. The error names what is unknown.
-pub(super) fn link<H: Host>(
+pub(super) async fn link<H: Host>(
     engine: &wasmi::Engine,
     module: &wasmi::Module,
     unknown: UnknownImports,
+    pace: &mut Pace,
 ) -> Result<Linker<HostData<H>>, String> {
     let mut linker = Linker::new(engine);
     // A module may import a function several times; it is defined once.
@@ -35,6 +37,7 @@ pub(super) fn link<H: Host>(
                 H::define(&mut linker, module, name)?;
             }
         }
+        pace.spend(ITEM_WORK).await;
     }
     Ok(linker)
 }

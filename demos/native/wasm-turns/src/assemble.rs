@@ -91,15 +91,20 @@ pub(crate) fn forever(body: &[u8]) -> Vec<u8> {
     [&LOOP[..], body, &BR_0, &[END]].concat()
 }
 
-fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     vector(text.as_bytes())
 }
 
-fn vector(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn vector(bytes: &[u8]) -> Vec<u8> {
     [leb(bytes.len() as u32), bytes.to_vec()].concat()
 }
 
 fn section(id: u8, items: &[Vec<u8>]) -> Vec<u8> {
-    let content = [leb(items.len() as u32), items.concat()].concat();
+    counted(id, items.len() as u32, &items.concat())
+}
+
+/// A section of `count` items.
+pub(crate) fn counted(id: u8, count: u32, items: &[u8]) -> Vec<u8> {
+    let content = [&leb(count), items].concat();
     [vec![id], vector(&content)].concat()
 }

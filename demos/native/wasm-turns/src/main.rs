@@ -2,7 +2,9 @@
 //! how long a neighbour of each had to wait for its turn at most.
 
 mod assemble;
+mod folder;
 mod hogs;
+mod starts;
 
 use capnp::Error;
 use capos_rt::schema::grants::{ENTROPY, TIMER, hold};
@@ -17,14 +19,15 @@ use std::rc::Rc;
 
 /// How long a neighbour looks at the clock.
 const WATCH_NS: i64 = 20_000_000;
-/// The same, beside a module that ends: until it has, if that is within ten times as long.
+/// The same, beside a module that ends: until it has, if that is within forty times as long.
 const LONG_WATCH_NS: i64 = 100_000_000;
-const LONG_WATCHES: u32 = 10;
+const LONG_WATCHES: u32 = 40;
 /// As many elements of tables as a module can have from its start.
 const TABLE_ELEMENTS: u32 = 10_000_000;
 /// No turn is longer, by the time in which every instruction takes a nanosecond.
 const MOST_NS: i64 = 1_000_000;
 
+#[derive(Clone)]
 struct Hosts {
     host: wasm_host::Client,
     timer: timer::Client,
@@ -44,6 +47,20 @@ impl Hosts {
         hold(held.reborrow().get(0), TIMER, self.timer.clone());
         hold(held.get(1), ENTROPY, self.entropy.clone());
         request.send().promise.await?.get()?.get_instance()
+    }
+
+    /// The same from a file, as a module of any length can be, to its end.
+    async fn run_file(&self, module: Vec<u8>) -> Result<(), Error> {
+        let mut request = self.host.start_request();
+        let mut spec = request.get().init_spec();
+        let mut file = spec.reborrow().init_module().init_file();
+        file.set_directory(folder::folder_of(module));
+        file.set_path(b"hog.wasm");
+        spec.set_name("hog");
+        spec.set_run(true);
+        spec.init_limits().set_table_elements(TABLE_ELEMENTS);
+        let hog = request.send().promise.await?.get()?.get_instance()?;
+        hog.wait_request().send().promise.await.map(drop)
     }
 
     /// Starts an instance that looks at the clock when it is called.
@@ -70,19 +87,19 @@ async fn longest_gap(watcher: &wasm_instance::Client, watch_ns: i64) -> Result<i
     }
 }
 
-/// The same, until `hog` has ended.
-async fn longest_gap_until_its_end(
+/// The same, until `wait`, which is the end of a hog, has come.
+async fn longest_gap_until(
     watcher: &wasm_instance::Client,
-    hog: &wasm_instance::Client,
+    wait: impl Future<Output = Result<(), Error>> + 'static,
 ) -> Result<i64, Error> {
-    let ended = Rc::new(Cell::new(false));
-    let (told, wait) = (ended.clone(), hog.wait_request().send().promise);
-    drop(spawn_local(async move { told.set(wait.await.is_ok()) }));
+    let ended = Rc::new(Cell::new(None));
+    let told = ended.clone();
+    drop(spawn_local(async move { told.set(Some(wait.await)) }));
     let mut longest = 0;
     for _ in 0..LONG_WATCHES {
         longest = longest.max(longest_gap(watcher, LONG_WATCH_NS).await?);
-        if ended.get() {
-            return Ok(longest);
+        if let Some(result) = ended.take() {
+            return result.map(|()| longest);
         }
     }
     Err(Error::failed("it does not end".to_owned()))
@@ -110,7 +127,13 @@ async fn run() -> Result<(), Error> {
     }
     for (name, module) in hogs::ending() {
         let hog = hosts.hog(&module.encode()).await?;
-        tell(name, longest_gap_until_its_end(&watcher, &hog).await?);
+        let end = hog.wait_request().send().promise;
+        tell(name, longest_gap_until(&watcher, async { end.await.map(drop) }).await?);
+    }
+    for (name, module) in starts::all() {
+        let hosts = hosts.clone();
+        let life = async move { hosts.run_file(module).await };
+        tell(name, longest_gap_until(&watcher, life).await?);
     }
     Ok(())
 }

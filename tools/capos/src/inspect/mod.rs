@@ -1,5 +1,6 @@
 //! `capos inspect`: what a WebAssembly file imports, exports and uses, and what running it takes.
 
+mod bounds;
 mod call;
 mod component;
 mod file;

@@ -7,6 +7,7 @@ use wasmparser_263::{
     FuncToValidate, FunctionBody, Parser, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use super::bounds::{Beyond, check_expressions, validate_function};
 use super::module::Module;
 use super::proposals::State;
 
@@ -50,7 +51,13 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
         Form::Original => ENGINE.union(REWRITTEN),
         Form::Rewritten => ENGINE,
     };
-    let error = validate(module, features).err()?;
+    let error = match validate(module, features) {
+        Ok(None) => return None,
+        Ok(Some(Beyond { offset, reason })) => {
+            return Some(format!("not a valid module: {reason} (at offset {offset:#x})"));
+        }
+        Err(error) => error,
+    };
     if let Err(error) = validate(module, WasmFeatures::all()) {
         return Some(format!("not a valid module: {error}"));
     }
@@ -66,15 +73,19 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
     Some(format!("it uses {what}, not supported by this engine (wasmi){elsewhere}: {error}"))
 }
 
-/// Validates the whole module, functions on all processors.
-fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<()> {
+/// Validates the whole module, functions on all processors. Returns what is valid and beyond a bound of the engine.
+fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<Option<Beyond>> {
     let mut validator = Validator::new_with_features(features);
     let mut functions = Vec::new();
     let mut parser = Parser::new(0);
     parser.set_features(features);
     for payload in parser.parse_all(module) {
-        if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
+        let payload = payload?;
+        if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
             functions.push((function, body));
+        }
+        if let Some(beyond) = check_expressions(&payload)? {
+            return Ok(Some(beyond));
         }
     }
     let code: usize = functions.iter().map(|(_, body)| body.as_bytes().len()).sum();
@@ -86,8 +97,11 @@ fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<()>
         let results =
             running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         // The first in the module, whichever thread found it.
-        let errors = results.filter_map(Result::err).min_by_key(wasmparser_263::BinaryReaderError::offset);
-        errors.map_or(Ok(()), Err)
+        let found = results.filter_map(Result::transpose).min_by_key(|found| match found {
+            Ok(beyond) => beyond.offset,
+            Err(error) => error.offset(),
+        });
+        found.transpose()
     })
 }
 
@@ -104,12 +118,14 @@ fn dealt(functions: Vec<Function<'_>>, threads: usize) -> impl Iterator<Item = V
     parts.into_iter()
 }
 
-fn validate_each(functions: Vec<Function<'_>>) -> wasmparser_263::Result<()> {
+fn validate_each(functions: Vec<Function<'_>>) -> wasmparser_263::Result<Option<Beyond>> {
     let mut allocations = Default::default();
     for (function, body) in functions {
         let mut validator = function.into_validator(allocations);
-        validator.validate(&body)?;
+        if let Some(beyond) = validate_function(&mut validator, &body)? {
+            return Ok(Some(beyond));
+        }
         allocations = validator.into_allocations();
     }
-    Ok(())
+    Ok(None)
 }
