@@ -201,7 +201,7 @@ struct InstanceLimits {
   memoryBytes @0 :UInt64;
   # Linear memory, all memories of the instance together. Default 64 MiB.
   fuel @1 :UInt64;
-  # wasmi fuel units over the instance's life. Default: unlimited.
+  # Units over the instance's life. Default: unlimited.
   wallTimeNanoseconds @2 :UInt64;
   # Default: unlimited.
   outputBytes @3 :UInt64;

@@ -3,11 +3,11 @@
 //! One process hosts many WebAssembly instances. Every WASI import of an instance becomes a call on a
 //! Cap'n Proto capability that the instance was granted; what was not granted does not exist for it.
 //!
-//! * [`resources`] is what an instance holds, over Cap'n Proto clients and in no version of WASI's words.
+//! * `resources` is what an instance holds, over Cap'n Proto clients and in no version of WASI's words.
 //! * [`preview1`] puts WASI Preview 1 on it: each function once, as an async function over the instance's descriptors and
 //!   its checked memory, and one table that says what each needs.
-//! * [`engine`] runs modules, whose imports those functions are.
-//! * [`instance`] is policy: starts, calls, ends, restarts. All layers keep one [`account`] of an instance.
+//! * `engine` runs modules, whose imports those functions are.
+//! * `instance` is policy: starts, calls, ends, restarts. All layers keep one `account` of an instance.
 //! * [`Host`] starts instances, [`InstanceHandle`] watches and ends them, [`server`] offers both as the
 //!   Cap'n Proto interfaces of `schema/wasm.capnp`.
 //!

@@ -58,6 +58,14 @@ impl Turns {
         *end_ns
     }
 
+    /// When the timer is to interrupt for the turn at `priority`, now that another of that priority waits for it. An interrupt
+    /// that is set for `timer_ns` and due by now comes as soon as it can, and ends a turn that is over; a new end for
+    /// that turn would let a thread go on for ever whose turns always end while the kernel works for it.
+    #[inline]
+    pub fn due_ns(&mut self, priority: u8, now_ns: u64, timer_ns: u64) -> u64 {
+        if timer_ns <= now_ns { timer_ns } else { self.end_ns(priority, now_ns) }
+    }
+
     /// Whether the turn at `priority` is over.
     #[must_use]
     #[inline]
@@ -123,6 +131,19 @@ mod tests {
         let mut turns = Turns::new();
         turns.end_ns(8, 0);
         assert_eq!(turns.end_ns(8, 10 * TURN_NS), 11 * TURN_NS);
+    }
+
+    #[test]
+    fn a_turn_that_ended_in_the_kernel_is_not_renewed_before_its_interrupt() {
+        let mut turns = Turns::new();
+        let end_ns = turns.due_ns(8, 100, u64::MAX);
+        assert_eq!(end_ns, 100 + TURN_NS);
+        assert_eq!(turns.due_ns(8, end_ns - 1, end_ns), end_ns);
+        for now_ns in [end_ns, end_ns + 1, end_ns + TURN_NS] {
+            assert_eq!(turns.due_ns(8, now_ns, end_ns), end_ns, "its interrupt is pending");
+        }
+        assert!(turns.end_if_over(8, end_ns + TURN_NS), "and ends it");
+        assert_eq!(turns.due_ns(8, end_ns + TURN_NS, u64::MAX), end_ns + 2 * TURN_NS);
     }
 
     #[test]

@@ -21,7 +21,7 @@ impl Kernel {
         let cpu = self.system.cpu();
         let woken = cpu.handoff.is_some_and(|(_, priority)| priority >= cpu.priority);
         if woken || cpu.run_queue.has_from(cpu.priority) {
-            due = due.min(cpu.turns.end_ns(cpu.priority, arch::time::now_ns()));
+            due = due.min(cpu.turns.due_ns(cpu.priority, arch::time::now_ns(), cpu.timer_ns));
         }
         self.arm_for(due);
     }

@@ -8,7 +8,7 @@ use crate::access::{Open, ask, exists, open, read, store};
 /// The byte that files are filled with.
 const FILLER: u8 = 0x5a;
 /// Files with names alone, at most.
-const MOST_NAMES: u64 = 2000;
+const MOST_NAMES: u64 = 6000;
 
 /// Fills a directory with data, then with names, and prints how each ends. What was there stays as it was; overwriting,
 /// syncing and removing go on; and afterwards there is as much room as before.
