@@ -3,7 +3,7 @@
 
 use capos_volume_tool::show_size;
 
-use crate::manifest::{Manifest, Process};
+use crate::manifest::{Manifest, Process, ProcessLimits};
 
 /// Ends at a limit: how the host words them, the field of the limit in a manifest, and its option.
 const LIMITS: [(&str, &str, &str); 4] = [
@@ -39,20 +39,28 @@ pub(super) struct Fields<'a> {
     /// Their places: several where several hosts have an instance of that name.
     places: Vec<&'a str>,
     process: Option<&'a Process>,
+    /// Of the process, or of the server of a volume.
+    limits: Option<&'a ProcessLimits>,
 }
 
 impl<'a> Fields<'a> {
-    /// Of the process of this name.
+    /// Of the process of this name, or of `volume NAME`.
     pub(super) fn of_process(manifest: &'a Manifest, name: &str) -> Self {
+        if let Some(name) = name.strip_prefix("volume ") {
+            let volume = manifest.volumes.iter().find(|volume| volume.name == name);
+            let places = volume.iter().map(|volume| volume.at.as_str()).collect();
+            return Self { places, process: None, limits: volume.map(|volume| &volume.limits) };
+        }
         let process = manifest.processes.iter().find(|process| process.name == name);
-        Self { places: process.iter().map(|process| process.at.as_str()).collect(), process }
+        let places = process.iter().map(|process| process.at.as_str()).collect();
+        Self { places, process, limits: process.map(|process| &process.limits) }
     }
 
     /// Of the instances of this name.
     pub(super) fn of_instance(manifest: &'a Manifest, name: &str) -> Self {
         let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
         let instances = hosts.flat_map(|host| &host.instances).filter(|instance| instance.name == name);
-        Self { places: instances.map(|instance| instance.at.as_str()).collect(), process: None }
+        Self { places: instances.map(|instance| instance.at.as_str()).collect(), process: None, limits: None }
     }
 
     /// The line without options of the command line, which a run from a manifest does not take, and with whole paths of
@@ -70,7 +78,7 @@ impl<'a> Fields<'a> {
                 false => text.push_str(part),
             }
         }
-        let memory = self.process.and_then(|process| process.limits.memory_bytes);
+        let memory = self.limits.and_then(|limits| limits.memory_bytes);
         match memory.filter(|_| hint.contains("raise `limits.memory`")) {
             Some(bytes) => format!("{text}, where it is {}", show_size(bytes)),
             None => text,
@@ -137,7 +145,8 @@ mod tests {
     use serde_json::json;
 
     fn manifest() -> Manifest {
-        decode(&json!({"name": "m", "processes": [{"name": "p", "limits": {"memory": "64KiB"}}, {"name": "q"}], "wasm": [
+        let volumes = json!({"v": {"ram": "4MiB", "limits": {"memory": "6MiB"}}});
+        decode(&json!({"name": "m", "volumes": volumes, "processes": [{"name": "p", "limits": {"memory": "64KiB"}}, {"name": "q"}], "wasm": [
             {"name": "one", "instances": [{"name": "a"}, {"name": "b"}], "limits": {"memory": "1MiB"}},
             {"name": "two", "instances": [{"name": "b"}]}
         ]}))
@@ -163,8 +172,11 @@ mod tests {
                 Fields::of_instance(&manifest, "b"),
                 "raise `wasm.0.instances.1.limits.memory` or `wasm.1.instances.0.limits.memory` in the manifest",
             ),
-            // A server of a volume is in no list of processes.
-            (Fields::of_process(&manifest, "volume v"), "raise `limits.memory` in the manifest"),
+            (
+                Fields::of_process(&manifest, "volume v"),
+                "raise `volumes.v.limits.memory` in the manifest, where it is 6MiB",
+            ),
+            (Fields::of_process(&manifest, "volume w"), "raise `limits.memory` in the manifest"),
         ] {
             assert_eq!(fields.in_manifest(&end), format!("out of memory at address 0x10: {wanted}"));
         }

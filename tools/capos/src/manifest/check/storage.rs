@@ -73,7 +73,7 @@ fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Volumes in memory take all of theirs at the start, of their server's and of the machine's.
+/// A volume in memory can take all of its size from its server and from the machine.
 fn check_memory(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut total: u64 = 0;
     for volume in &manifest.volumes {
