@@ -148,6 +148,16 @@ impl FileDevice {
 }
 
 #[cfg(unix)]
+impl Drop for FileDevice {
+    /// Gives up a lock on the file. Closing it would not suffice: a process that is being started meanwhile shares the open
+    /// file, and with it the lock, until it runs its program.
+    fn drop(&mut self) {
+        // Without a lock there is nothing to give up.
+        self.file.unlock().unwrap_or_default();
+    }
+}
+
+#[cfg(unix)]
 impl BlockDevice for FileDevice {
     fn size_bytes(&self) -> u64 {
         self.size_bytes

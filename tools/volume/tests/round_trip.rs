@@ -235,3 +235,15 @@ fn what_cannot_be_imported_is_left_out_and_is_a_failure() {
     assert!(volume(&["import", text(&image), text(&source), text(&missing), "--to", "never"]).is_err());
     assert!(volume(&["ls", text(&image), "never"]).is_err());
 }
+
+#[test]
+fn a_lock_ends_with_the_device_though_another_has_the_open_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let opened = file.reopen().unwrap();
+    opened.try_lock().unwrap();
+    // As in a child that has not run its program yet.
+    let inherited = opened.try_clone().unwrap();
+    drop(capos_volume::FileDevice::new(opened).unwrap());
+    file.reopen().unwrap().try_lock().unwrap();
+    drop(inherited);
+}
