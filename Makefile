@@ -70,12 +70,16 @@ KERNEL_TARGET := x86_64-unknown-none
 USER_TARGET := x86_64-capos-hermit
 GUEST_TARGET := wasm32-wasip1
 
-USER_CRATES := $(wildcard services/*/Cargo.toml demos/native/*/Cargo.toml capos-wasm/process/Cargo.toml)
+# Programs that show something are in demos/, those that test and measure are in tests/; they are built alike.
+USER_CRATES := $(wildcard services/*/Cargo.toml storage/service/Cargo.toml capos-wasm/process/Cargo.toml demos/native/*/Cargo.toml \
+	tests/native/*/Cargo.toml)
 USER_PACKAGES := $(call packages,$(USER_CRATES))
-RUST_GUESTS := $(call stems,$(wildcard demos/guests/src/bin/*.rs))
-C_GUESTS := $(call stems,$(wildcard demos/c/*.c))
-GO_GUESTS := $(call stems,$(wildcard demos/go/*.go))
-TEXT_GUESTS := $(call stems,$(wildcard demos/wat/*.wat))
+GUEST_CRATES := $(wildcard demos/guests/Cargo.toml tests/guests/Cargo.toml)
+GUEST_PACKAGES := $(call packages,$(GUEST_CRATES))
+RUST_GUESTS := $(call stems,$(wildcard $(GUEST_CRATES:%/Cargo.toml=%/src/bin/*.rs)))
+C_GUESTS := $(call stems,$(wildcard demos/c/*.c tests/c/*.c))
+GO_GUESTS := $(call stems,$(wildcard demos/go/*.go tests/go/*.go))
+TEXT_GUESTS := $(call stems,$(wildcard demos/wat/*.wat tests/wat/*.wat))
 modules = $(1:%=build/wasm/%.wasm)
 
 # The programs that are built: `native NAME` and `module NAME` pairs as `capos needs` prints them, or everything.
@@ -91,7 +95,7 @@ USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --
 	--target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
 HOST_FLAGS := -p capos --profile host --target $(HOST_TARGET)
 # Without the library's backtraces: WebAssembly cannot walk its own stack.
-GUEST_FLAGS := -p capos-guests $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
+GUEST_FLAGS := $(GUEST_PACKAGES:%=-p %) $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
 	-Zbuild-std=std,panic_abort -Zbuild-std-features=panic-unwind
 
 # Builds read nothing from standard input: it belongs to the guest. Cargo shares its processors out by itself.
@@ -131,12 +135,17 @@ guests-rust: build/setup/guests
 		cmp -s "$$module" "build/wasm/$${module##*/}" || cp "$$module" build/wasm/; \
 	done
 
-$(call modules,$(C_GUESTS)): build/wasm/%.wasm: demos/c/%.c Makefile | build/setup/c
+vpath %.c demos/c tests/c
+vpath %.go demos/go tests/go
+vpath %.wat demos/wat tests/wat
+vpath %.cue manifests tests/manifests
+
+$(call modules,$(C_GUESTS)): build/wasm/%.wasm: %.c Makefile | build/setup/c
 	mkdir -p build/wasm
 	clang --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-debug -o $@ $<
 
 # build/setup/go names the Go to use; where there is none, what needs it is left out.
-$(call modules,$(GO_GUESTS)): build/wasm/%.wasm: demos/go/%.go Makefile | build/setup/go
+$(call modules,$(GO_GUESTS)): build/wasm/%.wasm: %.go Makefile | build/setup/go
 	echo "build: $<" >&2
 	mkdir -p build/wasm
 	go=$$(cat build/setup/go); \
@@ -147,7 +156,7 @@ $(call modules,$(GO_GUESTS)): build/wasm/%.wasm: demos/go/%.go Makefile | build/
 		echo "build: note: no Go here, so $< is left out; \`scripts/setup.sh go\` looks for one again" >&2; \
 	fi
 
-$(call modules,$(TEXT_GUESTS)): build/wasm/%.wasm: demos/wat/%.wat
+$(call modules,$(TEXT_GUESTS)): build/wasm/%.wasm: %.wat
 	mkdir -p build/wasm
 	$(call cargo,run,-p capos-assemble -- $< $@)
 
@@ -166,7 +175,7 @@ programs: kernel host build/setup/run ## only what `capos run PROGRAM.wasm` need
 	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk'
 
 # Builds what one manifest names, and nothing else. What is wrong with a manifest, running it says.
-programs-%: manifests/%.cue kernel host
+programs-%: %.cue kernel host
 	needs=$$(build/tools/bin/capos needs $< 2>/dev/null) || exit 0; \
 	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 
@@ -174,7 +183,9 @@ programs-%: manifests/%.cue kernel host
 
 RUN_OPTIONS := $(PROFILE_OPTION) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(MEM),--memory $(MEM)) $(if $(SMP),--smp $(SMP)) \
 	$(if $(QEMU_EXTRA),--qemu-extra='$(QEMU_EXTRA)') $(if $(V),--verbose)
-run_command = build/tools/bin/capos run $(RUN_OPTIONS) manifests/$(1).cue
+# A manifest that users boot, or one of the tests.
+manifest = $(firstword $(wildcard manifests/$(1).cue tests/manifests/$(1).cue))
+run_command = build/tools/bin/capos run $(RUN_OPTIONS) $(call manifest,$(1))
 
 # With a single run as its goal, make becomes that run, so that the guest's exit status is make's own.
 # Among other goals, with -n, or where make cannot be extended, the run is an ordinary command.
@@ -191,14 +202,14 @@ endif
 
 run: run-$(NAME) ## build and boot the first program, and print its output
 
-run-%: manifests/%.cue programs-% build/setup/run ## boot manifests/NAME.cue; exits with the guest's exit status
+run-%: %.cue programs-% build/setup/run ## boot manifests/NAME.cue; exits with the guest's exit status
 	$(call run_program,$*)
 
 image: programs-$(NAME) ## pack what NAME=... boots into build/NAME.img
-	build/tools/bin/capos image $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).img --force
+	build/tools/bin/capos image $(PROFILE_OPTION) $(call manifest,$(NAME)) -o build/$(NAME).img --force
 
 iso: programs-$(NAME) build/setup/iso ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
-	build/tools/bin/capos iso $(PROFILE_OPTION) manifests/$(NAME).cue -o build/$(NAME).iso --force
+	build/tools/bin/capos iso $(PROFILE_OPTION) $(call manifest,$(NAME)) -o build/$(NAME).iso --force
 
 bench: ## measure what is shipped, and print `name value unit` lines
 	$(MAKE) build PROFILE=shipped
@@ -215,7 +226,7 @@ check: ## everything that needs no boot: format, lints, repository rules, unit t
 	scripts/check.sh
 
 # A part of the name of one boot asks for what that boot needs; anything else, for everything.
-MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue)))
+MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue tests/manifests/*.cue)))
 TESTED := $(if $(filter-out 1,$(words $(TESTS))),,$(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),programs-$(name)))))
 e2e: $(or $(strip $(TESTED)),build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))

@@ -23,13 +23,13 @@ super sync test trait true type union unsafe use vec where while alloc core std 
 proc-macro try typeof unsized virtual yield " in
 *" $name "*) refuse "'$name' means something to Rust already; choose another name" ;;
 esac
-for path in "services/$name" "demos/native/$name" "manifests/$name.cue" "tests/expected/$name.toml"; do
+for path in "services/$name" "demos/native/$name" "manifests/$name.cue" "tests/manifests/$name.cue" "tests/expected/$name.toml"; do
     [ ! -e "$path" ] || refuse "$path exists already; choose another name"
 done
 ! grep -qE "^name = \"($name|$snake)\"\$" Cargo.lock || refuse "a crate is called $name already (Cargo.lock); choose another name"
 for program in "$name-server" "$name-client"; do
     if compgen -G "*/*/src/bin/$program.rs" >/dev/null || compgen -G "*/*/*/src/bin/$program.rs" >/dev/null ||
-        grep -qrsE --include=Cargo.toml "^name = \"$program\"\$" services demos capos-wasm; then
+        grep -qrsE --include=Cargo.toml "^name = \"$program\"\$" services storage demos capos-wasm tests/native; then
         refuse "a program is called $program already; choose another name"
     fi
 done

@@ -82,7 +82,7 @@ fn run_generated(part: u64) -> BTreeMap<&'static str, u64> {
 fn originals() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut modules = vec![Guest::module()];
-    for (folder, extension) in [("demos/wat", "wat"), ("build/wasm", "wasm")] {
+    for (folder, extension) in [("demos/wat", "wat"), ("tests/wat", "wat"), ("build/wasm", "wasm")] {
         let Ok(folder) = std::fs::read_dir(root.join(folder)) else { continue };
         let mut files: Vec<_> = folder.flatten().map(|entry| entry.path()).collect();
         files.sort();

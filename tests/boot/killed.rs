@@ -136,7 +136,7 @@ fn errors_nowhere() -> Result<()> {
 fn log_elsewhere() -> Result<()> {
     let (place, root) = (temporary()?, temporary()?);
     fs::create_dir(root.path().join("build"))?;
-    for part in ["manifests", "target", "build/tools", "build/wasm"] {
+    for part in ["manifests", "tests", "target", "build/tools", "build/wasm"] {
         symlink(tree::root().join(part), root.path().join(part))?;
     }
     fs::write(root.path().join("build/log"), "not a folder")?;

@@ -4,7 +4,7 @@
 //! mode is. So this shows that the guest hands over what it must, in an order that leaves the image whole at any moment,
 //! and that driver, file service and volume recover from it, hundreds of times in a row on the same image. What a
 //! power cut does beyond that, losing, tearing and reordering what was not flushed, is played on the volume library with
-//! a device that does so (`volume/tests/volume/crash.rs`).
+//! a device that does so (`storage/volume/tests/volume/crash.rs`).
 
 mod image;
 mod lane;

@@ -1,4 +1,4 @@
-//! End-to-end tests. Each `manifests/NAME.cue` has a `tests/expected/NAME.toml` that says what its boot must show;
+//! End-to-end tests. Each manifest has a `tests/expected/NAME.toml` that says what its boot must show;
 //! the test program `boot` runs them all through the host command, as a user would.
 
 pub mod capos;

@@ -14,14 +14,23 @@ pub fn kernel() -> PathBuf {
     root().join("target/x86_64-unknown-none/release/capos-kernel")
 }
 
+/// The folders of manifests: those that users boot, and those that only test or measure.
+const MANIFESTS: [&str; 2] = ["manifests", "tests/manifests"];
+
 /// The manifest of that name.
 pub fn manifest(name: &str) -> PathBuf {
-    root().join("manifests").join(format!("{name}.cue"))
+    let [toured, tested] = MANIFESTS.map(|folder| root().join(folder).join(format!("{name}.cue")));
+    if toured.is_file() { toured } else { tested }
 }
 
 /// The names of all manifests, sorted; the definitions are not one.
 pub fn manifests() -> Result<Vec<String>> {
-    Ok(names("manifests", "cue")?.into_iter().filter(|name| name != "schema").collect())
+    let mut all = Vec::new();
+    for folder in MANIFESTS {
+        all.extend(names(folder, "cue")?.into_iter().filter(|name| name != "schema"));
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// The names of all expectations, sorted.

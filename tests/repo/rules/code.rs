@@ -15,10 +15,10 @@ const UNSAFE_PLACES: [&str; 8] = [
     "capos-rt/",
     "capos-wasm/src/",
     "demos/native/",
-    "services/package/src/",
+    "libs/package/src/",
     // They speak the binary contract without the runtime: to break it, and to measure it.
-    "services/hostile/src/",
-    "services/bench/src/",
+    "tests/native/hostile/src/",
+    "tests/native/bench/src/",
 ];
 
 /// The phrases that are no reason in a safety comment.

@@ -16,8 +16,8 @@ fn every_manifest_has_an_expectation() {
     let untested = manifests.difference(&expectations);
     let dangling = expectations.difference(&manifests);
     let problems: Vec<_> = untested
-        .map(|name| format!("manifests/{name}.cue: no tests/expected/{name}.toml"))
-        .chain(dangling.map(|name| format!("tests/expected/{name}.toml: no manifests/{name}.cue")))
+        .map(|name| format!("{name}.cue: no tests/expected/{name}.toml"))
+        .chain(dangling.map(|name| format!("tests/expected/{name}.toml: no manifest {name}.cue")))
         .collect();
     none(&problems);
 }
@@ -48,12 +48,25 @@ fn every_demo_is_in_a_manifest() {
     none(&problems);
 }
 
+/// The places of WebAssembly programs, with the ending of their sources.
+const GUESTS: [(&str, &str); 8] = [
+    ("demos/guests/src/bin", ".rs"),
+    ("demos/c", ".c"),
+    ("demos/go", ".go"),
+    ("demos/wat", ".wat"),
+    ("tests/guests/src/bin", ".rs"),
+    ("tests/c", ".c"),
+    ("tests/go", ".go"),
+    ("tests/wat", ".wat"),
+];
+
+/// The places of native programs.
+const NATIVE: [&str; 4] = ["demos/native/", "services/", "storage/service", "tests/native/"];
+
 /// Every program that a manifest can start, with the place of its source.
 fn programs() -> Vec<(String, String)> {
     let mut programs = Vec::new();
-    for (folder, ending) in
-        [("demos/guests/src/bin", ".rs"), ("demos/c", ".c"), ("demos/go", ".go"), ("demos/wat", ".wat")]
-    {
+    for (folder, ending) in GUESTS {
         let names = names(folder);
         assert!(!names.is_empty(), "{folder}");
         let stems = names.iter().filter_map(|name| name.strip_suffix(ending));
@@ -61,7 +74,7 @@ fn programs() -> Vec<(String, String)> {
     }
     for folder in members().unwrap() {
         // `init` is in every image, and `capos-console` in every one that wants it, so no manifest names them.
-        let native = folder.starts_with("demos/native/") || folder.starts_with("services/");
+        let native = NATIVE.iter().any(|place| folder.starts_with(place));
         if native && !["services/init", "services/console"].contains(&folder.as_str()) {
             programs.extend(binaries(&folder).into_iter().map(|name| (folder.clone(), name)));
         }

@@ -148,7 +148,11 @@ fn options() -> BTreeSet<String> {
     let named = regex(r#"long(?: = "([a-z-]+)")?[^\n]*\)\]\s*(?:pub(?:\([a-z]+\))? )?(?:r#)?([a-z_0-9]+):"#);
     let mut options: BTreeSet<_> = OTHER_OPTIONS.map(str::to_owned).into();
     options.extend(["--help".to_owned(), "--version".to_owned()]);
-    for source in sources(".rs").unwrap().iter().filter(|source| source.path.starts_with("tools/")) {
+    for source in sources(".rs")
+        .unwrap()
+        .iter()
+        .filter(|source| ["tools/", "storage/cli/"].iter().any(|place| source.path.starts_with(place)))
+    {
         for found in named.captures_iter(&source.text) {
             let name =
                 found.get(1).map_or_else(|| found[2].replace('_', "-"), |name| name.as_str().to_owned());
@@ -194,7 +198,7 @@ fn subcommands(file: &str, name: &str) -> BTreeSet<String> {
 #[test]
 fn commands_that_documents_name_exist() {
     let tasks = subcommands("tools/capos/src/cli.rs", "Task");
-    let volume = subcommands("tools/volume/src/lib.rs", "VolumeCommand");
+    let volume = subcommands("storage/cli/src/lib.rs", "VolumeCommand");
     assert!(tasks.contains("run") && volume.contains("export"), "{tasks:?} {volume:?}");
     let command = regex(r"\bcapos ([a-z]+)(?: ([a-z]+))?");
     let mut problems = Vec::new();

@@ -15,7 +15,17 @@ struct Tree(TempDir);
 impl Tree {
     fn new() -> Self {
         let tree = Self(tempfile::tempdir().unwrap());
-        for part in ["services", "demos", "manifests", "tests/expected", "scripts", "Cargo.lock"] {
+        for part in [
+            "services",
+            "demos",
+            "manifests",
+            "tests/expected",
+            "tests/manifests",
+            "tests/native",
+            "storage",
+            "scripts",
+            "Cargo.lock",
+        ] {
             copy(&root().join(part), &tree.path(part));
         }
         fs::create_dir_all(tree.path("build")).unwrap();

@@ -69,9 +69,16 @@ impl Project {
         self.root.join("manifests/schema.cue")
     }
 
-    /// A manifest of the tree itself.
+    /// A manifest of the tree itself: one that users boot, or else one of the tests.
     pub fn manifest(&self, name: &str) -> PathBuf {
-        self.root.join("manifests").join(format!("{name}.cue"))
+        let file = format!("{name}.cue");
+        let toured = self.root.join("manifests").join(&file);
+        if toured.is_file() { toured } else { self.test_manifests().join(file) }
+    }
+
+    /// The folder of the manifests that only test or measure.
+    pub fn test_manifests(&self) -> PathBuf {
+        self.root.join("tests/manifests")
     }
 
     /// The built kernel.

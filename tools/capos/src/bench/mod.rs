@@ -66,9 +66,9 @@ impl Bench<'_> {
         Ok(all)
     }
 
-    /// `manifests/bench*.cue`, by name.
+    /// `tests/manifests/bench*.cue`, by name.
     fn manifests(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.project.root().join("manifests");
+        let folder = self.project.test_manifests();
         let mut manifests = Vec::new();
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let name = entry?.file_name().to_string_lossy().into_owned();
