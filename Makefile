@@ -227,9 +227,15 @@ check: ## everything that needs no boot: format, lints, repository rules, unit t
 
 # A part of the name of one boot asks for what that boot needs; anything else, for everything.
 MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue tests/manifests/*.cue)))
-TESTED := $(if $(filter-out 1,$(words $(TESTS))),,$(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),programs-$(name)))))
-e2e: $(or $(strip $(TESTED)),build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
+TESTED := $(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),$(name))))
+e2e: $(if $(TESTED),tested,build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
+
+# Builds what the chosen boots need, together.
+.PHONY: tested
+tested: kernel host
+	needs=$$(for manifest in $(foreach name,$(TESTED),$(call manifest,$(name))); do build/tools/bin/capos needs $$manifest; done | sort -u); \
+	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 
 unit: ## the tests of one crate: P=package, and T=part of a test's name for some
 	$(if $(P),,echo "make unit: which package? P=capos-wasm, say; T=part-of-a-name for some of its tests" >&2; exit 1)
