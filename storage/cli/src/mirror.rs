@@ -4,6 +4,7 @@ mod apply;
 mod difference;
 mod put;
 mod stage;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use capos_volume::{Ino, Kind, ROOT, Volume};
 
-pub use apply::Outcome;
+pub use step::Outcome;
 
 use crate::host::HostFolder;
 use crate::links::Links;

@@ -1,12 +1,12 @@
 //! How large a volume must be for what is in a folder.
 
 use std::collections::HashSet;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
 use capos_volume::{BLOCK, MIN_DEVICE_BYTES, room_bytes};
 
 use crate::MOST_DEVICE_BYTES;
-use crate::source::Source;
 
 /// Metadata of an entry beside its name, which it has twice.
 const ENTRY_BYTES: u64 = 170;
@@ -29,11 +29,11 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    pub(crate) fn of(source: &Source) -> Self {
+    /// Counts entries, each a path and what the host says of it.
+    pub(crate) fn of<'a>(entries: impl Iterator<Item = (&'a str, &'a Metadata)>) -> Self {
         let mut need = Self::default();
         let mut linked = HashSet::new();
-        for (path, found) in &source.found {
-            let meta = &found.meta;
+        for (path, meta) in entries {
             let name = path.rsplit('/').next().map_or(0, str::len) as u64;
             need.metadata += ENTRY_BYTES + 2 * name;
             if meta.is_file() && (meta.nlink() == 1 || linked.insert((meta.dev(), meta.ino()))) {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use capos_volume::{BlockDevice, Error, MemDevice, Mode, ROOT, Volume};
 
-use crate::need::Need;
 use crate::source::{LeftOut, Source};
 use crate::{image, import};
 
@@ -20,7 +19,7 @@ pub struct Packed {
 
 /// An image of at most `most_bytes` with what is in `source`. Symbolic links stay links.
 pub fn pack(source: &Source, most_bytes: u64) -> Result<Packed> {
-    let mut size = Need::of(source);
+    let mut size = source.need();
     loop {
         let needed = size.device_bytes();
         ensure!(

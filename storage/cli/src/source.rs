@@ -72,19 +72,24 @@ impl Source {
         &self.left_out
     }
 
+    /// The room that its entries need in a volume.
+    pub(crate) fn need(&self) -> Need {
+        Need::of(self.found.iter().map(|(path, found)| (path.as_str(), &found.meta)))
+    }
+
     /// Bytes of storage that its files take, each counted once.
     pub fn data_bytes(&self) -> u64 {
-        Need::of(self).data_bytes()
+        self.need().data_bytes()
     }
 
     /// The size of a device that has room for what is in the folder and `room` bytes of files in all.
     pub fn device_bytes(&self, room: u64) -> u64 {
-        Need::of(self).roomy_device_bytes(room)
+        self.need().roomy_device_bytes(room)
     }
 
     /// The size of that device's metadata area.
     pub fn metadata_bytes(&self, room: u64) -> u64 {
-        Need::of(self).roomy_metadata_bytes(room)
+        self.need().roomy_metadata_bytes(room)
     }
 
     fn leave(&mut self, path: &str, reason: impl fmt::Display) {

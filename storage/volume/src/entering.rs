@@ -9,8 +9,7 @@ use std::ops::Bound;
 use redb::{CursorError, ReadableTable, Table};
 
 use crate::pending::{Pending, Waiting};
-use crate::record::key_ino;
-use crate::store::{Bytes, size_of_record};
+use crate::record::{Bytes, key_ino, size_of_record};
 
 /// The fewest records that are worth packing.
 const LEAST_RUN: usize = 8;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::store::size_of_record;
+use crate::record::size_of_record;
 
 /// The fate of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,16 @@
 //! The records of the metadata store: keys that sort as the volume reads them, and their values.
 
+/// Keys and values in the store.
+pub(crate) type Bytes = &'static [u8];
+
+/// The bytes that redb adds to each record: two lengths, and its share of page headers.
+const RECORD_OVERHEAD: u64 = 12;
+
+/// The size that a record counts for in [`Store::record_bytes`](crate::store::Store::record_bytes).
+pub(crate) fn size_of_record(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64 + RECORD_OVERHEAD
+}
+
 /// An inode number. Never reused within a volume.
 pub type Ino = u64;
 

@@ -20,15 +20,9 @@ use crate::error::{Error, Result};
 use crate::frames::{Frames, Health};
 use crate::layout::{BLOCK64, grown_store_pages};
 use crate::pending::{Pending, Waiting};
-use crate::record::key_ino;
-
-/// Keys and values of the table.
-pub(crate) type Bytes = &'static [u8];
+use crate::record::{Bytes, key_ino};
 
 const TABLE: TableDefinition<Bytes, Bytes> = TableDefinition::new("capos");
-
-/// The bytes that redb adds to each record: two lengths, and its share of page headers.
-const RECORD_OVERHEAD: u64 = 12;
 
 /// The most that may wait in memory to be entered.
 const MOST_PENDING_BYTES: u64 = 1 << 20;
@@ -83,11 +77,6 @@ fn error(error: impl Into<redb::Error>) -> Error {
         redb::Error::Corrupted(_) => Error::Corrupt,
         _ => Error::Io,
     }
-}
-
-/// The size that a record counts for in [`Store::record_bytes`].
-pub(crate) fn size_of_record(key: &[u8], value: &[u8]) -> u64 {
-    (key.len() + value.len()) as u64 + RECORD_OVERHEAD
 }
 
 impl Store {

@@ -14,8 +14,8 @@ use crate::frames::{Frames, Health};
 use crate::layout::{BLOCK, Geometry, reserve};
 use crate::map::Group;
 use crate::quota::Quotas;
-use crate::record::{Ino, Inode, Kind, ROOT, Reader, key, key_ino, tag};
-use crate::store::{Store, size_of_record};
+use crate::record::{Ino, Inode, Kind, ROOT, Reader, key, key_ino, size_of_record, tag};
+use crate::store::Store;
 
 /// Whether a volume may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

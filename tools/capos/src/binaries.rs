@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use wasmparser_263::{Parser, Payload, TypeRef};
 
 use crate::elf;
-use crate::inspect::fit::{self, Misfit, Setting};
+use crate::inspect::fit::{self, Misfit};
+use crate::inspect::setting::Setting;
 use crate::inspect::{Form, Module, grant_for, module_bytes, refusal};
 use crate::manifest::broken::Broken;
 use crate::manifest::candidates::{closest, meant_beside};

@@ -27,6 +27,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::bench::{self, Bench, Measure};
+use crate::host_path::folder_of;
 use crate::image;
 use crate::inspect;
 use crate::iso;
@@ -34,7 +35,6 @@ use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
 use crate::qemu::{self, ConsoleLine};
 use crate::say::{print, say, say_as_it_is};
-use crate::volumes::folder_of;
 use what::{only_manifest, only_webassembly};
 
 /// Builds, runs and measures capOS systems.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::app::App;
 use crate::binaries::{self, Images};
 use crate::cue;
-use crate::inspect::fit::Setting;
+use crate::inspect::setting::Setting;
 use crate::manifest::broken::Broken;
 use crate::manifest::{Manifest, ProgramKind, check, decode};
 use crate::pack;

@@ -13,6 +13,7 @@ pub mod binaries;
 pub mod cli;
 pub mod cue;
 pub mod elf;
+mod host_path;
 pub mod image;
 pub mod inspect;
 pub mod interrupts;

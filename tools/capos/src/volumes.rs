@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use capos_volume_tool::{Content, Links, Mirror, Source, show_size};
 
 use crate::app::folders;
-use crate::app::together::is_same_image;
 use crate::binaries::Image;
+use crate::host_path::{folder_of, is_same_file};
 use crate::manifest::broken::Broken;
 use crate::manifest::candidates::{meant_beside, suggestion};
 use crate::manifest::{DiskImage, Manifest, VolumeSource};
@@ -101,7 +101,7 @@ pub fn check_disks(
         let shared = seen.iter().find(|(seen, first, _)| {
             (other.is_some() || first.file != image.file)
                 && !(first.read_only && image.read_only)
-                && is_same_image(seen, &file)
+                && is_same_file(seen, &file)
         });
         if let Some((one, _, first)) = shared {
             let reason = format!(
@@ -231,7 +231,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
         }
         let mut others = names.iter().zip(&disks.list);
         let other = others
-            .find(|(_, other)| !(other.read_only && image.read_only) && is_same_image(&other.file, &file));
+            .find(|(_, other)| !(other.read_only && image.read_only) && is_same_file(&other.file, &file));
         if let Some((other, _)) = other {
             bail!(
                 "disk {name}: {} is the image of the disk {other} as well; only disks that are all readOnly can share one",
@@ -276,11 +276,6 @@ fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) 
         anyhow!("{} is in use; wait until what uses it has ended, or take a copy of it", file.display())
     })?;
     Ok(opened)
-}
-
-/// The folder that `file` lies in.
-pub(crate) fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Under its name an image is whole or not there.

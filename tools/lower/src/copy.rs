@@ -11,9 +11,10 @@ use wasmparser_263::{
     Parser, Payload, TypeRef, ValidPayload, Validator, WasmFeatures,
 };
 
-use crate::facts::{Facts, Lowered};
+use crate::facts::Facts;
 use crate::function;
 use crate::helpers::Helper;
+use crate::lowered::Lowered;
 use crate::names::Names;
 use crate::runtime::Runtime;
 use crate::types::Types;

@@ -8,9 +8,9 @@ use wasmparser_263::{Catch, Operator};
 use anyhow::anyhow;
 use wasm_encoder::reencode::Error;
 
-use crate::facts::Lowered;
 use crate::function::{Body, Frame, Kept, Kind};
 use crate::helpers::{Helper, tag_bits, tag_number};
+use crate::lowered::Lowered;
 use crate::types::Types;
 
 impl Body<'_> {

@@ -2,17 +2,15 @@
 
 mod scan;
 
-use anyhow::{Context as _, Error as Problem, anyhow};
+use anyhow::{Context as _, anyhow};
 use wasm_encoder::reencode::Error;
 use wasmparser_263::{
     CompositeInnerType, ExternalKind, FuncType, FunctionBody, HeapType, MemoryType, Parser, Payload, TypeRef,
     ValType,
 };
 
+use crate::lowered::Lowered;
 use crate::types::{is_exception, is_exception_reference};
-
-/// The result of anything that reads or writes a module.
-pub(crate) type Lowered<T = ()> = Result<T, Error<Problem>>;
 
 /// Counts and types of the module's items, and what of them concerns exceptions or threads.
 #[derive(Debug, Default)]

@@ -8,9 +8,10 @@ use wasm_encoder::{BlockType, Encode as _, Function, InstructionSink, ValType};
 use wasmparser_263 as read;
 use wasmparser_263::{FuncValidator, FunctionBody, Operator, WasmModuleResources};
 
-use crate::atomics::Atomic;
-use crate::facts::Lowered;
-use crate::helpers::{Helper, Reason, zero};
+use crate::atomic::Atomic;
+use crate::helper_code::zero;
+use crate::helpers::{Helper, Reason};
+use crate::lowered::Lowered;
 use crate::runtime::Runtime;
 use crate::types::{Types, is_exception, is_exception_reference};
 

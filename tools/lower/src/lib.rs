@@ -13,12 +13,15 @@
 //!
 //! The input is validated on the way, and the output is linear in its size.
 
+mod atomic;
 mod atomics;
 mod copy;
 mod exceptions;
 mod facts;
 mod function;
+mod helper_code;
 mod helpers;
+mod lowered;
 mod names;
 mod payload;
 mod records;

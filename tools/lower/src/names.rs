@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use wasm_encoder::{NameMap, NameSection};
 use wasmparser_263::{Name, NameSectionReader};
 
-use crate::facts::Lowered;
 use crate::helpers::{ENTRY_PREFIX, HELPER_PREFIX, Helper};
+use crate::lowered::Lowered;
 use crate::runtime::Runtime;
 
 /// Names of functions, those of the module first. What else is named is left out: backtraces name functions alone.

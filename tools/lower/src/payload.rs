@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use wasm_encoder::reencode::Reencode as _;
 use wasm_encoder::{RefType, ValType};
 
-use crate::facts::{Facts, Lowered};
+use crate::facts::Facts;
+use crate::lowered::Lowered;
 use crate::types::Types;
 
 /// One value that exceptions of a tag carry.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use wasm_encoder::ValType;
 use wasm_encoder::reencode::Reencode as _;
 
-use crate::facts::{Facts, Lowered};
+use crate::facts::Facts;
 use crate::helpers::Helper;
+use crate::lowered::Lowered;
 use crate::payload::Payload;
 use crate::records::{Packed, Records};
 use crate::types::Types;

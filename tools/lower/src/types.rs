@@ -6,7 +6,7 @@ use wasm_encoder::{Instruction, RefType, ValType};
 use wasmparser_263 as read;
 use wasmparser_263::{AbstractHeapType, HeapType, Operator};
 
-use crate::facts::Lowered;
+use crate::lowered::Lowered;
 
 /// Whether this is the type of exceptions.
 pub(crate) fn is_exception(ty: HeapType) -> bool {

@@ -10,28 +10,10 @@ use capos_volume::{Ino, Kind, Volume};
 use super::difference::Change;
 use super::put::Put;
 use super::stage::Staging;
+use super::step::{Outcome, Step, is_below};
 use super::{Entry, HostEntry, Mirror};
 use crate::links::{Links, Through, leads_out};
 use crate::source::LeftOut;
-
-/// The outcome for the folder.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Files, folders and links that were made, replaced or removed.
-    pub changed: usize,
-    /// Paths that were left as they are, because the folder had changed there as well.
-    pub conflicts: Vec<String>,
-    /// Paths that were left as they are, because what the program put there does not belong into the folder.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// One thing to do.
-pub(super) struct Step<'a> {
-    pub(super) path: &'a str,
-    pub(super) change: Change,
-    /// The mode of what is put there.
-    pub(super) mode: Option<Permissions>,
-}
 
 pub(super) fn apply(
     mirror: &Mirror,
@@ -130,11 +112,6 @@ pub(super) fn room(needed: u64, free: u64) -> Result<()> {
         "{needed} bytes are to be brought back, and its file system has {free} free; nothing was changed"
     );
     Ok(())
-}
-
-/// Whether `path` is below one of `others`.
-pub(super) fn is_below(path: &str, others: &[String]) -> bool {
-    others.iter().any(|other| path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')))
 }
 
 /// Names of a volume have no slash and are not `..`, or it would not open them; but this writes to the host, so

@@ -9,8 +9,8 @@ use capos_volume::{Kind, Volume};
 use rustix::fs::{AtFlags, Mode, RenameFlags, linkat, mkdirat, renameat, renameat_with};
 use rustix::io::Errno;
 
-use super::apply::{Outcome, Step, is_below};
 use super::stage::{Staging, new_name, old_name};
+use super::step::{Outcome, Step, is_below};
 use super::{HostEntry, Mirror};
 use crate::host::{self, is_absent, look};
 

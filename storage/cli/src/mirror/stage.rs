@@ -12,7 +12,7 @@ use capos_volume::{Ino, Kind, Volume};
 use rustix::fs::{AtFlags, Mode, OFlags, linkat, mkdirat, openat, symlinkat, syncfs};
 
 use super::Entry;
-use super::apply::Step;
+use super::step::Step;
 use crate::export::copy_file;
 use crate::host::{self, HostFolder};
 

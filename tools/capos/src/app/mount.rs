@@ -9,7 +9,7 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::fs::{Access, access};
 
-use crate::volumes::folder_of;
+use crate::host_path::folder_of;
 
 /// A folder of the host that the program gets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Result, bail, ensure};
 
 use super::{Dir, VolumeFile};
-use crate::volumes::folder_of;
+use crate::host_path::is_same_file;
 
 /// Checks all pairs of `dirs` and `volumes`.
 ///
@@ -42,7 +42,7 @@ pub fn check(dirs: &[Dir], volumes: &[VolumeFile]) -> Result<()> {
     })?;
     each_pair(volumes, |one, other| {
         ensure!(
-            (one.read_only && other.read_only) || !is_same_image(&one.file, &other.file),
+            (one.read_only && other.read_only) || !is_same_file(&one.file, &other.file),
             "{one} and {other} are one image, which can be given twice only with :ro behind both: leave one out"
         );
         Ok(())
@@ -66,18 +66,6 @@ fn holds(outer: &Path, inner: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     let (outer, inner) = (identity(outer), inner.canonicalize().unwrap_or_default());
     outer.is_some() && inner.ancestors().any(|folder| identity(folder) == outer)
-}
-
-/// Whether both are one file, or become one when it is made.
-pub(crate) fn is_same_image(one: &Path, other: &Path) -> bool {
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        (Err(_), Err(_)) => {
-            let place = |path: &Path| folder_of(path).canonicalize().ok();
-            one.file_name() == other.file_name() && place(one) == place(other)
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use wasmparser_263::{FuncType, MemoryType};
 use super::call::{BadCall, call};
 use super::module::{Import, Kind, Module};
 use super::needs::type_of;
+use super::setting::Setting;
 use crate::manifest::candidates::suggestion;
 use crate::manifest::{Instance, InstanceLimits};
 
@@ -13,15 +14,6 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 64 << 20;
 /// The same for the elements of its tables.
 pub const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
 const PAGE_BYTES: u64 = 64 << 10;
-
-/// Where the reader of a message sets what it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
-    /// In a manifest.
-    Field,
-    /// On the command line.
-    Option,
-}
 
 /// Something that keeps an instance from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]

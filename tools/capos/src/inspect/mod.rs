@@ -10,6 +10,7 @@ mod module;
 mod needs;
 mod proposals;
 mod sections;
+pub mod setting;
 mod text;
 mod unknown;
 mod valid;

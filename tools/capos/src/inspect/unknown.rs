@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::fit::Setting;
 use super::module::{Import, Module};
 use super::needs::meant;
+use super::setting::Setting;
 
 /// More functions of one module than these, and more modules, are not named.
 const MOST_NAMED: usize = 6;

@@ -7,7 +7,8 @@ use wasmparser_263::{
     FunctionBody, VisitOperator, VisitSimdOperator, for_each_visit_operator, for_each_visit_simd_operator,
 };
 
-use super::{Calls, Facts, Lowered};
+use super::{Calls, Facts};
+use crate::lowered::Lowered;
 
 /// Adds what the operators of `body` are to the facts.
 pub(super) fn operators(

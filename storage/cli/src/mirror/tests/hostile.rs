@@ -9,9 +9,9 @@ use capos_volume::ROOT;
 use super::{Case, case, mirrored, write};
 use crate::image;
 use crate::links::Links;
-use crate::mirror::apply::{Outcome, Step};
 use crate::mirror::put::Put;
 use crate::mirror::stage::Staging;
+use crate::mirror::step::{Outcome, Step};
 use crate::mirror::{Mirror, difference, volume_entries};
 use crate::source::Source;
 

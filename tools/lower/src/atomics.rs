@@ -1,18 +1,14 @@
 //! Atomic instructions for a program of one thread: plain ones, behind a test of the alignment.
 
-mod table;
-
-pub(crate) use table::Atomic;
-
 use anyhow::anyhow;
-use table::{Action, Change};
 use wasm_encoder::reencode::{Error, Reencode as _};
 use wasm_encoder::{BlockType, MemArg, ValType};
 use wasmparser_263::MemArgTarget;
 
-use crate::facts::Lowered;
+use crate::atomic::{Action, Atomic, Change};
 use crate::function::Body;
 use crate::helpers::Reason;
+use crate::lowered::Lowered;
 use crate::types::Types;
 
 /// Locals for the operands and the value that was there, beside the address.

@@ -1,0 +1,7 @@
+//! The result of each step of a rewriting.
+
+use anyhow::Error as Problem;
+use wasm_encoder::reencode::Error;
+
+/// The result of anything that reads or writes a module.
+pub(crate) type Lowered<T = ()> = Result<T, Error<Problem>>;
