@@ -37,9 +37,18 @@ impl<T> Id<T> {
     #[must_use]
     #[inline]
     pub const fn unpack(packed: u64) -> Self {
-        match NonZeroU64::new(packed) {
-            Some(packed) => Self { packed, record: PhantomData },
+        match Self::try_unpack(packed) {
+            Some(id) => id,
             None => Self::NOTHING,
+        }
+    }
+
+    /// As [`Self::unpack`]; `None` for a number that no id has.
+    #[inline(always)]
+    pub(crate) const fn try_unpack(packed: u64) -> Option<Self> {
+        match NonZeroU64::new(packed) {
+            Some(packed) => Some(Self { packed, record: PhantomData }),
+            None => None,
         }
     }
 
@@ -86,6 +95,35 @@ struct Slot<T> {
     generation: NonZeroU32,
     next_free: u32,
     value: Option<T>,
+}
+
+/// A record and the use of its place.
+pub(crate) struct Occupied<'a, T> {
+    index: u32,
+    generation: &'a mut NonZeroU32,
+    pub(crate) record: &'a mut T,
+}
+
+impl<T> Occupied<'_, T> {
+    /// Which use of the place this is.
+    #[inline(always)]
+    pub(crate) const fn generation(&self) -> u32 {
+        self.generation.get()
+    }
+
+    /// The use that [`Self::renew`] begins, if the place can have so many more.
+    #[inline(always)]
+    pub(crate) fn next(&self, uses: u32) -> Option<NonZeroU32> {
+        self.generation.checked_add(uses)?;
+        self.generation.checked_add(1)
+    }
+
+    /// Gives the record another id: the old one is stale from then on.
+    #[inline(always)]
+    pub(crate) fn renew(&mut self, next: NonZeroU32) -> Id<T> {
+        *self.generation = next;
+        Id::of(self.index, next)
+    }
 }
 
 /// A growable table of `T` with reuse of places.
@@ -193,13 +231,12 @@ impl<T> Arena<T> {
         Some((Id::of(id.index(), slot.generation), value))
     }
 
-    /// As [`Self::renew`], for the record at a place, whichever use of the place it is.
+    /// The record at a place, whichever use of the place it is, to be handed on.
     #[inline(always)]
-    pub(crate) fn renew_at(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
-        let slot = self.slots.get_mut(index as usize)?;
-        let value = slot.value.as_mut()?;
-        slot.generation = slot.generation.checked_add(1)?;
-        Some((Id::of(index, slot.generation), value))
+    pub(crate) fn occupied_at(&mut self, index: u32) -> Option<Occupied<'_, T>> {
+        self.look();
+        let Slot { generation, value, .. } = self.slots.get_mut(index as usize)?;
+        Some(Occupied { index, generation, record: value.as_mut()? })
     }
 
     /// Adds an empty place.

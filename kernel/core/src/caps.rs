@@ -151,6 +151,8 @@ pub struct CapSpace {
     badges: Arena<Badge>,
     /// Records of dropped badges that no server will ask for.
     forgotten: badges::Dropped,
+    /// How many badges are dropped, those included.
+    dropped: u32,
     next_serial: u64,
     next_revocation: u64,
 }
@@ -175,6 +177,7 @@ impl CapSpace {
             objects: Arena::new(MAX_NODES),
             badges: Arena::new(MAX_NODES),
             forgotten: badges::Dropped::EMPTY,
+            dropped: 0,
             next_serial: 0,
             next_revocation: 1,
         }
@@ -382,6 +385,16 @@ impl CapSpace {
 
     fn node(&self, index: u32) -> Option<&Node> {
         self.nodes.at(index)
+    }
+
+    /// As [`Self::lookup_id`], for the short way, which leaves errors to the long one.
+    #[inline(always)]
+    pub(crate) fn find(&self, process: u32, handle: Handle) -> Option<(NodeId, &Node)> {
+        let &Slot { generation, state } = self.table(process)?.slots.get(handle.index() as usize)?;
+        match state {
+            SlotState::Used(node) if generation == handle.generation() => self.nodes.entry_at(node),
+            _ => None,
+        }
     }
 
     /// The capability that a handle names, with the id of its node.

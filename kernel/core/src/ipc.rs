@@ -38,7 +38,7 @@ mod teardown;
 #[cfg(test)]
 mod tests;
 
-pub use direct::Direct;
+pub use direct::{Direct, Party};
 pub use list::List;
 pub use machine::{CopyFault, Machine, Place};
 pub use objects::{ObjectCall, QueueId, Reply, Suspended};

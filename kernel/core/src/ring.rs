@@ -7,7 +7,7 @@ use capos_abi::{
 
 use core::hint::cold_path;
 
-pub(crate) mod plain;
+pub mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -117,7 +117,7 @@ const fn in_user_space(address: u64, length: u64) -> bool {
 }
 
 /// The 64-bit words of a submission entry, wherever it stands. Userspace may change an entry that stands in its ring at
-/// any time: so each word is read at most once.
+/// any time: so what is checked is read once.
 pub trait EntryWords {
     /// The word at `index`, which is below [`ENTRY_WORDS`].
     fn word(&self, index: usize) -> u64;

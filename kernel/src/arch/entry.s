@@ -7,7 +7,7 @@
 
 .macro enter_by_syscall handler
     swapgs
-    mov gs:[{scratch}], rsp
+    mov r8, rsp
     mov rsp, gs:[{context}]
     mov [rsp + {c_rip}], rcx
     mov [rsp + {c_rflags}], r11
@@ -17,8 +17,7 @@
     mov [rsp + {c_r13}], r13
     mov [rsp + {c_r14}], r14
     mov [rsp + {c_r15}], r15
-    mov rcx, gs:[{scratch}]
-    mov [rsp + {c_rsp}], rcx
+    mov [rsp + {c_rsp}], r8
     mov dword ptr [rsp + {c_vector}], {syscall_vector}
     mov rsp, gs:[{stack}]
     mov rcx, rax
@@ -37,7 +36,7 @@ measured_syscall_entry:
 syscall_entry:
     enter_by_syscall handle_syscall
 
-.balign 16
+// Not aligned: the way here leads through what would fill the space.
 resume:
     cmp rax, 1
     jbe no_context

@@ -12,7 +12,6 @@ use core::{arch::global_asm, mem::offset_of};
 
 global_asm!(
     include_str!("entry.s"),
-    scratch = const percpu::SCRATCH,
     context = const percpu::CONTEXT,
     stack = const percpu::STACK,
     syscall_vector = const context::SYSCALL_VECTOR,

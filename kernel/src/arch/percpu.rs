@@ -17,8 +17,6 @@ use x86_64::{
 pub(super) struct PerCpu {
     /// Top of the CPU's kernel stack.
     stack_top: u64,
-    /// Holds RSP for a moment during system call entry.
-    scratch: u64,
     /// The context of the thread that runs in user mode, or a spare one.
     context: u64,
     /// Where `spare` stands.
@@ -31,7 +29,6 @@ pub(super) struct PerCpu {
 }
 
 pub(super) const STACK: usize = offset_of!(PerCpu, stack_top);
-pub(super) const SCRATCH: usize = offset_of!(PerCpu, scratch);
 pub(super) const CONTEXT: usize = offset_of!(PerCpu, context);
 const SPARE: usize = offset_of!(PerCpu, spare_address);
 const PRIVILEGE_STACK: usize = offset_of!(PerCpu, tss) + offset_of!(TaskStateSegment, privilege_stack_table);
@@ -46,7 +43,6 @@ pub(super) fn init_boot_cpu() {
         VirtAddr::from_ptr(stack.as_ptr_range().end).align_down(16_u64);
     let per_cpu = Box::leak(Box::new(PerCpu {
         stack_top: image::boot_stack_top(),
-        scratch: 0,
         context: 0,
         spare_address: 0,
         _padding: 0,

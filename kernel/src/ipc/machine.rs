@@ -40,7 +40,7 @@ impl System {
 impl Thread {
     /// Posts a completion. `true` if that ends the thread's wait: the result of its system call is set then.
     #[inline(always)]
-    pub(super) fn post(&mut self, entry: &CompletionEntry) -> bool {
+    pub(crate) fn post(&mut self, entry: &CompletionEntry) -> bool {
         let tail = self.ring_position.completion_tail;
         self.ring_position.completion_tail = tail.wrapping_add(1);
         self.ring.set_completion(tail, entry);

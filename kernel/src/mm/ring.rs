@@ -44,10 +44,11 @@ impl Ring {
         unsafe { &*with_exposed_provenance(self.header) }
     }
 
-    /// One past the last submission, as userspace claims.
+    /// One past the last submission, as userspace claims. What the ring's thread wrote before it entered the kernel is seen in
+    /// any case; what others write meanwhile is their own affair.
     #[inline]
     pub fn submission_tail(&self) -> u32 {
-        self.header().submission_tail.load(Ordering::Acquire)
+        self.header().submission_tail.load(Ordering::Relaxed)
     }
 
     /// Tells userspace which submissions were taken.
@@ -59,7 +60,7 @@ impl Ring {
     /// Next completion that userspace reads, as it claims.
     #[inline]
     pub fn completion_head(&self) -> u32 {
-        self.header().completion_head.load(Ordering::Acquire)
+        self.header().completion_head.load(Ordering::Relaxed)
     }
 
     /// Tells userspace which completions are there.
@@ -109,21 +110,6 @@ const _: () = assert!(size_of::<CompletionEntry>() == 64 && offset_of!(Completio
 /// A submission where it stands, in a frame that userspace writes as it likes. For use before its ring goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission(*const SubmissionEntry);
-
-impl Submission {
-    /// How many capabilities it sends, if it is one that sends anything.
-    #[inline(always)]
-    pub(crate) fn cap_count(&self) -> u32 {
-        const _: () = assert!(offset_of!(SubmissionEntry, send_cap_count) % 8 == 4);
-        (self.word(offset_of!(SubmissionEntry, send_cap_count) / 8) >> 32) as u32
-    }
-
-    /// Its first byte.
-    #[inline(always)]
-    pub(crate) fn opcode(&self) -> u8 {
-        self.word(0) as u8
-    }
-}
 
 impl EntryWords for Submission {
     #[inline(always)]

@@ -6,9 +6,11 @@ use crate::{
     arch,
     kernel::{Kernel, System},
     process::{Process, ProcessId},
-    thread::{RunState, ThreadId, Wait},
+    thread::{RunState, Thread, ThreadId, Wait},
 };
+use capos_abi::CompletionEntry;
 use capos_kernel_core::{
+    arena::Arena,
     run_queue::RunQueue,
     turns::{Turn, Turns},
     walk::{Flaw, Walk},
@@ -64,6 +66,100 @@ impl Cpu {
             idle_tsc: 0,
             idle: true,
             resume: arch::Resume::IDLE,
+        }
+    }
+
+    /// Makes a thread whose state is in the processor the one that runs.
+    #[inline(always)]
+    fn set_current(&mut self, id: ThreadId, thread: &mut Thread) {
+        (self.installed, self.current) = (Some(id), Some(id));
+        self.priority = thread.priority;
+        thread.run_state = RunState::Running;
+    }
+
+    /// Puts a thread's state into the processor, in which there is none that has not been saved. `false` if the thread is not
+    /// to run any more.
+    #[inline(always)]
+    fn install(&mut self, processes: &mut Arena<Process>, id: ThreadId, thread: &mut Thread) -> bool {
+        self.set_current(id, thread);
+        self.resume = thread.resume;
+        let process = thread.process;
+        if self.loaded == Some(process) {
+            arch::install(&mut thread.state);
+            if self.idle {
+                self.count_time(processes);
+                self.idle = false;
+            }
+            return true;
+        }
+        arch::leave_process();
+        arch::install(&mut thread.state);
+        self.enter_process(processes, process)
+    }
+
+    /// Puts a process's page tables into use, and begins to count its time. `false` if it has ended, and the thread chosen
+    /// is not one that has work to do.
+    #[inline(never)]
+    fn enter_process(&mut self, processes: &mut Arena<Process>, id: ProcessId) -> bool {
+        self.leave_address_space(processes);
+        self.idle = false;
+        let Some(process) = processes.at_mut(id.index()) else { return false };
+        if process.end.is_some() {
+            cold_path();
+            self.loaded = None;
+            crate::mm::load_kernel_space();
+            return self.resume == arch::Resume::WORK;
+        }
+        self.enter_space(id, process);
+        true
+    }
+
+    #[inline(always)]
+    fn enter_space(&mut self, id: ProcessId, process: &mut Process) {
+        process.space.load();
+        self.loaded = Some(id);
+        if self.tsc_allowed != process.may_read_tsc {
+            self.tsc_allowed = process.may_read_tsc;
+            arch::allow_user_tsc(self.tsc_allowed);
+        }
+    }
+
+    /// How far the time-stamp counter advanced since this was last asked for.
+    #[inline(always)]
+    fn passed(&mut self) -> u64 {
+        let now = arch::time::read_tsc();
+        now.wrapping_sub(core::mem::replace(&mut self.running_since_tsc, now))
+    }
+
+    /// Adds the time since it was last counted to a process that used all of it.
+    #[inline(always)]
+    fn count_time_of(&mut self, process: &mut Process) {
+        process.cpu_tsc = process.cpu_tsc.wrapping_add(self.passed());
+    }
+
+    /// Adds the time since it was last counted to the process that used it, whose page tables are loaded. Returns that.
+    #[inline]
+    fn count_time<'a>(&mut self, processes: &'a mut Arena<Process>) -> Option<&'a mut Process> {
+        let passed = self.passed();
+        let process = self.loaded.and_then(|id| processes.at_mut(id.index()));
+        match process {
+            _ if self.idle => {
+                self.idle_tsc += passed;
+                process
+            }
+            Some(process) => {
+                process.cpu_tsc += passed;
+                Some(process)
+            }
+            None => None,
+        }
+    }
+
+    /// Counts the time of the process whose page tables this CPU stops using.
+    #[inline]
+    fn leave_address_space(&mut self, processes: &mut Arena<Process>) {
+        if let Some(process) = self.count_time(processes) {
+            process.space.leave();
         }
     }
 
@@ -142,9 +238,11 @@ impl System {
 
     /// Stops using a process's page tables, which are about to be freed.
     pub(crate) fn forget_address_space(&mut self, id: ProcessId) {
-        if self.cpu().loaded == Some(id) {
-            self.leave_address_space();
-            self.cpu().loaded = None;
+        let Self { cpus, processes, .. } = self;
+        let cpu = &mut cpus[arch::cpu_index() as usize];
+        if cpu.loaded == Some(id) {
+            cpu.leave_address_space(processes);
+            cpu.loaded = None;
             crate::mm::load_kernel_space();
         }
     }
@@ -240,85 +338,61 @@ impl System {
     /// Puts `next`'s state into the processor, unless it is there already. `false` if it is not to run any more.
     #[inline(always)]
     fn switch_to(&mut self, next: ThreadId) -> bool {
-        let cpu = &mut self.cpus[arch::cpu_index() as usize];
-        let previous = cpu.installed.replace(next);
-        cpu.current = Some(next);
-        let is_installed = previous == Some(next);
-        if !is_installed && let Some(thread) = previous.and_then(|id| self.threads.at_mut(id.index())) {
+        let Self { cpus, threads, processes, .. } = self;
+        let cpu = &mut cpus[arch::cpu_index() as usize];
+        let previous = cpu.installed.take();
+        if previous != Some(next)
+            && let Some(thread) = previous.and_then(|id| threads.at_mut(id.index()))
+        {
             arch::save(&mut thread.state);
         }
-        let Some(thread) = self.threads.at_mut(next.index()) else { return false };
-        thread.run_state = RunState::Running;
-        cpu.priority = thread.priority;
-        if is_installed {
+        let Some(thread) = threads.at_mut(next.index()) else { return false };
+        if previous == Some(next) {
+            cpu.set_current(next, thread);
             return true;
         }
-        let process = thread.process;
-        let is_loaded = cpu.loaded == Some(process);
-        if !is_loaded {
+        cpu.install(processes, next, thread)
+    }
+
+    /// Lets the current thread, which is the one at `from`, `wait`, posts a completion for the thread at `to`, and switches to
+    /// that if its own wait has ended: returns what to resume then. Only if [`System::may_switch`], and no deadline was added in this entry:
+    /// nothing is due earlier than when the current thread was chosen, so the timer is right.
+    #[inline(always)]
+    pub(crate) fn post_and_switch(
+        &mut self,
+        from: u32,
+        wait: impl FnOnce(&mut Thread),
+        to: u32,
+        entry: &CompletionEntry,
+    ) -> Option<arch::Resume> {
+        let Self { cpus, threads, processes, .. } = self;
+        let cpu = &mut cpus[arch::cpu_index() as usize];
+        cpu.current = None;
+        let (from, next, thread) = threads.pair_and_id_at_mut(from, to)?;
+        wait(from);
+        if !thread.post(entry) {
+            return None;
+        }
+        arch::save(&mut from.state);
+        let (left, entered) = (from.process, thread.process);
+        if let Some((left, process)) = processes.pair_at_mut(left.index(), entered.index())
+            && process.end.is_none()
+        {
+            let resume = thread.resume;
+            cpu.set_current(next, thread);
+            cpu.resume = resume;
             arch::leave_process();
+            arch::install(&mut thread.state);
+            cpu.count_time_of(left);
+            left.space.leave();
+            cpu.enter_space(entered, process);
+            return Some(resume);
         }
-        arch::install(&mut thread.state);
-        cpu.resume = thread.resume;
-        if !is_loaded {
-            return self.enter_process(process);
+        if cpu.install(processes, next, thread) {
+            return Some(cpu.resume);
         }
-        if cpu.idle {
-            self.count_time();
-            self.cpu().idle = false;
-        }
-        true
-    }
-
-    /// Puts a process's page tables into use, and begins to count its time. `false` if it has ended, and the thread chosen
-    /// is not one that has work to do.
-    #[inline]
-    fn enter_process(&mut self, id: ProcessId) -> bool {
-        self.leave_address_space();
-        let cpu = &mut self.cpus[arch::cpu_index() as usize];
-        cpu.idle = false;
-        let Some(process) = self.processes.at_mut(id.index()) else { return false };
-        if process.end.is_some() {
-            cold_path();
-            cpu.loaded = None;
-            crate::mm::load_kernel_space();
-            return cpu.resume == arch::Resume::WORK;
-        }
-        process.space.load();
-        cpu.loaded = Some(id);
-        if cpu.tsc_allowed != process.may_read_tsc {
-            cpu.tsc_allowed = process.may_read_tsc;
-            arch::allow_user_tsc(cpu.tsc_allowed);
-        }
-        true
-    }
-
-    /// Adds the time since it was last counted to the process that used it, whose page tables are loaded. Returns that.
-    #[inline]
-    fn count_time(&mut self) -> Option<&mut Process> {
-        let now = arch::time::read_tsc();
-        let cpu = &mut self.cpus[arch::cpu_index() as usize];
-        let passed = now.saturating_sub(core::mem::replace(&mut cpu.running_since_tsc, now));
-        let process = cpu.loaded.and_then(|id| self.processes.at_mut(id.index()));
-        match process {
-            _ if cpu.idle => {
-                cpu.idle_tsc += passed;
-                process
-            }
-            Some(process) => {
-                process.cpu_tsc += passed;
-                Some(process)
-            }
-            None => None,
-        }
-    }
-
-    /// Counts the time of the process whose page tables this CPU stops using.
-    #[inline]
-    fn leave_address_space(&mut self) {
-        if let Some(process) = self.count_time() {
-            process.space.leave();
-        }
+        self.park(next);
+        Some(arch::Resume::WORK)
     }
 
     /// How far the time-stamp counter advanced while nothing ran.
@@ -351,19 +425,6 @@ impl Kernel {
             return resume;
         }
         self.choose_other()
-    }
-
-    /// Switches to `next`, whose wait has ended, from the current thread, whose state is saved, if [`System::may_switch`] and
-    /// no deadline was added in this entry.
-    #[inline(always)]
-    pub(crate) fn choose_saved(&mut self, next: ThreadId) -> arch::Resume {
-        self.system.cpu().installed = None;
-        // Nothing is due earlier than when the current thread was chosen, so the timer is right.
-        if self.system.switch_to(next) {
-            return self.system.cpu().resume;
-        }
-        self.system.park(next);
-        arch::Resume::WORK
     }
 
     #[inline(never)]
@@ -403,8 +464,9 @@ impl Kernel {
     /// Nothing is ready.
     #[cold]
     fn idle(&mut self) -> arch::Resume {
-        self.system.count_time();
-        let cpu = self.system.cpu();
+        let System { cpus, processes, .. } = &mut self.system;
+        let cpu = &mut cpus[arch::cpu_index() as usize];
+        cpu.count_time(processes);
         cpu.idle = true;
         cpu.resume = arch::Resume::IDLE;
         if let Some(thread) = cpu.installed.take().and_then(|id| self.system.threads.get_mut(id)) {

@@ -164,6 +164,7 @@ impl CapSpace {
         }
         if let Some(badge) = self.badges.at_mut(record) {
             (badge.dropped, badge.previous, badge.next) = (true, last, NONE);
+            self.dropped += 1;
         }
         if let Some(last) = self.badges.at_mut(last) {
             last.next = record;
@@ -181,7 +182,7 @@ impl CapSpace {
     /// Whether the server of an endpoint has to hear of a badge.
     #[inline(always)]
     pub(crate) fn has_dropped_badge(&self, id: ObjectId) -> bool {
-        self.objects.get(id).is_some_and(|object| object.dropped.first != NONE)
+        self.dropped != 0 && self.objects.get(id).is_some_and(|object| object.dropped.first != NONE)
     }
 
     #[cold]
@@ -195,6 +196,7 @@ impl CapSpace {
     fn unqueue(&mut self, record: u32) {
         let Some(badge) = self.badges.at_mut(record).filter(|badge| badge.dropped) else { return };
         badge.dropped = false;
+        self.dropped -= 1;
         let (next, previous, id) = (badge.next, badge.previous, badge.object);
         let list = match self.objects.get_mut(id).filter(|object| !object.deaf) {
             Some(object) => &mut object.dropped,

@@ -168,6 +168,9 @@ impl CapSpace {
                 listed += self.listed(object.dropped, walk)?;
             }
         }
+        if listed != self.dropped as usize {
+            return Err("the count of dropped badges is wrong".into());
+        }
         for badge in self.badges.every() {
             walk.look()?;
             let Some((id, badge)) = badge else { continue };

@@ -4,18 +4,27 @@
 //! the RECV becomes that of the call, and that of the call becomes the RECV's. The completion is left to post, so that
 //! posting it and switching to its thread can be one thing.
 
-use super::{
-    Caller, Endpoint, Ipc, List, Machine, ObjectCall, Operation, OperationId, Place, State, Submitter,
-    UNLINKED,
-};
+use super::{Caller, Ipc, List, Machine, ObjectCall, Place, State, ThreadOperations};
 use crate::{
     NONE,
-    arena::{Arena, Id},
-    caps::{Node, NodeId, ObjectKind},
-    ring::{EntryWords, Outgoing, plain, user_data},
+    arena::Id,
+    caps::{Node, ObjectKind},
+    ring::{
+        EntryWords, Outgoing,
+        plain::{Answer, Call},
+    },
 };
 use capos_abi::{CompletionEntry, CompletionKind, Rights};
 use core::hint::cold_path;
+
+/// A thread that submits entries, and its process.
+#[derive(Clone, Copy, Debug)]
+pub struct Party {
+    /// The thread's number.
+    pub thread: u32,
+    /// Its process's.
+    pub process: u32,
+}
 
 /// The outcome of taking entries the short way.
 pub enum Direct {
@@ -25,7 +34,7 @@ pub enum Direct {
     Taken(u32, CompletionEntry),
     /// They are taken, and nobody gets a completion.
     Silent,
-    /// A kernel object is called: as [`super::Submitted::Object`].
+    /// A kernel object is called: as [`super::Submitted::Object`], if the thread's ring has room for the completion.
     Object(ObjectCall),
 }
 
@@ -42,145 +51,134 @@ macro_rules! usually {
     };
 }
 
-/// The new owner of an operation's record.
-struct Heir {
-    caller: Caller,
-    state: State,
-    endpoint: Id<Endpoint>,
-    node: NodeId,
-}
-
 impl Ipc {
-    /// Takes a CALL if it is plain, and a kernel object is called, or its server waits for it alone and the message can be
-    /// passed.
+    /// Takes a CALL if a kernel object is called, or its server waits for it alone and the message can be passed.
     #[inline(always)]
     pub fn call_waiting<M: Machine>(
         &mut self,
         machine: &mut M,
-        submitter: Submitter,
-        entry: &impl EntryWords,
+        Party { thread, process }: Party,
+        call: &Call<impl EntryWords>,
     ) -> Direct {
-        let plain::Call { cap, interface, method, send, recv } = usually!(plain::call(entry));
-        let Submitter { thread, process, .. } = submitter;
-        let Ok((node, capability)) = self.caps.lookup_id(process, cap) else { return Direct::Declined };
-        let &Node { kind, payload, rights, badge, .. } = capability;
+        let &Call { cap, method, send, recv, .. } = call;
+        let Self { caps, endpoints, operations, threads, .. } = self;
+        let (node, capability) = usually!(caps.find(process, cap));
+        let &Node { kind, payload, rights, .. } = capability;
+        let caller = || Caller { thread, process, user_data: call.user_data(), quiet: false, recv };
         if kind != ObjectKind::Endpoint {
-            let caller = Caller { thread, process, user_data: user_data(entry), quiet: false, recv };
             let deadline_ns = 0;
             return Direct::Object(ObjectCall {
-                caller,
+                caller: caller(),
                 node,
                 kind,
                 payload,
                 rights,
-                interface,
+                interface: call.interface(),
                 method,
                 send,
                 deadline_ns,
             });
         }
-        let endpoint = Id::unpack(payload);
-        let record = usually!(self.endpoints.get_mut(endpoint));
-        let receiver = record.receivers.first;
-        if !rights.contains(Rights::CALL) || receiver != record.receivers.last {
+        let record = usually!(Id::try_unpack(payload).and_then(|endpoint| endpoints.get_mut(endpoint)));
+        let index = record.receivers.first;
+        if !rights.contains(Rights::CALL) || index != record.receivers.last {
             cold_path();
             return Direct::Declined;
         }
-        let to = usually!(takeable(&self.operations, receiver)).1.caller;
-        // What comes to the caller's own ring does not let it wait.
-        if to.thread == thread || !pass(machine, process, send, &to) {
+        let mut place = usually!(operations.occupied_at(index));
+        let next = usually!(place.next(1));
+        let to = &place.record.caller;
+        let (mine, theirs) = usually!(pair(threads, thread, to.thread));
+        let vacancy = usually!(mine.vacancy(1));
+        if place.record.timer.is_some() || !pass(machine, process, send, to) {
             cold_path();
             return Direct::Declined;
         }
         record.receivers = List::EMPTY;
-        let caller = Caller { thread, process, user_data: user_data(entry), quiet: false, recv };
-        let call = self.hand_on(receiver, &Heir { caller, state: State::Open(to.process), endpoint, node });
+        let token = place.renew(next);
+        let operation = place.record;
+        let to = &operation.caller;
         let entry = CompletionEntry {
             user_data: to.user_data,
             kind: CompletionKind::Call as u16,
             length: send.length,
-            token: call.pack(),
-            badge,
-            interface,
+            token: token.pack(),
+            badge: capability.badge,
+            interface: call.interface(),
             method,
             ..CompletionEntry::default()
         };
-        Direct::Taken(to.thread, entry)
+        let (to, state, position) = (to.thread, State::Open(to.process), operation.position);
+        // Its endpoint stays, and it was the only one on the list.
+        (operation.caller, operation.state, operation.node) = (caller(), state, node);
+        operation.position = vacancy.fill(index);
+        theirs.remove(operations, position);
+        Direct::Taken(to, entry)
     }
 
-    /// Takes a RETURN that posts no completion and the RECV behind it, if both are plain, the results can be passed, and
-    /// nothing is there to receive.
+    /// Takes a RETURN and the RECV behind it, if the results can be passed, and nothing is there to receive.
     #[inline(always)]
     pub fn answer_and_wait<M: Machine>(
         &mut self,
         machine: &mut M,
-        submitter: Submitter,
-        answer: &impl EntryWords,
-        next: &impl EntryWords,
+        Party { thread, process }: Party,
+        answer: &Answer<impl EntryWords>,
     ) -> Direct {
-        let (token, send) = usually!(plain::quiet_return(answer));
-        let (cap, recv) = usually!(plain::recv(next));
-        let Submitter { thread, process, .. } = submitter;
-        let call: OperationId = Id::unpack(token);
-        let (id, operation) = usually!(takeable(&self.operations, call.index()));
-        let to = operation.caller;
-        // The place needs one more use after this one: who calls next takes it over.
-        if id != call
-            || operation.state != State::Open(process)
-            || to.thread == thread
-            || id.generation() >= u32::MAX - 1
-        {
-            cold_path();
-            return Direct::Declined;
-        }
-        let Ok((node, capability)) = self.caps.lookup_id(process, cap) else { return Direct::Declined };
-        let endpoint = Id::unpack(capability.payload);
+        let &Answer { token, send, cap, recv, .. } = answer;
+        let Self { caps, endpoints, operations, threads, .. } = self;
+        let (node, capability) = usually!(caps.find(process, cap));
         if capability.kind != ObjectKind::Endpoint || !capability.rights.contains(Rights::RECEIVE) {
             cold_path();
             return Direct::Declined;
         }
-        let record = usually!(self.endpoints.get_mut(endpoint));
+        let endpoint = usually!(Id::try_unpack(capability.payload));
+        let record = usually!(endpoints.get_mut(endpoint));
         let nothing_waits = record.abandoned.first & record.callers.first & record.receivers.first == NONE;
-        if !nothing_waits || self.caps.has_dropped_badge(record.object) || !pass(machine, process, send, &to)
-        {
+        if !nothing_waits || caps.has_dropped_badge(record.object) {
             cold_path();
             return Direct::Declined;
         }
-        let index = call.index();
-        record.receivers = List { first: index, last: index };
-        let caller = Caller { thread, process, user_data: user_data(next), quiet: false, recv };
-        self.hand_on(index, &Heir { caller, state: State::Receiving, endpoint, node });
-        if to.quiet {
-            return Direct::Silent;
+        let index = (token >> 32) as u32;
+        let mut place = usually!(operations.occupied_at(index));
+        let to = &place.record.caller;
+        if place.generation() != token as u32 || place.record.state != State::Open(process) {
+            cold_path();
+            return Direct::Declined;
         }
+        // The place needs one more use after this one: who calls next takes it over.
+        let next = usually!(place.next(2));
+        let (mine, theirs) = usually!(pair(threads, thread, to.thread));
+        let vacancy = usually!(mine.vacancy(2));
+        if place.record.timer.is_some() || !pass(machine, process, send, to) {
+            cold_path();
+            return Direct::Declined;
+        }
+        record.receivers = List { first: index, last: index };
+        place.renew(next);
+        let operation = place.record;
+        let to = &operation.caller;
         let done = super::completion(to.user_data, None);
-        Direct::Taken(to.thread, CompletionEntry { length: send.length, ..done })
-    }
-
-    /// Makes the record of an operation that is on no list any more that of another one.
-    #[inline(always)]
-    fn hand_on(&mut self, index: u32, heir: &Heir) -> OperationId {
-        let &Heir { caller, state, endpoint, node } = heir;
-        // Its thread has room for it: the submitter has made sure that its completion has.
-        let Ok(place) = self.link_thread(caller.thread, index) else { return Id::NOTHING };
-        let Some((id, operation)) = self.operations.renew_at(index) else { return Id::NOTHING };
-        let (old, position) = (operation.caller.thread, operation.position);
-        (operation.caller, operation.state, operation.node) = (caller, state, node);
-        (operation.endpoint, operation.place, operation.position) = (Some(endpoint), UNLINKED, place);
-        self.unlink_thread(old, position);
-        id
+        let entry = CompletionEntry { length: send.length, ..done };
+        let (to, is_quiet, position) = (to.thread, to.quiet, operation.position);
+        operation.caller = Caller { thread, process, user_data: answer.user_data(), quiet: false, recv };
+        (operation.state, operation.node) = (State::Receiving, node);
+        operation.endpoint = Some(endpoint);
+        operation.position = vacancy.fill(index);
+        theirs.remove(operations, position);
+        if is_quiet { Direct::Silent } else { Direct::Taken(to, entry) }
     }
 }
 
-/// The operation at a place, if its record can be handed on as it is: it has no timer.
+/// The operations of two threads, if they are open and not the same: what comes to the caller's own ring does not let it
+/// wait.
 #[inline(always)]
-fn takeable(operations: &Arena<Operation>, index: u32) -> Option<(OperationId, &Operation)> {
-    let (id, operation) = operations.entry_at(index)?;
-    if operation.timer.is_some() {
-        cold_path();
-        return None;
-    }
-    Some((id, operation))
+fn pair(
+    threads: &mut [Option<ThreadOperations>],
+    first: u32,
+    second: u32,
+) -> Option<(&mut ThreadOperations, &mut ThreadOperations)> {
+    let [first, second] = threads.get_disjoint_mut([first as usize, second as usize]).ok()?;
+    Some((first.as_mut()?, second.as_mut()?))
 }
 
 /// Copies a message that comes without capabilities, if it fits.

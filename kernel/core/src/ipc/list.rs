@@ -60,9 +60,50 @@ impl ThreadOperations {
         (self.count as usize) < OPERATIONS_PER_THREAD
     }
 
+    /// Where its next operation goes, if it may have so many more.
+    #[inline(always)]
+    pub(super) fn vacancy(&mut self, more: u32) -> Option<Vacancy<'_>> {
+        let position = self.count;
+        self.places.get((position + more - 1) as usize)?;
+        Some(Vacancy { place: self.places.get_mut(position as usize)?, position, count: &mut self.count })
+    }
+
+    /// Takes out the operation at `position`; the last takes its position.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, operations: &mut Arena<Operation>, position: u32) {
+        let last = self.count.wrapping_sub(1);
+        self.count = last;
+        if position != last
+            && let Some(&moved) = self.places.get(last as usize)
+            && let Some(place) = self.places.get_mut(position as usize)
+        {
+            *place = moved;
+            if let Some(operation) = operations.at_mut(moved) {
+                operation.position = position;
+            }
+        }
+    }
+
     /// The places of its operations.
     pub(super) fn places(&self) -> &[u32] {
         self.places.get(..self.count as usize).unwrap_or_default()
+    }
+}
+
+/// Room among the operations of a thread.
+pub(super) struct Vacancy<'a> {
+    place: &'a mut u32,
+    position: u32,
+    count: &'a mut u32,
+}
+
+impl Vacancy<'_> {
+    /// Adds the operation with this place. Returns its position.
+    #[inline(always)]
+    pub(super) const fn fill(self, index: u32) -> u32 {
+        *self.place = index;
+        *self.count = self.position + 1;
+        self.position
     }
 }
 
@@ -70,34 +111,18 @@ impl Ipc {
     /// Adds an operation to its thread's. Fails when that has as many as its ring has completions.
     #[inline(always)]
     pub(super) fn link_thread(&mut self, thread: u32, index: u32) -> Result<u32, ErrorCode> {
-        let Some(Some(thread)) = self.threads.get_mut(thread as usize) else {
+        let vacancy = self.threads.get_mut(thread as usize).and_then(|thread| thread.as_mut()?.vacancy(1));
+        let Some(vacancy) = vacancy else {
             cold_path();
             return Err(ErrorCode::BudgetExceeded);
         };
-        let position = thread.count;
-        let Some(place) = thread.places.get_mut(position as usize) else {
-            cold_path();
-            return Err(ErrorCode::BudgetExceeded);
-        };
-        *place = index;
-        thread.count = position + 1;
-        Ok(position)
+        Ok(vacancy.fill(index))
     }
 
     /// Takes the operation at `position` out of its thread's; the last takes its position.
     #[inline(always)]
     pub(super) fn unlink_thread(&mut self, thread: u32, position: u32) {
         let Some(Some(thread)) = self.threads.get_mut(thread as usize) else { return };
-        let last = thread.count.wrapping_sub(1);
-        thread.count = last;
-        if position != last
-            && let Some(&moved) = thread.places.get(last as usize)
-            && let Some(place) = thread.places.get_mut(position as usize)
-        {
-            *place = moved;
-            if let Some(operation) = self.operations.at_mut(moved) {
-                operation.position = position;
-            }
-        }
+        thread.remove(&mut self.operations, position);
     }
 }

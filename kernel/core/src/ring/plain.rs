@@ -5,18 +5,54 @@ use super::{EntryWords, Incoming, METHOD, Outgoing, word};
 use capos_abi::{Handle, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS, Opcode, SubmissionFlags, USER_END};
 use core::hint::cold_path;
 
-/// A CALL.
-pub(crate) struct Call {
+/// A CALL. Words of which any value will do are read where they are used.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<E> {
+    entry: E,
     pub(crate) cap: Handle,
-    pub(crate) interface: u64,
     pub(crate) method: u16,
     pub(crate) send: Outgoing,
     pub(crate) recv: Incoming,
 }
 
+impl<E: EntryWords> Call<E> {
+    #[inline(always)]
+    pub(crate) fn user_data(&self) -> u64 {
+        self.entry.word(word::USER_DATA)
+    }
+
+    #[inline(always)]
+    pub(crate) fn interface(&self) -> u64 {
+        self.entry.word(word::INTERFACE)
+    }
+}
+
+/// A RETURN that posts no completion, and the RECV for the next call.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<E> {
+    next: E,
+    pub(crate) token: u64,
+    pub(crate) send: Outgoing,
+    pub(crate) cap: Handle,
+    pub(crate) recv: Incoming,
+}
+
+impl<E: EntryWords> Answer<E> {
+    /// Of the RECV.
+    #[inline(always)]
+    pub(crate) fn user_data(&self) -> u64 {
+        self.next.word(word::USER_DATA)
+    }
+}
+
 /// Addresses below this one have room for the longest message.
 const FAR_FROM_END: u64 = USER_END - MAX_MESSAGE_BYTES as u64;
-const _: () = assert!(MAX_MESSAGE_CAPS * 8 <= MAX_MESSAGE_BYTES);
+const _: () = assert!(MAX_MESSAGE_CAPS * 8 * 2 <= MAX_MESSAGE_BYTES);
+
+/// The bits of the counts of room for the longest message. Room for up to twice as much does no harm,
+/// since no message is longer.
+const ROOM: u64 = (2 * MAX_MESSAGE_BYTES - 1) as u64 | (2 * MAX_MESSAGE_CAPS as u64 - 1) << 32;
+const _: () = assert!(MAX_MESSAGE_BYTES.is_power_of_two() && MAX_MESSAGE_CAPS.is_power_of_two());
 
 /// The first word of a RETURN that posts no completion, and of a RECV.
 const QUIET_RETURN: u64 = Opcode::Return as u64 | (SubmissionFlags::QUIET.bits() as u64) << 8;
@@ -37,64 +73,60 @@ fn outgoing(entry: &impl EntryWords) -> Option<Outgoing> {
 #[inline(always)]
 fn incoming(entry: &impl EntryWords) -> Option<Incoming> {
     let counts = entry.word(word::RECV_COUNTS);
-    let (length, cap_count) = (counts as u32, (counts >> 32) as u32);
     let (address, caps) = (entry.word(word::RECV), entry.word(word::RECV_CAPS));
-    let is_far = address < FAR_FROM_END && caps < FAR_FROM_END;
-    if length > MAX_MESSAGE_BYTES || cap_count > MAX_MESSAGE_CAPS || !is_far {
+    if address >= FAR_FROM_END || caps >= FAR_FROM_END {
         cold_path();
         return None;
     }
-    Some(Incoming { address, length, cap_count, caps })
+    if counts & !ROOM != 0 {
+        cold_path();
+        return None;
+    }
+    Some(Incoming { address, length: counts as u32, cap_count: (counts >> 32) as u32, caps })
 }
 
 /// The CALL, if it is a plain one.
 #[inline(always)]
-pub(crate) fn call(entry: &impl EntryWords) -> Option<Call> {
+pub fn call<E: EntryWords>(entry: E) -> Option<Call<E>> {
     let head = entry.word(word::HEAD);
-    let mut rest = (head & !METHOD) ^ Opcode::Call as u64;
-    rest |= entry.word(word::DEADLINE) | entry.word(word::TOKEN) | entry.word(word::BADGE);
+    // Many entries are others, or send capabilities: those are told apart first.
+    if (head & !METHOD) != Opcode::Call as u64 {
+        return None;
+    }
+    let send = outgoing(&entry)?;
+    let mut rest = entry.word(word::DEADLINE) | entry.word(word::TOKEN) | entry.word(word::BADGE);
     rest |= entry.word(13) | entry.word(14) | entry.word(15);
     if rest != 0 {
         cold_path();
         return None;
     }
-    Some(Call {
-        cap: Handle(entry.word(word::CAP)),
-        interface: entry.word(word::INTERFACE),
-        method: (head >> 16) as u16,
-        send: outgoing(entry)?,
-        recv: incoming(entry)?,
-    })
+    let recv = incoming(&entry)?;
+    Some(Call { cap: Handle(entry.word(word::CAP)), method: (head >> 16) as u16, send, recv, entry })
 }
 
-/// Token and results of the RETURN, if it is a plain one that posts no completion.
+/// Two entries that are a RETURN without a completion and a RECV, in either order, if they are plain. Nothing is there to
+/// receive yet, so the order does not matter.
 #[inline(always)]
-pub(crate) fn quiet_return(entry: &impl EntryWords) -> Option<(u64, Outgoing)> {
-    let mut rest = entry.word(word::HEAD) ^ QUIET_RETURN;
-    rest |= entry.word(word::CAP) | entry.word(word::INTERFACE);
-    rest |= entry.word(word::RECV) | entry.word(word::RECV_COUNTS) | entry.word(word::RECV_CAPS);
-    rest |= entry.word(word::DEADLINE) | entry.word(word::BADGE);
-    rest |= entry.word(13) | entry.word(14) | entry.word(15);
+pub fn answer<E: EntryWords>(first: E, second: E) -> Option<Answer<E>> {
+    let (answer, next) = match (first.word(word::HEAD), second.word(word::HEAD)) {
+        (QUIET_RETURN, RECV) => (first, second),
+        (RECV, QUIET_RETURN) => (second, first),
+        _ => return None,
+    };
+    let mut rest = answer.word(word::CAP) | answer.word(word::INTERFACE);
+    rest |= answer.word(word::RECV) | answer.word(word::RECV_COUNTS) | answer.word(word::RECV_CAPS);
+    rest |= answer.word(word::DEADLINE) | answer.word(word::BADGE);
+    rest |= answer.word(13) | answer.word(14) | answer.word(15);
+    rest |= next.word(word::INTERFACE);
+    rest |= next.word(word::SEND) | next.word(word::SEND_COUNTS) | next.word(word::SEND_CAPS);
+    rest |= next.word(word::DEADLINE) | next.word(word::TOKEN) | next.word(word::BADGE);
+    rest |= next.word(13) | next.word(14) | next.word(15);
     if rest != 0 {
         cold_path();
         return None;
     }
-    Some((entry.word(word::TOKEN), outgoing(entry)?))
-}
-
-/// Capability and room of the RECV, if it is a plain one.
-#[inline(always)]
-pub(crate) fn recv(entry: &impl EntryWords) -> Option<(Handle, Incoming)> {
-    let mut rest = entry.word(word::HEAD) ^ RECV;
-    rest |= entry.word(word::INTERFACE);
-    rest |= entry.word(word::SEND) | entry.word(word::SEND_COUNTS) | entry.word(word::SEND_CAPS);
-    rest |= entry.word(word::DEADLINE) | entry.word(word::TOKEN) | entry.word(word::BADGE);
-    rest |= entry.word(13) | entry.word(14) | entry.word(15);
-    if rest != 0 {
-        cold_path();
-        return None;
-    }
-    Some((Handle(entry.word(word::CAP)), incoming(entry)?))
+    let (send, recv) = (outgoing(&answer)?, incoming(&next)?);
+    Some(Answer { token: answer.word(word::TOKEN), send, cap: Handle(next.word(word::CAP)), recv, next })
 }
 
 const _: () = assert!(word::BADGE == 12 && super::ENTRY_WORDS == 16);

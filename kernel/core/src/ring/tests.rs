@@ -1,6 +1,6 @@
 //! Any bytes parse to an operation within the limits, or to an error.
 
-use super::{Operation, Outgoing, parse, plain, unread_completions, waiting_submissions};
+use super::{Incoming, Operation, Outgoing, parse, plain, unread_completions, waiting_submissions};
 use capos_abi::{
     ErrorCode, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS, Opcode, SubmissionEntry, SubmissionFlags, USER_END,
 };
@@ -82,17 +82,30 @@ proptest! {
                 _ => {}
             }
         }
-        if let Some(plain::Call { cap, interface, method, send, recv }) = plain::call(&entry) {
-            let send = Outgoing { caps: entry.send_caps, ..send };
+        // Room is cut to what a message can need by one of them only.
+        let cut = |recv: Incoming| Incoming {
+            length: recv.length.min(MAX_MESSAGE_BYTES),
+            cap_count: recv.cap_count.min(MAX_MESSAGE_CAPS),
+            ..recv
+        };
+        if let Some(call) = plain::call(entry) {
+            prop_assert_eq!(call.user_data(), entry.user_data);
+            let send = Outgoing { caps: entry.send_caps, ..call.send };
+            let (cap, interface, method, recv) = (call.cap, call.interface(), call.method, cut(call.recv));
             let call = Operation::Call { cap, interface, method, send, recv, deadline_ns: 0 };
             prop_assert_eq!(parse(&entry), Ok((call, SubmissionFlags::empty())));
         }
-        if let Some((token, send)) = plain::quiet_return(&entry) {
-            let send = Outgoing { caps: entry.send_caps, ..send };
-            prop_assert_eq!(parse(&entry), Ok((Operation::Return { token, send }, SubmissionFlags::QUIET)));
+        let recv = SubmissionEntry { opcode: Opcode::Recv as u8, ..SubmissionEntry::default() };
+        for answer in [plain::answer(entry, recv), plain::answer(recv, entry)].into_iter().flatten() {
+            let send = Outgoing { caps: entry.send_caps, ..answer.send };
+            let answer = Operation::Return { token: answer.token, send };
+            prop_assert_eq!(parse(&entry), Ok((answer, SubmissionFlags::QUIET)));
         }
-        if let Some((cap, recv)) = plain::recv(&entry) {
-            let recv = Operation::Recv { cap, recv, deadline_ns: 0 };
+        let (opcode, flags) = (Opcode::Return as u8, SubmissionFlags::QUIET.bits());
+        let answer = SubmissionEntry { opcode, flags, ..SubmissionEntry::default() };
+        for answer in [plain::answer(entry, answer), plain::answer(answer, entry)].into_iter().flatten() {
+            prop_assert_eq!(answer.user_data(), entry.user_data);
+            let recv = Operation::Recv { cap: answer.cap, recv: cut(answer.recv), deadline_ns: 0 };
             prop_assert_eq!(parse(&entry), Ok((recv, SubmissionFlags::empty())));
         }
     }

@@ -30,7 +30,7 @@ const KNOWN: &[Known] = &[
     known(
         "raw_call_reply_64",
         "call and reply between two processes, 64 bytes",
-        Some(2000),
+        Some(1300),
         "L4 family: 587 one way; Linux pipe round trip: 13,242",
     ),
     known("generated_call_reply_64", "the same through generated clients and servers", Some(5000), ""),

@@ -2,7 +2,10 @@
 //! the same.
 
 use super::*;
-use crate::ipc::Direct;
+use crate::{
+    ipc::{Direct, Party},
+    ring::plain,
+};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -123,14 +126,14 @@ impl Side {
     /// Submits entries of a thread, all of them the short way if that takes them. Calls of objects are answered at once.
     fn submit(&mut self, thread: u32, entries: &[SubmissionEntry]) {
         let World { ipc, fake, .. } = &mut self.world;
-        let submitter = ipc.submitter(thread).unwrap();
+        let party = Party { thread, process: ipc.submitter(thread).unwrap().process };
         let direct = match entries {
             _ if !self.is_short => Direct::Declined,
-            [call] => ipc.call_waiting(fake, submitter, call),
-            [next, answer] if next.opcode == Opcode::Recv as u8 => {
-                ipc.answer_and_wait(fake, submitter, answer, next)
+            [call] => {
+                plain::call(*call).map_or(Direct::Declined, |call| ipc.call_waiting(fake, party, &call))
             }
-            [answer, next] => ipc.answer_and_wait(fake, submitter, answer, next),
+            [first, second] => plain::answer(*first, *second)
+                .map_or(Direct::Declined, |answer| ipc.answer_and_wait(fake, party, &answer)),
             _ => Direct::Declined,
         };
         match direct {
