@@ -8,6 +8,7 @@ mod memory;
 mod names;
 mod new_service;
 mod patches;
+mod quotes;
 mod setup;
 mod some_tests;
 mod workspace;
