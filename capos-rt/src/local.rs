@@ -3,7 +3,7 @@
 
 use crate::message::{Pool, retire};
 use crate::ring::Ring;
-use crate::runtime::{Asked, Executor, Operations, Servers};
+use crate::runtime::{Asked, Call, Executor, Incoming, Operations, Servers};
 use capos_abi::{CompletionEntry, NO_DEADLINE, SUBMISSION_ENTRIES, SubmissionEntry};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -21,6 +21,12 @@ pub(crate) struct Local {
     /// Entries that found the submission queue full, oldest first.
     backlog: RefCell<VecDeque<SubmissionEntry>>,
     pub(crate) buffers: RefCell<Pool>,
+    /// Records of calls that are over, for later ones.
+    #[expect(clippy::vec_box, reason = "they leave as boxes")]
+    pub(crate) calls: RefCell<Vec<Box<Call>>>,
+    /// The same for calls that were answered.
+    #[expect(clippy::vec_box, reason = "they leave as boxes")]
+    pub(crate) incoming: RefCell<Vec<Box<Incoming>>>,
     pub(crate) operations: Operations,
     pub(crate) executor: Executor,
     pub(crate) servers: Servers,
@@ -37,6 +43,8 @@ impl Local {
             ring: RefCell::new(ring),
             backlog: RefCell::default(),
             buffers: RefCell::default(),
+            calls: RefCell::default(),
+            incoming: RefCell::default(),
             operations: Operations::default(),
             executor: Executor::default(),
             servers: Servers::default(),
@@ -74,13 +82,27 @@ impl Local {
         }
     }
 
+    #[inline]
     fn enter(&self, wait_for: u32, deadline_ns: u64) {
+        if self.backlog.borrow().is_empty() {
+            self.enter_kernel(wait_for, deadline_ns);
+        } else {
+            self.enter_with_backlog(wait_for, deadline_ns);
+        }
+    }
+
+    #[inline(always)]
+    fn enter_kernel(&self, wait_for: u32, deadline_ns: u64) {
+        let entered = self.ring.borrow_mut().enter(wait_for, deadline_ns);
+        // Only corrupt indices make entering fail, and nothing can go on without the ring.
+        assert!(entered.is_ok(), "the ring is unusable: {entered:?}");
+    }
+
+    #[cold]
+    fn enter_with_backlog(&self, wait_for: u32, deadline_ns: u64) {
         loop {
-            let more = !self.backlog.borrow().is_empty() && self.refill();
-            let wait_for = if more { 0 } else { wait_for };
-            let entered = self.ring.borrow_mut().enter(wait_for, deadline_ns);
-            // Only corrupt indices make entering fail, and nothing can go on without the ring.
-            assert!(entered.is_ok(), "the ring is unusable: {entered:?}");
+            let more = self.refill();
+            self.enter_kernel(if more { 0 } else { wait_for }, deadline_ns);
             if !more || self.ring.borrow().unread() != 0 {
                 return;
             }
@@ -88,7 +110,6 @@ impl Local {
     }
 
     /// Moves the backlog into the queue as far as it fits; true if some is left.
-    #[cold]
     fn refill(&self) -> bool {
         let mut backlog = self.backlog.borrow_mut();
         while let Some(entry) = backlog.front() {
@@ -121,6 +142,8 @@ impl Drop for Local {
         self.servers.clear();
         self.poll();
         self.operations.abandon();
+        let kept = (self.calls.take(), self.incoming.take());
+        drop(kept);
         LOCAL.set(ptr::null());
         retire(self.buffers.take());
     }

@@ -8,6 +8,8 @@ use core::ptr::NonNull;
 /// Bytes of the segment table of a single-segment message.
 pub(crate) const HEADER_BYTES: usize = 8;
 const WORD: usize = 8;
+/// Messages of up to so many bytes are cleared without a call: that is shorter.
+const SHORT: usize = 96;
 /// The root pointer is always there.
 const ROOT_WORDS: u32 = 1;
 
@@ -62,8 +64,13 @@ impl Arena {
     pub(crate) fn clear(&mut self, written_bytes: usize) {
         let bytes = written_bytes.max(HEADER_BYTES + self.used_words as usize * WORD);
         let bytes = bytes.min(HEADER_BYTES + self.capacity_words as usize * WORD);
-        // SAFETY: `bytes` is within the memory, and `&mut self` means that no message is read from it.
-        unsafe { self.memory.write_bytes(0, bytes) };
+        if bytes <= SHORT && self.capacity_words as usize >= SHORT / WORD {
+            // SAFETY: that much is within the memory; else as below. What is written too much is zero already or foreign.
+            unsafe { self.memory.cast::<[u64; SHORT / WORD]>().write([0; SHORT / WORD]) };
+        } else {
+            // SAFETY: `bytes` is within the memory, and `&mut self` means that no message is read from it.
+            unsafe { self.memory.write_bytes(0, bytes) };
+        }
         self.used_words = ROOT_WORDS;
         if !self.overflow.is_empty() {
             self.overflow.clear();

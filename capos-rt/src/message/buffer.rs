@@ -34,7 +34,8 @@ pub(crate) struct Buffer {
     built: bool,
 }
 
-/// A [`Buffer`] in use.
+/// A [`Buffer`] in use; by default none.
+#[derive(Default)]
 pub(crate) struct Message {
     buffer: Option<Box<Buffer>>,
 }
@@ -67,11 +68,17 @@ impl Message {
         Self { buffer: Some(pooled.unwrap_or_else(allocate)) }
     }
 
+    /// Whether it has no buffer: then nothing else may be done with it.
+    #[inline]
+    pub(crate) const fn is_none(&self) -> bool {
+        self.buffer.is_none()
+    }
+
     #[inline]
     fn buffer(&self) -> &Buffer {
         match &self.buffer {
             Some(buffer) => buffer,
-            None => unreachable!("only drop takes the buffer"),
+            None => unreachable!("the message has no buffer"),
         }
     }
 
@@ -79,7 +86,7 @@ impl Message {
     fn buffer_mut(&mut self) -> &mut Buffer {
         match &mut self.buffer {
             Some(buffer) => buffer,
-            None => unreachable!("only drop takes the buffer"),
+            None => unreachable!("the message has no buffer"),
         }
     }
 
@@ -174,14 +181,21 @@ impl Message {
 }
 
 impl Drop for Message {
+    #[inline]
     fn drop(&mut self) {
-        if let (Some(buffer), Some(local)) = (self.buffer.take(), local::try_current()) {
-            let mut pool = local.buffers.borrow_mut();
-            match buffer.foreign_bytes > MUCH {
-                true => pool.received.push(buffer),
-                false => pool.plain.push(buffer),
-            }
+        if let Some(buffer) = self.buffer.take() {
+            keep(buffer);
         }
+    }
+}
+
+/// Puts a buffer back into the pool.
+fn keep(buffer: Box<Buffer>) {
+    let Some(local) = local::try_current() else { return };
+    let mut pool = local.buffers.borrow_mut();
+    match buffer.foreign_bytes > MUCH {
+        true => pool.received.push(buffer),
+        false => pool.plain.push(buffer),
     }
 }
 

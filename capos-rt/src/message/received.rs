@@ -64,6 +64,15 @@ impl Received {
         Self { body: Body::Own(message), capabilities }
     }
 
+    /// The memory of the message, if it is one of this runtime's.
+    pub(crate) fn into_message(self) -> Option<Message> {
+        match self.body {
+            Body::Foreign(segment) => Some(segment.into_message()),
+            Body::Segmented(_) => None,
+            Body::Own(message) => Some(message),
+        }
+    }
+
     /// The root, with capabilities in reach.
     pub(crate) fn root(&self) -> Result<any_pointer::Reader<'_>> {
         let mut root: any_pointer::Reader<'_> = match &self.body {

@@ -22,7 +22,7 @@ pub(crate) struct Segment {
     readable: Cell<usize>,
     nesting_limit: i32,
     /// Keeps the memory, which stays where it is.
-    _message: Message,
+    message: Message,
 }
 
 impl Segment {
@@ -46,8 +46,13 @@ impl Segment {
             words,
             readable: Cell::new(options.traversal_limit_in_words.unwrap_or(usize::MAX)),
             nesting_limit: options.nesting_limit,
-            _message: message,
+            message,
         })
+    }
+
+    /// The memory that it lies in.
+    pub(crate) fn into_message(self) -> Message {
+        self.message
     }
 
     /// The root.

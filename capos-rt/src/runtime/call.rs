@@ -1,28 +1,70 @@
-//! A call under way: what its promise, its pipeline and whoever completes it share.
+//! A call, from its first parameter until nobody needs its results: one record, which its request, the operation under way,
+//! its promise, its pipeline and its response share. A later call of the thread takes the record again, with its buffers.
+#![expect(
+    unsafe_code,
+    reason = "counts references to a record that was a box, and hands them out as boxes of no bytes"
+)]
+// Unsafe here: what a generated client asks for is boxes, five for each call; each would hold one reference.
 
+use super::client::ring_handle;
 use super::executor::TaskId;
+use super::handle::OwnedHandle;
 use super::promise::{PromiseClient, PromiseState, broken_client};
 use crate::local;
-use crate::message::Received;
+use crate::message::{CapTable, Message, Received};
 use capnp::capability::{Promise, RemotePromise, Response};
 use capnp::private::capability::{ClientHook, PipelineHook, PipelineOp, ResponseHook};
+use capnp::traits::ImbueMut;
 use capnp::{Error, Result, any_pointer};
+use capos_abi::Handle;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::pin::Pin;
+use std::ptr::{self, NonNull};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-/// See the module.
+/// Records that a thread keeps for later calls.
+const KEPT: usize = 8;
+
+/// The receiver of a call.
 #[derive(Default)]
-pub(super) struct CallState {
+pub(super) enum Target {
+    /// None any more.
+    #[default]
+    Gone,
+    /// A capability in this process's table.
+    Ring(Rc<OwnedHandle>),
+    /// An object of this process, or a promise.
+    Hook(Box<dyn ClientHook>),
+}
+
+/// See the module. Until it is sent its request has it alone.
+#[derive(Default)]
+pub(crate) struct Call {
+    /// Given up when the call has completed.
+    pub(super) target: Cell<Target>,
+    /// Of a target in the table.
+    pub(super) handle: Cell<Handle>,
+    pub(super) interface: u64,
+    pub(super) method: u16,
+    pub(super) message: RefCell<Message>,
+    pub(super) capabilities: RefCell<CapTable>,
+    /// Badges of objects exported with it.
+    pub(super) exported: RefCell<Vec<u64>>,
+    /// Where the results go.
+    pub(super) results: RefCell<Message>,
     /// Set once; responses read it here.
     outcome: OnceCell<Result<Received>>,
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
     /// Promised capabilities by the path to them in the results.
     pipelined: RefCell<Vec<(Vec<PipelineOp>, Weak<PromiseState>)>>,
-    interest: Cell<u32>,
+    /// How many wait for the outcome, or may.
+    interest: Cell<usize>,
     stage: Cell<Stage>,
+    references: Cell<usize>,
 }
 
 /// The party at work on a call, which decides what cancelling it means.
@@ -36,7 +78,36 @@ pub(super) enum Stage {
     Task(TaskId),
 }
 
-impl CallState {
+impl Call {
+    /// An empty call of a method.
+    #[inline]
+    pub(super) fn new(target: Target, interface: u64, method: u16) -> Box<Self> {
+        let kept = local::current().calls.borrow_mut().pop();
+        let mut call = kept.unwrap_or_default();
+        if let Target::Ring(handle) = &target {
+            call.handle = Cell::new(handle.get());
+        }
+        call.target = Cell::new(target);
+        (call.interface, call.method) = (interface, method);
+        let (message, results) = (call.message.get_mut(), call.results.get_mut());
+        if message.is_none() {
+            *message = Message::new();
+        }
+        if results.is_none() {
+            *results = Message::for_receiving();
+        }
+        message.begin();
+        call
+    }
+
+    /// The root of the parameters.
+    #[inline]
+    pub(super) fn params(&mut self) -> any_pointer::Builder<'_> {
+        let mut root = self.message.get_mut().root();
+        root.imbue_mut(self.capabilities.get_mut());
+        root
+    }
+
     pub(super) fn set_stage(&self, stage: Stage) {
         self.stage.set(stage);
     }
@@ -44,6 +115,23 @@ impl CallState {
     /// Whether nobody waits any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.interest.get() == 0
+    }
+
+    /// Leads the call to `hook`, if that is a capability in the table; else it comes back.
+    pub(super) fn redirect(&self, hook: Box<dyn ClientHook>) -> std::result::Result<(), Box<dyn ClientHook>> {
+        let Some(handle) = ring_handle(&*hook) else { return Err(hook) };
+        self.handle.set(handle);
+        self.target.set(Target::Hook(hook));
+        Ok(())
+    }
+
+    /// Lets go of what the call has taken along.
+    #[inline]
+    pub(super) fn let_go(&self) {
+        drop(self.target.take());
+        if !self.capabilities.borrow().is_empty() {
+            drop(self.capabilities.take());
+        }
     }
 
     /// Notes the outcome and tells everyone who waits for it.
@@ -67,13 +155,107 @@ impl CallState {
         }
     }
 
-    /// The promise and the pipeline of a call.
-    pub(super) fn remote_promise(self: &Rc<Self>) -> RemotePromise<any_pointer::Owned> {
-        RemotePromise {
-            promise: Promise::from_future(CallFuture(Interest::new(self.clone()))),
-            pipeline: any_pointer::Pipeline::new(Box::new(CallPipeline(Interest::new(self.clone())))),
+    /// Makes it as new, but for its buffers.
+    fn reset(&mut self) {
+        // Most calls have let go when they completed.
+        if !matches!(self.target.get_mut(), Target::Gone) || !self.capabilities.get_mut().is_empty() {
+            self.let_go();
+        }
+        self.exported.get_mut().clear();
+        self.pipelined.get_mut().clear();
+        self.waker = Cell::default();
+        match self.outcome.take() {
+            Some(Ok(received)) => {
+                if let Some(message) = received.into_message() {
+                    *self.results.get_mut() = message;
+                }
+            }
+            outcome => drop(outcome),
         }
     }
+}
+
+/// A reference to a call that has been sent.
+pub(super) struct CallRef(NonNull<Call>);
+
+impl CallRef {
+    /// The first reference to a call.
+    pub(super) fn share(call: Box<Call>) -> Self {
+        call.references.set(1);
+        Self(NonNull::from(Box::leak(call)))
+    }
+
+    /// The promise and the pipeline of the call.
+    #[inline]
+    pub(super) fn remote_promise(&self) -> RemotePromise<any_pointer::Owned> {
+        RemotePromise {
+            promise: Promise::from_future(CallFuture(Interest::new(self.clone()))),
+            pipeline: any_pointer::Pipeline::new(CallPipeline::boxed(Interest::new(self.clone()))),
+        }
+    }
+
+    /// Gives the reference the guise of a box of no bytes, whose address is that of the call.
+    #[inline]
+    fn into_box<T>(self) -> Box<T> {
+        const { assert!(size_of::<T>() == 0 && align_of::<T>() <= align_of::<Call>()) };
+        let address = ManuallyDrop::new(self).0.as_ptr().expose_provenance();
+        // SAFETY: a box of no bytes may have any address that is aligned and not null: its memory is never used or freed.
+        unsafe { Box::from_raw(ptr::with_exposed_provenance_mut(address)) }
+    }
+
+    /// The reference that `into_box` made a box of.
+    ///
+    /// # Safety
+    /// `guise` must be in such a box still, and the reference is the caller's only once.
+    #[inline]
+    unsafe fn of_box<T>(guise: &T) -> Self {
+        let call = ptr::with_exposed_provenance_mut(ptr::from_ref(guise).addr());
+        // SAFETY: the address is that of a call, which was a box and so is not null.
+        Self(unsafe { NonNull::new_unchecked(call) })
+    }
+}
+
+impl Deref for CallRef {
+    type Target = Call;
+
+    #[inline]
+    fn deref(&self) -> &Call {
+        // SAFETY: the call lives for as long as it has references, and nobody changes it but through its cells.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for CallRef {
+    #[inline]
+    fn clone(&self) -> Self {
+        // Every reference is in memory or on the stack, so there are fewer than addresses.
+        self.references.set(self.references.get() + 1);
+        Self(self.0)
+    }
+}
+
+impl Drop for CallRef {
+    #[inline]
+    fn drop(&mut self) {
+        let left = self.references.get() - 1;
+        self.references.set(left);
+        if left == 0 {
+            // SAFETY: `share` took it out of a box, and this was the last reference.
+            retire(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+}
+
+/// Keeps the record of a call that is over for a later one.
+fn retire(mut call: Box<Call>) {
+    call.reset();
+    if let Some(local) = local::try_current() {
+        let mut calls = local.calls.borrow_mut();
+        if calls.len() < KEPT {
+            return calls.push(call);
+        }
+    }
+    drop(call);
 }
 
 /// The capability at `path` of the results.
@@ -85,28 +267,37 @@ fn capability_at(outcome: &Result<Received>, path: &[PipelineOp]) -> Result<Box<
 }
 
 /// Someone waits for a call. When nobody does any more it is cancelled.
-pub(super) struct Interest(Rc<CallState>);
+pub(super) struct Interest(CallRef);
 
 impl Interest {
-    fn new(state: Rc<CallState>) -> Self {
-        state.interest.set(state.interest.get() + 1);
-        Self(state)
+    #[inline]
+    fn new(call: CallRef) -> Self {
+        call.interest.set(call.interest.get() + 1);
+        Self(call)
     }
 }
 
 impl Drop for Interest {
+    #[inline]
     fn drop(&mut self) {
         let left = self.0.interest.get() - 1;
         self.0.interest.set(left);
-        if left != 0 {
-            return;
+        if left == 0 {
+            match self.0.stage.replace(Stage::Nobody) {
+                Stage::Nobody => {}
+                stage => cancel(stage),
+            }
         }
-        let Some(local) = local::try_current() else { return };
-        match self.0.stage.replace(Stage::Nobody) {
-            Stage::Nobody => {}
-            Stage::Operation(operation) => local.operations.cancel(local, operation),
-            Stage::Task(task) => local.executor.abort(task),
-        }
+    }
+}
+
+#[cold]
+fn cancel(stage: Stage) {
+    let Some(local) = local::try_current() else { return };
+    match stage {
+        Stage::Nobody => {}
+        Stage::Operation(operation) => local.operations.cancel(local, operation),
+        Stage::Task(task) => local.executor.abort(task),
     }
 }
 
@@ -116,27 +307,39 @@ impl Future for CallFuture {
     type Output = Result<Response<any_pointer::Owned>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let state = &self.0.0;
-        match state.outcome.get() {
-            Some(Ok(_)) => Poll::Ready(Ok(Response::new(Box::new(CallResponse(state.clone()))))),
+        let call = &self.0.0;
+        match call.outcome.get() {
+            Some(Ok(_)) => Poll::Ready(Ok(Response::new(CallResponse::boxed(call.clone())))),
             Some(Err(error)) => Poll::Ready(Err(error.clone())),
             None => {
-                let mut waker = state.waker.borrow_mut();
-                if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                    *waker = Some(context.waker().clone());
-                }
+                let waker = match call.waker.take() {
+                    Some(waker) if waker.will_wake(context.waker()) => waker,
+                    _ => context.waker().clone(),
+                };
+                call.waker.set(Some(waker));
                 Poll::Pending
             }
         }
     }
 }
 
-/// The results of a call that has them.
-struct CallResponse(Rc<CallState>);
+/// The results of a call that has them: a [`CallRef`] in the guise of a box.
+struct CallResponse(());
+
+impl CallResponse {
+    #[inline]
+    fn boxed(call: CallRef) -> Box<dyn ResponseHook> {
+        call.into_box::<Self>()
+    }
+}
 
 impl ResponseHook for CallResponse {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        match self.0.outcome.get() {
+        // SAFETY: `boxed` is the only way to one, and a box of a trait object is not taken apart.
+        let call = ManuallyDrop::new(unsafe { CallRef::of_box(self) });
+        // SAFETY: the reference that the box stands for keeps the call for as long as `self` is borrowed.
+        let call: &Call = unsafe { call.0.as_ref() };
+        match call.outcome.get() {
             Some(Ok(received)) => received.root(),
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::failed("the call has no results yet".into())),
@@ -144,23 +347,52 @@ impl ResponseHook for CallResponse {
     }
 }
 
-struct CallPipeline(Interest);
+impl Drop for CallResponse {
+    fn drop(&mut self) {
+        // SAFETY: as in `get`; the box is no more after this.
+        drop(unsafe { CallRef::of_box(self) });
+    }
+}
+
+/// Promised results: an [`Interest`] in the guise of a box.
+struct CallPipeline(());
+
+impl CallPipeline {
+    #[inline]
+    fn boxed(interest: Interest) -> Box<dyn PipelineHook> {
+        let interest = ManuallyDrop::new(interest);
+        // SAFETY: the reference is moved out of what is not dropped.
+        unsafe { ptr::read(&raw const interest.0) }.into_box::<Self>()
+    }
+
+    /// The call, which must not be dropped.
+    fn call(&self) -> ManuallyDrop<CallRef> {
+        // SAFETY: `boxed` is the only way to one, and a box of a trait object is not taken apart.
+        ManuallyDrop::new(unsafe { CallRef::of_box(self) })
+    }
+}
 
 impl PipelineHook for CallPipeline {
     fn add_ref(&self) -> Box<dyn PipelineHook> {
-        Box::new(Self(Interest::new(self.0.0.clone())))
+        Self::boxed(Interest::new(CallRef::clone(&self.call())))
     }
 
     fn get_pipelined_cap(&self, path: &[PipelineOp]) -> Box<dyn ClientHook> {
-        let state = &self.0.0;
-        if let Some(outcome) = state.outcome.get() {
+        let call = self.call();
+        if let Some(outcome) = call.outcome.get() {
             return match capability_at(outcome, path) {
                 Ok(hook) => hook,
                 Err(error) => broken_client(error),
             };
         }
-        let promise = Rc::new(PromiseState::waiting_for(Interest::new(state.clone())));
-        state.pipelined.borrow_mut().push((path.to_vec(), Rc::downgrade(&promise)));
+        let promise = Rc::new(PromiseState::waiting_for(Interest::new(CallRef::clone(&call))));
+        call.pipelined.borrow_mut().push((path.to_vec(), Rc::downgrade(&promise)));
         Box::new(PromiseClient::new(promise))
+    }
+}
+
+impl Drop for CallPipeline {
+    fn drop(&mut self) {
+        drop(Interest(ManuallyDrop::into_inner(self.call())));
     }
 }

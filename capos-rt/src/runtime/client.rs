@@ -1,8 +1,9 @@
 //! Clients of capabilities in the table, and of objects of this process.
 
+use super::call::Target;
 use super::handle::OwnedHandle;
 use super::promise::when_resolved;
-use super::request::{Target, forward, new_request};
+use super::request::{forward, new_request};
 use crate::local;
 use capnp::capability::{FromClientHook, FromServer, Params, Promise, Request, Results, Server};
 use capnp::private::capability::{ClientHook, ParamsHook, ResultsHook};

@@ -1,56 +1,188 @@
-//! Parameters and results as a server sees them.
+//! Parameters and results of one call as a server sees them: one record, which both share with whoever answers the call. A later
+//! call of the thread takes the record again, with its buffer.
+#![expect(
+    unsafe_code,
+    reason = "shares a record that was a box, and hands out references as boxes of no bytes"
+)]
+// Unsafe here: what a generated server asks for is two boxes for each call; each would hold one reference.
 
+use crate::local;
 use crate::message::{CapTable, Message, Received};
 use capnp::capability::Promise;
 use capnp::private::capability::{ParamsHook, PipelineHook, RequestHook, ResultsHook};
 use capnp::traits::ImbueMut;
 use capnp::{Error, Result, any_pointer};
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, UnsafeCell};
+use std::mem::{self, ManuallyDrop};
+use std::ptr::{self, NonNull};
 
-pub(super) struct Params(pub(super) Received);
+/// Records that a thread keeps for later calls.
+const KEPT: usize = 8;
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Incoming {
+    /// The [`Params`]' while they live.
+    params: UnsafeCell<Option<Received>>,
+    /// The [`Results`]' while they live, then that of whoever answers.
+    results: UnsafeCell<Built>,
+    has_results: Cell<bool>,
+    references: Cell<u32>,
+}
+
+/// Results and what goes along.
+#[derive(Default)]
+struct Built {
+    message: Message,
+    capabilities: CapTable,
+}
+
+impl Incoming {
+    /// A call with these parameters, and results that are empty; what a method gets, and what its answer is made from.
+    #[inline]
+    pub(super) fn begin(params: Received) -> (Box<dyn ParamsHook>, Box<dyn ResultsHook>, IncomingRef) {
+        let kept = local::current().incoming.borrow_mut().pop();
+        let mut incoming: Box<Self> = kept.unwrap_or_default();
+        *incoming.params.get_mut() = Some(params);
+        let message = &mut incoming.results.get_mut().message;
+        if message.is_none() {
+            *message = Message::new();
+        }
+        message.begin();
+        incoming.has_results.set(false);
+        // One for each of those returned.
+        incoming.references.set(3);
+        let record = NonNull::from(Box::leak(incoming));
+        let address = record.as_ptr().expose_provenance();
+        // SAFETY: boxes of no bytes may have any address that is aligned and not null: their memory is never used or freed.
+        let (params, results): (Box<Params>, Box<Results>) = unsafe {
+            (
+                Box::from_raw(ptr::with_exposed_provenance_mut(address)),
+                Box::from_raw(ptr::with_exposed_provenance_mut(address)),
+            )
+        };
+        (params, results, IncomingRef(record))
+    }
+}
+
+/// A reference to the record.
+pub(super) struct IncomingRef(NonNull<Incoming>);
+
+impl IncomingRef {
+    /// The reference in the guise of a box of no bytes.
+    ///
+    /// # Safety
+    /// `guise` must be in a box that [`Incoming::begin`] made, and the reference is the caller's only once.
+    #[inline]
+    unsafe fn of_box<T>(guise: &T) -> Self {
+        let record = ptr::with_exposed_provenance_mut(ptr::from_ref(guise).addr());
+        // SAFETY: the address is that of a record, which was a box and so is not null.
+        Self(unsafe { NonNull::new_unchecked(record) })
+    }
+
+    #[inline]
+    fn record(&self) -> &Incoming {
+        // SAFETY: the record lives for as long as it has references.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The results, once the method has let go of them.
+    #[inline]
+    fn built(&mut self) -> Option<&mut Built> {
+        // SAFETY: there are no `Results` any more, and only the one reference that `begin` returned comes here, borrowed for
+        // as long as what it finds.
+        self.record().has_results.get().then(|| unsafe { &mut *self.record().results.get() })
+    }
+
+    /// The message that the method has built, and its capabilities, for as long as `work` runs. `None` if the method has not let
+    /// go of its results.
+    #[inline]
+    pub(super) fn with_results<T>(
+        &mut self,
+        work: impl FnOnce(&mut Message, &mut CapTable) -> T,
+    ) -> Option<T> {
+        let Built { message, capabilities } = self.built()?;
+        Some(work(message, capabilities))
+    }
+
+    /// As [`Self::with_results`], and takes them away.
+    pub(super) fn take_results(mut self) -> Option<(Message, CapTable)> {
+        self.with_results(|message, capabilities| (mem::take(message), mem::take(capabilities)))
+    }
+}
+
+impl Drop for IncomingRef {
+    #[inline]
+    fn drop(&mut self) {
+        let references = &self.record().references;
+        let left = references.get() - 1;
+        references.set(left);
+        if left == 0 {
+            // SAFETY: `begin` took it out of a box, and this was the last reference.
+            retire(unsafe { Box::from_raw(self.0.as_ptr()) });
+        }
+    }
+}
+
+/// Keeps the record of a call that has been answered for a later one.
+fn retire(mut incoming: Box<Incoming>) {
+    let capabilities = &mut incoming.results.get_mut().capabilities;
+    if !capabilities.is_empty() {
+        drop(mem::take(capabilities));
+    }
+    if let Some(local) = local::try_current() {
+        let mut kept = local.incoming.borrow_mut();
+        if kept.len() < KEPT {
+            return kept.push(incoming);
+        }
+    }
+    drop(incoming);
+}
+
+/// The parameters: an [`IncomingRef`] in the guise of a box.
+struct Params(());
 
 impl ParamsHook for Params {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        self.0.root()
+        // SAFETY: `begin` is the only way to one, and a box of a trait object is not taken apart.
+        let record = ManuallyDrop::new(unsafe { IncomingRef::of_box(self) });
+        // SAFETY: the box's reference keeps the record, and nobody else reaches the parameters while there are `Params`.
+        match unsafe { &*(*record.0.as_ptr()).params.get() } {
+            Some(params) => params.root(),
+            None => Err(Error::failed("the parameters are gone".into())),
+        }
     }
 }
 
-/// Where results are found once the method has let go of them.
-pub(super) type ResultsSlot = Rc<RefCell<Option<(Message, CapTable)>>>;
-
-pub(super) struct Results {
-    message: Option<Message>,
-    capabilities: CapTable,
-    slot: ResultsSlot,
-}
-
-impl Results {
-    /// Empty results, and where they will be found.
-    pub(super) fn new() -> (Box<Self>, ResultsSlot) {
-        let slot = ResultsSlot::default();
-        let mut message = Message::new();
-        message.begin();
-        let results = Self { message: Some(message), capabilities: CapTable::new(), slot: slot.clone() };
-        (Box::new(results), slot)
+impl Drop for Params {
+    fn drop(&mut self) {
+        // SAFETY: as in `get`; the box is no more after this.
+        let record = unsafe { IncomingRef::of_box(self) };
+        // SAFETY: as in `get`, and these were the only `Params`.
+        drop(unsafe { (*record.record().params.get()).take() });
     }
 }
+
+/// The results: an [`IncomingRef`] in the guise of a box.
+struct Results(());
 
 impl Drop for Results {
     fn drop(&mut self) {
-        if let Some(message) = self.message.take() {
-            *self.slot.borrow_mut() = Some((message, std::mem::take(&mut self.capabilities)));
-        }
+        // SAFETY: `begin` is the only way to one, and a box of a trait object is not taken apart; it is no more after this.
+        let record = unsafe { IncomingRef::of_box(self) };
+        record.record().has_results.set(true);
     }
 }
 
 impl ResultsHook for Results {
     fn get(&mut self) -> Result<any_pointer::Builder<'_>> {
-        let Some(message) = &mut self.message else {
-            return Err(Error::failed("results used after their end".into()));
-        };
+        // SAFETY: as in `drop`, but the box goes on.
+        let record = ManuallyDrop::new(unsafe { IncomingRef::of_box(self) });
+        // SAFETY: the box's reference keeps the record, and nobody else reaches the results while there are `Results`, which are
+        // borrowed mutably for as long as the root.
+        let Built { message, capabilities } = unsafe { &mut *(*record.0.as_ptr()).results.get() };
         let mut root = message.root();
-        root.imbue_mut(&mut self.capabilities);
+        root.imbue_mut(capabilities);
         Ok(root)
     }
 

@@ -17,6 +17,7 @@ mod server;
 mod shared;
 mod timer;
 
+pub(crate) use call::Call;
 pub(crate) use client::{Asked, borrowed_client};
 pub use client::{local_server, serve, serve_rc};
 pub use endpoint::{Endpoint, Revocable, attenuate, handle_of};
@@ -26,6 +27,7 @@ pub use grant::{
     Cap, GrantError, endpoint_factory, grant, grant_untyped, take_grant, take_grant_untyped, thread_spawner,
     virtual_memory,
 };
+pub(crate) use incoming::Incoming;
 pub(crate) use operation::Operations;
 #[cfg(target_os = "hermit")]
 pub(crate) use remote::OTHER_THREADS;

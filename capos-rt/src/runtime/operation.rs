@@ -1,9 +1,9 @@
 //! Operations under way. Each owns the memory that the kernel may write, until its completion has come.
 
-use super::call::Stage;
+use super::call::{Call, CallRef, Stage};
 use super::capabilities::decode;
 use super::error::from_status;
-use super::request::{Call, Target};
+use super::incoming::IncomingRef;
 use crate::local::{IGNORED, Local};
 use crate::message::{CapTable, Message, Received};
 use capos_abi::{
@@ -27,7 +27,7 @@ pub(crate) struct Operations {
     /// Calls over the limit, oldest first.
     waiting: RefCell<VecDeque<SubmissionEntry>>,
     /// Answers that the kernel may not have taken yet, oldest first.
-    returning: RefCell<VecDeque<Returning>>,
+    returning: RefCell<Vec<Returning>>,
     /// The number of the oldest answer there; the others have the numbers after it.
     first_returning: Cell<u64>,
     /// Completions that came while only calls were to go on, oldest first.
@@ -35,7 +35,7 @@ pub(crate) struct Operations {
 }
 
 enum Operation {
-    Call(Box<Call>),
+    Call(CallRef),
     Receive { endpoint: usize, handle: Handle, message: Message },
 }
 
@@ -44,20 +44,47 @@ struct Returning {
     /// Badges of objects exported with it.
     exported: Vec<u64>,
     /// The message that the kernel reads; `None` once it has read it.
-    contents: Option<(Message, CapTable)>,
+    contents: Option<Contents>,
+}
+
+/// Where the message of an answer is, and the capabilities that go along. It is kept until the kernel has taken the answer.
+pub(super) enum Contents {
+    /// In the record of the call.
+    Incoming(#[expect(dead_code, reason = "is kept")] IncomingRef),
+    /// By itself.
+    Apart(
+        #[expect(dead_code, reason = "are kept")] Message,
+        #[expect(dead_code, reason = "are kept")] CapTable,
+    ),
 }
 
 /// A server's answer to a call.
 pub(super) struct Answer {
-    pub(super) message: Message,
+    /// Where the message stands.
+    pub(super) address: u64,
+    /// Where the descriptors of its capabilities stand.
+    pub(super) descriptors: u64,
     /// The message's length in bytes.
     pub(super) length: u32,
-    /// Kept until the kernel has taken the answer.
-    pub(super) capabilities: CapTable,
     /// How many capabilities go along.
     pub(super) sent: usize,
     /// Badges of objects exported with it.
     pub(super) exported: Vec<u64>,
+    pub(super) contents: Contents,
+}
+
+impl Answer {
+    /// The answer that is `length` bytes of `message`.
+    pub(super) fn apart(message: Message, length: u32, capabilities: CapTable, exported: Vec<u64>) -> Self {
+        Self {
+            address: message.address(),
+            descriptors: message.descriptors_address(),
+            length,
+            sent: capabilities.len(),
+            exported,
+            contents: Contents::Apart(message, capabilities),
+        }
+    }
 }
 
 impl Operations {
@@ -85,32 +112,21 @@ impl Operations {
         drop(returned);
     }
 
-    /// Starts `call`, whose message is `length` bytes long.
-    pub(super) fn call(&self, local: &Local, length: u32, mut call: Box<Call>) {
-        let Target::Ring(target) = &call.target else { return };
-        let results = Message::for_receiving();
-        let mut entry = SubmissionEntry {
-            opcode: Opcode::Call as u8,
-            method: call.method,
-            cap: target.get().0,
-            interface: call.interface,
-            send_address: call.message.address(),
-            send_length: length,
-            recv_address: results.address(),
-            recv_length: MAX_MESSAGE_BYTES,
-            recv_cap_count: MAX_MESSAGE_CAPS,
-            recv_caps: results.handles_address(),
-            ..SubmissionEntry::default()
-        };
-        if !call.capabilities.is_empty() {
-            entry.send_cap_count = call.capabilities.len() as u32;
-            entry.send_caps = call.message.descriptors_address();
+    /// Starts `call` with an `entry` that says what is sent.
+    #[inline(always)]
+    pub(super) fn call(&self, local: &Local, mut entry: SubmissionEntry, call: CallRef) {
+        entry.method = call.method;
+        entry.cap = call.handle.get().0;
+        entry.interface = call.interface;
+        {
+            let results = call.results.borrow();
+            (entry.recv_address, entry.recv_caps) = (results.address(), results.handles_address());
         }
-        call.results = Some(results);
+        (entry.recv_length, entry.recv_cap_count) = (MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS);
         let mut slots = self.slots.borrow_mut();
         let slot = slots.vacant_entry();
         entry.user_data = slot.key() as u64;
-        call.state.set_stage(Stage::Operation(slot.key()));
+        call.set_stage(Stage::Operation(slot.key()));
         slot.insert(Operation::Call(call));
         if self.calls.get() < MAX_CALLS {
             self.calls.set(self.calls.get() + 1);
@@ -151,21 +167,20 @@ impl Operations {
     /// Answers the call `token`.
     #[inline(always)]
     pub(super) fn answer(&self, local: &Local, token: u64, answer: Answer) {
-        let Answer { message, length, capabilities, sent, exported } = answer;
+        let Answer { address, descriptors, length, sent, exported, contents } = answer;
         let mut entry = SubmissionEntry {
             opcode: Opcode::Return as u8,
             flags: SubmissionFlags::QUIET.bits(),
-            send_address: message.address(),
+            send_address: address,
             send_length: length,
             token,
             ..SubmissionEntry::default()
         };
         if sent != 0 {
             entry.send_cap_count = sent as u32;
-            entry.send_caps = message.descriptors_address();
+            entry.send_caps = descriptors;
         }
-        let contents = Some((message, capabilities));
-        entry.user_data = RETURN_TAG | self.keep(Returning { token, exported, contents });
+        entry.user_data = RETURN_TAG | self.keep(Returning { token, exported, contents: Some(contents) });
         local.submit(entry);
     }
 
@@ -173,7 +188,7 @@ impl Operations {
     #[inline(always)]
     fn keep(&self, answer: Returning) -> u64 {
         let mut returning = self.returning.borrow_mut();
-        returning.push_back(answer);
+        returning.push(answer);
         self.first_returning.get() + (returning.len() - 1) as u64
     }
 
@@ -191,14 +206,14 @@ impl Operations {
             token,
             ..SubmissionEntry::default()
         };
-        let contents = Some((message, CapTable::new()));
+        let contents = Some(Contents::Apart(message, CapTable::new()));
         self.keep(Returning { token, exported: Vec::new(), contents });
         local.submit(entry);
     }
 
     /// Handles every unread completion.
     pub(super) fn process(&self, local: &Local) {
-        let end = if local.all_submitted() { self.drop_taken() } else { 0 };
+        let taken = self.drop_taken(local);
         let mut completion = CompletionEntry::default();
         while self.next_completion(local, &mut completion) {
             match completion.user_data {
@@ -208,8 +223,9 @@ impl Operations {
             }
         }
         // Those that the kernel refused have been dealt with.
-        while self.first_returning.get() < end && self.returning.borrow_mut().pop_front().is_some() {
-            self.first_returning.set(self.first_returning.get() + 1);
+        if taken != 0 {
+            self.returning.borrow_mut().drain(..taken);
+            self.first_returning.set(self.first_returning.get() + taken as u64);
         }
     }
 
@@ -239,17 +255,20 @@ impl Operations {
         }
     }
 
-    /// Drops what the kernel has taken, which is everything, first of all because it may hold the last client of
-    /// something. The tokens stay, for answers that the kernel refused. Returns the number that the next answer will have.
+    /// Drops what the kernel has taken, which is everything or nothing, first of all because it may hold the last client of
+    /// something. The tokens stay, for answers that the kernel refused. Returns how many answers it has taken.
     #[inline]
-    fn drop_taken(&self) -> u64 {
-        let first = self.first_returning.get();
-        let end = first + self.returning.borrow().len() as u64;
-        for number in first..end {
-            let contents = self.answer_at(number, |answer| answer.contents.take());
+    fn drop_taken(&self, local: &Local) -> usize {
+        let count = self.returning.borrow().len();
+        if count == 0 || !local.all_submitted() {
+            return 0;
+        }
+        for index in 0..count {
+            let contents =
+                self.returning.borrow_mut().get_mut(index).and_then(|answer| answer.contents.take());
             drop(contents);
         }
-        end
+        count
     }
 
     /// The result of `read` on answer `number`, unless that answer is gone.
@@ -328,8 +347,9 @@ fn submit_receive(local: &Local, number: usize, handle: Handle, message: &Messag
     });
 }
 
-fn call_completed(local: &Local, mut call: Box<Call>, completion: &CompletionEntry) {
-    let Some(mut results) = call.results.take() else { return };
+#[inline]
+fn call_completed(local: &Local, call: CallRef, completion: &CompletionEntry) {
+    let mut results = std::mem::take(&mut *call.results.borrow_mut());
     let capabilities = decode(local, &results, completion);
     let outcome = if completion.status == 0 {
         results.note_foreign(completion.length);
@@ -337,9 +357,10 @@ fn call_completed(local: &Local, mut call: Box<Call>, completion: &CompletionEnt
     } else {
         Err(failed(local, &call, results, completion))
     };
-    if !call.state.is_abandoned() {
-        call.state.complete(outcome);
+    if !call.is_abandoned() {
+        call.complete(outcome);
     }
+    call.let_go();
 }
 
 /// The error of a call that failed.
@@ -349,7 +370,7 @@ fn failed(local: &Local, call: &Call, mut results: Message, completion: &Complet
     let length = if has_text { completion.length } else { 0 };
     results.note_foreign(length);
     if ErrorCode::from_raw(completion.status).is_some_and(never_delivered) {
-        for &badge in &call.exported {
+        for &badge in &*call.exported.borrow() {
             local.servers.forget(badge);
         }
     }

@@ -1,7 +1,7 @@
 //! Clients of capabilities that are not there yet, and of those that never will be.
 
-use super::call::Interest;
-use super::request::{Target, forward, new_request};
+use super::call::{Interest, Target};
+use super::request::{forward, new_request};
 use capnp::capability::{Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, ResultsHook};
 use capnp::{Error, MessageSize, Result, any_pointer};

@@ -1,44 +1,16 @@
 //! A call that is being put together, and the ways it can go.
 
-use super::call::{CallState, Stage};
-use super::capabilities;
-use super::client::ring_handle;
+use super::call::{Call, CallRef, Stage, Target};
+use super::capabilities::{self, are_settled};
 use super::error::from_code;
-use super::handle::OwnedHandle;
-use super::incoming::{Params, Results};
-use crate::local;
+use super::incoming::Incoming;
+use crate::local::{self, Local};
 use crate::message::{CapTable, Message, Received};
 use capnp::capability::{Promise, RemotePromise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResultsHook};
-use capnp::traits::ImbueMut;
 use capnp::{Error, Result, any_pointer};
-use capos_abi::ErrorCode;
-use std::rc::Rc;
-
-/// The receiver of a call.
-pub(super) enum Target {
-    /// A capability in this process's table.
-    Ring(Rc<OwnedHandle>),
-    /// An object of this process, or a promise.
-    Hook(Box<dyn ClientHook>),
-}
-
-/// A call, from its first parameter to its completion. It stays in one box all the way.
-pub(super) struct Call {
-    pub(super) target: Target,
-    pub(super) interface: u64,
-    pub(super) method: u16,
-    pub(super) message: Message,
-    pub(super) capabilities: CapTable,
-    /// Once sent, what its promise looks at.
-    pub(super) state: Rc<CallState>,
-    /// Once under way, where the results go.
-    pub(super) results: Option<Message>,
-    /// Badges of objects exported with it.
-    pub(super) exported: Vec<u64>,
-    /// The owner of a borrowed handle in `target`.
-    keeper: Option<Box<dyn ClientHook>>,
-}
+use capos_abi::{ErrorCode, Opcode, SubmissionEntry};
+use std::mem;
 
 /// An empty request.
 pub(super) fn new_request(
@@ -46,41 +18,34 @@ pub(super) fn new_request(
     interface: u64,
     method: u16,
 ) -> Request<any_pointer::Owned, any_pointer::Owned> {
-    let mut message = Message::new();
-    message.begin();
-    Request::new(Box::new(Call {
-        target,
-        interface,
-        method,
-        message,
-        capabilities: CapTable::new(),
-        state: Rc::default(),
-        results: None,
-        exported: Vec::new(),
-        keeper: None,
-    }))
+    Request::new(Call::new(target, interface, method))
 }
 
 impl RequestHook for Call {
     fn get(&mut self) -> any_pointer::Builder<'_> {
-        let mut root = self.message.root();
-        root.imbue_mut(&mut self.capabilities);
-        root
+        self.params()
     }
 
     fn get_brand(&self) -> usize {
         0
     }
 
-    fn send(self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
-        let state = self.state.clone();
-        let promise = state.remote_promise();
-        if matches!(self.target, Target::Ring(_)) && capabilities::are_settled(&self.capabilities) {
-            submit(self);
-        } else {
-            let task = local::current().executor.spawn(Box::pin(deliver(self)));
-            state.set_stage(Stage::Task(task));
+    fn send(mut self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
+        let local = local::current();
+        let is_ready =
+            matches!(self.target.get_mut(), Target::Ring(_)) && are_settled(self.capabilities.get_mut());
+        if !is_ready {
+            let call = CallRef::share(self);
+            let task = local.executor.spawn(Box::pin(deliver(call.clone())));
+            call.set_stage(Stage::Task(task));
+            return call.remote_promise();
         }
+        let call = &mut *self;
+        let message = call.message.get_mut();
+        let entry = entry(local, message, call.capabilities.get_mut(), call.exported.get_mut());
+        let call = CallRef::share(self);
+        let promise = call.remote_promise();
+        start(local, entry, call);
         promise
     }
 
@@ -94,49 +59,80 @@ impl RequestHook for Call {
     }
 }
 
-/// Puts a call with settled capabilities into the ring.
-fn submit(mut call: Box<Call>) {
-    let local = local::current();
-    let Some(length) = call.message.finish() else {
-        return call.state.complete(Err(from_code(ErrorCode::MessageTooLarge)));
+/// The part of a ring entry that sends `message` with settled `capabilities`; the badges of those that are exported go into `exported`.
+#[inline(always)]
+fn entry(
+    local: &Local,
+    message: &mut Message,
+    capabilities: &CapTable,
+    exported: &mut Vec<u64>,
+) -> Result<SubmissionEntry> {
+    let Some(length) = message.finish() else { return Err(from_code(ErrorCode::MessageTooLarge)) };
+    let mut entry = SubmissionEntry {
+        opcode: Opcode::Call as u8,
+        send_address: message.address(),
+        send_length: length,
+        ..SubmissionEntry::default()
     };
-    match capabilities::encode(local, &mut call.message, &call.capabilities) {
-        Ok(exported) => {
-            call.exported = exported;
-            local.operations.call(local, length, call);
-        }
-        Err(error) => call.state.complete(Err(error)),
+    if !capabilities.is_empty() {
+        *exported = capabilities::encode(local, message, capabilities)?;
+        entry.send_cap_count = capabilities.len() as u32;
+        entry.send_caps = message.descriptors_address();
+    }
+    Ok(entry)
+}
+
+#[inline(always)]
+fn start(local: &Local, entry: Result<SubmissionEntry>, call: CallRef) {
+    match entry {
+        Ok(entry) => local.operations.call(local, entry, call),
+        Err(error) => call.complete(Err(error)),
     }
 }
 
+/// Puts a call with settled capabilities into the ring.
+fn submit(call: CallRef) {
+    let local = local::current();
+    let entry = entry(
+        local,
+        &mut call.message.borrow_mut(),
+        &call.capabilities.borrow(),
+        &mut call.exported.borrow_mut(),
+    );
+    start(local, entry, call);
+}
+
 /// Follows promises, the target's and those among the parameters, then makes the call.
-async fn deliver(mut call: Box<Call>) {
-    if let Err(error) = capabilities::settle(&mut call.capabilities).await {
-        return call.state.complete(Err(error));
+async fn deliver(call: CallRef) {
+    let mut capabilities = call.capabilities.take();
+    if let Err(error) = capabilities::settle(&mut capabilities).await {
+        return call.complete(Err(error));
     }
-    let hook = match &call.target {
-        Target::Ring(_) => return submit(call),
-        Target::Hook(hook) => match capabilities::settled(hook.add_ref()).await {
+    call.capabilities.replace(capabilities);
+    let hook = match call.target.take() {
+        Target::Hook(hook) => match capabilities::settled(hook).await {
             Ok(hook) => hook,
-            Err(error) => return call.state.complete(Err(error)),
+            Err(error) => return call.complete(Err(error)),
         },
+        target => {
+            call.target.set(target);
+            return submit(call);
+        }
     };
-    if let Some(handle) = ring_handle(&*hook) {
-        call.target = Target::Ring(Rc::new(OwnedHandle::borrowed(handle)));
-        call.keeper = Some(hook);
-        return submit(call);
-    }
-    let Call { interface, method, message, capabilities, state, .. } = *call;
-    let params = Box::new(Params(Received::own(message, capabilities)));
-    let (results, slot) = Results::new();
-    let outcome = match hook.call(interface, method, params, results).await {
-        Ok(()) => match slot.take() {
+    let hook = match call.redirect(hook) {
+        Ok(()) => return submit(call),
+        Err(hook) => hook,
+    };
+    let (message, capabilities) = (mem::take(&mut *call.message.borrow_mut()), call.capabilities.take());
+    let (params, results, incoming) = Incoming::begin(Received::own(message, capabilities));
+    let outcome = match hook.call(call.interface, call.method, params, results).await {
+        Ok(()) => match incoming.take_results() {
             Some((message, capabilities)) => Ok(Received::own(message, capabilities)),
             None => Err(Error::failed("the server kept the results".into())),
         },
         Err(error) => Err(error),
     };
-    state.complete(outcome);
+    call.complete(outcome);
 }
 
 /// Makes a call on `hook` with parameters and results that someone else holds.

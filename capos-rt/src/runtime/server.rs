@@ -5,8 +5,8 @@ use super::error::{from_code, to_code, to_text};
 use super::executor::TaskId;
 use super::grant::{GrantError, find_grant};
 use super::handle::OwnedHandle;
-use super::incoming::{Params, Results, ResultsSlot};
-use super::operation::Answer;
+use super::incoming::{Incoming, IncomingRef};
+use super::operation::{Answer, Contents};
 use super::remote::DOORBELL_BADGE;
 use super::{endpoint, remote};
 use crate::local::{self, Local};
@@ -165,71 +165,77 @@ impl Servers {
         message.note_foreign(completion.length);
         let capabilities = decode(local, &message, completion);
         if self.own.get() == Some(endpoint) && completion.badge == remote::DOORBELL_BADGE {
-            let exported = Vec::new();
-            let answer = Answer { message, length: 0, capabilities, sent: 0, exported };
+            // What came along is dropped with it.
+            let answer = Answer { sent: 0, ..Answer::apart(message, 0, capabilities, Vec::new()) };
             return local.operations.answer(local, token, answer);
         }
         let Some(object) = self.object(endpoint, completion.badge) else {
             return local.operations.throw(local, token, ErrorCode::Disconnected, "the object is gone");
         };
         let params = match Received::foreign(message, completion.length, capabilities) {
-            Ok(params) => Box::new(Params(params)),
+            Ok(params) => params,
             Err(error) => return local.operations.throw(local, token, ErrorCode::Failed, &to_text(&error)),
         };
-        let (results, slot) = Results::new();
+        let (params, results, incoming) = Incoming::begin(params);
         let mut promise = object.call(completion.interface, completion.method, params, results);
         // Most methods are done at the first poll, and then need no task.
         match Pin::new(&mut promise).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => finish(local, token, outcome, &slot),
+            Poll::Ready(outcome) => finish(local, token, outcome, incoming),
             Poll::Pending => {
-                let task = local.executor.spawn(Box::pin(answer_later(token, promise, slot)));
+                let task = local.executor.spawn(Box::pin(answer_later(token, promise, incoming)));
                 self.calls.borrow_mut().insert(token, task);
             }
         }
     }
 }
 
-async fn answer_later(token: u64, promise: Promise<(), Error>, slot: ResultsSlot) {
+async fn answer_later(token: u64, promise: Promise<(), Error>, incoming: IncomingRef) {
     let outcome = promise.await;
     let local = local::current();
     local.servers.calls.borrow_mut().remove(&token);
-    finish(local, token, outcome, &slot);
+    finish(local, token, outcome, incoming);
 }
 
 /// Answers the call `token`.
-fn finish(local: &Local, token: u64, outcome: Result<()>, slot: &ResultsSlot) {
-    let answered = outcome.and_then(|()| {
-        let Some((mut message, capabilities)) = slot.take() else {
-            return Err(Error::failed("the server kept the results".into()));
-        };
-        let length = message.finish().ok_or_else(|| from_code(ErrorCode::MessageTooLarge))?;
-        if capabilities.iter().flatten().any(|hook| hook.when_more_resolved().is_some()) {
-            return Ok(Some((message, length, capabilities)));
-        }
-        let exported = encode(local, &mut message, &capabilities)?;
-        let sent = capabilities.len();
-        local.operations.answer(local, token, Answer { message, length, capabilities, sent, exported });
-        Ok(None)
+fn finish(local: &Local, token: u64, outcome: Result<()>, mut incoming: IncomingRef) {
+    let built = outcome.and_then(|()| {
+        let built = incoming.with_results(|message, capabilities| {
+            let length = message.finish().ok_or_else(|| from_code(ErrorCode::MessageTooLarge))?;
+            if capabilities.iter().flatten().any(|hook| hook.when_more_resolved().is_some()) {
+                return Ok((length, None));
+            }
+            let exported = encode(local, message, capabilities)?;
+            let stands = (message.address(), message.descriptors_address(), capabilities.len(), exported);
+            Ok((length, Some(stands)))
+        });
+        built.unwrap_or_else(|| Err(Error::failed("the server kept the results".into())))
     });
-    match answered {
-        Ok(None) => {}
-        Ok(Some((mut message, length, mut capabilities))) => {
-            // Some results are promises: the answer waits for them.
-            local.executor.spawn(Box::pin(async move {
-                let local = local::current();
-                let settled = super::capabilities::settle(&mut capabilities).await;
-                match settled.and_then(|()| encode(local, &mut message, &capabilities)) {
-                    Ok(exported) => {
-                        let sent = capabilities.len();
-                        let answer = Answer { message, length, capabilities, sent, exported };
-                        local.operations.answer(local, token, answer);
-                    }
-                    Err(error) => local.operations.throw(local, token, to_code(&error), &to_text(&error)),
-                }
-            }));
+    match built {
+        Ok((length, Some((address, descriptors, sent, exported)))) => {
+            let contents = Contents::Incoming(incoming);
+            let answer = Answer { address, descriptors, length, sent, exported, contents };
+            local.operations.answer(local, token, answer);
         }
+        Ok((length, None)) => answer_settled(local, token, length, incoming),
         Err(error) => local.operations.throw(local, token, to_code(&error), &to_text(&error)),
     }
+}
+
+/// Answers the call `token` when the promises among its results have been kept.
+#[cold]
+fn answer_settled(local: &Local, token: u64, length: u32, incoming: IncomingRef) {
+    let Some((mut message, mut capabilities)) = incoming.take_results() else { return };
+    local.executor.spawn(Box::pin(async move {
+        let local = local::current();
+        let settled = super::capabilities::settle(&mut capabilities).await;
+        match settled.and_then(|()| encode(local, &mut message, &capabilities)) {
+            Ok(exported) => {
+                let answer = Answer::apart(message, length, capabilities, exported);
+                local.operations.answer(local, token, answer);
+            }
+            Err(error) => local.operations.throw(local, token, to_code(&error), &to_text(&error)),
+        }
+    }));
 }
 
 /// Answers every call on the endpoint that the manifest granted as `name` with `client`.

@@ -50,7 +50,7 @@ pub(super) const fn class_bytes(class: usize) -> usize {
 #[inline]
 pub(super) fn take(class: usize) -> Option<NonNull<u8>> {
     LISTS.with(|lists| {
-        let list = lists.get(class)?;
+        let list = &lists[class % CLASSES];
         let block = list.first.get()?;
         // SAFETY: blocks in a list are free, at least a pointer long, and hold what `put` wrote.
         list.first.set(unsafe { block.as_ref() }.next);
@@ -66,9 +66,8 @@ pub(super) fn take(class: usize) -> Option<NonNull<u8>> {
 #[inline]
 pub(super) unsafe fn put(class: usize, block: *mut u8) -> bool {
     LISTS.with(|lists| {
-        let (Some(list), Some(block)) = (lists.get(class), NonNull::new(block.cast::<Free>())) else {
-            return false;
-        };
+        let Some(block) = NonNull::new(block.cast::<Free>()) else { return false };
+        let list = &lists[class % CLASSES];
         if list.count.get() >= KEPT {
             return false;
         }
