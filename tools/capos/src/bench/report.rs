@@ -85,6 +85,30 @@ const KNOWN: &[Known] = &[
     known("wasm_instantiation_20m", "instantiation of that module", None, ""),
     known("wasi_clock_time_get", "WASI `clock_time_get`", Some(1100), "wasmi's WASI: 1,110; wasmtime's: 713"),
     known("wasm_loop_1000", "a thousand rounds of a loop of some fifteen instructions", None, ""),
+    known(
+        "wasm_fib",
+        "the 30th Fibonacci number, by calls",
+        None,
+        "wasmi 2.0.0 on Linux: 268,600,000, with fuel 300,900,000",
+    ),
+    known(
+        "wasm_matmul",
+        "20 products of matrices of 64 by 64 numbers",
+        None,
+        "wasmi 2.0.0 on Linux: 551,500,000, with fuel 616,800,000",
+    ),
+    known(
+        "wasm_sieve",
+        "the primes below a million",
+        None,
+        "wasmi 2.0.0 on Linux: 156,700,000, with fuel 194,500,000",
+    ),
+    known(
+        "wasm_sha256",
+        "SHA-256 of 640,000 bytes",
+        None,
+        "wasmi 2.0.0 on Linux: 413,800,000, with fuel 421,600,000",
+    ),
     known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes to the console", None, ""),
     known(
         "wasi_ram_fd_write_64",
