@@ -77,8 +77,8 @@ impl Kernel {
     ) -> Result<(), Flaw> {
         match part {
             0 => mm::frames::check(walk),
-            1 => self.system.timers.check(walk),
-            2 => self.system.cpus.iter().try_for_each(|cpu| cpu.check(walk)),
+            1 => self.system.sched.check_timers(walk),
+            2 => self.system.sched.check_queues(walk),
             3 => self.check_frames(problems, walk),
             4 => {
                 let processes = self.system.processes.iter();

@@ -17,7 +17,7 @@ const FRAME_BYTES: u64 = size_of::<FaultFrame>() as u64;
 impl System {
     /// Handles an exception that the current thread caused.
     pub(crate) fn user_exception(&mut self, trap: &Trap) {
-        let Some(id) = self.cpu().current else { return };
+        let Some(id) = self.current_thread() else { return };
         let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
         let cause = FaultCause {
             vector: trap.vector as u8,
@@ -52,7 +52,7 @@ impl System {
     /// Makes the current thread continue in its process's fault handler. `false` if there is none or its frame has
     /// no place.
     fn enter_handler(&mut self, trap: &Trap) -> bool {
-        let Some(id) = self.cpu().current else { return false };
+        let Some(id) = self.current_thread() else { return false };
         let Some(thread) = self.threads.get_mut(id) else { return false };
         let Some(process) = self.processes.get_mut(thread.process) else { return false };
         if process.fault_handler == 0 {
@@ -82,7 +82,7 @@ impl System {
     /// # Errors
     /// `BadAddress` when the frame cannot be read or names an address outside user space.
     pub(crate) fn fault_return(&mut self, address: u64) -> Result<(), ErrorCode> {
-        let id = self.cpu().current.ok_or(ErrorCode::Failed)?;
+        let id = self.current_thread().ok_or(ErrorCode::Failed)?;
         let thread = self.threads.get_mut(id).ok_or(ErrorCode::Failed)?;
         let process = self.processes.get_mut(thread.process).ok_or(ErrorCode::Failed)?;
         let mut bytes = [0; FRAME_BYTES as usize];

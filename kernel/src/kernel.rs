@@ -8,27 +8,19 @@ use crate::{
     mm::MemoryObjects,
     objects::{self, Services},
     process::{Process, ProcessId},
-    sched::Cpu,
+    sched::Scheduler,
     syscall,
     thread::{Thread, ThreadId},
     work::Enter,
 };
 use capos_abi::Syscall;
-use capos_kernel_core::{arena::Arena, ipc::Ipc, timers::Timers};
+use capos_kernel_core::{arena::Arena, ipc::Ipc};
 
 /// CPUs that the kernel runs on.
 pub const MAX_CPUS: usize = 1;
 /// More threads than any machine has memory for rings.
 const MAX_THREADS: u32 = 1 << 20;
 const MAX_PROCESSES: u32 = 1 << 16;
-const MAX_TIMERS: u32 = 1 << 20;
-
-/// The effect of a deadline.
-#[derive(Clone, Copy, Debug)]
-pub enum TimerEvent {
-    /// The wait of this thread is over.
-    Thread(ThreadId),
-}
 
 /// All state. The handler of a kernel entry has it exclusively.
 pub struct Kernel {
@@ -58,10 +50,8 @@ pub(crate) struct System {
     pub(crate) processes: Arena<Process>,
     /// Every memory object.
     pub(crate) objects: MemoryObjects,
-    /// Deadlines.
-    pub(crate) timers: Timers<TimerEvent>,
-    /// The state of each CPU.
-    pub(crate) cpus: [Cpu; MAX_CPUS],
+    /// Which of them runs when.
+    pub(crate) sched: Scheduler,
     /// A process that is to be taken down and that no thread has as its job; it leads to the next.
     pub(crate) orphans: Option<ProcessId>,
     /// The thread that clears up after capabilities that ended.
@@ -72,15 +62,6 @@ pub(crate) struct System {
 
 static KERNEL: Lock<Kernel> = Lock::new(Kernel::new());
 
-impl System {
-    /// The state of this CPU.
-    #[inline]
-    pub(crate) fn cpu(&mut self) -> &mut Cpu {
-        // `cpu_index` is below MAX_CPUS: no other CPU is ever started.
-        &mut self.cpus[arch::cpu_index() as usize]
-    }
-}
-
 impl Kernel {
     const fn new() -> Self {
         Self {
@@ -89,8 +70,7 @@ impl Kernel {
                 threads: Arena::new(MAX_THREADS),
                 processes: Arena::new(MAX_PROCESSES),
                 objects: MemoryObjects::new(),
-                timers: Timers::new(MAX_TIMERS),
-                cpus: [const { Cpu::new() }; MAX_CPUS],
+                sched: Scheduler::new(),
                 orphans: None,
                 clearing_up: None,
                 pci: Pci::new(),

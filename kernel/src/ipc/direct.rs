@@ -20,7 +20,7 @@ impl Kernel {
     /// resume.
     #[inline(always)]
     pub(crate) fn exchange(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
-        let index = self.system.cpu().current?.index();
+        let index = self.system.current_thread()?.index();
         match submit {
             1 if wait_for <= 1 => self.exchange_call(index, wait_for, deadline_ns),
             2 if wait_for == 1 => self.exchange_answer(index, deadline_ns),
@@ -77,7 +77,7 @@ impl Kernel {
             Direct::Taken(to, entry) => (to, entry),
             Direct::Silent => {
                 self.system.threads.at_mut(index)?.leave_ring(head, wait_for, deadline_ns);
-                self.system.note_waiting(wait_for);
+                self.stop_if(wait_for);
                 return Some(self.choose_next());
             }
             Direct::Declined => return None,
@@ -90,8 +90,16 @@ impl Kernel {
         }
         self.system.threads.at_mut(index)?.leave_ring(head, wait_for, deadline_ns);
         self.system.complete(to, &entry);
-        self.system.note_waiting(wait_for);
+        self.stop_if(wait_for);
         Some(self.choose_next())
+    }
+
+    /// Stops the current thread if it waits for completions.
+    #[inline(always)]
+    fn stop_if(&mut self, wait_for: u64) {
+        if wait_for != 0 {
+            self.system.stop_current();
+        }
     }
 
     /// Lets a kernel object answer the only entry of a `CapEnter`.

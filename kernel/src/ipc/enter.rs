@@ -141,7 +141,7 @@ impl Kernel {
         if !thread.begin_wait(wait, deadline_ns) {
             return self.system.block_with_timer(id, wait, deadline_ns);
         }
-        self.system.cpu().current = None;
+        self.system.stop_current();
         Ok(())
     }
 }

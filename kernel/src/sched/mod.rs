@@ -1,181 +1,108 @@
 //! Which thread runs: fixed priorities, turns among equals, direct switch to a thread that was just woken.
 
+mod cpu;
 mod timer;
 
 use crate::{
     arch,
-    kernel::{Kernel, System},
-    process::{Process, ProcessId},
+    kernel::{Kernel, MAX_CPUS, System},
+    process::ProcessId,
     thread::{RunState, Thread, ThreadId, Wait},
 };
 use capos_abi::CompletionEntry;
 use capos_kernel_core::{
-    arena::Arena,
-    run_queue::RunQueue,
-    turns::{Turn, Turns},
+    OutOfMemory,
+    timers::{TimerId, Timers},
+    turns::Turn,
     walk::{Flaw, Walk},
 };
 use core::hint::cold_path;
+use cpu::Cpu;
 
-/// The state of one CPU. Its ids are never stale: a thread that ends is forgotten here first
-/// ([`Kernel::forget_thread`]), and so is a process ([`Kernel::forget_address_space`]), whose record outlives its threads.
-pub(crate) struct Cpu {
-    /// The thread that is running.
-    pub(crate) current: Option<ThreadId>,
-    /// The thread whose processor state is in the registers, even if it waits now.
-    installed: Option<ThreadId>,
-    /// The process whose page tables are in use.
-    loaded: Option<ProcessId>,
-    /// The priority of the thread that is running.
-    priority: u8,
-    /// The thread woken last, with its priority: it runs next if the current one waits, without passing through the queue.
-    handoff: Option<(ThreadId, u8)>,
-    run_queue: RunQueue,
-    /// When threads must make room for their equals.
-    turns: Turns,
-    /// The deadline that the timer is set to; `u64::MAX` while it is off.
-    timer_ns: u64,
-    /// The current thread gives way to its equals.
-    yielding: bool,
-    /// Whether user mode may read the time-stamp counter now.
-    tsc_allowed: bool,
-    /// Since when the loaded process's time has not been counted.
-    running_since_tsc: u64,
-    /// How long nothing ran.
-    idle_tsc: u64,
-    /// Nothing runs.
-    idle: bool,
-    /// The way back to the installed thread.
-    resume: arch::Resume,
+/// More than there can be threads that wait.
+const MAX_TIMERS: u32 = 1 << 20;
+
+/// The effect of a deadline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TimerEvent {
+    /// The wait of this thread is over.
+    Thread(ThreadId),
 }
 
-impl Cpu {
+/// Which thread runs when: the state of each CPU, and the deadlines of threads.
+pub(crate) struct Scheduler {
+    cpus: [Cpu; MAX_CPUS],
+    timers: Timers<TimerEvent>,
+}
+
+impl Scheduler {
     pub(crate) const fn new() -> Self {
-        Self {
-            current: None,
-            installed: None,
-            loaded: None,
-            priority: 0,
-            handoff: None,
-            run_queue: RunQueue::new(),
-            turns: Turns::new(),
-            timer_ns: u64::MAX,
-            yielding: false,
-            tsc_allowed: false,
-            running_since_tsc: 0,
-            idle_tsc: 0,
-            idle: true,
-            resume: arch::Resume::IDLE,
-        }
+        Self { cpus: [const { Cpu::new() }; MAX_CPUS], timers: Timers::new(MAX_TIMERS) }
     }
 
-    /// Makes a thread whose state is in the processor the one that runs.
+    /// This CPU.
     #[inline(always)]
-    fn set_current(&mut self, id: ThreadId, thread: &mut Thread) {
-        (self.installed, self.current) = (Some(id), Some(id));
-        self.priority = thread.priority;
-        thread.run_state = RunState::Running;
+    fn cpu(&mut self) -> &mut Cpu {
+        // `cpu_index` is below MAX_CPUS: no other CPU is ever started.
+        &mut self.cpus[arch::cpu_index() as usize]
     }
 
-    /// Puts a thread's state into the processor, in which there is none that has not been saved. `false` if the thread is not
-    /// to run any more.
-    #[inline(always)]
-    fn install(&mut self, processes: &mut Arena<Process>, id: ThreadId, thread: &mut Thread) -> bool {
-        self.set_current(id, thread);
-        self.resume = thread.resume;
-        let process = thread.process;
-        if self.loaded == Some(process) {
-            arch::install(&mut thread.state);
-            if self.idle {
-                self.count_time(processes);
-                self.idle = false;
-            }
-            return true;
-        }
-        arch::leave_process();
-        arch::install(&mut thread.state);
-        self.enter_process(processes, process)
+    /// Sets a timer for a thread.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(crate) fn set_timer(
+        &mut self,
+        id: ThreadId,
+        priority: u8,
+        deadline_ns: u64,
+    ) -> Result<TimerId<TimerEvent>, OutOfMemory> {
+        self.timers.insert(deadline_ns, priority, TimerEvent::Thread(id))
     }
 
-    /// Puts a process's page tables into use, and begins to count its time. `false` if it has ended, and the thread chosen
-    /// is not one that has work to do.
-    #[inline(never)]
-    fn enter_process(&mut self, processes: &mut Arena<Process>, id: ProcessId) -> bool {
-        self.leave_address_space(processes);
-        self.idle = false;
-        let Some(process) = processes.at_mut(id.index()) else { return false };
-        if process.end.is_some() {
-            cold_path();
-            self.loaded = None;
-            crate::mm::load_kernel_space();
-            return self.resume == arch::Resume::WORK;
-        }
-        self.enter_space(id, process);
-        true
+    /// Takes a timer away.
+    pub(crate) fn cancel_timer(&mut self, timer: TimerId<TimerEvent>) {
+        self.timers.cancel(timer);
     }
 
-    #[inline(always)]
-    fn enter_space(&mut self, id: ProcessId, process: &mut Process) {
-        process.space.load();
-        self.loaded = Some(id);
-        if self.tsc_allowed != process.may_read_tsc {
-            self.tsc_allowed = process.may_read_tsc;
-            arch::allow_user_tsc(self.tsc_allowed);
-        }
-    }
-
-    /// How far the time-stamp counter advanced since this was last asked for.
-    #[inline(always)]
-    fn passed(&mut self) -> u64 {
-        let now = arch::time::read_tsc();
-        now.wrapping_sub(core::mem::replace(&mut self.running_since_tsc, now))
-    }
-
-    /// Adds the time since it was last counted to a process that used all of it.
-    #[inline(always)]
-    fn count_time_of(&mut self, process: &mut Process) {
-        process.cpu_tsc = process.cpu_tsc.wrapping_add(self.passed());
-    }
-
-    /// Adds the time since it was last counted to the process that used it, whose page tables are loaded. Returns that.
-    #[inline]
-    fn count_time<'a>(&mut self, processes: &'a mut Arena<Process>) -> Option<&'a mut Process> {
-        let passed = self.passed();
-        let process = self.loaded.and_then(|id| processes.at_mut(id.index()));
-        match process {
-            _ if self.idle => {
-                self.idle_tsc += passed;
-                process
-            }
-            Some(process) => {
-                process.cpu_tsc += passed;
-                Some(process)
-            }
-            None => None,
-        }
-    }
-
-    /// Counts the time of the process whose page tables this CPU stops using.
-    #[inline]
-    fn leave_address_space(&mut self, processes: &mut Arena<Process>) {
-        if let Some(process) = self.count_time(processes) {
-            process.space.leave();
-        }
-    }
-
-    /// Whether the run queue's records agree with each other.
+    /// Whether the timers' records agree with each other.
     ///
     /// # Errors
     /// The first disagreement found.
-    pub(crate) fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
-        self.run_queue.check(walk)
+    pub(crate) fn check_timers(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        self.timers.check(walk)
+    }
+
+    /// Whether the run queues' records agree with each other.
+    ///
+    /// # Errors
+    /// The first disagreement found.
+    pub(crate) fn check_queues(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        self.cpus.iter().try_for_each(|cpu| cpu.run_queue.check(walk))
     }
 }
 
 impl System {
+    #[inline(always)]
+    fn cpu(&mut self) -> &mut Cpu {
+        self.sched.cpu()
+    }
+
+    /// The calling thread. There always is one during a system call.
+    #[inline]
+    pub(crate) fn current_thread(&mut self) -> Option<ThreadId> {
+        self.cpu().current
+    }
+
+    /// The current thread does not go on now.
+    #[inline(always)]
+    pub(crate) fn stop_current(&mut self) {
+        self.cpu().current = None;
+    }
+
     /// Makes room for a new thread in every run queue that it may come into.
     pub(crate) fn admit(&mut self, id: ThreadId) -> bool {
-        self.cpus.iter_mut().all(|cpu| cpu.run_queue.admit(id.index()).is_ok())
+        self.sched.cpus.iter_mut().all(|cpu| cpu.run_queue.admit(id.index()).is_ok())
     }
 
     /// The CPU on which a thread that has become ready is to run: the only place where that is decided.
@@ -200,17 +127,9 @@ impl System {
     /// Whether nothing is ready but the current thread, and no less important deadline is late.
     #[inline(always)]
     pub(crate) fn may_switch(&mut self) -> bool {
-        let has_floor = self.timers.floor() != 0;
+        let has_floor = self.sched.timers.floor() != 0;
         let cpu = self.cpu();
         !has_floor && cpu.handoff.is_none() && cpu.run_queue.is_empty()
-    }
-
-    /// Notes that the current thread waits for so many completions; with none it goes on.
-    #[inline(always)]
-    pub(crate) fn note_waiting(&mut self, wait_for: u64) {
-        if wait_for != 0 {
-            self.cpu().current = None;
-        }
     }
 
     /// The current thread gives way to its equals.
@@ -220,7 +139,7 @@ impl System {
 
     /// Takes a thread that is about to end out of everything here.
     pub(crate) fn forget_thread(&mut self, id: ThreadId) {
-        for (index, cpu) in (0..).zip(&mut self.cpus) {
+        for (index, cpu) in (0..).zip(&mut self.sched.cpus) {
             cpu.run_queue.remove(id.index());
             cpu.handoff = cpu.handoff.filter(|(woken, _)| *woken != id);
             if cpu.current != Some(id) && cpu.installed != Some(id) {
@@ -238,8 +157,8 @@ impl System {
 
     /// Stops using a process's page tables, which are about to be freed.
     pub(crate) fn forget_address_space(&mut self, id: ProcessId) {
-        let Self { cpus, processes, .. } = self;
-        let cpu = &mut cpus[arch::cpu_index() as usize];
+        let Self { sched, processes, .. } = self;
+        let cpu = sched.cpu();
         if cpu.loaded == Some(id) {
             cpu.leave_address_space(processes);
             cpu.loaded = None;
@@ -338,8 +257,8 @@ impl System {
     /// Puts `next`'s state into the processor, unless it is there already. `false` if it is not to run any more.
     #[inline(always)]
     fn switch_to(&mut self, next: ThreadId) -> bool {
-        let Self { cpus, threads, processes, .. } = self;
-        let cpu = &mut cpus[arch::cpu_index() as usize];
+        let Self { sched, threads, processes, .. } = self;
+        let cpu = sched.cpu();
         let previous = cpu.installed.take();
         if previous != Some(next)
             && let Some(thread) = previous.and_then(|id| threads.at_mut(id.index()))
@@ -365,8 +284,8 @@ impl System {
         to: u32,
         entry: &CompletionEntry,
     ) -> Option<arch::Resume> {
-        let Self { cpus, threads, processes, .. } = self;
-        let cpu = &mut cpus[arch::cpu_index() as usize];
+        let Self { sched, threads, processes, .. } = self;
+        let cpu = sched.cpu();
         cpu.current = None;
         let (from, next, thread) = threads.pair_and_id_at_mut(from, to)?;
         wait(from);
@@ -429,7 +348,7 @@ impl Kernel {
 
     #[inline(never)]
     fn choose_other(&mut self) -> arch::Resume {
-        if self.system.timers.floor() != 0 {
+        if self.system.sched.timers.floor() != 0 {
             cold_path();
             self.let_lower_timers_in();
         }
@@ -464,8 +383,8 @@ impl Kernel {
     /// Nothing is ready.
     #[cold]
     fn idle(&mut self) -> arch::Resume {
-        let System { cpus, processes, .. } = &mut self.system;
-        let cpu = &mut cpus[arch::cpu_index() as usize];
+        let System { sched, processes, .. } = &mut self.system;
+        let cpu = sched.cpu();
         cpu.count_time(processes);
         cpu.idle = true;
         cpu.resume = arch::Resume::IDLE;

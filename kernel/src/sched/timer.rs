@@ -2,7 +2,8 @@
 
 use crate::{
     arch,
-    kernel::{Kernel, TimerEvent},
+    kernel::Kernel,
+    sched::TimerEvent,
     thread::{RunState, ThreadId, Wait},
     work::Budget,
 };
@@ -36,7 +37,7 @@ impl Kernel {
 
     #[inline(always)]
     pub(super) fn arm_for(&mut self, due_ns: u64) {
-        let due_ns = due_ns.min(self.system.timers.earliest_ns()).min(self.next_call_deadline_ns());
+        let due_ns = due_ns.min(self.system.sched.timers.earliest_ns()).min(self.next_call_deadline_ns());
         let cpu = self.system.cpu();
         // An interrupt that comes too early does no harm and is cheaper than setting the timer again.
         if due_ns < cpu.timer_ns {
@@ -66,7 +67,7 @@ impl Kernel {
         self.expire(now_ns);
         if priority > 0 {
             self.set_timer_floor(0);
-            if self.system.timers.earliest_ns().min(self.next_call_deadline_ns()) <= now_ns {
+            if self.system.sched.timers.earliest_ns().min(self.next_call_deadline_ns()) <= now_ns {
                 self.set_timer_floor(priority);
             }
         }
@@ -77,7 +78,7 @@ impl Kernel {
     fn expire(&mut self, now_ns: u64) {
         let budget = Budget::start();
         while !budget.is_spent() {
-            match self.system.timers.pop_expired(now_ns) {
+            match self.system.sched.timers.pop_expired(now_ns) {
                 Some(TimerEvent::Thread(id)) => self.deadline_passed(id, now_ns),
                 None => break,
             }
@@ -86,7 +87,7 @@ impl Kernel {
     }
 
     fn set_timer_floor(&mut self, priority: u8) {
-        self.system.timers.set_floor(priority);
+        self.system.sched.timers.set_floor(priority);
         self.ipc.set_deadline_floor(priority);
     }
 
@@ -97,7 +98,7 @@ impl Kernel {
         let current = cpu.current.map(|_| cpu.priority);
         let woken = cpu.handoff.map(|(_, priority)| priority);
         let next = current.max(woken).max(cpu.run_queue.highest()).unwrap_or(0);
-        if next < self.system.timers.floor() {
+        if next < self.system.sched.timers.floor() {
             self.expire_from(next, arch::time::now_ns());
         }
     }

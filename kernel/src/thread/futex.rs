@@ -68,7 +68,7 @@ impl System {
     /// `BadAddress`, `WouldBlock`, `TimedOut` when the deadline is past already, `BudgetExceeded`.
     #[inline(never)]
     pub fn futex_wait(&mut self, address: u64, expected: u32, deadline_ns: u64) -> Result<(), ErrorCode> {
-        let Some(id) = self.cpu().current else { return Ok(()) };
+        let Some(id) = self.current_thread() else { return Ok(()) };
         let process_id = self.threads.get(id).ok_or(ErrorCode::Failed)?.process;
         let process = self.processes.get_mut(process_id).ok_or(ErrorCode::Failed)?;
         if process.space.read_u32(&mut self.objects, address)? != expected {

@@ -126,7 +126,7 @@ impl Kernel {
         self.system.forget_thread(id);
         let Some(thread) = self.system.threads.remove(id) else { return };
         if let Some((_, timer)) = thread.timer {
-            self.system.timers.cancel(timer);
+            self.system.sched.cancel_timer(timer);
         }
         // The memory of a process that has ended goes as a whole.
         if let Some(process) =
@@ -141,7 +141,7 @@ impl Kernel {
     /// `ThreadExit`: ends the calling thread, then clears `word` (unless null) and wakes who waits for it.
     #[inline(never)]
     pub fn exit_thread(&mut self, word: u64) {
-        let Some(id) = self.system.cpu().current else { return };
+        let Some(id) = self.system.current_thread() else { return };
         let Some(process_id) = self.system.threads.get(id).map(|thread| thread.process) else { return };
         if self.system.processes.get(process_id).is_some_and(|process| process.thread_count() == 1) {
             self.system.end_process(process_id, ExitCause::Exited(0));

@@ -7,9 +7,9 @@ mod wait;
 use crate::{
     arch::{Resume, ThreadState},
     ipc::RingPosition,
-    kernel::TimerEvent,
     mm::Ring,
     process::ProcessId,
+    sched::TimerEvent,
     work::Work,
 };
 use alloc::boxed::Box;

@@ -1,11 +1,7 @@
 //! Waiting and waking.
 
 use super::{RunState, Thread, ThreadId};
-use crate::{
-    arch,
-    kernel::{System, TimerEvent},
-    work::Enter,
-};
+use crate::{arch, kernel::System, work::Enter};
 use capos_abi::{ErrorCode, NO_DEADLINE};
 
 /// The event that a thread waits for.
@@ -64,12 +60,12 @@ impl System {
     /// `BudgetExceeded` when there is no memory for the deadline; the thread goes on then.
     #[inline]
     pub fn block_current(&mut self, wait: Wait, deadline_ns: u64) -> Result<(), ErrorCode> {
-        let Some(id) = self.cpu().current else { return Ok(()) };
+        let Some(id) = self.current_thread() else { return Ok(()) };
         let Some(thread) = self.threads.get_mut(id) else { return Ok(()) };
         if !thread.begin_wait(wait, deadline_ns) {
             return self.block_with_timer(id, wait, deadline_ns);
         }
-        self.cpu().current = None;
+        self.stop_current();
         Ok(())
     }
 
@@ -86,12 +82,12 @@ impl System {
     ) -> Result<(), ErrorCode> {
         let Some(thread) = self.threads.get_mut(id) else { return Ok(()) };
         if let Some((_, timer)) = thread.timer.take() {
-            self.timers.cancel(timer);
+            self.sched.cancel_timer(timer);
         }
-        let timer = self.timers.insert(deadline_ns, thread.priority, TimerEvent::Thread(id));
+        let timer = self.sched.set_timer(id, thread.priority, deadline_ns);
         thread.timer = Some((deadline_ns, timer.map_err(|_| ErrorCode::BudgetExceeded)?));
         thread.begin_wait(wait, deadline_ns);
-        self.cpu().current = None;
+        self.stop_current();
         Ok(())
     }
 
@@ -130,7 +126,7 @@ impl System {
     /// Sets what the current thread's system call returns.
     #[inline]
     pub(crate) fn set_current_result(&mut self, result: i64) {
-        if let Some(thread) = self.cpu().current.and_then(|id| self.threads.get_mut(id)) {
+        if let Some(thread) = self.current_thread().and_then(|id| self.threads.get_mut(id)) {
             thread.state.set_result(result);
         }
     }
@@ -138,12 +134,6 @@ impl System {
     /// The process of the calling thread.
     #[inline]
     pub fn current_process(&mut self) -> Option<crate::process::ProcessId> {
-        self.cpu().current.and_then(|id| self.threads.get(id)).map(|thread| thread.process)
-    }
-
-    /// The calling thread. There always is one during a system call.
-    #[inline]
-    pub fn current_thread(&mut self) -> Option<ThreadId> {
-        self.cpu().current
+        self.current_thread().and_then(|id| self.threads.get(id)).map(|thread| thread.process)
     }
 }

@@ -1,0 +1,161 @@
+//! One CPU: the thread that runs on it, and how another takes its place.
+
+use crate::{
+    arch,
+    process::{Process, ProcessId},
+    thread::{RunState, Thread, ThreadId},
+};
+use capos_kernel_core::{arena::Arena, run_queue::RunQueue, turns::Turns};
+use core::hint::cold_path;
+
+/// The state of one CPU. Its ids are never stale: a thread that ends is forgotten here first
+/// ([`Kernel::forget_thread`]), and so is a process ([`Kernel::forget_address_space`]), whose record outlives its threads.
+pub(super) struct Cpu {
+    /// The thread that is running.
+    pub(super) current: Option<ThreadId>,
+    /// The thread whose processor state is in the registers, even if it waits now.
+    pub(super) installed: Option<ThreadId>,
+    /// The process whose page tables are in use.
+    pub(super) loaded: Option<ProcessId>,
+    /// The priority of the thread that is running.
+    pub(super) priority: u8,
+    /// The thread woken last, with its priority: it runs next if the current one waits, without passing through the queue.
+    pub(super) handoff: Option<(ThreadId, u8)>,
+    pub(super) run_queue: RunQueue,
+    /// When threads must make room for their equals.
+    pub(super) turns: Turns,
+    /// The deadline that the timer is set to; `u64::MAX` while it is off.
+    pub(super) timer_ns: u64,
+    /// The current thread gives way to its equals.
+    pub(super) yielding: bool,
+    /// Whether user mode may read the time-stamp counter now.
+    pub(super) tsc_allowed: bool,
+    /// Since when the loaded process's time has not been counted.
+    pub(super) running_since_tsc: u64,
+    /// How long nothing ran.
+    pub(super) idle_tsc: u64,
+    /// Nothing runs.
+    pub(super) idle: bool,
+    /// The way back to the installed thread.
+    pub(super) resume: arch::Resume,
+}
+
+impl Cpu {
+    pub(super) const fn new() -> Self {
+        Self {
+            current: None,
+            installed: None,
+            loaded: None,
+            priority: 0,
+            handoff: None,
+            run_queue: RunQueue::new(),
+            turns: Turns::new(),
+            timer_ns: u64::MAX,
+            yielding: false,
+            tsc_allowed: false,
+            running_since_tsc: 0,
+            idle_tsc: 0,
+            idle: true,
+            resume: arch::Resume::IDLE,
+        }
+    }
+
+    /// Makes a thread whose state is in the processor the one that runs.
+    #[inline(always)]
+    pub(super) fn set_current(&mut self, id: ThreadId, thread: &mut Thread) {
+        (self.installed, self.current) = (Some(id), Some(id));
+        self.priority = thread.priority;
+        thread.run_state = RunState::Running;
+    }
+
+    /// Puts a thread's state into the processor, in which there is none that has not been saved. `false` if the thread is not
+    /// to run any more.
+    #[inline(always)]
+    pub(super) fn install(
+        &mut self,
+        processes: &mut Arena<Process>,
+        id: ThreadId,
+        thread: &mut Thread,
+    ) -> bool {
+        self.set_current(id, thread);
+        self.resume = thread.resume;
+        let process = thread.process;
+        if self.loaded == Some(process) {
+            arch::install(&mut thread.state);
+            if self.idle {
+                self.count_time(processes);
+                self.idle = false;
+            }
+            return true;
+        }
+        arch::leave_process();
+        arch::install(&mut thread.state);
+        self.enter_process(processes, process)
+    }
+
+    /// Puts a process's page tables into use, and begins to count its time. `false` if it has ended, and the thread chosen
+    /// is not one that has work to do.
+    #[inline(never)]
+    fn enter_process(&mut self, processes: &mut Arena<Process>, id: ProcessId) -> bool {
+        self.leave_address_space(processes);
+        self.idle = false;
+        let Some(process) = processes.at_mut(id.index()) else { return false };
+        if process.end.is_some() {
+            cold_path();
+            self.loaded = None;
+            crate::mm::load_kernel_space();
+            return self.resume == arch::Resume::WORK;
+        }
+        self.enter_space(id, process);
+        true
+    }
+
+    #[inline(always)]
+    pub(super) fn enter_space(&mut self, id: ProcessId, process: &mut Process) {
+        process.space.load();
+        self.loaded = Some(id);
+        if self.tsc_allowed != process.may_read_tsc {
+            self.tsc_allowed = process.may_read_tsc;
+            arch::allow_user_tsc(self.tsc_allowed);
+        }
+    }
+
+    /// How far the time-stamp counter advanced since this was last asked for.
+    #[inline(always)]
+    fn passed(&mut self) -> u64 {
+        let now = arch::time::read_tsc();
+        now.wrapping_sub(core::mem::replace(&mut self.running_since_tsc, now))
+    }
+
+    /// Adds the time since it was last counted to a process that used all of it.
+    #[inline(always)]
+    pub(super) fn count_time_of(&mut self, process: &mut Process) {
+        process.cpu_tsc = process.cpu_tsc.wrapping_add(self.passed());
+    }
+
+    /// Adds the time since it was last counted to the process that used it, whose page tables are loaded. Returns that.
+    #[inline]
+    pub(super) fn count_time<'a>(&mut self, processes: &'a mut Arena<Process>) -> Option<&'a mut Process> {
+        let passed = self.passed();
+        let process = self.loaded.and_then(|id| processes.at_mut(id.index()));
+        match process {
+            _ if self.idle => {
+                self.idle_tsc += passed;
+                process
+            }
+            Some(process) => {
+                process.cpu_tsc += passed;
+                Some(process)
+            }
+            None => None,
+        }
+    }
+
+    /// Counts the time of the process whose page tables this CPU stops using.
+    #[inline]
+    pub(super) fn leave_address_space(&mut self, processes: &mut Arena<Process>) {
+        if let Some(process) = self.count_time(processes) {
+            process.space.leave();
+        }
+    }
+}
