@@ -1,4 +1,4 @@
-# capOS: sets up, builds, runs and checks everything. `make help` lists what there is to say.
+# capOS: sets up, builds, runs and checks everything. `make help` lists the targets.
 
 SHELL := /bin/bash
 # Commands are shown on standard error, by the shell: standard output belongs to the guest.
@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-# What `make run` boots, and what `make iso` packs.
+# The manifest for `make run` and `make iso`.
 NAME ?= wasi-hello-rust
 # V=1 shows build commands and the kernel's log. Other settings: see `make help`.
 V ?=
@@ -16,13 +16,13 @@ TIMEOUT ?=
 MEM ?=
 SMP ?=
 QEMU_EXTRA ?=
-# How the kernel and native programs are compiled: see Cargo.toml.
+# The build profile of the kernel and native programs: see Cargo.toml.
 PROFILE ?= release
 
 # --- Set-up -------------------------------------------------------------------------------------------------
 
-# Independent parts are built at the same time, unless -j says otherwise: two more than there are processors, since some of
-# them download.
+# Independent parts are built in parallel, unless -j is given: with two more jobs than processors, since some of them
+# download.
 ifeq ($(findstring jobserver,$(shell echo "$${MAKEFLAGS-}")),)
 MAKEFLAGS += -j$(shell echo $$(($$(nproc) + 2)))
 endif
@@ -30,7 +30,7 @@ endif
 # Goals that evaluate manifests.
 EVALUATING := run run-% programs programs-% host build image iso e2e test-programs bench
 SETUP := scripts/setup.sh $(wildcard scripts/setup/*.sh)
-# Make remakes an included file that is missing or old, then starts over: so the first build sets up.
+# Make remakes a missing or outdated included file, then starts over; so the first build sets up.
 NEEDS_NO_SETUP := help clean setup
 ifneq ($(filter-out $(NEEDS_NO_SETUP),$(or $(MAKECMDGOALS),help)),)
 include build/toolchain.mk
@@ -38,22 +38,22 @@ endif
 build/toolchain.mk: $(SETUP) $(wildcard patches/* patches/*/*) scripts/make_exec.c
 	scripts/setup.sh build >&2
 
-# What else is needed is set up when something needs it; scripts/setup/common.sh lists the groups.
+# Other groups are set up when a target needs them; scripts/setup/common.sh lists the groups.
 build/setup/%: $(SETUP)
 	scripts/setup.sh $* >&2
 # Go builds CUE, and is fetched at most once.
 build/setup/cue: build/setup/go $(wildcard tools/cue/*)
-# At the first build, if Go is there, it builds CUE while the Rust compiler is being installed.
+# At the first build, if Go is installed, it builds CUE while the Rust compiler is being installed.
 ifneq ($(if $(wildcard build/toolchain.mk),,$(and $(filter $(EVALUATING),$(MAKECMDGOALS)),$(shell command -v go))),)
 -include build/setup/cue
 endif
 
-# A user's settings for other projects must not reach these builds.
+# A user's settings for other projects must not affect these builds.
 unexport RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_TARGET_DIR
 unexport RUSTC_WORKSPACE_WRAPPER RUSTUP_TOOLCHAIN CARGO_MAKEFLAGS
 unexport CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# The standard library is built from source, which a released compiler does only when told so.
+# The standard library is built from source, which a released compiler does only with this set.
 export RUSTC_BOOTSTRAP := 1
 export CARGO
 
@@ -61,7 +61,7 @@ export CARGO
 
 PROFILE_OPTION := $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
 QUIET := $(if $(V),,--quiet)
-# The first package name in each of some Cargo.toml files, and the names of all programs that they can bring.
+# The first package name in each of the Cargo.toml files, and the names of all programs that they can have.
 packages = $(foreach file,$(1),$(shell sed -n '/^name *= */{s/.*"\(.*\)"/\1/p;q}' $(file)))
 programs = $(shell sed -n 's/^name *= *"\(.*\)"/\1/p' $(1)) $(basename $(notdir $(wildcard $(1:%/Cargo.toml=%/src/bin/*.rs))))
 stems = $(basename $(notdir $(1)))
@@ -70,7 +70,7 @@ KERNEL_TARGET := x86_64-unknown-none
 USER_TARGET := x86_64-capos-hermit
 GUEST_TARGET := wasm32-wasip1
 
-# Programs that show something are in demos/, those that test and measure are in tests/; they are built alike.
+# Demonstration programs are in demos/, test and benchmark programs in tests/; they are built alike.
 USER_CRATES := $(wildcard services/*/Cargo.toml storage/service/Cargo.toml capos-wasm/process/Cargo.toml demos/native/*/Cargo.toml \
 	tests/native/*/Cargo.toml)
 USER_PACKAGES := $(call packages,$(USER_CRATES))
@@ -82,7 +82,7 @@ GO_GUESTS := $(call stems,$(wildcard demos/go/*.go tests/go/*.go))
 TEXT_GUESTS := $(call stems,$(wildcard demos/wat/*.wat tests/wat/*.wat))
 modules = $(1:%=build/wasm/%.wasm)
 
-# The programs that are built: `native NAME` and `module NAME` pairs as `capos needs` prints them, or everything.
+# The programs to build: `native NAME` and `module NAME` pairs as printed by `capos needs`, or everything.
 NEEDS ?=
 named = $(patsubst $(1)/%,%,$(filter $(1)/%,$(subst native ,native/,$(subst module ,module/,$(NEEDS)))))
 choose = $(if $(NEEDS),$(filter $(call named,$(1)),$(2)),$(2))
@@ -98,7 +98,7 @@ HOST_FLAGS := -p capos --profile host --target $(HOST_TARGET)
 GUEST_FLAGS := $(GUEST_PACKAGES:%=-p %) $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
 	-Zbuild-std=std,panic_abort -Zbuild-std-features=panic-unwind
 
-# Builds read nothing from standard input: it belongs to the guest. Cargo shares its processors out by itself.
+# Builds read nothing from standard input, which belongs to the guest. Cargo schedules its own jobs.
 cargo = env -u MAKEFLAGS -u MFLAGS $(CARGO) $(1) --locked $(QUIET) $(2) </dev/null
 clippy = env -u MAKEFLAGS -u MFLAGS $(RUST_BIN)/cargo-clippy clippy --locked $(QUIET) $(1) -- -D warnings </dev/null
 
@@ -113,18 +113,18 @@ help: ## this list
 setup: ## install and choose every tool; building installs what it needs by itself
 	scripts/setup.sh >&2
 
-build: kernel userspace guests host ## everything that can be booted
+build: kernel userspace guests host ## build everything that can be booted
 
-kernel: ## the kernel
+kernel: ## build the kernel
 	echo "build: kernel" >&2
 	$(call cargo,build,$(KERNEL_FLAGS))
 
-userspace: ## init, services, the WebAssembly host and the native demos
+userspace: ## build init, services, the WebAssembly host and the native demos
 	echo "build: userspace" >&2
 	$(call cargo,build,$(USER_FLAGS))
 
-# What builds a module in each language. Only what is chosen is asked for.
-guests: $(call modules,$(foreach kind,C_GUESTS GO_GUESTS TEXT_GUESTS,$(call choose,module,$($(kind))))) $(if $(CHOSEN_RUST_GUESTS),guests-rust) ## the WebAssembly programs, into build/wasm
+# The builder of a module in each language. Only the selected ones are requested.
+guests: $(call modules,$(foreach kind,C_GUESTS GO_GUESTS TEXT_GUESTS,$(call choose,module,$($(kind))))) $(if $(CHOSEN_RUST_GUESTS),guests-rust) ## build the WebAssembly programs, into build/wasm
 
 .PHONY: guests-rust
 guests-rust: build/setup/guests
@@ -144,7 +144,7 @@ $(call modules,$(C_GUESTS)): build/wasm/%.wasm: %.c Makefile | build/setup/c
 	mkdir -p build/wasm
 	clang --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-debug -o $@ $<
 
-# build/setup/go names the Go to use; where there is none, what needs it is left out.
+# build/setup/go names the Go to use; without one, programs in Go are left out.
 $(call modules,$(GO_GUESTS)): build/wasm/%.wasm: %.go Makefile | build/setup/go
 	echo "build: $<" >&2
 	mkdir -p build/wasm
@@ -161,20 +161,20 @@ $(call modules,$(TEXT_GUESTS)): build/wasm/%.wasm: %.wat
 	$(call cargo,run,-p capos-assemble -- $< $@)
 
 # The host command, which evaluates manifests with CUE.
-host: build/tools/bin/capos build/setup/cue ## the host command `capos`, into build/tools/bin
+host: build/tools/bin/capos build/setup/cue ## build the host command `capos`, into build/tools/bin
 
-# A copy, so that tests and other programs built beside it cannot change it under a run.
+# A copy, so that building tests and other programs cannot change it during a run.
 .PHONY: build/tools/bin/capos
 build/tools/bin/capos:
 	echo "build: capos" >&2
 	$(call cargo,build,$(HOST_FLAGS))
 	cmp -s target/$(HOST_TARGET)/host/capos $@ || install -D target/$(HOST_TARGET)/host/capos $@
 
-# What any program from elsewhere needs: `capos run program.wasm`.
-programs: kernel host build/setup/run ## only what `capos run PROGRAM.wasm` needs
+# The requirements of any external program: `capos run program.wasm`.
+programs: kernel host build/setup/run ## build only what `capos run PROGRAM.wasm` needs
 	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk'
 
-# Builds what one manifest names, and nothing else. What is wrong with a manifest, running it says.
+# Builds only what one manifest names. Errors in the manifest are reported when it is run.
 programs-%: %.cue kernel host
 	needs=$$(build/tools/bin/capos needs $< 2>/dev/null) || exit 0; \
 	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
@@ -187,8 +187,8 @@ RUN_OPTIONS := $(PROFILE_OPTION) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(ME
 manifest = $(firstword $(wildcard manifests/$(1).cue tests/manifests/$(1).cue))
 run_command = build/tools/bin/capos run $(RUN_OPTIONS) $(call manifest,$(1))
 
-# With a single run as its goal, make becomes that run, so that the guest's exit status is make's own.
-# Among other goals, with -n, or where make cannot be extended, the run is an ordinary command.
+# If a single run is the goal, make becomes that run, so that make exits with the guest's status.
+# Among other goals, with -n, or if make cannot be extended, the run is an ordinary command.
 ifneq ($(wildcard build/tools/make_exec.so),)
 load build/tools/make_exec.so
 endif
@@ -205,13 +205,13 @@ run: run-$(NAME) ## build and boot the first program, and print its output
 run-%: %.cue programs-% build/setup/run ## boot manifests/NAME.cue; exits with the guest's exit status
 	$(call run_program,$*)
 
-image: programs-$(NAME) ## pack what NAME=... boots into build/NAME.img
+image: programs-$(NAME) ## pack the boot package of NAME=... into build/NAME.img
 	build/tools/bin/capos image $(PROFILE_OPTION) $(call manifest,$(NAME)) -o build/$(NAME).img --force
 
-iso: programs-$(NAME) build/setup/iso ## a bootable build/NAME.iso (GRUB, BIOS and UEFI)
+iso: programs-$(NAME) build/setup/iso ## build a bootable build/NAME.iso (GRUB, BIOS and UEFI)
 	build/tools/bin/capos iso $(PROFILE_OPTION) $(call manifest,$(NAME)) -o build/$(NAME).iso --force
 
-bench: ## measure what is shipped, and print `name value unit` lines
+bench: ## measure the shipped build, and print `name value unit` lines
 	$(MAKE) build PROFILE=shipped
 	build/tools/bin/capos bench --profile shipped
 
@@ -220,28 +220,28 @@ bench: ## measure what is shipped, and print `name value unit` lines
 test: ## set up, build, check and boot everything; ends with `N passed, N failed`
 	scripts/test.sh
 
-ci: test ## what continuous integration runs
+ci: test ## the target of continuous integration
 
-check: ## everything that needs no boot: format, lints, repository rules, unit tests
+check: ## run all checks that need no boot: format, lints, repository rules, unit tests
 	scripts/check.sh
 
-# A part of the name of one boot asks for what that boot needs; anything else, for everything.
+# A filter that matches boots builds what those need; any other filter builds everything.
 MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue tests/manifests/*.cue)))
 TESTED := $(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),$(name))))
 e2e: $(if $(TESTED),tested,build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
 
-# Builds what the chosen boots need, together.
+# Builds what the selected boots need, in one go.
 .PHONY: tested
 tested: kernel host
 	needs=$$(for manifest in $(foreach name,$(TESTED),$(call manifest,$(name))); do build/tools/bin/capos needs $$manifest; done | sort -u); \
 	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 
-unit: ## the tests of one crate: P=package, and T=part of a test's name for some
+unit: ## run the tests of one crate: P=package, and optionally T=part of a test's name
 	$(if $(P),,echo "make unit: which package? P=capos-wasm, say; T=part-of-a-name for some of its tests" >&2; exit 1)
 	scripts/some-tests.sh '$(T)' $(call cargo,test,-p $(P) -- $(T))
 
-test-programs: build build/setup/c build/setup/run ## run programs that other people wrote: MicroPython, Ruby, SQLite (fetched; left out where they cannot be)
+test-programs: build build/setup/c build/setup/run ## run third-party programs: MicroPython, Ruby, SQLite (fetched; skipped if unavailable)
 	env -u MAKEFLAGS -u MFLAGS scripts/programs.sh </dev/null
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
 
@@ -249,34 +249,34 @@ test-programs: build build/setup/c build/setup/run ## run programs that other pe
 UNIT_SECONDS := 1500
 
 .PHONY: check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc
-check-fmt: ## formatting
+check-fmt: ## check the formatting
 	$(RUST_BIN)/cargo-fmt fmt --all --check </dev/null
 
-check-repo: ## repository rules and what the documents name
+check-repo: ## check repository rules and the names in documents
 	$(call cargo,test,-p capos-repo)
 
-check-unit: ## unit tests on the host
-	# A test that hangs must not hang everything after it.
+check-unit: ## run unit tests on the host
+	# A hanging test must not block everything after it.
 	timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast)
 
-check-lint-host: ## clippy on what runs on the host
+check-lint-host: ## run clippy on host code
 	$(call clippy,--all-targets)
 	$(call clippy,--all-targets -p capos-tests -p capos-repo)
 
-check-lint-kernel: ## clippy on the kernel
+check-lint-kernel: ## run clippy on the kernel
 	$(call clippy,$(KERNEL_FLAGS))
 
-check-lint-userspace: ## clippy on native programs
+check-lint-userspace: ## run clippy on native programs
 	$(call clippy,$(USER_FLAGS))
 
-check-lint-guests: ## clippy on the WebAssembly programs
+check-lint-guests: ## run clippy on the WebAssembly programs
 	$(call clippy,$(GUEST_FLAGS))
 
-new-service: ## begin a native service NAME: its crate, interface, server, client, manifest and expectation
+new-service: ## generate a native service NAME: crate, interface, server, client, manifest and expected output
 	scripts/new-service.sh "$(if $(filter-out file,$(origin NAME)),$$NAME)"
 
-# Links of private items too.
-check-doc: ## links in the comments of the libraries' source
+# Includes links of private items.
+check-doc: ## check the links in the libraries' doc comments
 	RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' $(call cargo,doc,--no-deps --document-private-items)
 
 fmt: ## format the source

@@ -13,17 +13,17 @@ struct PciFunction {
 }
 
 interface PciBus {
-  # Holding a PciBus allows finding out which PCI devices the machine has, and opening those that nobody has open.
-  # It does not allow taking a device from who has it.
+  # Holding a PciBus allows listing the machine's PCI devices, and opening those that are not open. It does not
+  # allow taking a device from its holder.
 
   functions @0 () -> (functions :List(PciFunction));
   # Every function of every device, in the order of their addresses; at most 64.
 
   open @1 (address :UInt16) -> (device :PciDevice);
-  # Gives out a function, to one holder at a time. It decodes its memory but is no bus master, and none of its
-  # interrupts is on. When the last capability to it is gone, so is everything that it gave out: it is no bus master
-  # any more, its interrupts are off, its registers are mapped nowhere; then it can be opened again.
-  # Errors: `overloaded` when it is open; `failed` when there is none, or it is a part of the machine such as a bridge.
+  # Opens a function, for one holder at a time. It decodes its memory, is not a bus master, and has no interrupt
+  # enabled. When the last capability to it is gone, everything obtained from it is gone too: bus mastering and
+  # interrupts are disabled and its registers are unmapped everywhere; then it can be opened again. Errors:
+  # `overloaded` if it is open; `failed` if it does not exist, or is a part of the machine such as a bridge.
 }
 
 enum BarKind {
@@ -33,55 +33,57 @@ enum BarKind {
 }
 
 struct Bar {
-  # A base address register. One of 64 bits counts once, and the next one is `none`.
+  # A base address register. A 64-bit one counts once, and the next is `none`.
   kind @0 :BarKind;
   address @1 :UInt64;
-  # As the device and its bus know it.
+  # As seen by the device and its bus.
   length @2 :UInt64;
   # In bytes.
 }
 
 interface PciDevice {
-  # Holding a PciDevice allows driving one PCI function. What it can do to others is what the device can do: one that
-  # is a bus master reads and writes any memory of the machine that its driver names to it, because no IOMMU is
-  # programmed. Who holds this is trusted with that. It does not allow reaching other devices' registers, moving
-  # this device's registers, or choosing the processor vectors that its interrupts arrive at.
+  # Holding a PciDevice allows driving one PCI function. Its power over others is that of the device: a bus master
+  # reads and writes any memory of the machine whose address its driver gives it, because no IOMMU is programmed. A
+  # holder is trusted with that. It does not allow accessing other devices' registers, relocating this device's
+  # registers, or choosing the processor vectors of its interrupts.
 
   config @0 () -> (bytes :Data);
-  # The first 256 bytes of its configuration space as they are now. Needs READ, the others WRITE.
+  # The first 256 bytes of its configuration space, current values. Needs READ; the other methods
+  # need WRITE.
 
   bars @1 () -> (bars :List(Bar));
   # Its six base address registers. Needs READ.
 
   registers @2 (bar :UInt8, offset :UInt64, length :UInt64) -> (memory :Memory.MemoryObject);
-  # A part of its registers, to be mapped; uncached, never executable. Offset and length are multiples of the page size.
-  # System calls do not take addresses in it. Errors: `failed` for a range that is not wholly memory of this device, or
-  # that touches a page of the table of its message-signalled interrupts (MSI-X), which is the kernel's.
+  # A range of its registers, for mapping; uncached, never executable. Offset and length are multiples of the page size.
+  # System calls refuse addresses in it. Errors: `failed` for a range that is not entirely memory of this device, or
+  # that touches a page of the table of its message-signalled interrupts (MSI-X), which the kernel manages.
 
   interrupt @3 (entry :UInt16) -> (interrupt :Interrupt);
-  # Directs an entry of its MSI-X table to the holder of the new Interrupt, one at a time. The first 16 entries can be used.
-  # Errors: `overloaded` when it is taken or the machine's vectors are, `failed` when there is no such entry.
+  # Routes an entry of its MSI-X table to the new Interrupt, which has one holder at a time. The first 16 entries can be
+  # used. Errors: `overloaded` if the entry or all of the machine's vectors are in use, `failed` if there is no such
+  # entry.
 
   allocateDma @4 (length :UInt64) -> (memory :Memory.MemoryObject, address :UInt64);
-  # Zeroed memory in one piece at the physical address `address`, charged to the caller's budget. Frames that the
-  # device may still know of, because it has been a bus master since they were given out, are not used again,
-  # nor refunded, before `quiesced`. At most 16 MiB at once; 64 pieces and 64 MiB for a device.
-  # Errors: `overloaded` when there is no such memory or a limit is reached.
+  # Contiguous zeroed memory at the physical address `address`, charged to the caller's budget. Frames that the
+  # device may still access, because it has been a bus master since they were allocated, are neither reused nor
+  # refunded before `quiesced`. At most 16 MiB per allocation; 64 allocations and 64 MiB per device. Errors:
+  # `overloaded` if no such memory is free or a limit is reached.
 
   setBusMaster @5 (enabled :Bool) -> ();
   # Whether the device may read and write memory, and send interrupts.
 
   quiesced @6 () -> ();
-  # The holder's word that the device has been reset and will not touch memory it was told of before. Errors: `failed`
-  # while it is a bus master.
+  # The holder's assertion that the device has been reset and will not access memory that it was given before. Errors:
+  # `failed` while it is a bus master.
 }
 
 interface Interrupt {
   # Holding an Interrupt allows waiting for one interrupt of one device, and nothing else.
 
   wait @0 () -> (count :UInt64);
-  # Returns when the interrupt has fired since the last `wait` returned, with how many times it did; at once if it already
-  # has. Nothing is lost between two calls. Several that fire while nobody waits may count as fewer, never as none; one
-  # more than fired may be reported when a device has been given up and opened again. Needs READ.
-  # Errors: `disconnected` when the device has been given up.
+  # Returns when the interrupt has fired since the last `wait` returned, with the number of times; at once if it already
+  # has. Interrupts between two calls are not lost. Several that fire without a waiter may be counted as fewer, but
+  # never as none; one too many may be reported after a device has been closed and reopened. Needs READ. Errors:
+  # `disconnected` if the device has been closed.
 }

@@ -1,12 +1,12 @@
 @0xf52929c01b12edcf;
-# Endpoints: where calls between processes meet.
+# Endpoints: the targets of calls between processes.
 
 interface EndpointFactory {
-  # Holding an EndpointFactory allows making endpoints within the process's budget. It gives no
+  # Holding an EndpointFactory allows creating endpoints within the process's budget. It gives no
   # access to existing ones.
 
   create @0 () -> (endpoint :Endpoint);
-  # A new endpoint, with the rights to receive from it and to make badged client capabilities of it
+  # A new endpoint, with the rights to receive from it and to mint badged client capabilities of it
   # (`capos_abi::Rights::RECEIVE`, `MINT`).
 }
 

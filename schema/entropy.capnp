@@ -3,7 +3,7 @@
 
 interface EntropySource {
   # Holding an EntropySource allows drawing unpredictable bytes. It does not allow seeding the
-  # generator or learning anything about what others draw.
+  # generator or learning anything about the bytes that other holders draw.
 
   fill @0 (length :UInt32) -> (bytes :Data);
   # Exactly `length` bytes (at most `maxFillBytes`) from a ChaCha20 generator.

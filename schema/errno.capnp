@@ -1,5 +1,5 @@
 @0xd5b1a5c5e0c27b64;
-# Error numbers, where callers must be able to tell errors apart.
+# Error numbers, for interfaces whose callers must be able to distinguish errors.
 
 enum Errno {
   # The numbers of `wasi_snapshot_preview1`, in its order and with its meanings (POSIX name beside each). A result with

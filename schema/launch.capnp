@@ -1,5 +1,5 @@
 @0xb32761fd5f82a1b0;
-# What a program is started with.
+# The parameters with which a program is started.
 
 struct LaunchParameters {
   # The same structure for native processes (found in the bootstrap page) and wasm instances.
@@ -7,7 +7,7 @@ struct LaunchParameters {
   # The first is the program's name.
   environment @1 :List(Variable);
   grants @2 :List(NamedGrant);
-  # In the order of the capabilities that came with the start.
+  # In the order of the capabilities passed at the start.
 }
 
 struct Variable {
@@ -17,7 +17,7 @@ struct Variable {
 
 struct NamedGrant {
   name @0 :Text;
-  # The name that the manifest gives it, e.g. "console".
+  # The grant's name in the manifest, e.g. "console".
   interfaceId @1 :UInt64;
-  # The Cap'n Proto type id of the interface it serves.
+  # The Cap'n Proto type id of its interface.
 }

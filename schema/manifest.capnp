@@ -1,5 +1,5 @@
 @0xc7bc04e6d5bb4970;
-# The boot package: what the host command `capos` makes of a CUE manifest.
+# The boot package: the output of the host command `capos` for a CUE manifest.
 
 using Launch = import "launch.capnp";
 using Process = import "process.capnp";
@@ -15,7 +15,7 @@ struct BootPackage {
 
 struct Binary {
   # The bytes of `image` begin at a multiple of 4096 from the start of the package, so that they can be
-  # mapped where they lie. Padding objects between them make it so.
+  # mapped in place. Padding objects between them ensure that.
   name @0 :Text;
   image @1 :Data;
 }
@@ -25,38 +25,38 @@ struct Manifest {
   processes @1 :List(ProcessEntry);
   # Started in this order.
   exitFrom @2 :Text;
-  # The process or instance ("host/instance") whose exit status ends the system. Empty: the system ends
-  # when every entry has ended, with the first non-zero status in manifest order.
+  # The process or instance ("host/instance") whose exit status ends the system. If empty, the system
+  # ends when every entry has ended, with the first non-zero status in manifest order.
   volumes @3 :List(VolumeEntry);
-  # Each served by a process of its own, started before the others.
+  # Each served by a separate process, started before the others.
   console @4 :ConsoleLine;
 }
 
 enum ConsoleLine {
-  # What the consoles that processes and instances are granted are connected to.
+  # The target of the `console` grants of processes and instances.
   serial @0;
-  # The first serial port, as it is: one output, and a byte that ends the input. The kernel's own Console.
+  # The plain first serial port: one output, and a byte that ends the input. The kernel's own Console.
   virtio @1;
-  # The first virtio console. The host command is at its other end, and the streams are apart.
+  # The first virtio console, connected to the host command, with separate streams.
   framedSerial @2;
-  # The first serial port, with the host command at its other end, and the streams apart.
+  # The first serial port, connected to the host command, with separate streams.
 }
 
 struct VolumeEntry {
   name @0 :Text;
   union {
     ram @1 :UInt64;
-    # Empty at the start, this many bytes at most, gone at the end.
+    # In memory: empty at the start, at most this many bytes, discarded at the end.
     packed @2 :Text;
-    # Names one of `BootPackage.binaries`: a volume image, which is not changed.
+    # Names one of `BootPackage.binaries`: a volume image, which is not modified.
     disk @3 :UInt32;
     # The virtio disk with this number, counted from 0 in bus order.
   }
   readOnly @4 :Bool;
   limits @5 :Process.Limits;
-  # Of the process that serves the volume.
+  # Limits of the process that serves the volume.
   restart @6 :RestartPolicy;
-  # What follows when that process, or the driver of its disk, has ended: both are started again.
+  # Restart policy after that process, or the driver of its disk, has ended: both are restarted.
 }
 
 struct NamespaceRef {
@@ -65,16 +65,17 @@ struct NamespaceRef {
   path @1 :Text;
   rights @2 :File.Rights;
   create @3 :Bool;
-  # Make the directory, and those above it, if it is not there.
+  # Create the directory and its parents if they do not exist.
   quota @4 :File.Quota;
 }
 
 struct RestartPolicy {
-  # What follows when something has ended.
+  # The restart policy after an end.
   union {
     never @0 :Void;
     onFailure @1 :UInt32;
-    # Start it again when it did not end with status 0, at most this many times.
+    # Restart after a non-zero status, a trap, a fault or an exceeded limit, at most this many
+    # times.
     always @2 :Void;
   }
 }
@@ -90,22 +91,23 @@ struct ProcessEntry {
   executable @6 :Bool;
   # May make pages executable.
   exports @7 :List(Text);
-  # Endpoints that this process serves, each granted to it under its name.
+  # Endpoints that this process serves, each granted to it under the export's name.
   wasmHost @8 :WasmHostEntry;
   # Set only for a wasm host.
   expectFault @9 :Bool;
-  # The process is meant to end by a fault; that is then not a failure.
+  # The process is expected to end by a fault; that is then not a failure.
   restart @10 :RestartPolicy;
 }
 
 struct GrantEntry {
   # A capability of a process or of an instance.
   name @0 :Text;
-  # The name the holder asks for.
+  # The name under which the holder finds it.
   interfaceId @1 :UInt64;
-  # The Cap'n Proto type id of the interface it serves; 0 where the manifest does not say: the holder's word is taken.
+  # The Cap'n Proto type id of its interface; 0 if the manifest does not state it: then the interface that the holder
+  # requests is assumed.
   source :union {
-    # Where it comes from.
+    # The source of the capability.
     wellKnown @2 :Grants.WellKnownGrant;
     export @3 :ExportRef;
     # An endpoint that another process of this manifest serves.
@@ -116,16 +118,16 @@ struct GrantEntry {
     device @6 :DeviceRef;
     # A PciDevice, for this holder alone.
     held @7 :Text;
-    # Only for an instance: what its host process was granted under this name.
+    # Only for an instance: the grant of its host process with this name.
   }
 }
 
 struct DeviceRef {
   vendor @0 :UInt16;
   devices @1 :List(UInt16);
-  # Any of which the device may have.
+  # Alternatives; the device must have one of them.
   index @2 :UInt32;
-  # Its place among the devices with these numbers, counted from 0 in bus order.
+  # Index among the devices with these numbers, counted from 0 in bus order.
 }
 
 struct ExportRef {
@@ -136,7 +138,7 @@ struct ExportRef {
 struct WasmHostEntry {
   instances @0 :List(InstanceEntry);
   sequence @1 :Bool;
-  # Start an instance only when the one before it has ended. Otherwise all run at once.
+  # Start each instance only after the previous one has ended. Otherwise all run at once.
   exports @2 :Bool;
   # Serve a WasmHost to other processes, under the export name "wasm-host".
 }
@@ -146,10 +148,10 @@ struct InstanceEntry {
   module @1 :Text;
   # Names one of `BootPackage.binaries`.
   arguments @2 :List(Text);
-  # Without the program's name, which is put first.
+  # Without the program's name, which is prepended.
   environment @3 :List(Launch.Variable);
   grants @4 :List(GrantEntry);
-  # Each of the source `held`.
+  # Each with the source `held`.
   limits @5 :InstanceLimits;
   preopens @6 :List(Preopen);
   # Descriptors from 3 on, in this order.
@@ -157,24 +159,24 @@ struct InstanceEntry {
   stdout @8 :Stdio;
   stderr @9 :Stdio;
   trapUnknownImports @10 :Bool;
-  # Functions that the host does not know trap when called. Otherwise a module that imports one does not start.
+  # Unknown imported functions trap when called. Otherwise a module that imports one does not start.
   restart @11 :RestartPolicy;
   invoke @12 :Text;
-  # The export that is called in place of `_start`, with the arguments, and whose results are written to standard output;
+  # The export that is called instead of `_start`, with the arguments, and whose results are written to standard output;
   # empty for a program.
   argv0 @13 :Text;
-  # The program's name, its first argument; the instance's when there is none.
+  # The program's name, its first argument; if empty, the instance's name.
 }
 
 struct Preopen {
   guest @0 :Text;
-  # The path under which the program knows it.
+  # The directory's path as the program sees it.
   grant @1 :Text;
-  # The name under which the host process was granted the Namespace.
+  # The host process's name for the Namespace.
 }
 
 struct Stdio {
-  # What a standard stream is.
+  # The target of a standard stream.
   union {
     console @0 :Void;
     # The instance's console, if it is granted one; otherwise closed.
@@ -183,23 +185,23 @@ struct Stdio {
     # One end of the pipe with this name, between two instances of one host.
     file @3 :StdioFile;
     stream @4 :Void;
-    # The console as above, but no terminal: programs neither prompt on it nor colour what they write.
+    # The console as above, but not a terminal: programs neither prompt on it nor colour their output.
   }
 }
 
 struct StdioFile {
   grant @0 :Text;
-  # The name under which the host process was granted a Namespace.
+  # The host process's name for the Namespace.
   path @1 :Text;
-  # In that Namespace. Output makes the file if there is none.
+  # Path in that Namespace. Output creates the file if it does not exist.
   append @2 :Bool;
-  # Output goes after what the file holds; otherwise it replaces that.
+  # Append to the file; otherwise its content is replaced.
 }
 
 struct InstanceLimits {
   # Zero means the documented default.
   memoryBytes @0 :UInt64;
-  # Linear memory, all memories of the instance together. Default 64 MiB.
+  # Linear memory, total over all memories of the instance. Default 64 MiB.
   fuel @1 :UInt64;
   # Units over the instance's life. Default: unlimited.
   wallTimeNanoseconds @2 :UInt64;
@@ -207,9 +209,9 @@ struct InstanceLimits {
   outputBytes @3 :UInt64;
   # Bytes written to the standard streams. Default: unlimited.
   tableElements @4 :UInt32;
-  # All tables together. Default 65536.
+  # Total over all tables. Default 65536.
   stackBytes @5 :UInt64;
-  # Room for nested calls, in bytes of the stack that a compiled program would have, whatever the engine. Default 512 KiB.
+  # Stack for nested calls, in bytes of a compiled program's native stack, independent of the engine. Default 512 KiB.
   descriptors @6 :UInt32;
   # Open at once. Default 1024.
 }

@@ -1,8 +1,8 @@
 @0x9e0b7d415fc8a263;
-# Names that several programs of the system agree on. Each becomes a constant of the same name in Rust.
+# Names shared by several programs of the system. Each becomes a constant of the same name in Rust.
 
 const consoleServer :Text = "capos-console";
-# The program that keeps the streams of the console apart.
+# The program that multiplexes the console's streams.
 const volumeServer :Text = "fs";
 # The program that serves a volume.
 const diskDriver :Text = "virtio-blk";
@@ -13,7 +13,7 @@ const wasmHost :Text = "capos-wasm";
 const deviceGrant :Text = "device";
 # The PciDevice of a driver.
 const lineGrant :Text = "line";
-# The plain Console on which the console server keeps streams apart.
+# The plain Console over which the console server multiplexes streams.
 const diskGrant :Text = "disk";
 # The BlockDevice of a volume server.
 

@@ -4,7 +4,7 @@
 using Memory = import "memory.capnp";
 
 struct Limits {
-  # What a process may use. Zero means the documented default.
+  # Resource limits of a process. Zero means the documented default.
   frames @0 :UInt32;
   # 4 KiB frames, page tables included. Default 16384 (64 MiB).
   capabilitySlots @1 :UInt32;
@@ -20,35 +20,34 @@ struct Grant {
   # `launchParameters`, in the same order; the kernel does not read them.
   capability @0 :AnyPointer;
   rights @1 :UInt32;
-  # Bits of `capos_abi::Rights`; the new capability has these and no more than the original's.
+  # Bits of `capos_abi::Rights`; the new capability has these, limited to the original's.
 }
 
 interface ProcessSpawner {
-  # Holding a ProcessSpawner allows starting processes with capabilities that the holder has.
-  # It does not allow reaching processes that the holder did not start.
+  # Holding a ProcessSpawner allows starting processes with capabilities that the holder has. It
+  # does not allow reaching processes that the holder did not start.
 
   spawn @0 (image :Memory.MemoryObject, imageOffset :UInt64, imageLength :UInt64,
             name :Text, launchParameters :Data, grants :List(Grant), limits :Limits,
             executable :Bool) -> (process :Process);
-  # Starts a static ELF64 program found in `image`. `launchParameters` is a `LaunchParameters` message
-  # that appears read-only in the new process. Every process also gets, outside the grants, a
-  # VirtualMemory of its own (with EXECUTE only when `executable` is set and the spawner may pass it
-  # on) and a ThreadSpawner of its own, and an EndpointFactory.
-  # Code is mapped where it lies in `image`, unless that is mapped writable somewhere: then it is copied, and
-  # charged to the new process.
-  # Errors: `failed` with the reason for a bad image or grant, `overloaded` for a used-up budget.
+  # Starts a static ELF64 program found in `image`. `launchParameters` is a `LaunchParameters` message that
+  # appears read-only in the new process. Every process also gets, in addition to the grants, its own
+  # VirtualMemory (with EXECUTE only if `executable` is set and the spawner may grant it), ThreadSpawner and
+  # EndpointFactory. Code is mapped in place from `image`, unless `image` is mapped writable somewhere: then
+  # it is copied, and charged to the new process. Errors: `failed` with the reason for a bad image or grant,
+  # `overloaded` for an exhausted budget.
 }
 
 struct ExitCause {
   union {
     exited @0 :Int32;
-    # The program ended itself with this status.
+    # The program exited with this status.
     killed @1 :Void;
     # A holder of the Process called `kill`.
     fault @2 :Fault;
-    # A processor fault that no handler took.
+    # A processor fault without a handler.
     outOfMemory @3 :Fault;
-    # A page was touched and there was no frame for it: `usedUp` says of whose.
+    # A page was touched and no frame was available: `usedUp` says whose limit was reached.
   }
   usedUp @4 :UsedUp;
 }
@@ -57,7 +56,7 @@ enum UsedUp {
   budget @0;
   # The frame budget of the process.
   machine @1;
-  # The memory of the machine: within its budget the process had room.
+  # The memory of the machine; the process was within its budget.
 }
 
 struct Fault {
@@ -65,7 +64,7 @@ struct Fault {
   # The x86 exception number.
   errorCode @1 :UInt32;
   address @2 :UInt64;
-  # The address that was accessed (page faults), else 0.
+  # The address that was accessed (page faults), otherwise 0.
   instructionPointer @3 :UInt64;
 }
 
@@ -85,14 +84,14 @@ interface Process {
   # Returns when the process has ended; at once if it already has.
 
   kill @1 () -> ();
-  # Ends the process. Its cause becomes `killed` unless it had ended before.
+  # Ends the process. The cause becomes `killed` unless it had already ended.
 
   resourceUse @2 () -> (use :ResourceUse);
 }
 
 interface ThreadSpawner {
   # Holding a ThreadSpawner allows creating threads in the one process it belongs to, within its
-  # budget, and choosing how that process's faults are handled.
+  # budget, and setting that process's fault handler.
 
   spawn @0 (entry :UInt64, stack :UInt64, argument :UInt64, threadPointer :UInt64,
             priority :UInt8) -> (threadId :UInt32, ring :UInt64);
@@ -103,6 +102,6 @@ interface ThreadSpawner {
   # Faults of this process's threads enter at `entry` (see docs/abi.md). 0 removes the handler.
 
   setFaultStack @2 (stack :UInt64, length :UInt64) -> ();
-  # The range on which the calling thread's faults are handled. With none, the handler runs on the
+  # The stack on which the calling thread's faults are handled. Without one, the handler runs on the
   # faulting thread's own stack below its red zone.
 }

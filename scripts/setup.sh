@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes this checkout ready: installs what is missing where it can, names it where it cannot. Running it again changes
-# nothing. It edits no configuration outside the checkout.
+# Sets up this checkout: installs missing packages where it can, and lists them where it cannot. Running it again
+# changes nothing. It edits no configuration outside the checkout.
 #
 #   scripts/setup.sh [GROUP…]     the groups are listed in scripts/setup/common.sh; without one, all of them
 #
-# Each group that is ready leaves build/setup/GROUP. The group `build` also writes build/toolchain.mk, its choices.
+# Each completed group leaves build/setup/GROUP. The group `build` also writes its choices to build/toolchain.mk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -46,11 +46,11 @@ if wants cue; then
     install_cue
 fi
 
-# Written last: their presence tells the Makefile that setting up has succeeded.
+# Written last: their presence tells the Makefile that set-up has succeeded.
 for group in "${wanted[@]}"; do
     case $group in
     build) write_toolchain && touch build/setup/build ;;
-    # Names the Go to use; empty where there is none.
+    # Records the path of Go; empty if there is none.
     go) echo "$GO" >build/setup/go ;;
     *) touch "build/setup/$group" ;;
     esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# some-tests.sh FILTER COMMAND…: runs COMMAND, which runs tests. A FILTER that no test's name contains is an error: what was
-# asked for has not been tested.
+# some-tests.sh FILTER COMMAND…: runs COMMAND, which runs tests. A FILTER that matches no test is an error, because the
+# requested test has not run.
 set -uo pipefail
 filter=$1
 shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that `make test` is: build, check, boot. Goes on after a failure, so that one run shows all of
-# them. The last line is `N passed, N failed`, over the single tests and over the steps that have none.
+# `make test`: builds, checks and boots everything. Continues after a failure, so that one run shows all of
+# them. The last line is `N passed, N failed`, counting single tests, and steps without tests.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 # Each step is a make of its own, not a part of the one that runs this.
@@ -10,7 +10,7 @@ mkdir -p build/log
 passed=0
 failed=0
 
-# step NAME: runs `make NAME` with its output shown and kept, and adds up the tests it reports.
+# step NAME: runs `make NAME`, shows and saves its output, and adds up the tests it reports.
 step() {
     local log=build/log/$1.log status=0 in_log_passed in_log_failed
     echo "test: $1" >&2
@@ -20,7 +20,7 @@ step() {
         END { print p + 0, f + 0 }' "$log")
     passed=$((passed + in_log_passed))
     failed=$((failed + in_log_failed))
-    # A step that reports no test, or fails without reporting one, counts as one itself.
+    # A step that reports no test, or fails without reporting one, counts as one.
     if [ $status = 0 ] && [ "$in_log_passed" = 0 ]; then
         passed=$((passed + 1))
     elif [ $status != 0 ] && [ "$in_log_failed" = 0 ]; then

@@ -1,6 +1,7 @@
 use core::mem::size_of;
 
-/// Begins the read-only bootstrap pages of every process. Offsets are in bytes from the header's start.
+/// Header of the read-only bootstrap pages of every process. Offsets are in bytes from the start of the
+/// header.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct BootstrapHeader {
@@ -10,9 +11,9 @@ pub struct BootstrapHeader {
     pub version: u32,
     /// Number of granted capabilities.
     pub grant_count: u32,
-    /// Where their handles (`u64` each) stand, in the order of `LaunchParameters.grants`.
+    /// Offset of their handles (`u64` each), in the order of `LaunchParameters.grants`.
     pub grants_offset: u32,
-    /// Where the `LaunchParameters` message stands (stream framing).
+    /// Offset of the `LaunchParameters` message (stream framing).
     pub launch_offset: u32,
     /// Its length in bytes.
     pub launch_length: u32,
@@ -27,7 +28,7 @@ pub struct BootstrapHeader {
 }
 
 impl BootstrapHeader {
-    /// "capOS\0\0\1" read as a little-endian number.
+    /// "capOS\0\0\1" as a little-endian number.
     pub const MAGIC: u64 = u64::from_le_bytes(*b"capOS\0\0\x01");
     /// Changes whenever anything in this crate changes incompatibly.
     pub const VERSION: u32 = 1;

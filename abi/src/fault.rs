@@ -1,12 +1,12 @@
 use core::mem::size_of;
 
-/// The state of a thread at a fault, as its handler finds it (RDI points at it) and as `FaultReturn` takes it.
-/// Segment registers and privileged flags are the kernel's; on return it keeps only the arithmetic,
-/// direction, trap and alignment flags and refuses addresses outside user space.
-/// Vector registers are as they were at the fault; a handler that uses them saves them first.
+/// The state of a thread at a fault, as passed to its handler (by the address in RDI) and to `FaultReturn`.
+/// Segment registers and privileged flags stay under the kernel's control; on return it takes only the
+/// arithmetic, direction, trap and alignment flags and refuses addresses outside user space. Vector registers
+/// are as they were at the fault; a handler that uses them must save them first.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "general registers go by their own names")]
+#[expect(missing_docs, reason = "the fields have the names of the general registers")]
 pub struct FaultFrame {
     pub rax: u64,
     pub rbx: u64,
@@ -26,13 +26,13 @@ pub struct FaultFrame {
     pub r15: u64,
     pub rip: u64,
     pub rflags: u64,
-    /// FS base.
+    /// The FS base.
     pub thread_pointer: u64,
-    /// The x86 exception number.
+    /// x86 exception number.
     pub vector: u64,
-    /// Its error code, or 0.
+    /// Error code of the exception, or 0.
     pub error_code: u64,
-    /// The address accessed (page faults), or 0.
+    /// Address accessed (page faults), or 0.
     pub address: u64,
 }
 

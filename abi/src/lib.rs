@@ -1,9 +1,8 @@
 //! The binary contract between the capOS kernel and userspace: system calls, ring entries, handles,
 //! rights, error codes, the bootstrap page, the time page and the fault frame.
 //!
-//! Everything here is plain data with a fixed layout; `docs/abi.md` explains how it is used.
-//! Values that come from the other side of the boundary are claims to be checked, which is why enums
-//! cross it as integers and are parsed with `from_raw`.
+//! Everything here is plain data with a fixed layout; `docs/abi.md` explains its use. Values from the other
+//! side of the boundary are untrusted, so enums cross it as integers and are parsed with `from_raw`.
 #![no_std]
 
 mod bootstrap;

@@ -4,22 +4,22 @@ use core::sync::atomic::AtomicU32;
 
 /// Entries in a submission queue.
 pub const SUBMISSION_ENTRIES: u32 = 32;
-/// Entries in a completion queue. An operation is only taken from the submission queue when its completion
-/// is sure to find room, so completions are never lost.
+/// Entries in a completion queue. An operation is taken from the submission queue only if its completion is
+/// guaranteed to fit, so completions are never lost.
 pub const COMPLETION_ENTRIES: u32 = 64;
-/// Where the submission entries begin, in bytes from the start of the ring.
+/// Offset of the submission entries from the start of the ring, in bytes.
 pub const SUBMISSION_OFFSET: usize = 4096;
-/// Where the completion entries begin, in bytes from the start of the ring.
+/// Offset of the completion entries from the start of the ring, in bytes.
 pub const COMPLETION_OFFSET: usize = 8192;
 /// Size of a thread's ring in bytes.
 pub const RING_BYTES: usize = 12288;
-/// The longest message, in bytes.
+/// Maximum length of a message, in bytes.
 pub const MAX_MESSAGE_BYTES: u32 = 65536;
-/// The most capabilities in one message.
+/// Maximum number of capabilities in a message.
 pub const MAX_MESSAGE_CAPS: u32 = 64;
 
-/// The indices of a ring. They run freely and are reduced modulo the queue's size. Each stands on a cache
-/// line of its own because each side writes only its own.
+/// The indices of a ring. They are free-running and reduced modulo the queue's size. Each has its own cache
+/// line because each side writes only its own.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct RingHeader {
@@ -37,7 +37,7 @@ pub struct RingHeader {
     _pad3: [u32; 15],
 }
 
-/// The operation that a submission entry asks for.
+/// The operation that a submission entry requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Opcode {
@@ -60,13 +60,13 @@ pub enum Opcode {
     Derive = 6,
     /// Revokes every capability derived from `cap`, in whichever process. `cap` itself stays.
     Revoke = 7,
-    /// Tells in the completion the `badge` of the client capability `token` (a [`Handle`](crate::Handle)), if it is one
-    /// of the endpoint `cap`, which must have RECEIVE. Otherwise `NotFound`.
+    /// Returns in the completion the `badge` of the client capability `token` (a [`Handle`](crate::Handle)), if it
+    /// belongs to the endpoint `cap`, which must have RECEIVE. Otherwise `NotFound`.
     Identify = 8,
 }
 
 impl Opcode {
-    /// The opcode with this number, unless there is none.
+    /// The opcode with this number, if there is one.
     #[must_use]
     #[inline]
     pub const fn from_raw(raw: u8) -> Option<Self> {
@@ -100,10 +100,10 @@ bitflags! {
     /// Flags of a completion.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct CompletionFlags: u16 {
-        /// `length` bytes of UTF-8 in the `recv` buffer say what went wrong.
+        /// The `recv` buffer holds `length` bytes of UTF-8 text that describe the error.
         const EXCEPTION_TEXT = 1 << 0;
-        /// Some capability that came with the message may be one of an endpoint that this process receives from;
-        /// [`Opcode::Identify`] says. Never absent when one is.
+        /// Some capability that came with the message may belong to an endpoint that this process receives from;
+        /// [`Opcode::Identify`] tells. Never absent if one does.
         const OWN_CAPABILITY = 1 << 1;
     }
 }
@@ -121,7 +121,7 @@ pub struct SubmissionEntry {
     pub method: u16,
     /// DERIVE: [`Rights`](crate::Rights) to keep.
     pub rights: u32,
-    /// Comes back in the completion.
+    /// Returned unchanged in the completion.
     pub user_data: u64,
     /// A [`Handle`](crate::Handle).
     pub cap: u64,
@@ -135,13 +135,13 @@ pub struct SubmissionEntry {
     pub send_cap_count: u32,
     /// Address of the capability list that goes with the message.
     pub send_caps: u64,
-    /// Where an incoming message is written.
+    /// Address of the buffer for an incoming message.
     pub recv_address: u64,
-    /// Room there, in bytes.
+    /// Size of that buffer, in bytes.
     pub recv_length: u32,
-    /// Room at `recv_caps`, in handles.
+    /// Capacity of `recv_caps`, in handles.
     pub recv_cap_count: u32,
-    /// Where the handles (`u64`) of incoming capabilities are written.
+    /// Address of the buffer for the handles (`u64`) of incoming capabilities.
     pub recv_caps: u64,
     /// CALL, RECV: monotonic nanoseconds at which to give up; 0 for never.
     pub deadline_ns: u64,
@@ -154,7 +154,7 @@ pub struct SubmissionEntry {
 }
 
 impl SubmissionEntry {
-    /// The entry whose fields are all zero, which asks for nothing.
+    /// An entry whose fields are all zero; a no-op.
     pub const NOP: Self = Self {
         opcode: 0,
         flags: 0,
@@ -188,12 +188,12 @@ pub enum CompletionKind {
     Call = 1,
     /// RECV: the last client capability with `badge` is gone.
     BadgeDropped = 2,
-    /// RECV: the caller of `token` no longer waits; the token is already void.
+    /// RECV: the caller of `token` no longer waits; the token is already invalid.
     CallCancelled = 3,
 }
 
 impl CompletionKind {
-    /// The kind with this number, unless there is none.
+    /// The kind with this number, if there is one.
     #[must_use]
     #[inline]
     pub const fn from_raw(raw: u16) -> Option<Self> {
@@ -235,7 +235,7 @@ pub struct CompletionEntry {
     pub reserved: [u16; 7],
 }
 
-/// How a capability travels with a message.
+/// The way a capability is transferred with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum TransferMode {
@@ -249,7 +249,7 @@ pub enum TransferMode {
 }
 
 impl TransferMode {
-    /// The mode with this number, unless there is none.
+    /// The mode with this number, if there is one.
     #[must_use]
     #[inline]
     pub const fn from_raw(raw: u32) -> Option<Self> {
@@ -266,11 +266,11 @@ impl TransferMode {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapDescriptor {
-    /// A [`Handle`](crate::Handle) of the sender's; null sends a null capability.
+    /// A [`Handle`](crate::Handle) of the sender; null sends a null capability.
     pub handle: u64,
     /// MINT: the badge.
     pub badge: u64,
-    /// The receiver's capability has these [`Rights`](crate::Rights) and no more than the sender's.
+    /// [`Rights`](crate::Rights) of the receiver's capability, limited to those of the sender's.
     pub rights: u32,
     /// A [`TransferMode`].
     pub mode: u32,

@@ -8,8 +8,8 @@ pub enum Syscall {
     /// the calling thread's submission queue, then waits until `wait_for` completions are unread or the
     /// monotonic clock reaches the deadline ([`NO_DEADLINE`]: for ever). Reaching the deadline is not an error.
     CapEnter = 0,
-    /// `(word: *mut u32)`. Ends the calling thread; if `word` is not null the kernel stores 0 there afterwards and
-    /// wakes every futex waiter on it. The last thread to end, ends the process with status 0.
+    /// `(word: *mut u32)`. Ends the calling thread; if `word` is not null, the kernel then stores 0 there and
+    /// wakes every futex waiter on it. When the last thread ends, the process ends with status 0.
     ThreadExit = 1,
     /// `(status: i32)`. Ends the process.
     ProcessExit = 2,
@@ -25,7 +25,7 @@ pub enum Syscall {
 }
 
 impl Syscall {
-    /// The call with this number, unless there is none.
+    /// The call with this number, if there is one.
     #[must_use]
     #[inline]
     pub const fn from_raw(raw: u64) -> Option<Self> {

@@ -3,11 +3,11 @@ use core::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
-/// The page that `Timer.timePage` gives. Monotonic nanoseconds =
-/// `base_ns + ((tsc - base_tsc) * multiplier >> shift)`, computed in 128 bits.
+/// The page returned by `Timer.timePage`. Monotonic nanoseconds = `base_ns + ((tsc - base_tsc) * multiplier >> shift)`,
+/// computed in 128 bits.
 ///
-/// The kernel changes it when it finds the clock wrong: `sequence` is odd meanwhile and another even number afterwards, so
-/// what was read is good if `sequence` was even before and the same after reading the counter.
+/// The kernel updates it when it corrects the clock: `sequence` is odd during the update and has another even value
+/// afterwards, so a read is consistent if `sequence` was even before it and unchanged after reading the counter.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct TimePage {
@@ -29,7 +29,7 @@ impl TimePage {
     /// The layout described here.
     pub const VERSION: u32 = 2;
 
-    /// Monotonic nanoseconds at present; `counter` reads the time-stamp counter.
+    /// The current monotonic time in nanoseconds; `counter` reads the time-stamp counter.
     #[must_use]
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "nanoseconds since boot fit 64 bits for 584 years")]

@@ -1,4 +1,4 @@
-//! The bootstrap pages: what this process was started with.
+//! The bootstrap pages: the parameters with which this process was started.
 #![expect(unsafe_code, reason = "reads the pages that the kernel mapped")]
 
 use capnp::message::{Reader, ReaderOptions};
@@ -23,11 +23,11 @@ pub(crate) fn get() -> Option<&'static Bootstrap> {
     BOOTSTRAP.get()
 }
 
-/// Installs the pages at `header`; false if they are not what this runtime understands.
+/// Installs the pages at `header`; false if they are not valid for this runtime.
 ///
 /// # Safety
-/// `header` must be what the kernel passed at the start: [`BOOTSTRAP_MAX_BYTES`] of address space whose mapped
-/// part holds the header and everything it points at, read-only for ever.
+/// `header` must be the address that the kernel passed at the start: [`BOOTSTRAP_MAX_BYTES`] of address space
+/// whose mapped part contains the header and everything it refers to, read-only for ever.
 pub(crate) unsafe fn install(header: *const BootstrapHeader) -> bool {
     // SAFETY: the header is mapped and aligned.
     let checked = unsafe { &*header };
@@ -46,8 +46,8 @@ pub(crate) unsafe fn install(header: *const BootstrapHeader) -> bool {
         return false;
     }
     let base = header.cast::<u8>();
-    // SAFETY: both ranges lie in the bootstrap pages and are aligned, as just checked; the kernel mapped what
-    // its header describes.
+    // SAFETY: both ranges are in the bootstrap pages and aligned, as just checked; the kernel mapped
+    // everything that its header describes.
     let (grants, launch) = unsafe {
         (
             slice::from_raw_parts(
@@ -84,7 +84,7 @@ impl Bootstrap {
         read(message.get_root().ok()?).ok()
     }
 
-    /// The grant called `name`: its handle and the type id of its interface.
+    /// The grant named `name`: its handle and the type id of its interface.
     pub(crate) fn find(&self, name: &str) -> Option<(Handle, u64)> {
         self.launch(|launch| {
             for (entry, &handle) in launch.get_grants()?.iter().zip(self.grants) {

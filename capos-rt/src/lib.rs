@@ -1,8 +1,8 @@
 //! The userspace runtime of capOS.
 //!
-//! A program is an ordinary `fn main()` that links this crate (`use capos_rt as _;` is enough). It starts the
-//! process, gives the standard library its platform, and turns the capabilities that the process was granted
-//! into ordinary Cap'n Proto clients.
+//! A program is an ordinary `fn main()` that links this crate (`use capos_rt as _;` is enough). The crate
+//! starts the process, implements the standard library's platform layer, and turns the process's granted
+//! capabilities into ordinary Cap'n Proto clients.
 //!
 //! Modules that meet the kernel or hand memory to it are the only unsafe ones; `unsafe` stands only in `arch::syscall`,
 //! `bootstrap`, `local`, `message::arena`, `message::buffer`, `message::segment`, `platform`, `ring::queue`, `ring::sync`,

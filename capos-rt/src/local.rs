@@ -1,4 +1,4 @@
-//! The state of one thread: its ring and everything that runs on it.
+//! Per-thread state: the ring and everything that runs on it.
 #![expect(unsafe_code, reason = "a thread finds its state through a pointer that it set itself")]
 
 use crate::message::{Pool, retire};
@@ -9,22 +9,22 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ptr;
 
-/// User data of operations whose completion nobody waits for.
+/// User data of operations whose completion is ignored.
 pub(crate) const IGNORED: u64 = u64::MAX - 1;
 
-/// Entries submitted by one `submit` before the kernel is entered.
+/// Number of entries submitted by `submit` before the kernel is entered.
 const FULL: u32 = SUBMISSION_ENTRIES - 2;
 
-/// A thread's state. It stays where it is from [`enter`] until the thread ends.
+/// A thread's state. It does not move from [`enter`] until the thread ends.
 pub(crate) struct Local {
     ring: RefCell<Ring>,
-    /// Entries that found the submission queue full, oldest first.
+    /// Entries that did not fit the submission queue, oldest first.
     backlog: RefCell<VecDeque<SubmissionEntry>>,
     pub(crate) buffers: RefCell<Pool>,
-    /// Records of calls that are over, for later ones.
+    /// Records of finished calls, to be reused.
     #[expect(clippy::vec_box, reason = "they leave as boxes")]
     pub(crate) calls: RefCell<Vec<Box<Call>>>,
-    /// The same for calls that were answered.
+    /// Records of answered incoming calls, to be reused.
     #[expect(clippy::vec_box, reason = "they leave as boxes")]
     pub(crate) incoming: RefCell<Vec<Box<Incoming>>>,
     pub(crate) operations: Operations,
@@ -52,8 +52,8 @@ impl Local {
         }
     }
 
-    /// Hands an entry to the kernel at the next [`wait`](Self::wait) or [`poll`](Self::poll). What its addresses
-    /// lead to is kept by `operations` until it has completed.
+    /// Passes an entry to the kernel at the next [`wait`](Self::wait) or [`poll`](Self::poll). `operations`
+    /// keeps the memory at its addresses alive until it has completed.
     #[inline(always)]
     pub(crate) fn submit(&self, entry: SubmissionEntry) {
         if !self.backlog.borrow().is_empty() {
@@ -70,12 +70,12 @@ impl Local {
         self.backlog.borrow_mut().push_back(entry);
     }
 
-    /// Submits what is pending and waits for a completion or the deadline.
+    /// Submits pending entries and waits for a completion or the deadline.
     pub(crate) fn wait(&self, deadline_ns: u64) {
         self.enter(1, deadline_ns);
     }
 
-    /// Submits what is pending, without waiting. Enters the kernel only if there is something to submit.
+    /// Submits pending entries, without waiting. Enters the kernel only if there are any.
     pub(crate) fn poll(&self) {
         if self.ring.borrow().unsubmitted() != 0 {
             self.enter(0, NO_DEADLINE);
@@ -94,7 +94,7 @@ impl Local {
     #[inline(always)]
     fn enter_kernel(&self, wait_for: u32, deadline_ns: u64) {
         let entered = self.ring.borrow_mut().enter(wait_for, deadline_ns);
-        // Only corrupt indices make entering fail, and nothing can go on without the ring.
+        // Entering fails only with corrupt indices, and nothing can continue without the ring.
         assert!(entered.is_ok(), "the ring is unusable: {entered:?}");
     }
 
@@ -109,7 +109,7 @@ impl Local {
         }
     }
 
-    /// Moves the backlog into the queue as far as it fits; true if some is left.
+    /// Moves the backlog into the queue as far as it fits; true if some remains.
     fn refill(&self) -> bool {
         let mut backlog = self.backlog.borrow_mut();
         while let Some(entry) = backlog.front() {
@@ -128,7 +128,7 @@ impl Local {
         self.backlog.borrow().is_empty() && self.ring.borrow().unsubmitted() == 0
     }
 
-    /// Puts the oldest unread completion into `entry`; false if there is none.
+    /// Stores the oldest unread completion in `entry`; false if there is none.
     #[inline(always)]
     pub(crate) fn next_completion(&self, entry: &mut CompletionEntry) -> bool {
         self.ring.borrow_mut().pop_into(entry)
@@ -136,7 +136,8 @@ impl Local {
 }
 
 impl Drop for Local {
-    /// Drops what runs here, so that what it holds is released, while the ring can still say so.
+    /// Drops the tasks and objects of this thread, so that their capabilities are released while the ring
+    /// still exists.
     fn drop(&mut self) {
         self.executor.clear();
         self.servers.clear();
@@ -171,7 +172,7 @@ pub(crate) fn current() -> &'static Local {
     }
 }
 
-/// Uses the calling thread's ring. `f` must not allocate, because the heap uses the ring too.
+/// Calls `f` with the calling thread's ring. `f` must not allocate, because the heap uses the ring too.
 pub(crate) fn with_ring<T>(f: impl FnOnce(&mut Ring) -> T) -> T {
     f(&mut current().ring.borrow_mut())
 }

@@ -1,9 +1,9 @@
-//! Methods that the platform layer calls below the generated clients: the heap cannot allocate one.
-//! A test compares each number with what the generated client sends.
+//! Methods that the platform layer calls below the generated clients, because the heap cannot allocate a
+//! client. A test compares each number with the one that the generated client sends.
 
 #![cfg_attr(
     not(any(target_os = "hermit", test)),
-    expect(dead_code, reason = "elsewhere there is no platform layer, only the runtime above it")
+    expect(dead_code, reason = "other systems have no platform layer, only the runtime above it")
 )]
 
 use capos_schema::methods;
@@ -37,7 +37,7 @@ methods! {
 
 #[cfg(test)]
 mod tests {
-    //! A client hook that notes what the generated clients call.
+    //! A client hook that records the calls of generated clients.
 
     use super::*;
     use capnp::capability::{FromClientHook, Promise, Request};

@@ -1,4 +1,4 @@
-//! Running the runtime over a model of the kernel, on systems that are not capOS.
+//! Runs the runtime over a model of the kernel, on other systems than capOS.
 #![expect(unsafe_code, reason = "stands in for the kernel at the start of a thread")]
 
 use crate::arch::Port;
@@ -9,14 +9,14 @@ use capos_abi::{BootstrapHeader, RING_BYTES};
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// Makes the bootstrap pages of all model processes from `pages`; the first call counts.
-/// False if they are malformed.
+/// Creates the bootstrap pages of all model processes from `pages`; only the first call has an effect. False
+/// if they are malformed.
 pub fn install_bootstrap(pages: &'static [u64]) -> bool {
     if size_of_val(pages) < size_of::<BootstrapHeader>() {
         return false;
     }
     // SAFETY: the pages are aligned, immutable and live for ever; offsets in them are checked against the
-    // largest size, which a test's pages have.
+    // maximum size, which a test's pages have.
     unsafe { bootstrap::install(pages.as_ptr().cast()) }
 }
 
@@ -33,10 +33,10 @@ pub fn new_ring() -> NonNull<u8> {
 
 /// Runs `f` on the calling thread as a thread of a model process whose kernel is behind `port`.
 pub fn with_thread<T>(ring: NonNull<u8>, port: Port, f: impl FnOnce() -> T) -> T {
-    // SAFETY: `ring` came from `new_ring`, and each call gets its own.
+    // SAFETY: `ring` came from `new_ring`, and each call gets another one.
     let local = Box::new(Local::new(unsafe { Ring::new(ring, port) }));
     let local = Box::into_raw(local);
-    // SAFETY: the box lives until it is taken back below, when `f` has returned.
+    // SAFETY: the box lives until it is reclaimed below, after `f` has returned.
     local::enter(unsafe { &*local });
     let output = f();
     // SAFETY: came from `into_raw` above.

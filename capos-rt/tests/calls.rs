@@ -67,7 +67,7 @@ fn exceptions_keep_kind_and_text() {
     let (server, client) = common::start();
     server.run(serve_counter);
     let error = client.run(|| {
-        // A counter does not serve the vault's interface.
+        // A counter does not implement the vault's interface.
         let vault: vault::Client = grant("service").unwrap();
         block_on(async { vault.lock_request().send().promise.await.map(drop).unwrap_err() })
     });
@@ -81,7 +81,7 @@ fn missing_and_mistyped_grants() {
     let errors = client.run(|| {
         let missing = grant::<counter::Client>("nothing").err();
         let wrong = grant::<console_capnp::console::Client>("console").err();
-        // Whoever passes a capability on need not know what it serves.
+        // Passing a capability on does not require knowing its interface.
         let untyped = ["console", "nothing"].map(|name| grant_untyped(name).map(|(_, interface)| interface));
         (missing, wrong, untyped)
     });
@@ -200,7 +200,7 @@ fn objects_that_come_back_are_themselves() {
                 let visitor = visitor.get().unwrap().get_visitor().unwrap().to_string().unwrap();
                 assert_eq!(knock(&door).await.unwrap(), "Eve knocked 0 times");
 
-                // Any object will do that the server does not serve.
+                // Any object works that the server does not serve.
                 let mut request = vault.whose_request();
                 request.get().set_door(FromClientHook::new(met.into_client_hook()));
                 (mine, visitor, request.send().promise.await.map(drop).unwrap_err().extra)
@@ -212,7 +212,7 @@ fn objects_that_come_back_are_themselves() {
     assert_eq!((visitor.as_str(), foreign.as_str()), ("Eve", "not a door of this vault"));
 }
 
-/// Answers only when nothing is added; counts the calls that were taken back.
+/// Answers only when nothing is added; counts the cancelled calls.
 struct Silent(&'static AtomicU32);
 
 struct Guard(&'static AtomicU32);
@@ -245,7 +245,8 @@ fn dropping_a_promise_cancels_the_call() {
         .run(|| {
             let counter: counter::Client = grant("service").unwrap();
             block_on(async {
-                // Once this is answered the server receives, so that the next call is under way when it is dropped.
+                // Once this is answered the server receives, so that the next call is in progress when it is
+                // dropped.
                 add(&counter, 0).await.unwrap();
                 let in_time = capos_rt::with_deadline_ns(add(&counter, 1), 0);
                 assert_eq!(in_time.await.err(), Some(capos_rt::Elapsed));
@@ -259,7 +260,7 @@ fn dropping_a_promise_cancels_the_call() {
     assert_eq!(CANCELLED.load(Ordering::Relaxed), 1);
 }
 
-/// Gives out a door when it is told to, whether or not somebody still waits for it.
+/// Returns a door when told to, whether or not the caller still waits for it.
 struct Late {
     begun: &'static AtomicU32,
     go_on: &'static AtomicU32,
@@ -275,7 +276,7 @@ impl vault::Server for Late {
         mut results: vault::OpenResults,
     ) -> Result<(), Error> {
         self.begun.store(1, Ordering::Release);
-        // All of the server's thread stands still, so that it hears of nothing meanwhile.
+        // The server's whole thread is blocked, so that it processes nothing meanwhile.
         while self.go_on.load(Ordering::Acquire) == 0 {
             std::thread::yield_now();
         }
@@ -305,7 +306,7 @@ fn an_object_that_nobody_took_goes() {
                     a_moment().await;
                 }
                 call.abort();
-                // The call is taken back when the thread has waited.
+                // The call is cancelled when the thread has waited.
                 a_moment().await;
                 GO_ON.store(1, Ordering::Release);
                 for _ in 0..60_000 {

@@ -1,7 +1,7 @@
-//! Modules that were compiled before, found again by their content.
+//! A cache of compiled modules, identified by their content.
 //!
-//! A module lives as long as an instance of it does or the cache keeps it. The cache keeps the modules that were
-//! used last, up to a limit; what has gone beyond it is still shared while it lives.
+//! A module exists as long as an instance of it does or the cache keeps it. The cache keeps the most recently
+//! used modules up to a limit; a module evicted from it is still shared while it exists.
 
 use crate::pace::Pace;
 use futures::channel::oneshot;
@@ -13,20 +13,20 @@ use std::{
 };
 use xxhash_rust::xxh3::Xxh3;
 
-/// The cost of keeping a module beside what depends on its length: an engine, its tables, records.
+/// The constant part of a module's cost: an engine, its tables, records.
 const FIXED_BYTES: usize = 16 << 10;
-/// A module's own bytes, the engine's copy of its functions, and about as much for what they become when called.
+/// A module's own bytes, the engine's copy of its functions, and about the same for their compiled form.
 const BYTES_PER_MODULE_BYTE: usize = 4;
-/// Dead entries are looked for when there are this many more entries than were alive the last time.
+/// Dead entries are removed when there are this many more entries than were alive the last time.
 const SWEEP_SLACK: usize = 64;
 
-/// A compiled module and what it was compiled from.
+/// A compiled module and its source.
 pub(crate) struct Cached<T> {
     pub(crate) bytes: Cow<'static, [u8]>,
     pub(crate) compiled: T,
 }
 
-/// The hash of a module's bytes, or where they lie for as long as this program runs, and how it was compiled.
+/// The hash of a module's bytes, or their address if they are static, and the settings it was compiled with.
 type Key<S> = (Identity, S);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,24 +35,24 @@ enum Identity {
     Content(u64),
 }
 
-/// Compiled modules, each by its content and the settings `S` it was compiled with.
+/// Compiled modules, identified by content and the settings `S`.
 pub(crate) struct Cache<S, T> {
     inner: RefCell<Inner<S, T>>,
-    /// Modules being compiled, with the starts that wait for each.
+    /// Modules being compiled, with the tasks that wait for each.
     compiling: RefCell<BTreeMap<Key<S>, Vec<oneshot::Sender<()>>>>,
 }
 
 struct Inner<S, T> {
     limit_bytes: usize,
     kept_bytes: usize,
-    /// The modules in order of use, the last used last.
+    /// The modules in order of use, the most recently used last.
     kept: VecDeque<Rc<Cached<T>>>,
-    /// Everything that may still live. Modules with the same hash share an entry.
+    /// All modules that may still exist. Modules with the same hash share an entry.
     known: BTreeMap<Key<S>, Vec<Weak<Cached<T>>>>,
     sweep_at: usize,
 }
 
-/// The only one that compiles a module, until it is dropped.
+/// The exclusive right to compile a module, until it is dropped.
 struct Compiling<'a, S: Ord, T> {
     cache: &'a Cache<S, T>,
     key: Key<S>,
@@ -60,13 +60,13 @@ struct Compiling<'a, S: Ord, T> {
 
 impl<S: Ord, T> Drop for Compiling<'_, S, T> {
     fn drop(&mut self) {
-        // With the senders go the reasons to wait.
+        // Dropping the senders wakes the waiting tasks.
         drop(self.cache.compiling.borrow_mut().remove(&self.key));
     }
 }
 
 impl<S: Ord + Copy, T> Cache<S, T> {
-    /// An empty cache that keeps modules of about `limit_bytes`.
+    /// An empty cache that keeps modules of up to about `limit_bytes`.
     pub(crate) fn new(limit_bytes: usize) -> Self {
         let inner = Inner {
             limit_bytes,
@@ -78,8 +78,8 @@ impl<S: Ord + Copy, T> Cache<S, T> {
         Self { inner: RefCell::new(inner), compiling: RefCell::default() }
     }
 
-    /// The module with these bytes and settings. If it is not here it is compiled; what fails to compile is not
-    /// remembered.
+    /// The module with these bytes and settings, compiled if it is not in the cache. Failures are not
+    /// cached.
     pub(crate) async fn get(
         &self,
         bytes: Cow<'static, [u8]>,
@@ -95,7 +95,7 @@ impl<S: Ord + Copy, T> Cache<S, T> {
             }
             match self.begin(key) {
                 Ok(compiling) => break compiling,
-                // Canceled is what it always is.
+                // The senders are always dropped, so the result is always Canceled.
                 Err(other) => drop(other.await),
             }
         };
@@ -106,7 +106,7 @@ impl<S: Ord + Copy, T> Cache<S, T> {
         Ok(module)
     }
 
-    /// The module of [`Cache::get`], if it is here and that is seen without reading it.
+    /// The module as from [`Cache::get`], if it is in the cache and can be found without reading its bytes.
     #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
     pub(crate) fn get_placed(&self, bytes: &Cow<'static, [u8]>, settings: S) -> Option<Rc<Cached<T>>> {
         let key = (place(bytes)?, settings);
@@ -122,7 +122,7 @@ impl<S: Ord + Copy, T> Cache<S, T> {
             inner.known.get(key).into_iter().flatten().filter_map(Weak::upgrade).collect()
         };
         for module in candidates {
-            // A hash can be had by several modules, on purpose too.
+            // Several modules may have the same hash, possibly on purpose.
             let same = match key.0 {
                 Identity::Place { .. } => true,
                 Identity::Content(_) => are_equal(&module.bytes, bytes, pace).await,
@@ -134,7 +134,7 @@ impl<S: Ord + Copy, T> Cache<S, T> {
         None
     }
 
-    /// Begins to compile a module, or waits for another that does.
+    /// Starts to compile a module, or waits for another task that is compiling it.
     fn begin(&self, key: Key<S>) -> Result<Compiling<'_, S, T>, oneshot::Receiver<()>> {
         let mut compiling = self.compiling.borrow_mut();
         if let Some(waiters) = compiling.get_mut(&key) {
@@ -151,13 +151,14 @@ impl<S: Ord, T> Inner<S, T> {
     fn insert(&mut self, key: Key<S>, module: &Rc<Cached<T>>) {
         self.sweep();
         let same_key = self.known.entry(key).or_default();
-        // What is gone leaves with the next of its kind, or one module that comes and goes would pile up.
+        // Dead entries with the same hash are removed here, since otherwise repeatedly loading one module
+        // would accumulate them.
         same_key.retain(|module| module.strong_count() > 0);
         same_key.push(Rc::downgrade(module));
         self.keep(module);
     }
 
-    /// Makes `module` the one that goes last.
+    /// Marks `module` as the most recently used.
     fn keep(&mut self, module: &Rc<Cached<T>>) {
         let same = |other: &Rc<Cached<T>>| Rc::ptr_eq(other, module);
         if self.kept.back().is_some_and(same) {
@@ -174,7 +175,7 @@ impl<S: Ord, T> Inner<S, T> {
         }
     }
 
-    /// Forgets modules that are gone, now and then.
+    /// Removes entries of dropped modules from time to time.
     fn sweep(&mut self) {
         if self.known.len() < self.sweep_at {
             return;
@@ -189,10 +190,10 @@ impl<S: Ord, T> Inner<S, T> {
 
 /// Bytes that are hashed or compared at once.
 const STEP_BYTES: usize = 64 << 10;
-/// Weight of such a step, against bytes that are parsed.
+/// The weight of such a step, relative to bytes that are parsed.
 const STEP_WORK: usize = 1 << 10;
 
-/// Identity of bytes that lie in one place for ever, which need no reading to be known again.
+/// Identity of static bytes, which can be recognised by their address without reading them.
 #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
 fn place(bytes: &Cow<'static, [u8]>) -> Option<Identity> {
     match bytes {
@@ -313,7 +314,7 @@ mod tests {
         assert_eq!(compiler.0.get(), 3, "1 was used after 2");
         drop(get(2));
         assert_eq!(compiler.0.get(), 4, "2 had to go");
-        // 1 is beyond the limit now, and found again because somebody holds it.
+        // Module 1 exceeds the limit now, but is found again because the test still holds it.
         drop(get(3));
         assert!(Rc::ptr_eq(&held, &get(1)));
     }
@@ -358,7 +359,7 @@ mod tests {
         let (one, other, third) = block_on(async { futures::join!(get(1), get(1), get(2)) });
         assert!(Rc::ptr_eq(&one.expect("fine"), &other.expect("fine")));
         assert_eq!((third.expect("fine").compiled, compiler.0.get()), (2, 2));
-        // Nobody waits for ever for what fails.
+        // A failure must not leave any waiter waiting.
         let (one, other) = block_on(async { futures::join!(get(0), get(0)) });
         assert!(one.is_err() && other.is_err() && cache.compiling.borrow().is_empty());
     }

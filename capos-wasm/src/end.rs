@@ -6,35 +6,35 @@ use std::fmt;
 /// The end of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// `proc_exit` with this status, or 0 when `_start` returned.
+    /// `proc_exit` with this status, or 0 if `_start` returned.
     Exited(i32),
-    /// The program did what WebAssembly forbids.
+    /// A violation of WebAssembly's rules.
     Trap(Trap),
-    /// The fuel limit, in units.
+    /// The fuel limit, in units, was reached.
     OutOfFuel(u64),
-    /// It could not get more memory, and then failed.
+    /// It was refused memory and then failed.
     OutOfMemory,
-    /// The wall time limit.
+    /// The time limit was reached.
     OutOfTime,
-    /// The output limit.
+    /// The output limit was reached.
     OutOfOutput,
-    /// Somebody who holds it ended it.
+    /// It was ended through its handle or capability.
     Killed,
-    /// It never ran, for this reason.
+    /// It could not be started, for this reason.
     FailedToStart(String),
 }
 
-/// A violation of WebAssembly's rules, and the place where it happened.
+/// A violation of WebAssembly's rules, and where it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
-    /// The violation.
+    /// A description of the violation.
     pub message: String,
-    /// The functions on the stack, innermost first: by name, or by index where the module names none.
+    /// The functions on the stack, innermost first: by name, or by index if the module contains no name.
     pub backtrace: Vec<String>,
 }
 
 impl End {
-    /// The status that stands for this end where a process's exit status is asked for.
+    /// The exit status that represents this end.
     pub fn status(&self) -> i32 {
         match self {
             Self::Exited(status) => *status,
@@ -46,7 +46,7 @@ impl End {
         }
     }
 
-    /// The same, a trap with the innermost `frames` functions.
+    /// The same end; of a trap, only the innermost `frames` functions are kept.
     pub(crate) fn shortened(mut self, frames: usize) -> Self {
         if let Self::Trap(trap) = &mut self {
             trap.backtrace.truncate(frames);
@@ -55,7 +55,7 @@ impl End {
         self
     }
 
-    /// Writes this end into a message.
+    /// Writes this end to a message.
     pub fn write(&self, mut builder: instance_end::Builder<'_>) {
         match self {
             Self::Exited(status) => builder.set_exited(*status),
@@ -78,7 +78,7 @@ impl End {
 }
 
 impl fmt::Display for End {
-    /// One line; a trap's backtrace is not part of it.
+    /// One line, without a trap's backtrace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(status) => write!(f, "exited with status {status}"),

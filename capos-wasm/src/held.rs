@@ -1,4 +1,4 @@
-//! Capabilities that an instance holds by name, whatever the interfaces that it imports make of them.
+//! Capabilities that an instance holds by name, regardless of whether its imports can use them.
 
 use capnp::capability::{Client, FromClientHook};
 use capos_schema::grants::{UNKNOWN_INTERFACE, WellKnown};
@@ -8,13 +8,13 @@ use std::fmt;
 pub struct NamedGrant {
     /// The name.
     pub name: String,
-    /// The type id of its interface; [`UNKNOWN_INTERFACE`] when its giver does not know.
+    /// The type id of its interface; [`UNKNOWN_INTERFACE`] if the granter does not know it.
     pub interface: u64,
     /// The capability, untyped.
     pub client: Client,
 }
 
-/// A grant under a well-known name that serves another interface than that name stands for.
+/// A grant under a well-known name that has a different interface than the name implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongInterface {
     known: WellKnown,
@@ -33,7 +33,7 @@ impl std::error::Error for WrongInterface {}
 /// The capability among `grants` with the name of `known`, as a client of its interface.
 ///
 /// # Errors
-/// When it serves another interface.
+/// If it has another interface.
 pub fn well_known<C: FromClientHook>(
     grants: &[NamedGrant],
     known: &WellKnown,

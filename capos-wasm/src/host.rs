@@ -18,31 +18,32 @@ use std::{
     task::{Context, Waker},
 };
 
-/// A longer reason is cut: it may hold names that the module chose, and goes into a message and the log.
+/// A longer reason is truncated: it may contain names chosen by the module, and is written to a message and
+/// the log.
 const MAX_REASON_BYTES: usize = 2000;
 
 /// Runs a future on the embedder's single-threaded executor until it ends.
 pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
 
-/// The services that a host needs from its embedder.
+/// The services that a host requires from its embedder.
 #[derive(Clone)]
 pub struct HostConfig {
     /// The executor.
     pub spawn: Spawn,
-    /// The host's own timer, for wall time limits and for pauses before a restart. It is not given to instances.
+    /// The host's own timer, for time limits and for pauses before restarts. Instances do not receive it.
     pub timer: Option<timer::Client>,
-    /// The host's own clock, by which it tells how long a start took.
+    /// The host's own clock, for measuring the time of starts.
     pub clock: Option<FastClock>,
-    /// A cheaper way to wait for `timer`'s time.
+    /// A cheaper way to wait until a time of `timer`.
     pub sleep: Option<FastSleep>,
-    /// Gives back memory in parts; without it an instance's memory is freed in one go.
+    /// Frees memory in parts; without it an instance's memory is freed all at once.
     pub discard: Option<Discard>,
-    /// About how much memory compiled modules may take that no instance uses, so that starting one of them again
-    /// is quick.
+    /// Approximate limit on the memory of compiled modules that no instance uses; they are kept so that starting
+    /// them again is fast.
     pub module_cache_bytes: usize,
 }
 
-/// An instance to start.
+/// The specification of an instance to start.
 pub struct InstanceSpec {
     /// The WebAssembly binary.
     pub module: Cow<'static, [u8]>,
@@ -52,20 +53,20 @@ pub struct InstanceSpec {
     pub name: String,
     /// Arguments and environment.
     pub launch: Launch,
-    /// The capabilities of the instance that WASI has words for.
+    /// The instance's capabilities that WASI can use.
     pub grants: Grants,
-    /// Every capability that it holds by name, those among them.
+    /// All capabilities that it holds by name, including those.
     pub named: Vec<NamedGrant>,
     /// Its limits.
     pub limits: Limits,
-    /// Call `_start` at once and end when it returns, rather than wait for calls.
+    /// Whether to call `_start` at once and end when it returns, rather than wait for calls.
     pub run: bool,
-    /// The rest.
+    /// Further options.
     pub options: Options,
 }
 
 /// Starts instances, each with its own capabilities and limits, all on one thread. Instances of equal modules
-/// share what the module was compiled to.
+/// share the compiled code.
 pub struct Host {
     config: HostConfig,
     engine: Rc<dyn Engine<Preview1>>,
@@ -78,15 +79,15 @@ impl Host {
         Self::with_engine(config, EngineKind::default())
     }
 
-    /// A host without instances whose engine is another than the default.
+    /// A host without instances that uses a particular engine.
     pub fn with_engine(config: HostConfig, engine: EngineKind) -> Self {
         let modules = Rc::new(Cache::new(config.module_cache_bytes));
         Self { config, engine: engine.engine(), modules }
     }
 
-    /// Compiles and instantiates a module and lets it run. A failure is the instance's end,
-    /// [`End::FailedToStart`]. Both are done in turns with everything else; a small module is started, or has failed,
-    /// when this returns, and [`InstanceHandle::started`] tells of others.
+    /// Compiles and instantiates a module and runs it. A failure is reported as the instance's end,
+    /// [`End::FailedToStart`]. Both are done in turns with other tasks; a small module has been started, or has
+    /// failed, when this returns. For other modules, use [`InstanceHandle::started`].
     pub fn start(&self, mut spec: InstanceSpec) -> InstanceHandle {
         let control = Rc::new(Control::new(&spec.limits));
         control.hold(std::mem::take(&mut spec.named));
@@ -95,13 +96,13 @@ impl Host {
         let (config, engine, modules) = (self.config.clone(), self.engine.clone(), self.modules.clone());
         let mut life: LocalBoxFuture<'static, ()> = Box::pin(async move {
             let names = (spec.name.clone(), spec.module_name.clone());
-            // In memory of its own, which an instance does not keep for its whole life.
+            // Boxed, so that the instance's task does not keep this state for its whole life.
             let make = Box::pin(make(&config, &*engine, &modules, spec, commands, control.clone()));
             let made = unless_killed(&control, make).await;
             let end = match made {
                 Some(Ok(life)) => {
                     control.set_started();
-                    // Its capabilities go with it, before anybody learns of the end.
+                    // The capabilities are dropped before the end is reported.
                     life.await
                 }
                 Some(Err(reason)) => failed(&names, &reason),
@@ -117,7 +118,7 @@ impl Host {
     }
 }
 
-/// Makes an instance; the future that it resolves with is the instance's life.
+/// Creates an instance; the returned future runs it.
 async fn make(
     config: &HostConfig,
     engine: &dyn Engine<Preview1>,
@@ -133,12 +134,12 @@ async fn make(
         Some(module) => Ok(module),
         None => {
             let compile = async |bytes: &[u8], pace: &mut Pace| {
-                // What was compiled before has passed, except for limits, which instantiation looks at, too.
+                // A cached module has passed these checks, except for limits, which instantiation checks too.
                 let unknown = spec.options.unknown_imports;
                 check_early::<Preview1>(engine.name(), bytes, &spec.limits, unknown, pace).await?;
                 engine.compile(bytes, settings, pace).await
             };
-            // In memory of its own, since a start of a module that is here needs none of it.
+            // Boxed, since starting a cached module does not need this state.
             Box::pin(modules.get(spec.module, settings, &mut pace, compile)).await
         }
     };

@@ -4,7 +4,7 @@ use capnp::{struct_list, text_list};
 use capos_schema::launch_capnp::{launch_parameters, variable};
 use std::fmt;
 
-/// Arguments and environment together may not be longer than this, with a NUL and a pointer for each.
+/// Maximum size of arguments and environment together, including a NUL and a pointer for each.
 const MAX_LAUNCH_BYTES: usize = 4 << 20;
 
 /// The arguments and the environment of an instance.
@@ -14,7 +14,7 @@ pub struct Launch {
     pub(crate) environment: Strings,
 }
 
-/// Strings one behind the other, as a guest gets them.
+/// Consecutive strings, as passed to a guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Strings {
     bytes: Vec<u8>,
@@ -22,17 +22,17 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    /// All of them, each with a NUL behind it.
+    /// All of them, each followed by a NUL.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many there are.
+    /// Number of strings.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// Each of them, without its NUL.
+    /// The strings without their NULs.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes
             .split_inclusive(|byte| *byte == 0)
@@ -46,16 +46,16 @@ impl Strings {
     }
 }
 
-/// Why launch parameters were refused.
+/// The reason that launch parameters were refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LaunchError {
     /// An argument or variable contains a NUL, which ends strings in a guest.
     Nul(String),
     /// A variable's name is empty or contains `=`.
     VariableName(String),
-    /// There is more than four mebibytes of it.
+    /// More than four mebibytes in total.
     TooLong,
-    /// The message is broken.
+    /// The message is malformed.
     Message(String),
 }
 
@@ -88,7 +88,7 @@ impl Launch {
     /// Checks arguments (the first is the program's name) and variables.
     ///
     /// # Errors
-    /// For strings that a guest could not read back as they are, and for too many of them.
+    /// If a string could not be passed to a guest unchanged, or there are too many.
     pub fn new<'a>(
         arguments: impl IntoIterator<Item = &'a str>,
         environment: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -113,13 +113,13 @@ impl Launch {
     /// Reads launch parameters from a message.
     ///
     /// # Errors
-    /// As [`Launch::new`], and for messages that do not decode.
+    /// As [`Launch::new`], or if the message cannot be decoded.
     pub fn read(reader: launch_parameters::Reader<'_>) -> Result<Self, LaunchError> {
         Self::read_lists(None, reader.get_arguments()?, reader.get_environment()?)
     }
 
-    /// Reads the lists that launch parameters and manifest entries share, with `program` as the first argument where the list
-    /// does not have it.
+    /// Reads the lists that launch parameters and manifest entries share. `program` is the first argument if the list
+    /// is empty.
     ///
     /// # Errors
     /// As [`Launch::read`].

@@ -1,17 +1,17 @@
 //! The WebAssembly host of capOS.
 //!
 //! One process hosts many WebAssembly instances. Every WASI import of an instance becomes a call on a
-//! Cap'n Proto capability that the instance was granted; what was not granted does not exist for it.
+//! Cap'n Proto capability that the instance was granted; it has no access to anything else.
 //!
-//! * `resources` is what an instance holds, over Cap'n Proto clients and in no version of WASI's words.
-//! * [`preview1`] puts WASI Preview 1 on it: each function once, as an async function over the instance's descriptors and
-//!   its checked memory, and one table that says what each needs.
-//! * `engine` runs modules, whose imports those functions are.
-//! * `instance` is policy: starts, calls, ends, restarts. All layers keep one `account` of an instance.
-//! * [`Host`] starts instances, [`InstanceHandle`] watches and ends them, [`server`] offers both as the
+//! * `resources` contains what an instance holds, as Cap'n Proto clients and independent of WASI.
+//! * [`preview1`] implements WASI Preview 1 on top: each function as one async function that works on the instance's
+//!   descriptors and its checked memory, and one table that describes all functions.
+//! * `engine` runs modules and provides those functions as imports.
+//! * `instance` is policy: starts, calls, ends, restarts. All layers share one `account` of an instance.
+//! * [`Host`] starts instances, [`InstanceHandle`] monitors and ends them, [`server`] provides both as the
 //!   Cap'n Proto interfaces of `schema/wasm.capnp`.
 //!
-//! Nothing here knows an executor: the embedder passes a [`Spawn`], and all futures stay on its thread.
+//! The library is independent of the executor: the embedder passes a [`Spawn`], and all futures stay on its thread.
 
 mod account;
 mod cache;

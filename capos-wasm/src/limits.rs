@@ -2,12 +2,12 @@
 
 use capos_schema::manifest_capnp::instance_limits;
 
-/// The limits of one instance, with the defaults of `schema/manifest.capnp` already put in.
+/// The limits of one instance, with the defaults of `schema/manifest.capnp` applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory, all memories together.
     pub memory_bytes: u64,
-    /// Fuel over the instance's life, in units of one simple instruction. `None` is unlimited.
+    /// Total fuel of the instance, in units of one simple instruction. `None` is unlimited.
     pub fuel: Option<u64>,
     /// Time from the start to the end. `None` is unlimited.
     pub wall_time_ns: Option<u64>,
@@ -15,16 +15,17 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Elements of all tables together.
     pub table_elements: u32,
-    /// Room for nested calls, in bytes of the stack that a compiled program would have.
+    /// Stack for nested calls, in bytes of the stack that a compiled program would have.
     pub stack_bytes: u64,
-    /// Descriptors that are open at once.
+    /// Maximum number of open descriptors.
     pub descriptors: u32,
 }
 
-/// No manifest can ask for more stack than this: an interpreter takes a multiple of it from the host's memory.
+/// The largest stack limit that takes effect, since an interpreter needs a multiple of it from the host's
+/// memory.
 pub(crate) const MAX_STACK_BYTES: u64 = 64 << 20;
 
-/// Nor for more descriptors.
+/// The largest descriptor limit that takes effect.
 const MAX_DESCRIPTORS: u32 = 65_536;
 
 impl Default for Limits {

@@ -1,16 +1,16 @@
-//! The optional parts of starting instances, and what a host's embedder may do for them.
+//! Options for starting instances, and optional functions of a host's embedder.
 
 use crate::{End, Restart};
 use capos_schema::manifest_capnp::restart_policy;
 use std::rc::Rc;
 
-/// Gives back the memory behind bytes that nothing uses any more, which are zeros or the same afterwards.
+/// Frees the memory of bytes that are not used any more; they may afterwards be zero or unchanged.
 pub type Discard = fn(&mut [u8]);
 
-/// Is told of the end that was the reason to start an instance again, and how often that was done.
+/// Is called with the end that caused a restart, and the number of restarts.
 pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 
-/// The treatment of imported functions that the host does not know.
+/// How imported functions unknown to the host are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnknownImports {
     /// The module does not start.
@@ -20,25 +20,25 @@ pub enum UnknownImports {
     Trap,
 }
 
-/// The optional parts of starting an instance.
+/// Options for starting an instance.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// The consequence when an instance that runs by itself has ended. The limits hold for each run of it.
+    /// Whether an instance that runs by itself is restarted after its end. The limits apply to each run.
     pub restart: Restart,
-    /// Is told before the instance is started again.
+    /// Is called before the instance is restarted.
     pub on_restart: Option<RestartObserver>,
-    /// The treatment of imported functions that the host does not know.
+    /// How imported functions unknown to the host are treated.
     pub unknown_imports: UnknownImports,
-    /// The export that is called in place of `_start`, with the arguments of the launch but the first. What it returns
-    /// is written to standard output, a line for each value.
+    /// The export that is called instead of `_start`, with the launch arguments except for the first. Its results
+    /// are written to standard output, one per line.
     pub invoke: Option<String>,
 }
 
 impl Options {
-    /// Reads what messages and manifest entries say of it; the rest is the default.
+    /// Reads the options in messages and manifest entries; the others have their defaults.
     ///
     /// # Errors
-    /// For a restart policy that this program does not know.
+    /// If the restart policy is unknown to this program.
     pub fn read(restart: restart_policy::Reader<'_>, trap_unknown_imports: bool) -> capnp::Result<Self> {
         let unknown_imports = match trap_unknown_imports {
             true => UnknownImports::Trap,

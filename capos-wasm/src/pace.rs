@@ -1,22 +1,22 @@
-//! Work of the host's own that takes long, in turns.
+//! Doing long work of the host in turns with other tasks.
 
 use crate::{resources::FastClock, turns::yield_once};
 
-/// Work between two looks at the clock: bytes that are parsed, or as much of something else.
+/// Work between two checks of the clock, in parsed bytes or the equivalent.
 const LOOK: usize = 512;
-/// Work of a turn where there is no clock.
+/// Work of a turn if there is no clock.
 const TURN: usize = 16 << 10;
-/// Time of a turn.
+/// Duration of a turn.
 const TURN_NS: u64 = 250_000;
 
-/// Weight of an item of a module, against bytes that are parsed.
+/// Weight of an item of a module, relative to parsed bytes.
 pub(crate) const ITEM_WORK: usize = 16;
 
-/// Lets every other task of the executor run now and then.
+/// Lets the executor's other tasks run at intervals.
 pub(crate) struct Pace {
     clock: Option<FastClock>,
     began_ns: u64,
-    /// Since the clock was last looked at.
+    /// Work since the clock was last checked.
     work: usize,
 }
 

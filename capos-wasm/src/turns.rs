@@ -1,11 +1,11 @@
-//! Turns of the executor's tasks.
+//! Letting the executor's other tasks run.
 
 use std::{
     future::poll_fn,
     task::{Context as TaskContext, Poll},
 };
 
-/// Waits until every task that is ready now has had its turn.
+/// Waits until every task that is ready now has run.
 pub(crate) async fn yield_once() {
     let mut yielded = false;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! Values that cross between a caller and an instance's exports.
+//! Values passed between a caller and an instance's exports.
 
 use std::fmt;
 
@@ -50,8 +50,8 @@ impl Value {
         }
     }
 
-    /// Reads a value as people type it: integers in decimal or, after `0x`, hexadecimal, signed or unsigned; floating-point
-    /// numbers in decimal, also `nan`, `inf` and `-inf`. An error says what is wrong with it.
+    /// Parses a value as typed by a user: integers in decimal or, after `0x`, hexadecimal, signed or unsigned;
+    /// floating-point numbers in decimal, also `nan`, `inf` and `-inf`. An error says what is wrong with it.
     pub(crate) fn parse(ty: ValueType, text: &str) -> Result<Self, String> {
         let float = |error: std::num::ParseFloatError| format!("{text:?} is no {ty}: {error}");
         match ty {
@@ -69,7 +69,7 @@ impl Value {
     }
 }
 
-/// An integer between the least signed and the greatest unsigned one of so many bits.
+/// An integer between the smallest signed and the largest unsigned one of this many bits.
 fn integer(text: &str, bits: u32) -> Result<i128, String> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -90,7 +90,7 @@ fn integer(text: &str, bits: u32) -> Result<i128, String> {
 }
 
 impl fmt::Display for Value {
-    /// Integers are signed; floating-point numbers have as many digits as tell them apart.
+    /// Integers are signed; floating-point numbers have enough digits to distinguish them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::I32(value) => value.fmt(f),

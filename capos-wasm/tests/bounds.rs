@@ -1,4 +1,4 @@
-//! Modules past the bounds that the engine has on what it looks at in one go.
+//! Modules that exceed the engine's limits on what it processes at once.
 
 use crate::support::World;
 use capos_wasm::End;
@@ -18,7 +18,7 @@ fn refused(items: &str, reason: &str) {
     }
 }
 
-/// Such expressions are evaluated and freed by recursion, for which the host's stack would be too short.
+/// Such expressions are evaluated and dropped recursively, for which the host's stack would be too small.
 #[test]
 fn long_constant_expressions_are_refused() {
     let operands =

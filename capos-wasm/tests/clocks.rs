@@ -1,4 +1,4 @@
-//! Clocks, granted and not.
+//! Clocks, granted and not granted.
 
 use crate::support::{EPOCH_SECONDS, World, call_program, e, errno, spec, timer, with_imports};
 use capos_wasm::{End, Grants};

@@ -3,7 +3,7 @@
 use crate::support::{World, namespace, preopen, spec, volume, with_imports};
 use capos_wasm::{End, Grants, InstanceHandle, InstanceSpec, Limits};
 
-/// Starts `count` instances of a module, with limits and grants as `grants` says for each.
+/// Starts `count` instances of a module, with the limits and grants returned by `grants` for each.
 fn start(
     world: &World,
     wat: &str,
@@ -45,7 +45,7 @@ fn a_thousand_sleepers_all_make_progress() {
 #[test]
 fn traps_and_limits_of_some_are_nothing_to_the_others() {
     let mut world = World::new();
-    // Every third has too little fuel, every third no timer and ends with an errno.
+    // Every third has too little fuel, and every third has no timer and ends with an errno.
     let grants = |index| match index % 3 {
         0 => (world.all_grants(), Limits { fuel: Some(20), ..Limits::default() }),
         1 => (Grants::default(), Limits::default()),
@@ -58,7 +58,7 @@ fn traps_and_limits_of_some_are_nothing_to_the_others() {
         let end = world.wait(handle);
         match index % 3 {
             0 => assert_eq!(end, End::OutOfFuel(20)),
-            // What it lacks is an event of the poll, so that it polls ten times in vain.
+            // The missing grant is reported as an event of the poll, so it polls ten times without success.
             _ => assert_eq!(end, End::Exited(0)),
         }
     }
@@ -67,7 +67,7 @@ fn traps_and_limits_of_some_are_nothing_to_the_others() {
     }
 }
 
-/// Opens "f", which it makes, writes 3000 bytes three times, syncs, reads everything back and checks it.
+/// Creates and opens "f", writes 3000 bytes three times, syncs, reads everything back and checks it.
 const WORKER: &str = r#"(module
     (import "wasi_snapshot_preview1" "path_open"
         (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))

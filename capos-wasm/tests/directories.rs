@@ -1,4 +1,4 @@
-//! Directories: what is in them, making and removing, renaming, preopens.
+//! Directories: listing, creating, removing and renaming entries; preopens.
 
 use crate::support::{
     BUFFER, Guest, ROOT, World, dirents, e, fdflag, guest, namespace, o, preopen, right, volume,
@@ -151,7 +151,7 @@ fn listings_have_dots_and_stable_cookies() {
     let kinds: Vec<_> = entries[2..].iter().map(|entry| (entry.name.as_str(), entry.file_type)).collect();
     assert_eq!(kinds, [("a", 4), ("b", 4), ("c", 4), ("d", 7)]);
     assert_eq!(entries[3].inode, guest.stat(sub, false, "b").expect("stat").inode);
-    // What comes after an entry stays that, whatever else goes.
+    // The entries after a given one remain the same, whatever else is removed.
     for (index, entry) in entries.iter().enumerate() {
         let rest = guest.readdir(sub, 4096, entry.next).expect("listing");
         assert_eq!(dirents(&rest), entries[index + 1..]);

@@ -1,4 +1,4 @@
-//! `docs/wasi.md` says what the table in the code says.
+//! Checks `docs/wasi.md` against the table in the code.
 
 use capos_wasm::preview1::FUNCTIONS;
 use std::{fs, path::Path};

@@ -89,7 +89,7 @@ fn buffers_are_filled_one_after_the_other() {
     let mut guest = guest();
     let fd = file(&mut guest, "a", RW);
     guest.poke(BUFFER, b"abcdefghij");
-    // One after the other, empty ones, and the same bytes twice.
+    // Consecutive ones, empty ones, and the same bytes twice.
     guest.poke_words(256, &[BUFFER, 2, BUFFER, 0, BUFFER + 4, 3, BUFFER, 2, 0, 0]);
     guest.errno("fd_write", &[fd.into(), 256, 5, 16]).expect("writing");
     assert_eq!(guest.peek_u32(16), 7);
@@ -345,7 +345,8 @@ fn a_quota_is_an_errno_and_what_fits_is_written() {
     assert_eq!(guest.fd_stat(fd).expect("stat").size, u64::from(total));
 }
 
-/// As in wasmtime: what cannot be done to a file is told by doing it, not by waiting for it.
+/// As in wasmtime: an operation that is not possible on a file returns its error when executed, not while
+/// waiting for it.
 #[test]
 fn a_file_is_ready_whatever_it_was_opened_for() {
     const WRITE: u8 = 2;
@@ -353,9 +354,9 @@ fn a_file_is_ready_whatever_it_was_opened_for() {
     let writer = file(&mut guest, "a", right::WRITE | POLL);
     let reader = guest.open(ROOT, "a", 0, right::READ | POLL).expect("opening");
     let without = file(&mut guest, "a", right::READ | right::SEEK);
-    // How many events there are, and the error and the kind of the first.
+    // The number of events, and the error and the kind of the first.
     let mut poll = |fd: u32, kind: u8| {
-        // Of a `subscription`: userdata, tag, and the descriptor.
+        // The parts of a `subscription`: userdata, tag, and the descriptor.
         guest.poke_words(256, &[7, 0, kind.into(), 0, fd, 0, 0, 0, 0, 0, 0, 0]);
         guest.errno("poll_oneoff", &[256, 512, 1, 16]).expect("polling");
         (guest.peek_u32(16), guest.peek_u32(520))
@@ -372,5 +373,5 @@ fn a_file_is_ready_whatever_it_was_opened_for() {
 
 /// `rights::poll_fd_readwrite`.
 const POLL: u64 = 1 << 27;
-/// `eventtype` of what waits to read.
+/// `eventtype` of waiting to read.
 const READ_EVENT: u8 = 1;

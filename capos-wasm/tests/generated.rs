@@ -1,20 +1,20 @@
-//! Thousands of modules that nobody wrote: made by wasm-smith, and real ones with bytes changed. Whatever they do, each
-//! ends or is ended, and the host goes on.
+//! Thousands of generated modules: from wasm-smith, and real ones with bytes changed. Whatever they do, each
+//! ends or is ended, and the host continues to work.
 
 use crate::support::{Guest, World, namespace, preopen, spec, volume, with_imports};
 use capos_mangle::{Original, Random, generated};
 use capos_wasm::{End, Grants, Limits};
 use std::{collections::BTreeMap, path::Path};
 
-/// Ten thousand modules. Four tests share each kind, so that they run side by side.
+/// Ten thousand modules in all. Four tests share each kind, so that they run in parallel.
 const GENERATED: u64 = 2_500;
 const CHANGED: u64 = 7_500;
 const TESTS: u64 = 4;
 
-/// Turns that one module gets before it is killed.
+/// The number of turns that a module gets before it is killed.
 const TURNS: usize = 12;
 
-/// A host on which one module after the other runs, each with everything granted and little of it allowed.
+/// A host on which the modules run one after the other, each with everything granted and low limits.
 struct Arena {
     world: World,
     grants: Grants,
@@ -56,7 +56,7 @@ impl Arena {
         *self.ends.entry(kind).or_default() += 1;
     }
 
-    /// The host that ran all this runs a plain program as if nothing had been.
+    /// Checks that the host still runs a plain program.
     fn finish(mut self) -> BTreeMap<&'static str, u64> {
         let program = with_imports(
             r#"(data (i32.const 0) "\10\00\00\00\06\00\00\00") (data (i32.const 16) "alive\n")
@@ -78,7 +78,7 @@ fn run_generated(part: u64) -> BTreeMap<&'static str, u64> {
     arena.finish()
 }
 
-/// Modules to change: of this tree's demos those in text form, and those that were built, if they were.
+/// Modules to change: those demos of this tree that are in text form, and built ones if there are any.
 fn originals() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut modules = vec![Guest::module()];
@@ -89,7 +89,7 @@ fn originals() -> Vec<Vec<u8>> {
         files.retain(|file| file.extension().is_some_and(|found| found == extension));
         modules.extend(files.iter().filter_map(|file| wat::parse_file(file).ok()));
     }
-    // Large ones take long to check and are no more likely to break something.
+    // Large ones take long to check and are no more likely to cause failures.
     modules.retain(|module| (16..128 << 10).contains(&module.len()));
     modules
 }
@@ -105,7 +105,7 @@ fn run_changed(part: u64) -> BTreeMap<&'static str, u64> {
     arena.finish()
 }
 
-/// The modules must not all fail for the same dull reason.
+/// Checks that the modules do not all fail for the same trivial reason.
 fn various(ends: &BTreeMap<&'static str, u64>) {
     let total: u64 = ends.values().sum();
     let ran = total - ends.get("failed to start").copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A missing grant is named as a reason only where it is why a program failed.
+//! A missing grant is reported as a reason only if the program failed because of it.
 
 use crate::support::{World, with_imports};
 use capos_wasm::{End, Limits};
@@ -9,7 +9,8 @@ const START: &str = "(drop (call $fd_prestat_get (i32.const 3) (i32.const 0)))
     (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 0)))
     (drop (call $args_sizes_get (i32.const 0) (i32.const 4)))";
 
-/// Runs `body` in a program that starts like that and is granted nothing of it; its end, and the functions of the hints.
+/// Runs `body` in a program that starts like that without any of these grants; returns its end, and the functions in the
+/// hints.
 fn hints(body: &str, limits: Limits) -> (End, Vec<&'static str>) {
     let mut world = World::new();
     let mut spec = world.program(&with_imports(&format!(

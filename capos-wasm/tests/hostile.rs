@@ -1,4 +1,4 @@
-//! Programs that lie about their memory: each gets an errno, and the host goes on.
+//! Programs that pass invalid memory ranges: each gets an errno, and the host continues to work.
 
 use crate::support::{World, call_program, e, errno, spec, with_imports};
 use capos_wasm::End;
@@ -7,7 +7,7 @@ use capos_wasm::End;
 fn bad_pointers_are_errnos() {
     let mut world = World::new();
     world.console.give(b"some input");
-    // Each PTR is outside memory, or so close to its end that the structure is not inside.
+    // Each PTR is outside memory, or so close to its end that the structure does not fit.
     let calls = [
         ("(call $args_sizes_get (i32.const PTR) (i32.const 0))", 4),
         ("(call $args_sizes_get (i32.const 0) (i32.const PTR))", 4),

@@ -1,5 +1,5 @@
-//! Every function called with arguments that no compiler makes: each gives an errno of the specification, or ends that
-//! one instance as it should, and the guest's memory stays the only thing it can touch.
+//! Every function, called with arguments that no compiler would produce: each returns an errno of the specification
+//! or ends only this instance, and only the guest's memory is accessed.
 
 use crate::support::{BUFFER, Guest, MEMORY_BYTES, ROOT, World, e, namespace, o, preopen, right, volume};
 use capos_wasm::{
@@ -11,7 +11,7 @@ const END: i64 = MEMORY_BYTES as i64;
 const IOVEC: u32 = 256;
 const RESULT: i64 = 16;
 
-/// Arguments to try: descriptors, pointers and lengths around every border, flags, and numbers of no sense.
+/// Arguments to try: descriptors, pointers and lengths around every limit, flags, and meaningless numbers.
 const SMALL: &[i64] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 24, 48, 64, 255, 256, 1024, 1025, 4096, 4097];
 const BORDERS: &[i64] = &[
     BUFFER as i64,
@@ -77,7 +77,7 @@ impl Random {
     }
 }
 
-/// A guest with some of everything open, in a directory with a small quota.
+/// A guest with open objects of all kinds, in a directory with a small quota.
 fn guest() -> Guest {
     let mut world = World::new();
     world.console.end_input();
@@ -93,7 +93,7 @@ fn guest() -> Guest {
     guest
 }
 
-/// Calls `function` and checks that what comes back is an errno of the specification.
+/// Calls `function` and checks that it returns an errno of the specification.
 fn call(guest: &mut Guest, function: &Function, arguments: &[i64]) -> i32 {
     let results = guest.call(function.name, arguments);
     let [Value::I32(errno)] = results[..] else {
@@ -108,11 +108,12 @@ fn calls_with_arguments_of_no_sense_give_errnos() {
     let mut random = Random(0x5eed);
     for round in 0..8 {
         let mut guest = guest();
-        // What strings, lists and structures are read from.
+        // The memory from which strings, lists and structures are read.
         let noise: Vec<u8> = (0..512).map(|_| random.next() as u8 & 0x7f).collect();
         guest.poke(0, &noise);
         guest.poke_words(IOVEC, &[BUFFER, 64, BUFFER + 32, 64, MEMORY_BYTES - 8, 8]);
-        // Ending the instance is what some are for; and to go on with something open, it is closed only at the end.
+        // Functions that end the instance are skipped, and `fd_close` is called only at the end, so that objects
+        // stay open.
         let closes = ["fd_close", "fd_renumber", "fd_fdstat_set_rights"];
         for last in [false, true] {
             for _ in 0..40 {
@@ -128,7 +129,7 @@ fn calls_with_arguments_of_no_sense_give_errnos() {
     }
 }
 
-/// Functions with good arguments, each of which gives success; and which of them are pointers.
+/// Functions with valid arguments, each of which succeeds, and the indices of their pointers.
 fn good() -> Vec<(&'static str, Vec<i64>, Vec<usize>)> {
     let (buffer, iovec, file, root) = (i64::from(BUFFER), i64::from(IOVEC), 5, i64::from(ROOT));
     vec![
@@ -157,12 +158,12 @@ fn good() -> Vec<(&'static str, Vec<i64>, Vec<usize>)> {
     ]
 }
 
-/// Puts what the arguments in [`good`] point to where they point.
+/// Prepares the memory that the arguments in [`good`] point to.
 fn prepare(guest: &mut Guest) {
     guest.poke(1024, b"file");
     guest.poke(1040, b"link");
     guest.poke_words(IOVEC, &[BUFFER, 8]);
-    // A clock that has long fired.
+    // A clock that has already fired.
     guest.poke(2048, &[0; 48]);
     guest.poke_words(2048 + 16, &[1]);
     guest.poke_words(2048 + 40, &[1]);
@@ -191,7 +192,7 @@ fn each_pointer_outside_memory_is_efault_and_changes_nothing() {
                     "{name} argument {pointer} at {bad:#x}"
                 );
             }
-            // The last byte of memory holds nothing that is longer.
+            // The last byte of memory is too short for anything longer.
             prepare(&mut guest);
             let mut arguments = arguments.clone();
             arguments[pointer] = END - 1;
@@ -199,7 +200,7 @@ fn each_pointer_outside_memory_is_efault_and_changes_nothing() {
             assert!([0, e::FAULT, e::INVAL, e::NOENT].contains(&errno), "{name} argument {pointer}: {errno}");
         }
     }
-    // No descriptor was opened that nobody knows of.
+    // No unexpected descriptor was opened.
     let next = guest.open(ROOT, "file", 0, 0).expect("opening");
     assert_eq!(next, 7, "the number after those that were open");
 }
@@ -250,19 +251,19 @@ fn buffers_may_overlap_and_add_up_to_more_than_there_is() {
     guest.errno("fd_write", &[5, 4096, 1000, RESULT]).expect("writing");
     assert_eq!(guest_result(&mut guest), 8000);
     guest.seek(5, 0, 0).expect("seeking");
-    // All of them into the same place: the last one stays.
+    // All of them to the same place: the last one remains.
     guest.errno("fd_read", &[5, 4096, 1000, RESULT]).expect("reading");
     assert_eq!(guest_result(&mut guest), 8000);
     assert_eq!(guest.peek(BUFFER, 8), b"abcdefgh");
-    // The list lies in the buffer that is filled: it was checked before, and is checked as it is used.
+    // The list is in the buffer that is being filled: it is checked before, and again while it is used.
     guest.poke_words(4096, &[4096, 64, BUFFER, 64, BUFFER, 64]);
     let outcome = guest.errno("fd_pread", &[5, 4096, 3, 0, RESULT]);
     assert!(matches!(outcome, Ok(()) | Err(e::FAULT | e::INVAL)), "{outcome:?}");
-    // The result lies in the list.
+    // The result overlaps the list.
     guest.poke_words(4096, &[BUFFER, 8]);
     guest.errno("fd_pread", &[5, 4096, 1, 0, 4096]).expect("reading");
     assert_eq!(guest.peek_u32(4096), 8);
-    // Sixteen gigabytes that are all the same megabyte: the quota ends it.
+    // Sixteen gigabytes, consisting of the same megabyte: ended by the quota.
     let list: Vec<u32> = (0..1024).flat_map(|_| [0, MEMORY_BYTES]).collect();
     guest.poke_words(16384, &list);
     guest.errno("fd_write", &[5, 16384, 1024, RESULT]).expect("what fits");
@@ -282,7 +283,7 @@ fn a_listing_into_all_of_memory_is_one_call() {
     let used = guest_result(&mut guest);
     assert_eq!(used as usize, 302 * 24 + 3 + 300 * 3);
     assert_eq!(guest.errno("fd_readdir", &[6, BUFFER.into(), i64::from(room) + 1, 0, RESULT]), Err(e::FAULT));
-    // A cookie that nobody gave.
+    // A cookie that was never returned.
     for cookie in [7, 1 << 32, i64::MAX, -1, -2, -3] {
         guest
             .errno("fd_readdir", &[6, BUFFER.into(), room.into(), cookie, RESULT])

@@ -1,10 +1,11 @@
-//! Paths of every illegal shape, in every function that takes one: none is an answer from outside the directory, none
-//! harms it, and each is an errno that says why.
+//! Invalid paths of every kind, in every function that takes one: none gives access outside the directory or damages
+//! it, and each returns a specific errno.
 
 use crate::support::{Fails, Guest, ROOT, World, e, namespace, o, preopen, right, volume};
 use capos_wasm::{Grants, Limits};
 
-/// A guest in the directory `/inside` of a volume that also has `/outside/secret`, and a second one at the top.
+/// A guest in the directory `/inside` of a volume that also contains `/outside/secret`, with a second
+/// descriptor for the root directory.
 fn guest() -> Guest {
     let mut world = World::new();
     let volume = volume(7);
@@ -16,7 +17,7 @@ fn guest() -> Guest {
     guest.create(TOP, "outside/secret");
     guest.mkdir(ROOT, "dir").expect("a directory");
     guest.create(ROOT, "dir/file");
-    // Links that lead out, round in a circle, or nowhere. Made from above, where they are no escape.
+    // Links that lead outside, in a circle, or nowhere. Created from above, where they do not lead outside.
     guest.symlink("../outside", ROOT, "out").expect("a link");
     guest.symlink("../outside/secret", ROOT, "out-file").expect("a link");
     guest.symlink("..", ROOT, "up").expect("a link");
@@ -30,7 +31,7 @@ fn guest() -> Guest {
 /// The descriptor of the directory above.
 const TOP: u32 = 4;
 
-/// Every function that takes a path, with this one in each place.
+/// Calls every function that takes a path, with this one as each of its path arguments.
 fn all(guest: &mut Guest, path: &[u8]) -> Vec<(&'static str, Fails)> {
     let root = i64::from(ROOT);
     let [at, length] = guest.path(path);
@@ -59,7 +60,7 @@ fn all(guest: &mut Guest, path: &[u8]) -> Vec<(&'static str, Fails)> {
     calls.iter().map(|(name, arguments)| (*name, guest.errno(name, arguments))).collect()
 }
 
-/// All that there is, above and below.
+/// Everything that exists, above and below.
 fn everything(guest: &mut Guest) -> Vec<String> {
     let mut names = Vec::new();
     for directory in [".", "outside", "inside", "inside/dir"] {
@@ -70,7 +71,7 @@ fn everything(guest: &mut Guest) -> Vec<String> {
     names
 }
 
-/// Each of `paths` must give one of `errnos` from every function, and change nothing.
+/// Checks that every function returns one of `errnos` for each of `paths`, and changes nothing.
 fn refused(paths: &[&[u8]], errnos: &[i32]) {
     let mut guest = guest();
     let before = everything(&mut guest);
@@ -118,7 +119,7 @@ fn no_link_leads_out() {
         &[b"out/secret", b"out/new", b"up/outside/secret", b"up/outside/new", b"dir/../out/secret", b"up/.."],
         &[e::PERM],
     );
-    // In the last place a link can be named, read and unlinked, but not followed.
+    // In the last component a link can be named, read and unlinked, but not followed.
     let mut guest = guest();
     for name in ["out", "up", "out-file", "winding"] {
         for flags in [0, o::CREAT, o::TRUNC, o::DIRECTORY] {
@@ -130,7 +131,7 @@ fn no_link_leads_out() {
         assert_eq!(guest.set_times(ROOT, true, name, [0, 0], 5), Err(e::PERM));
         assert_eq!(guest.stat(ROOT, false, name).expect("the link itself").file_type, 7);
     }
-    // Made elsewhere, a link is judged where it is followed.
+    // A link created elsewhere is checked when it is followed.
     guest.symlink("../outside/secret", TOP, "inside/dir/other").expect("a link");
     assert_eq!(
         guest.open_with(ROOT, true, "dir/other", 0, (0, 0), 0),
@@ -151,7 +152,7 @@ fn loops_end() {
         assert_eq!(guest.open_with(ROOT, true, name, o::CREAT, (0, 0), 0), Err(e::LOOP));
         assert_eq!(guest.stat(ROOT, true, name), Err(e::LOOP));
     }
-    // Each doubles the one before: following them all would take for ever.
+    // Each doubles the previous one: following all of them would take forever.
     guest.symlink("dir", ROOT, "l0").expect("a link");
     for number in 1..64 {
         let before = number - 1;
@@ -193,7 +194,7 @@ fn what_is_too_long_or_nothing_is_refused() {
         &[e::NAMETOOLONG],
     );
     refused(&[b""], &[e::NOENT, e::INVAL]);
-    // As long as a path may be, and no name in it too long.
+    // As long as a path may be, with no component too long.
     let mut guest = guest();
     let longest = [b"./".repeat(2044), b"dir/file".to_vec()].concat();
     assert_eq!(longest.len(), 4096);

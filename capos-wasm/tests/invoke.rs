@@ -1,4 +1,5 @@
-//! Calling an export in place of running a program: arguments as typed, results printed, what must come first.
+//! Calling an export instead of running a program: arguments as typed, printed results, initialization before
+//! the call.
 
 use crate::support::World;
 use capos_wasm::{End, InstanceSpec, Launch, Limits, Options};

@@ -3,7 +3,7 @@
 use crate::support::{World, with_imports};
 use capos_wasm::{End, Launch, LaunchError};
 
-/// Prints sizes as two bytes, then the strings with their NULs, then checks the last pointer.
+/// Prints the sizes as two bytes, then the strings with their NULs, then checks the last pointer.
 fn echo(sizes: &str, get: &str) -> String {
     with_imports(&format!(
         r#"(func (export "_start")
@@ -45,7 +45,7 @@ fn strings_a_guest_could_not_read_back_are_refused() {
     assert_eq!(Launch::new([&long[..]], []), Err(LaunchError::TooLong));
 }
 
-/// As many file names as a shell makes of a `*`, and more than a piece of what is written in one go.
+/// As many file names as a shell may produce from `*`, and more than is written in one piece.
 #[test]
 fn a_megabyte_of_arguments_arrives() {
     let mut world = World::new();

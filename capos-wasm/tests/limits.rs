@@ -1,4 +1,4 @@
-//! Ends of an instance: each limit with its own reason, and traps with where they happened.
+//! Ends of an instance: each limit with its own reason, and traps with their location.
 
 use crate::support::{World, with_imports};
 use capos_wasm::{End, Limits, Trap, Usage};
@@ -10,7 +10,7 @@ fn trap(end: End) -> Trap {
     }
 }
 
-/// Grows memory a page at a time until that fails, then does something.
+/// Grows memory a page at a time until that fails, then runs `then`.
 fn hog(then: &str) -> String {
     with_imports(&format!(
         r#"(func (export "_start")
@@ -83,7 +83,7 @@ fn a_start_that_needs_more_than_the_limit_names_both() {
         ("(module (table 1000 funcref))", elements(1000)),
         ("(module (table 60 funcref) (table 60 funcref))", elements(120)),
     ] {
-        // Also when it was compiled before, for an instance that may have more.
+        // Also if it was compiled before, for an instance with a higher limit.
         for may_start in [false, true, false] {
             let mut spec = world.program(program);
             if !may_start {
@@ -125,7 +125,7 @@ fn fuel_ends_a_loop() {
 #[test]
 fn a_step_that_needs_more_than_a_slice_gets_it() {
     let mut world = World::new();
-    // A fill of 16 MiB costs more fuel at once than one slice.
+    // A fill of 16 MiB needs more fuel at once than one slice.
     let program = r#"(module (memory 256) (func (export "_start")
         (memory.fill (i32.const 0) (i32.const 1) (i32.const 16777216))))"#;
     assert_eq!(world.run(world.program(program)), End::Exited(0));
@@ -221,7 +221,7 @@ fn every_kind_of_trap_ends_with_it() {
 fn endless_recursion_is_a_trap_that_says_what_allows_more() {
     let mut world = World::new();
     for stack_bytes in [1, 100, 512 << 10, 8 << 20, u64::MAX] {
-        // It lacks something else, too, which is not why it ends.
+        // It lacks another grant as well, which is not why it ends.
         let program = with_imports(
             r#"(func $f (call $f)) (func (export "_start")
                 (drop (call $clock_time_get (i32.const 1) (i64.const 0) (i32.const 0))) (call $f))"#,
@@ -264,7 +264,7 @@ fn the_stack_carries_what_a_compiled_programs_does() {
         // A compiled call takes at least 16 bytes.
         (512 << 10, 32_700, 0, true),
         (512 << 10, 33_000, 0, false),
-        // It keeps most of its locals in registers or nowhere.
+        // A compiler keeps most of its locals in registers or eliminates them.
         (512 << 10, 8_000, 50, true),
         (8 << 20, 60_000, 100, true),
         (16 << 10, 2_000, 0, false),
@@ -297,7 +297,7 @@ fn a_start_section_may_wait() {
 
 #[test]
 fn what_the_host_does_for_a_guest_burns_fuel() {
-    // A list of 1000 buffers, all empty but the last, which holds one byte.
+    // A list of 1000 buffers, all empty except the last, which has one byte.
     let program = with_imports(
         r#"(func (export "_start")
             (i32.store (i32.const 8000) (i32.const 1))
@@ -324,7 +324,7 @@ fn what_the_host_does_counts_even_beyond_a_slice() {
     let mut world = World::new();
     let handle = world.host.start(world.program(&program));
     assert_eq!(world.wait(&handle), End::Exited(0));
-    // Growing to 16 MiB burns a unit for 64 bytes, and filling them as much again.
+    // Growing to 16 MiB uses one unit for 64 bytes, and filling them the same again.
     let (fuel, expected) = (handle.usage().fuel, 2 * 16_777_216 / 64);
     assert!((expected - 10_000..expected + 10_000).contains(&fuel), "{fuel}");
 }

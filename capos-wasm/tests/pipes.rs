@@ -1,4 +1,4 @@
-//! Instances that are connected.
+//! Instances connected by pipes.
 
 use crate::support::{World, console, e, errno, spec, with_imports};
 use capos_wasm::{
@@ -6,7 +6,7 @@ use capos_wasm::{
 };
 use std::rc::Rc;
 
-/// Writes `count` times 1000 bytes, or fails with the errno as its status.
+/// Writes 1000 bytes `count` times, or fails with the errno as its status.
 fn writer(count: u32) -> String {
     with_imports(&format!(
         r#"(data (i32.const 0) "\00\10\00\00\e8\03\00\00")
@@ -22,7 +22,7 @@ fn writer(count: u32) -> String {
     ))
 }
 
-/// Reads until the end and ends with the number of thousands of bytes.
+/// Reads until the end and exits with the number of thousands of bytes.
 fn reader() -> String {
     with_imports(
         r#"(data (i32.const 0) "\00\10\00\00\00\20\00\00")
@@ -75,7 +75,7 @@ fn a_writer_waits_for_its_reader() {
 fn what_finds_no_room_is_no_output() {
     let mut world = World::new();
     let (input, output) = pipe();
-    // Does not wait, and tries a thousand times.
+    // Non-blocking, tries a thousand times.
     let program = with_imports(
         r#"(data (i32.const 0) "\00\10\00\00\e8\03\00\00")
         (func (export "_start") (local $left i32)
@@ -176,7 +176,7 @@ fn a_thousand_instances_pass_a_byte_along() {
     }
     world.turns(50);
     assert!(handles.iter().all(|handle| handle.end().is_none()), "all wait");
-    // One more writes the first byte.
+    // An additional one writes the first byte.
     let grants = Grants { stdin: Some(console(&world.console).into()), ..writes(first) };
     world.console.give(b"\x01");
     let starter =
@@ -184,6 +184,6 @@ fn a_thousand_instances_pass_a_byte_along() {
     for handle in handles.iter().chain([&starter]) {
         assert_eq!(world.wait(handle), End::Exited(0));
     }
-    // 1001 instances added one each, beginning with 1.
+    // Each of 1001 instances added one, starting with 1.
     assert_eq!(world.console.bytes(), [(1u32 + 1001).to_le_bytes()[0]]);
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const MS: u64 = 1_000_000;
 
-/// A subscription as it lies in memory.
+/// A subscription in its memory format.
 fn clock(userdata: u64, id: u32, timeout: u64, flags: u16) -> Vec<u8> {
     let mut bytes = subscription(userdata, 0);
     bytes[16..20].copy_from_slice(&id.to_le_bytes());
@@ -29,7 +29,7 @@ fn subscription(userdata: u64, tag: u8) -> Vec<u8> {
 }
 
 /// Polls once with these subscriptions, then writes the events to standard error and exits with their number,
-/// or with 100 and the errno.
+/// or with 100 plus the errno.
 fn poll(subscriptions: &[Vec<u8>]) -> String {
     let mut data = String::new();
     for byte in subscriptions.concat() {
@@ -127,7 +127,7 @@ fn clocks_need_their_capabilities() {
     let list = [clock(1, 1, MS, 0), clock(2, 0, MS, 0)];
     let nosys = e::NOSYS as u16;
     assert_eq!(events(&mut world, Grants::default(), &list), [(1, nosys, 0, 0), (2, nosys, 0, 0)]);
-    // A duration says nothing about the time of day.
+    // A relative timeout does not depend on the time of day.
     let grants = Grants { timer: Some(timer(&world.clock)), ..Grants::default() };
     assert_eq!(events(&mut world, grants.clone(), &[clock(2, 0, MS, 0)]), [(2, 0, 0, 0)]);
     assert_eq!(events(&mut world, grants, &[clock(2, 0, MS, 1)]), [(2, nosys, 0, 0)]);
@@ -136,11 +136,11 @@ fn clocks_need_their_capabilities() {
 #[test]
 fn input_wakes_a_reader_and_is_not_lost_to_a_clock() {
     let mut world = World::new();
-    // The clock fires while a read of the console is under way.
+    // The clock fires while a read of the console is in progress.
     let grants = world.all_grants();
     let fired = events(&mut world, grants, &[clock(1, 1, MS, 0), stream(2, 1, 0)]);
     assert_eq!(fired, [(1, 0, 0, 0)]);
-    // Bytes that are there fire at once, with their number.
+    // Available bytes fire at once, with their number.
     world.console.give(b"four");
     let grants = world.all_grants();
     let fired = events(&mut world, grants, &[clock(1, 1, u64::MAX, 0), stream(2, 1, 0)]);
@@ -154,7 +154,7 @@ fn bytes_that_arrive_after_the_clock_are_still_read() {
     for byte in [clock(1, 1, MS, 0), stream(2, 1, 0)].concat() {
         write!(data, "\\{byte:02x}").expect("a string takes everything");
     }
-    // Polls, which leaves a read under way, then reads four bytes and echoes them.
+    // Polls, which leaves a read in progress, then reads four bytes and echoes them.
     let program = with_imports(&format!(
         r#"(data (i32.const 4096) "{data}") (data (i32.const 16) "\40\00\00\00\04\00\00\00")
         (func (export "_start")

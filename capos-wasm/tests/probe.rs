@@ -1,4 +1,5 @@
-//! Every function of Preview 1 can be imported and answers without any grant; other imports are refused.
+//! Every function of Preview 1 can be imported and returns an errno without any grant; other imports are
+//! refused.
 
 use crate::support::{World, spec};
 use capos_wasm::{
@@ -32,7 +33,8 @@ fn without_a_grant_each_returns_what_the_table_says() {
     let imports: String = FUNCTIONS.iter().map(import).collect();
     for function in FUNCTIONS {
         let Some(errno) = function.missing else { continue };
-        // What lies at 0 is one subscription to the monotonic clock, or buffers and paths without a length.
+        // At address 0 there is a subscription to the monotonic clock, which is also an array of buffers and
+        // paths without a length.
         let argument = |(index, ty): (usize, &ValueType)| {
             let value = match (function.name, index) {
                 ("poll_oneoff", 1) => 512,

@@ -1,9 +1,9 @@
-//! WebAssembly beyond its first version: what runs, and what is refused by its name.
+//! WebAssembly beyond its first version: what runs, and what is refused by name.
 
 use crate::support::World;
 use capos_wasm::{End, UnknownImports};
 
-/// How a program ends that exits with what this leaves on the stack.
+/// The end of a program that exits with the value that this leaves on the stack.
 fn status(items: &str, value: &str) -> End {
     let program = format!(
         r#"(module
@@ -70,7 +70,7 @@ fn other_proposals_that_the_engine_has_run() {
     }
 }
 
-/// Whether a refusal speaks of what the module is or uses, rather than of what it lacks.
+/// Whether a refusal refers to what the module is or uses, rather than to a missing grant.
 fn is_about_the_engine(reason: &str) -> bool {
     reason.contains("not supported by this engine (wasmi)")
 }
@@ -91,7 +91,7 @@ fn each_proposal_runs_or_is_refused_by_its_name_with_what_is_to_run_it() {
                 }
                 continue;
             }
-            // Who started it from a file learns where it would run.
+            // A user who started it from a file is told where it would run.
             "rewritten" => "modules in the boot package are rewritten",
             "later" => "a later release is to run it with wasmtime",
             "none" => "no engine here is to run it yet",
@@ -134,7 +134,7 @@ fn imports_of_other_kinds_are_refused_without_a_hint_that_does_not_help() {
 
 #[test]
 fn what_can_be_seen_early_is_refused_before_anything_is_validated() {
-    // The function's body is wrong.
+    // The function's body is invalid.
     for (items, reason) in [
         ("(memory 2000)", "pass --memory 128000KiB"),
         ("(table 70000 funcref)", "pass --table-elements 70000"),

@@ -1,4 +1,4 @@
-//! Randomness, granted and not.
+//! Random bytes, granted and not granted.
 
 use crate::support::{World, call_program, e, errno, spec, with_imports};
 use capos_wasm::{End, Grants};
@@ -6,7 +6,7 @@ use capos_wasm::{End, Grants};
 #[test]
 fn every_byte_is_filled_and_no_other() {
     let mut world = World::new();
-    // Over three pieces; the fake source never gives a zero.
+    // More than three pieces; the fake source never returns a zero.
     let program = with_imports(
         r#"(func (export "_start") (local $at i32)
             (drop (memory.grow (i32.const 1)))

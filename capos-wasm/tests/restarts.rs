@@ -1,10 +1,10 @@
-//! Instances that are started again.
+//! Instances that are restarted.
 
 use crate::support::{World, with_imports};
 use capos_wasm::{End, Grants, InstanceHandle, InstanceSpec, Limits, Options, Restart, Trap};
 use std::{cell::RefCell, rc::Rc};
 
-/// Writes a dot and ends with this status.
+/// Writes a dot and exits with this status.
 fn dot(status: u32) -> String {
     with_imports(&format!(
         r#"(data (i32.const 0) "\40\00\00\00\01\00\00\00") (data (i32.const 64) ".")
@@ -19,7 +19,7 @@ fn with_policy(world: &World, wat: &str, restart: Restart) -> InstanceSpec {
     InstanceSpec { options, ..world.program(wat) }
 }
 
-/// Lets time pass until `done`.
+/// Lets time pass until `done` returns true.
 fn pass_until(world: &mut World, done: impl Fn() -> bool) {
     for _ in 0..1000 {
         if done() {
@@ -76,7 +76,7 @@ fn always_is_for_ever_and_remembers_the_last_causes() {
         world.clock.advance(100_000_000);
         world.turns(5);
     }
-    // 200 s: ten pauses that double, then one every ten seconds.
+    // 200 s: ten pauses of doubling length, then one every ten seconds.
     let restarts = handle.restarts();
     assert!((25..=31).contains(&restarts), "it does not spin: {restarts}");
     assert_eq!(handle.restart_causes().len(), 16);

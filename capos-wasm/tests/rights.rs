@@ -1,4 +1,4 @@
-//! Rights of descriptors, which only shrink, and of what stands behind them.
+//! Rights of descriptors, which can only be reduced, and of the objects they refer to.
 
 use crate::support::{Guest, ROOT, World, e, guest, namespace as namespace_of, o, preopen, right, volume};
 use capos_schema::errno_capnp::Errno;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 const RW: u64 = right::READ | right::WRITE;
 
-/// A directory in which nothing can be opened for want of room for capabilities.
+/// A directory in which nothing can be opened for lack of space for capabilities.
 struct Full;
 
 impl object::Server for Full {}
@@ -40,7 +40,7 @@ fn opening_without_room_for_a_capability_is_enfile() {
     assert_eq!(guest.unlink(ROOT, "a"), Err(e::AGAIN), "what opens nothing may be tried again");
 }
 
-/// A directory whose server lets nothing more be open.
+/// A directory whose server allows no more open objects.
 struct Crowded;
 
 impl object::Server for Crowded {}
@@ -99,7 +99,7 @@ fn whoever_may_sync_a_file_may_sync_its_data() {
     let mut guest = guest();
     guest.open(ROOT, "a", o::CREAT, RW).expect("making");
     for (rights, sync, datasync) in [
-        // What C programs name for a file that they read.
+        // The rights that C programs request for a file that they read.
         (right::READ | right::SEEK | SYNC, Ok(()), Ok(())),
         (right::READ, Ok(()), Ok(())),
         (right::READ | right::SEEK | DATASYNC, Err(e::NOTCAPABLE), Ok(())),
@@ -120,7 +120,7 @@ fn rights_that_are_not_named_are_not_given() {
     assert_eq!(guest.pread(fd, 1, 0), Ok(b"x".to_vec()));
     assert_eq!(guest.fd_stat(fd), Err(e::NOTCAPABLE));
     assert_eq!(guest.errno("fd_allocate", &[fd.into(), 0, 1]), Err(e::NOTCAPABLE));
-    // Who names only reading and writing gets what belongs to them.
+    // A request for only reading and writing includes what belongs to them.
     let fd = guest.open(ROOT, "a", 0, RW).expect("opening");
     assert_eq!(guest.fd_stat(fd).expect("stat").size, 1);
     assert_eq!(guest.errno("fd_allocate", &[fd.into(), 0, 1]), Ok(()));
@@ -149,7 +149,7 @@ fn a_directory_passes_on_no_more_than_it_inherits() {
     assert_eq!(guest.open_with(dir, false, ".", 0, (right::READ, right::WRITE), 0), Err(e::NOTCAPABLE));
     let fd = guest.open(dir, "a", o::CREAT, right::READ).expect("opening");
     assert_eq!(guest.write(fd, b"x"), Err(e::BADF));
-    // Nor does what is opened through it.
+    // The same applies to what is opened through it.
     let sub = guest.open(dir, ".", o::DIRECTORY, 0).expect("opening");
     assert_eq!(guest.fdstat(sub).expect("fdstat").inheriting & right::WRITE, 0);
     assert_eq!(guest.open(sub, "a", 0, RW), Err(e::NOTCAPABLE));

@@ -1,4 +1,4 @@
-//! `WasmHost` and `WasmInstance` as their clients see them.
+//! `WasmHost` and `WasmInstance` as seen by their clients.
 
 use crate::support::{World, console, with_imports};
 use capnp::{ErrorKind, capability::FromClientHook as _};
@@ -297,7 +297,7 @@ fn grants_of(world: &mut World, instance: &wasm_instance::Client) -> Vec<(String
     list.iter().map(read).collect()
 }
 
-/// WASI Preview 1 has no words for them.
+/// WASI Preview 1 cannot use them.
 #[test]
 fn what_is_held_by_name_is_listed_and_released_at_the_end() {
     let mut world = World::new();
@@ -335,6 +335,6 @@ fn hostile_grants_are_refused() {
         let Err(error) = start_with(&mut world, grants) else { panic!("{wanted}: it started") };
         assert!(error.extra.contains(wanted), "{wanted}: {error}");
     }
-    // One whose giver does not know its interface is tried.
+    // If the granter does not know its interface, it is tried.
     assert!(start_with(&mut world, &[("timer", 0, true)]).is_ok());
 }

@@ -1,14 +1,15 @@
-//! However much a single instruction does, the guest pauses in it: no slice burns more fuel than any other.
+//! However much work a single instruction does, the guest pauses during it: no slice uses more fuel than the
+//! limit.
 
 use crate::support::World;
 use capos_wasm::{End, InstanceHandle};
 use std::{cell::RefCell, rc::Rc};
 
-/// A slice, the dearest single instruction, and the fuel of a chunk of bulk work.
+/// A slice, plus the most expensive single instruction, plus the fuel of a piece of bulk work.
 const MOST_FUEL_AT_ONCE: u64 = 7_000;
 
-/// Runs a program under a clock that looks at the fuel whenever it is read, which is after every slice. Returns how it ended,
-/// what it burnt and the most that it burnt in one slice.
+/// Runs a program with a clock that checks the fuel whenever it is read, which is after every slice. Returns how it
+/// ended, the fuel it used and the most used in one slice.
 fn run(program: &str) -> (End, u64, u64) {
     let seen: Rc<RefCell<(Option<InstanceHandle>, u64, u64)>> = Rc::default();
     let clock = seen.clone();
@@ -170,7 +171,7 @@ fn bulk_instructions_check_their_bounds_before_they_begin() {
     }
 }
 
-/// A function is translated when it is first called, by whichever kind of call, while others have their turns.
+/// A function is translated when it is first called, by any kind of call, in turns with other tasks.
 #[test]
 fn calls_of_functions_that_are_still_being_translated_are_calls() {
     let long = |start: u32| {

@@ -1,4 +1,5 @@
-//! `wasi_unstable`, the snapshot before Preview 1: the same functions, with some other numbers and layouts.
+//! `wasi_unstable`, the snapshot before Preview 1: the same functions, with some different numbers and
+//! layouts.
 
 use crate::support::{World, namespace, preopen, spec, volume};
 use capos_wasm::{
@@ -14,7 +15,7 @@ fn world_with_a_file() -> (World, Grants) {
     (world, grants)
 }
 
-/// A program that makes the file `f` with 10 bytes in it; its descriptor is then in `$fd`. It exits with the number of the
+/// A program that creates the file `f` with 10 bytes; its descriptor is then in `$fd`. It exits with the number of the
 /// first check that fails, or 0.
 fn program(imports: &str, body: &str) -> String {
     format!(
@@ -50,7 +51,7 @@ fn origins_of_seeking_have_their_old_numbers() {
              (call $check (i32.const {number}) (i64.eq (i64.load (i32.const 32)) (i64.const {expected})))"
         )
     };
-    // 2 is from the start, 0 from where it is, 1 from the end.
+    // 2 is relative to the start, 0 to the position, 1 to the end.
     let body = [seek(3, 4, 2, 4), seek(4, 2, 0, 6), seek(5, -1, 1, 9)].concat();
     let wrong = "(call $check (i32.const 6) (i32.eq (i32.const 28)
         (call $seek (global.get $fd) (i64.const 0) (i32.const 3) (i32.const 32))))";
@@ -116,7 +117,8 @@ fn subscriptions_have_their_old_layout() {
 
 #[test]
 fn subscriptions_to_streams_are_as_long_as_those_to_clocks() {
-    // Of two streams, of which the second is ready: 56 bytes each, with the descriptor where both snapshots have it.
+    // Two streams, of which the second is ready: 56 bytes each, with the descriptor at the same offset in both
+    // snapshots.
     let program = r#"(module
         (import "wasi_unstable" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
         (import "wasi_unstable" "proc_exit" (func $exit (param i32)))
@@ -172,6 +174,6 @@ fn a_module_may_import_both() {
                 (call $new (i32.const 1) (i64.const 0) (i32.const 0) (i32.const 0))))))"#;
     let mut world = World::new();
     let spec = world.program(program);
-    // A console cannot seek, in either.
+    // A console cannot seek in either snapshot.
     assert_eq!(world.run(spec), End::Exited(2 * 70));
 }

@@ -127,7 +127,7 @@ fn flags_that_mean_nothing_are_refused() {
     }
 }
 
-/// Reads into two buffers of 4 bytes and writes what came to standard output, until the end of input.
+/// Reads into two buffers of 4 bytes and copies the data to standard output, until the end of input.
 const CAT: &str = r#"
     (data (i32.const 0) "\40\00\00\00\04\00\00\00\60\00\00\00\04\00\00\00")
     (func (export "_start")

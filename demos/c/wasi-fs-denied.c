@@ -1,5 +1,5 @@
-/* Looks for directories without having been given any, and expects to find none: by the functions of WASI themselves, for
- * every descriptor that a program could try, and then as a program in C does. */
+/* Looks for directories without having any, and expects to find none: by the functions of WASI, for every
+ * descriptor that a program could try, and then as a C program does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <wasi/api.h>
 
-/* Descriptors to try from the first one that a preopened directory could have. */
+/* Number of descriptors to try, from the first possible preopened directory. */
 enum { FIRST = 3, LAST = 1100 };
 
 int main(void) {
@@ -22,11 +22,11 @@ int main(void) {
     }
     printf("descriptors from %d to %d: %d answered\n", FIRST, LAST, found);
 
-    /* The standard streams are no directories. */
+    /* The standard streams are not directories. */
     for (__wasi_fd_t fd = 0; fd < FIRST; fd++)
         printf("open below descriptor %d: errno %d\n", fd, __wasi_path_open(fd, 0, "x", 0, 0, 0, 0, &opened));
 
-    /* The C library finds no directory to ask. */
+    /* The C library finds no preopened directory. */
     struct stat status;
     found += open("/data/file", O_RDONLY) >= 0;
     printf("open: errno %d\n", errno);

@@ -1,4 +1,4 @@
-/* The first program in C: one line on the granted console. */
+/* Prints one line on the granted console. */
 #include <stdio.h>
 
 int main(void) {

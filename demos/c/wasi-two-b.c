@@ -1,5 +1,5 @@
-/* The other half of a pair in one host: it holds entropy, and no console. What it finds it can only say by
- * its exit status: 0 when it got random bytes and was refused the console. */
+/* The other half of a pair in one host: it holds entropy, and no console. It reports its result by its exit
+ * status: 0 if it got random bytes and was refused the console. */
 #include <errno.h>
 #include <unistd.h>
 

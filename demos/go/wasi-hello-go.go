@@ -1,5 +1,5 @@
-// A Go program as any other: goroutines, channels, a timer, a file, the environment. What it is given stands in
-// its manifest; the Go runtime itself needs the clocks and random bytes.
+// An ordinary Go program: goroutines, channels, a timer, a file, the environment. Its manifest lists its
+// grants; the Go runtime itself needs the clocks and random bytes.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// fibonacci is something to compute that takes each goroutine a while.
+// fibonacci is a computation that takes each goroutine a while.
 func fibonacci(n int) int {
 	if n < 2 {
 		return n
@@ -19,7 +19,7 @@ func fibonacci(n int) int {
 	return fibonacci(n-1) + fibonacci(n-2)
 }
 
-// compute runs one goroutine for each number and collects what they send.
+// compute runs one goroutine for each number and collects the results.
 func compute(numbers ...int) []int {
 	results := make(chan int)
 	var group sync.WaitGroup
@@ -42,7 +42,7 @@ func compute(numbers ...int) []int {
 	return all
 }
 
-// wait lets a timer expire while a goroutine counts ticks, and says whether the clock agrees.
+// wait lets a timer expire while a goroutine counts ticks, and returns whether the clock agrees.
 func wait(nap time.Duration) (ticks int, enough bool) {
 	begin := time.Now()
 	ticker := time.NewTicker(nap / 5)

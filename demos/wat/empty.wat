@@ -1,2 +1,2 @@
-;; The smallest module: nothing in, nothing out.
+;; The smallest module: no imports, no exports.
 (module)

@@ -1,4 +1,4 @@
-//! The kernel checks itself, for tests.
+//! The kernel's self-check, for tests.
 
 use crate::{kernel::Kernel, mm, thread::RunState};
 use capos_abi::NO_DEADLINE;
@@ -8,11 +8,11 @@ use capos_kernel_core::{
 };
 use core::fmt::{self, Write};
 
-/// More than these would not help anybody.
+/// Maximum number of reported problems.
 const MAX_PROBLEMS: usize = 16;
 const MAX_LINE_BYTES: usize = 120;
 
-/// A sentence, cut where it would be too long.
+/// A sentence, truncated if too long.
 #[derive(Clone, Copy)]
 struct Line {
     text: [u8; MAX_LINE_BYTES],
@@ -31,7 +31,7 @@ impl Write for Line {
     }
 }
 
-/// The findings of a check, in memory of their own: there may be no other left.
+/// The findings of a check, in preallocated memory, since there may be no other left.
 pub(crate) struct Problems {
     lines: [Line; MAX_PROBLEMS],
     count: usize,
@@ -44,7 +44,7 @@ impl Problems {
 
     pub(crate) fn push(&mut self, problem: fmt::Arguments<'_>) {
         if let Some(line) = self.lines.get_mut(self.count) {
-            // A line takes everything.
+            // Writing to a line cannot fail.
             let _ = line.write_fmt(problem);
             self.count += 1;
         }
@@ -60,15 +60,15 @@ impl Problems {
 }
 
 impl Kernel {
-    /// How many parts the check has besides those of calls and capabilities.
+    /// Number of parts of the check besides those for calls and capabilities.
     const OWN_CHECKS: u32 = 6;
-    /// How many parts it has. Each looks at everything that it compares at one time; they may be done at different times.
+    /// Number of parts of the check. Each part compares a consistent state; the parts may run at different times.
     pub(crate) const CHECKS: u32 = Self::OWN_CHECKS + Ipc::CHECKS;
 
-    /// Does one part of the check. Every sentence is a bug.
+    /// Runs one part of the check. Every sentence reported is a bug.
     ///
     /// # Errors
-    /// [`Flaw::BrokenOff`], or one more bug.
+    /// [`Flaw::BrokenOff`], or another bug.
     pub(crate) fn check_part(
         &mut self,
         part: u32,
@@ -90,7 +90,7 @@ impl Kernel {
         }
     }
 
-    /// Every frame is free, the kernel's, an object's, or a process's.
+    /// Every frame is free, or belongs to the kernel, an object or a process.
     fn check_frames(&self, problems: &mut Problems, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let (free, total) = mm::frames::counts();
         let mut accounted = free + mm::frames::kernel_count();
@@ -127,7 +127,7 @@ impl Kernel {
                 problems.push(format_args!("thread {id:?} has no process"));
                 continue;
             };
-            // Whoever takes a process down may be one of its own threads, and then goes last.
+            // A process may be torn down by one of its own threads, which is then the last to go.
             let is_ending = process.end.is_some() && self.system.has_job(id);
             if !is_ending && process.thread(thread.slot) != Some(id) {
                 problems.push(format_args!("thread {id:?} is not one of its process's"));

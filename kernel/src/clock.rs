@@ -1,4 +1,4 @@
-//! The time: the scale that makes time of the time-stamp counter, and how it is kept right.
+//! Clocks: the scale that converts the time-stamp counter to time, and its correction.
 
 use crate::{
     arch::{self, calibration, time},
@@ -10,15 +10,15 @@ use capos_abi::TimePage;
 use capos_kernel_core::clock::{Scale, drift::Watch};
 use core::mem::offset_of;
 
-/// Clocks as the kernel's objects give them out.
+/// The state of the clocks for kernel objects.
 #[derive(Default)]
 pub struct Clock {
     /// The time of day when the monotonic clock read `read_ns`.
     seconds: u64,
     read_ns: u64,
-    /// Holds the [`TimePage`]; it has a reference that is never dropped.
+    /// Contains the [`TimePage`]; it has a reference that is never dropped.
     page: Option<ObjectId>,
-    /// Compares the monotonic clock with another; `None` where there is no other.
+    /// Compares the monotonic clock with the reference; `None` without a reference.
     watch: Option<Watch>,
     /// [`TimePage::sequence`].
     sequence: u64,
@@ -41,7 +41,7 @@ impl Clock {
         self.page
     }
 
-    /// When the monotonic clock is to be compared next.
+    /// The time of the next comparison of the monotonic clock.
     #[inline]
     pub const fn next_check_ns(&self) -> u64 {
         match &self.watch {
@@ -50,7 +50,7 @@ impl Clock {
         }
     }
 
-    /// The monotonic clock and the reference, both in nanoseconds and read at once, and how often the former was put right.
+    /// The monotonic clock and the reference, both in nanoseconds and read at once, and the number of corrections.
     pub fn compare(&self) -> Option<(u64, u64, u32)> {
         let watch = self.watch.as_ref()?;
         let (reading, scale) = (calibration::read(), time::scale());
@@ -59,7 +59,7 @@ impl Clock {
 }
 
 impl Kernel {
-    /// Reads the battery-backed clock, makes the time page, and begins to watch the monotonic clock.
+    /// Reads the battery-backed clock, creates the time page, and starts watching the monotonic clock.
     pub(crate) fn init_clock(&mut self) {
         self.clock.seconds = arch::rtc::read_seconds();
         self.clock.read_ns = time::now_ns();
@@ -69,7 +69,7 @@ impl Kernel {
             .map(|reference| Watch::new(reference, calibration::read(), &time::scale()));
     }
 
-    /// Compares the monotonic clock with the reference if it is time to, and puts it right if it is wrong.
+    /// Compares the monotonic clock with the reference if that is due, and corrects it if it is wrong.
     #[inline]
     pub(crate) fn check_clock(&mut self) {
         if time::now_ns() >= self.clock.next_check_ns() {
@@ -94,7 +94,7 @@ impl Kernel {
         );
     }
 
-    /// Writes a scale to the time page, for programs that read it meanwhile to notice.
+    /// Writes a scale to the time page, such that concurrent readers notice the change.
     fn publish_scale(&mut self, scale: &Scale) {
         self.clock.sequence += 2;
         let after = self.clock.sequence;

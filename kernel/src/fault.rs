@@ -1,4 +1,5 @@
-//! Faults of user programs: pages are filled in, other faults go to the process's handler or end the process.
+//! Faults of user programs: pages are faulted in; other faults go to the process's handler or end the
+//! process.
 
 use crate::{
     arch::Trap,
@@ -10,12 +11,12 @@ use capos_abi::{ErrorCode, FaultFrame, USER_END};
 
 const PAGE_FAULT: u64 = 14;
 const DEBUG: u64 = 1;
-/// Below the stack pointer, compilers may keep data that a handler must leave alone.
+/// Compilers may keep data below the stack pointer, which a handler must not overwrite.
 const RED_ZONE_BYTES: u64 = 128;
 const FRAME_BYTES: u64 = size_of::<FaultFrame>() as u64;
 
 impl System {
-    /// Handles an exception that the current thread caused.
+    /// Handles an exception of the current thread.
     pub(crate) fn user_exception(&mut self, trap: &Trap) {
         let Some(id) = self.current_thread() else { return };
         let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
@@ -49,8 +50,8 @@ impl System {
         }
     }
 
-    /// Makes the current thread continue in its process's fault handler. `false` if there is none or its frame has
-    /// no place.
+    /// Makes the current thread continue in its process's fault handler. `false` if there is none or its frame
+    /// does not fit.
     fn enter_handler(&mut self, trap: &Trap) -> bool {
         let Some(id) = self.current_thread() else { return false };
         let Some(thread) = self.threads.get_mut(id) else { return false };
@@ -77,10 +78,10 @@ impl System {
         true
     }
 
-    /// `FaultReturn`: continues at the state in the frame at `address`.
+    /// `FaultReturn`: resumes at the state in the frame at `address`.
     ///
     /// # Errors
-    /// `BadAddress` when the frame cannot be read or names an address outside user space.
+    /// `BadAddress` if the frame is unreadable or contains an address outside user space.
     pub(crate) fn fault_return(&mut self, address: u64) -> Result<(), ErrorCode> {
         let id = self.current_thread().ok_or(ErrorCode::Failed)?;
         let thread = self.threads.get_mut(id).ok_or(ErrorCode::Failed)?;
@@ -116,7 +117,7 @@ macro_rules! frame_words {
             let mut words = bytes.chunks_exact(8).map(|word| {
                 word.try_into().map_or(0, u64::from_le_bytes)
             });
-            // Fields are evaluated in the order written, which is the order in memory.
+            // Fields are evaluated in the order written, which is the memory order.
             FaultFrame { $($field: words.next().unwrap_or_default(),)* }
         }
     };

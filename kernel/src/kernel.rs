@@ -1,4 +1,4 @@
-//! Everything the kernel knows, behind one lock.
+//! The kernel's state, behind one lock.
 
 use crate::{
     arch::{self, Lock},
@@ -16,17 +16,17 @@ use crate::{
 use capos_abi::Syscall;
 use capos_kernel_core::{arena::Arena, ipc::Ipc};
 
-/// CPUs that the kernel runs on.
+/// Number of CPUs that the kernel runs on.
 pub const MAX_CPUS: usize = 1;
 /// More threads than any machine has memory for rings.
 const MAX_THREADS: u32 = 1 << 20;
 const MAX_PROCESSES: u32 = 1 << 16;
 
-/// All state. The handler of a kernel entry has it exclusively.
+/// All state. The handler of a kernel entry has exclusive access.
 pub struct Kernel {
     /// Capabilities and calls.
     pub(crate) ipc: Ipc,
-    /// Everything that calls operate on.
+    /// All state that calls operate on.
     pub(crate) system: System,
     /// The time-stamp counter when the first user instruction was about to run; 0 before.
     pub first_user_tsc: u64,
@@ -36,25 +36,25 @@ pub struct Kernel {
     pub clock: Clock,
     /// The guest's console.
     pub console: Console,
-    /// How long the kernel was busy at most.
+    /// The longest times without a preemption point.
     pub(crate) stretches: Stretches,
     /// The state of the kernel's own objects.
     pub(crate) services: Services,
 }
 
-/// Threads, processes, memory and devices. Nothing here knows of calls.
+/// Threads, processes, memory and devices. Independent of calls.
 pub(crate) struct System {
     /// Every thread.
     pub(crate) threads: Arena<Thread>,
-    /// Every process, also ended ones that somebody still holds a capability of.
+    /// Every process, including ended ones to which capabilities remain.
     pub(crate) processes: Arena<Process>,
     /// Every memory object.
     pub(crate) objects: MemoryObjects,
-    /// Which of them runs when.
+    /// The scheduler's state.
     pub(crate) sched: Scheduler,
-    /// A process that is to be taken down and that no thread has as its job; it leads to the next.
+    /// A process that must be torn down but is not assigned to any thread; linked to the next.
     pub(crate) orphans: Option<ProcessId>,
-    /// The thread that clears up after capabilities that ended.
+    /// The thread that cleans up after ended capabilities.
     pub(crate) clearing_up: Option<ThreadId>,
     /// Devices that processes drive.
     pub(crate) pci: Pci,
@@ -99,7 +99,7 @@ pub(crate) fn enter(handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
     kernel.choose_next()
 }
 
-/// Carries out the system call `number`. Nearly all of them are calls and answers that need no more than `exchange`.
+/// Executes the system call `number`. Nearly all are calls and replies that only need `exchange`.
 #[inline(always)]
 pub(crate) fn enter_system_call(number: u64, arguments: [u64; 3]) -> arch::Resume {
     let mut kernel = KERNEL.lock();
@@ -113,12 +113,12 @@ pub(crate) fn enter_system_call(number: u64, arguments: [u64; 3]) -> arch::Resum
     kernel.choose_next()
 }
 
-/// As [`enter`], and notes how long it takes.
+/// Like [`enter`], and measures the time.
 pub(crate) fn enter_measured(entry: Entry, handle: impl FnOnce(&mut Kernel)) -> arch::Resume {
     measure(entry, || enter(handle))
 }
 
-/// Takes a step of the current thread's work. If the rest of a `CapEnter` follows, that is for `cap_enter`, which enters
+/// Runs a step of the current thread's work. If the rest of a `CapEnter` follows, `cap_enter` is called, which enters
 /// anew.
 pub(crate) fn enter_work(cap_enter: impl FnOnce(Enter) -> arch::Resume) -> arch::Resume {
     let mut kernel = KERNEL.lock();
@@ -131,7 +131,7 @@ pub(crate) fn enter_work(cap_enter: impl FnOnce(Enter) -> arch::Resume) -> arch:
     }
 }
 
-/// Notes how long a kernel entry takes.
+/// Measures the time of a kernel entry.
 #[inline]
 pub(crate) fn measure(entry: Entry, enter: impl FnOnce() -> arch::Resume) -> arch::Resume {
     measure::begin();

@@ -1,28 +1,28 @@
-//! The kernel's log on the second serial port. Lines are kept until the port takes them, which an interrupt says, so that
-//! nobody waits for it; before the end, what is left is written out.
+//! The kernel's log on the second serial port. Lines are buffered until the port accepts them, as signalled by an
+//! interrupt, so that nothing waits for it; at the end, the rest is written by polling.
 
 use crate::arch::{Lock, serial, time};
 use capos_kernel_core::backlog::Backlog;
 use core::fmt::{self, Write};
 
-/// The length of the log that is kept.
+/// Size of the buffer.
 const KEPT_BYTES: usize = 16 * 1024;
-/// The length that is given to the port at once, if it takes that much.
+/// Maximum bytes given to the port at once.
 const GIVEN_BYTES: usize = 512;
 /// Marks the lines of programs.
 const USER_MARK: &[u8] = b"[user] ";
 
 struct Log {
     backlog: Backlog<KEPT_BYTES>,
-    /// The last byte that programs wrote ended a line.
+    /// Whether the last byte written by programs ended a line.
     at_line_start: bool,
-    /// The port interrupts when it takes bytes.
+    /// Whether the port interrupts when it accepts bytes.
     interrupts: bool,
 }
 
 static LOG: Lock<Log> = Lock::new(Log { backlog: Backlog::new(), at_line_start: true, interrupts: false });
 
-/// Writes to the port and waits for it.
+/// Writes to the port by polling.
 struct WaitingPort;
 
 impl Write for WaitingPort {
@@ -33,7 +33,7 @@ impl Write for WaitingPort {
 }
 
 impl Log {
-    /// Gives the port what it takes now.
+    /// Writes as much as the port accepts now.
     fn drain(&mut self) {
         let mut left = GIVEN_BYTES;
         while left > 0 && !self.backlog.is_empty() && serial::log_can_write() {
@@ -50,7 +50,7 @@ impl Log {
         }
     }
 
-    /// Gives the port everything, and waits for it.
+    /// Writes everything to the port by polling.
     fn flush(&mut self) {
         while !self.backlog.is_empty() {
             let bytes = self.backlog.front(serial::FIFO_BYTES);
@@ -60,7 +60,7 @@ impl Log {
         }
     }
 
-    /// Adds a line, which stands alone even if a program has begun one.
+    /// Adds a line, separated from an unfinished line of a program.
     fn add(&mut self, line: fmt::Arguments<'_>) {
         let before = if self.at_line_start { "" } else { "\n" };
         self.at_line_start |= self.backlog.add_line(format_args!("{before}{line}\n"));
@@ -85,25 +85,25 @@ impl Log {
     }
 }
 
-/// Writes one log line with the time in front.
+/// Writes one log line, prefixed with the time.
 pub fn line(arguments: fmt::Arguments<'_>) {
     let now_us = time::now_ns() / 1000;
     bare_line(format_args!("[{:4}.{:06}] {arguments}", now_us / 1_000_000, now_us % 1_000_000));
 }
 
-/// Writes one log line with nothing in front.
+/// Writes one log line without a prefix.
 pub fn bare_line(arguments: fmt::Arguments<'_>) {
     match LOG.try_lock() {
         Some(mut log) => log.add(arguments),
-        // The kernel has failed while it wrote a line. This port takes everything, so there is no error to report.
+        // The kernel failed while it wrote a line. This port accepts everything, so there is no error to report.
         None => {
             let _ = writeln!(WaitingPort, "{arguments}");
         }
     }
 }
 
-/// Writes bytes of a program to the log while there is room, each line marked so that none can pass for the kernel's. Returns how
-/// many it took.
+/// Writes bytes of a program to the log while there is room, each line marked so that it cannot be mistaken for the
+/// kernel's. Returns the number of bytes accepted.
 pub fn try_user_bytes(bytes: &[u8]) -> usize {
     let mut log = LOG.lock();
     let mut taken = log.add_user_bytes(bytes);
@@ -115,12 +115,12 @@ pub fn try_user_bytes(bytes: &[u8]) -> usize {
     taken
 }
 
-/// The port takes bytes again.
+/// Handles the port's interrupt: it accepts bytes again.
 pub fn port_interrupt() {
     LOG.lock().drain();
 }
 
-/// Writes out what is kept, waiting for the port: for the end of the system.
+/// Writes the buffered rest by polling: for the end of the system.
 pub fn flush() {
     if let Some(mut log) = LOG.try_lock() {
         log.flush();

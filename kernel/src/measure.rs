@@ -1,5 +1,5 @@
-//! How long the kernel is busy without looking for something else to run. Interrupts and steps of work are always measured,
-//! system calls only once somebody asked: that costs each of them a few instructions.
+//! Measures the longest time without a preemption point. Interrupts and steps of work are always measured, system calls
+//! only once requested, because it costs each of them a few instructions.
 
 use crate::{arch, kernel::Kernel, work::JobKind};
 use capos_kernel_core::caps::ObjectKind;
@@ -8,55 +8,55 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// How the kernel was entered.
+/// The kind of a kernel entry.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Entry {
     /// By the system call with this number.
     SystemCall(u64),
     /// By the interrupt or exception with this number.
     Interrupt(u64),
-    /// For a step of a thread's work.
+    /// A step of a thread's work.
     Work,
 }
 
-/// When something that takes long and is not done in steps looked last whether something else is to run, and the longest
-/// time without such a look since the entry.
+/// Time of the last preemption check of an operation that is not done in steps, and the longest time without such a
+/// check since the entry.
 static LOOKED_TSC: AtomicU64 = AtomicU64::new(0);
 static LONGEST_TSC: AtomicU64 = AtomicU64::new(0);
 
-/// Notes when the kernel was entered.
+/// Records a kernel entry.
 pub(crate) fn begin() {
     LOOKED_TSC.store(arch::time::read_tsc(), Ordering::Relaxed);
     LONGEST_TSC.store(0, Ordering::Relaxed);
 }
 
-/// Notes that the kernel looks whether something else is to run.
+/// Records a preemption check.
 pub(crate) fn looked() {
     LONGEST_TSC.store(longest(), Ordering::Relaxed);
     LOOKED_TSC.store(arch::time::read_tsc(), Ordering::Relaxed);
 }
 
-/// The longest time without a look since the entry.
+/// The longest time without a check since the entry.
 fn longest() -> u64 {
     let since = arch::time::read_tsc().saturating_sub(LOOKED_TSC.load(Ordering::Relaxed));
     since.max(LONGEST_TSC.load(Ordering::Relaxed))
 }
 
-/// The longest stretch so far, and what it may have been about.
+/// The longest stretch so far, and its likely cause.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     tsc: u64,
     entry: Entry,
-    /// The kind of object that was called last, and the number of the method.
+    /// The kind of the last called object, and the number of the method.
     call: Option<(ObjectKind, u16)>,
-    /// The job of which a step was taken last.
+    /// The job of the last step.
     job: Option<JobKind>,
 }
 
-/// The record of the time that the kernel takes.
+/// The record of kernel times.
 pub(crate) struct Stretches {
     longest: Stretch,
-    /// As in [`Stretch`], of now.
+    /// As in [`Stretch`], for the current entry.
     pub(crate) call: Option<(ObjectKind, u16)>,
     pub(crate) job: Option<JobKind>,
 }
@@ -64,7 +64,7 @@ pub(crate) struct Stretches {
 impl Stretch {
     const NONE: Self = Self { tsc: 0, entry: Entry::Work, call: None, job: None };
 
-    /// How long it was.
+    /// Its length.
     pub(crate) fn nanoseconds(&self) -> u64 {
         arch::time::duration_ns(self.tsc)
     }
@@ -88,12 +88,12 @@ impl fmt::Display for Stretch {
 }
 
 impl Stretches {
-    /// Nothing measured.
+    /// No measurements.
     pub(crate) const fn new() -> Self {
         Self { longest: Stretch::NONE, call: None, job: None }
     }
 
-    /// Notes that an entry ends.
+    /// Records the end of an entry.
     #[inline]
     pub(crate) fn note(&mut self, entry: Entry) {
         let tsc = longest();
@@ -104,7 +104,7 @@ impl Stretches {
 }
 
 impl Kernel {
-    /// The longest stretch since this was called last. From now on system calls are measured.
+    /// The longest stretch since the last call. From now on system calls are measured.
     pub(crate) fn take_longest_stretch(&mut self) -> Stretch {
         arch::measure_syscalls();
         core::mem::replace(&mut self.stretches.longest, Stretch::NONE)

@@ -1,4 +1,5 @@
-//! Constants from the compiled schema: type ids and method numbers, the well-known grants, and texts.
+//! Generates constants from the compiled schema: type ids and method numbers, the well-known grants, and text
+//! constants.
 
 use super::words::{camel, constant, joined};
 use capnp::message::ReaderOptions;
@@ -8,11 +9,12 @@ use std::{collections::BTreeMap, error::Error, fmt::Write as _, fs, path::Path};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// The enum of the well-known grants, and the annotation that says what each serves, by file and name.
+/// The enum of the well-known grants, and the annotation that names each one's interface, by file and name.
 const GRANTS: &str = "grants.capnp:WellKnownGrant";
 const SERVES: &str = "grants.capnp:serves";
 
-/// Writes `methods.rs`, `grants.rs` and `names.rs` into `out`. `request` is what the schema compiler tells code generators.
+/// Writes `methods.rs`, `grants.rs` and `names.rs` into `out`. `request` is the schema compiler's input to code
+/// generators.
 pub(crate) fn write(mut request: &[u8], out: &Path) -> Outcome {
     let message = read_message_from_flat_slice(&mut request, ReaderOptions::new())?;
     let request: code_generator_request::Reader<'_> = message.get_root()?;
@@ -29,19 +31,19 @@ pub(crate) fn write(mut request: &[u8], out: &Path) -> Outcome {
 
 type Nodes<'a> = BTreeMap<String, node::Reader<'a>>;
 
-/// The name of a node without its file and what it is nested in.
+/// The name of a node without its file and enclosing nodes.
 fn short(name: &str) -> &str {
     name.rsplit([':', '.']).next().unwrap_or(name)
 }
 
-/// Every interface by its name alone, which must be the only one of that name.
+/// Every interface by its short name, which must be unique.
 fn interfaces<'a>(nodes: &Nodes<'a>) -> Outcome<Nodes<'a>> {
     let mut found = BTreeMap::new();
     for (name, node) in nodes {
         if let node::Interface(_) = node.which()?
             && found.insert(short(name).to_owned(), *node).is_some()
         {
-            return Err(format!("two interfaces are called {}", short(name)).into());
+            return Err(format!("two interfaces have the name {}", short(name)).into());
         }
     }
     Ok(found)
@@ -67,7 +69,9 @@ fn methods(interfaces: &Nodes<'_>) -> Outcome<String> {
 fn grants(nodes: &Nodes<'_>, interfaces: &Nodes<'_>) -> Outcome<String> {
     let get = |name: &str| nodes.get(name).ok_or_else(|| format!("the schema has no {name}"));
     let serves = get(SERVES)?.get_id();
-    let node::Enum(grants) = get(GRANTS)?.which()? else { return Err(format!("{GRANTS} is no enum").into()) };
+    let node::Enum(grants) = get(GRANTS)?.which()? else {
+        return Err(format!("{GRANTS} is not an enum").into());
+    };
     let mut text = String::new();
     let mut all = Vec::new();
     for grant in grants.get_enumerants()? {
@@ -80,7 +84,7 @@ fn grants(nodes: &Nodes<'_>, interfaces: &Nodes<'_>) -> Outcome<String> {
                 interface = interfaces.get(name?.to_str()?);
             }
         }
-        let interface = interface.ok_or_else(|| format!("{field} does not say which interface it serves"))?;
+        let interface = interface.ok_or_else(|| format!("{field} does not state its interface"))?;
         writeln!(
             text,
             "/// `{field}` in a manifest.\npub const {}: WellKnown = WellKnown {{\n    grant: WellKnownGrant::{},\n    \
@@ -101,7 +105,7 @@ fn grants(nodes: &Nodes<'_>, interfaces: &Nodes<'_>) -> Outcome<String> {
     Ok(text)
 }
 
-/// Every constant that is a text.
+/// Every text constant.
 fn names(nodes: &Nodes<'_>) -> Outcome<String> {
     let mut text = String::new();
     for (name, node) in nodes {

@@ -1,4 +1,5 @@
-//! Compiles every `.capnp` file of the crate, and generates what capnpc does not: method numbers, well-known grants, names.
+//! Compiles every `.capnp` file of the crate, and generates what capnpc does not: method numbers, well-known grants,
+//! names.
 
 mod generate;
 mod words;
@@ -28,8 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     generate::write(&fs::read(request)?, out)
 }
 
-/// capnpc 0.27 takes `Box` and `ToString` from the standard prelude in the code for interfaces.
-/// The kernel has no `std`, so these two are named by their place in `alloc`.
+/// capnpc 0.27 takes `Box` and `ToString` from the standard prelude in the code for interfaces. The kernel
+/// has no `std`, so this names their paths in `alloc`.
 fn name_alloc_types(path: &Path) -> Result<(), Box<dyn Error>> {
     let generated = fs::read_to_string(path)?;
     let generated =

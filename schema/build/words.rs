@@ -1,6 +1,6 @@
-//! Names in the forms that they have in Rust and in manifests.
+//! Converts names to the forms used in Rust and in manifests.
 
-/// `wallClock` or `WallClock` as `wall-clock`, with `between` in the place of the hyphen.
+/// `wallClock` or `WallClock` as `wall-clock`, with `between` in place of the hyphen.
 pub(crate) fn joined(name: &str, between: char) -> String {
     let mut joined = String::new();
     for (index, letter) in name.chars().enumerate() {

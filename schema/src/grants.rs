@@ -6,36 +6,36 @@ use capnp::traits::HasTypeId;
 
 pub use crate::grants_capnp::WellKnownGrant;
 
-/// A grant that the system itself is the source of.
+/// A grant whose source is the system itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WellKnown {
-    /// Its place in the schema's list.
+    /// Its member of the schema's list.
     pub grant: WellKnownGrant,
     /// The field that grants it in a manifest.
     pub field: &'static str,
     /// The name under which its holder finds it.
     pub name: &'static str,
-    /// The type id of the interface that it serves.
+    /// The type id of its interface.
     pub interface_id: u64,
 }
 
 include!(concat!(env!("OUT_DIR"), "/grants.rs"));
 
 impl WellKnown {
-    /// The one at this place of the list.
+    /// The grant for this member of the list.
     #[must_use]
     pub fn of(grant: WellKnownGrant) -> &'static Self {
-        // The list is made of the enum's members, in their order.
+        // The list is generated from the enum's members, in their order.
         ALL.iter().find(|known| known.grant == grant).unwrap_or(&ALL[0])
     }
 
-    /// The one that this field of a manifest grants.
+    /// The grant with this field in a manifest.
     #[must_use]
     pub fn with_field(field: &str) -> Option<&'static Self> {
         ALL.iter().find(|known| known.field == field)
     }
 
-    /// The one that its holder finds under this name.
+    /// The grant with this name.
     #[must_use]
     pub fn with_name(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|known| known.name == name)
@@ -48,11 +48,11 @@ impl AsRef<str> for WellKnown {
     }
 }
 
-/// An interface id that says nothing: the giver of a grant does not know which interface it serves, and the holder's word is
-/// taken.
+/// The interface id for an unknown interface: the granter does not know it, and the interface that the holder requests is
+/// assumed.
 pub const UNKNOWN_INTERFACE: u64 = 0;
 
-/// Writes `client` as what an instance is to hold under `name`.
+/// Writes `client` as a grant of an instance, with the name `name`.
 pub fn hold<C: FromClientHook + HasTypeId>(
     mut to: held_grant::Builder<'_>,
     name: impl AsRef<str>,

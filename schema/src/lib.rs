@@ -1,8 +1,8 @@
 //! The Cap'n Proto interfaces of capOS, compiled from the `.capnp` files beside this crate.
 //!
-//! Each `_capnp` module is what `capnpc` generates for one schema file: readers, builders, clients and server
-//! traits. The schema files say what holding each capability allows. [`methods`], [`grants`] and [`names`] are generated
-//! from the same files, for who works below the clients or agrees on names.
+//! Each `_capnp` module is the output of `capnpc` for one schema file: readers, builders, clients and server traits. The
+//! schema files document what holding each capability allows. [`methods`], [`grants`] and [`names`] are generated from
+//! the same files, for code below the generated clients and for shared names.
 #![no_std]
 
 extern crate alloc;

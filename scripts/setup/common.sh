@@ -1,9 +1,9 @@
 # Sourced by setup.sh: the groups, messages, and the two files that the Makefile reads.
 
-# What set-up can be asked for. Building asks for a group when it first needs it.
+# The groups of set-up. A build requests a group when it first needs it.
 GROUPS_IN_ORDER=(build guests c go cue run iso uefi)
 
-# Prints what a group is for.
+# Prints the purpose of a group.
 purpose() {
     case $1 in
     build) echo "building the kernel, native programs and the host command" ;;
@@ -20,7 +20,7 @@ purpose() {
 
 say() { echo "setup: $*"; }
 
-# fail WHAT COMMAND: names what is missing and what the user can do about it.
+# fail WHAT COMMAND: reports what is missing and how to install it.
 fail() {
     echo "setup: error: $1" >&2
     echo "setup: to put it right:  $2" >&2
@@ -32,7 +32,7 @@ at_least() {
     [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1)" = "$1" ]
 }
 
-# Lets `make run-NAME` exit with the guest's own status; without it make can only exit with 2.
+# Lets `make run-NAME` exit with the guest's status; plain make can only exit with 2.
 build_make_extension() {
     local source=scripts/make_exec.c object=build/tools/make_exec.so
     [ "$object" -nt "$source" ] && return 0

@@ -1,6 +1,6 @@
 # Sourced by setup.sh: builds tools/cue, which evaluates manifests, from the sources that its go.sum pins.
 
-# What it is built from: another state is built anew.
+# Hash of the inputs: a change causes a rebuild.
 cue_state() { cat tools/cue/* scripts/setup/cue.sh | sha256sum; }
 cue_ready() { [ -x build/tools/bin/cue ] && [ "$(cat build/tools/cue.state 2>/dev/null)" = "$(cue_state)" ]; }
 
@@ -14,7 +14,7 @@ install_cue() {
     }
     build/tools/bin/cue version >/dev/null || fail "the built tools/cue does not run" "rm -r build/tools && make setup"
     cue_state >build/tools/cue.state
-    # Sources and caches of the build, which nothing else uses.
+    # Sources and caches of the build, which are not needed any more.
     rm -rf build/go build/cue
 }
 
@@ -26,8 +26,8 @@ build_cue() (
         GOMODCACHE="$PWD/build/go/mod" GOCACHE="$PWD/build/go/cache" "$GO")
     cd build/cue
     GOFLAGS=-modcacherw "${go[@]}" mod vendor
-    # Only for registries of modules, which tools/cue does not have. Building what it imports, net/http, takes a third of the time.
+    # Only for module registries, which tools/cue lacks. Its import, net/http, takes a third of the build time.
     rm vendor/cuelang.org/go/internal/cueversion/transport.go
-    # Without optimization: a manifest is evaluated in a moment anyway.
+    # Without optimisation: evaluating a manifest is fast enough.
     GOFLAGS=-mod=vendor "${go[@]}" build -buildvcs=false -gcflags=all='-dwarf=false -N -l' -ldflags='-s -w' -o ../tools/bin/cue .
 )

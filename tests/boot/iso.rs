@@ -14,7 +14,7 @@ use crate::trial;
 
 /// The manifest on the disc.
 const NAME: &str = "wasi-hello-rust";
-/// Firmware and boot loader take their time under emulation.
+/// Firmware and boot loader are slow under emulation.
 const SECONDS: u64 = 300;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -28,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The disc says what its console comes over.
+/// The disc records its console.
 fn console(line: &str) -> Result<()> {
     let disc = pack_with(&format!("console-{line}"), &["--console", line])?;
     let mut expected = Expectation::read(NAME)?;
@@ -37,7 +37,7 @@ fn console(line: &str) -> Result<()> {
     capos::check(&format!("iso-console-{line}"), &["--iso", &disc.to_string_lossy()], &expected)
 }
 
-/// Packs a disc of the test's own, since both tests run at once, and boots it.
+/// Packs a disc for this test, since both tests run concurrently, and boots it.
 fn boot(firmware: &str) -> Result<()> {
     let disc = pack(firmware)?;
     let disc = disc.to_string_lossy();

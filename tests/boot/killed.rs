@@ -1,4 +1,4 @@
-//! Runs that end before their time, and runs that cannot write where they usually do: what stays behind, and what is said.
+//! Killed runs, and runs that cannot write to the usual places: what they leave behind, and their messages.
 
 use std::fs;
 use std::io::Read as _;
@@ -42,7 +42,7 @@ fn run(place: &Path, options: &[&str], program: &str, arguments: &[&str]) -> Com
     command
 }
 
-/// Asks until there is an answer.
+/// Polls until there is an answer.
 fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
     let begun = Instant::now();
     loop {
@@ -54,7 +54,7 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T> {
     }
 }
 
-/// Whether a process runs. One that has ended may still be listed until its parent has asked about it.
+/// Whether a process runs. A process that has ended may still be listed until its parent has waited for it.
 fn runs(process: Pid) -> bool {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let state = state.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
@@ -66,7 +66,7 @@ fn child_of(parent: &Child) -> Option<Pid> {
     children.split_whitespace().find_map(|pid| pid.parse().ok()).and_then(Pid::from_raw)
 }
 
-/// The command is killed in the middle of a run; then another one runs.
+/// The command is killed in the middle of a run; then another run follows.
 fn killed(with_folder: bool) -> Result<()> {
     let (place, folder) = (temporary()?, temporary()?);
     let dir = format!("--dir={}::/x", folder.path().display());
@@ -119,7 +119,7 @@ fn interrupted_early() -> Result<()> {
     Ok(())
 }
 
-/// The program fails, and there is much to say about it; what it wrote is in the folder all the same.
+/// The program fails with many messages; its changes are in the folder nevertheless.
 fn errors_nowhere() -> Result<()> {
     let (place, folder) = (temporary()?, temporary()?);
     let dir = format!("--dir={}::/data", folder.path().display());
@@ -132,7 +132,7 @@ fn errors_nowhere() -> Result<()> {
     Ok(())
 }
 
-/// A tree whose folder for logs cannot be made.
+/// A tree whose log folder cannot be created.
 fn log_elsewhere() -> Result<()> {
     let (place, root) = (temporary()?, temporary()?);
     fs::create_dir(root.path().join("build"))?;

@@ -1,4 +1,4 @@
-//! Boots every manifest, and some of them in other ways, each as a test of its own.
+//! Boots every manifest, and some of them in other ways, each as a separate test.
 
 mod busy_host;
 mod front_door;
@@ -17,7 +17,7 @@ use capos_tests::expectation::Expectation;
 use capos_tests::{capos, tree};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// A test that fails with the whole chain of what went wrong.
+/// A test whose failure shows the whole error chain.
 fn trial(name: String, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
 }

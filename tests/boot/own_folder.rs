@@ -1,4 +1,4 @@
-//! `capos run --dir`: what of a folder a program gets, and what of what it did there comes back.
+//! `capos run --dir`: which parts of a folder a program gets, and which of its changes are brought back.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -28,8 +28,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Functions that the programs here use; `$must` exits with the error of a call that fails, `$open` makes the file with
-/// the name at 0.
+/// Functions for the programs here; `$must` exits with the error of a failed call, `$open` creates the file with the
+/// name at 0.
 const PRELUDE: &str = r#"
     (import "wasi_snapshot_preview1" "path_open"
         (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
@@ -48,7 +48,7 @@ const PRELUDE: &str = r#"
             (i64.const 0x400052) (i64.const 0) (i32.const 0) (i32.const 512)))
         (i32.load (i32.const 512)))"#;
 
-/// A program in a folder of its own, which is not the one that it gets.
+/// A program in a folder other than the one granted to it.
 fn program(place: &TempDir, body: &str) -> Result<Command> {
     let file = place.path().join("program.wat");
     fs::write(&file, format!("(module {PRELUDE} {body})"))?;
@@ -103,7 +103,7 @@ fn holes_and_links() -> Result<()> {
     Ok(())
 }
 
-/// The program ends with the number of `ENOSPC`.
+/// The program exits with the number of `ENOSPC`.
 fn full() -> Result<()> {
     let place = place()?;
     let command = program(
@@ -132,7 +132,7 @@ fn full() -> Result<()> {
     let bytes = fs::metadata(dir.join("fill"))?.len();
     ensure!(bytes >= 4 << 20, "room for {bytes} bytes only");
     drop(command);
-    // The same on a volume of the user's.
+    // The same on a user's volume.
     let image = place.path().join("small.img");
     let mut create = host_command();
     create.args(["volume", "create", "--size", "8M"]).arg(&image);
@@ -161,7 +161,7 @@ fn too_large() -> Result<()> {
     Ok(())
 }
 
-/// The machine is killed after the program has said that it synced.
+/// The machine is killed after the program has reported a sync.
 fn machine_gone() -> Result<()> {
     let place = place()?;
     let mut command = program(

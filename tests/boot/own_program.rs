@@ -1,4 +1,4 @@
-//! `capos run PROGRAM.wasm`: what the command line gives a program, and what becomes of a folder.
+//! `capos run PROGRAM.wasm`: grants from the command line, and the fate of a folder.
 
 use std::fs;
 use std::path::Path;
@@ -69,13 +69,13 @@ fn arguments() -> Result<()> {
     let wanted = "argument 0: wasi-cli-args\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
                   environment A=x=y\nenvironment B=2\nenvironment CAPOS_TEST_PASSED=on\n";
     ended(&finish(&mut command)?, 0, wanted)?;
-    // Some programs are several, and this name says which.
+    // For a multi-call program, this name selects the function.
     let mut command = run("wasi-cli-args");
     command.args(["--argv0", "bin/tool name", "x"]);
     ended(&finish(&mut command)?, 0, "argument 0: bin/tool name\nargument 1: x\n")
 }
 
-/// As a shell makes them of a `*`. WebAssembly text is run as it is.
+/// As expanded by a shell from `*`. WebAssembly text is run unchanged.
 fn many_arguments() -> Result<()> {
     const COUNT: usize = 60_000;
     let place = temporary()?;
@@ -103,8 +103,8 @@ fn many_arguments() -> Result<()> {
     ended(&finish(&mut command)?, 7, "")
 }
 
-/// This program is not given all that it looks for, and fails in the middle; what it had done by then is in the folder, and
-/// it finds that again.
+/// This program lacks some grants and fails midway; its changes up to then are in the folder, and the next run finds
+/// them.
 fn folder_after_failure() -> Result<()> {
     let folder = temporary()?;
     fs::write(folder.path().join("mine"), "left alone")?;
@@ -123,7 +123,8 @@ fn folder_after_failure() -> Result<()> {
     Ok(())
 }
 
-/// Too deep a recursion says what allows more, as the only thing to try; and that does.
+/// For too deep a recursion, the message names only the option that allows more; with it the program
+/// succeeds.
 fn larger_stack() -> Result<()> {
     let outcome = finish(run("wasi-recursion").arg("60000"))?;
     ended(&outcome, 134, "")?;
@@ -144,7 +145,7 @@ fn missing() -> Result<()> {
     Ok(())
 }
 
-/// Nothing boots.
+/// All of these are refused before boot.
 fn wrong_options() -> Result<()> {
     let folder = temporary()?;
     fs::write(folder.path().join("text"), "text")?;
@@ -159,7 +160,7 @@ fn wrong_options() -> Result<()> {
         ),
         (["--volume", &format!("{folder}/none::/d:ro")], "--volume: there is no"),
         (["--volume", &format!("{folder}/none/new.img::/d")], "in which the image"),
-        (["--log", &format!("{folder}/main.c")], "exists already and is not a kernel log"),
+        (["--log", &format!("{folder}/main.c")], "already exists and is not a kernel log"),
         (["--volume", &format!("{folder}::/d")], "is a folder; --dir gives a program one"),
         (["--volume", &format!("{folder}/text::/d")], "/text is not a capOS volume; `capos volume create`"),
         (["--memory", "64KiB"], "wasi-fs.wasm: it needs "),
@@ -168,13 +169,13 @@ fn wrong_options() -> Result<()> {
         (["--disk", "a=b"], "--disk: only for a manifest"),
         (["--memory", "64MB"], "--memory: \"64MB\" has no known unit"),
         (["--dir-size", "much"], "'--dir-size <SIZE>': \"much\" does not begin with a number"),
-        (["--dir-size", "1MiB"], "'--dir-size <SIZE>': \"1MiB\" is too small; possible: 4MiB to 12TiB"),
-        (["--dir-size", "100TiB"], "'--dir-size <SIZE>': \"100TiB\" is too large; possible: 4MiB to 12TiB"),
+        (["--dir-size", "1MiB"], "'--dir-size <SIZE>': \"1MiB\" is too small; allowed: 4MiB to 12TiB"),
+        (["--dir-size", "100TiB"], "'--dir-size <SIZE>': \"100TiB\" is too large; allowed: 4MiB to 12TiB"),
         (["--stack", "-1"], "'--stack <SIZE>': \"-1\" does not begin"),
-        (["--mem", "2MiB"], "--mem 2MiB is too little for this run: the kernel and the images alone take "),
+        (["--mem", "2MiB"], "--mem 2MiB is too small for this run: the kernel and the images alone take "),
         (["--firmware", "uefi"], "--firmware: only for a disc image"),
-        (["--smp", "0"], "'--smp <COUNT>': \"0\" is not a whole number of 1 to 255"),
-        (["--mem", "2TiB"], "'--mem <SIZE>': \"2TiB\" is too large; possible: 1MiB to 1TiB"),
+        (["--smp", "0"], "'--smp <COUNT>': \"0\" is not a whole number from 1 to 255"),
+        (["--mem", "2TiB"], "'--mem <SIZE>': \"2TiB\" is too large; allowed: 1MiB to 1TiB"),
     ];
     for (options, wanted) in cases {
         let outcome = finish(run("wasi-fs").args(options))?;
@@ -186,7 +187,7 @@ fn wrong_options() -> Result<()> {
     }
     let whole = format!("{folder}::/a");
     for (second, wanted) in [
-        (format!("--dir={folder}/inner/..::/b"), "are one folder"),
+        (format!("--dir={folder}/inner/..::/b"), "are the same folder"),
         (format!("--dir={folder}/inner::/b"), "the second is in the first"),
         (format!("--volume={folder}/new.img::/a"), "are at the same path"),
     ] {
@@ -202,7 +203,7 @@ fn wrong_options() -> Result<()> {
     Ok(())
 }
 
-/// The program comes from standard input; a copy of it would lie where temporary files do.
+/// The program comes from standard input; a copy of it would be in the temporary folder.
 fn from_standard_input() -> Result<()> {
     let place = temporary()?;
     let program = fs::read(tree::root().join("build/wasm/wasi-cli-args.wasm"))?;
@@ -227,7 +228,7 @@ fn from_standard_input() -> Result<()> {
     Ok(())
 }
 
-/// A large memory that grows step by step is not moved, for which its host would need twice as much.
+/// A large memory that grows step by step is not moved, which would need twice as much of the host's memory.
 fn all_memory() -> Result<()> {
     let mut command = run("wasi-hog");
     command.args(["--memory", "320MiB"]);
@@ -238,7 +239,7 @@ fn all_memory() -> Result<()> {
     Ok(())
 }
 
-/// The manifest that is printed does what the run does, folder and all.
+/// The printed manifest behaves like the run, including the folder.
 fn printed_manifest() -> Result<()> {
     let (folder, place) = (temporary()?, temporary()?);
     fs::write(folder.path().join("visits"), "41\n")?;
@@ -266,7 +267,7 @@ fn boot(manifest: &Path) -> Command {
     command
 }
 
-/// Proposals that the engine does not have, and WASI under its older name: exceptions in both forms with several values,
+/// Proposals that the engine lacks, and WASI under its older name: exceptions in both encodings with several values,
 /// atomic instructions, `wasi_unstable`.
 const REWRITTEN: &str = r#"(module
     (import "wasi_unstable" "proc_exit" (func $exit (param i32)))
@@ -304,7 +305,7 @@ const REWRITTEN: &str = r#"(module
     (func (export "pair") (param i32 f64) (result i32 f64) (local.get 0) (local.get 1))
     (func (export "uncaught") (param i32) (call $throw (local.get 0))))"#;
 
-/// `capos run` of that module, with options before it and arguments behind.
+/// `capos run` of that module, with options before it and arguments after it.
 fn run_rewritten(before: &[&str], after: &[&str]) -> Result<Outcome> {
     let folder = temporary()?;
     let file = folder.path().join("module.wasm");
@@ -327,13 +328,13 @@ fn uncaught() -> Result<()> {
     let outcome = run_rewritten(&["--invoke", "uncaught"], &["5"])?;
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     ensure!(outcome.status == Some(134), "status {:?}\n{stderr}", outcome.status);
-    // Of what was added only the reason is told, and the function that the exception left.
+    // Of the added functions only the reason is shown, and the function that the exception left.
     let told = stderr.contains("trap: uncaught exception") && stderr.contains("  in function ");
     ensure!(told && !stderr.contains("rewriting"), "{stderr}");
     Ok(())
 }
 
-/// Nothing boots.
+/// All of these are refused before boot.
 fn not_invoked() -> Result<()> {
     for (function, arguments, wanted) in [
         ("fob", &["1"][..], "did you mean \"fib\"?"),

@@ -1,4 +1,4 @@
-//! A program's standard streams: apart, whole, and what they are on the host.
+//! A program's standard streams: separate, complete, and of the same kind as on the host.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,9 +19,9 @@ use rustix::termios::{OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsi
 use crate::trial;
 
 const LIMIT: Duration = Duration::from_secs(240);
-/// The length that is sent over a serial port, which is slow.
+/// Length of data over a serial port, which is slow.
 const SHORT_BYTES: usize = 20_000;
-/// The length that is sent over a virtio console: many times what is stored on the way.
+/// Length of data over a virtio console: many times the buffers on the way.
 const LONG_BYTES: usize = 4 << 20;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -70,12 +70,12 @@ fn expect(outcome: &Outcome, status: i32, stdout: &[u8], stderr: &str) -> Result
     Ok(())
 }
 
-/// All values of a byte, as often as asked for.
+/// All byte values, this many times.
 fn values(count: usize) -> Vec<u8> {
     (0..=u8::MAX).collect::<Vec<_>>().repeat(count)
 }
 
-/// Bytes without a period that is of the size of any buffer; with all values, and every pair of them.
+/// Bytes without a period of any buffer's size; with all values, and every pair of them.
 fn mixed(length: usize) -> Vec<u8> {
     let mut state = 1u64;
     let mut next = || {
@@ -91,7 +91,7 @@ fn outputs(line: &str) -> Result<()> {
     expect(&outcome, 0, &values(4), "wrote 1024 bytes\n")
 }
 
-/// On a machine with only a serial line, everything goes over it.
+/// On a machine with only a serial line, both outputs use it.
 fn plain_serial() -> Result<()> {
     let mut command = run("wasi-streams", &["--console", "serial"], &["bytes", "1"]);
     let outcome = command::run(&mut command, Input::Bytes(b""), LIMIT)?;
@@ -105,7 +105,7 @@ fn copy(line: &str, length: usize) -> Result<()> {
     expect(&outcome, 0, &bytes, &format!("wrote {length} bytes\n"))
 }
 
-/// A program that writes what nobody reads any more finds out, as one behind a pipe does, and the run ends with its status.
+/// A program that writes to a closed output gets an error, as for a pipe, and the run ends with its status.
 fn nobody_reads() -> Result<()> {
     let mut command = run("wasi-streams", &[], &["on"]);
     let mut child = start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
@@ -120,7 +120,7 @@ fn nobody_reads() -> Result<()> {
     Ok(())
 }
 
-/// The program knows nothing of it, having ended well before.
+/// The program has already ended and does not notice.
 fn lost_output() -> Result<()> {
     let full = File::options().write(true).open("/dev/full")?;
     let mut command = run("wasi-hello-rust", &[], &[]);
@@ -134,7 +134,7 @@ fn lost_output() -> Result<()> {
     Ok(())
 }
 
-/// Input that a program does not read is there for the next one.
+/// Unread input is available to the next program.
 fn unread_input() -> Result<()> {
     let program = tree::root().join("build/wasm/wasi-streams.wasm");
     let capos = host_command().get_program().to_owned();
@@ -145,7 +145,7 @@ fn unread_input() -> Result<()> {
     expect(&outcome, 0, b"left\0over", "wrote 256 bytes\n")
 }
 
-/// Where both outputs go to one file, what was written first comes first.
+/// If both outputs go to one file, the order of writes is kept.
 fn one_file() -> Result<()> {
     let program = tree::root().join("build/wasm/wasi-streams.wasm");
     let capos = host_command().get_program().to_owned();
@@ -176,7 +176,7 @@ fn start(command: &mut Command) -> Result<Child> {
     command.process_group(0).spawn().with_context(|| format!("{:?}", command.get_program()))
 }
 
-/// A terminal of 101 columns and 37 rows that changes no byte: this end, and the one for a program.
+/// A raw terminal of 101 columns and 37 rows: this end, and the program's end.
 fn open_terminal() -> Result<(File, OwnedFd)> {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&ours)?;
@@ -201,7 +201,7 @@ fn terminal(stream: usize) -> Result<()> {
         _ => command.stderr(theirs),
     };
     let mut child = start(&mut command)?;
-    // The command holds the other end of the terminal, which ends when the last of them is closed.
+    // The command holds the other end of the terminal, which closes with its last descriptor.
     drop(command);
     let shown = read_to_end(ours);
     let mut piped = Vec::new();
@@ -218,7 +218,7 @@ fn terminal(stream: usize) -> Result<()> {
     Ok(())
 }
 
-/// All that a terminal shows. Reading one that nobody has open any more is an error.
+/// Everything written to a terminal. Reading one that is closed on the other side is an error.
 fn read_to_end(mut terminal: File) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);

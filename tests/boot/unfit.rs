@@ -1,4 +1,4 @@
-//! Machines that capOS cannot run on, started as a person would start them: what the screen and the first serial port show.
+//! Machines on which capOS cannot run, started as a user would: the texts on the screen and the first serial port.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -17,7 +17,7 @@ use libtest_mimic::Trial;
 
 use crate::{iso, trial};
 
-/// Longer than the machine is ever silent, on the busiest host too.
+/// Longer than the machine is ever silent, even on a very busy host.
 const LIMIT: Duration = Duration::from_secs(600);
 /// A package that fills most of a small machine's memory.
 const ZEROS: &str = "build/unfit/zeros";
@@ -25,11 +25,11 @@ const ZEROS_BYTES: u64 = 2_400_000;
 const LACKS: &str = "capOS cannot start: this processor lacks FSGSBASE, SMEP, SMAP, UMIP.";
 const CPU_ADVICE: &str = "-enable-kvm -cpu host";
 
-/// How the machine starts.
+/// The way the machine starts.
 enum Start {
     /// QEMU loads the kernel; VGA is in text mode.
     Kernel,
-    /// From a disc, by BIOS or UEFI, with a screen of pixels.
+    /// From a disc, by BIOS or UEFI, with a graphical screen.
     Disc(&'static str),
 }
 
@@ -37,7 +37,7 @@ struct Case {
     name: &'static str,
     start: Start,
     options: &'static [&'static str],
-    /// The texts that must stand on the screen and on the first serial port.
+    /// The texts required on the screen and on the first serial port.
     texts: [&'static str; 2],
 }
 
@@ -106,7 +106,7 @@ fn check(case: &Case) -> Result<()> {
     Ok(())
 }
 
-/// A running QEMU, which ends with it.
+/// A running QEMU, which is killed when this is dropped.
 struct Machine {
     process: Child,
     output: mpsc::Receiver<Vec<u8>>,
@@ -133,7 +133,7 @@ impl Machine {
         Ok(Self { process, output })
     }
 
-    /// The output of the first serial port, once `text` and the end of its line are there.
+    /// The output of the first serial port, once `text` and the end of its line have arrived.
     fn wait_for(&mut self, text: &str) -> Result<String> {
         let mut seen = Vec::new();
         loop {
@@ -151,7 +151,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -186,7 +186,7 @@ fn screen(control: &Path, folder: &Path, start: &Start) -> Result<String> {
     })
 }
 
-/// The text in a picture (PPM), in the font that the kernel writes in.
+/// The text in a picture (PPM), in the kernel's font.
 fn read_picture(bytes: &[u8]) -> Result<String> {
     let mut parts = bytes.splitn(4, |byte| *byte == b'\n');
     ensure!(parts.next() == Some(b"P6"), "not a PPM picture");

@@ -1,4 +1,4 @@
-//! Looking into a disk image as a killed machine left it, without changing it.
+//! Examines the disk image of a killed machine without changing it.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,13 +9,13 @@ use capos_history::Tree;
 use capos_volume::{FileDevice, Kind, Mode, Options, ROOT, Volume};
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-/// Everything on the volume. It must open as it is and have nothing wrong with it.
+/// The content of the volume. It must open without repair and be consistent.
 pub(crate) fn read(file: &Path) -> Result<Tree> {
     let image = File::options().read(true).write(true).open(file).context("the image")?;
-    // QEMU locks its images. A process that was killed may still be writing until this comes through.
+    // QEMU locks its images. A killed process may still be writing until the lock is obtained.
     fcntl_lock(&image, FlockOperation::LockExclusive).context("waiting for QEMU's end")?;
     let device = Arc::new(FileDevice::new(image).context("the image")?);
-    // Read-only: it is recovered in memory, and for good by the next guest.
+    // Read-only: it is recovered in memory here, and on disk by the next guest.
     let options = Options { mode: Mode::ReadOnly, ..Options::default() };
     let mut volume = Volume::open(device, options).context("the volume does not open")?;
     let report = volume.check().context("checking the volume")?;

@@ -1,4 +1,4 @@
-//! One volume, the history that is carried out on it, and how far it is.
+//! One volume, its history, and the progress in it.
 
 use std::time::Duration;
 
@@ -10,32 +10,33 @@ use capos_tests::{capos, tree};
 
 use crate::image;
 
-/// Its guest prints a line for each operation that is done, as the program "fs-workload" describes.
+/// Its guest prints a line for each completed operation, as the program "fs-workload" describes.
 const MANIFEST: &str = "fs-log";
 const DISK: &str = "disk0";
-/// No boot gets so far.
+/// More than any boot reaches.
 const ENDLESS: u64 = 1 << 40;
-/// The guest does about so many operations at most, and then goes on a little, before it is killed.
+/// The guest completes up to about this many operations, and then continues briefly, before it is killed.
 const WORK: u64 = 80;
 const MORE_WORK: Duration = Duration::from_millis(20);
-/// A boot that is killed at any moment of it, so that recovery is hit too.
+/// A boot that is killed at any moment, so that recovery is hit too.
 const BOOT: Duration = Duration::from_millis(1500);
 const LIMIT: Duration = Duration::from_secs(300);
-/// Operations whose lines may be on their way when the machine is killed: in the guest's console, the serial line and pipes.
+/// Operations whose lines may be in transit when the machine is killed: in the guest's console, the serial line and
+/// pipes.
 const UNSEEN: u64 = 5000;
 
 /// The events of a lane, counted.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// How often QEMU was killed.
+    /// Number of kills.
     pub(crate) kills: u32,
-    /// How often so while the guest was at work.
+    /// Number of kills while the guest was working.
     pub(crate) at_work: u32,
-    /// How often so while it was waiting for a sync.
+    /// Number of kills during a sync.
     pub(crate) in_sync: u32,
-    /// How often the volume was behind the last operation that was done, which no sync had followed.
+    /// Number of times that the volume was behind the last completed operation, which no sync had followed.
     pub(crate) lost_unsynced: u32,
-    /// How often it was ahead of the last sync that was seen.
+    /// Number of times that it was ahead of the last reported sync.
     pub(crate) ahead_of_sync: u32,
     /// Operations that survived.
     pub(crate) operations: u64,
@@ -45,17 +46,17 @@ pub(crate) struct Lane {
     seed: u64,
     disks: Disks,
     random: fastrand::Rng,
-    /// Operations that the volume shows.
+    /// Number of operations in the volume's state.
     done: u64,
-    /// The tree that they led to.
+    /// The resulting tree.
     state: Tree,
 }
 
-/// The guest's output before it was killed.
+/// The guest's output before the kill.
 struct Said {
-    /// Operations that were done, from the first one on.
+    /// Completed operations since the first one.
     done: u64,
-    /// Those of them that were synced.
+    /// Synced operations among them.
     synced: u64,
 }
 
@@ -87,13 +88,13 @@ impl Lane {
             Duration::from_micros(random.u64(0..=u64::try_from(most.as_micros()).unwrap_or(u64::MAX)))
         };
         let mut last = self.done + self.random.u64(..WORK);
-        // A sync is where a moment matters most, so half of them are aimed at one.
+        // Syncs are the most critical moments, so half of the kills are aimed at one.
         if self.random.bool() {
             while Op::number(self.seed, last + 1) != Op::Sync {
                 last += 1;
             }
         }
-        // Numbers only grow, so none before it ends in the same digits.
+        // Numbers only increase, so no earlier one ends in the same digits.
         let line = format!("{last}\n");
         let kill = if self.random.u8(..8) == 0 {
             Kill::After(until(&mut self.random, BOOT))
@@ -111,7 +112,7 @@ impl Lane {
         ensure!(outcome.timed_out, "it ended by itself, with status {:?}", outcome.status);
         let said = self.said(&String::from_utf8_lossy(&outcome.stdout))?;
         let file = self.disks.file(0);
-        // Before the first boot has come so far there is no image.
+        // Before the first boot has come this far there is no image.
         let found = if file.exists() { image::read(&file)? } else { Tree::default() };
 
         let mut state = self.state.clone();
@@ -142,7 +143,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Understands the lines. The last one may be cut short; the rest are numbers in order.
+    /// Parses the lines. The last one may be truncated; the rest are consecutive numbers.
     fn said(&self, output: &str) -> Result<Said> {
         let mut said = Said { done: self.done, synced: self.done };
         for line in output.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {

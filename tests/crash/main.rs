@@ -1,10 +1,10 @@
-//! Kills QEMU at random moments while a guest works on a volume, and looks at what the disk image holds each time.
+//! Kills QEMU at random moments while a guest works on a volume, and checks the disk image each time.
 //!
-//! Data that a killed QEMU had handed to the host is in the image: the host goes on, and keeps its page cache, whatever the
-//! mode is. So this shows that the guest hands over what it must, in an order that leaves the image whole at any moment,
-//! and that driver, file service and volume recover from it, hundreds of times in a row on the same image. What a
-//! power cut does beyond that, losing, tearing and reordering what was not flushed, is played on the volume library with
-//! a device that does so (`storage/volume/tests/volume/crash.rs`).
+//! Data that a killed QEMU had handed to the host is in the image: the host continues, and keeps its page cache, in any
+//! cache mode. So this test shows that the guest hands over the right data, in an order that leaves the image consistent
+//! at any moment, and that driver, file service and volume recover from it, hundreds of times in a row on the same image.
+//! The further effects of a power cut, losing, tearing and reordering unflushed data, are simulated on the volume library
+//! by a fault-injecting device (`storage/volume/tests/volume/crash.rs`).
 
 mod image;
 mod lane;
@@ -12,10 +12,10 @@ mod lane;
 use anyhow::{Result, ensure};
 use lane::{Lane, Tally};
 
-/// Kills of each lane; lanes run at once, each with a volume of its own.
+/// Number of kills of each lane; lanes run concurrently, each with its own volume.
 const KILLS: u32 = 150;
 
-/// Kills, one after the other, and always the same volume.
+/// Successive kills on the same volume.
 fn run(seed: u64) -> Result<()> {
     let mut lane = Lane::new(seed)?;
     let mut tally = Tally::default();
@@ -23,7 +23,7 @@ fn run(seed: u64) -> Result<()> {
         lane.kill(&mut tally)?;
     }
     println!("seed {seed}: {tally:?}");
-    // A test that kills nothing at work would show nothing.
+    // A test that never kills during work would prove nothing.
     ensure!(tally.operations > 5 * u64::from(KILLS), "too little was done: {tally:?}");
     ensure!(tally.at_work > KILLS / 2, "too few kills hit the guest at work: {tally:?}");
     ensure!(tally.in_sync > KILLS / 20, "too few kills hit a sync: {tally:?}");

@@ -1,4 +1,4 @@
-// Reads JSON that is as deep as Go's parser allows, nearly, which calls itself for each level.
+// Parses JSON nested nearly as deep as Go's parser allows; the parser recurses for each level.
 package main
 
 import (

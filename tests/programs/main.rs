@@ -1,4 +1,4 @@
-//! Programs that other people wrote, run as a user runs them: `capos run PROGRAM.wasm` with what they need and no more.
+//! Third-party programs, run as a user runs them: `capos run PROGRAM.wasm` with exactly the grants they need.
 
 mod scripts;
 mod sqlite;
@@ -9,7 +9,7 @@ use anyhow::Result;
 use capos_tests::tree;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// A test of the program of that name, left out where it could be neither fetched nor built.
+/// A test of the program with this name, skipped if the program could be neither fetched nor built.
 fn trial(test: &str, program: &str, run: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     let missing = !tree::root().join(module(program)).exists();
     if missing {
@@ -19,7 +19,7 @@ fn trial(test: &str, program: &str, run: impl FnOnce() -> Result<()> + Send + 's
     trial.with_ignored_flag(missing)
 }
 
-/// Where `scripts/programs.sh` puts the program of that name.
+/// The path of the program with this name, as installed by `scripts/programs.sh`.
 fn module(program: &str) -> String {
     format!("build/programs/{program}.wasm")
 }

@@ -1,4 +1,4 @@
-# Run by MicroPython on capOS: prints, computes, catches errors, reads and writes files in the folder it was given.
+# Run by MicroPython on capOS: prints, computes, catches errors, reads and writes files in its folder.
 import json
 import os
 import sys

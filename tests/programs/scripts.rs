@@ -1,4 +1,4 @@
-//! Interpreters, each running a script from a folder that it may change and that gets its changes back.
+//! Interpreters, each running a script from a writable folder whose changes are brought back.
 
 use std::fs;
 use std::process::Command;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{module, trial};
 
-/// The time limit of each of these. Starting Ruby executes some hundred million instructions.
+/// Time limit of each of these. Starting Ruby executes several hundred million instructions.
 const LIMIT: Duration = Duration::from_secs(600);
 
 const INPUT: &str = "the quick brown fox jumps over the lazy dog and the dog sleeps\n";
@@ -47,7 +47,7 @@ elsewhere: OSError 44
     brought_back(&folder)
 }
 
-/// A program that fails for want of something ends with a line that says what would have granted it.
+/// If a program fails because of a missing grant, a line after its end names the grant.
 fn micropython_without_a_folder() -> Result<()> {
     let mut command = run("micropython");
     command.args(["--clock", "--wall-clock", "--unknown-imports=trap"]);
@@ -78,7 +78,7 @@ elsewhere: Errno::ENOENT
     brought_back(&folder)
 }
 
-/// Without the option, an import that nobody provides is an error that names it.
+/// Without the option, an unknown import is an error that names it.
 fn unknown_imports() -> Result<()> {
     let outcome = finish(run("ruby").args(["--memory", "256MiB"]))?;
     let stderr = String::from_utf8_lossy(&outcome.stderr);
@@ -87,7 +87,7 @@ fn unknown_imports() -> Result<()> {
     Ok(())
 }
 
-/// A folder with the script of that name and what it reads.
+/// A folder with the script of this name and its input.
 fn folder(script: &str) -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("capos-test-").tempdir().context("a temporary folder")?;
     fs::copy(tree::root().join("tests/programs").join(script), folder.path().join(script))?;
@@ -120,7 +120,7 @@ fn ended(outcome: &Outcome, status: i32, stdout: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the file that the script wrote is in the host's folder.
+/// Checks that the file written by the script is in the host's folder.
 fn brought_back(folder: &TempDir) -> Result<()> {
     let text = fs::read_to_string(folder.path().join("out/result.json")).context("out/result.json")?;
     // The two write JSON with and without spaces, and pairs as lists.

@@ -1,4 +1,4 @@
-//! SQLite's shell with a database on a volume: what it has committed is there after a power cut.
+//! SQLite's shell with a database on a volume: its commits survive a power cut.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::{module, trial};
 
 const SECONDS: u64 = 200;
 
-/// Commits a hundred rows, says so, and then fills the file in one long transaction, which does not end.
+/// Commits a hundred rows, reports that, and then fills the file in one long transaction, which does not end.
 const WRITE: &str = "CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT, number INTEGER);
 CREATE INDEX numbers ON notes(number);
 BEGIN;
@@ -79,10 +79,10 @@ fn expect(disk: &Path, sql: &str, wanted: &str) -> Result<()> {
     Ok(())
 }
 
-/// WASI has no locks on files, and one program alone has the volume.
+/// WASI has no file locks, and a volume has only one program.
 fn shell(disk: &Path, sql: &str) -> Command {
     let mut command = host_command();
-    // What a killed run leaves goes with the disk's folder.
+    // The remains of a killed run are removed with the disk's folder.
     command.envs(disk.parent().map(|folder| ("TMPDIR", folder)));
     command.arg("run").arg(module("sqlite"));
     command.args(["--timeout", LAST_RESORT, "--clock", "--wall-clock"]);

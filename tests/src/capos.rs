@@ -1,4 +1,4 @@
-//! The host command and `make`, called as a user would.
+//! The host command and `make`, called as by a user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::disks::Disks;
 use crate::expectation::Expectation;
 use crate::tree;
 
-/// The time that a run may take beyond its expectation's limit, for packing and QEMU's start.
+/// Time for packing and QEMU's start, in addition to the expectation's limit.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// The limit that the host command itself gets, in seconds of the wall clock. What ends a test that hangs is the test's
-/// own limit, which a busy host does not shorten; this one is for a command whose test is no more.
+/// The host command's own limit, in seconds of the wall clock. A hanging test is ended by the test's own limit, which a
+/// busy host does not shorten; this one is for a command whose test no longer exists.
 pub const LAST_RESORT: &str = "7200";
 
 /// The built host command.
@@ -26,7 +26,7 @@ pub fn host_command() -> Command {
     command
 }
 
-/// `make` without the settings of the make and the cargo that run the tests.
+/// `make` without the settings of the make and cargo that run the tests.
 pub fn make() -> Command {
     let mut command = Command::new("make");
     command.current_dir(tree::root());
@@ -41,7 +41,8 @@ pub fn make() -> Command {
     command
 }
 
-/// Boots `what` (a manifest, or `--iso` and a file), as often as `expected` says, and compares what it shows.
+/// Boots `what` (a manifest, or `--iso` and a file), as many times as `expected` says, and compares the
+/// output.
 pub fn check(test: &str, what: &[&str], expected: &Expectation) -> Result<()> {
     let disks = Disks::new(&expected.disks)?;
     for (number, expected) in std::iter::once(expected).chain(&expected.again).enumerate() {
@@ -50,7 +51,7 @@ pub fn check(test: &str, what: &[&str], expected: &Expectation) -> Result<()> {
     Ok(())
 }
 
-/// Boots `what` once with these disks and compares what it shows with `expected`.
+/// Boots `what` once with these disks and compares the output with `expected`.
 pub fn check_boot(test: &str, what: &[&str], expected: &Expectation, disks: &Disks) -> Result<()> {
     let log = log_file(test)?;
     let mut command = run_command(&log, disks);
@@ -59,8 +60,8 @@ pub fn check_boot(test: &str, what: &[&str], expected: &Expectation, disks: &Dis
     judge(expected, &outcome, &log)
 }
 
-/// Boots `what` with these disks and kills the machine, without a word to it, as `kill` says; `timed_out` says whether it
-/// still ran then.
+/// Boots `what` with these disks and kills the machine without warning, as `kill` says; `timed_out` tells whether it was
+/// still running.
 pub fn boot_and_kill(
     test: &str,
     what: &[&str],
@@ -78,12 +79,12 @@ fn run_command(log: &Path, disks: &Disks) -> Command {
     let mut command = host_command();
     command.arg("run").args(["--timeout", LAST_RESORT]).arg("--log").arg(log);
     command.args(disks.arguments());
-    // A command that is killed leaves its temporary folder: where it goes with the test's own.
+    // A killed command leaves its temporary folder; here it is removed with the test's own.
     command.env("TMPDIR", disks.folder());
     command
 }
 
-/// Runs `make` with `arguments` and compares what it shows with `expected`.
+/// Runs `make` with `arguments` and compares the output with `expected`.
 pub fn check_make(arguments: &[&str], expected: &Expectation) -> Result<()> {
     let mut command = make();
     command.args(arguments);
@@ -110,7 +111,7 @@ fn judge(expected: &Expectation, outcome: &Outcome, log_file: &Path) -> Result<(
     )
 }
 
-/// A log file of the test's own, so that tests can run at once.
+/// A log file for this test, so that tests can run concurrently.
 fn log_file(test: &str) -> Result<PathBuf> {
     let folder = tree::root().join("build/log/tests");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;

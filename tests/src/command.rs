@@ -1,4 +1,4 @@
-//! Running a program with input, collected output and a time limit.
+//! Runs a program with input, collected output and a time limit.
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
@@ -12,48 +12,49 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::patience::Patience;
 
-/// How often a program's time limit is looked at.
+/// Interval between checks of a program's time limit.
 const GLANCE: Duration = Duration::from_millis(200);
 
-/// How a program ended and what it wrote.
+/// The result of a program: its end and its output.
 #[derive(Debug)]
 pub struct Outcome {
     /// Standard output.
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
-    /// The exit status; none when a signal ended it.
+    /// The exit status; `None` if a signal ended it.
     pub status: Option<i32>,
-    /// It was ended because its time was over.
+    /// Whether it was killed because its time was over.
     pub timed_out: bool,
 }
 
 /// The input of a program.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// These bytes, and then the end.
+    /// These bytes, followed by the end of input.
     Bytes(&'a [u8]),
-    /// Nothing, and no end either.
+    /// No input, and no end of input.
     Endless,
 }
 
-/// When a program is killed.
+/// The moment at which a program is killed.
 #[derive(Debug, Clone, Copy)]
 pub enum Kill<'a> {
-    /// So long after its start.
+    /// This long after its start.
     After(Duration),
-    /// So long after it has written this text; at the latest when `limit` is over, which counts as in [`run`].
+    /// This long after it has written this text; at the latest after `limit`, which counts as in [`run`].
     AfterText {
         /// The text to wait for.
         text: &'a str,
-        /// How long to wait from then on.
+        /// Delay after the text.
         delay: Duration,
-        /// How long to wait for it.
+        /// Maximum wait for the text.
         limit: Duration,
     },
 }
 
-/// Runs `command` and kills it and all that it started, as `kill` says. `timed_out` says whether it still ran then.
+/// Runs `command` and kills it with all its descendants, as `kill` says. `timed_out` tells whether it was still
+/// running.
 pub fn run_and_kill(command: &mut Command, input: Input<'_>, kill: Kill<'_>) -> Result<Outcome> {
     match kill {
         Kill::After(delay) => {
@@ -69,13 +70,13 @@ pub fn run_and_kill(command: &mut Command, input: Input<'_>, kill: Kill<'_>) -> 
     }
 }
 
-/// Runs `command`. If it takes longer than `limit`, it and what it started are killed. What they wait for a processor does
-/// not count: how busy the host is changes nothing.
+/// Runs `command`. If it takes longer than `limit`, it and its descendants are killed. Time spent waiting for a processor
+/// does not count, so a busy host changes nothing.
 pub fn run(command: &mut Command, input: Input<'_>, limit: Duration) -> Result<Outcome> {
     run_watched(command, input, None, |events, group| wait(events, group, limit).is_some())
 }
 
-/// The next event of a program; none when its time is over before.
+/// The next event of a program; `None` if its time is over first.
 fn wait(events: &Receiver<Event>, group: u32, limit: Duration) -> Option<Event> {
     let mut patience = Patience::new(group, limit);
     loop {
@@ -87,8 +88,8 @@ fn wait(events: &Receiver<Event>, group: u32, limit: Duration) -> Option<Event> 
     }
 }
 
-/// Runs `command` until `ends`, which is told of its process group and when it has written a text, finds that it has ended.
-/// If it is not so then, the program and what it started are killed.
+/// Runs `command` until `ends`, which is given its process group and the moment when it has written a text, decides that
+/// it must have ended. If it is still running, the program and its descendants are killed.
 fn run_watched(
     command: &mut Command,
     input: Input<'_>,
@@ -106,12 +107,12 @@ fn run_watched(
     let mut stdin = child.stdin.take();
     if let Input::Bytes(bytes) = input {
         let (stdin, bytes) = (stdin.take(), bytes.to_vec());
-        // A program that does not read all of its input is none of our concern.
+        // It is not an error if a program does not read all its input.
         thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&bytes)));
     }
     let stderr = collect(child.stderr.take(), |_| ());
 
-    // Its output ends when the program and what it started have ended, or when it is killed.
+    // Its output ends when the program and its descendants have ended, or are killed.
     let (events, received) = mpsc::channel();
     let written = events.clone();
     let wanted = text.map(|text| text.as_bytes().to_vec());
@@ -122,7 +123,7 @@ fn run_watched(
             && bytes.windows(wanted.len()).any(|part| part == wanted)
         {
             seen = true;
-            // The receiver may be gone already, after a time-out; here and below.
+            // After a time-out the receiver may be gone already; here and below.
             let _ = written.send(Event::Written);
         }
     });
@@ -136,7 +137,7 @@ fn run_watched(
         kill(&child)?;
     }
     let status = child.wait().context("waiting for a program")?;
-    // Until here an endless input has stayed open.
+    // An endless input stays open up to here.
     drop(stdin);
     Ok(Outcome {
         stdout: stdout.join().ok().and_then(Result::ok).unwrap_or_default(),
@@ -152,7 +153,7 @@ fn kill(leader: &Child) -> Result<()> {
         .context("a program that takes too long cannot be killed")
 }
 
-/// Collects what a program writes; `each` sees all of it whenever there is more.
+/// Collects a program's output; `each` gets all of it whenever there is more.
 fn collect(
     stream: Option<impl Read + Send + 'static>,
     mut each: impl FnMut(&[u8]) + Send + 'static,
@@ -161,7 +162,7 @@ fn collect(
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
         let Some(mut stream) = stream else { return bytes };
-        // What was read before an error is still worth showing.
+        // Output before an error is still worth showing.
         while let Ok(count @ 1..) = stream.read(&mut buffer) {
             bytes.extend(buffer.iter().take(count));
             each(&bytes);
@@ -171,7 +172,7 @@ fn collect(
 }
 
 enum Event {
-    /// The text that was waited for is there.
+    /// The awaited text was written.
     Written,
     Ended,
 }
@@ -195,7 +196,7 @@ mod tests {
         assert!(!outcome.timed_out);
     }
 
-    /// Runs a script until it has written "begun", and a moment longer, however long the host takes until then.
+    /// Runs a script until it has written "begun", and a moment longer, however slow the host is.
     fn begin(script: &str, input: Input<'_>) -> Outcome {
         let (delay, limit) = (Duration::from_millis(300), LONG);
         let kill = Kill::AfterText { text: "begun\n", delay, limit };
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_killed() {
-        // On a busy host it may not even have begun by then.
+        // On a busy host it may not even have started by then.
         let outcome = shell("sleep 1000; echo no", Input::Bytes(b""), Duration::from_millis(500));
         assert!(outcome.timed_out);
         assert_eq!(outcome.status, None);

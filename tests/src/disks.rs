@@ -1,11 +1,11 @@
-//! Disks that belong to one test.
+//! Disks of a single test.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-/// New disks for the boots of one test, in a folder that goes with this value.
+/// New disks for the boots of one test, in a folder that is removed with this value.
 #[derive(Debug)]
 pub struct Disks {
     folder: TempDir,
@@ -13,7 +13,7 @@ pub struct Disks {
 }
 
 impl Disks {
-    /// A disk for each name that `capos run --disk` knows; the first boot makes it, as large as the manifest says.
+    /// A disk for each name known to `capos run --disk`; the first boot creates it, with the manifest's size.
     pub fn new(names: &[String]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("capos-test-").tempdir();
         Ok(Self { folder: folder.context("a temporary folder")?, names: names.to_vec() })
@@ -28,7 +28,7 @@ impl Disks {
         arguments.flatten().collect()
     }
 
-    /// The folder that goes with this value.
+    /// The folder that is removed with this value.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

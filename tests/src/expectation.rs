@@ -17,7 +17,7 @@ pub struct Expectation {
     /// The input of the guest.
     #[serde(default)]
     pub stdin: String,
-    /// All of what the guest writes.
+    /// The guest's complete output.
     pub stdout: String,
     /// The exit status.
     pub status: i32,
@@ -27,25 +27,25 @@ pub struct Expectation {
     /// Text that must be in the kernel log, in this order.
     #[serde(default)]
     pub log: Vec<String>,
-    /// Text that must be in the kernel log, wherever it is.
+    /// Text that must be anywhere in the kernel log.
     #[serde(default)]
     pub somewhere: Vec<String>,
     /// Text that must be neither in the output nor in the log.
     #[serde(default)]
     pub absent: Vec<String>,
-    /// How long it may take.
+    /// The time limit.
     #[serde(default = "default_seconds")]
     pub seconds: u64,
-    /// Files of the tree that not every machine can build. Where one is missing the test is left out, and said to be.
+    /// Files of the tree that not every machine can build. If one is missing the test is skipped, with a message.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// More arguments for `capos run`.
+    /// Additional arguments for `capos run`.
     #[serde(default)]
     pub options: Vec<String>,
-    /// The manifest's disks, each as `capos run --disk` calls it: the test has new ones of its own.
+    /// The manifest's disks, by their names for `capos run --disk`: the test has new ones.
     #[serde(default)]
     pub disks: Vec<String>,
-    /// The required output of further boots with the same disks. They take time limit, options and disks from here.
+    /// The required output of further boots with the same disks. They use time limit, options and disks from here.
     #[serde(default)]
     pub again: Vec<Expectation>,
 }
@@ -74,7 +74,7 @@ impl Expectation {
         Ok(first)
     }
 
-    /// Everything in which `outcome` and `log` differ from what was expected.
+    /// All differences between `outcome` and `log` and the expectation.
     pub fn differences(&self, outcome: &Outcome, log: &str) -> Result<Vec<String>> {
         let mut differences = Vec::new();
         if outcome.status != Some(self.status) {
@@ -100,7 +100,7 @@ impl Expectation {
     }
 }
 
-/// The first of `wanted` that `text` lacks after the lines that have those before it.
+/// The first of `wanted` that `text` lacks after the lines that contain those before it.
 fn missing(place: &str, wanted: &[String], text: &str) -> Result<Option<String>> {
     let mut lines = text.lines();
     for wanted in wanted {
@@ -112,7 +112,7 @@ fn missing(place: &str, wanted: &[String], text: &str) -> Result<Option<String>>
     Ok(None)
 }
 
-/// `text` with each line marked, so that its beginning, end and blanks can be seen.
+/// `text` with each line marked, so that its beginning, end and blanks are visible.
 fn quote(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| format!("    | {}", line.escape_debug()))

@@ -1,5 +1,5 @@
-//! End-to-end tests. Each manifest has a `tests/expected/NAME.toml` that says what its boot must show;
-//! the test program `boot` runs them all through the host command, as a user would.
+//! End-to-end tests. Each manifest has a `tests/expected/NAME.toml` with the required output of its boot; the
+//! test program `boot` runs them all through the host command, as a user would.
 
 pub mod capos;
 pub mod command;

@@ -1,11 +1,11 @@
-//! Time limits that hold on a busy host: what a program waits for a processor does not count.
+//! Time limits that are robust on a busy host: time spent waiting for a processor does not count.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// However busy the host is, a limit is reached after so many times its length.
+/// Even on a very busy host, a limit is reached after this many times its length.
 const LONGEST: u32 = 50;
 
 /// The time limit of a process group.
@@ -14,18 +14,19 @@ pub struct Patience {
     group: u32,
     limit: Duration,
     begun: Instant,
-    /// The time that each thread has waited for a processor.
+    /// The time that each thread has spent waiting for a processor.
     seen: HashMap<u32, Duration>,
     waited: Duration,
 }
 
 impl Patience {
-    /// A limit for all processes of `group`, from now on.
+    /// A limit for all processes of `group`, starting now.
     pub fn new(group: u32, limit: Duration) -> Self {
         Self { group, limit, begun: Instant::now(), seen: HashMap::new(), waited: Duration::ZERO }
     }
 
-    /// Whether the time is over. Threads that come and go between two calls are not seen: ask several times a second.
+    /// Whether the time is over. Threads that start and end between two calls are missed, so call this several times
+    /// a second.
     pub fn is_over(&mut self) -> bool {
         let threads = threads(self.group);
         for &(thread, waited) in &threads {
@@ -37,13 +38,14 @@ impl Patience {
     }
 }
 
-/// How much of a time counts. Several threads may have waited at once, and so longer together than the time was.
+/// The part of a time span that counts. Several threads may have waited concurrently, and so longer in total
+/// than the span.
 fn counted(elapsed: Duration, waited: Duration) -> Duration {
     elapsed.saturating_sub(waited).max(elapsed / LONGEST)
 }
 
-/// The threads of all processes in the group, and how long each has waited for a processor since it began. A process that
-/// ends meanwhile, or a kernel that does not tell, adds nothing.
+/// The threads of all processes in the group, and how long each has waited for a processor since it started. A process
+/// that ends meanwhile, or a kernel without this information, adds nothing.
 fn threads(group: u32) -> Vec<(u32, Duration)> {
     let members = numbers("/proc").filter(|&process| process_group(process) == Some(group));
     let tasks = members.flat_map(|process| numbers(format!("/proc/{process}/task")));
@@ -58,7 +60,7 @@ fn numbers(folder: impl AsRef<Path>) -> impl Iterator<Item = u32> {
 
 fn process_group(process: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name stands in parentheses and may hold anything; state, parent and group follow it.
+    // The name is in parentheses and may contain anything; state, parent and group follow it.
     stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
 }
 
@@ -94,7 +96,7 @@ mod tests {
     fn all_of_a_group_is_looked_at() {
         let mut command = Command::new("sh");
         let mut leader = command.args(["-c", "sleep 1000 & sleep 1000"]).process_group(0).spawn().unwrap();
-        // The shell and the programs that it starts.
+        // The shell and the programs started by it.
         while threads(leader.id()).len() < 3 {
             std::thread::yield_now();
         }

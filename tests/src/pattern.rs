@@ -1,8 +1,8 @@
-//! Expected text, in which some parts may vary.
+//! Expected text with variable parts.
 //!
-//! A placeholder stands for what cannot be known beforehand: `{number}` for decimal digits, `{hex}` for a
-//! hexadecimal number with its `0x`, `{text}` for anything within a line, and `{lines}` for anything at all.
-//! Everything else stands for itself.
+//! Placeholders stand for unpredictable parts: `{number}` for decimal digits, `{hex}` for a hexadecimal
+//! number with its `0x`, `{text}` for anything within a line, and `{lines}` for anything at all. Everything
+//! else is literal.
 
 use anyhow::{Context as _, Result};
 use regex::Regex;
@@ -19,7 +19,7 @@ const PLACEHOLDERS: [(&str, &str); 4] =
     [("{number}", "[0-9]+"), ("{hex}", "0x[0-9a-f]+"), ("{text}", "[^\n]*"), ("{lines}", "(?s:.*)")];
 
 impl Pattern {
-    /// Reads `source`.
+    /// Parses `source`.
     pub fn new(source: &str) -> Result<Self> {
         let mut expression = regex::escape(source);
         for (placeholder, meaning) in PLACEHOLDERS {
@@ -33,12 +33,12 @@ impl Pattern {
         })
     }
 
-    /// Whether all of `text` is as expected.
+    /// Whether all of `text` matches.
     pub fn matches(&self, text: &str) -> bool {
         self.whole.is_match(text)
     }
 
-    /// Whether a part of `text` is as expected.
+    /// Whether a part of `text` matches.
     pub fn is_in(&self, text: &str) -> bool {
         self.within.is_match(text)
     }

@@ -1,10 +1,10 @@
-//! Where things are in the source tree.
+//! The layout of the source tree.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-/// The tree's top folder.
+/// The tree's root folder.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
@@ -14,7 +14,7 @@ pub fn kernel() -> PathBuf {
     root().join("target/x86_64-unknown-none/release/capos-kernel")
 }
 
-/// The folders of manifests: those that users boot, and those that only test or measure.
+/// The folders of manifests: those for users, and those for tests and measurements.
 const MANIFESTS: [&str; 2] = ["manifests", "tests/manifests"];
 
 /// The manifest of that name.

@@ -1,4 +1,5 @@
-;; Asks for the attributes of its first preopened directory, for ever: the host and the file service are always busy.
+;; Requests the attributes of its first preopened directory in an endless loop: the host and the file service are
+;; always busy.
 (module
   (import "wasi_snapshot_preview1" "path_filestat_get"
     (func $stat (param i32 i32 i32 i32 i32) (result i32)))

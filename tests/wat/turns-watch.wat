@@ -1,5 +1,5 @@
-;; Looks at the clock for so many nanoseconds and returns the longest time between two looks: how long it had to wait for
-;; its turn.
+;; Polls the clock for a number of nanoseconds and returns the longest time between two polls: the longest wait for a
+;; turn.
 (module
   (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
   (memory (export "memory") 1)

@@ -1,7 +1,7 @@
 package main
 
-// The packages that a manifest can import by a plain name: all but those for the official command's own tasks (tool/…), and
-// encoding/openapi, which is as large as many others together.
+// The packages that a manifest can import by a plain name: all except those for the official command's own tasks
+// (tool/…), and encoding/openapi, which is as large as many others together.
 import (
 	_ "cuelang.org/go/pkg/crypto/ed25519"
 	_ "cuelang.org/go/pkg/crypto/hmac"

@@ -13,7 +13,7 @@ import (
 	"cuelang.org/go/cue/token"
 )
 
-// loader reads files, and the packages that they import from the module around them.
+// loader reads files, and the packages that they import from the enclosing module.
 type loader struct {
 	directory string
 	module    module
@@ -32,7 +32,7 @@ func newLoader(directory string) (*loader, error) {
 	return l, nil
 }
 
-// files loads files that were named on the command line. What is wrong with them is in the instance.
+// files loads files that were named on the command line. Errors are recorded in the instance.
 func (l *loader) files(names []string) *build.Instance {
 	instance := l.context.NewInstance(l.directory, l.imported)
 	instance.User = true
@@ -46,7 +46,7 @@ func (l *loader) files(names []string) *build.Instance {
 	return instance
 }
 
-// add reads one more file into the instance.
+// add reads another file into the instance.
 func (l *loader) add(instance *build.Instance, name string) {
 	file, err := l.parse(name)
 	if err != nil {
@@ -64,7 +64,8 @@ func (l *loader) parse(name string, modes ...parser.Option) (*ast.File, error) {
 	return parser.ParseFile(name, nil, options...)
 }
 
-// imported loads the package at an import path. For builtin packages it returns nothing: the evaluator has those.
+// imported loads the package at an import path. For builtin packages it returns nothing: the evaluator provides
+// them.
 func (l *loader) imported(position token.Pos, path string) *build.Instance {
 	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
 		return nil
@@ -90,7 +91,7 @@ func (l *loader) imported(position token.Pos, path string) *build.Instance {
 	l.loading = append(l.loading, path)
 	defer func() { l.loading = l.loading[:len(l.loading)-1] }()
 
-	// Only some of the places need exist.
+	// Not all of the places need to exist.
 	found, exists := false, false
 	for _, place := range l.module.places(parts.Path) {
 		if info, err := os.Stat(place.folder); err != nil || !info.IsDir() {
@@ -116,8 +117,8 @@ func (l *loader) imported(position token.Pos, path string) *build.Instance {
 	return instance
 }
 
-// packageFiles lists the files of a package: those in its folder, and, if there are any, those of the same name in the
-// folders above, up to the root.
+// packageFiles lists the files of a package: those in its folder and, if there are any, those with the same package
+// name in the folders above, up to the root.
 func (l *loader) packageFiles(place place, name string) ([]string, error) {
 	var all []string
 	for folder := place.folder; ; folder = filepath.Dir(folder) {

@@ -1,11 +1,11 @@
-// Command cue evaluates manifests: the part of the official command that capos uses, in the same words.
+// Command cue evaluates manifests: the part of the official command that capos uses, with the same arguments.
 //
 //	cue export --all-errors --out json FILE...
 //	cue version
 //
-// Evaluator, messages and positions are those of the official packages, so the official command can take this one's
-// place. Registries of modules, other formats and other commands are left out: most of the time that the official
-// command takes to build is theirs.
+// Evaluator, messages and positions are those of the official packages, so the official command can replace this
+// one. Module registries, other formats and other commands are left out, because they take most of the official
+// command's build time.
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-// export writes the value of the files, which are one package, as JSON.
+// export writes the value of the files, which form one package, as JSON.
 func export(files []string, output io.Writer) error {
 	directory, err := os.Getwd()
 	if err != nil {
@@ -62,15 +62,15 @@ func export(files []string, output io.Writer) error {
 	return err
 }
 
-// newContext makes a context without package cuecontext, which would bring in all builtin packages and what they
-// import. The deprecated Runtime is the same type, and is initialized when it is first used.
+// newContext creates a context without package cuecontext, which would pull in all builtin packages and their
+// imports. The deprecated Runtime is the same type, and is initialized at its first use.
 func newContext() *cue.Context {
 	var runtime cue.Runtime
 	_, _ = runtime.Compile("", "")
 	return (*cue.Context)(&runtime)
 }
 
-// version returns that of the official packages.
+// version returns the version of the official packages.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {

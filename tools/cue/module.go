@@ -12,16 +12,16 @@ import (
 	"cuelang.org/go/cue/parser"
 )
 
-// module is the one that a folder belongs to. Without a root there is none.
+// module is the module that contains a folder. Without a root there is none.
 type module struct {
 	root string
 	// The prefix of its packages' import paths.
 	path string
-	// The version of the language that it is written in.
+	// The version of its language.
 	language string
 }
 
-// place is where files of a package may be: a folder, and the one above it at which looking for more of them ends.
+// place is a location of a package's files: a folder, and the ancestor at which the search ends.
 type place struct {
 	root, folder string
 }
@@ -54,7 +54,7 @@ func readModule(root, name string, text []byte) (module, error) {
 	return module{root: root, path: path, language: textAt(file.Decls, "language", "version")}, nil
 }
 
-// textAt returns the string at a path of fields, or nothing.
+// textAt returns the string at a path of fields, or an empty string.
 func textAt(declarations []ast.Decl, path ...string) string {
 	for _, declaration := range declarations {
 		field, ok := declaration.(*ast.Field)
@@ -78,7 +78,7 @@ func textAt(declarations []ast.Decl, path ...string) string {
 	return ""
 }
 
-// places returns where the module may have the package at an import path.
+// places returns the possible locations of a package in the module.
 func (m module) places(path string) []place {
 	var all []place
 	if below, ok := strings.CutPrefix(path, m.path); ok && m.path != "" && (below == "" || below[0] == '/') {

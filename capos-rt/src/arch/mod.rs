@@ -1,5 +1,5 @@
-//! Entering the kernel. On capOS these are system calls; elsewhere, where the runtime is tested, they reach
-//! a model of the kernel.
+//! Kernel entry. On capOS these are system calls; on other systems, for tests of the runtime, they call a
+//! model of the kernel.
 
 #[cfg(target_os = "hermit")]
 mod syscall;

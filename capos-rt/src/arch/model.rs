@@ -1,14 +1,14 @@
-//! Where there is no capOS kernel, a test supplies a model of one.
+//! On systems without a capOS kernel, a test supplies a model of one.
 
 use std::rc::Rc;
 
-/// The kernel's side of one thread's ring, as a model must play it.
+/// The kernel's side of one thread's ring, to be implemented by a model.
 pub trait KernelModel {
-    /// As [`capos_abi::Syscall::CapEnter`]: negative results are negated error codes.
+    /// Like [`capos_abi::Syscall::CapEnter`]: negative results are negated error codes.
     fn cap_enter(&self, submit: u32, wait_for: u32, deadline_ns: u64) -> i64;
 }
 
-/// The way to the kernel of one ring.
+/// The kernel connection of one ring.
 pub type Port = Rc<dyn KernelModel>;
 
 /// Submits entries of the ring behind `port` and waits for completions.

@@ -1,23 +1,23 @@
-//! The system calls themselves.
+//! System calls.
 #![expect(unsafe_code, reason = "system calls and two registers have no safe form")]
 
 use capos_abi::Syscall;
 use core::arch::asm;
 use core::sync::atomic::AtomicU32;
 
-/// The way to the kernel: there is only one.
+/// The kernel connection: there is only one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Port;
 
 /// Makes any system call, defined or not.
 ///
 /// # Safety
-/// Addresses among the arguments must lead to memory that the named call may read or write as it documents.
+/// Addresses among the arguments must refer to memory that the named call may read or write as documented.
 #[inline]
 pub unsafe fn raw_syscall(number: u64, a: u64, b: u64, c: u64) -> i64 {
     let result: i64;
-    // SAFETY: the instruction enters the kernel, which preserves everything but the registers named here;
-    // the caller vouches for what the arguments point at.
+    // SAFETY: the instruction enters the kernel, which preserves everything but the registers named here; the
+    // memory behind the arguments is valid by this function's contract.
     unsafe {
         asm!(
             "syscall",
@@ -35,13 +35,14 @@ pub unsafe fn raw_syscall(number: u64, a: u64, b: u64, c: u64) -> i64 {
 /// Submits entries of the calling thread's ring and waits for completions. See [`Syscall::CapEnter`].
 #[inline]
 pub fn cap_enter(_port: &Port, submit: u32, wait_for: u32, deadline_ns: u64) -> i64 {
-    // SAFETY: no argument is an address. What submitted entries point at is vouched for where they are pushed.
+    // SAFETY: no argument is an address. The memory of submitted entries is covered by the contract of pushing
+    // them.
     unsafe { raw_syscall(Syscall::CapEnter as u64, u64::from(submit), u64::from(wait_for), deadline_ns) }
 }
 
 /// Ends the calling thread; the kernel then stores 0 in `done` and wakes its waiters.
 pub fn thread_exit(done: &'static AtomicU32) -> ! {
-    // SAFETY: `done` is valid for ever, and this thread does nothing after the call.
+    // SAFETY: `done` is valid for ever, and this thread executes nothing after the call.
     unsafe { raw_syscall(Syscall::ThreadExit as u64, done.as_ptr() as u64, 0, 0) };
     abort()
 }
@@ -53,7 +54,7 @@ pub fn process_exit(status: i32) -> ! {
     abort()
 }
 
-/// Waits while `word` holds `expected`, until woken or the deadline. 0 or a negated error code.
+/// Waits while `word` holds `expected`, until woken or the deadline. Returns 0 or a negated error code.
 #[inline]
 pub fn futex_wait(word: &AtomicU32, expected: u32, deadline_ns: u64) -> i64 {
     // SAFETY: `word` is a live, aligned word.
@@ -76,26 +77,26 @@ pub fn yield_now() {
 /// Reads the time-stamp counter.
 ///
 /// # Safety
-/// The process must have been allowed to, by asking a Timer for its time page; otherwise this faults.
+/// The process must have obtained a time page from a Timer; otherwise this faults.
 #[inline]
 pub(crate) unsafe fn read_time_stamp() -> u64 {
-    // SAFETY: the caller holds the permission.
+    // SAFETY: the caller has the permission, by this function's contract.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
 /// Sets the FS base.
 ///
 /// # Safety
-/// `pointer` must be the thread pointer of a thread-local block laid out as the program's PT_TLS says, which
-/// no other thread uses.
+/// `pointer` must be the thread pointer of a thread-local block with the layout of the program's PT_TLS,
+/// which no other thread uses.
 #[inline]
 pub(crate) unsafe fn set_thread_pointer(pointer: u64) {
-    // SAFETY: the kernel enables FSGSBASE for user code; the caller vouches for the block.
+    // SAFETY: the kernel enables FSGSBASE for user code; the block is valid by this function's contract.
     unsafe { asm!("wrfsbase {}", in(reg) pointer, options(nostack, preserves_flags)) };
 }
 
-/// Reached only if the kernel returned from a call that ends the caller.
+/// Reached only if the kernel returns from a call that ends the caller.
 fn abort() -> ! {
-    // SAFETY: an undefined instruction faults, which is what is wanted here.
+    // SAFETY: an undefined instruction faults, which ends the process as intended.
     unsafe { asm!("ud2", options(noreturn, nomem, nostack)) };
 }

@@ -8,13 +8,13 @@ use core::ptr::NonNull;
 /// Bytes of the segment table of a single-segment message.
 pub(crate) const HEADER_BYTES: usize = 8;
 const WORD: usize = 8;
-/// Messages of up to so many bytes are cleared without a call: that is shorter.
+/// Messages of up to this many bytes are zeroed inline, which is shorter than a call.
 const SHORT: usize = 96;
-/// The root pointer is always there.
+/// Every message has a root pointer.
 const ROOT_WORDS: u32 = 1;
 
-/// Builds a message in one segment of memory that it is given, segment table in front. What does not fit goes
-/// to the heap, and then the message is too large to send.
+/// Builds a message in one segment of given memory, preceded by the segment table. Excess data goes to the
+/// heap, and then the message is too large to send.
 pub(crate) struct Arena {
     memory: NonNull<u8>,
     capacity_words: u32,
@@ -26,14 +26,15 @@ impl Arena {
     /// An empty arena.
     ///
     /// # Safety
-    /// `memory` must be aligned to 8, `length_bytes` long and zero, used by nothing else, and outlive the arena.
+    /// `memory` must be aligned to 8, `length_bytes` long and zero, not be used by anything else, and outlive
+    /// the arena.
     pub(crate) unsafe fn new(memory: NonNull<u8>, length_bytes: usize) -> Self {
         let capacity_words = u32::try_from((length_bytes - HEADER_BYTES) / WORD).unwrap_or(u32::MAX);
         Self { memory, capacity_words, used_words: ROOT_WORDS, overflow: Vec::new() }
     }
 
     fn segment(&self) -> NonNull<u8> {
-        // SAFETY: `new` was given more than HEADER_BYTES.
+        // SAFETY: `new` requires more than HEADER_BYTES.
         unsafe { self.memory.add(HEADER_BYTES) }
     }
 
@@ -43,7 +44,7 @@ impl Arena {
         any_pointer::Builder::new(PointerBuilder::get_root(self, 0, location))
     }
 
-    /// The root of what was built, for reading.
+    /// The root of the built message, for reading.
     pub(crate) fn built_root(&self) -> Result<any_pointer::Reader<'_>> {
         Ok(any_pointer::Reader::new(PointerReader::get_root_from_arena(self)?))
     }
@@ -59,16 +60,17 @@ impl Arena {
         Some((words + 1) * WORD as u32)
     }
 
-    /// Makes the arena empty and its memory zero again. Bytes written by others beyond `written_bytes` and
-    /// beyond what was built stay.
+    /// Empties the arena and zeroes its memory. Bytes written by others beyond `written_bytes` and beyond the
+    /// built message stay.
     pub(crate) fn clear(&mut self, written_bytes: usize) {
         let bytes = written_bytes.max(HEADER_BYTES + self.used_words as usize * WORD);
         let bytes = bytes.min(HEADER_BYTES + self.capacity_words as usize * WORD);
         if bytes <= SHORT && self.capacity_words as usize >= SHORT / WORD {
-            // SAFETY: that much is within the memory; else as below. What is written too much is zero already or foreign.
+            // SAFETY: this range is within the memory; the rest as below. Additional bytes that are cleared are
+            // already zero or were written by others.
             unsafe { self.memory.cast::<[u64; SHORT / WORD]>().write([0; SHORT / WORD]) };
         } else {
-            // SAFETY: `bytes` is within the memory, and `&mut self` means that no message is read from it.
+            // SAFETY: `bytes` is within the memory, and `&mut self` excludes readers of the message.
             unsafe { self.memory.write_bytes(0, bytes) };
         }
         self.used_words = ROOT_WORDS;
@@ -77,7 +79,7 @@ impl Arena {
         }
     }
 
-    /// Where the message stands.
+    /// Address of the message.
     pub(crate) fn address(&self) -> u64 {
         self.memory.as_ptr() as u64
     }
@@ -103,7 +105,7 @@ unsafe impl ReaderArena for Arena {
         start: *const u8,
         offset_in_words: i32,
     ) -> Result<*const u8> {
-        // SAFETY: the offset was written by the builder and leads to an object in the same segment.
+        // SAFETY: the offset was written by the builder and refers to an object in the same segment.
         Ok(unsafe { start.offset(offset_in_words as isize * WORD as isize) })
     }
 
@@ -124,7 +126,7 @@ unsafe impl ReaderArena for Arena {
     }
 }
 
-// SAFETY: as above; `allocate` never hands out the same words twice, and all memory starts as zero.
+// SAFETY: as above; `allocate` never returns the same words twice, and all memory is initially zero.
 unsafe impl BuilderArena for Arena {
     fn allocate(&mut self, segment_id: u32, amount: u32) -> Option<u32> {
         let (capacity, used) = match segment_id.checked_sub(1) {

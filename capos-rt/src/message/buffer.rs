@@ -1,4 +1,4 @@
-//! Message buffers: taken from a pool of the thread's, given back when dropped.
+//! Message buffers: taken from a per-thread pool, and returned when dropped.
 #![expect(unsafe_code, reason = "reads memory that the kernel has written")]
 
 use super::arena::Arena;
@@ -11,11 +11,11 @@ use std::alloc::{alloc_zeroed, handle_alloc_error};
 use std::slice;
 
 const MESSAGE_BYTES: usize = MAX_MESSAGE_BYTES as usize;
-/// Behind the message: capabilities to send, then capabilities received.
+/// After the message: capabilities to send, then received capabilities.
 const DESCRIPTORS_OFFSET: usize = MESSAGE_BYTES;
 const HANDLES_OFFSET: usize = MESSAGE_BYTES + 2048;
 const BUFFER_BYTES: usize = MESSAGE_BYTES + 4096;
-/// Buffers allocated at once. Pages are only used once they are touched.
+/// Buffers allocated at once. Pages are used only once they are touched.
 const BATCH: usize = 8;
 /// Clearing more than this costs more than finding another buffer.
 const MUCH: usize = 1024;
@@ -24,13 +24,13 @@ const _: () =
     assert!(MAX_MESSAGE_CAPS as usize * size_of::<CapDescriptor>() <= HANDLES_OFFSET - DESCRIPTORS_OFFSET);
 const _: () = assert!(MAX_MESSAGE_CAPS as usize * 8 <= BUFFER_BYTES - HANDLES_OFFSET);
 
-/// Memory for one message and the capabilities beside it.
+/// Memory for one message and its capabilities.
 pub(crate) struct Buffer {
     memory: NonNull<u8>,
     arena: Arena,
-    /// Bytes at the start that someone other than the arena wrote.
+    /// Number of bytes at the start that were written by something other than the arena.
     foreign_bytes: usize,
-    /// Whether `arena` has been built in since its memory was last zero.
+    /// Whether a message has been built in `arena` since its memory was last zeroed.
     built: bool,
 }
 
@@ -40,17 +40,17 @@ pub(crate) struct Message {
     buffer: Option<Box<Buffer>>,
 }
 
-/// Buffers that no message uses.
+/// Unused buffers.
 #[derive(Default)]
-#[expect(clippy::vec_box, reason = "buffers change hands all the time, and a pointer moves faster")]
+#[expect(clippy::vec_box, reason = "buffers are moved often, and a pointer moves faster")]
 pub(crate) struct Pool {
     plain: Vec<Box<Buffer>>,
-    /// Those in which much was received. To receive in again they need not be zero, and to build in they would.
+    /// Buffers with much received data. Reusing one for receiving needs no zeroing, but building in it would.
     received: Vec<Box<Buffer>>,
 }
 
 impl Message {
-    /// A message buffer from the pool, to build in.
+    /// A message buffer from the pool, for building.
     #[inline(always)]
     pub(crate) fn new() -> Self {
         let mut pool = local::current().buffers.borrow_mut();
@@ -59,7 +59,7 @@ impl Message {
         Self { buffer: Some(pooled.unwrap_or_else(allocate)) }
     }
 
-    /// A message buffer from the pool, for something that comes from outside.
+    /// A message buffer from the pool, for receiving.
     #[inline(always)]
     pub(crate) fn for_receiving() -> Self {
         let mut pool = local::current().buffers.borrow_mut();
@@ -106,27 +106,27 @@ impl Message {
         self.buffer_mut().arena.root()
     }
 
-    /// The root of what was built.
+    /// The root of the built message.
     pub(crate) fn built_root(&self) -> capnp::Result<any_pointer::Reader<'_>> {
         self.buffer().arena.built_root()
     }
 
-    /// Completes what was built; its length in bytes unless it is too large to send.
+    /// Completes the built message; returns its length in bytes unless it is too large to send.
     pub(crate) fn finish(&mut self) -> Option<u32> {
         self.buffer_mut().arena.finish()
     }
 
-    /// Where the message stands.
+    /// Address of the message.
     pub(crate) fn address(&self) -> u64 {
         self.buffer().memory.as_ptr() as u64
     }
 
-    /// Where handles of incoming capabilities are to be written.
+    /// Address of the buffer for handles of incoming capabilities.
     pub(crate) fn handles_address(&self) -> u64 {
         self.address() + HANDLES_OFFSET as u64
     }
 
-    /// Says that up to `length` bytes were written from outside.
+    /// Records that up to `length` bytes were written from outside.
     pub(crate) fn note_foreign(&mut self, length: u32) {
         let buffer = self.buffer_mut();
         buffer.foreign_bytes = buffer.foreign_bytes.max((length as usize).min(MESSAGE_BYTES));
@@ -134,16 +134,16 @@ impl Message {
 
     /// The first `length` bytes.
     pub(crate) fn bytes(&self, length: usize) -> &[u8] {
-        // SAFETY: the buffer is that long and initialised. The kernel writes it only during an operation, and
-        // while one is under way the operation owns the `Message`.
+        // SAFETY: the buffer is that long and initialised. The kernel writes it only during an operation,
+        // which owns the `Message` meanwhile.
         unsafe { slice::from_raw_parts(self.buffer().memory.as_ptr(), length.min(MESSAGE_BYTES)) }
     }
 
-    /// Replaces the contents by `text`, cut to the buffer's size; returns the length.
+    /// Replaces the contents by `text`, truncated to the buffer's size; returns the length.
     pub(crate) fn set_text(&mut self, text: &str) -> u32 {
         let length = text.floor_char_boundary(text.len().min(MESSAGE_BYTES));
         self.note_foreign(length as u32);
-        // SAFETY: the buffer is at least that long, and `&mut self` means nothing reads it.
+        // SAFETY: the buffer is at least that long, and `&mut self` excludes readers.
         unsafe {
             self.buffer().memory.copy_from_nonoverlapping(NonNull::from(text.as_bytes()).cast(), length)
         };
@@ -159,7 +159,7 @@ impl Message {
         }
     }
 
-    /// Writes the descriptor of capability `index`; ignores an index over the limit.
+    /// Writes the descriptor of capability `index`; ignores an index beyond the limit.
     pub(crate) fn set_descriptor(&mut self, index: usize, descriptor: CapDescriptor) {
         if index < MAX_MESSAGE_CAPS as usize {
             // SAFETY: the descriptor area is aligned and MAX_MESSAGE_CAPS long.
@@ -174,7 +174,7 @@ impl Message {
         }
     }
 
-    /// Where the descriptors stand.
+    /// Address of the descriptors.
     pub(crate) fn descriptors_address(&self) -> u64 {
         self.address() + DESCRIPTORS_OFFSET as u64
     }
@@ -199,8 +199,8 @@ fn keep(buffer: Box<Buffer>) {
     }
 }
 
-/// Fills the pool with a batch and returns one more. Batches live until the process ends: a thread hands its
-/// buffers to the process when it ends.
+/// Fills the pool with a batch and returns one more. Batches live until the process ends: a thread that ends
+/// returns its buffers to the process.
 fn allocate() -> Box<Buffer> {
     if let Some(buffer) = spare().pop() {
         return buffer.0;
@@ -211,7 +211,8 @@ fn allocate() -> Box<Buffer> {
     // SAFETY: the layout is not empty.
     let Some(batch) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
     let buffer = |index: usize| {
-        // SAFETY: the index is below BATCH, so memory of its own is there, zero, aligned and never freed.
+        // SAFETY: the index is below BATCH, so it refers to separate memory that is zero, aligned and never
+        // freed.
         unsafe {
             let memory = batch.add(index * BUFFER_BYTES);
             let arena = Arena::new(memory, MESSAGE_BYTES);
@@ -226,7 +227,7 @@ fn allocate() -> Box<Buffer> {
 /// Buffers of threads that have ended.
 struct Spare(Box<Buffer>);
 
-// SAFETY: a spare buffer is memory that nothing else refers to.
+// SAFETY: nothing else refers to the memory of a spare buffer.
 unsafe impl Send for Spare {}
 
 static SPARE: std::sync::Mutex<Vec<Spare>> = std::sync::Mutex::new(Vec::new());
@@ -235,7 +236,7 @@ fn spare() -> std::sync::MutexGuard<'static, Vec<Spare>> {
     SPARE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Keeps the buffers of a thread that ends for others.
+/// Keeps the buffers of an ending thread for other threads.
 pub(crate) fn retire(pool: Pool) {
     let mut buffers = pool.plain.into_iter().chain(pool.received).peekable();
     if buffers.peek().is_some() {

@@ -1,4 +1,4 @@
-//! Messages where the kernel reads and writes them: single segments built in place.
+//! Messages in the form that the kernel reads and writes: single segments built in place.
 
 mod arena;
 mod buffer;

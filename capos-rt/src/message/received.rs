@@ -6,19 +6,19 @@ use capnp::serialize::NoAllocBufferSegments;
 use capnp::traits::Imbue;
 use capnp::{Result, any_pointer};
 
-/// The capabilities beside a message, by index.
+/// The capabilities of a message, by index.
 pub(crate) type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
-/// A message to read, with its capabilities.
+/// A message for reading, with its capabilities.
 pub(crate) struct Received {
     body: Body,
     capabilities: CapTable,
 }
 
 enum Body {
-    /// From another process, as this runtime sends messages.
+    /// From another process, with a single segment, as this runtime sends messages.
     Foreign(Segment),
-    /// From another process, and of several segments.
+    /// From another process, with several segments.
     Segmented(Box<Reader<NoAllocBufferSegments<ForeignBytes>>>),
     /// Built in this process.
     Own(Message),
@@ -59,12 +59,12 @@ impl Received {
         Ok(Self { body, capabilities })
     }
 
-    /// A message that was built here.
+    /// A message built in this process.
     pub(crate) fn own(message: Message, capabilities: CapTable) -> Self {
         Self { body: Body::Own(message), capabilities }
     }
 
-    /// The memory of the message, if it is one of this runtime's.
+    /// The message's memory, if it is one of this runtime's buffers.
     pub(crate) fn into_message(self) -> Option<Message> {
         match self.body {
             Body::Foreign(segment) => Some(segment.into_message()),
@@ -73,7 +73,7 @@ impl Received {
         }
     }
 
-    /// The root, with capabilities in reach.
+    /// The root, with access to the capabilities.
     pub(crate) fn root(&self) -> Result<any_pointer::Reader<'_>> {
         let mut root: any_pointer::Reader<'_> = match &self.body {
             Body::Foreign(segment) => segment.root()?,

@@ -1,5 +1,5 @@
-//! A message of a single segment from another process, such as this runtime sends. Every pointer in it is checked when it
-//! is followed.
+//! A single-segment message from another process, such as this runtime sends. Every pointer in it is checked when it is
+//! followed.
 #![expect(unsafe_code, reason = "implements capnp's arena trait, whose contract is about raw segments")]
 
 use super::Message;
@@ -13,20 +13,21 @@ use core::ptr::NonNull;
 
 const WORD: usize = 8;
 
-/// See the module.
+/// A single-segment message from another process.
 pub(crate) struct Segment {
     start: NonNull<u8>,
     words: u32,
-    /// How many words may still be read. What is read again counts again: pointers may overlap, and would otherwise make a
-    /// small message a large one.
+    /// Number of words that may still be read. Repeated reads count again: pointers may overlap, and could otherwise make
+    /// a small message a large one.
     readable: Cell<usize>,
     nesting_limit: i32,
-    /// Keeps the memory, which stays where it is.
+    /// Owns the memory, which does not move.
     message: Message,
 }
 
 impl Segment {
-    /// The segment in the first `length` bytes of `message`, if its segment table says that there is one, which lies in them.
+    /// The segment in the first `length` bytes of `message`, if its segment table describes exactly one, within those
+    /// bytes.
     #[inline]
     pub(crate) fn new(
         message: Message,
@@ -50,7 +51,7 @@ impl Segment {
         })
     }
 
-    /// The memory that it lies in.
+    /// The memory that contains it.
     pub(crate) fn into_message(self) -> Message {
         self.message
     }
@@ -72,9 +73,9 @@ impl Segment {
     }
 }
 
-// SAFETY: `new` found the segment in the message's buffer, which is kept, never moves, and is written by nobody meanwhile:
-// nothing else reaches the message. Buffers are aligned to more than a word. An interval is only called contained if it lies
-// in the segment whole.
+// SAFETY: `new` found the segment in the message's buffer, which is owned, never moves, and is not written meanwhile,
+// since nothing else has access to the message. Buffers are aligned to more than a word. An interval is reported as
+// contained only if the whole of it is in the segment.
 unsafe impl ReaderArena for Segment {
     #[inline]
     fn get_segment(&self, id: u32) -> Result<(*const u8, u32)> {
@@ -127,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Everything that can be read of a message, taken as launch parameters.
+    /// Everything readable in a message, interpreted as launch parameters.
     fn read(root: any_pointer::Reader<'_>) -> Result<Vec<Vec<u8>>> {
         let root: launch_parameters::Reader<'_> = root.get_as()?;
         let mut found = vec![format!("{:?}", root.total_size()?).into_bytes()];
@@ -145,7 +146,7 @@ mod tests {
         Ok(found)
     }
 
-    /// A word that often is a pointer, and then often one that leads somewhere.
+    /// A word that often is a pointer, and often a valid one.
     fn word(random: &mut impl FnMut(u64) -> u64) -> u64 {
         let offset = if random(8) == 0 { random(1 << 30) } else { random(7) };
         match random(8) {
@@ -156,7 +157,7 @@ mod tests {
         }
     }
 
-    /// Any message reads as it does with the library's own reader: the same contents, or the same error.
+    /// Any message reads as with the library's own reader: the same contents, or the same error.
     #[test]
     fn messages_read_as_the_library_reads_them() {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -172,13 +173,13 @@ mod tests {
                 let words = random(16) as usize;
                 let mut bytes = ((words as u64) << 32).to_le_bytes().to_vec();
                 bytes.extend((0..words).flat_map(|_| word(&mut random).to_le_bytes()));
-                // The library refuses a message that is longer than its limit at once.
+                // The library refuses a message beyond its limit immediately.
                 let traversal = [None, Some(words + random(40) as usize)][random(2) as usize];
                 let options = ReaderOptions { traversal_limit_in_words: traversal, nesting_limit: 4 };
 
                 let aligned: Vec<u64> =
                     bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-                // SAFETY: as many bytes of the words as there are.
+                // SAFETY: this is the length of the words in bytes.
                 let mut rest =
                     unsafe { core::slice::from_raw_parts(aligned.as_ptr().cast::<u8>(), bytes.len()) };
                 let segments = NoAllocSliceSegments::from_slice(&mut rest, options).expect("a segment table");
@@ -186,7 +187,7 @@ mod tests {
                 let expected = expected.get_root().and_then(read).map_err(|error| error.kind);
 
                 let message = Message::for_receiving();
-                // SAFETY: the buffer is longer, and nothing else uses it.
+                // SAFETY: the buffer is longer, and not used by anything else.
                 unsafe {
                     core::ptr::copy_nonoverlapping(bytes.as_ptr(), message.address() as *mut u8, bytes.len())
                 };
@@ -209,7 +210,7 @@ mod tests {
             for (table, length) in [([0, 1], 8), ([0, 1], 15), ([0, u32::MAX], 16), ([1, 1], 16), ([0, 0], 7)]
             {
                 let message = Message::for_receiving();
-                // SAFETY: the buffer is longer and aligned, and nothing else uses it.
+                // SAFETY: the buffer is longer and aligned, and not used by anything else.
                 unsafe { (message.address() as *mut [u32; 2]).write(table) };
                 assert!(Segment::new(message, length, &ReaderOptions::new()).is_err(), "{table:?}, {length}");
             }

@@ -45,7 +45,8 @@ fn first_monotonic_ns() -> Result<u64, ErrorCode> {
     }) {
         let address = memory::map_read_only(reply.capability, PAGE_SIZE as usize)?;
         let page: *mut TimePage = ptr::with_exposed_provenance_mut(address);
-        // SAFETY: the page is mapped and holds a `TimePage`, whose version says whether it is this one.
+        // SAFETY: the page is mapped and holds a `TimePage`; its version field tells whether the layout
+        // matches.
         if unsafe { (*page).version.load(Ordering::Relaxed) } == TimePage::VERSION {
             TIME_PAGE.store(page, Ordering::Release);
             return monotonic_ns();
@@ -87,7 +88,7 @@ unsafe extern "C" fn sys_clock_gettime(clock: i32, time: *mut timespec) -> i32 {
     };
     match now {
         Ok(now) => {
-            // SAFETY: the caller passes room for a timespec.
+            // SAFETY: the caller passes space for a timespec.
             unsafe { time.write(now) };
             0
         }

@@ -10,28 +10,28 @@ use hermit_abi::errno;
 use std::slice;
 
 const ENTROPY_SOURCE: u64 = grants::ENTROPY.interface_id;
-/// Bytes that one call brings.
+/// Maximum bytes per call.
 const FILL_BYTES: usize = 1024;
 
 /// Whether the program's `main` has been reached.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on, randomness comes from the entropy source or not at all.
+/// From now on, randomness comes only from the entropy source.
 pub(super) fn started() {
     STARTED.store(true, Ordering::Relaxed);
 }
 
-/// Fills `target`. Without the grant: `EPERM`, which is the one error that `std` names when it panics (`HashMap::new`
-/// needs keys).
+/// Fills `target`. Without the grant: `EPERM`, the one error that `std` reports by name when it panics
+/// (`HashMap::new` needs keys).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_read_entropy(target: *mut u8, length: usize, flags: u32) -> isize {
     if flags != 0 {
         return fail(errno::EINVAL) as isize;
     }
-    // SAFETY: the caller passes `length` writable bytes, of which none is read here.
+    // SAFETY: the caller passes `length` writable bytes, which are not read here.
     let target = unsafe { slice::from_raw_parts_mut(target, length) };
     if !STARTED.load(Ordering::Relaxed) {
-        // Keys of the map that holds the environment; see `main` in `start`.
+        // Keys of the map for the environment; see `main` in `start`.
         target.fill(0);
         return length as isize;
     }

@@ -6,13 +6,13 @@ thread_local! {
     static LAST: Cell<i32> = const { Cell::new(0) };
 }
 
-/// Notes `errno` as the thread's last error and returns it negated.
+/// Records `errno` as the thread's last error and returns it negated.
 pub(super) fn fail(errno: i32) -> i32 {
     LAST.set(errno);
     -errno
 }
 
-/// The errno nearest to a kernel error.
+/// The errno closest to a kernel error.
 pub(super) fn from_code(code: ErrorCode) -> i32 {
     match code {
         ErrorCode::BadCapability | ErrorCode::MissingRights | ErrorCode::Revoked => errno::EPERM,

@@ -1,6 +1,6 @@
 use crate::arch;
 
-/// The exit status of a program that panicked or aborted: 128 + SIGABRT, as shells count.
+/// The exit status of a program that panicked or aborted: 128 + SIGABRT, as in shells.
 const ABORTED: i32 = 134;
 
 #[unsafe(no_mangle)]

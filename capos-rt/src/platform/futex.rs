@@ -14,7 +14,7 @@ fn nanoseconds(time: &timespec) -> Option<u64> {
     Some(seconds.saturating_mul(1_000_000_000).saturating_add(rest))
 }
 
-/// A relative time needs to know what time it is; without a timer it fails at once.
+/// A relative time needs the current time; without a timer it fails at once.
 fn deadline(timeout: *const timespec, flags: u32) -> Result<u64, i32> {
     // SAFETY: the caller passes null or a timespec.
     let Some(timeout) = (unsafe { timeout.as_ref() }) else {
@@ -60,13 +60,13 @@ unsafe extern "C" fn sys_futex_wake(word: *mut u32, count: i32) -> i32 {
     i32::try_from(arch::futex_wake(word, count)).unwrap_or(0).max(0)
 }
 
-/// Sleeps until `deadline_ns`, whatever completions arrive meanwhile.
+/// Sleeps until `deadline_ns`, regardless of completions.
 fn sleep_until(deadline_ns: u64) {
     let word = AtomicU32::new(0);
     while arch::futex_wait(&word, 0, deadline_ns) == 0 {}
 }
 
-/// Without the grant "timer" there is no time to sleep for, and this aborts the process.
+/// Without the grant "timer" sleeping is impossible, and this aborts the process.
 #[unsafe(no_mangle)]
 extern "C" fn sys_usleep(microseconds: u64) {
     match monotonic_ns() {

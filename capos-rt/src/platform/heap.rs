@@ -1,5 +1,5 @@
-//! The heap: dlmalloc, a cache per thread in front of it for the smallest blocks, and whole reservations for
-//! large ones.
+//! The heap: dlmalloc with a per-thread cache for the smallest blocks, and separate reservations for large
+//! ones.
 
 mod area;
 mod cache;
@@ -16,16 +16,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[global_allocator]
 static HEAP: Heap = Heap(Mutex::new(Dlmalloc::new_with_allocator(Area)));
 
-/// Blocks of at least this many bytes have a reservation of their own.
+/// Blocks of at least this size have a separate reservation.
 const LARGE_BYTES: usize = 128 * 1024;
-/// Address space of the shortest large blocks. Those that are longer have a thousand times as much: a block that grows is moved
+/// Address space of the shortest large blocks. Longer blocks get a thousand times as much: a block that grows is moved
 /// once, while it is short, and grows in place from then on.
 const SMALLEST_RESERVATION: usize = 256 << 10;
-/// Address space of longer blocks. It costs nothing but page tables, of which four share one.
+/// Address space of longer blocks. It costs only page tables, of which four share one.
 const ROOMY_RESERVATION: usize = 256 << 20;
 /// Reservations up to this size are rounded up generously, so that blocks grow in place.
 const SLACK_LIMIT: usize = 1 << 30;
-/// A block that shrinks gives back its tail when that is at least so long.
+/// A block that shrinks returns its tail if that is at least this long.
 const TRIM_BYTES: usize = 64 * 1024;
 
 struct Heap(Mutex<Dlmalloc<Area>>);
@@ -36,7 +36,7 @@ impl Heap {
     }
 
     /// # Safety
-    /// As `alloc`, for a layout that has no class.
+    /// As for `alloc`, for a layout without a class.
     unsafe fn alloc_uncached(&self, layout: Layout) -> *mut u8 {
         if is_large(layout.size(), layout.align()) {
             return match memory::reserve(reservation(layout.size()), Access::ReadWrite) {
@@ -44,15 +44,15 @@ impl Heap {
                 Err(_) => ptr::null_mut(),
             };
         }
-        // SAFETY: the layout is the caller's.
+        // SAFETY: the layout is valid by this function's contract.
         unsafe { self.small().malloc(layout.size(), layout.align()) }
     }
 
     /// # Safety
-    /// As `dealloc`, for a layout that has no class.
+    /// As for `dealloc`, for a layout without a class.
     unsafe fn dealloc_uncached(&self, block: *mut u8, layout: Layout) {
         if is_large(layout.size(), layout.align()) {
-            // Failing leaves the pages mapped, which is all that can be done here.
+            // If this fails, the pages stay mapped; there is no better option.
             let _ = memory::unmap(block as usize, reservation(layout.size()));
             return;
         }
@@ -65,26 +65,26 @@ fn is_large(size: usize, align: usize) -> bool {
     size >= LARGE_BYTES && align <= capos_abi::PAGE_SIZE as usize
 }
 
-/// The reservation behind a large block, which depends on nothing but the block's size. Address space costs nothing until it is
-/// touched.
+/// The size of the reservation of a large block, which depends only on the block's size. Address space costs nothing
+/// until it is touched.
 fn reservation(size: usize) -> usize {
     let steps = [SMALLEST_RESERVATION, ROOMY_RESERVATION, SLACK_LIMIT];
     steps.into_iter().find(|&step| size <= step).unwrap_or_else(|| whole_pages(size))
 }
 
-// SAFETY: small blocks are dlmalloc's, behind a lock; a large block is its own reservation, found again by its
-// size alone. No method unwinds.
+// SAFETY: small blocks are dlmalloc's, behind a lock; a large block is its own reservation, whose size is
+// derived from the block's. No method unwinds.
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if let Some(class) = cache::class(layout.size(), layout.align()) {
             return match cache::take(class) {
                 Some(block) => block.as_ptr(),
-                // SAFETY: a class's size is not zero, and its blocks are aligned as any of dlmalloc's.
+                // SAFETY: a class's size is not zero, and its blocks are aligned like all of dlmalloc's.
                 None => unsafe { self.small().malloc(cache::class_bytes(class), cache::ALIGN) },
             };
         }
-        // SAFETY: the layout is the caller's.
+        // SAFETY: the layout is valid by `alloc`'s contract.
         unsafe { self.alloc_uncached(layout) }
     }
 
@@ -103,14 +103,14 @@ unsafe impl GlobalAlloc for Heap {
                 block
             };
         }
-        // SAFETY: the layout is the caller's.
+        // SAFETY: the layout is valid by `dealloc`'s contract.
         unsafe { self.small().calloc(layout.size(), layout.align()) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(class) = cache::class(layout.size(), layout.align()) {
-            // SAFETY: the block is of this class, and the caller's no more.
+            // SAFETY: the block is of this class, and the caller has given it up.
             if !unsafe { cache::put(class, block) } {
                 // SAFETY: it came from dlmalloc with the class's size.
                 unsafe { self.small().free(block, cache::class_bytes(class), cache::ALIGN) };
@@ -139,7 +139,7 @@ unsafe impl GlobalAlloc for Heap {
             }
             return block;
         }
-        // SAFETY: both blocks are live and apart, and at least the smaller size long.
+        // SAFETY: both blocks are live and disjoint, and at least the smaller size long.
         unsafe {
             let moved = self.alloc(Layout::from_size_align_unchecked(new_size, align));
             if !moved.is_null() {
@@ -151,7 +151,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-// What `std::alloc::System` calls; it is the same heap.
+// Called by `std::alloc::System`, which uses the same heap.
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_malloc(size: usize, align: usize) -> *mut u8 {

@@ -1,4 +1,4 @@
-//! The process's address space, below the heap: no call here allocates.
+//! The process's address space, for use by the heap: no call here allocates.
 
 use crate::bootstrap;
 use crate::methods::{
@@ -9,10 +9,10 @@ use capnp::traits::ImbueMut;
 use capos_abi::{ErrorCode, Handle, PAGE_SIZE};
 use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
 
-/// Room for the largest parameters (mapObject) and results here.
+/// Space for the largest parameters (mapObject) and results used here.
 type Buffer = SyncBuffer<16, 24>;
 
-/// How pages may be used.
+/// Permitted accesses to pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
     None,
@@ -42,7 +42,7 @@ fn call<'a>(
     buffer.call(memory, method, object, fill)
 }
 
-/// Reserves demand-zero pages where the kernel chooses.
+/// Reserves demand-zero pages at an address chosen by the kernel.
 pub(super) fn reserve(length: usize, access: Access) -> Result<usize, ErrorCode> {
     let mut buffer = Buffer::new();
     let reply = call(&mut buffer, MEMORY_RESERVE, None, |root| {
@@ -56,7 +56,7 @@ pub(super) fn reserve(length: usize, access: Access) -> Result<usize, ErrorCode>
         .ok_or(ErrorCode::BadMessage)
 }
 
-/// Changes what may be done with pages.
+/// Changes the permitted accesses to pages.
 pub(super) fn protect(address: usize, length: usize, access: Access) -> Result<(), ErrorCode> {
     call(&mut Buffer::new(), MEMORY_PROTECT, None, |root| {
         let mut params = root.init_as::<virtual_memory::protect_params::Builder<'_>>();
@@ -67,7 +67,7 @@ pub(super) fn protect(address: usize, length: usize, access: Access) -> Result<(
     .map(drop)
 }
 
-/// Gives back a range.
+/// Unmaps a range.
 pub(super) fn unmap(address: usize, length: usize) -> Result<(), ErrorCode> {
     call(&mut Buffer::new(), MEMORY_UNMAP, None, |root| {
         let mut params = root.init_as::<virtual_memory::unmap_params::Builder<'_>>();
@@ -77,7 +77,7 @@ pub(super) fn unmap(address: usize, length: usize) -> Result<(), ErrorCode> {
     .map(drop)
 }
 
-/// Gives back the frames of a range, which stays reserved and reads as zero.
+/// Frees the frames of a range, which stays reserved and reads as zero.
 pub(super) fn discard(address: usize, length: usize) -> Result<(), ErrorCode> {
     call(&mut Buffer::new(), MEMORY_DISCARD, None, |root| {
         let mut params = root.init_as::<virtual_memory::discard_params::Builder<'_>>();
@@ -87,14 +87,14 @@ pub(super) fn discard(address: usize, length: usize) -> Result<(), ErrorCode> {
     .map(drop)
 }
 
-/// Gives back the frames behind the whole pages of `bytes`. Those bytes are zeros afterwards, or what they were where they
-/// cannot be given back.
+/// Frees the frames behind the whole pages of `bytes`. Those bytes are zero afterwards, or unchanged if the frames cannot
+/// be freed.
 pub fn discard_bytes(bytes: &mut [u8]) {
     let page = PAGE_SIZE as usize;
     let (start, end) = (bytes.as_ptr() as usize, bytes.as_ptr_range().end as usize);
     let (first, last) = (start.next_multiple_of(page), end / page * page);
     if first < last {
-        // Failing leaves the frames where they are.
+        // If this fails, the frames stay.
         let _ = discard(first, last - first);
     }
 }

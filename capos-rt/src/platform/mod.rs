@@ -1,7 +1,7 @@
 //! The functions that the standard library's Hermit layer calls, on top of capabilities.
 //!
-//! A function whose capability was not granted, or whose service does not exist, returns the negated errno
-//! that says so.
+//! A function whose capability was not granted, or whose service does not exist, returns the corresponding
+//! negated errno.
 #![expect(unsafe_code, reason = "these functions are called by name, with raw pointers")]
 
 mod clock;

@@ -1,4 +1,4 @@
-//! From the first instruction to `main`.
+//! Start-up, from the first instruction to `main`.
 
 use super::tls;
 use crate::arch::{self, Port};
@@ -11,16 +11,16 @@ use core::ptr::NonNull;
 use std::ffi::{CString, c_char, c_int};
 
 unsafe extern "C" {
-    /// In `std`: reads the environment, calls `main`, runs destructors, exits.
+    /// Part of `std`: reads the environment, calls `main`, runs destructors, exits.
     fn runtime_entry(argc: c_int, argv: *const *const c_char, env: *const *const c_char) -> !;
-    /// The program's `main`, under the name that the target specification gives it.
+    /// The program's `main`, with the name from the target specification.
     fn capos_program_main(argc: isize, argv: *const *const c_char) -> c_int;
 }
 
-/// The exit status of a process whose kernel speaks another version of the ABI.
+/// The exit status of a process on a kernel with another version of the ABI.
 const WRONG_ABI: i32 = 127;
 
-/// The first instruction: RDI is the ring, RSI the bootstrap header, the stack is empty. Makes room for the
+/// The first instruction: RDI is the ring, RSI the bootstrap header, the stack is empty. Allocates the
 /// thread-local block on the stack.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
@@ -49,14 +49,14 @@ extern "C" fn thread_local_bytes() -> usize {
     tls::template().reserve_bytes()
 }
 
-/// A function of its own, because the compiler takes a thread pointer for constant within one.
+/// A separate function, because the compiler assumes that the thread pointer is constant within one.
 unsafe extern "C" fn enter_thread_local(block: *mut u8) {
-    // SAFETY: `_start` made room for the block on the stack, which the thread never unwinds.
+    // SAFETY: `_start` allocated the block on the stack, which the thread never unwinds.
     unsafe { arch::set_thread_pointer(tls::template().lay_out(block)) };
 }
 
 unsafe extern "C" fn start(ring: NonNull<u8>, header: *const BootstrapHeader) -> ! {
-    // SAFETY: `ring` and `header` are what the kernel passed.
+    // SAFETY: `ring` and `header` are the values that the kernel passed.
     unsafe {
         if !bootstrap::install(header) {
             arch::process_exit(WRONG_ABI);
@@ -70,17 +70,17 @@ unsafe extern "C" fn start(ring: NonNull<u8>, header: *const BootstrapHeader) ->
     }
 }
 
-/// Called by `runtime_entry` once the environment is read. `std` keeps the environment in a hash map, whose keys
-/// it draws without asking whether the process holds an entropy source; they were fixed ones (see
-/// `sys_read_entropy`). Restoring the thread-local block forgets them, so no map of the program's uses them.
+/// Called by `runtime_entry` once the environment is read. `std` keeps the environment in a hash map, and draws
+/// its keys whether or not the process holds an entropy source; they were fixed ones (see `sys_read_entropy`).
+/// Restoring the thread-local block discards them, so no map of the program uses them.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn main(argc: isize, argv: *const *const c_char) -> c_int {
     let local = local::current();
     super::entropy::started();
     super::heap::flush();
     let thread_pointer: u64;
-    // SAFETY: the word at FS:0 is the thread pointer itself; nothing of the program has run on this thread, so
-    // nothing refers to its thread-local data but the runtime, which is entered again.
+    // SAFETY: the word at FS:0 is the thread pointer itself; no code of the program has run on this thread, so
+    // only the runtime, which is re-entered below, refers to its thread-local data.
     unsafe {
         core::arch::asm!("mov {}, fs:0", out(reg) thread_pointer, options(nostack, readonly, preserves_flags));
         tls::template().restore(thread_pointer);
@@ -89,7 +89,7 @@ unsafe extern "C" fn main(argc: isize, argv: *const *const c_char) -> c_int {
     }
 }
 
-/// The argument vector and the environment, as C wants them.
+/// The argument vector and the environment in C's form.
 fn arguments() -> (c_int, *const *const c_char, *const *const c_char) {
     let parameters = bootstrap::get().and_then(|bootstrap| {
         bootstrap.launch(|launch| {
@@ -111,7 +111,7 @@ fn arguments() -> (c_int, *const *const c_char, *const *const c_char) {
     (arguments.len() as c_int, vector(arguments), vector(environment))
 }
 
-/// A C string that lives as long as the process; what follows a NUL in it is dropped.
+/// A C string that lives as long as the process, truncated at the first NUL.
 fn c_string(bytes: &[u8]) -> *const c_char {
     let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     CString::new(text).unwrap_or_default().into_raw()

@@ -1,4 +1,4 @@
-//! Standard streams on the streams of the grant "console"; standard error falls back to "log".
+//! Standard streams over the grant "console"; standard error falls back to "log".
 
 use super::errno::{fail, from_code};
 use crate::bootstrap;
@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use hermit_abi::{errno, iovec};
 use std::slice;
 
-/// Bytes that one write call carries.
+/// Maximum bytes per write call.
 const WRITE_BYTES: usize = 4096;
 /// A write of at most this many bytes uses a smaller buffer.
 const SHORT_BYTES: usize = 256;
@@ -19,7 +19,7 @@ const READ_BYTES: usize = 4096;
 /// A standard stream's capability, looked up once.
 struct Stream(AtomicU64);
 
-/// Looked up, and not granted.
+/// Looked up, but not granted.
 const ABSENT: u64 = u64::MAX;
 
 static CONSOLE: Stream = Stream(AtomicU64::new(0));
@@ -43,7 +43,7 @@ impl Stream {
     }
 }
 
-/// Target of what is written to a descriptor, and the method for it.
+/// The capability and method for writing to a descriptor.
 fn output(descriptor: i32) -> Option<(Handle, Method)> {
     match descriptor {
         hermit_abi::STDOUT_FILENO => Some((CONSOLE.handle(&[grants::CONSOLE.name])?, CONSOLE_WRITE)),
@@ -58,12 +58,12 @@ fn write(console: Handle, method: Method, bytes: &[u8]) -> Result<(), ErrorCode>
     fn call<const WORDS: usize>(console: Handle, method: Method, bytes: &[u8]) -> Result<(), ErrorCode> {
         SyncBuffer::<WORDS, 16>::new()
             .call(console, method, None, |root| {
-                // Both methods have parameters of this form.
+                // Both methods have the same parameters.
                 root.init_as::<console::write_params::Builder<'_>>().set_bytes(bytes);
             })
             .map(drop)
     }
-    // Segment table, root pointer and data pointer stand before the bytes.
+    // Segment table, root pointer and data pointer precede the bytes.
     if bytes.len() <= SHORT_BYTES {
         call::<{ SHORT_BYTES / 8 + 3 }>(console, method, bytes)
     } else {
@@ -71,7 +71,7 @@ fn write(console: Handle, method: Method, bytes: &[u8]) -> Result<(), ErrorCode>
     }
 }
 
-/// Writes all of `bytes`; the number written, or a negated errno.
+/// Writes all of `bytes`; returns the number written, or a negated errno.
 fn write_all(descriptor: i32, bytes: &[u8]) -> isize {
     let Some((console, method)) = output(descriptor) else {
         return fail(errno::EBADF) as isize;
@@ -136,7 +136,7 @@ unsafe extern "C" fn sys_read(descriptor: i32, bytes: *mut u8, length: usize) ->
     if length == 0 {
         return 0;
     }
-    // SAFETY: the caller passes `length` writable bytes, of which none is read here.
+    // SAFETY: the caller passes `length` writable bytes, which are not read here.
     read_into(descriptor, unsafe { slice::from_raw_parts_mut(bytes, length) })
 }
 

@@ -16,12 +16,12 @@ use hermit_abi::Tid;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const MIN_STACK_BYTES: usize = 64 * 1024;
-/// Stacks of ended threads that are kept for the next ones.
+/// Number of stacks of ended threads that are kept for reuse.
 const SPARE_STACKS: usize = 4;
 
-/// The record on top of a new thread's stack, and the part of it that remains afterwards.
+/// The record on top of a new thread's stack; this part of it persists.
 struct Thread {
-    /// 1 until the kernel has seen the thread's last instruction.
+    /// 1 until the thread has executed its last instruction.
     running: AtomicU32,
     function: extern "C" fn(usize),
     argument: usize,
@@ -38,11 +38,11 @@ struct Stack {
 struct Live {
     thread: &'static Thread,
     id: Tid,
-    /// Someone waits for it and takes its stack back.
+    /// Another thread waits for it and frees its stack.
     joined: bool,
 }
 
-/// A stack or thread record is used by one thread at a time, which the lock below decides.
+/// Each stack or thread record is used by one thread at a time, as decided under the lock below.
 #[derive(Default)]
 struct Threads {
     live: Vec<Live>,
@@ -57,7 +57,7 @@ fn threads() -> MutexGuard<'static, Option<Threads>> {
 }
 
 impl Threads {
-    /// Takes back the stacks of threads that have ended.
+    /// Reclaims the stacks of threads that have ended.
     fn reap(&mut self) {
         let mut index = 0;
         while let Some(live) = self.live.get(index) {
@@ -69,7 +69,7 @@ impl Threads {
         }
     }
 
-    /// Forgets the ended thread at `index`; its stack is free for the next one.
+    /// Removes the ended thread at `index`; its stack becomes available.
     fn take_back(&mut self, index: usize) {
         let stack = self.live.swap_remove(index).thread.stack;
         if self.spare.len() < SPARE_STACKS {
@@ -107,7 +107,7 @@ fn spawn(function: extern "C" fn(usize), argument: usize, stack_bytes: usize) ->
     let record = (end - size_of::<Thread>()) & !15;
     let block = end - top_bytes;
     let record: *mut Thread = ptr::with_exposed_provenance_mut(record);
-    // SAFETY: the stack is mapped and no thread uses it; record and block lie apart in its top.
+    // SAFETY: the stack is mapped and not used by any thread; record and block are disjoint in its top part.
     let (thread, thread_pointer) = unsafe {
         record.write(Thread { running: AtomicU32::new(1), function, argument, stack });
         let block = ptr::with_exposed_provenance_mut(block & !15);
@@ -115,7 +115,7 @@ fn spawn(function: extern "C" fn(usize), argument: usize, stack_bytes: usize) ->
     };
     let stack_top = (block & !15) - 16;
     let spawner = bootstrap::get().ok_or(ErrorCode::BadCapability)?.thread_spawner();
-    // Before the thread can run: from now on this one may be woken from outside.
+    // Before the thread can run: from now on this thread may be woken by another one.
     crate::runtime::OTHER_THREADS.fetch_add(1, Ordering::Relaxed);
     let started = SyncBuffer::<16, 32>::new()
         .call(spawner, THREAD_SPAWN, None, |root| {
@@ -145,7 +145,7 @@ unsafe extern "C" fn run(ring: NonNull<u8>, thread: &'static Thread) -> ! {
         // SAFETY: the kernel passes this thread's own ring.
         let local = Local::new(unsafe { Ring::new(ring, Port) });
         let state: *const Local = &raw const local;
-        // SAFETY: dropping it where it stands, at the end of this block, makes the thread forget it.
+        // SAFETY: dropping it in place, at the end of this block, clears the thread's pointer to it.
         local::enter(unsafe { &*state });
         (thread.function)(thread.argument);
     }
@@ -164,7 +164,7 @@ extern "C" fn sys_spawn2(
     spawn(function, argument, stack_bytes).unwrap_or(0)
 }
 
-/// Waits for the thread to end. One that is not known any more has ended.
+/// Waits for the thread to end. An unknown thread has ended.
 #[unsafe(no_mangle)]
 extern "C" fn sys_join(id: Tid) -> i32 {
     let mut guard = threads();

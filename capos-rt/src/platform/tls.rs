@@ -1,5 +1,5 @@
-//! Thread-local blocks, laid out as x86_64 wants them (variant II): the program's thread-local data ends where
-//! the thread pointer points, and the word there holds the pointer itself.
+//! Thread-local blocks in the layout of x86_64 (variant II): the program's thread-local data ends at the
+//! thread pointer, and the word there holds the pointer itself.
 
 use core::ptr;
 
@@ -32,7 +32,7 @@ struct ProgramHeader {
 }
 
 unsafe extern "C" {
-    /// The linker puts this at the start of the image, which begins with its ELF header.
+    /// Defined by the linker as the start of the image, which begins with its ELF header.
     static __ehdr_start: ElfHeader;
 }
 
@@ -67,7 +67,7 @@ pub(super) fn template() -> Template {
             template.image = ptr::with_exposed_provenance(header.address as usize);
             template.image_bytes = header.file_size as usize;
             template.memory_bytes = header.memory_size as usize;
-            // The linker counts offsets from the thread pointer back by the size rounded to the alignment.
+            // The linker counts offsets back from the thread pointer by the size rounded up to the alignment.
             template.block_bytes = template.memory_bytes.next_multiple_of((header.align as usize).max(1));
             template.align = (header.align as usize).max(MIN_ALIGN);
         }
@@ -76,20 +76,19 @@ pub(super) fn template() -> Template {
 }
 
 impl Template {
-    /// Bytes to set aside for a block, wherever it begins.
+    /// Bytes to reserve for a block at any address.
     pub(super) fn reserve_bytes(&self) -> usize {
         self.block_bytes + CONTROL_BYTES + self.align
     }
 
-    /// Lays a block out in `reserve_bytes` of memory at `memory` and returns its thread pointer.
+    /// Lays out a block in `reserve_bytes` of memory at `memory` and returns its thread pointer.
     ///
     /// # Safety
-    /// The memory must be writable, used by nothing else, and stay for the thread's life.
+    /// The memory must be writable, not be used by anything else, and live as long as the thread.
     pub(super) unsafe fn lay_out(&self, memory: *mut u8) -> u64 {
         let end = memory as usize + self.reserve_bytes() - CONTROL_BYTES;
         let pointer = (end - end % self.align) as *mut u8;
-        // SAFETY: `reserve_bytes` leaves room for the data below the aligned pointer and the control block
-        // above it.
+        // SAFETY: `reserve_bytes` includes the data below the aligned pointer and the control block above it.
         unsafe {
             self.restore(pointer as u64);
             pointer.cast::<u64>().write(pointer as u64);
@@ -98,13 +97,13 @@ impl Template {
         pointer as u64
     }
 
-    /// Puts the block of `thread_pointer` back to its initial contents.
+    /// Restores the block of `thread_pointer` to its initial contents.
     ///
     /// # Safety
-    /// The block must be one of this program's, and nothing may refer to what is in it.
+    /// The block must be one of this program's, and nothing may refer to its contents.
     pub(super) unsafe fn restore(&self, thread_pointer: u64) {
         let start = (thread_pointer as usize - self.block_bytes) as *mut u8;
-        // SAFETY: by the caller's contract the block is there and unused.
+        // SAFETY: the block exists and is unused, by this function's contract.
         unsafe {
             ptr::copy_nonoverlapping(self.image, start, self.image_bytes);
             start.add(self.image_bytes).write_bytes(0, self.memory_bytes - self.image_bytes);

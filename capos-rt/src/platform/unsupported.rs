@@ -1,4 +1,4 @@
-//! Functions whose service does not exist yet. `std` reports what they return.
+//! Functions whose service does not exist yet. `std` reports their errors.
 
 use super::errno::fail;
 use hermit_abi::errno::ENOSYS;
@@ -47,7 +47,7 @@ unsupported! {
     sys_setsockopt(i32, i32, i32, usize, u32) -> i32;
 }
 
-/// Standard streams stay as they were granted; there is nothing else to close.
+/// Standard streams stay open; there is nothing else to close.
 #[unsafe(no_mangle)]
 extern "C" fn sys_close(_descriptor: i32) -> i32 {
     0
@@ -62,7 +62,7 @@ extern "C" fn sys_getaddrinfo(_node: usize, _service: usize, _hints: usize, _res
 #[unsafe(no_mangle)]
 extern "C" fn sys_freeaddrinfo(_list: usize) {}
 
-/// A process cannot see a number that names it.
+/// Processes have no ids that they could see.
 #[unsafe(no_mangle)]
 extern "C" fn sys_getpid() -> i32 {
     0

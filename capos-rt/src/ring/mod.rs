@@ -1,7 +1,7 @@
-//! A thread's ring: the raw way to the kernel, below futures and generated code.
+//! A thread's ring: raw access to the kernel, below futures and generated code.
 //!
-//! [`Ring`] keeps the index protocol. What an entry's addresses point at is vouched for by whoever pushes
-//! it, which is why [`Ring::push`] is unsafe.
+//! [`Ring`] maintains the index protocol. The validity of the memory behind an entry's addresses is up to the
+//! caller of [`Ring::push`], which is therefore unsafe.
 
 mod queue;
 mod sync;
@@ -11,11 +11,12 @@ pub use queue::{Ring, RingFull};
 pub(crate) use sync::Reply;
 pub(crate) use sync::SyncBuffer;
 
-/// Uses the calling thread's ring, which the runtime shares: operations of the caller's own must be complete,
-/// and their completions taken, before this returns. `work` must not allocate, because the heap uses the ring too.
+/// Calls `work` with the calling thread's ring, which it shares with the runtime: the caller's operations must be
+/// complete, and their completions taken, before this returns. `work` must not allocate, because the heap uses the
+/// ring too.
 ///
 /// # Panics
-/// On a thread that the runtime did not start, or inside itself.
+/// On a thread that the runtime did not start, or when nested.
 pub fn with_ring<T>(work: impl FnOnce(&mut Ring) -> T) -> T {
     crate::local::with_ring(work)
 }

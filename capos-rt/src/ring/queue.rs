@@ -8,7 +8,7 @@ use capos_abi::{
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-/// The submission queue has no free entry.
+/// The error for a full submission queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingFull;
 
@@ -26,8 +26,8 @@ impl Ring {
     /// Takes over the ring at `base`.
     ///
     /// # Safety
-    /// `base` must be the calling thread's ring, [`capos_abi::RING_BYTES`] of memory laid out as `capos_abi`
-    /// says, valid as long as the thread lives, and used by no other `Ring`.
+    /// `base` must be the calling thread's ring, [`capos_abi::RING_BYTES`] of memory with the layout of
+    /// `capos_abi`, valid as long as the thread lives, and not used by any other `Ring`.
     #[must_use]
     pub unsafe fn new(base: NonNull<u8>, port: Port) -> Self {
         let mut ring = Self { base, port, submission_tail: 0, completion_head: 0 };
@@ -38,18 +38,18 @@ impl Ring {
 
     #[inline(always)]
     fn header(&self) -> &RingHeader {
-        // SAFETY: by `new`'s contract the header is there, aligned, and only atomics live in it.
+        // SAFETY: by `new`'s contract the header is valid and aligned, and consists of atomics only.
         unsafe { self.base.cast::<RingHeader>().as_ref() }
     }
 
-    /// Entries that the kernel has not taken yet.
+    /// Number of entries that the kernel has not taken yet.
     #[must_use]
     #[inline]
     pub fn unsubmitted(&self) -> u32 {
         self.submission_tail.wrapping_sub(self.header().submission_head.load(Ordering::Acquire))
     }
 
-    /// Completions not read yet.
+    /// Number of unread completions.
     #[must_use]
     #[inline]
     pub fn unread(&self) -> u32 {
@@ -63,26 +63,26 @@ impl Ring {
     ///
     /// # Safety
     /// Until the operation's completion has been read (or, for entries that complete within their `enter`,
-    /// until that returns), `recv_address` and `recv_caps` must lead to memory that nothing else uses, and
-    /// `send_address` and `send_caps` to memory that may be read. Addresses that the process does not have are
-    /// safe: the kernel refuses them.
+    /// until that returns), `recv_address` and `recv_caps` must refer to memory that nothing else uses, and
+    /// `send_address` and `send_caps` to readable memory. Unmapped addresses are safe: the kernel refuses
+    /// them.
     #[inline]
     pub unsafe fn push(&mut self, entry: &SubmissionEntry) -> Result<(), RingFull> {
         // SAFETY: the caller's contract is the same.
         unsafe { self.push_below(SUBMISSION_ENTRIES, entry) }
     }
 
-    /// As [`push`](Self::push), if fewer than `limit` entries are unsubmitted.
+    /// Like [`push`](Self::push), if fewer than `limit` entries are unsubmitted.
     ///
     /// # Safety
-    /// As [`push`](Self::push).
+    /// As for [`push`](Self::push).
     #[inline(always)]
     pub(crate) unsafe fn push_below(&mut self, limit: u32, entry: &SubmissionEntry) -> Result<(), RingFull> {
         if self.unsubmitted() >= limit.min(SUBMISSION_ENTRIES) {
             return Err(RingFull);
         }
         let index = (self.submission_tail % SUBMISSION_ENTRIES) as usize;
-        // SAFETY: the index is below SUBMISSION_ENTRIES, so the entry lies in the ring; the kernel does not
+        // SAFETY: the index is below SUBMISSION_ENTRIES, so the entry is in the ring; the kernel does not
         // read it before the tail moves past it.
         unsafe {
             self.base.add(SUBMISSION_OFFSET).cast::<SubmissionEntry>().add(index).write(*entry);
@@ -92,11 +92,11 @@ impl Ring {
         Ok(())
     }
 
-    /// Submits everything pushed and waits until `wait_for` completions are unread or `deadline_ns` has come.
-    /// Returns the number of unread completions.
+    /// Submits everything pushed and waits until `wait_for` completions are unread or `deadline_ns` has
+    /// passed. Returns the number of unread completions.
     ///
     /// # Errors
-    /// Those of the kernel; [`ErrorCode::BadRing`] if the indices were overwritten.
+    /// The kernel's; [`ErrorCode::BadRing`] if the indices were overwritten.
     pub fn enter(&mut self, wait_for: u32, deadline_ns: u64) -> Result<u32, ErrorCode> {
         let result = arch::cap_enter(&self.port, self.unsubmitted(), wait_for, deadline_ns);
         u32::try_from(result).map_err(|_| {
@@ -111,7 +111,7 @@ impl Ring {
         self.pop_into(&mut entry).then_some(entry)
     }
 
-    /// Puts the oldest unread completion into `entry`. False if there is none; then `entry` is of no use.
+    /// Stores the oldest unread completion in `entry`. False if there is none; `entry` is then unspecified.
     #[inline(always)]
     pub(crate) fn pop_into(&mut self, entry: &mut CompletionEntry) -> bool {
         if self.unread() == 0 {
@@ -126,25 +126,25 @@ impl Ring {
     #[inline(always)]
     fn slot(&self, position: u32) -> NonNull<CompletionEntry> {
         let index = (position % COMPLETION_ENTRIES) as usize;
-        // SAFETY: the index is below COMPLETION_ENTRIES, so the entry lies in the ring.
+        // SAFETY: the index is below COMPLETION_ENTRIES, so the entry is in the ring.
         unsafe { self.base.add(COMPLETION_OFFSET).cast::<CompletionEntry>().add(index) }
     }
 
     #[inline(always)]
     fn peek(&self, position: u32) -> CompletionEntry {
-        // SAFETY: the slot lies in the ring, any bits are a `CompletionEntry`, and the kernel does not write a
-        // slot between head and tail.
+        // SAFETY: the slot is in the ring, any bits are a valid `CompletionEntry`, and the kernel does not
+        // write a slot between head and tail.
         unsafe { self.slot(position).read() }
     }
 
     /// Submits `entry` and waits for its completion, leaving others unread. Uses no heap, so the heap itself
-    /// may use it. `user_data` of the entry must be no other operation's.
+    /// may call it. `user_data` of the entry must be unique.
     ///
     /// # Errors
-    /// Those of the kernel about entering; the operation's own outcome is in the completion.
+    /// The kernel's errors of entering; the operation's own result is in the completion.
     ///
     /// # Safety
-    /// As [`push`](Self::push), until this returns.
+    /// As for [`push`](Self::push), until this returns.
     pub unsafe fn call_sync(&mut self, entry: &SubmissionEntry) -> Result<CompletionEntry, ErrorCode> {
         // SAFETY: the caller's contract is that of `push`.
         while unsafe { self.push(entry) }.is_err() {
@@ -167,14 +167,14 @@ impl Ring {
         }
     }
 
-    /// Takes the unread completion at `position` out of the queue. Those before it move up, so that no place is lost:
-    /// any number of synchronous operations find room while the others' completions stay unread.
+    /// Removes the unread completion at `position` from the queue. The ones before it move up, so that no slot is
+    /// lost: any number of synchronous operations fit while other completions stay unread.
     fn take(&mut self, position: u32) {
         let mut to = position;
         while to != self.completion_head {
             let from = to.wrapping_sub(1);
             let moved = self.peek(from);
-            // SAFETY: both slots lie between head and tail, where the kernel does not write.
+            // SAFETY: both slots are between head and tail, where the kernel does not write.
             unsafe { self.slot(to).write_volatile(moved) };
             to = from;
         }
@@ -190,7 +190,7 @@ mod tests {
     use crate::testing::new_ring;
     use std::rc::Rc;
 
-    /// Takes entries as long as there is room for what they complete, and completes them at once.
+    /// A model that takes entries while their completions fit, and completes them at once.
     struct AtOnce(NonNull<u8>);
 
     impl KernelModel for AtOnce {
@@ -216,7 +216,7 @@ mod tests {
                 header.completion_tail.store(tail + 1, Ordering::Relaxed);
             }
             let unread = load(&header.completion_tail) - load(&header.completion_head);
-            // Nothing more would ever come.
+            // No further completions would arrive.
             if wait_for > unread { -(ErrorCode::InvalidArgument as i64) } else { unread.into() }
         }
     }
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn synchronous_operations_take_no_place_from_what_stays_unread() {
         let base = new_ring();
-        // SAFETY: `new_ring` gives memory of that size, which nothing else uses.
+        // SAFETY: `new_ring` returns memory of that size, which nothing else uses.
         let mut ring = unsafe { Ring::new(base, Rc::new(AtOnce(base))) };
         let entry = |user_data| SubmissionEntry { user_data, ..SubmissionEntry::default() };
         for user_data in 0..u64::from(COMPLETION_ENTRIES - 2) {

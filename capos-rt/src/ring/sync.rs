@@ -1,4 +1,4 @@
-//! Calls that the platform layer makes and waits for, with messages on the stack and nothing on the heap.
+//! Synchronous calls of the platform layer, with messages on the stack and without the heap.
 #![expect(unsafe_code, reason = "hands stack buffers to the kernel")]
 
 use crate::local;
@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 /// User data of synchronous calls; operations of the executor count from 0.
 const SYNC_USER_DATA: u64 = 1 << 63;
 
-/// Room for a call's messages: `PARAMS` and `RESULTS` words, segment tables included.
+/// Space for a call's messages: `PARAMS` and `RESULTS` words, segment tables included.
 pub(crate) struct SyncBuffer<const PARAMS: usize, const RESULTS: usize> {
     params: [u64; PARAMS],
     results: [u64; RESULTS],
@@ -58,7 +58,7 @@ impl<const PARAMS: usize, const RESULTS: usize> SyncBuffer<PARAMS, RESULTS> {
         if core::mem::replace(&mut self.used, true) {
             self.params.fill(0);
         }
-        // SAFETY: the words are zero, aligned, and outlive the arena, which is the only user until it is gone.
+        // SAFETY: the words are zero, aligned, and outlive the arena, which is their only user meanwhile.
         let mut arena = unsafe { Arena::new(NonNull::from(&mut self.params).cast(), PARAMS * 8) };
         fill(arena.root());
         let length = arena.finish().ok_or(ErrorCode::MessageTooLarge)?;
@@ -84,7 +84,7 @@ impl<const PARAMS: usize, const RESULTS: usize> SyncBuffer<PARAMS, RESULTS> {
             recv_caps: self.caps.as_mut_ptr() as u64,
             ..SubmissionEntry::default()
         };
-        // SAFETY: all buffers live in `self` and on this stack frame until the call has completed.
+        // SAFETY: all buffers are in `self` and on this stack frame until the call has completed.
         let completion = unsafe { local::with_ring(|ring| ring.call_sync(&entry)) }?;
         drop(arena);
         if completion.status != 0 {

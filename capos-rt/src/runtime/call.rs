@@ -1,10 +1,12 @@
-//! A call, from its first parameter until nobody needs its results: one record, which its request, the operation under way,
-//! its promise, its pipeline and its response share. A later call of the thread takes the record again, with its buffers.
+//! A call, from its first parameter until its results are no longer needed. Its request, the pending operation, its
+//! promise, its pipeline and its response share one record. The thread reuses the record, with its buffers, for a
+//! later call.
 #![expect(
     unsafe_code,
-    reason = "counts references to a record that was a box, and hands them out as boxes of no bytes"
+    reason = "counts references to a record that was a box, and passes them out as zero-sized boxes"
 )]
-// Unsafe here: what a generated client asks for is boxes, five for each call; each would hold one reference.
+// Unsafe here: generated clients require five boxes for each call, each of which would contain only a
+// reference to the record.
 
 use super::client::ring_handle;
 use super::executor::TaskId;
@@ -26,13 +28,13 @@ use std::ptr::{self, NonNull};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-/// Records that a thread keeps for later calls.
+/// Maximum number of records that a thread keeps for later calls.
 const KEPT: usize = 8;
 
-/// The receiver of a call.
+/// The target of a call.
 #[derive(Default)]
 pub(super) enum Target {
-    /// None any more.
+    /// The target has been released.
     #[default]
     Gone,
     /// A capability in this process's table.
@@ -41,12 +43,12 @@ pub(super) enum Target {
     Hook(Box<dyn ClientHook>),
 }
 
-/// See the module. Until it is sent its request has it alone.
+/// See the module's documentation. Until the call is sent, its request owns the record exclusively.
 #[derive(Default)]
 pub(crate) struct Call {
-    /// Given up when the call has completed.
+    /// Released when the call has completed.
     pub(super) target: Cell<Target>,
-    /// Of a target in the table.
+    /// The handle of a target in the table.
     pub(super) handle: Cell<Handle>,
     pub(super) interface: u64,
     pub(super) method: u16,
@@ -54,20 +56,20 @@ pub(crate) struct Call {
     pub(super) capabilities: RefCell<CapTable>,
     /// Badges of objects exported with it.
     pub(super) exported: RefCell<Vec<u64>>,
-    /// Where the results go.
+    /// The buffer for the results.
     pub(super) results: RefCell<Message>,
     /// Set once; responses read it here.
     outcome: OnceCell<Result<Received>>,
     waker: Cell<Option<Waker>>,
-    /// Promised capabilities by the path to them in the results.
+    /// Promised capabilities, by their path in the results.
     pipelined: RefCell<Vec<(Vec<PipelineOp>, Weak<PromiseState>)>>,
-    /// How many wait for the outcome, or may.
+    /// Number of references that wait for the outcome or may do so.
     interest: Cell<usize>,
     stage: Cell<Stage>,
     references: Cell<usize>,
 }
 
-/// The party at work on a call, which decides what cancelling it means.
+/// The executor of a call, which determines how it is cancelled.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Stage {
     #[default]
@@ -79,7 +81,7 @@ pub(super) enum Stage {
 }
 
 impl Call {
-    /// An empty call of a method.
+    /// A call of a method, without parameters.
     #[inline]
     pub(super) fn new(target: Target, interface: u64, method: u16) -> Box<Self> {
         let kept = local::current().calls.borrow_mut().pop();
@@ -112,12 +114,12 @@ impl Call {
         self.stage.set(stage);
     }
 
-    /// Whether nobody waits any more.
+    /// Whether nothing waits for its outcome any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.interest.get() == 0
     }
 
-    /// Leads the call to `hook`, if that is a capability in the table; else it comes back.
+    /// Sets the target to `hook` if that is a capability in the table; otherwise returns it.
     pub(super) fn redirect(&self, hook: Box<dyn ClientHook>) -> std::result::Result<(), Box<dyn ClientHook>> {
         let Some(handle) = ring_handle(&*hook) else { return Err(hook) };
         self.handle.set(handle);
@@ -125,7 +127,7 @@ impl Call {
         Ok(())
     }
 
-    /// Lets go of what the call has taken along.
+    /// Releases the target and the parameters.
     #[inline]
     pub(super) fn let_go(&self) {
         drop(self.target.take());
@@ -134,7 +136,7 @@ impl Call {
         }
     }
 
-    /// Notes the outcome and tells everyone who waits for it.
+    /// Stores the outcome and wakes its waiters.
     pub(super) fn complete(&self, outcome: Result<Received>) {
         self.stage.set(Stage::Nobody);
         let outcome = self.outcome.get_or_init(|| outcome);
@@ -155,9 +157,9 @@ impl Call {
         }
     }
 
-    /// Makes it as new, but for its buffers.
+    /// Resets the record for reuse; its buffers are kept.
     fn reset(&mut self) {
-        // Most calls have let go when they completed.
+        // Most calls have already released these on completion.
         if !matches!(self.target.get_mut(), Target::Gone) || !self.capabilities.get_mut().is_empty() {
             self.let_go();
         }
@@ -194,19 +196,20 @@ impl CallRef {
         }
     }
 
-    /// Gives the reference the guise of a box of no bytes, whose address is that of the call.
+    /// Converts the reference to a zero-sized box whose address is that of the call.
     #[inline]
     fn into_box<T>(self) -> Box<T> {
         const { assert!(size_of::<T>() == 0 && align_of::<T>() <= align_of::<Call>()) };
         let address = ManuallyDrop::new(self).0.as_ptr().expose_provenance();
-        // SAFETY: a box of no bytes may have any address that is aligned and not null: its memory is never used or freed.
+        // SAFETY: a zero-sized box may have any address that is aligned and not null, since its memory is never
+        // accessed or freed.
         unsafe { Box::from_raw(ptr::with_exposed_provenance_mut(address)) }
     }
 
-    /// The reference that `into_box` made a box of.
+    /// Converts the box created by `into_box` back to the reference.
     ///
     /// # Safety
-    /// `guise` must be in such a box still, and the reference is the caller's only once.
+    /// `guise` must still be in such a box, and the reference may be taken from it only once.
     #[inline]
     unsafe fn of_box<T>(guise: &T) -> Self {
         let call = ptr::with_exposed_provenance_mut(ptr::from_ref(guise).addr());
@@ -220,7 +223,7 @@ impl Deref for CallRef {
 
     #[inline]
     fn deref(&self) -> &Call {
-        // SAFETY: the call lives for as long as it has references, and nobody changes it but through its cells.
+        // SAFETY: the call lives as long as it has references, and it is changed only through its cells.
         unsafe { self.0.as_ref() }
     }
 }
@@ -228,7 +231,7 @@ impl Deref for CallRef {
 impl Clone for CallRef {
     #[inline]
     fn clone(&self) -> Self {
-        // Every reference is in memory or on the stack, so there are fewer than addresses.
+        // Every reference is in memory or on the stack, so there are fewer of them than addresses.
         self.references.set(self.references.get() + 1);
         Self(self.0)
     }
@@ -246,7 +249,7 @@ impl Drop for CallRef {
     }
 }
 
-/// Keeps the record of a call that is over for a later one.
+/// Keeps the record of a finished call for reuse.
 fn retire(mut call: Box<Call>) {
     call.reset();
     if let Some(local) = local::try_current() {
@@ -266,7 +269,7 @@ fn capability_at(outcome: &Result<Received>, path: &[PipelineOp]) -> Result<Box<
     }
 }
 
-/// Someone waits for a call. When nobody does any more it is cancelled.
+/// A waiter's interest in a call. Without any interest the call is cancelled.
 pub(super) struct Interest(CallRef);
 
 impl Interest {
@@ -323,7 +326,7 @@ impl Future for CallFuture {
     }
 }
 
-/// The results of a call that has them: a [`CallRef`] in the guise of a box.
+/// The results of a call that has them: a [`CallRef`] in the form of a box.
 struct CallResponse(());
 
 impl CallResponse {
@@ -335,9 +338,9 @@ impl CallResponse {
 
 impl ResponseHook for CallResponse {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        // SAFETY: `boxed` is the only way to one, and a box of a trait object is not taken apart.
+        // SAFETY: only `boxed` creates one, and a box of a trait object cannot be moved out of.
         let call = ManuallyDrop::new(unsafe { CallRef::of_box(self) });
-        // SAFETY: the reference that the box stands for keeps the call for as long as `self` is borrowed.
+        // SAFETY: the reference represented by the box keeps the call alive while `self` is borrowed.
         let call: &Call = unsafe { call.0.as_ref() };
         match call.outcome.get() {
             Some(Ok(received)) => received.root(),
@@ -349,25 +352,25 @@ impl ResponseHook for CallResponse {
 
 impl Drop for CallResponse {
     fn drop(&mut self) {
-        // SAFETY: as in `get`; the box is no more after this.
+        // SAFETY: as in `get`; the box does not exist after this.
         drop(unsafe { CallRef::of_box(self) });
     }
 }
 
-/// Promised results: an [`Interest`] in the guise of a box.
+/// Promised results: an [`Interest`] in the form of a box.
 struct CallPipeline(());
 
 impl CallPipeline {
     #[inline]
     fn boxed(interest: Interest) -> Box<dyn PipelineHook> {
         let interest = ManuallyDrop::new(interest);
-        // SAFETY: the reference is moved out of what is not dropped.
+        // SAFETY: the reference is moved out of a value that is not dropped.
         unsafe { ptr::read(&raw const interest.0) }.into_box::<Self>()
     }
 
     /// The call, which must not be dropped.
     fn call(&self) -> ManuallyDrop<CallRef> {
-        // SAFETY: `boxed` is the only way to one, and a box of a trait object is not taken apart.
+        // SAFETY: only `boxed` creates one, and a box of a trait object cannot be moved out of.
         ManuallyDrop::new(unsafe { CallRef::of_box(self) })
     }
 }

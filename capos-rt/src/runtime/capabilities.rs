@@ -1,4 +1,4 @@
-//! Capabilities of messages: hooks on this side, descriptors and handles at the kernel.
+//! Capabilities in messages: converts between client hooks and the kernel's descriptors and handles.
 
 use super::client::{client_hook, ring_handle};
 use super::error::from_code;
@@ -24,7 +24,7 @@ pub(super) fn are_settled(capabilities: &[Option<Box<dyn ClientHook>>]) -> bool 
         .all(|hook| ring_handle(&**hook).is_some() || hook.when_more_resolved().is_none())
 }
 
-/// Where `hook` finally leads.
+/// The final target of `hook`.
 pub(super) async fn settled(mut hook: Box<dyn ClientHook>) -> Result<Box<dyn ClientHook>> {
     loop {
         if let Some(resolved) = hook.get_resolved() {
@@ -37,7 +37,7 @@ pub(super) async fn settled(mut hook: Box<dyn ClientHook>) -> Result<Box<dyn Cli
     }
 }
 
-/// Replaces promises by what they lead to.
+/// Replaces promises by their targets.
 pub(super) async fn settle(capabilities: &mut CapTable) -> Result<()> {
     for capability in capabilities.iter_mut() {
         if let Some(hook) = capability.take() {
@@ -47,7 +47,7 @@ pub(super) async fn settle(capabilities: &mut CapTable) -> Result<()> {
     Ok(())
 }
 
-/// Writes the descriptors of settled capabilities beside `message`; objects of this process are exported.
+/// Writes the descriptors of settled capabilities for `message`; objects of this process are exported.
 /// Returns their badges.
 #[inline(always)]
 pub(super) fn encode(
@@ -81,7 +81,7 @@ fn encode_some(
     Ok(exported)
 }
 
-/// How a capability is sent. The badge of an object of this process is added to `exported`.
+/// The descriptor of a capability. The badge of an object of this process is added to `exported`.
 fn descriptor(
     local: &Local,
     capability: Option<&dyn ClientHook>,
@@ -98,13 +98,13 @@ fn descriptor(
     Ok(CapDescriptor { handle: endpoint.0, badge, rights, mode })
 }
 
-/// The capabilities that came with `message`, of which `completion` tells.
+/// The capabilities received with `message`, as described by `completion`.
 #[inline(always)]
 pub(super) fn decode(local: &Local, message: &Message, completion: &CompletionEntry) -> CapTable {
     if completion.cap_count == 0 { CapTable::new() } else { decode_some(local, message, completion) }
 }
 
-/// Objects of this thread that come back to it are themselves again, not clients of themselves.
+/// Objects of this thread that come back become the objects themselves rather than clients of them.
 fn decode_some(local: &Local, message: &Message, completion: &CompletionEntry) -> CapTable {
     let may_be_own = completion.flags & CompletionFlags::OWN_CAPABILITY.bits() != 0;
     let hook = |&handle: &u64| {

@@ -12,7 +12,7 @@ use capos_abi::Handle;
 use std::any::Any;
 use std::rc::Rc;
 
-/// The brand of clients whose `get_ptr` is a handle, as [`handle_to_pointer`] writes it.
+/// The brand of clients whose `get_ptr` is a handle, as encoded by [`handle_to_pointer`].
 static RING_BRAND: u8 = 0;
 
 fn ring_brand() -> usize {
@@ -24,9 +24,9 @@ pub(super) fn ring_handle(hook: &dyn ClientHook) -> Option<Handle> {
     (hook.get_brand() == ring_brand()).then(|| handle_from_pointer(hook.get_ptr()))
 }
 
-/// A handle as a number that is no object's address: those are even.
+/// Encodes a handle as an odd number, which cannot be an object's address.
 fn handle_to_pointer(handle: Handle) -> usize {
-    // Slots are far fewer, so a higher index names nothing, as the null handle does.
+    // There are far fewer slots, so a higher index names nothing, like the null handle.
     let handle = if handle.index() >> 31 == 0 { handle } else { Handle::NULL };
     (u64::from(handle.generation()) << 32 | u64::from(handle.index()) << 1 | 1) as usize
 }
@@ -36,12 +36,12 @@ fn handle_from_pointer(pointer: usize) -> Handle {
     Handle::new(pointer as u32 >> 1, (pointer >> 32) as u32)
 }
 
-/// A client hook of a capability in the table.
+/// A client hook for a capability in the table.
 pub(super) fn client_hook(handle: Rc<OwnedHandle>) -> Box<dyn ClientHook> {
     Box::new(RingClient(handle))
 }
 
-/// A client of `handle` that leaves releasing it to someone else.
+/// A client of `handle` that does not own it.
 pub(crate) fn borrowed_client<C: FromClientHook>(handle: Handle) -> C {
     C::new(client_hook(Rc::new(OwnedHandle::borrowed(handle))))
 }
@@ -94,8 +94,8 @@ impl ClientHook for RingClient {
 }
 
 /// A client of `server`, an implementation of a generated `Server` trait. Sent in a message, it becomes a
-/// capability through which other processes call the server; when the last of those is gone, and every
-/// client here, the server is dropped.
+/// capability through which other processes call the server; when the last of those and every client here is
+/// gone, the server is dropped.
 pub fn serve<C, S>(server: S) -> C
 where
     C: FromServer<S>,
@@ -104,7 +104,7 @@ where
     serve_rc(Rc::new(server))
 }
 
-/// As [`serve`], for a server that the caller goes on using.
+/// Like [`serve`], for a server that the caller continues to use.
 pub fn serve_rc<C, S>(server: Rc<S>) -> C
 where
     C: FromServer<S>,
@@ -113,8 +113,8 @@ where
     C::new(Box::new(LocalClient { dispatch: C::from_server(server.clone()), server }))
 }
 
-/// The server behind `client`, if [`serve`] or [`serve_rc`] made it on this thread from an `S`. It may have been in
-/// another process meanwhile: clients of this thread's own objects that come back in messages lead to the objects
+/// The server behind `client`, if [`serve`] or [`serve_rc`] created it on this thread from an `S`. It may have been
+/// in another process meanwhile: clients of this thread's objects that come back in messages refer to the objects
 /// themselves.
 #[must_use]
 pub fn local_server<S: 'static, C: FromClientHook>(client: &C) -> Option<Rc<S>> {
@@ -132,7 +132,8 @@ pub fn local_server<S: 'static, C: FromClientHook>(client: &C) -> Option<Rc<S>> 
     }
 }
 
-/// How [`local_server`] asks a hook for its server: the hook's trait has no method for it, so it does with another.
+/// Side channel by which [`local_server`] obtains a hook's server: the hook's trait has no method for it, so
+/// another one is used.
 #[derive(Default)]
 pub(crate) enum Asked {
     #[default]

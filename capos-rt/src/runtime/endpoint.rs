@@ -1,4 +1,4 @@
-//! Endpoints, minting, attenuating and revoking: what a program may do with its capabilities besides calling.
+//! Endpoints, minting, attenuating and revoking: operations on capabilities other than calls.
 #![expect(unsafe_code, reason = "submits entries without addresses")]
 
 use super::capabilities::CLIENT_RIGHTS;
@@ -18,7 +18,7 @@ use std::rc::Rc;
 /// User data of the synchronous operations here.
 const USER_DATA: u64 = 1 << 63 | 1;
 
-/// A new endpoint, in charge of the caller.
+/// A new endpoint, owned by the caller.
 pub(super) fn create() -> std::result::Result<Handle, ErrorCode> {
     let factory = bootstrap::get().ok_or(ErrorCode::BadCapability)?.endpoint_factory();
     let mut buffer = SyncBuffer::<8, 16>::new();
@@ -31,7 +31,7 @@ pub(super) fn create() -> std::result::Result<Handle, ErrorCode> {
 /// Submits an entry that has no addresses and waits for it.
 fn operate(entry: SubmissionEntry) -> std::result::Result<CompletionEntry, ErrorCode> {
     let entry = SubmissionEntry { user_data: USER_DATA, ..entry };
-    // SAFETY: DERIVE, IDENTIFY and REVOKE use no memory of the process.
+    // SAFETY: DERIVE, IDENTIFY and REVOKE do not access memory of the process.
     let completion = local::with_ring(|ring| unsafe { ring.call_sync(&entry) })?;
     match ErrorCode::from_raw(completion.status) {
         None => Ok(completion),
@@ -39,7 +39,7 @@ fn operate(entry: SubmissionEntry) -> std::result::Result<CompletionEntry, Error
     }
 }
 
-/// As [`operate`], for what makes a capability.
+/// Like [`operate`], for operations that create a capability.
 fn make(entry: SubmissionEntry) -> std::result::Result<Handle, ErrorCode> {
     operate(entry).map(|completion| Handle(completion.token))
 }
@@ -83,7 +83,7 @@ pub fn handle_of<C: FromClientHook>(client: &C) -> Option<Handle> {
     ring_handle(client.as_client_hook())
 }
 
-/// A client of the same capability with no more than `rights`, derived from it.
+/// A client of the same capability with at most `rights`, derived from it.
 ///
 /// # Errors
 /// If the capability is gone, is an object of this process, or there is no free slot.
@@ -98,45 +98,45 @@ pub fn attenuate<C: FromClientHook>(client: &C, rights: Rights) -> Result<C> {
     make(entry).map(owned_client).map_err(from_code)
 }
 
-/// An endpoint whose receiving side is to be given to another process. To serve in this one, use
+/// An endpoint whose receiving side is passed to another process. To serve in this process, use
 /// [`serve`](super::serve).
 #[derive(Debug)]
 pub struct Endpoint(OwnedHandle);
 
 impl Endpoint {
-    /// Makes an endpoint.
+    /// Creates an endpoint.
     ///
     /// # Errors
-    /// If a budget of the process is used up.
+    /// If a budget of the process is exhausted.
     pub fn new() -> Result<Self> {
         create().map(|handle| Self(OwnedHandle::new(handle))).map_err(from_code)
     }
 
-    /// A client capability; the server sees `badge` with each of its calls.
+    /// A client capability; the server receives `badge` with each of its calls.
     ///
     /// # Errors
-    /// If a budget of the process is used up, or the endpoint was revoked.
+    /// If a budget of the process is exhausted, or the endpoint was revoked.
     pub fn mint<C: FromClientHook>(&self, badge: u64) -> Result<C> {
         mint(self.0.get(), badge, CLIENT_RIGHTS).map(owned_client).map_err(from_code)
     }
 
-    /// The endpoint itself, to be granted with the rights that the server needs. It stays this value's.
+    /// The endpoint itself, for granting with the rights that the server needs. This value keeps ownership.
     #[must_use]
     pub fn receiver(&self) -> endpoint_capnp::endpoint::Client {
         super::borrowed_client(self.0.get())
     }
 }
 
-/// A capability that is passed on and can be taken back.
+/// A capability that is passed on and can be revoked.
 pub struct Revocable<C> {
     client: C,
 }
 
 impl<C: FromClientHook + Clone> Revocable<C> {
-    /// A revocable client of `client`: of an object of this process, or of a capability that it was given.
+    /// A revocable client of `client`: of an object of this process, or of a received capability.
     ///
     /// # Errors
-    /// If a budget of the process is used up, or `client` is a promise.
+    /// If a budget of the process is exhausted, or `client` is a promise.
     pub fn new(client: &C) -> Result<Self> {
         let hook = client.as_client_hook();
         if ring_handle(hook).is_some() {
@@ -153,13 +153,13 @@ impl<C: FromClientHook + Clone> Revocable<C> {
         }
     }
 
-    /// The client to send to others.
+    /// The client to pass on.
     #[must_use]
     pub fn client(&self) -> C {
         self.client.clone()
     }
 
-    /// Takes it back from everyone: their calls fail from now on, and so do those under way.
+    /// Revokes it: all calls fail from now on, and so do those in progress.
     ///
     /// # Errors
     /// If it was itself revoked.

@@ -1,9 +1,9 @@
-//! Kernel errors as Cap'n Proto exceptions, and back.
+//! Conversion between kernel errors and Cap'n Proto exceptions.
 
 use capnp::{Error, ErrorKind};
 use capos_abi::ErrorCode;
 
-/// The exception that a caller sees for an operation's status, with the text that came along.
+/// The exception for an operation's status, with the accompanying text.
 pub(crate) fn from_status(status: i32, text: &str) -> Error {
     let code = ErrorCode::from_raw(status);
     let kind = match code {
@@ -27,7 +27,7 @@ pub(crate) fn from_code(code: ErrorCode) -> Error {
     from_status(code as i32, "")
 }
 
-/// The code that a RETURN carries for an exception.
+/// The code for an exception in a RETURN.
 pub(crate) fn to_code(error: &Error) -> ErrorCode {
     match error.kind {
         ErrorKind::Overloaded => ErrorCode::Overloaded,
@@ -37,7 +37,7 @@ pub(crate) fn to_code(error: &Error) -> ErrorCode {
     }
 }
 
-/// The text that a RETURN carries for an exception: what the thrower said, or else what the kind says.
+/// The text for an exception in a RETURN: the thrower's, or else a description of the kind.
 pub(crate) fn to_text(error: &Error) -> String {
     match error.kind {
         ErrorKind::Failed | ErrorKind::Overloaded | ErrorKind::Disconnected | ErrorKind::Unimplemented => {

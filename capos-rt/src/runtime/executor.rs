@@ -22,19 +22,19 @@ pub(crate) struct Executor {
     tasks: RefCell<Slab<Task>>,
     ready: RefCell<VecDeque<usize>>,
     next_serial: Cell<u64>,
-    /// Made when it is first needed: the heap asks through the ring of a thread that has its state already.
+    /// Created when first needed: the heap allocates through the ring of a thread that already has its state.
     remote: LazyCell<Arc<Remote>>,
     pub(super) timers: Timers,
 }
 
 struct Task {
     serial: u64,
-    /// Absent while it is being polled.
+    /// `None` while it is being polled.
     future: Option<TaskFuture>,
     signal: Arc<Signal>,
 }
 
-/// Names a task; a later task in the same place has another serial number.
+/// Identifies a task; a later task in the same slot has another serial number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TaskId {
     index: usize,
@@ -45,9 +45,9 @@ pub(crate) struct TaskId {
 struct Signal {
     /// Set when woken, cleared when polled.
     woken: AtomicBool,
-    /// The task's place, or nothing for the future of a `block_on`.
+    /// The task's slot, or `None` for the future of a `block_on`.
     task: Option<usize>,
-    /// The address of the owner's [`Local`], which tells threads apart.
+    /// The address of the owner's [`Local`], which identifies the thread.
     owner: usize,
     remote: Arc<Remote>,
 }
@@ -108,7 +108,7 @@ impl Executor {
         drop(tasks);
     }
 
-    /// Polls the tasks that are ready now, but not those that become so meanwhile.
+    /// Polls the tasks that are ready now, but not those that become ready meanwhile.
     fn run_ready(&self) {
         let count = self.ready.borrow().len();
         for _ in 0..count {
@@ -132,7 +132,7 @@ impl Executor {
                     drop(tasks);
                     drop((task, future));
                 }
-                // Aborted by itself.
+                // Aborted itself.
                 _ => {
                     drop(tasks);
                     drop(future);
@@ -141,7 +141,7 @@ impl Executor {
         }
     }
 
-    /// Takes note of the tasks that other threads woke.
+    /// Collects the tasks that other threads woke.
     #[inline(always)]
     fn take_remote(&self) {
         if OTHER_THREADS.load(Ordering::Relaxed) != 0 {
@@ -155,7 +155,7 @@ impl Executor {
         self.ready.borrow_mut().extend(woken);
     }
 
-    /// Waits for completions, or until something else is to be done.
+    /// Waits for completions or a wake-up.
     fn wait(&self, local: &Local, root: &Signal) {
         let deadline = self.timers.next_deadline();
         let others = OTHER_THREADS.load(Ordering::Relaxed) != 0;
@@ -163,7 +163,7 @@ impl Executor {
             if !self.remote.fall_asleep() {
                 match local.servers.doorbell(local) {
                     Ok(doorbell) => self.remote.set_doorbell(doorbell),
-                    Err(code) => panic!("cannot make an endpoint to be woken by: {code:?}"),
+                    Err(code) => panic!("cannot create the wake-up endpoint: {code:?}"),
                 }
                 self.remote.fall_asleep();
             }
@@ -175,7 +175,7 @@ impl Executor {
         } else {
             assert!(
                 deadline.is_some() || local.operations.any_outstanding(),
-                "waiting for something that cannot happen: no operation is under way"
+                "deadlock: waiting without any operation in progress"
             );
         }
         local.wait(deadline.unwrap_or(capos_abi::NO_DEADLINE));
@@ -185,7 +185,7 @@ impl Executor {
     }
 }
 
-/// Runs `future` to its end on this thread, and everything spawned here meanwhile.
+/// Runs `future` to completion on this thread, together with all spawned tasks.
 ///
 /// # Panics
 /// If nothing is left that could wake it, or if the thread is not one of the runtime's.
@@ -217,12 +217,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Runs `future`, which waits for nothing but calls to other processes, to its end. Everything else of this thread stands
-/// still meanwhile, and goes on afterwards: no other task is polled, and no call to what the thread serves is begun. So a
-/// server's method can wait for another process without meeting itself half done.
+/// Runs `future`, which may wait only for calls to other processes, to completion. Everything else on this thread is
+/// suspended meanwhile: no other task is polled, and no call to an object of the thread is started. So a server's method
+/// can wait for another process without being re-entered.
 ///
 /// # Panics
-/// If the future waits for something that is no call, or if the thread is not one of the runtime's.
+/// If the future waits for anything but a call, or if the thread is not one of the runtime's.
 pub fn block_on_alone<F: Future>(future: F) -> F::Output {
     let local = local::current();
     let root = local.executor.signal(None);
@@ -243,16 +243,16 @@ pub fn block_on_alone<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Hands this thread's new calls to the kernel now, rather than when the thread next waits, and takes the results of calls
-/// that have come. Does not wait: what a process of a higher priority answers at once is there afterwards, and other
-/// answers come later, as always.
+/// Submits this thread's new calls now, rather than when the thread next waits, and processes the results of calls that
+/// have arrived. Does not wait: immediate answers of a higher-priority process are available afterwards; others arrive
+/// later, as usual.
 pub fn push_calls() {
     let local = local::current();
     local.poll();
     local.operations.process_calls(local);
 }
 
-/// The other end of [`spawn_local`]: awaits the task's output. Dropping it lets the task go on.
+/// A handle to the result of [`spawn_local`]. Dropping it lets the task continue.
 #[derive(Debug)]
 pub struct JoinHandle<T> {
     shared: Rc<Joined<T>>,
@@ -266,7 +266,7 @@ struct Joined<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Drops the task, and with it what it waits for.
+    /// Drops the task, and everything it waits for.
     pub fn abort(self) {
         local::current().executor.abort(self.task);
     }
@@ -286,7 +286,7 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
-/// Runs `future` on this thread whenever a [`block_on`] does.
+/// Runs `future` on this thread whenever a [`block_on`] runs.
 pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> JoinHandle<T> {
     let shared = Rc::new(Joined { output: RefCell::new(None), waker: RefCell::new(None) });
     let result = shared.clone();

@@ -15,21 +15,21 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Mutex;
 
-/// Why a grant is not to be had.
+/// The reason why a grant is unavailable.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum GrantError {
-    /// Nothing was granted under this name, or it was taken.
+    /// No capability was granted under this name, or it was taken.
     Missing {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
     /// The capability granted under this name serves another interface.
     WrongInterface {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Type id of the interface asked for.
+        /// Type id of the requested interface.
         expected: u64,
-        /// Type id of the interface granted.
+        /// Type id of the granted interface.
         found: u64,
     },
 }
@@ -54,13 +54,13 @@ impl From<GrantError> for capnp::Error {
     }
 }
 
-/// Names of grants that were taken.
+/// Names of taken grants.
 static TAKEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// The handle granted as `name`.
 pub(super) fn find_grant(name: &str, interface: u64) -> Result<Handle, GrantError> {
     match find_any(name)? {
-        // The holder's word is taken; calls on a wrong one are answered with `unimplemented`.
+        // The requested interface is assumed; calls fail as `unimplemented` if it is wrong.
         (handle, found) if found == interface || found == UNKNOWN_INTERFACE => Ok(handle),
         (_, found) => Err(GrantError::WrongInterface { name: name.into(), expected: interface, found }),
     }
@@ -79,8 +79,8 @@ fn set_taken(name: &str) {
     }
 }
 
-/// A client of the capability granted as `name`, a text or one of [`capos_schema::grants`]. The process keeps the grant when
-/// the client is dropped; to give it up, [`take_grant`].
+/// A client of the capability granted as `name`, a string or one of [`capos_schema::grants`]. The process keeps the grant
+/// when the client is dropped; use [`take_grant`] to give it up.
 ///
 /// # Errors
 /// If there is no such grant, or it serves another interface.
@@ -88,7 +88,7 @@ pub fn grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> Result<C, 
     find_grant(name.as_ref(), C::TYPE_ID).map(borrowed_client)
 }
 
-/// Takes the capability granted as `name` out of the set of grants: it is released with the last client.
+/// Removes the capability granted as `name` from the set of grants: it is released with the last client.
 ///
 /// # Errors
 /// If there is no such grant, or it serves another interface.
@@ -99,8 +99,8 @@ pub fn take_grant<C: FromClientHook + HasTypeId>(name: impl AsRef<str>) -> Resul
     Ok(Cap::from_raw(handle))
 }
 
-/// A client of the capability granted as `name`, whatever it serves, and the type id of its interface;
-/// [`UNKNOWN_INTERFACE`] when its giver does not know. The process keeps the grant.
+/// A client of the capability granted as `name`, whatever its interface, and the type id of that;
+/// [`UNKNOWN_INTERFACE`] if the granter does not know it. The process keeps the grant.
 ///
 /// # Errors
 /// If there is no such grant.
@@ -108,7 +108,8 @@ pub fn grant_untyped(name: impl AsRef<str>) -> Result<(Client, u64), GrantError>
     find_any(name.as_ref()).map(|(handle, interface)| (borrowed_client(handle), interface))
 }
 
-/// As [`grant_untyped`], and takes the capability out of the set of grants: it is released with the last client.
+/// Like [`grant_untyped`], and removes the capability from the set of grants: it is released with the last
+/// client.
 ///
 /// # Errors
 /// If there is no such grant.
@@ -121,19 +122,19 @@ pub fn take_grant_untyped(name: impl AsRef<str>) -> Result<(Client, u64), GrantE
 /// This process's own address space.
 ///
 /// # Panics
-/// In a process that has no bootstrap page, as the others here.
+/// In a process without bootstrap pages; so do the functions below.
 #[must_use]
 pub fn virtual_memory() -> memory_capnp::virtual_memory::Client {
     borrowed_client(own().virtual_memory())
 }
 
-/// This process's own threads and faults.
+/// This process's thread and fault control.
 #[must_use]
 pub fn thread_spawner() -> process_capnp::thread_spawner::Client {
     borrowed_client(own().thread_spawner())
 }
 
-/// Makes endpoints for this process.
+/// The factory of endpoints for this process.
 #[must_use]
 pub fn endpoint_factory() -> endpoint_capnp::endpoint_factory::Client {
     borrowed_client(own().endpoint_factory())
@@ -144,8 +145,8 @@ fn own() -> &'static bootstrap::Bootstrap {
     bootstrap
 }
 
-/// An owned slot of the capability table whose object serves the interface of the client type `C`. Unlike a
-/// client it may pass between threads. Dropping it releases the slot.
+/// An owned slot of the capability table whose object has the interface of the client type `C`. Unlike a
+/// client it can be sent between threads. Dropping it releases the slot.
 #[derive(Debug)]
 pub struct Cap<C> {
     handle: ManuallyDrop<OwnedHandle>,
@@ -153,7 +154,7 @@ pub struct Cap<C> {
 }
 
 impl<C: FromClientHook> Cap<C> {
-    /// Takes charge of `handle`, which is claimed to serve `C`. A wrong claim makes calls fail, no more.
+    /// Takes ownership of `handle`, which is assumed to have the interface `C`. If that is wrong, calls fail.
     #[must_use]
     pub fn from_raw(handle: Handle) -> Self {
         Self { handle: ManuallyDrop::new(OwnedHandle::new(handle)), interface: PhantomData }
@@ -172,7 +173,7 @@ impl<C: FromClientHook> Cap<C> {
         C::new(client_hook(Rc::new(OwnedHandle::new(handle))))
     }
 
-    /// The slot, for which the caller is now responsible.
+    /// The slot, whose ownership passes to the caller.
     #[must_use]
     pub fn into_raw(self) -> Handle {
         let this = ManuallyDrop::new(self);

@@ -5,17 +5,17 @@ use capos_abi::{Handle, Opcode, SubmissionEntry, SubmissionFlags};
 #[derive(Debug)]
 pub(crate) struct OwnedHandle {
     handle: Handle,
-    /// Bootstrap capabilities belong to the process for as long as it lives.
+    /// Bootstrap capabilities live as long as the process.
     keep: bool,
 }
 
 impl OwnedHandle {
-    /// Takes charge of `handle`.
+    /// Takes ownership of `handle`.
     pub(crate) fn new(handle: Handle) -> Self {
         Self { handle, keep: false }
     }
 
-    /// A handle that someone else is in charge of.
+    /// A handle that is owned elsewhere.
     pub(crate) fn borrowed(handle: Handle) -> Self {
         Self { handle, keep: true }
     }

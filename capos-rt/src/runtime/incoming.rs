@@ -1,10 +1,11 @@
-//! Parameters and results of one call as a server sees them: one record, which both share with whoever answers the call. A later
-//! call of the thread takes the record again, with its buffer.
+//! The parameters and results of one call on the server's side: one record, shared by both and by the code that
+//! answers the call. The thread reuses the record, with its buffer, for a later call.
 #![expect(
     unsafe_code,
-    reason = "shares a record that was a box, and hands out references as boxes of no bytes"
+    reason = "shares a record that was a box, and passes out references as zero-sized boxes"
 )]
-// Unsafe here: what a generated server asks for is two boxes for each call; each would hold one reference.
+// Unsafe here: generated servers require two boxes for each call, each of which would contain only a
+// reference to the record.
 
 use crate::local;
 use crate::message::{CapTable, Message, Received};
@@ -16,21 +17,21 @@ use std::cell::{Cell, UnsafeCell};
 use std::mem::{self, ManuallyDrop};
 use std::ptr::{self, NonNull};
 
-/// Records that a thread keeps for later calls.
+/// Maximum number of records that a thread keeps for later calls.
 const KEPT: usize = 8;
 
-/// See the module.
+/// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Incoming {
-    /// The [`Params`]' while they live.
+    /// Accessed by the [`Params`] while they exist.
     params: UnsafeCell<Option<Received>>,
-    /// The [`Results`]' while they live, then that of whoever answers.
+    /// Accessed by the [`Results`] while they exist, and then by the code that answers.
     results: UnsafeCell<Built>,
     has_results: Cell<bool>,
     references: Cell<u32>,
 }
 
-/// Results and what goes along.
+/// The results and their capabilities.
 #[derive(Default)]
 struct Built {
     message: Message,
@@ -38,7 +39,7 @@ struct Built {
 }
 
 impl Incoming {
-    /// A call with these parameters, and results that are empty; what a method gets, and what its answer is made from.
+    /// A call with these parameters and empty results; returns what the method receives, and the source of its answer.
     #[inline]
     pub(super) fn begin(params: Received) -> (Box<dyn ParamsHook>, Box<dyn ResultsHook>, IncomingRef) {
         let kept = local::current().incoming.borrow_mut().pop();
@@ -54,7 +55,8 @@ impl Incoming {
         incoming.references.set(3);
         let record = NonNull::from(Box::leak(incoming));
         let address = record.as_ptr().expose_provenance();
-        // SAFETY: boxes of no bytes may have any address that is aligned and not null: their memory is never used or freed.
+        // SAFETY: zero-sized boxes may have any address that is aligned and not null, since their memory is never
+        // accessed or freed.
         let (params, results): (Box<Params>, Box<Results>) = unsafe {
             (
                 Box::from_raw(ptr::with_exposed_provenance_mut(address)),
@@ -69,10 +71,11 @@ impl Incoming {
 pub(super) struct IncomingRef(NonNull<Incoming>);
 
 impl IncomingRef {
-    /// The reference in the guise of a box of no bytes.
+    /// Converts a zero-sized box to the reference that it represents.
     ///
     /// # Safety
-    /// `guise` must be in a box that [`Incoming::begin`] made, and the reference is the caller's only once.
+    /// `guise` must be in a box created by [`Incoming::begin`], and the reference may be taken from it only
+    /// once.
     #[inline]
     unsafe fn of_box<T>(guise: &T) -> Self {
         let record = ptr::with_exposed_provenance_mut(ptr::from_ref(guise).addr());
@@ -82,20 +85,20 @@ impl IncomingRef {
 
     #[inline]
     fn record(&self) -> &Incoming {
-        // SAFETY: the record lives for as long as it has references.
+        // SAFETY: the record lives as long as it has references.
         unsafe { self.0.as_ref() }
     }
 
-    /// The results, once the method has let go of them.
+    /// The results, after the method has dropped its reference to them.
     #[inline]
     fn built(&mut self) -> Option<&mut Built> {
-        // SAFETY: there are no `Results` any more, and only the one reference that `begin` returned comes here, borrowed for
-        // as long as what it finds.
+        // SAFETY: there are no `Results` any more, and this is called only with the one reference that `begin`
+        // returned, which is borrowed for as long as the result.
         self.record().has_results.get().then(|| unsafe { &mut *self.record().results.get() })
     }
 
-    /// The message that the method has built, and its capabilities, for as long as `work` runs. `None` if the method has not let
-    /// go of its results.
+    /// Calls `work` with the message that the method has built and its capabilities. `None` if the method still holds
+    /// its results.
     #[inline]
     pub(super) fn with_results<T>(
         &mut self,
@@ -105,7 +108,7 @@ impl IncomingRef {
         Some(work(message, capabilities))
     }
 
-    /// As [`Self::with_results`], and takes them away.
+    /// As [`Self::with_results`], but takes them.
     pub(super) fn take_results(mut self) -> Option<(Message, CapTable)> {
         self.with_results(|message, capabilities| (mem::take(message), mem::take(capabilities)))
     }
@@ -124,7 +127,7 @@ impl Drop for IncomingRef {
     }
 }
 
-/// Keeps the record of a call that has been answered for a later one.
+/// Keeps the record of an answered call for reuse.
 fn retire(mut incoming: Box<Incoming>) {
     let capabilities = &mut incoming.results.get_mut().capabilities;
     if !capabilities.is_empty() {
@@ -139,14 +142,15 @@ fn retire(mut incoming: Box<Incoming>) {
     drop(incoming);
 }
 
-/// The parameters: an [`IncomingRef`] in the guise of a box.
+/// The parameters: an [`IncomingRef`] in the form of a box.
 struct Params(());
 
 impl ParamsHook for Params {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        // SAFETY: `begin` is the only way to one, and a box of a trait object is not taken apart.
+        // SAFETY: only `begin` creates one, and a box of a trait object cannot be moved out of.
         let record = ManuallyDrop::new(unsafe { IncomingRef::of_box(self) });
-        // SAFETY: the box's reference keeps the record, and nobody else reaches the parameters while there are `Params`.
+        // SAFETY: the box's reference keeps the record alive, and only the `Params` access the parameters while
+        // they exist.
         match unsafe { &*(*record.0.as_ptr()).params.get() } {
             Some(params) => params.root(),
             None => Err(Error::failed("the parameters are gone".into())),
@@ -156,19 +160,20 @@ impl ParamsHook for Params {
 
 impl Drop for Params {
     fn drop(&mut self) {
-        // SAFETY: as in `get`; the box is no more after this.
+        // SAFETY: as in `get`; the box does not exist after this.
         let record = unsafe { IncomingRef::of_box(self) };
         // SAFETY: as in `get`, and these were the only `Params`.
         drop(unsafe { (*record.record().params.get()).take() });
     }
 }
 
-/// The results: an [`IncomingRef`] in the guise of a box.
+/// The results: an [`IncomingRef`] in the form of a box.
 struct Results(());
 
 impl Drop for Results {
     fn drop(&mut self) {
-        // SAFETY: `begin` is the only way to one, and a box of a trait object is not taken apart; it is no more after this.
+        // SAFETY: only `begin` creates one, and a box of a trait object cannot be moved out of; it does not exist
+        // after this.
         let record = unsafe { IncomingRef::of_box(self) };
         record.record().has_results.set(true);
     }
@@ -176,10 +181,10 @@ impl Drop for Results {
 
 impl ResultsHook for Results {
     fn get(&mut self) -> Result<any_pointer::Builder<'_>> {
-        // SAFETY: as in `drop`, but the box goes on.
+        // SAFETY: as in `drop`, but the box continues to exist.
         let record = ManuallyDrop::new(unsafe { IncomingRef::of_box(self) });
-        // SAFETY: the box's reference keeps the record, and nobody else reaches the results while there are `Results`, which are
-        // borrowed mutably for as long as the root.
+        // SAFETY: the box's reference keeps the record alive, and only the `Results` access the results while they
+        // exist; they are borrowed mutably for as long as the root.
         let Built { message, capabilities } = unsafe { &mut *(*record.0.as_ptr()).results.get() };
         let mut root = message.root();
         root.imbue_mut(capabilities);

@@ -1,4 +1,4 @@
-//! Operations under way. Each owns the memory that the kernel may write, until its completion has come.
+//! Operations in progress. Each owns the memory that the kernel may write, until its completion has arrived.
 
 use super::call::{Call, CallRef, Stage};
 use super::capabilities::decode;
@@ -14,9 +14,10 @@ use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-/// Calls under way at once; more wait their turn. The rest of the completion queue is for everything else.
+/// Maximum number of calls in progress; more queue up. The rest of the completion queue is for other
+/// operations.
 const MAX_CALLS: u32 = COMPLETION_ENTRIES - 16;
-/// Marks the user data of RETURN, whose completion comes only if it failed.
+/// Marks the user data of RETURN, whose completion arrives only if it failed.
 const RETURN_TAG: u64 = 1 << 62;
 
 /// The operations of one thread.
@@ -24,13 +25,13 @@ const RETURN_TAG: u64 = 1 << 62;
 pub(crate) struct Operations {
     slots: RefCell<Slab<Operation>>,
     calls: Cell<u32>,
-    /// Calls over the limit, oldest first.
+    /// Calls beyond the limit, oldest first.
     waiting: RefCell<VecDeque<SubmissionEntry>>,
     /// Answers that the kernel may not have taken yet, oldest first.
     returning: RefCell<Vec<Returning>>,
-    /// The number of the oldest answer there; the others have the numbers after it.
+    /// The number of the oldest of those answers; the others are numbered consecutively.
     first_returning: Cell<u64>,
-    /// Completions that came while only calls were to go on, oldest first.
+    /// Completions that arrived while only calls were processed, oldest first.
     deferred: RefCell<VecDeque<CompletionEntry>>,
 }
 
@@ -43,15 +44,15 @@ struct Returning {
     token: u64,
     /// Badges of objects exported with it.
     exported: Vec<u64>,
-    /// The message that the kernel reads; `None` once it has read it.
+    /// The message that the kernel reads; `None` after it has read it.
     contents: Option<Contents>,
 }
 
-/// Where the message of an answer is, and the capabilities that go along. It is kept until the kernel has taken the answer.
+/// The message of an answer and its capabilities, kept until the kernel has taken the answer.
 pub(super) enum Contents {
     /// In the record of the call.
     Incoming(#[expect(dead_code, reason = "is kept")] IncomingRef),
-    /// By itself.
+    /// Separate from the record.
     Apart(
         #[expect(dead_code, reason = "are kept")] Message,
         #[expect(dead_code, reason = "are kept")] CapTable,
@@ -60,13 +61,13 @@ pub(super) enum Contents {
 
 /// A server's answer to a call.
 pub(super) struct Answer {
-    /// Where the message stands.
+    /// Address of the message.
     pub(super) address: u64,
-    /// Where the descriptors of its capabilities stand.
+    /// Address of the descriptors of its capabilities.
     pub(super) descriptors: u64,
     /// The message's length in bytes.
     pub(super) length: u32,
-    /// How many capabilities go along.
+    /// The number of capabilities in the message.
     pub(super) sent: usize,
     /// Badges of objects exported with it.
     pub(super) exported: Vec<u64>,
@@ -74,7 +75,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The answer that is `length` bytes of `message`.
+    /// The answer that consists of `length` bytes of `message`.
     pub(super) fn apart(message: Message, length: u32, capabilities: CapTable, exported: Vec<u64>) -> Self {
         Self {
             address: message.address(),
@@ -88,31 +89,31 @@ impl Answer {
 }
 
 impl Operations {
-    /// Whether a completion may still come.
+    /// Whether a completion may still arrive.
     pub(super) fn any_outstanding(&self) -> bool {
         !self.slots.borrow().is_empty()
     }
 
-    /// Whether a call is under way or waits for its turn.
+    /// Whether a call is in progress or queued.
     pub(super) fn any_calls(&self) -> bool {
         self.calls.get() != 0
     }
 
-    /// Whether there are completions left from [`process_calls`](Self::process_calls).
+    /// Whether there are completions deferred by [`process_calls`](Self::process_calls).
     #[inline]
     pub(super) fn any_deferred(&self) -> bool {
         !self.deferred.borrow().is_empty()
     }
 
-    /// Leaves what is under way to the kernel, which may write its memory until the thread has ended: that memory is
-    /// never used again.
+    /// Leaves operations in progress to the kernel, which may write their memory until the thread has ended: that
+    /// memory is never reused.
     pub(crate) fn abandon(&self) {
         std::mem::forget(self.slots.take());
         let returned = self.returning.take();
         drop(returned);
     }
 
-    /// Starts `call` with an `entry` that says what is sent.
+    /// Starts `call` with an `entry` that describes the message to send.
     #[inline(always)]
     pub(super) fn call(&self, local: &Local, mut entry: SubmissionEntry, call: CallRef) {
         entry.method = call.method;
@@ -136,7 +137,7 @@ impl Operations {
         }
     }
 
-    /// Cancels call `number`, whose outcome nobody waits for any more.
+    /// Cancels call `number`, whose outcome is not needed any more.
     pub(super) fn cancel(&self, local: &Local, number: usize) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(index) = waiting.iter().position(|entry| entry.user_data == number as u64) {
@@ -211,7 +212,7 @@ impl Operations {
         local.submit(entry);
     }
 
-    /// Handles every unread completion.
+    /// Processes every unread completion.
     pub(super) fn process(&self, local: &Local) {
         let taken = self.drop_taken(local);
         let mut completion = CompletionEntry::default();
@@ -222,7 +223,7 @@ impl Operations {
                 number => self.completed(local, number as usize, &completion),
             }
         }
-        // Those that the kernel refused have been dealt with.
+        // Answers that the kernel refused have been processed.
         if taken != 0 {
             self.returning.borrow_mut().drain(..taken);
             self.first_returning.set(self.first_returning.get() + taken as u64);
@@ -240,8 +241,8 @@ impl Operations {
         local.next_completion(entry)
     }
 
-    /// Handles the completions of calls that this thread made, and leaves all others for later: there is at most one for
-    /// each endpoint that it serves, and one for each answer that the kernel refused.
+    /// Processes the completions of this thread's calls, and defers all others: at most one for each endpoint that it
+    /// serves, and one for each answer that the kernel refused.
     pub(super) fn process_calls(&self, local: &Local) {
         let mut completion = CompletionEntry::default();
         while local.next_completion(&mut completion) {
@@ -255,8 +256,9 @@ impl Operations {
         }
     }
 
-    /// Drops what the kernel has taken, which is everything or nothing, first of all because it may hold the last client of
-    /// something. The tokens stay, for answers that the kernel refused. Returns how many answers it has taken.
+    /// Drops the answers that the kernel has taken, which is all or none of them. This is done before anything
+    /// else, because an answer may contain the last client of an object. The tokens are kept for answers that the
+    /// kernel refused. Returns how many answers it has taken.
     #[inline]
     fn drop_taken(&self, local: &Local) -> usize {
         let count = self.returning.borrow().len();
@@ -282,7 +284,7 @@ impl Operations {
         let mut slots = self.slots.borrow_mut();
         match slots.get_mut(number) {
             Some(Operation::Receive { endpoint, handle, message }) if completion.status == 0 => {
-                // The place and the handle stay; only the memory is new.
+                // Slot and handle are reused; only the memory is new.
                 let next = Message::for_receiving();
                 submit_receive(local, number, *handle, &next);
                 let (endpoint, message) = (*endpoint, std::mem::replace(message, next));
@@ -305,7 +307,7 @@ impl Operations {
         }
     }
 
-    /// Starts a call that waits for its turn.
+    /// Starts a queued call.
     #[inline]
     fn next_call(&self, local: &Local) {
         let next = self.waiting.borrow_mut().pop_front();
@@ -315,14 +317,14 @@ impl Operations {
         }
     }
 
-    /// The kernel refused an answer: the caller gets an exception instead, unless it is gone or was told already.
+    /// The kernel refused an answer: the caller gets an exception instead, unless it is gone or was notified already.
     #[cold]
     fn answer_failed(&self, local: &Local, completion: &CompletionEntry) {
         let taken = |answer: &mut Returning| Some((answer.token, std::mem::take(&mut answer.exported)));
         let Some((token, exported)) = self.answer_at(completion.user_data & !RETURN_TAG, taken) else {
             return;
         };
-        // Nobody has what was to be sent along, so nobody will ever let go of it.
+        // The answer's capabilities were not delivered, so no receiver will release them.
         for badge in exported {
             local.servers.forget(badge);
         }
@@ -363,7 +365,7 @@ fn call_completed(local: &Local, call: CallRef, completion: &CompletionEntry) {
     call.let_go();
 }
 
-/// The error of a call that failed.
+/// The error of a failed call.
 #[cold]
 fn failed(local: &Local, call: &Call, mut results: Message, completion: &CompletionEntry) -> capnp::Error {
     let has_text = completion.flags & CompletionFlags::EXCEPTION_TEXT.bits() != 0;
@@ -377,7 +379,7 @@ fn failed(local: &Local, call: &Call, mut results: Message, completion: &Complet
     from_status(completion.status, &String::from_utf8_lossy(results.bytes(length as usize)))
 }
 
-/// Whether an outcome means that the parameters never left, so that capabilities minted with them do not exist.
+/// Whether an error means that the parameters were not sent, so that capabilities minted for them do not exist.
 fn never_delivered(code: ErrorCode) -> bool {
     matches!(
         code,

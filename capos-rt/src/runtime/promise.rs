@@ -1,4 +1,4 @@
-//! Clients of capabilities that are not there yet, and of those that never will be.
+//! Clients of promised capabilities, and of broken promises.
 
 use super::call::{Interest, Target};
 use super::request::{forward, new_request};
@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// A capability that a call's results will hold.
+/// A capability in the results of a pending call.
 pub(super) struct PromiseState {
     resolution: RefCell<Option<Result<Box<dyn ClientHook>>>>,
     waiting: RefCell<Vec<Waker>>,
@@ -100,13 +100,13 @@ impl ClientHook for PromiseClient {
     }
 }
 
-/// Follows promises to their end.
+/// Waits until all promises in the chain are resolved.
 pub(super) fn when_resolved(hook: &dyn ClientHook) -> Promise<(), Error> {
     let Some(next) = hook.when_more_resolved() else { return Promise::ok(()) };
     Promise::from_future(async move { next.await?.when_resolved().await })
 }
 
-/// A client every call on which fails with `error`.
+/// A client whose calls all fail with `error`.
 pub(super) fn broken_client(error: Error) -> Box<dyn ClientHook> {
     Box::new(BrokenClient(error))
 }

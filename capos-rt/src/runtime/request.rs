@@ -1,4 +1,4 @@
-//! A call that is being put together, and the ways it can go.
+//! Building a call, and sending it to its target.
 
 use super::call::{Call, CallRef, Stage, Target};
 use super::capabilities::{self, are_settled};
@@ -59,7 +59,8 @@ impl RequestHook for Call {
     }
 }
 
-/// The part of a ring entry that sends `message` with settled `capabilities`; the badges of those that are exported go into `exported`.
+/// The part of a ring entry that sends `message` with settled `capabilities`; the badges of exported ones are added to
+/// `exported`.
 #[inline(always)]
 fn entry(
     local: &Local,
@@ -90,7 +91,7 @@ fn start(local: &Local, entry: Result<SubmissionEntry>, call: CallRef) {
     }
 }
 
-/// Puts a call with settled capabilities into the ring.
+/// Submits a call with settled capabilities to the ring.
 fn submit(call: CallRef) {
     let local = local::current();
     let entry = entry(
@@ -102,7 +103,7 @@ fn submit(call: CallRef) {
     start(local, entry, call);
 }
 
-/// Follows promises, the target's and those among the parameters, then makes the call.
+/// Resolves promises, the target's and those among the parameters, then submits the call.
 async fn deliver(call: CallRef) {
     let mut capabilities = call.capabilities.take();
     if let Err(error) = capabilities::settle(&mut capabilities).await {
@@ -135,7 +136,7 @@ async fn deliver(call: CallRef) {
     call.complete(outcome);
 }
 
-/// Makes a call on `hook` with parameters and results that someone else holds.
+/// Makes a call on `hook` with parameters and results that are owned elsewhere.
 pub(super) fn forward(
     hook: &dyn ClientHook,
     interface: u64,

@@ -1,4 +1,4 @@
-//! Receiving calls and answering them.
+//! Receiving and answering calls.
 
 use super::capabilities::{CLIENT_RIGHTS, decode, encode};
 use super::error::{from_code, to_code, to_text};
@@ -25,15 +25,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Bits of a badge that say where in the table the object stands; the rest is a serial number, so that a late
-/// notice about a badge never meets another object.
+/// Bits of a badge for the object's index in the table; the rest is a serial number, so that a late
+/// notification about a badge never affects another object.
 const INDEX_BITS: u32 = 24;
 
 /// The servers of one thread.
 #[derive(Default)]
 pub(crate) struct Servers {
     endpoints: RefCell<Slab<Served>>,
-    /// The endpoint behind objects that are sent in messages, once there is one.
+    /// The endpoint for objects that are sent in messages, once it exists.
     own: Cell<Option<usize>>,
     objects: RefCell<Slab<(u64, Rc<dyn ClientHook>)>>,
     exports: Cell<u64>,
@@ -43,7 +43,7 @@ pub(crate) struct Servers {
 
 struct Served {
     handle: OwnedHandle,
-    /// The object behind every badge, on an endpoint that the manifest granted.
+    /// The object behind every badge, on an endpoint granted by the manifest.
     object: Option<Rc<dyn ClientHook>>,
 }
 
@@ -74,7 +74,7 @@ impl Servers {
     }
 
     /// Makes `object` reachable from outside. Returns the endpoint and the badge to mint with. Each time it is
-    /// sent it gets a badge of its own, which is forgotten when the kernel says that it is gone.
+    /// sent it gets another badge, which is removed when the kernel reports it as dropped.
     pub(super) fn export(
         &self,
         local: &Local,
@@ -117,7 +117,7 @@ impl Servers {
         }
     }
 
-    /// The object of this thread that calls on `client` reach, if it is one.
+    /// The object of this thread behind `client`, if there is one.
     pub(super) fn object_behind(&self, client: Handle) -> Option<Box<dyn ClientHook>> {
         let handles = self.endpoints.borrow();
         let (endpoint, badge) = handles.iter().find_map(|(endpoint, served)| {
@@ -127,7 +127,7 @@ impl Servers {
         self.object(endpoint, badge).map(|object| object.add_ref())
     }
 
-    /// `endpoint` is gone or was taken away; nothing more will come from it.
+    /// `endpoint` is gone or was revoked, so nothing more will be received from it.
     pub(super) fn ended(&self, endpoint: usize) {
         let served = self.endpoints.borrow_mut().try_remove(endpoint);
         if self.own.get() == Some(endpoint) {
@@ -136,7 +136,7 @@ impl Servers {
         drop(served);
     }
 
-    /// A RECV on `endpoint` completed.
+    /// Processes a completed RECV on `endpoint`.
     pub(super) fn received(
         &self,
         local: &Local,
@@ -165,7 +165,7 @@ impl Servers {
         message.note_foreign(completion.length);
         let capabilities = decode(local, &message, completion);
         if self.own.get() == Some(endpoint) && completion.badge == remote::DOORBELL_BADGE {
-            // What came along is dropped with it.
+            // The received capabilities are dropped with it.
             let answer = Answer { sent: 0, ..Answer::apart(message, 0, capabilities, Vec::new()) };
             return local.operations.answer(local, token, answer);
         }
@@ -178,7 +178,7 @@ impl Servers {
         };
         let (params, results, incoming) = Incoming::begin(params);
         let mut promise = object.call(completion.interface, completion.method, params, results);
-        // Most methods are done at the first poll, and then need no task.
+        // Most methods complete at the first poll, and then need no task.
         match Pin::new(&mut promise).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => finish(local, token, outcome, incoming),
             Poll::Pending => {
@@ -221,7 +221,7 @@ fn finish(local: &Local, token: u64, outcome: Result<()>, mut incoming: Incoming
     }
 }
 
-/// Answers the call `token` when the promises among its results have been kept.
+/// Answers the call `token` once the promises among its results are resolved.
 #[cold]
 fn answer_settled(local: &Local, token: u64, length: u32, incoming: IncomingRef) {
     let Some((mut message, mut capabilities)) = incoming.take_results() else { return };
@@ -238,7 +238,7 @@ fn answer_settled(local: &Local, token: u64, length: u32, incoming: IncomingRef)
     }));
 }
 
-/// Answers every call on the endpoint that the manifest granted as `name` with `client`.
+/// Answers every call on the endpoint granted as `name` with `client`.
 ///
 /// # Errors
 /// If there is no such grant, or it is not an endpoint.

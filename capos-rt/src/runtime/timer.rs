@@ -1,4 +1,4 @@
-//! Waiting for a time. The ring's own deadline does it, so a timer costs no operation.
+//! Waiting for a time, by the ring's own deadline, so that a timer costs no operation.
 
 use crate::local;
 use std::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ impl Timers {
         self.waiting.borrow().first_key_value().map(|(&(deadline, _), _)| deadline)
     }
 
-    /// Wakes whatever is due.
+    /// Wakes all expired timers.
     pub(super) fn fire(&self) {
         if self.waiting.borrow().is_empty() {
             return;
@@ -45,7 +45,7 @@ impl Timers {
 /// Monotonic nanoseconds since the kernel started.
 ///
 /// # Panics
-/// Without the grant "timer", as `Instant::now` does.
+/// Without the grant "timer", like `Instant::now`.
 #[cfg(target_os = "hermit")]
 #[must_use]
 pub fn now_ns() -> u64 {
@@ -98,7 +98,7 @@ impl Drop for Sleep {
 /// Waits until the monotonic clock reaches `deadline_ns` nanoseconds since the kernel started.
 ///
 /// # Panics
-/// When awaited without the grant "timer"; so do the others here.
+/// When awaited without the grant "timer"; so do the functions below.
 pub fn sleep_until_ns(deadline_ns: u64) -> impl Future<Output = ()> {
     Sleep { deadline_ns, registered: None }
 }
@@ -114,7 +114,7 @@ pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> {
     sleep(deadline.saturating_duration_since(Instant::now()))
 }
 
-/// The deadline passed first.
+/// The error for a deadline that passed first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Elapsed;
 
@@ -132,10 +132,10 @@ impl From<Elapsed> for capnp::Error {
     }
 }
 
-/// Awaits `future` until `deadline`; then it is dropped, which cancels calls that it waits for.
+/// Awaits `future` until `deadline`; then it is dropped, which cancels its calls.
 ///
 /// # Errors
-/// [`Elapsed`] if the deadline came first.
+/// [`Elapsed`] if the deadline passed first.
 pub async fn with_deadline<F: Future>(future: F, deadline: Instant) -> Result<F::Output, Elapsed> {
     race(future, sleep_until(deadline)).await
 }
@@ -143,7 +143,7 @@ pub async fn with_deadline<F: Future>(future: F, deadline: Instant) -> Result<F:
 /// [`with_deadline`] in monotonic nanoseconds since the kernel started.
 ///
 /// # Errors
-/// [`Elapsed`] if the deadline came first.
+/// [`Elapsed`] if the deadline passed first.
 pub async fn with_deadline_ns<F: Future>(future: F, deadline_ns: u64) -> Result<F::Output, Elapsed> {
     race(future, sleep_until_ns(deadline_ns)).await
 }

@@ -1,4 +1,4 @@
-//! The model's capability table: a flat list, searched every time.
+//! The model's capability table: a flat list with linear search.
 
 use super::{read, write};
 use capos_rt::abi::{
@@ -19,11 +19,11 @@ struct Cap {
     badge: u64,
     parent: Option<usize>,
     alive: bool,
-    /// Revoked rather than released: the holder is told so.
+    /// Revoked rather than released; accesses return that error.
     revoked: bool,
 }
 
-/// A capability on its way: its parent, rights and badge.
+/// A capability in transit: its parent, rights and badge.
 pub(crate) type Sent = Option<(usize, Rights, u64)>;
 
 #[derive(Default)]
@@ -133,8 +133,8 @@ impl Table {
             .collect()
     }
 
-    /// Gives `process` capabilities that came with a message; their handles are written at `address`. Returns how many
-    /// and what the completion says of them.
+    /// Adds capabilities that came with a message to `process`; their handles are written at `address`. Returns their
+    /// number and the completion's flags.
     pub(crate) fn arrive(&mut self, process: usize, sent: &[Sent], address: u64) -> (u32, CompletionFlags) {
         let mut flags = CompletionFlags::empty();
         for (index, sent) in sent.iter().enumerate() {
@@ -157,7 +157,7 @@ impl Table {
         matches!(object, Object::Endpoint(_)) && self.caps.iter().any(receives)
     }
 
-    /// The badge of `client`, if it is one of `endpoint`.
+    /// The badge of `client`, if it belongs to `endpoint`.
     pub(crate) fn identify(&self, process: usize, endpoint: u64, client: u64) -> Result<u64, ErrorCode> {
         let own = self.endpoint(process, endpoint, Rights::RECEIVE)?.0;
         let (object, badge) = self.object(process, Handle(client), Rights::CALL)?;

@@ -1,4 +1,4 @@
-//! A model of the kernel, as simple as it can be: processes are threads of the test that share one lock.
+//! A minimal model of the kernel: processes are threads of the test that share one lock.
 #![expect(
     unsafe_code,
     reason = "stands in for the kernel, which reads and writes memory that entries point at"
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-/// The one kernel of a test.
+/// The kernel of a test.
 #[derive(Default)]
 pub(crate) struct Kernel {
     state: Mutex<State>,
@@ -56,7 +56,7 @@ enum Event {
     },
 }
 
-/// An operation whose completion is to come.
+/// A pending operation.
 #[derive(Clone, Copy)]
 struct Waiting {
     process: usize,
@@ -70,12 +70,12 @@ fn read(address: u64, length: usize) -> Vec<u8> {
     if length == 0 {
         return Vec::new();
     }
-    // SAFETY: entries of the runtime under test point at its own live buffers.
+    // SAFETY: entries of the runtime under test refer to its own live buffers.
     unsafe { std::slice::from_raw_parts(address as *const u8, length).to_vec() }
 }
 
 fn write(address: u64, bytes: &[u8]) {
-    // SAFETY: as in `read`; the buffer is the operation's until it completes.
+    // SAFETY: as in `read`; the buffer belongs to the operation until it completes.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len()) }
 }
 
@@ -89,7 +89,7 @@ fn complete(ring: usize, completion: CompletionEntry) {
     let unread = tail.wrapping_sub(header(ring).completion_head.load(Ordering::Acquire));
     assert!(unread < COMPLETION_ENTRIES, "a completion would be lost");
     let slot = ring + COMPLETION_OFFSET + (tail % COMPLETION_ENTRIES) as usize * size_of::<CompletionEntry>();
-    // SAFETY: the slot lies in the ring and is free.
+    // SAFETY: the slot is in the ring and free.
     unsafe { (slot as *mut CompletionEntry).write_volatile(completion) };
     header(ring).completion_tail.store(tail.wrapping_add(1), Ordering::Release);
 }
@@ -105,7 +105,7 @@ impl Waiting {
 }
 
 impl Kernel {
-    /// Handles up to `submit` entries of `ring`, then waits for `wait_for` unread completions.
+    /// Processes up to `submit` entries of `ring`, then waits for `wait_for` unread completions.
     fn cap_enter(&self, process: usize, ring: usize, submit: u32, wait_for: u32, deadline_ns: u64) -> i64 {
         let mut state = self.state.lock().unwrap();
         for _ in 0..submit {
@@ -114,7 +114,7 @@ impl Kernel {
                 break;
             }
             let slot = (head % SUBMISSION_ENTRIES) as usize * size_of::<SubmissionEntry>();
-            // SAFETY: the slot lies in the ring, between head and tail.
+            // SAFETY: the slot is in the ring, between head and tail.
             let entry =
                 unsafe { ((ring + SUBMISSION_OFFSET + slot) as *const SubmissionEntry).read_volatile() };
             header(ring).submission_head.store(head.wrapping_add(1), Ordering::Release);
@@ -196,7 +196,7 @@ impl State {
         self.deliver(endpoint);
     }
 
-    /// The only kernel object of the model: `EndpointFactory.create`, whose results are one capability.
+    /// The model's only kernel object: `EndpointFactory.create`, whose results are one capability.
     fn create_endpoint(&mut self, waiting: Waiting) {
         self.endpoints.push(Endpoint::default());
         let rights = Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER;
@@ -214,7 +214,7 @@ impl State {
         });
     }
 
-    /// Hands waiting events to waiting receivers.
+    /// Delivers pending events to waiting receivers.
     fn deliver(&mut self, index: usize) {
         while !self.endpoints[index].events.is_empty() {
             let Some(receiver) = self.endpoints[index].receivers.pop_front() else { return };
@@ -293,7 +293,7 @@ impl State {
         Ok(())
     }
 
-    /// Tells servers about badges that nobody holds any more.
+    /// Notifies servers of badges without holders.
     fn notice_drops(&mut self) {
         for (endpoint, badge) in self.table.take_dropped() {
             let event = Event::Notice { kind: CompletionKind::BadgeDropped, badge, token: 0 };

@@ -10,17 +10,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Once};
 use std::thread::{self, JoinHandle};
 
-/// One process: everything it holds is in the kernel.
+/// A process, whose state is in the kernel.
 pub(crate) struct Process {
     kernel: Arc<Kernel>,
     number: usize,
 }
 
-/// The slots that every process starts with: its endpoint factory, and what the test gives it as "service".
+/// The initial slots of every process: its endpoint factory, and the test's "service".
 const FACTORY: u64 = 1 << 32;
 const SERVICE: u64 = 1 | 1 << 32;
 
-/// A server process and a client process whose grant "service" leads to the server's.
+/// A server process and a client process whose grant "service" is the server's endpoint.
 pub(crate) fn start() -> (Process, Process) {
     static BOOTSTRAP: Once = Once::new();
     BOOTSTRAP.call_once(|| assert!(install_bootstrap(bootstrap_pages())));

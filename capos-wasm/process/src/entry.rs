@@ -1,4 +1,4 @@
-//! From a manifest's entry to what the library starts.
+//! Converts a manifest entry to the specifications of its instances.
 
 use crate::{grants::Held, pipes::Ends};
 use capos_package::binary;
@@ -19,7 +19,7 @@ pub(crate) fn find(
     Err(capnp::Error::failed(format!("the manifest has no process \"{name}\"")))
 }
 
-/// The spec to start for `entry`; an error says what is wrong with it.
+/// The specification to start for `entry`. An error says what is wrong with the entry.
 pub(crate) async fn spec(
     package: boot_package::Reader<'static>,
     entry: instance_entry::Reader<'static>,
@@ -50,7 +50,7 @@ fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
     })
 }
 
-/// The name of the instance in messages, and unless it says otherwise the first argument of its program.
+/// The name of the instance in messages, and by default the first argument of its program.
 pub(crate) fn name(entry: instance_entry::Reader<'static>) -> capnp::Result<&'static str> {
     Ok(entry.get_name()?.to_str()?)
 }

@@ -1,4 +1,4 @@
-//! The host's grants, and the part of them that an instance gets.
+//! The host's grants, and the part of them that each instance receives.
 
 use crate::{
     named::Named,
@@ -24,7 +24,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Everything that is there for the host itself and for `instances`.
+    /// Gets everything that was granted to the host itself and for `instances`.
     pub(crate) async fn find<'a>(
         instances: impl Iterator<Item = instance_entry::Reader<'a>>,
     ) -> capnp::Result<Self> {
@@ -44,7 +44,7 @@ impl Held {
         })
     }
 
-    /// The grants that `entry` lists, with its ends of pipes; an error names those that the host does not hold itself.
+    /// The grants that `entry` lists, with its ends of pipes. An error names those that the host does not have.
     pub(crate) async fn for_instance(
         &self,
         entry: instance_entry::Reader<'_>,
@@ -69,7 +69,7 @@ impl Held {
                 .await
                 .map_err(of("stderr"))?,
             preopens: preopens(entry).map_err(|error| error.to_string())?,
-            // The page behind another timer than the host's is not there to read.
+            // The time page belongs to the host's own timer and cannot be read for another one.
             fast_clock: self.fast_clock.clone().filter(|_| has_own_timer),
             fast_sleep: self.fast_sleep.clone().filter(|_| has_own_timer),
             timer: well_known(&named, &grants::TIMER).map_err(failed)?,
@@ -80,12 +80,12 @@ impl Held {
     }
 }
 
-/// Names the field of an entry that an error is about.
+/// Prefixes an error with the field of an entry that it concerns.
 fn of(field: &str) -> impl Fn(String) -> String {
     move |reason| format!("`{field}`: {reason}")
 }
 
-/// The directories that `entry` lists, each granted to this host under the name that the entry gives.
+/// The directories that `entry` lists; each was granted to this host under the name in the entry.
 fn preopens(entry: instance_entry::Reader<'_>) -> capnp::Result<Vec<Preopen>> {
     let mut preopens = Vec::new();
     for preopen in entry.get_preopens()? {

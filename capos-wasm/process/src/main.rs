@@ -1,9 +1,9 @@
-//! A WebAssembly host as a process: runs the instances that its manifest entry lists, logs how each ended, and
-//! serves `WasmHost` when asked.
+//! A WebAssembly host process: runs the instances in its manifest entry, logs how each ended, and
+//! serves `WasmHost` on request.
 //!
 //! It finds its entry in the boot package (grant "boot-package") by its own name, the first argument. Instances
-//! are granted what their entries name of what it holds: the well-known grants that it has itself, and what was granted to
-//! it for them. How they ended goes to "log".
+//! receive the grants that their entries list: well-known grants of the host, and capabilities granted to
+//! it for them. How they ended is written to "log".
 
 mod entry;
 mod grants;
@@ -15,7 +15,7 @@ mod stdio;
 
 use capos_rt::block_on;
 
-/// The exit status of a host that could not do its work.
+/// The exit status of a host that failed itself.
 const HOST_FAILED: i32 = 125;
 
 fn main() {

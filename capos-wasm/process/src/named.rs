@@ -1,4 +1,4 @@
-//! The capabilities that the host holds for its instances, each as long as one of them may still need it.
+//! The capabilities that the host holds for its instances, each as long as an instance may still need it.
 
 use capnp::{Error, capability::Client};
 use capos_schema::{
@@ -8,20 +8,21 @@ use capos_schema::{
 use capos_wasm::NamedGrant;
 use std::{cell::RefCell, collections::BTreeMap};
 
-/// A capability and the number of instances that are still to get it.
+/// A capability and the number of instances that have not received it yet.
 struct Kept {
     client: Client,
     uses: usize,
 }
 
-/// The capabilities that were granted to the host for its instances alone, by the host's names. The well-known grants stay with the host.
+/// The capabilities that were granted to the host only for its instances, by their names in the host's grants. Well-known
+/// grants are not among them.
 pub(crate) struct Named(RefCell<BTreeMap<String, Kept>>);
 
 impl Named {
-    /// Takes what the entries name out of the grants of the process.
+    /// Removes the capabilities that the entries list from the grants of the process.
     ///
     /// # Errors
-    /// For an entry that does not decode. What was not granted is an error of the instance that needs it.
+    /// If an entry cannot be decoded. A missing grant is an error only of the instance that needs it.
     pub(crate) fn for_instances<'a>(
         instances: impl Iterator<Item = instance_entry::Reader<'a>>,
     ) -> capnp::Result<Self> {
@@ -42,8 +43,8 @@ impl Named {
         Ok(Self(RefCell::new(kept)))
     }
 
-    /// The grants of one instance, and the well-known ones among them that are the host's own. With the last instance that
-    /// needs a capability, the host gives up its own.
+    /// The grants of one instance, including copies of the host's own well-known ones. When the last instance that
+    /// needs a capability has received it, the host releases its own.
     pub(crate) fn of_instance(
         &self,
         entry: instance_entry::Reader<'_>,

@@ -4,7 +4,7 @@ use capos_schema::manifest_capnp::{instance_entry, stdio};
 use capos_wasm::{PipeReader, PipeWriter, pipe};
 use std::collections::BTreeMap;
 
-/// The ends of pipes that one instance's entry names.
+/// The pipe ends that one instance's entry lists.
 #[derive(Default)]
 pub(crate) struct Ends {
     pub(crate) stdin: Option<PipeReader>,
@@ -12,8 +12,8 @@ pub(crate) struct Ends {
     pub(crate) stderr: Option<PipeWriter>,
 }
 
-/// Gives every instance the ends that its entry names, before any of them runs: who comes late would find a pipe
-/// that the others have closed already. No end is left over, so that an instance that ends is missed.
+/// Gives every instance the ends that its entry lists, before any of them runs: otherwise a later one might find a
+/// pipe already closed by the others. No end is kept, so that the end of an instance is noticed by the other side.
 pub(crate) fn connect<'a>(
     instances: impl Iterator<Item = instance_entry::Reader<'a>>,
 ) -> capnp::Result<Vec<Ends>> {

@@ -1,4 +1,4 @@
-//! Saying how an instance ended.
+//! Reporting how an instance ended.
 
 use crate::grants::Held;
 use capos_rt::grant;
@@ -8,7 +8,7 @@ use capos_schema::{
 };
 use capos_wasm::{End, NamedGrant, Refusal, StartTime};
 
-/// Writes how long starting the instance `name` took, which is told with its end so as not to delay it.
+/// Logs how long starting the instance `name` took. This is done when it ends, so as not to delay it.
 pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
     let (Some(log), Some(_)) = (&held.log, &held.fast_clock) else { return };
     let StartTime { compile_ns, instantiate_ns } = time;
@@ -19,8 +19,8 @@ pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
     .await;
 }
 
-/// Writes the end of the instance `name` to the log: a trap with the functions it happened in, a failure with what
-/// the instance called and lacked a grant for.
+/// Logs the end of the instance `name`: for a trap with its functions, for a failure with the refused
+/// calls and the missing grants.
 pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusal]) {
     let mut lines = vec![end.to_string()];
     lines.extend(backtrace(end));
@@ -30,7 +30,7 @@ pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusa
     log(held, name, &lines).await;
 }
 
-/// Writes the names of what the instance `name` holds and WASI Preview 1 has no words for, if there is any of it.
+/// Logs the names of the capabilities of instance `name` that WASI Preview 1 cannot use, if there are any.
 pub(crate) async fn holds(held: &Held, name: &str, grants: &[NamedGrant]) {
     let usable =
         [grants::CONSOLE, grants::TIMER, grants::WALL_CLOCK, grants::ENTROPY].map(|known| known.name);
@@ -42,7 +42,7 @@ pub(crate) async fn holds(held: &Held, name: &str, grants: &[NamedGrant]) {
     }
 }
 
-/// Writes that the instance `name` is started again for the `count`th time, and why.
+/// Logs the `count`th restart of the instance `name` and its reason.
 pub(crate) async fn restarted(held: &Held, name: &str, end: &End, count: u32) {
     let mut lines = vec![format!("{end}; restart {count}")];
     lines.extend(backtrace(end));
@@ -54,8 +54,8 @@ fn backtrace(end: &End) -> Vec<String> {
     trap.backtrace.iter().map(|function| format!("  in {function}")).collect()
 }
 
-/// Writes lines about the instance `name` in as few pieces as the log takes, so that what is said of several
-/// instances that end together is not mixed.
+/// Logs lines about the instance `name` in as few writes as possible, so that the reports of several
+/// instances that end together are not interleaved.
 async fn log(held: &Held, name: &str, lines: &[String]) {
     let Some(log) = &held.log else { return };
     let mut piece = String::new();
@@ -73,12 +73,12 @@ async fn log(held: &Held, name: &str, lines: &[String]) {
     write(log, &piece).await;
 }
 
-/// Writes that the module of the instance `name` has nothing in it: it did what it could.
+/// Logs that the module of the instance `name` is empty, since its output shows nothing.
 pub(crate) async fn empty_module(held: &Held, name: &str) {
     log(held, name, &["empty module instantiated".to_owned()]).await;
 }
 
-/// Writes why the host called `name` could not do its work: to the log, since its other streams are those of its programs.
+/// Logs why the host called `name` failed; its other streams belong to its programs.
 pub(crate) async fn failed(name: &str, error: &capnp::Error) {
     match grant::<console::Client>(grants::LOG) {
         Ok(log) => write(&log, &format!("[wasm-host] {name}: {error}")).await,
@@ -86,7 +86,7 @@ pub(crate) async fn failed(name: &str, error: &capnp::Error) {
     }
 }
 
-/// A log that cannot be written cannot be told about either.
+/// If the log cannot be written, that cannot be reported either.
 async fn write(to: &console::Client, line: &str) {
     let mut request = to.write_line_request();
     request.get().set_line(line);

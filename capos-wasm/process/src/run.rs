@@ -18,10 +18,10 @@ use capos_wasm::{
 };
 use std::{future::pending, rc::Rc};
 
-/// Of the 16 MiB that a manifest gives a host for itself unless it says otherwise.
+/// Half of the 16 MiB that a manifest gives a host for itself by default.
 const MODULE_CACHE_BYTES: usize = 8 << 20;
 
-/// The state that the tasks of all instances share.
+/// The state shared by the tasks of all instances.
 struct Runner {
     package: boot_package::Reader<'static>,
     held: Held,
@@ -37,7 +37,7 @@ pub(crate) fn own_name() -> String {
 pub(crate) async fn run() -> capnp::Result<i32> {
     let name = own_name();
     let package = Package::map(grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
-    // Both live as long as the process: instances borrow their modules from it.
+    // Both live as long as the process, because instances borrow their modules from it.
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
@@ -69,7 +69,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
         });
     }
     if let Some(decisive) = exit_instance {
-        // The run ends with that instance, whatever the others still do.
+        // The run ends with this instance, regardless of the others.
         for (name, ended) in waiting {
             if name == decisive {
                 return Ok(ended.status().await);
@@ -87,13 +87,13 @@ pub(crate) async fn run() -> capnp::Result<i32> {
         }
     }
     if own.get_exports() {
-        // Others may go on starting instances.
+        // Others may continue to start instances.
         pending::<()>().await;
     }
     Ok(first_failure)
 }
 
-/// An instance's exit status, known or to come.
+/// The exit status of an instance, available or pending.
 enum Ended {
     Now(i32),
     Later(JoinHandle<i32>),
@@ -108,7 +108,7 @@ impl Ended {
     }
 }
 
-/// Starts one instance; the task reports its end and yields its status.
+/// Starts one instance. The task reports its end and returns its status.
 fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: Ends) -> JoinHandle<i32> {
     let runner = runner.clone();
     spawn_local(async move {
@@ -132,12 +132,12 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: End
     })
 }
 
-/// Writes each restart of the instance `name` to the log.
+/// Logs each restart of the instance `name`.
 fn tell_restarts(runner: &Rc<Runner>, name: &'static str) -> RestartObserver {
     let runner = runner.clone();
     Rc::new(move |end, count| {
         let (runner, end) = (runner.clone(), end.clone());
-        // Written while it pauses.
+        // Written during the pause before the restart.
         drop(spawn_local(async move { report::restarted(&runner.held, name, &end, count).await }));
     })
 }

@@ -1,4 +1,4 @@
-//! Standard streams, as a manifest's entry describes them.
+//! Standard streams as described by a manifest entry.
 
 use crate::grants::directory;
 use capos_schema::{
@@ -19,7 +19,7 @@ pub(crate) struct Terminals {
     pub(crate) errors: bool,
 }
 
-/// Asks the console. One that does not say has none.
+/// Asks the console. If it does not answer, none are.
 pub(crate) async fn terminals(console: &console::Client) -> Terminals {
     ask_terminals(console).await.unwrap_or_default()
 }
@@ -34,8 +34,8 @@ async fn ask_terminals(console: &console::Client) -> capnp::Result<Terminals> {
     })
 }
 
-/// Where standard input comes from; an error says what is wrong with it. `pipe` is the end of the pipe that the entry
-/// names, if it does; `is_terminal` says so of the console's input.
+/// The source of standard input. An error says what is wrong with it. `pipe` is the pipe end named by the entry,
+/// if there is one; `is_terminal` says whether the console's input is a terminal.
 pub(crate) async fn source(
     stdio: capnp::Result<stdio::Reader<'_>>,
     console: &Console,
@@ -51,7 +51,8 @@ pub(crate) async fn source(
     }
 }
 
-/// Where standard output or error goes; `is_terminal` says so of that output of the console.
+/// The destination of standard output or error; `is_terminal` says whether that output of the console is a
+/// terminal.
 pub(crate) async fn sink(
     stdio: capnp::Result<stdio::Reader<'_>>,
     console: &Console,
@@ -80,7 +81,7 @@ enum Direction {
     Output,
 }
 
-/// Opens the file; output makes it, and empties it unless it is to be added to.
+/// Opens the file. For output, it is created, and truncated unless output is to be appended.
 async fn open(
     at: capnp::Result<stdio_file::Reader<'_>>,
     direction: Direction,
@@ -94,7 +95,7 @@ async fn open(
     opened.map_err(|errno| format!("the file {path:?} {}", in_words(errno)))
 }
 
-/// Why a file cannot be opened.
+/// The reason that a file cannot be opened.
 fn in_words(errno: Errno) -> String {
     let reason = match errno {
         Errno::NoEntry => "is not there",
@@ -119,7 +120,7 @@ async fn ask(
 ) -> capnp::Result<Result<file::Client, Errno>> {
     let mut request = directory.open_request();
     let mut params = request.get();
-    // A path in a manifest begins at the directory, with or without a slash.
+    // A path in a manifest is relative to the directory, with or without a leading slash.
     params.set_path(path.trim_start_matches('/').as_bytes());
     params.set_follow(true);
     let mut flags = params.init_flags();

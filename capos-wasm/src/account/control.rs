@@ -1,4 +1,4 @@
-//! The state that all who deal with an instance share: its use, its end, the wish to end it.
+//! The shared state of an instance: its usage, its end, and requests to end it.
 
 use super::{Missing, Refusal, Refusals, said::says_no_thread};
 use crate::{End, Limits, NamedGrant};
@@ -9,14 +9,14 @@ use std::{
     task::Waker,
 };
 
-/// So many ends are remembered as reasons for restarts, a trap with so many functions.
+/// The number of ends remembered as reasons for restarts, and the number of functions kept of a trap.
 const RESTART_CAUSES: usize = 16;
 const CAUSE_FRAMES: usize = 8;
 
 /// The resources that an instance has used so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Fuel burnt, in units of one simple instruction.
+    /// Fuel used, in units of one simple instruction.
     pub fuel: u64,
     /// Linear memory.
     pub memory_bytes: u64,
@@ -24,12 +24,12 @@ pub struct Usage {
     pub output_bytes: u64,
 }
 
-/// How long it took to start an instance, by its host's clock.
+/// The time to start an instance, by its host's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StartTime {
     /// Reading and validating the module.
     pub compile_ns: u64,
-    /// Making the instance of it.
+    /// Instantiation.
     pub instantiate_ns: u64,
 }
 
@@ -47,12 +47,12 @@ pub(crate) struct Control {
     out_of_memory: Cell<bool>,
     empty_module: Cell<bool>,
     start_time: Cell<StartTime>,
-    /// Calls that wait for their turn.
+    /// Number of queued calls.
     queued: Cell<usize>,
     refusals: RefCell<Refusals>,
     restarts: Cell<u32>,
     restart_causes: RefCell<VecDeque<End>>,
-    /// Held by name until the end.
+    /// Capabilities held by name until the end.
     grants: RefCell<Vec<NamedGrant>>,
 }
 
@@ -100,7 +100,7 @@ impl Control {
         self.usage.set(Usage { memory_bytes, ..self.usage.get() });
     }
 
-    /// Counts up to `wanted` bytes as written and says how many the limit still allows.
+    /// Counts up to `wanted` bytes as written and returns how many the limit allows.
     pub(crate) fn take_output(&self, wanted: u32) -> u32 {
         let usage = self.usage.get();
         let left = self.output_limit.saturating_sub(usage.output_bytes);
@@ -110,34 +110,36 @@ impl Control {
         allowed
     }
 
-    /// Takes back what was counted and then not written.
+    /// Subtracts what was counted but not written.
     pub(crate) fn return_output(&self, unused: u32) {
         let usage = self.usage.get();
         let output_bytes = usage.output_bytes.saturating_sub(unused.into());
         self.usage.set(Usage { output_bytes, ..usage });
     }
 
-    /// Remembers something that was not granted.
+    /// Records something that was not granted.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         self.refusals.borrow_mut().add(refusal);
     }
 
-    /// A call of this function succeeded; `reports` says that it is one of those that report an error and end.
+    /// Records that a call of this function succeeded; `reports` says whether the function is typically used
+    /// to report an error and exit.
     pub(crate) fn call_succeeded(&self, import: &str, reports: bool) {
         self.refusals.borrow_mut().succeeded(import, reports);
     }
 
-    /// Something was changed in a directory.
+    /// Records that a directory was changed.
     pub(crate) fn changed_a_directory(&self) {
         self.refusals.borrow_mut().changed_a_directory();
     }
 
-    /// Whether something was not granted, so that what the program says may be about that.
+    /// Whether something was not granted, so that the program's output may refer to that.
     pub(crate) fn lacks_something(&self) -> bool {
         !self.refusals.borrow().is_empty()
     }
 
-    /// A message of `length` bytes that begins like this is written to standard output or standard error.
+    /// Records a message of `length` bytes, which begins with `message`, on standard output or standard
+    /// error.
     pub(crate) fn said(&self, is_error: bool, message: &[u8], length: u32) {
         self.refusals.borrow_mut().said(is_error, message, length);
         if is_error && says_no_thread(message) {
@@ -145,7 +147,7 @@ impl Control {
         }
     }
 
-    /// The program trapped, and the trap says why.
+    /// Records that the program trapped and the trap itself gives the reason.
     pub(crate) fn trap_says_why(&self) {
         self.refusals.borrow_mut().trap_says_why();
     }
@@ -166,7 +168,7 @@ impl Control {
         self.start_time.get()
     }
 
-    /// Says that the program was refused memory. What it does then is up to it; should it trap, this is why.
+    /// Records that the program was refused memory. It may continue; if it traps, this is the reason.
     pub(crate) fn set_out_of_memory(&self) {
         self.out_of_memory.set(true);
     }
@@ -183,7 +185,7 @@ impl Control {
         self.empty_module.get()
     }
 
-    /// Counts a call that is to wait for its turn, unless `limit` wait already.
+    /// Counts a queued call, unless there are already `limit`.
     pub(crate) fn enqueue(&self, limit: usize) -> bool {
         let queued = self.queued.get();
         if queued < limit {
@@ -192,12 +194,12 @@ impl Control {
         queued < limit
     }
 
-    /// A call's turn has come.
+    /// Counts a call that leaves the queue.
     pub(crate) fn dequeue(&self) {
         self.queued.set(self.queued.get().saturating_sub(1));
     }
 
-    /// Begins a new life after this end, with nothing used yet.
+    /// Starts a new run after this end, with nothing used yet.
     pub(crate) fn set_restarted(&self, cause: &End) {
         self.usage.set(Usage::default());
         self.refusals.take();
@@ -210,17 +212,17 @@ impl Control {
         causes.push_back(cause.clone().shortened(CAUSE_FRAMES));
     }
 
-    /// How often it was started again.
+    /// Number of restarts.
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts.get()
     }
 
-    /// The last ends after which it was started again, oldest first.
+    /// The last ends that caused restarts, oldest first.
     pub(crate) fn restart_causes(&self) -> Vec<End> {
         self.restart_causes.borrow().iter().cloned().collect()
     }
 
-    /// Asks for the instance's end; takes effect when its task next runs.
+    /// Requests the instance's end; takes effect when its task next runs.
     pub(crate) fn kill(&self) {
         self.killed.set(true);
         if let Some(driver) = self.driver.take() {
@@ -232,40 +234,40 @@ impl Control {
         self.killed.get()
     }
 
-    /// Says whom [`Control::kill`] wakes.
+    /// Sets the task that [`Control::kill`] wakes.
     pub(crate) fn set_driver(&self, waker: &Waker) {
         self.driver.set(Some(waker.clone()));
     }
 
-    /// Says that the instance has been made.
+    /// Records that the instance has been created.
     pub(crate) fn set_started(&self) {
         self.started.set(true);
-        // With the senders go the reasons to wait.
+        // Dropping the senders wakes the waiting tasks.
         drop(self.expecting.take());
     }
 
-    /// Resolves when the instance has been made, or has ended before.
+    /// Resolves when the instance has been created, or has ended before that.
     pub(crate) async fn started(&self) {
         if self.started.get() || self.end.borrow().is_some() {
             return;
         }
         let (sender, receiver) = oneshot::channel();
         self.expecting.borrow_mut().push(sender);
-        // Canceled is what it always is.
+        // The senders are always dropped, so the result is always Canceled.
         let _ = receiver.await;
     }
 
-    /// Makes the end known. Only the first counts.
+    /// Publishes the end. Only the first call has an effect.
     pub(crate) fn finish(&self, end: End) {
         if self.end.borrow().is_some() {
             return;
         }
-        // Its capabilities go before anybody learns of the end.
+        // The capabilities are dropped before the end is reported.
         drop(self.grants.take());
         *self.end.borrow_mut() = Some(end.clone());
         drop(self.expecting.take());
         for waiter in self.waiters.take() {
-            // A waiter that is gone no longer wants to know.
+            // The receiver may have been dropped.
             let _ = waiter.send(end.clone());
         }
     }

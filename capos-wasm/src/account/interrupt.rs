@@ -1,4 +1,4 @@
-//! Interrupts: ends of an instance from outside, while it runs or waits.
+//! Interrupts: ending an instance from outside while it runs or waits.
 
 use super::Control;
 use crate::{
@@ -11,14 +11,14 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-/// Being killed, and running out of time.
+/// Being killed, and exceeding the time limit.
 pub(crate) struct Interrupts {
     control: Rc<Control>,
     deadline: Option<LocalBoxFuture<'static, End>>,
 }
 
 impl Interrupts {
-    /// `deadline` resolves when the instance's time is over.
+    /// `deadline` resolves when the instance's time limit is reached.
     pub(crate) fn new(control: Rc<Control>, deadline: Option<LocalBoxFuture<'static, End>>) -> Self {
         Self { control, deadline }
     }
@@ -36,7 +36,7 @@ impl Interrupts {
         self.deadline.as_mut().map_or(Poll::Pending, |deadline| deadline.as_mut().poll(cx))
     }
 
-    /// Lets every other task of the executor run, then goes on unless the instance must end.
+    /// Lets every other task of the executor run, then continues unless the instance must end.
     pub(crate) async fn yield_now(&mut self) -> Result<(), End> {
         yield_once().await;
         match poll_once(|cx| self.poll(cx)).await {

@@ -1,4 +1,4 @@
-//! The account of one instance, which all layers keep: what it has used, what it lacked, the wish to end it, and its end.
+//! The accounting of one instance, shared by all layers: its usage, missing grants, requests to end it, and its end.
 
 mod control;
 mod interrupt;

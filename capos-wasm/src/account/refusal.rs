@@ -1,10 +1,10 @@
-//! Refusals: authority that a program asked for and was not granted, in words that say how to grant it.
+//! Refusals: authority that a program requested but was not granted, with text that says how to grant it.
 
 use super::said::{OF_FILES, OF_RANDOMNESS, OF_TIME, Said};
 use crate::End;
 use std::fmt;
 
-/// Something that an instance does not hold.
+/// Something that an instance was not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The monotonic clock.
@@ -19,13 +19,13 @@ pub enum Missing {
     Stdout,
     /// Standard error.
     Stderr,
-    /// Any directory at all.
+    /// Any directory.
     Preopen,
-    /// A right on a directory or file.
+    /// A right for a directory or file.
     Right,
     /// Linear memory beyond the instance's limit.
     Memory,
-    /// Room for nested calls beyond the instance's limit.
+    /// Stack for nested calls beyond the instance's limit.
     Stack,
     /// A second thread.
     Threads,
@@ -33,21 +33,21 @@ pub enum Missing {
     TableElements,
     /// A descriptor beyond the instance's limit.
     Descriptor,
-    /// An open file beyond what the server of its directory allows.
+    /// More open files than the server of its directory allows.
     OpenObject,
 }
 
-/// A call that failed for something that was not granted.
+/// A call that failed because of a missing grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The function.
     pub import: &'static str,
-    /// The authority that it lacked.
+    /// The authority that was missing.
     pub missing: Missing,
 }
 
 impl Missing {
-    /// The capability by name.
+    /// The name of the capability.
     pub fn capability(self) -> &'static str {
         match self {
             Self::Timer => "Timer",
@@ -67,7 +67,7 @@ impl Missing {
         }
     }
 
-    /// Whether many programs ask for it and go on when they do not get it, or another way.
+    /// Whether many programs that request it can continue without, or use something else.
     fn can_be_done_without(self) -> bool {
         matches!(self, Self::Timer | Self::WallClock | Self::Entropy)
     }
@@ -106,27 +106,29 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// More successful calls than these do not belong to reporting an error and ending: a program that made them had gone on.
+/// A program that made more successful calls than this continued after the refusal rather than reporting an error and
+/// exiting.
 const CALLS_OF_AN_END: u64 = 200;
 
-/// More than this on standard output is not a message about a failure, but what the program is there for.
+/// More bytes than this on standard output are taken for the program's normal output rather than an error
+/// message.
 const OUTPUT_OF_AN_END: u64 = 512;
 
-/// How far a program has come since the first refusal.
+/// The program's progress since a refusal.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Calls that succeeded.
     calls: u64,
-    /// Those of them that reporting an error and ending does not take.
+    /// Successful calls that are not typical of reporting an error and exiting.
     other_calls: u64,
     /// Bytes written to standard output.
     output_bytes: u64,
 }
 
-/// The refusals of one instance, each kind once, that may be why it ends.
+/// The refusals of one instance that may be the reason for its end, each kind once.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    /// Each with how far the program had come; the latest last.
+    /// Each with the program's progress at that time; the latest last.
     list: Vec<(Refusal, Progress)>,
     progress: Progress,
     said: Said,
@@ -134,7 +136,7 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     pub(crate) fn add(&mut self, refusal: Refusal) {
-        // Both sides are tables of this host's, so that there are only so many.
+        // Both fields come from constant tables, so the number of different refusals is limited.
         self.list.retain(|(earlier, _)| *earlier != refusal);
         self.list.push((refusal, self.progress));
     }
@@ -143,20 +145,22 @@ impl Refusals {
         self.list.is_empty()
     }
 
-    /// A call of this function succeeded; `reports` says that it is one of those that report an error and end.
+    /// Records that a call of this function succeeded; `reports` says whether the function is typically used
+    /// to report an error and exit.
     pub(crate) fn succeeded(&mut self, import: &str, reports: bool) {
         if self.list.is_empty() {
             return;
         }
         self.progress.calls += 1;
-        // The program asked for another clock, or in another way.
+        // The program requested another clock, or used another function.
         self.list.retain(|(refusal, _)| !refusal.missing.can_be_done_without() || refusal.import != import);
         if self.list.iter().any(|(refusal, _)| refusal.missing.can_be_done_without()) && !reports {
             self.progress.other_calls += 1;
         }
     }
 
-    /// A message of `length` bytes that begins like this is written to standard output or standard error.
+    /// Records a message of `length` bytes, which begins with `message`, on standard output or standard
+    /// error.
     pub(crate) fn said(&mut self, is_error: bool, message: &[u8], length: u32) {
         if self.list.is_empty() {
             return;
@@ -167,20 +171,22 @@ impl Refusals {
         }
     }
 
-    /// Something was changed in a directory: the program found a place where it may.
+    /// A directory was changed: the program found another place where it has the right.
     pub(crate) fn changed_a_directory(&mut self) {
         self.list.retain(|(refusal, _)| refusal.missing != Missing::Right);
     }
 
-    /// The program did what WebAssembly forbids, and the trap says what. Lack of memory has an end of its own that such a trap
-    /// may turn out to be.
+    /// The program violated WebAssembly's rules, and the trap says how. This does not apply to lack of memory,
+    /// which may also lead to such a trap but has its own kind of end.
     pub(crate) fn trap_says_why(&mut self) {
         self.list.retain(|(refusal, _)| refusal.missing == Missing::Memory);
     }
 
-    /// Those that may be why the instance failed, the latest first; before it has ended, those that would be if it failed.
-    /// Going past the stack's limit ends it, and so is the only one; other limits are ends that name their options.
-    /// That there is no directory counts only when there is nothing else.
+    /// The refusals that may be the reason for the instance's failure, the latest first; before it has ended, those that
+    /// would be if it failed.
+    /// Exceeding the stack limit ends an instance, and is then the only reason; exceeding other limits is reported by
+    /// ends that name their options.
+    /// A missing directory is listed only if there is no other refusal.
     pub(crate) fn reasons(&self, end: Option<&End>) -> Vec<Refusal> {
         let only = |missing| {
             let mut of_it = self.list.iter().rev().map(|(refusal, _)| *refusal);
@@ -206,9 +212,9 @@ impl Refusals {
         }
     }
 
-    /// Whether the program ended because of it, as far as can be known: right after it, or saying so. Many programs ask for a
-    /// clock or for random bytes as they start and go on without; and every program that may use files looks for directories
-    /// as it starts.
+    /// Whether the program probably ended because of the refusal: it ended soon after, or its output mentions it.
+    /// Many programs request a clock or random bytes when they start and continue without, and every program that
+    /// can use files looks for directories when it starts.
     fn is_causal(&self, refusal: &Refusal, before: &Progress) -> bool {
         let late = self.progress.calls - before.calls <= CALLS_OF_AN_END;
         let at_the_end = late

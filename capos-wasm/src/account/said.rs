@@ -1,17 +1,18 @@
-//! The last output of a program on its standard streams. For much of what it lacks that is the only sign of whether it failed
-//! for that: a C library that found no directory when it started never asks again, and fails what is opened by itself.
+//! The last output of a program on its standard streams. For many refusals this is the only indication of whether
+//! the program failed because of them: a C library that found no directory at the start never asks again, but fails
+//! to open files by itself.
 
-/// So much of each message is looked at.
+/// The number of bytes of each message that are examined.
 pub(crate) const NOTICED_BYTES: usize = 512;
-/// At least so much of what was said last is kept of a stream, and up to twice as much.
+/// The minimum number of recent bytes that are kept for a stream; up to twice as many are.
 const KEPT_BYTES: usize = 2048;
 
-/// Messages on standard error when a thread could not be started for it: by the standard library of Rust, by that
-/// of C++, and by Python.
+/// Messages on standard error after a thread could not be started: from the standard library of Rust, from that
+/// of C++, and from Python.
 const NO_THREAD: [&[u8]; 3] =
     [b"failed to spawn thread", b"thread constructor failed", b"can't start new thread"];
 
-/// Whether a message on standard error says that there is no second thread.
+/// Whether a message on standard error says that a thread could not be started.
 pub(super) fn says_no_thread(message: &[u8]) -> bool {
     NO_THREAD.iter().any(|said| contains(message, said))
 }
@@ -20,8 +21,8 @@ fn contains(message: &[u8], words: &[u8]) -> bool {
     message.windows(words.len()).any(|part| part == words)
 }
 
-/// How programs say that a file or directory could not be opened, in lower case: as C libraries, Rust, Go, Zig, Python, Ruby,
-/// Lua and SQLite have it. The numbers are those of `EBADF`, `ENOENT` and `ENOTCAPABLE`.
+/// Phrases in messages about files or directories that could not be opened, in lower case: of C libraries, Rust,
+/// Go, Zig, Python, Ruby, Lua and SQLite. The numbers are those of `EBADF`, `ENOENT` and `ENOTCAPABLE`.
 pub(super) const OF_FILES: &[&str] = &[
     "no such file",
     "no such directory",
@@ -51,15 +52,15 @@ pub(super) const OF_FILES: &[&str] = &[
     "errno 76",
 ];
 
-/// How programs say that a clock did not answer, or that they could not wait. 52 is `ENOSYS`.
+/// Phrases in messages about a clock that could not be read, or a wait that failed. 52 is `ENOSYS`.
 pub(super) const OF_TIME: &[&str] =
     &["clock", "sleep", "not implemented", "not supported", "enosys", "error 52", "errno 52"];
 
-/// How programs say that there are no random bytes.
+/// Phrases in messages about missing random bytes.
 pub(super) const OF_RANDOMNESS: &[&str] =
     &["random", "entropy", "not implemented", "not supported", "enosys", "error 52", "errno 52"];
 
-/// The last of what was written to standard output and standard error, of each write its beginning.
+/// The most recent output on standard output and standard error; of each write only the beginning.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     output: Vec<u8>,
@@ -67,7 +68,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Languages write a message in many pieces, so pieces are put together.
+    /// Many languages write a message in several pieces, so these are joined.
     pub(super) fn add(&mut self, is_error: bool, message: &[u8]) {
         let message = message.get(..NOTICED_BYTES).unwrap_or(message);
         let kept = if is_error { &mut self.errors } else { &mut self.output };
@@ -77,12 +78,12 @@ impl Said {
         kept.extend_from_slice(message);
     }
 
-    /// Whether one of `words` was said on standard error.
+    /// Whether one of `words` appeared on standard error.
     pub(super) fn errors_speak_of(&self, words: &[&str]) -> bool {
         speaks_of(&self.errors, words)
     }
 
-    /// Whether one of `words` was said.
+    /// Whether one of `words` appeared on either stream.
     pub(super) fn speaks_of(&self, words: &[&str]) -> bool {
         self.errors_speak_of(words) || speaks_of(&self.output, words)
     }

@@ -1,4 +1,4 @@
-//! Refusals that need no validation of the module, which takes time in its length.
+//! Checks that do not require validating the module, which takes time proportional to its length.
 
 use super::{
     Host,
@@ -14,8 +14,8 @@ use wasmparser::{Import, MemoryType, Parser, Payload, TypeRef};
 
 const PAGE_BYTES: u64 = 64 << 10;
 
-/// Looks at what stands before a module's functions: its imports, and what its memories and tables need at least. What does not
-/// parse is refused later, with what is wrong.
+/// Examines the sections before a module's functions: its imports, and the minimum sizes of its memories and
+/// tables. A parse error is ignored here and reported later by the engine.
 pub(crate) async fn check_early<H: Host>(
     engine: &str,
     module: &[u8],
@@ -24,7 +24,7 @@ pub(crate) async fn check_early<H: Host>(
     pace: &mut Pace,
 ) -> Result<(), String> {
     if module.starts_with(COMPONENT) {
-        // The modules in it are no concern of this.
+        // Nested modules are not considered.
         return Ok(());
     }
     let (mut memory, mut elements) = (0u64, 0u64);

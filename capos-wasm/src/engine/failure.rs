@@ -1,25 +1,27 @@
-//! The text of a trap: its reason and the functions of the program.
+//! The text of a trap: its reason and the program's functions.
 
 use super::names::printable;
 use crate::Trap;
 
-/// Begins the names of functions that exist to end the program: the rest of the name says why. Whatever rewrote the
-/// module added them, for traps that the engine does not have.
+/// Prefix of the names of functions that exist to end the program; the rest of the name is the reason. They were
+/// added by the rewriting of the module, for traps that the engine does not have.
 const REASON_PREFIX: &str = "trap: ";
 
-/// Begins the names of other functions that whatever rewrote the module added: no code of the program's.
+/// Prefix of the names of other functions that the rewriting added; they contain no code of the program.
 const HELPER_PREFIX: &str = "rewriting: ";
-/// Behind that, begins the name of a function that is called in place of another, whose name follows.
+/// After [`HELPER_PREFIX`], the prefix of a function that is called in place of another one, whose name
+/// follows.
 const ENTRY_PREFIX: &str = "entry of ";
 
-/// A trap with the reason that its innermost function is named for, if it is, and the functions of the program alone.
+/// A trap whose reason is taken from the name of its innermost function, if that has one, with only the program's
+/// functions.
 pub(super) fn explained(message: String, backtrace: Vec<String>) -> Trap {
     let mut reason = None;
     let mut own: Vec<String> = Vec::new();
     for (index, name) in backtrace.into_iter().enumerate() {
         let helper = name.strip_prefix(HELPER_PREFIX).map(|helper| helper.strip_prefix(ENTRY_PREFIX));
         match (helper, name.strip_prefix(REASON_PREFIX)) {
-            // An exception that leaves a function ends the program in its entry alone.
+            // An exception that propagates out of a function ends the program only in the entry function.
             (Some(Some(entered)), _) => {
                 let entered = printable(entered);
                 if own.last() != Some(&entered) {

@@ -10,7 +10,7 @@ pub(super) enum ImportKind {
     Table,
 }
 
-/// Starts a thread, in programs that are built for them.
+/// Starts a thread; imported by programs that are built for threads.
 pub(super) const SPAWN: (&str, &str) = ("wasi", "thread-spawn");
 
 /// Whether the import is [`SPAWN`].
@@ -18,7 +18,7 @@ pub(super) fn is_spawn(module: &str, name: &str) -> bool {
     (module, name) == SPAWN
 }
 
-/// Says that no function has this name, if so.
+/// The error for an unknown function, if it is one.
 pub(super) fn unknown_function<H: Host>(module: &str, name: &str) -> Option<String> {
     if H::signature(module, name).is_some() {
         return None;
@@ -27,14 +27,14 @@ pub(super) fn unknown_function<H: Host>(module: &str, name: &str) -> Option<Stri
     Some(format!("unknown import {name:?} of {module:?}{why}"))
 }
 
-/// Says that something other than a function cannot be imported.
+/// The error for an import that is not a function.
 pub(super) fn not_a_function(module: &str, name: &str, kind: &str) -> String {
-    // Which rewriting makes the module's own.
+    // Modules that are rewritten define it themselves.
     let also = if kind == "memory" { ", and one shared memory to a module of the boot package" } else { "" };
     format!("it imports the {kind} {name:?} of {module:?}; only functions are provided here{also}")
 }
 
-/// An import must be a function that there is, with its signature.
+/// Checks that an import is an existing function with the right signature.
 pub(super) fn check_import<H: Host>(module: &str, name: &str, kind: &ImportKind) -> Result<(), String> {
     let actual = match kind {
         ImportKind::Function(actual) => actual,
@@ -54,7 +54,7 @@ pub(super) fn check_import<H: Host>(module: &str, name: &str, kind: &ImportKind)
     }
 }
 
-/// The message of a trap in a function that there is not.
+/// The message of a trap in an unknown function.
 pub(super) fn called_unknown(module: &str, name: &str) -> String {
     let (name, module) = (super::printable(name), super::printable(module));
     format!("called {name:?} of {module:?}, which this host does not have")

@@ -8,7 +8,7 @@ use crate::{
 use futures::future::LocalBoxFuture;
 use std::{rc::Rc, task::Context as TaskContext};
 
-/// How a module is compiled and linked, beside what is in it.
+/// How a module is compiled and linked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Settings {
     pub(super) stack_bytes: u64,
@@ -21,7 +21,7 @@ impl Settings {
     }
 }
 
-/// The parts of a new instance beside its module.
+/// The requirements of a new instance besides its module.
 pub(crate) struct Means<H> {
     /// The functions that it imports.
     pub(crate) host: H,
@@ -33,7 +33,7 @@ pub(crate) struct Means<H> {
 }
 
 impl<H> Means<H> {
-    /// Divides them: the functions, what counts and limits, and what frees.
+    /// Splits the value into the functions, the fuel meter, the limiter, and the function that frees memory.
     pub(super) fn divide(self) -> (H, FuelMeter, Limiter, Option<Discard>) {
         let Self { host, limits, control, clock, discard } = self;
         let limiter = Limiter::new(control.clone(), &limits);
@@ -43,7 +43,7 @@ impl<H> Means<H> {
 
 /// Compiles modules.
 pub(crate) trait Engine<H: Host> {
-    /// Compiles a module and finds what it imports. The error says what is wrong with it.
+    /// Compiles a module and resolves its imports. The error says what is wrong with it.
     fn compile<'a>(
         &'a self,
         bytes: &'a [u8],
@@ -55,9 +55,10 @@ pub(crate) trait Engine<H: Host> {
     fn name(&self) -> &'static str;
 }
 
-/// A module that instances can be made of: read, validated, and its imports found.
+/// A module ready for instantiation: parsed, validated, and with resolved imports.
 pub(crate) trait Module<H: Host> {
-    /// Makes an instance. A start function has not run: it is the export [`super::START_EXPORT`]. The error says what is missing.
+    /// Creates an instance. Its start function has not run; it is the export [`super::START_EXPORT`]. The error says what
+    /// is missing.
     fn instantiate<'a>(
         &'a self,
         means: Means<H>,
@@ -67,49 +68,49 @@ pub(crate) trait Module<H: Host> {
 
 /// An instance. It makes one call at a time, and runs only in [`Instance::resume`].
 pub(crate) trait Instance<H: Host> {
-    /// Its exports by name, each with whether it is a function.
+    /// The names of its exports, each with whether it is a function.
     fn exports(&self) -> Vec<(String, bool)>;
 
     /// The type of an exported function.
     fn signature(&self, function: &str) -> Option<Signature>;
 
-    /// Begins a call of an exported function with arguments of its types; nothing of it runs yet.
+    /// Starts a call of an exported function with arguments of its types; nothing is executed yet.
     fn call(&mut self, function: &str, arguments: &[Value]);
 
-    /// Goes on with the call until it returns, waits, has had its turn, or has ended.
+    /// Continues the call until it returns, waits, has had its turn, or has ended.
     fn resume(&mut self, cx: &mut TaskContext<'_>) -> Step;
 
     /// The functions that it imports, between two calls.
     fn host(&mut self) -> Option<&mut H>;
 
-    /// Frees it in turns, by `pace`, with everything else that runs.
+    /// Frees the instance in turns with other tasks, as determined by `pace`.
     fn free(self: Box<Self>, pace: Pace) -> LocalBoxFuture<'static, ()>;
 }
 
-/// Why a call stopped.
+/// The reason that a call stopped.
 pub(crate) enum Step {
-    /// The function returned these.
+    /// The function returned these values.
     Returned(Vec<Returned>),
-    /// An imported function waits, and wakes the task that polls it.
+    /// An imported function waits; it wakes the task that polls it.
     Waiting,
-    /// Others are to have their turn before it goes on.
+    /// Other tasks must run before it continues.
     TurnOver,
-    /// The instance ends: by a function that it imports, or at its limit of fuel.
+    /// The instance ends, by an imported function or at its fuel limit.
     Ended(End),
-    /// It did what WebAssembly forbids.
+    /// It violated WebAssembly's rules.
     Trapped(Failure),
 }
 
-/// A trap, as an engine reports it.
+/// A trap, as reported by an engine.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(super) cause: Cause,
     pub(super) message: String,
-    /// The indices of the functions on the stack, innermost first. They are those of the module as it came.
+    /// The indices of the functions on the stack, innermost first, in the module as it was given.
     pub(super) backtrace: Vec<u32>,
 }
 
-/// Traps that need telling apart.
+/// Kinds of traps that must be distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     Unreachable,
@@ -118,7 +119,7 @@ pub(super) enum Cause {
 }
 
 impl Failure {
-    /// Whether the program gave up, which is what executing `unreachable` is for; all other traps are their own reasons.
+    /// Whether the program gave up by executing `unreachable`; all other traps have their own reasons.
     pub(crate) fn is_giving_up(&self) -> bool {
         self.cause == Cause::Unreachable
     }
@@ -127,7 +128,7 @@ impl Failure {
         self.cause == Cause::StackOverflow
     }
 
-    /// The trap, with the names that `module` gives its functions.
+    /// The trap, with the functions' names in `module`.
     pub(crate) fn explain(self, module: &[u8]) -> Trap {
         let backtrace = super::names::name_all(module, &self.backtrace);
         super::failure::explained(self.message, backtrace)

@@ -10,14 +10,14 @@ use std::{fmt, rc::Rc};
 pub(super) const MAX_MEMORIES: usize = 16;
 pub(super) const MAX_TABLES: usize = 64;
 
-/// A resource with a limit that a start may not fit in.
+/// A resource whose limit may prevent a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
     Memory,
     TableElements,
 }
 
-/// Growth that was refused: what there would have been, and the limit.
+/// A refused growth: the size it would have led to, and the limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refused {
     pub(super) resource: Resource,
@@ -26,14 +26,14 @@ pub(super) struct Refused {
 }
 
 impl fmt::Display for Refused {
-    /// As the reason why an instance does not start, with what lets it.
+    /// The reason that an instance does not start, and how to raise the limit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { resource, wanted, limit } = self;
         let (unit, field, option) = match resource {
             Resource::Memory => ("bytes of memory", "memory", "--memory"),
             Resource::TableElements => ("table elements", "tableElements", "--table-elements"),
         };
-        // Pages of memory have 64 KiB, unless a module has others, which no engine here knows.
+        // Memory pages have 64 KiB; no engine here supports other sizes.
         let enough = match resource {
             Resource::Memory => format!("{}KiB", wanted.div_ceil(1 << 10)),
             Resource::TableElements => wanted.to_string(),
@@ -43,11 +43,11 @@ impl fmt::Display for Refused {
     }
 }
 
-/// One resource of which an instance may have only so much in all.
+/// A resource with a limit on its total use in an instance.
 struct Quota {
     used: u64,
     limit: u64,
-    /// Taken by the growth under way, to be given back should it fail.
+    /// Added by the current growth; subtracted if that fails.
     growing: u64,
 }
 
@@ -56,7 +56,7 @@ impl Quota {
         Self { used: 0, limit, growing: 0 }
     }
 
-    /// Takes `desired - current` more. The error is the total that would have been.
+    /// Adds `desired - current`. The error is the total that it would have led to.
     fn grow(&mut self, current: usize, desired: usize) -> Result<(), u64> {
         let more = desired.saturating_sub(current) as u64;
         let total = self.used.saturating_add(more);
@@ -72,7 +72,7 @@ impl Quota {
     }
 }
 
-/// Counts memory and table elements of one instance. An engine asks it before every growth, also that of a new instance.
+/// Counts memory and table elements of one instance. An engine asks it before every growth, including the initial sizes.
 pub(super) struct Limiter {
     control: Rc<Control>,
     memory: Quota,
@@ -90,23 +90,23 @@ impl Limiter {
         }
     }
 
-    /// Remembers something else that the program does not have.
+    /// Records another refusal.
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.control.refuse(refusal);
     }
 
-    /// The program traps here, and the trap says why.
+    /// Records that the program traps and that the trap itself gives the reason.
     pub(super) fn trap_says_why(&self) {
         self.control.trap_says_why();
     }
 
-    /// The last growth that a limit refused.
+    /// The last growth that was refused because of a limit.
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
 }
 
-/// The answer to a wish to grow.
+/// The answer to a request to grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Growth {
     Allowed,
@@ -114,7 +114,7 @@ pub(super) enum Growth {
 }
 
 impl Limiter {
-    /// Takes what a memory that is to grow needs, also one of a new instance.
+    /// Accounts for the growth of a memory, including its initial size.
     pub(super) fn memory_growing(
         &mut self,
         current: usize,
@@ -139,7 +139,7 @@ impl Limiter {
         }
     }
 
-    /// Gives back what the last growth took: it failed.
+    /// Undoes the accounting of the last growth, which failed.
     pub(super) fn memory_grow_failed(&mut self, has_no_memory: bool) {
         self.memory.undo();
         self.control.set_memory(self.memory.used);
@@ -148,7 +148,7 @@ impl Limiter {
         }
     }
 
-    /// Takes what a table that is to grow needs.
+    /// Accounts for the growth of a table.
     pub(super) fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Growth {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Growth::Refused;
@@ -164,7 +164,7 @@ impl Limiter {
         }
     }
 
-    /// Gives back what the last growth took: it failed.
+    /// Undoes the accounting of the last growth, which failed.
     pub(super) fn table_grow_failed(&mut self) {
         self.tables.undo();
     }

@@ -1,7 +1,8 @@
 //! WebAssembly engines behind one small interface: compile, instantiate, call, resume, limits, backtrace.
 //!
-//! An engine knows neither what its imports do nor when an instance is to run: the former is a [`Host`], the latter the policy of
-//! its user. All that names an engine stands in this folder; [`EngineKind`] is the choice.
+//! An engine knows neither what its imports do nor when an instance is to run: the imports are a [`Host`], and
+//! scheduling is the policy of its user. All code specific to one engine is in this folder; [`EngineKind`] selects
+//! an engine.
 
 mod choice;
 mod early;

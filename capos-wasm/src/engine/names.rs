@@ -6,13 +6,13 @@ use std::{
 };
 use wasmparser::{KnownCustom, Name, NameSectionReader, Parser, Payload};
 
-/// A longer name is cut: it is the module's text and goes into the log.
+/// A longer name is truncated, since it comes from the module and is written to the log.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Names the functions with these indices: as the module's name section does, else `function N`.
+/// The names of the functions with these indices: from the module's name section, otherwise `function N`.
 pub(super) fn name_all(module: &[u8], indices: &[u32]) -> Vec<String> {
     let mut names: BTreeMap<u32, String> = BTreeMap::new();
-    // A module without names, or with broken ones, is still a module.
+    // A module without names, or with invalid ones, is still valid.
     let _ = collect(module, indices, &mut names);
     let name = |index: &u32| names.get(index).cloned().unwrap_or_else(|| format!("function {index}"));
     indices.iter().map(name).collect()
@@ -44,10 +44,10 @@ fn collect_section(
     Ok(())
 }
 
-/// Undoes the mangling of compilers, and takes out what could break a line or steer a terminal.
+/// Demangles the name, and removes line breaks and control characters.
 pub(crate) fn printable(name: &str) -> String {
     let mut short = Short(String::new());
-    // Writing fails only when there is enough.
+    // Writing fails only when the limit is reached.
     let _ = match rustc_demangle::try_demangle(name) {
         Ok(plain) => write!(short, "{plain:#}"),
         Err(_) => short.write_str(name),
@@ -55,8 +55,8 @@ pub(crate) fn printable(name: &str) -> String {
     short.0
 }
 
-/// Takes the first characters of what is written and refuses the rest, so that a name that unfolds to
-/// megabytes costs nothing.
+/// Keeps the first characters that are written and refuses the rest, so that a name that demangles to
+/// megabytes costs little.
 struct Short(String);
 
 impl fmt::Write for Short {

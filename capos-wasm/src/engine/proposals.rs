@@ -1,14 +1,14 @@
-//! WebAssembly proposals that an engine does not have, by what its parser says of them.
+//! Recognises WebAssembly proposals that an engine does not support from its parser's messages.
 
-/// Beginning of a component: the version of the format and the layer.
+/// Start of a component: the version of the format and the layer.
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// The engine that runs a module with a proposal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Elsewhere {
-    /// This engine, once the proposal is rewritten, as it is in the modules of the boot package: only others come here with it.
+    /// This engine, after rewriting, which is done for modules in the boot package; only other modules get here.
     Rewritten,
-    /// wasmtime, which a later release brings.
+    /// wasmtime, planned for a later release.
     Wasmtime,
     /// No engine.
     Nothing,
@@ -31,7 +31,8 @@ use Elsewhere::{Nothing, Rewritten, Wasmtime};
 
 const THREADS: &str = "threads (atomic instructions or shared memory)";
 
-/// A part of the parser's message, the proposal that it means, and what runs that. The first that fits counts.
+/// A part of the parser's message, the proposal that it refers to, and what runs that. The first match is
+/// used.
 const PROPOSALS: [(&str, &str, Elsewhere); 18] = [
     ("shared-everything-threads", "shared-everything threads", Nothing),
     ("unknown 0xfe subopcode", "acquire-release atomics", Nothing),
@@ -53,7 +54,7 @@ const PROPOSALS: [(&str, &str, Elsewhere); 18] = [
     ("gc", "garbage collection", Wasmtime),
 ];
 
-/// Words of the messages that name a proposal, or something that only a proposal of later years has.
+/// Phrases of messages that name a proposal, or something that only a later proposal defines.
 const REFUSALS: [&str; 8] = [
     "not enabled",
     "must be enabled",
@@ -66,7 +67,7 @@ const REFUSALS: [&str; 8] = [
 ];
 const UNKNOWN_INSTRUCTION: &str = "unknown 0xfe subopcode";
 
-/// Says why a module that did not parse is refused: by the proposal that it needs, if it is that.
+/// The error for a module that could not be parsed: names the proposal that it needs, if that is the reason.
 pub(super) fn explain(engine: &str, module: &[u8], error: &str) -> String {
     if module.starts_with(COMPONENT) {
         return format!(
@@ -85,7 +86,7 @@ fn refusal(engine: &str, proposal: &str, elsewhere: Elsewhere, error: &str) -> S
     format!("it uses {proposal}, not supported by this engine ({engine}){}: {error}", elsewhere.text())
 }
 
-/// Says that a module imports a shared memory, which is what programs with threads do.
+/// The error for a module that imports a shared memory, as programs with threads do.
 pub(super) fn imported_shared_memory(engine: &str, module: &str, name: &str) -> String {
     refusal(engine, THREADS, Rewritten, &format!("it imports the shared memory {name:?} of {module:?}"))
 }

@@ -1,7 +1,8 @@
 //! Start sections.
 //!
-//! Engines run a module's start function inside the instantiation, where it could neither wait nor be stopped.
-//! So the start section is turned into one more export before compiling, which is then called like any other.
+//! Engines run a module's start function during instantiation, where it could neither wait nor be stopped.
+//! Therefore the start section is converted to an additional export before compiling, which is then called
+//! like any other.
 
 use crate::pace::Pace;
 use std::{borrow::Cow, ops::Range};
@@ -9,10 +10,10 @@ use std::{borrow::Cow, ops::Range};
 /// The export name of the start function. A module that exports this name itself is refused as invalid.
 pub(crate) const START_EXPORT: &str = "capos:start section";
 
-/// Bytes that are copied at once, and what that counts as against bytes that are parsed.
+/// Bytes that are copied at once, and the weight of that relative to bytes that are parsed.
 const STEP_BYTES: usize = 32 << 10;
 const STEP_WORK: usize = 1 << 10;
-/// Weight of a section that is passed over.
+/// The weight of a section that is skipped.
 const SECTION_WORK: usize = 2;
 
 const HEADER_BYTES: usize = 8;
@@ -20,8 +21,8 @@ const EXPORT_SECTION: u8 = 7;
 const START_SECTION: u8 = 8;
 const FUNCTION_EXPORT: u8 = 0;
 
-/// Turns a start section, if there is one, into an export. What does not parse stays as it is, for the engine
-/// to refuse.
+/// Converts a start section, if there is one, to an export. A module that cannot be parsed is left unchanged for
+/// the engine to refuse.
 pub(super) async fn export_start<'a>(module: &'a [u8], pace: &mut Pace) -> Cow<'a, [u8]> {
     let Some((before, export, between, after)) = rewrite(module, pace).await else {
         return Cow::Borrowed(module);
@@ -41,8 +42,8 @@ async fn append(bytes: &mut Vec<u8>, more: &[u8], pace: &mut Pace) {
     }
 }
 
-/// The parts of a rewritten module: what stays before the section of exports, that section, what stays up to the start
-/// section, and what stays after it.
+/// The parts of a rewritten module: everything before the export section, that section, everything up to the start
+/// section, and everything after it.
 type Parts<'a> = (&'a [u8], Vec<u8>, &'a [u8], &'a [u8]);
 
 async fn rewrite<'a>(module: &'a [u8], pace: &mut Pace) -> Option<Parts<'a>> {
@@ -51,7 +52,8 @@ async fn rewrite<'a>(module: &'a [u8], pace: &mut Pace) -> Option<Parts<'a>> {
     if end != start.content.end {
         return None;
     }
-    // Exports stand before the start section in every valid module; without any, they take its place.
+    // In every valid module exports come before the start section; if there are none, the new section
+    // replaces the start section.
     let (place, count, entries) = match exports {
         Some(exports) if exports.whole.end <= start.whole.start => {
             let (count, entries) = read_leb(module, exports.content.start)?;
@@ -76,12 +78,12 @@ async fn rewrite<'a>(module: &'a [u8], pace: &mut Pace) -> Option<Parts<'a>> {
 }
 
 struct Section {
-    /// With its id and length.
+    /// Including its id and length.
     whole: Range<usize>,
     content: Range<usize>,
 }
 
-/// Finds the first section of exports, and the start section.
+/// Finds the first export section and the start section.
 async fn sections(module: &[u8], pace: &mut Pace) -> Option<(Option<Section>, Section)> {
     let (mut exports, mut start) = (None, None);
     let mut at = HEADER_BYTES;
@@ -101,7 +103,7 @@ async fn sections(module: &[u8], pace: &mut Pace) -> Option<(Option<Section>, Se
     Some((exports, start?))
 }
 
-/// Reads a number in LEB128, and where it ends.
+/// Reads a LEB128 number; also returns where it ends.
 fn read_leb(module: &[u8], at: usize) -> Option<(u32, usize)> {
     let mut value = 0u64;
     for (index, &byte) in module.get(at..)?.iter().take(5).enumerate() {

@@ -1,4 +1,4 @@
-//! Values and types that cross the boundary of an instance.
+//! Values and types that are passed to or from an instance.
 
 use crate::{Value, ValueType};
 use std::fmt;
@@ -10,7 +10,7 @@ pub(crate) type ValueTypes = &'static [ValueType];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Value(ValueType),
-    /// A vector or reference, by its name.
+    /// A vector or reference, by name.
     Other(String),
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum Returned {
 }
 
 impl Returned {
-    /// The value, for callers; they take no vectors or references.
+    /// The value for callers, which cannot receive vectors or references.
     pub(crate) fn value(self) -> Option<Value> {
         match self {
             Self::Value(value) => Some(value),
@@ -90,7 +90,7 @@ impl Returned {
 }
 
 impl fmt::Display for Returned {
-    /// As wasmtime prints it.
+    /// The same format as wasmtime prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(value) => value.fmt(f),

@@ -1,4 +1,4 @@
-//! An instance under its host's policy: when it runs, and what its ends mean.
+//! An instance with its host's policy: when it runs, and how its ends are interpreted.
 
 use crate::{
     End, Value,
@@ -11,10 +11,10 @@ use crate::{
 };
 use std::{future::poll_fn, rc::Rc, task::Poll};
 
-/// A compiled module whose imports Preview 1 serves.
+/// A compiled module whose imports are provided by Preview 1.
 pub(crate) type Compiled = Box<dyn Module<Preview1>>;
 
-/// The export of a library that is called before everything else.
+/// The export of a library that is called before any other.
 pub(super) const INITIALIZE: &str = "_initialize";
 
 /// A running instance.
@@ -40,19 +40,19 @@ impl Guest {
         self.instance.free(Pace::new(self.clock)).await;
     }
 
-    /// The type of a function that the module exports.
+    /// The type of an exported function.
     pub(super) fn signature(&self, name: &str) -> Option<Signature> {
         if name == START_EXPORT { None } else { self.instance.signature(name) }
     }
 
-    /// The names of what the module exports, each with whether it is a function.
+    /// The names of the exports, each with whether it is a function.
     pub(super) fn exports(&self) -> Vec<(String, bool)> {
         let mut exports = self.instance.exports();
         exports.retain(|(name, _)| name != START_EXPORT);
         exports
     }
 
-    /// Runs the module's start function, which comes before everything else.
+    /// Runs the module's start function, which precedes everything else.
     pub(super) async fn start_section(&mut self) -> Result<(), End> {
         let Some(signature) = self.instance.signature(START_EXPORT) else { return Ok(()) };
         if !signature.takes_and_returns_nothing() {
@@ -61,7 +61,7 @@ impl Guest {
         self.execute(START_EXPORT, &[]).await.map(drop)
     }
 
-    /// Runs what a library exports to be called before everything else.
+    /// Runs a library's initialization function, which precedes everything else.
     pub(super) async fn initialize(&mut self) -> Result<(), End> {
         match self.signature(INITIALIZE) {
             Some(signature) if signature.takes_and_returns_nothing() => {
@@ -71,7 +71,7 @@ impl Guest {
         }
     }
 
-    /// Runs an exported function to its end, in turns with other instances, suspended whenever it waits.
+    /// Runs an exported function to its end, in turns with other instances, suspended while it waits.
     pub(super) async fn execute(
         &mut self,
         function: &str,
@@ -91,7 +91,7 @@ impl Guest {
             match step.await {
                 Step::Returned(results) => return Ok(results),
                 Step::TurnOver => self.interrupts.yield_now().await?,
-                // Never comes out of the future above.
+                // The future above never returns this.
                 Step::Waiting => {}
                 Step::Ended(end) => return Err(self.cause(end)),
                 Step::Trapped(failure) => {
@@ -108,7 +108,7 @@ impl Guest {
         }
     }
 
-    /// Memory was refused and the program gave up: that is why. A status is its own, and is passed on.
+    /// If memory was refused and the program gave up, that is the reason. An exit status is kept.
     fn cause(&self, end: End) -> End {
         match end {
             End::Trap(_) if self.interrupts.control().is_out_of_memory() => End::OutOfMemory,

@@ -7,10 +7,10 @@ use crate::{
 use futures::channel::{mpsc, oneshot};
 use std::{fmt, rc::Rc};
 
-/// So many calls may wait for one instance.
+/// Maximum number of calls queued for one instance.
 const MAX_QUEUED_CALLS: usize = 64;
 
-/// Something an idle instance is asked to do.
+/// A request to an idle instance.
 pub(crate) struct Command {
     pub(crate) function: String,
     pub(crate) arguments: Vec<Value>,
@@ -18,16 +18,16 @@ pub(crate) struct Command {
 }
 
 pub(crate) fn command_queue() -> (mpsc::UnboundedSender<Command>, mpsc::UnboundedReceiver<Command>) {
-    // `Control::enqueue` bounds it: a bounded channel has room for one more with every sender.
+    // Limited by `Control::enqueue`: a bounded channel would have space for one more message for each sender.
     mpsc::unbounded()
 }
 
-/// Why a call on an export brought no result.
+/// The reason that a call of an export brought no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// The instance exports no such function, or it takes other arguments.
+    /// The instance exports no such function, or it has other parameters.
     Refused(String),
-    /// Too many calls wait already.
+    /// Too many calls are queued.
     Busy,
     /// The instance has ended, or ended during the call.
     Ended(End),
@@ -45,8 +45,8 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// A started instance. Dropping the handle of one that waits for calls ends it; one that runs by itself
-/// goes on.
+/// A started instance. Dropping the handle ends an instance that waits for calls; one that runs by itself
+/// continues.
 #[derive(Clone)]
 pub struct InstanceHandle {
     control: Rc<Control>,
@@ -60,11 +60,11 @@ impl InstanceHandle {
 
     /// Returns when the instance has ended; at once if it already has.
     pub async fn wait(&self) -> End {
-        // Without a driver any more there is nobody but the embedder's executor who ended it.
+        // If the task is gone without an end, the embedder's executor has dropped it.
         self.control.wait().await.unwrap_or(End::Killed)
     }
 
-    /// Returns when the instance has been made of its module, or has ended before that.
+    /// Returns when the instance has been created, or has ended before that.
     pub async fn started(&self) {
         self.control.started().await;
     }
@@ -74,37 +74,37 @@ impl InstanceHandle {
         self.control.end()
     }
 
-    /// Ends the instance, also in the middle of a call or a loop.
+    /// Ends the instance, even during a call or a loop.
     pub fn kill(&self) {
         self.control.kill();
     }
 
-    /// The resources that the present or last run of the instance has used so far.
+    /// The resources used so far by the current or last run of the instance.
     pub fn usage(&self) -> Usage {
         self.control.usage()
     }
 
-    /// The authority that it asked for and was not granted, which may be why it failed.
+    /// The authority that it requested and was not granted, which may be the reason for a failure.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.control.refusals()
     }
 
-    /// The name and the interface of each capability that it holds by name; none when it has ended.
+    /// The name and the interface of each capability that it holds by name; empty after its end.
     pub fn grants(&self) -> Vec<(String, u64)> {
         self.control.grants()
     }
 
-    /// How often it was started again.
+    /// Number of restarts.
     pub fn restarts(&self) -> u32 {
         self.control.restarts()
     }
 
-    /// The last 16 ends after which it was started again, oldest first.
+    /// The last 16 ends that caused restarts, oldest first.
     pub fn restart_causes(&self) -> Vec<End> {
         self.control.restart_causes()
     }
 
-    /// How long the start took; zero when the host has no clock.
+    /// How long the start took; zero if the host has no clock.
     pub fn start_time(&self) -> StartTime {
         self.control.start_time()
     }
@@ -130,7 +130,7 @@ impl InstanceHandle {
         }
         let (reply, result) = oneshot::channel();
         let command = Command { function: function.into(), arguments: arguments.into(), reply };
-        // Should the instance end right now, the reply is dropped with the command.
+        // If the instance ends now, the reply is dropped together with the command.
         let _ = self.commands.unbounded_send(command);
         match result.await {
             Ok(result) => result,

@@ -1,8 +1,8 @@
-//! Calling one export of a module in place of running it as a program.
+//! Calling one export of a module instead of running it as a program.
 
 use crate::{Launch, Value, ValueType};
 
-/// A call that a user asked for, with arguments as they were typed.
+/// A call requested by a user, with the arguments as typed.
 #[derive(Clone, Debug)]
 pub(crate) struct Invocation {
     pub(crate) function: String,
@@ -10,14 +10,14 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// A call of this export with the arguments of a launch, without the program's name.
+    /// A call of this export with the arguments of a launch, except for the program's name.
     pub(crate) fn new(function: &str, launch: &Launch) -> Self {
         let arguments = launch.arguments.iter().skip(1);
         let arguments = arguments.map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
         Self { function: function.to_owned(), arguments }
     }
 
-    /// The arguments for parameters of these types; `None` stands for a type that cannot be typed in. An error says which
+    /// The arguments for parameters of these types; `None` is a type that cannot be typed in. An error says which
     /// argument is wrong.
     pub(crate) fn values(&self, types: &[Option<ValueType>]) -> Result<Vec<Value>, String> {
         let Self { function, arguments } = self;
@@ -35,7 +35,7 @@ impl Invocation {
         values.collect()
     }
 
-    /// The error that there is no such export.
+    /// The error for an export that does not exist.
     pub(crate) fn unknown<'a>(&self, exports: impl Iterator<Item = &'a str>) -> String {
         const SHOWN: usize = 20;
         let mut names: Vec<_> = exports.map(|name| format!("{name:?}")).collect();

@@ -1,4 +1,4 @@
-//! An instance's life: one run, or several when its policy says so.
+//! An instance's life: one run, or several according to its restart policy.
 
 use crate::{
     Discard, End, Grants, Launch, Limits, Options, Restart,
@@ -14,7 +14,7 @@ use capos_restart::Backoff;
 use futures::{channel::mpsc, future::LocalBoxFuture};
 use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
 
-/// All that an instance is made of.
+/// The parts from which an instance is created.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) module: Rc<Cached<Compiled>>,
@@ -59,7 +59,7 @@ impl Plan {
     }
 }
 
-/// Makes an instance that serves calls; the future is its life.
+/// Creates an instance that serves calls; the returned future runs it.
 pub(crate) async fn serve(
     plan: Plan,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -73,7 +73,7 @@ pub(crate) async fn serve(
     }))
 }
 
-/// Makes an instance that runs by itself; the future is its life, with all its restarts.
+/// Creates an instance that runs by itself; the returned future runs it, including all restarts.
 pub(crate) async fn run(
     plan: Plan,
     options: Options,
@@ -110,7 +110,8 @@ async fn run_again_and_again(
         if !follows(options.restart, &end, control.restarts()) {
             return end;
         }
-        // Without a clock there is no telling how long it ran, and no pause: then it is not started again.
+        // Without a clock, neither the duration of the run nor the pause can be determined, so it is not
+        // restarted.
         let Ok(ended) = clocks.monotonic_ns().await else { return end };
         control.set_restarted(&end);
         if let Some(observer) = &options.on_restart {
@@ -132,7 +133,7 @@ async fn run_again_and_again(
     }
 }
 
-/// Whether another run follows. An instance that was killed or could not be started is not started again.
+/// Whether another run follows. An instance that was killed or could not be started is not restarted.
 fn follows(policy: Restart, end: &End, restarts: u32) -> bool {
     !matches!(end, End::Killed | End::FailedToStart(_)) && policy.follows(end.status() != 0, restarts)
 }
@@ -143,7 +144,7 @@ enum Pause {
     Failed,
 }
 
-/// Waits for a point in time, or until the instance is killed.
+/// Waits until a point in time, or until the instance is killed.
 async fn pause(control: &Control, clocks: &Clocks, until_ns: u64) -> Pause {
     let Some(mut sleep) = clocks.sleep_until(until_ns) else { return Pause::Failed };
     poll_fn(|cx| {
@@ -156,7 +157,7 @@ async fn pause(control: &Control, clocks: &Clocks, until_ns: u64) -> Pause {
     .await
 }
 
-/// Resolves with the output, or with nothing when the instance is killed before.
+/// Resolves with the output, or with nothing if the instance is killed first.
 pub(crate) async fn unless_killed<T>(control: &Control, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -169,13 +170,13 @@ pub(crate) async fn unless_killed<T>(control: &Control, future: impl Future<Outp
     .await
 }
 
-/// Resolves `wall_time_ns` after it is first polled. Without a working timer the limit cannot be kept, and
-/// the instance's time is over at once.
+/// Resolves `wall_time_ns` after it is first polled. Without a working timer the limit cannot be enforced, and the
+/// instance is ended at once.
 async fn deadline(clocks: Clocks, wall_time_ns: u64) -> End {
     if let Ok(now) = clocks.monotonic_ns().await
         && let Some(sleep) = clocks.sleep_until(now.saturating_add(wall_time_ns))
     {
-        // An error is the end of the time that can be given, too.
+        // An error also ends the instance.
         let _ = sleep.await;
     }
     End::OutOfTime

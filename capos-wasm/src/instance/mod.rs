@@ -1,4 +1,5 @@
-//! Policy for instances, whatever engine runs them: what is called when, how they end, when they start again.
+//! Policy for instances, independent of the engine: which functions are called when, how instances end, and
+//! when they are restarted.
 
 mod guest;
 mod handle;

@@ -11,10 +11,10 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-/// The status when results could not be written to standard output.
+/// The exit status if results could not be written to standard output.
 const NOT_PRINTED: i32 = 1;
 const STDOUT: u32 = 1;
-/// One buffer's place and length, and how many bytes of it were written.
+/// Address and length of a buffer, and the number of bytes written from it.
 const IOVEC: usize = 0;
 const WRITTEN: usize = 8;
 const TEXT: usize = 16;
@@ -38,7 +38,7 @@ impl Guest {
             };
             match outcome {
                 Outcome::Returned(0) if output.advance() => {}
-                // Nothing takes it: the call worked, and what it was made for did not.
+                // The output is not accepted: the call succeeded, but its purpose was not achieved.
                 Outcome::Returned(_) => return Ok(End::Exited(NOT_PRINTED)),
                 Outcome::Ended(end) => return Err(end),
             }
@@ -47,8 +47,8 @@ impl Guest {
     }
 }
 
-/// Text on its way, in a memory of its own that stands for the guest's: so it goes where the program's output goes, and
-/// counts as such.
+/// Text being written, in a memory of its own that takes the place of the guest's: thus it goes to the program's
+/// output, and counts as such.
 struct Printing {
     memory: Vec<u8>,
     done: usize,
@@ -65,7 +65,7 @@ impl Printing {
         TEXT + self.done >= self.memory.len()
     }
 
-    /// Begins to write what is left; `None` means that it waits.
+    /// Starts to write the rest; `None` means that it waits.
     fn begin(&mut self, host: &mut Preview1) -> Option<Outcome> {
         let start = TEXT + self.done;
         let (start, length) = (start as u32, (self.memory.len() - start) as u32);
@@ -76,12 +76,12 @@ impl Printing {
         host.begin(&mut self.memory, (Snapshot::One, call))
     }
 
-    /// Goes on with what waits.
+    /// Continues a write that waits.
     fn poll(&mut self, host: &mut Preview1, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
         host.poll(&mut self.memory, cx)
     }
 
-    /// Takes note of what was written; false when that is nothing.
+    /// Accounts for what was written; false if nothing was.
     fn advance(&mut self) -> bool {
         let mut written = [0; 4];
         written.copy_from_slice(&self.memory[WRITTEN..WRITTEN + 4]);

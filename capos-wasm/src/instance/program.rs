@@ -1,4 +1,4 @@
-//! Running a module as a program, or one export of it in place of that.
+//! Running a module as a program, or one of its exports instead.
 
 use super::{
     Invocation,
@@ -43,7 +43,7 @@ impl Guest {
         };
         let types: Vec<Option<ValueType>> = signature.params.iter().map(Type::value).collect();
         let arguments: Vec<Value> = invocation.values(&types).map_err(End::FailedToStart)?;
-        // Which is itself what may have been asked for.
+        // This may be the very function that was requested.
         if invocation.function != INITIALIZE {
             self.initialize().await?;
         }

@@ -1,4 +1,4 @@
-//! Serving calls on exports.
+//! Serving calls of exports.
 
 use super::{CallError, Command, guest::Guest};
 use crate::{
@@ -9,7 +9,7 @@ use futures::{Stream, channel::mpsc};
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 impl Guest {
-    /// Serves calls, one after the other, until the instance ends or nobody can call any more.
+    /// Serves calls, one after the other, until the instance ends or there are no callers left.
     pub(super) async fn serve(&mut self, mut commands: mpsc::UnboundedReceiver<Command>) -> End {
         if let Err(end) = self.start_section().await {
             return end;
@@ -35,7 +35,7 @@ impl Guest {
                 Err(reason) => Ok(Err(CallError::Refused(reason))),
             };
             match result {
-                // A caller that is gone does not want the result.
+                // If the caller is gone, the result is dropped.
                 Ok(result) => drop(reply.send(result.map(values))),
                 Err(end) => {
                     drop(reply.send(Err(CallError::Ended(end.clone()))));
@@ -45,7 +45,7 @@ impl Guest {
         }
     }
 
-    /// Checks that there is such an export, for these arguments and with results that callers can take.
+    /// Checks that the export exists and has suitable parameters and results.
     fn check(&self, name: &str, arguments: &[Value]) -> Result<(), String> {
         let signature = self.signature(name).ok_or_else(|| format!("no exported function {name:?}"))?;
         let given = arguments.iter().map(|argument| Some(argument.ty()));

@@ -63,7 +63,7 @@ pub(super) async fn res_get(
     Ok(memory.write_u64(resolution, nanoseconds)?)
 }
 
-/// `clock_time_get`: the value of a clock in nanoseconds. The precision asked for changes nothing.
+/// `clock_time_get`: the value of a clock in nanoseconds. The requested precision is ignored.
 pub(super) async fn time_get(
     context: &mut Context,
     memory: &GuestMemory,

@@ -1,4 +1,4 @@
-//! The state behind the functions of one instance: its descriptors and what else it holds.
+//! The state of one instance's functions: its descriptors and other resources.
 
 use super::{
     descriptor::{Descriptor, Descriptors},
@@ -11,14 +11,14 @@ use crate::{
 };
 use std::rc::Rc;
 
-/// The state behind the functions of one instance.
+/// The state of one instance's functions.
 pub(crate) struct Context {
     pub(super) launch: Launch,
     pub(super) clocks: Clocks,
     pub(super) entropy: Option<Entropy>,
     pub(super) descriptors: Descriptors,
     pub(super) control: Rc<Control>,
-    /// The snapshot that the function being served belongs to.
+    /// The snapshot to which the function being served belongs.
     pub(super) snapshot: Snapshot,
     /// The function being served.
     pub(super) import: &'static str,
@@ -51,7 +51,7 @@ impl Context {
         }
     }
 
-    /// Remembers that the function being served lacked something, should the instance fail.
+    /// Records that the function being served lacked something, in case the instance fails.
     pub(super) fn refuse(&self, missing: Missing) {
         self.control.refuse(Refusal { import: self.import, missing });
     }

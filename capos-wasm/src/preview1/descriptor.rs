@@ -1,4 +1,4 @@
-//! Descriptors, the objects that they lead to, and the table of an instance's descriptors.
+//! Descriptors, the objects that they refer to, and the table of an instance's descriptors.
 
 use super::{
     Errno,
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum FileType {
-    /// Also pipes, for which there is no number.
+    /// Also used for pipes, which have no number of their own.
     Unknown = 0,
     CharacterDevice = 2,
     Directory = 3,
@@ -49,7 +49,7 @@ pub(super) mod flags {
     pub(crate) const ALL: u16 = APPEND | NONBLOCK | SYNCHRONOUS;
 }
 
-/// The object that a descriptor leads to.
+/// The object that a descriptor refers to.
 pub(super) enum Object {
     Input(Input),
     Output(Output),
@@ -60,7 +60,7 @@ pub(super) enum Object {
 /// A directory that is open.
 pub(super) struct OpenDirectory {
     pub(super) directory: Directory,
-    /// The path under which the program knows it, if it was there at the start.
+    /// The path under which the program knows it, if it was preopened.
     pub(super) preopen: Option<Rc<str>>,
 }
 
@@ -90,7 +90,7 @@ impl Descriptor {
         Self { object, base, inheriting: Rights::empty(), flags }
     }
 
-    /// A directory that is there at the start, under this path.
+    /// A preopened directory with this path.
     pub(super) fn preopen(directory: Directory, path: Rc<str>) -> Self {
         let object = Object::Directory(OpenDirectory { directory, preopen: Some(path) });
         Self { object, base: Rights::OF_DIRECTORY, inheriting: Rights::INHERITABLE, flags: 0 }
@@ -105,7 +105,7 @@ impl Descriptor {
         }
     }
 
-    /// An error unless the base rights include `rights`.
+    /// Returns an error unless the base rights include `rights`.
     pub(super) fn need(&self, rights: Rights) -> Result<(), NoRight> {
         if self.base.contains(rights) { Ok(()) } else { Err(NoRight) }
     }
@@ -116,8 +116,8 @@ pub(super) struct Descriptors {
     slots: Vec<Option<Descriptor>>,
     /// No number below this one is free.
     first_free: usize,
-    /// A bit for each number that was given to none at the start. What a program opens never gets one, or it could be
-    /// taken for a standard stream.
+    /// A bit for each number that was left empty at the start. It is never used for opened files, which might
+    /// otherwise be taken for a standard stream.
     reserved: u32,
     limit: usize,
 }
@@ -128,8 +128,9 @@ impl Descriptors {
         Self { slots: Vec::new(), first_free: 0, reserved: 0, limit: limit as usize }
     }
 
-    /// Gives the next number to a descriptor, or to none: before the instance starts, when there are no gaps.
-    /// Adds a granted descriptor. It does not count against the limit, which only keeps the program from opening more.
+    /// Assigns the next number to a granted descriptor, or leaves it empty; used only before the instance starts, when
+    /// there are no gaps.
+    /// Granted descriptors are not subject to the limit, which applies only to those that the program opens.
     pub(super) fn grant(&mut self, descriptor: Option<Descriptor>) {
         if descriptor.is_none() {
             // Only the three standard streams may be missing.
@@ -146,7 +147,7 @@ impl Descriptors {
         u32::try_from(fd).ok().and_then(|fd| self.reserved.checked_shr(fd)).is_some_and(|bits| bits & 1 != 0)
     }
 
-    /// Whether one more can be opened.
+    /// Whether another descriptor can be opened.
     pub(super) fn check_room(&mut self) -> Result<(), Errno> {
         while self.slots.get(self.first_free).is_some_and(Option::is_some)
             || self.is_reserved(self.first_free)
@@ -156,14 +157,14 @@ impl Descriptors {
         if self.first_free < self.limit { Ok(()) } else { Err(Errno::Mfile) }
     }
 
-    /// Gives a descriptor the lowest number that is free.
+    /// Assigns the lowest free number to a descriptor.
     pub(super) fn open(&mut self, descriptor: Descriptor) -> Result<u32, Errno> {
         self.check_room()?;
         match self.slots.get_mut(self.first_free) {
             Some(slot) => *slot = Some(descriptor),
             None => self.slots.push(Some(descriptor)),
         }
-        // The table is never longer than its limit, a `u32`, or what was granted.
+        // The length of the table is at most its limit, a `u32`, or the number of granted descriptors.
         Ok(self.first_free as u32)
     }
 
@@ -173,7 +174,7 @@ impl Descriptors {
         Ok(closed)
     }
 
-    /// Moves a descriptor to the number of another, which is closed.
+    /// Moves a descriptor to the number of another one, which is closed.
     pub(super) fn renumber(&mut self, from: u32, to: u32) -> Result<(), Errno> {
         self.get(to)?;
         self.get(from)?;

@@ -1,4 +1,4 @@
-//! From a decoded call to the function that serves it.
+//! Dispatches decoded calls to the functions that serve them.
 
 use super::for_each_function;
 use super::{
@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{End, account::Missing, engine::Outcome, resources::Error};
 
-/// Why a function did not succeed.
+/// The reason that a function did not succeed.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The guest gets this error number.
+    /// The guest receives this error number.
     Errno(Errno),
     /// The descriptor does not have the right.
     NoRight,
@@ -47,7 +47,8 @@ impl From<Result<(), Stop>> for Outcome {
     }
 }
 
-/// Functions that are called to report an error and end. The environment says how a panic is to be shown.
+/// Functions that programs call when they report an error and exit. The environment determines how a panic is
+/// shown.
 const FUNCTIONS_OF_AN_END: [&str; 12] = [
     "fd_write",
     "fd_close",
@@ -64,15 +65,15 @@ const FUNCTIONS_OF_AN_END: [&str; 12] = [
 ];
 
 impl Context {
-    /// Notes how a call ended. What the service of a directory or file refuses, its grant does not allow: the program
-    /// sees `EPERM`, which the libraries of its language know.
+    /// Records the outcome of a call. What the server of a directory or file refuses is not allowed by its grant:
+    /// the program receives `EPERM`, which its language's libraries know.
     fn settle(&self, result: Result<(), Stop>) -> Result<(), Stop> {
         match result {
             Err(Stop::Errno(Errno::Notcapable)) => {
                 self.refuse(Missing::Right);
                 Err(Stop::Errno(Errno::Perm))
             }
-            // Descriptors of directories come from one that was there when the program started.
+            // Descriptors of directories stem from one that was preopened.
             Err(Stop::Errno(Errno::Badf))
                 if self.import.starts_with("path_") && !self.descriptors.has_preopens() =>
             {
@@ -96,7 +97,7 @@ macro_rules! define_calls {
         done { $($name:ident($($arg:ident: $ty:ident),*) = $serve:path, $_n:ident, $_m:expr, $_b:ident;)* }
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $eserve:path, $_en:ident, $_em:expr, $_eb:ident; }
     ) => {
-        /// A call that a guest makes, with its arguments as the guest gave them.
+        /// A call by a guest, with the guest's arguments.
         #[expect(non_camel_case_types, reason = "variants carry the names of the functions")]
         #[derive(Debug)]
         pub(crate) enum Call {

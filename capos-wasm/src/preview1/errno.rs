@@ -19,7 +19,7 @@ macro_rules! errnos {
                 }
             }
 
-            /// The errno with this number; a number that there is not comes from a broken server.
+            /// The errno with this number. An unknown number comes from a faulty server.
             fn from_number(number: u16) -> Self {
                 match number {
                     $($number => Self::$variant,)*
@@ -120,7 +120,7 @@ impl From<Error> for Errno {
             Error::Unsupported => Self::Notsup,
             Error::Failed => Self::Io,
             Error::Overflow => Self::Overflow,
-            // The schema has the numbers of this specification.
+            // The schema uses the numbers of this specification.
             Error::Refused(reason) => Self::from_number(reason as u16),
         }
     }

@@ -1,4 +1,4 @@
-//! `fd_*` that concern descriptors themselves: closing, renumbering, flags, rights, and what was preopened.
+//! `fd_*` for descriptors themselves: closing, renumbering, flags, rights, and preopened paths.
 
 use super::{
     Context, Errno, GuestMemory, Stop,
@@ -9,8 +9,8 @@ use super::{
 use crate::account::Missing;
 
 impl Context {
-    /// The open descriptor `fd`. `EBADF` when there is none; a standard stream that was never granted is told
-    /// to those who ask why the instance failed.
+    /// The open descriptor `fd`; `EBADF` if there is none. For a standard stream that was not granted, the refusal
+    /// is recorded in case the instance fails.
     #[inline]
     pub(super) fn descriptor(&mut self, fd: u32) -> Result<&mut Descriptor, Errno> {
         if fd < 3 && self.ungranted_streams & 1 << fd != 0 {
@@ -24,14 +24,14 @@ impl Context {
     }
 }
 
-/// `fd_close`: gives the descriptor's capability up.
+/// `fd_close`: releases the descriptor's capability.
 pub(super) async fn close(context: &mut Context, _: &GuestMemory, fd: u32) -> Result<(), Stop> {
     context.descriptor(fd)?;
     context.descriptors.close(fd)?;
     Ok(())
 }
 
-/// `fd_renumber`: moves a descriptor to the number of another, which is closed.
+/// `fd_renumber`: moves a descriptor to the number of another one, which is closed.
 pub(super) async fn renumber(context: &mut Context, _: &GuestMemory, from: u32, to: u32) -> Result<(), Stop> {
     Ok(context.descriptors.renumber(from, to)?)
 }
@@ -84,7 +84,7 @@ pub(super) fn decode_flags(fd_flags: u32) -> Result<u16, Errno> {
     }
 }
 
-/// `fd_fdstat_set_rights`: gives rights up. More than there are is `ENOTCAPABLE`.
+/// `fd_fdstat_set_rights`: gives up rights. Requesting additional ones is `ENOTCAPABLE`.
 pub(super) async fn fdstat_set_rights(
     context: &mut Context,
     _: &GuestMemory,
@@ -102,8 +102,8 @@ pub(super) async fn fdstat_set_rights(
     Ok(())
 }
 
-/// `fd_prestat_get`: for a directory that was there at the start, the length of its path. Programs ask for one
-/// descriptor after the other, from 3 on, until one is `EBADF`.
+/// `fd_prestat_get`: for a preopened directory, the length of its path. Programs call it for consecutive
+/// descriptors, starting at 3, until it returns `EBADF`.
 pub(super) async fn prestat_get(
     context: &mut Context,
     memory: &GuestMemory,

@@ -6,12 +6,12 @@ use super::{
 use crate::account::Control;
 use capos_schema::file_capnp::MAX_DATA_BYTES;
 
-/// Where in a file.
+/// A position in a file.
 #[derive(Clone, Copy)]
 pub(super) enum At {
-    /// At the descriptor's position, which moves along.
+    /// The descriptor's position, which advances.
     Position,
-    /// There; the position stays.
+    /// This offset; the descriptor's position is unchanged.
     Offset(u64),
 }
 
@@ -28,9 +28,9 @@ pub(super) async fn read(
         let piece = (total - done).min(MAX_DATA_BYTES);
         let offset = start.checked_add(done.into()).ok_or(Errno::Overflow)?;
         let count = match open.file.read_at(offset, piece, |data| buffers.scatter(memory, data)).await {
-            // No more than `piece`.
+            // At most `piece`.
             Ok(count) => count as u32,
-            // What was read before is not lost.
+            // Data that has already been read is returned.
             Err(_) if done > 0 => break,
             Err(errno) => return Err(errno),
         };
@@ -45,7 +45,7 @@ pub(super) async fn read(
     Ok(done)
 }
 
-/// Writes all of the buffers, or as much as there is room for.
+/// Writes all of the buffers, or as much as fits.
 pub(super) async fn write(
     open: &mut OpenFile,
     control: &Control,
@@ -70,8 +70,8 @@ pub(super) async fn write(
     settled.map(|()| done)
 }
 
-/// Writes the first `length` bytes of the buffers from `start` on, or at the file's end. Says how many it wrote, and
-/// where that ends; an error only if there were none.
+/// Writes the first `length` bytes of the buffers at `start`, or at the file's end. Returns the number of bytes
+/// written and the position after them; an error only if there were none.
 async fn write_pieces(
     open: &OpenFile,
     memory: &GuestMemory,
@@ -98,7 +98,7 @@ async fn write_pieces(
                 end = after;
                 count
             }
-            // What was written before is.
+            // Data that has already been written is reported.
             Err(_) if done > 0 => break,
             Err(errno) => return Err(errno),
         };

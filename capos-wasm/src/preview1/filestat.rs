@@ -1,4 +1,4 @@
-//! Attributes: `fd_filestat_*`, and the sizes and times that others set.
+//! Attributes: `fd_filestat_*`, and setting sizes and times.
 
 use super::{
     Context, Errno, GuestMemory, Stop,
@@ -34,7 +34,7 @@ impl From<Attributes> for Filestat {
 }
 
 impl Filestat {
-    /// Of a stream, which has no attributes but its type.
+    /// The attributes of a stream, which has only a type.
     fn of_stream(file_type: FileType) -> Self {
         Self { device: 0, inode: 0, file_type, links: 0, size: 0, accessed: 0, modified: 0, changed: 0 }
     }
@@ -46,7 +46,7 @@ impl Filestat {
         bytes[..8].copy_from_slice(&self.device.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.inode.to_le_bytes());
         bytes[16] = self.file_type as u8;
-        // A count of names has 32 bits at first, and 64 later.
+        // The link count has 32 bits in snapshot 0 and 64 bits later.
         let rest = match snapshot {
             Snapshot::Zero => {
                 let links = u32::try_from(self.links).unwrap_or(u32::MAX);
@@ -64,14 +64,14 @@ impl Filestat {
         memory.write_bytes(offset, &bytes[..snapshot.filestat_bytes() as usize])
     }
 
-    /// Checks a place for a `filestat` before the work that yields it.
+    /// Checks the memory for a `filestat` before the work that produces it.
     pub(super) fn check_place(memory: &GuestMemory, offset: u32, snapshot: Snapshot) -> Result<(), Errno> {
         aligned::<8>(offset)?;
         memory.check(Claim { offset, len_bytes: snapshot.filestat_bytes() })
     }
 }
 
-/// The times that `fstflags` select: last access and last change of content.
+/// The times selected by `fstflags`: last access and last change of content.
 pub(super) fn times(accessed: u64, modified: u64, flags: u32) -> Result<(SetTime, SetTime), Errno> {
     let one = |time, set, now| match (flags & set != 0, flags & now != 0) {
         (true, true) => Err(Errno::Inval),
@@ -98,7 +98,8 @@ impl Context {
         }
     }
 
-    /// The same for a file that is open for writing; `not_open` for one that is not, which is no matter of rights.
+    /// As [`Self::file`], for a file that is open for writing. If it is not, the error is `not_open`, since this
+    /// is not a matter of rights.
     fn writable_file(&mut self, fd: u32, rights: Rights, not_open: Errno) -> Result<&mut OpenFile, Stop> {
         match &self.descriptor(fd)?.object {
             Object::File(file) if !file.writes => Err(not_open.into()),
@@ -107,7 +108,7 @@ impl Context {
     }
 }
 
-/// `fd_filestat_get`: the attributes of what is open. A stream's are its type and zeros.
+/// `fd_filestat_get`: the attributes of an open object. For a stream, its type and zeros.
 pub(super) async fn get(
     context: &mut Context,
     memory: &GuestMemory,
@@ -131,13 +132,14 @@ pub(super) async fn get(
     Ok(written.write(memory, filestat, snapshot)?)
 }
 
-/// `fd_filestat_set_size`: cuts the file, or adds zeros. One that is not open for writing is `EINVAL`, as POSIX has it.
+/// `fd_filestat_set_size`: truncates the file, or extends it with zeros. As in POSIX, `EINVAL` if it is not open for
+/// writing.
 pub(super) async fn set_size(context: &mut Context, _: &GuestMemory, fd: u32, size: u64) -> Result<(), Stop> {
     let file = context.writable_file(fd, Rights::FD_FILESTAT_SET_SIZE, Errno::Inval)?;
     Ok(file.file.set_size(size).await?)
 }
 
-/// `fd_filestat_set_times`: sets the times that the flags select, to those given or to now.
+/// `fd_filestat_set_times`: sets the times selected by the flags to the given times or to now.
 pub(super) async fn set_times(
     context: &mut Context,
     _: &GuestMemory,
@@ -161,8 +163,8 @@ pub(super) async fn set_times(
     }
 }
 
-/// `fd_allocate`: sees that a range of a file has room, and the file reaches to its end. One that is not open for writing
-/// is `EBADF`, as POSIX has it.
+/// `fd_allocate`: ensures that there is space for a range of a file, and that the file extends to its end. As in
+/// POSIX, `EBADF` if it is not open for writing.
 pub(super) async fn allocate(
     context: &mut Context,
     _: &GuestMemory,
@@ -180,7 +182,7 @@ pub(super) async fn allocate(
     Ok(file.file.allocate(offset, length).await?)
 }
 
-/// `fd_advise`: accepted, and changes nothing.
+/// `fd_advise`: accepted without any effect.
 pub(super) async fn advise(
     context: &mut Context,
     _: &GuestMemory,
@@ -196,13 +198,13 @@ pub(super) async fn advise(
     }
 }
 
-/// `fd_sync`: returns when all that was done to the file survives whatever happens.
+/// `fd_sync`: returns when all changes to the file are durable.
 pub(super) async fn sync(context: &mut Context, _: &GuestMemory, fd: u32) -> Result<(), Stop> {
     Ok(context.file(fd, Rights::FD_SYNC)?.file.sync(false).await?)
 }
 
-/// `fd_datasync`: the same for the data alone. A right to the former includes this: C programs name no right to
-/// this for files that they only read, and call it all the same.
+/// `fd_datasync`: the same for the data only. The right to `fd_sync` includes it: C programs do not request the
+/// right for files that they only read, but call the function nevertheless.
 pub(super) async fn datasync(context: &mut Context, _: &GuestMemory, fd: u32) -> Result<(), Stop> {
     let may_sync = context.descriptor(fd)?.need(Rights::FD_SYNC).is_ok();
     let right = if may_sync { Rights::FD_SYNC } else { Rights::FD_DATASYNC };

@@ -15,8 +15,8 @@ const STDOUT: u32 = 1;
 /// Standard error's descriptor.
 const STDERR: u32 = 2;
 
-/// `fd_read`: from a file, as much as the buffers hold and the file has; from a stream, waits for at least one
-/// byte, then gives what is there. No bytes mean the end.
+/// `fd_read`: from a file, as much as fits the buffers and the file contains; from a stream, waits for at least one
+/// byte and returns what is available. Zero bytes mean the end.
 pub(super) async fn read(
     context: &mut Context,
     memory: &GuestMemory,
@@ -28,7 +28,7 @@ pub(super) async fn read(
     read_at(context, memory, fd, (iovs, iovs_len), At::Position, nread).await
 }
 
-/// `fd_pread`: reads a file at an offset; the descriptor's position stays.
+/// `fd_pread`: reads a file at an offset; the descriptor's position is unchanged.
 pub(super) async fn pread(
     context: &mut Context,
     memory: &GuestMemory,
@@ -65,7 +65,7 @@ async fn read_at(
     Ok(memory.write_u32(nread, count)?)
 }
 
-/// `fd_write`: to a file, all of the buffers, as long as there is room; to a stream, at least something.
+/// `fd_write`: to a file, all of the buffers if there is space; to a stream, at least one byte.
 pub(super) async fn write(
     context: &mut Context,
     memory: &GuestMemory,
@@ -77,8 +77,8 @@ pub(super) async fn write(
     write_at(context, memory, fd, (iovs, iovs_len), At::Position, nwritten).await
 }
 
-/// `fd_pwrite`: writes a file at an offset; the descriptor's position stays. A descriptor that appends does so
-/// here too, as on Linux.
+/// `fd_pwrite`: writes a file at an offset; the descriptor's position is unchanged. As on Linux, a descriptor that
+/// appends does so here too.
 pub(super) async fn pwrite(
     context: &mut Context,
     memory: &GuestMemory,
@@ -120,7 +120,7 @@ async fn write_at(
 }
 
 impl At {
-    /// The rights that moving data there takes, besides `right`.
+    /// The rights required for the transfer besides `right`.
     fn needs(self, right: Rights) -> Rights {
         match self {
             Self::Position => right,
@@ -129,7 +129,7 @@ impl At {
     }
 }
 
-/// Looks for messages that say what the program lacks.
+/// Examines output for messages that say what the program lacks.
 fn notice(control: &Control, memory: &GuestMemory, is_error: bool, mut buffers: Iovecs) -> Result<(), Errno> {
     let mut start = [0; NOTICED_BYTES];
     let length = (buffers.total() as usize).min(NOTICED_BYTES);
@@ -140,7 +140,7 @@ fn notice(control: &Control, memory: &GuestMemory, is_error: bool, mut buffers: 
     Ok(())
 }
 
-/// `EBADF` for what is not open for reading, `ENOTCAPABLE` for rights that were given up.
+/// `EBADF` if it is not open for reading, `ENOTCAPABLE` if the rights were given up.
 fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
     match &descriptor.object {
         Object::File(file) if file.reads => Ok(descriptor.need(rights)?),
@@ -149,7 +149,7 @@ fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
     }
 }
 
-/// `EBADF` for what is not open for writing, `ENOTCAPABLE` for rights that were given up.
+/// `EBADF` if it is not open for writing, `ENOTCAPABLE` if the rights were given up.
 fn check_writer(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
     match &descriptor.object {
         Object::File(file) if file.writes => Ok(descriptor.need(rights)?),

@@ -1,23 +1,23 @@
-//! Lists of buffers, as reading and writing functions take them.
+//! Lists of buffers, as used by reading and writing functions.
 
 use super::{
     Errno, GuestMemory,
     memory::{Claim, aligned},
 };
 
-/// More entries than this in one list are refused, as `IOV_MAX` does elsewhere.
+/// Longer lists are refused, as `IOV_MAX` does elsewhere.
 const MAX_IOVECS: u32 = 1024;
 
-/// A guest's list of buffers, all of which lie in its memory. The guest does not run while one is used and
-/// memories never shrink, so that stays true.
+/// A guest's list of buffers, all of which are within its memory. This remains true while it is used, because the
+/// guest does not run meanwhile and memories never shrink.
 #[derive(Clone, Copy)]
 pub(super) struct Iovecs {
     array: u32,
     len: u32,
-    /// The buffer that comes next and how much of it was used.
+    /// The next buffer, and the number of bytes of it that were used.
     index: u32,
     used: u32,
-    /// The length of all of them together, clipped to 32 bits.
+    /// The total length of all buffers, limited to 32 bits.
     total: u32,
 }
 
@@ -40,7 +40,7 @@ impl Iovecs {
         self.total
     }
 
-    /// Fills `target` from the buffers, going on where the last one ended.
+    /// Fills `target` from the buffers, continuing after the last transfer.
     pub(super) fn gather(&mut self, memory: &GuestMemory, target: &mut [u8]) -> Result<(), Errno> {
         let mut rest = target;
         while !rest.is_empty() {
@@ -52,7 +52,7 @@ impl Iovecs {
         Ok(())
     }
 
-    /// Hands the next `count` bytes to `take`, in pieces.
+    /// Passes the next `count` bytes to `take`, in pieces.
     pub(super) fn pass(
         &mut self,
         memory: &GuestMemory,
@@ -68,8 +68,8 @@ impl Iovecs {
         Ok(())
     }
 
-    /// Copies as much of `source` into the buffers as they have room for, going on where the last one ended, and
-    /// says how much that was.
+    /// Copies as much of `source` to the buffers as fits, continuing after the last transfer, and
+    /// returns the number of bytes.
     pub(super) fn scatter(&mut self, memory: &GuestMemory, source: &[u8]) -> Result<usize, Errno> {
         let mut rest = source;
         while !rest.is_empty() && self.index < self.len {
@@ -81,7 +81,7 @@ impl Iovecs {
         Ok(source.len() - rest.len())
     }
 
-    /// Takes what is next, up to `most` bytes of one buffer.
+    /// Takes the next part, up to `most` bytes of one buffer.
     fn next(&mut self, memory: &GuestMemory, most: usize) -> Result<Claim, Errno> {
         if self.index >= self.len {
             return Err(Errno::Fault);

@@ -1,20 +1,20 @@
 #![expect(unsafe_code, reason = "guest memory is lent to futures that outlive the borrow")]
 //! Lending a byte slice to code that cannot name its lifetime.
 //!
-//! A WASI function is a future that may live across many polls, while the engine lends the guest's
-//! memory anew at each one: it may grow, and move, in between. A [`Loan`] is the meeting point. The engine
-//! side calls [`Loan::during`] around each poll; the future's side calls [`Loan::with`] for each access and
-//! cannot keep what it gets.
+//! A WASI function is a future that may exist during many polls, while the engine lends the guest's
+//! memory anew at each one, since it may grow and move in between. A [`Loan`] connects the two. The engine
+//! calls [`Loan::during`] around each poll; the future calls [`Loan::with`] for each access and
+//! cannot keep the slice.
 
 use std::{cell::Cell, ptr::NonNull};
 
-/// A slot that holds a slice while somebody lends one.
+/// A slot that contains a slice while one is lent.
 #[derive(Default)]
 pub(super) struct Loan {
     slice: Cell<Option<NonNull<[u8]>>>,
 }
 
-/// Puts back what the slot held before, on every way out of a scope.
+/// Restores the previous content of the slot whenever the scope is left.
 struct Restore<'a> {
     loan: &'a Loan,
     before: Option<NonNull<[u8]>>,
@@ -34,7 +34,7 @@ impl Loan {
         f()
     }
 
-    /// Gives `f` the slice lent at this moment. `None` when there is none, or when it is already in use
+    /// Calls `f` with the currently lent slice. `None` if there is none, or if it is already in use
     /// further up the stack.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
         let mut slice = self.slice.take()?;

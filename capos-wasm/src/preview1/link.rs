@@ -8,7 +8,7 @@ macro_rules! define_link {
         done { $($name:ident($($arg:ident: $ty:ident),*) = $_f:path, $_n:ident, $_m:expr, $_b:ident;)* }
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr, $_eb:ident; }
     ) => {
-        /// Defines one function; other names are not defined.
+        /// Defines one function; unknown names are ignored.
         pub(super) fn define<L: Linker<Preview1>>(
             linker: &mut L,
             snapshot: Snapshot,

@@ -1,4 +1,4 @@
-//! The only way to a guest's linear memory.
+//! Access to a guest's linear memory; there is no other way to access it.
 
 use super::{Errno, lend::Loan};
 use std::{cell::Cell, rc::Rc};
@@ -8,17 +8,17 @@ const BYTES_PER_WORK: u32 = 64;
 
 /// The guest's linear memory, as WASI functions see it.
 ///
-/// Every access states an offset and a length that come from the guest, is checked, and borrows the memory
-/// anew: nothing of it can be held across an `.await`. Outside a poll of the guest's own call the memory is
-/// out of reach and every access is `EFAULT`.
+/// Every access takes an offset and a length from the guest, is checked, and borrows the memory anew: no reference
+/// to it can be held across an `.await`. Outside a poll of the guest's own call the memory is inaccessible and
+/// every access is `EFAULT`.
 #[derive(Clone, Default)]
 pub struct GuestMemory {
     loan: Rc<Loan>,
-    /// How much was done with it since [`GuestMemory::take_work`].
+    /// The work done with it since [`GuestMemory::take_work`].
     work: Rc<Cell<u64>>,
 }
 
-/// A range of guest memory, as the guest claims it: nothing is known about it yet.
+/// An unchecked range of guest memory, as given by the guest.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Claim {
     pub(super) offset: u32,
@@ -26,12 +26,13 @@ pub(super) struct Claim {
 }
 
 impl GuestMemory {
-    /// Lends the guest's memory to accesses made while `f` runs. Called by engines.
+    /// Lends the guest's memory for accesses made while `f` runs. Called by engines.
     pub fn lend<R>(&self, bytes: &mut [u8], f: impl FnOnce() -> R) -> R {
         self.loan.during(bytes, f)
     }
 
-    /// The one checked access: `f` gets exactly the bytes claimed, or the guest gets `EFAULT`.
+    /// The only access, which is checked: `f` receives exactly the given range, otherwise the guest receives
+    /// `EFAULT`.
     pub(super) fn with<R>(&self, claim: Claim, f: impl FnOnce(&mut [u8]) -> R) -> Result<R, Errno> {
         self.work.set(self.work.get() + 1 + u64::from(claim.len_bytes / BYTES_PER_WORK));
         let access = |bytes: &mut [u8]| {
@@ -42,17 +43,17 @@ impl GuestMemory {
         self.loan.with(access).flatten().ok_or(Errno::Fault)
     }
 
-    /// Checks that a range lies in memory, before waiting for what will be written there.
+    /// Checks that a range is within memory, before waiting for what will be written there.
     pub(super) fn check(&self, claim: Claim) -> Result<(), Errno> {
         let work = self.work.get();
         let checked = self.with(claim, |_| ());
-        // It touches nothing, however long the range.
+        // This accesses nothing, whatever the length of the range.
         self.work.set(work + 1);
         checked
     }
 
-    /// How much was done with the memory since the last time this was asked: one for each access, and one for 64 bytes.
-    /// It stands for what the host does at the guest's wish.
+    /// The work done with the memory since the last call: one unit for each access, and one for 64 bytes.
+    /// It represents the host's work for the guest.
     pub(super) fn take_work(&self) -> u64 {
         self.work.take()
     }
@@ -79,20 +80,20 @@ impl GuestMemory {
         self.write_bytes(offset, &value.to_le_bytes())
     }
 
-    /// Checks a place for a `u32` result before the work that yields it.
+    /// Checks the memory for a `u32` result before the work that produces it.
     pub(super) fn check_u32(&self, offset: u32) -> Result<(), Errno> {
         aligned::<4>(offset)?;
         self.check(Claim { offset, len_bytes: 4 })
     }
 
-    /// Checks a place for a `u64` result before the work that yields it.
+    /// Checks the memory for a `u64` result before the work that produces it.
     pub(super) fn check_u64(&self, offset: u32) -> Result<(), Errno> {
         aligned::<8>(offset)?;
         self.check(Claim { offset, len_bytes: 8 })
     }
 }
 
-/// Structures must lie at a multiple of their alignment; wasmtime answers `EINVAL` otherwise.
+/// Structures must be aligned; as in wasmtime, the error is `EINVAL` otherwise.
 pub(super) fn aligned<const ALIGN: u32>(offset: u32) -> Result<(), Errno> {
     if offset.is_multiple_of(ALIGN) { Ok(()) } else { Err(Errno::Inval) }
 }

@@ -1,7 +1,8 @@
 //! WASI Preview 1 (`wasi_snapshot_preview1`, and `wasi_unstable` before it), independent of the engine that runs the guest.
 //!
-//! Specification: the `preview1` snapshot of the WASI repository; where it is silent, what wasmtime does.
-//! [`FUNCTIONS`] states for every function which capability it needs and what it returns without.
+//! Specification: the `preview1` snapshot of the WASI repository; where it is silent, the behaviour of
+//! wasmtime.
+//! [`FUNCTIONS`] lists for every function which capability it needs and what it returns without it.
 
 mod clock;
 mod context;

@@ -18,10 +18,10 @@ const O_DIRECTORY: u32 = 2;
 const O_EXCL: u32 = 4;
 const O_TRUNC: u32 = 8;
 
-/// `path_open`: opens what a path names, with the lowest number that is free.
+/// `path_open`: opens the object at a path, with the lowest free descriptor number.
 ///
-/// Reading and writing are what the base rights ask for; a directory cannot be opened for writing. See
-/// [`Requested`] for the other rights.
+/// The base rights determine whether it is opened for reading and writing; a directory cannot be opened for
+/// writing. See [`Requested`] for the other rights.
 #[expect(clippy::too_many_arguments, reason = "the function has so many")]
 pub(super) async fn open(
     context: &mut Context,
@@ -68,7 +68,7 @@ pub(super) async fn open(
     };
     context.descriptors.check_room().inspect_err(|_| context.refuse(Missing::Descriptor))?;
     let opened_as = directory.open(path, options).await.inspect_err(|errno| {
-        // The limit of the instance has been looked at.
+        // The instance's limit has been checked already.
         if *errno == Errno::Mfile {
             context.refuse(Missing::OpenObject);
         }

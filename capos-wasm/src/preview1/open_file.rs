@@ -1,17 +1,17 @@
-//! Open files, with what Preview 1 keeps with a descriptor.
+//! Open files, with the state that Preview 1 keeps for a descriptor.
 
 use crate::resources::File;
 
-/// A file that is open, and the position of its descriptor.
+/// An open file with the position of its descriptor.
 pub(super) struct OpenFile {
     pub(super) file: File,
-    /// Where the next read or write is.
+    /// The position of the next read or write.
     pub(super) position: u64,
-    /// Whether it was opened to read.
+    /// Whether it was opened for reading.
     pub(super) reads: bool,
-    /// Whether it was opened to write.
+    /// Whether it was opened for writing.
     pub(super) writes: bool,
-    /// Whether what is written counts as output.
+    /// Whether writes count as output.
     pub(super) is_stream: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `path_*` but `path_open`: everything that is done by name.
+//! `path_*` except `path_open`: all operations by name.
 
 use super::{
     Context, Errno, GuestMemory, Stop,
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::resources::{Directory, PathBytes};
 
-/// No service takes a longer path.
+/// No service accepts a longer path.
 const MAX_PATH_BYTES: u32 = 4096;
 
-/// `lookupflags`: follow a symbolic link in a path's last place.
+/// `lookupflags`: follow a symbolic link in the last component.
 const SYMLINK_FOLLOW: u32 = 1;
 
 impl Context {
@@ -29,7 +29,7 @@ impl Context {
     }
 }
 
-/// A path in the guest's memory, there and not too long.
+/// A path in the guest's memory, within bounds and not too long.
 #[derive(Clone, Copy)]
 pub(super) struct GuestPath<'a> {
     memory: &'a GuestMemory,
@@ -56,7 +56,7 @@ impl PathBytes for GuestPath<'_> {
     }
 }
 
-/// `lookupflags` from a guest: whether to follow.
+/// `lookupflags` from a guest: whether to follow symbolic links.
 pub(super) fn follow(flags: u32) -> Result<bool, Errno> {
     match flags {
         0 => Ok(false),
@@ -65,7 +65,7 @@ pub(super) fn follow(flags: u32) -> Result<bool, Errno> {
     }
 }
 
-/// Defines a function that only names something to be made or removed.
+/// Defines a function that only takes the path of something to create or remove.
 macro_rules! by_name {
     ($(#[$doc:meta])* $name:ident, $right:ident, $method:ident) => {
         $(#[$doc])*
@@ -89,15 +89,15 @@ by_name!(
     create_directory, PATH_CREATE_DIRECTORY, create_directory
 );
 by_name!(
-    /// `path_remove_directory`: an empty one.
+    /// `path_remove_directory`: removes an empty directory.
     remove_directory, PATH_REMOVE_DIRECTORY, remove_directory
 );
 by_name!(
-    /// `path_unlink_file`: a file or symbolic link.
+    /// `path_unlink_file`: removes a file or symbolic link.
     unlink_file, PATH_UNLINK_FILE, unlink
 );
 
-/// `path_filestat_get`: the attributes of what a path names.
+/// `path_filestat_get`: the attributes of the object at a path.
 pub(super) async fn filestat_get(
     context: &mut Context,
     memory: &GuestMemory,
@@ -116,7 +116,7 @@ pub(super) async fn filestat_get(
     Ok(Filestat::from(attributes).write(memory, filestat, snapshot)?)
 }
 
-/// `path_filestat_set_times`: sets the times that the flags select, to those given or to now.
+/// `path_filestat_set_times`: sets the times selected by the flags to the given times or to now.
 #[expect(clippy::too_many_arguments, reason = "the function has so many")]
 pub(super) async fn filestat_set_times(
     context: &mut Context,
@@ -138,7 +138,7 @@ pub(super) async fn filestat_set_times(
     Ok(())
 }
 
-/// `path_link`: a second name for a file. Following a symbolic link is `EINVAL`, as in wasmtime.
+/// `path_link`: creates a second name for a file. As in wasmtime, following a symbolic link is `EINVAL`.
 #[expect(clippy::too_many_arguments, reason = "the function has so many")]
 pub(super) async fn link(
     context: &mut Context,
@@ -163,7 +163,7 @@ pub(super) async fn link(
     Ok(())
 }
 
-/// `path_rename`: moves a name, replacing what POSIX lets it replace.
+/// `path_rename`: renames or moves an object, replacing the target where POSIX allows it.
 #[expect(clippy::too_many_arguments, reason = "the function has so many")]
 pub(super) async fn rename(
     context: &mut Context,
@@ -184,7 +184,7 @@ pub(super) async fn rename(
     Ok(())
 }
 
-/// `path_symlink`: a symbolic link at `path` to `target`.
+/// `path_symlink`: creates a symbolic link at `path` to `target`.
 pub(super) async fn symlink(
     context: &mut Context,
     memory: &GuestMemory,
@@ -202,7 +202,7 @@ pub(super) async fn symlink(
     Ok(())
 }
 
-/// `path_readlink`: where a symbolic link points, as far as the buffer reaches.
+/// `path_readlink`: the target of a symbolic link, truncated to the buffer.
 #[expect(clippy::too_many_arguments, reason = "the function has so many")]
 pub(super) async fn readlink(
     context: &mut Context,

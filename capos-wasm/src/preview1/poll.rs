@@ -15,13 +15,13 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-/// More subscriptions than this in one call are refused.
+/// Longer lists are refused.
 const MAX_SUBSCRIPTIONS: u32 = 1024;
 /// The longest `subscription` of any snapshot.
 const SUBSCRIPTION_BYTES: usize = 56;
 const EVENT_BYTES: u32 = 32;
 const FLAG_ABSTIME: u16 = 1;
-/// `eventrwflags`: the other end is gone.
+/// `eventrwflags`: the other end is closed.
 const HANGUP: u16 = 1;
 
 /// The event that a subscription waits for; the discriminants are those of `eventtype`.
@@ -35,20 +35,20 @@ enum Wanted {
 struct Subscription {
     userdata: [u8; 8],
     wanted: Wanted,
-    /// For a clock: when it fires, on the monotonic clock.
+    /// For a clock: the time at which it fires, on the monotonic clock.
     deadline_ns: Option<u64>,
-    /// Set once the subscription has fired: how.
+    /// Set once the subscription has fired: the result.
     fired: Option<Result<Ready, Errno>>,
 }
 
-/// The bytes ready to be read, or the room to write.
+/// The number of bytes that can be read, or the space for writing.
 #[derive(Clone, Copy, Default)]
 struct Ready {
     bytes: u64,
     flags: u16,
 }
 
-/// `poll_oneoff`: returns as soon as one subscription fires, with an event for each that has by then.
+/// `poll_oneoff`: returns as soon as a subscription fires, with an event for each that has fired by then.
 pub(super) async fn oneoff(
     context: &mut Context,
     memory: &GuestMemory,
@@ -137,8 +137,8 @@ fn encode(subscription: &Subscription) -> Option<[u8; EVENT_BYTES as usize]> {
     Some(event)
 }
 
-/// Fires what needs no waiting, and turns every other clock into a deadline on the monotonic clock. A descriptor
-/// that is not open, or of which there is nothing to wait for, is an error of the whole call.
+/// Fires the subscriptions that need no waiting, and converts the clocks to deadlines on the monotonic clock. A
+/// descriptor that is not open or cannot be waited for is an error of the whole call.
 async fn prepare(
     context: &mut Context,
     clocks: &mut Clocks,
@@ -171,7 +171,7 @@ async fn prepare(
             subscription.fired = match &descriptor.object {
                 Object::Input(_) | Object::Directory(_) => return Err(Errno::Badf),
                 _ if allowed.is_err() => Some(Err(Errno::Notcapable)),
-                // A Console takes what it is given; writing waits, not readiness.
+                // A Console accepts everything; the write itself waits if necessary.
                 Object::Output(output) => output.max_bytes().map(|bytes| Ok(ready(bytes))),
                 Object::File(_) => Some(Ok(ready(MAX_DATA_BYTES))),
             };
@@ -180,8 +180,8 @@ async fn prepare(
     Ok(())
 }
 
-/// Whether there is a right to wait for a stream to be ready for what `right` says. A file always is, also one that was not
-/// opened for that: what is then asked of it gets its error at once.
+/// Whether the rights allow waiting for a stream to be ready for the operation of `right`. A file is always ready,
+/// even if it was not opened for the operation: the operation then returns its error at once.
 fn allowed(descriptor: &Descriptor, right: Rights) -> Result<(), NoRight> {
     let right = match &descriptor.object {
         Object::File(_) => Rights::empty(),
@@ -194,7 +194,7 @@ fn ready(bytes: u32) -> Ready {
     Ready { bytes: bytes.into(), flags: 0 }
 }
 
-/// Looks whether a stream is ready, and asks to be woken if not.
+/// Checks whether a stream is ready, and requests a wake-up if not.
 fn poll_stream(
     context: &mut Context,
     wanted: Wanted,
@@ -215,7 +215,7 @@ fn poll_stream(
     }
 }
 
-/// The clocks as they were when one call began, so that equal timeouts fire together.
+/// The clocks at the start of a call, so that equal timeouts fire together.
 #[derive(Default)]
 struct Clocks {
     monotonic_ns: Option<u64>,
@@ -223,7 +223,8 @@ struct Clocks {
 }
 
 impl Clocks {
-    /// A duration tells nothing about the time of day, so only an absolute time of day needs the WallClock;
+    /// A relative timeout does not depend on the time of day, so only an absolute time of day needs the
+    /// WallClock;
     /// waiting always needs the Timer.
     async fn deadline_ns(
         &mut self,
@@ -251,7 +252,7 @@ impl Clocks {
     }
 }
 
-/// Waits until a subscription has fired, and marks every one that has.
+/// Waits until a subscription has fired, and marks all that have.
 async fn wait(context: &mut Context, list: &mut [Subscription]) {
     let earliest = list.iter().filter_map(|subscription| subscription.deadline_ns).min();
     let mut sleep = earliest.and_then(|deadline| Some((deadline, context.clocks.sleep_until(deadline)?)));

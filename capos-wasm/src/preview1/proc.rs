@@ -3,7 +3,7 @@
 use super::{Context, Errno, GuestMemory, Stop};
 use crate::End;
 
-/// `signal` of Preview 1, by what POSIX does with one that nobody handles.
+/// `signal` of Preview 1, by the default action in POSIX.
 const SIGCHLD: u32 = 16;
 const SIGCONT: u32 = 17;
 const SIGSTOP: u32 = 18;
@@ -17,8 +17,8 @@ pub(super) async fn exit(_context: &mut Context, _memory: &GuestMemory, status: 
     Err(Stop::End(End::Exited(status.cast_signed())))
 }
 
-/// `proc_raise`: does what the signal does to a process that does not handle it. Most end the instance, with 128
-/// and the signal's number as its status; a few do nothing; those that would stop it are `ENOTSUP`.
+/// `proc_raise`: performs the default action of the signal. Most end the instance, with 128
+/// plus the signal's number as its status; some are ignored; those that would stop it are `ENOTSUP`.
 pub(super) async fn raise(_: &mut Context, _: &GuestMemory, signal: u32) -> Result<(), Stop> {
     match signal {
         0 | SIGCHLD | SIGCONT | SIGURG | SIGWINCH => Ok(()),

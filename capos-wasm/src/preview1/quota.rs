@@ -1,18 +1,18 @@
-//! The limit on what an instance writes to its standard streams.
+//! The limit on an instance's output to its standard streams.
 
 use super::Stop;
 use crate::{End, account::Control};
 
 /// The part of a write that the limit allows.
 pub(super) struct Allowance<'a> {
-    /// `None` for what does not count as output.
+    /// `None` if the write does not count as output.
     control: Option<&'a Control>,
     wanted: u32,
     bytes: u32,
 }
 
 impl<'a> Allowance<'a> {
-    /// Takes as much of `wanted` bytes as the limit still allows. Nothing at all is the instance's end.
+    /// Takes as much of `wanted` bytes as the limit allows. If that is nothing, the instance ends.
     pub(super) fn take(control: Option<&'a Control>, wanted: u32) -> Result<Self, Stop> {
         let bytes = control.map_or(wanted, |control| control.take_output(wanted));
         match bytes == 0 && wanted > 0 {
@@ -21,13 +21,13 @@ impl<'a> Allowance<'a> {
         }
     }
 
-    /// How many bytes may be written.
+    /// The number of bytes that may be written.
     pub(super) fn bytes(&self) -> u32 {
         self.bytes
     }
 
-    /// Gives back what was not written: what was refused, or found no room, is no output. An error is the instance's end, which
-    /// follows when it wrote all that it might and wanted more.
+    /// Returns the part that was not written, because it was refused or there was no space. An error is the
+    /// instance's end, which occurs if it wrote all that was allowed and wanted to write more.
     pub(super) fn settle(self, written: u32) -> Result<(), Stop> {
         let Self { control, wanted, bytes } = self;
         if let Some(control) = control {

@@ -1,9 +1,9 @@
-//! `random_*`: randomness from the EntropySource.
+//! `random_*`: random bytes from the EntropySource.
 
 use super::{Context, Errno, GuestMemory, Stop, memory::Claim};
 use crate::account::Missing;
 
-/// `random_get`: fills `length` bytes at `buffer`, in pieces that the EntropySource can give.
+/// `random_get`: fills `length` bytes at `buffer`, in pieces that the EntropySource can return.
 pub(super) async fn get(
     context: &mut Context,
     memory: &GuestMemory,

@@ -10,11 +10,11 @@ use crate::resources::{Directory, Entry, More};
 
 const DIRENT_BYTES: usize = 24;
 
-/// The cookies of what comes after `.` and after `..`. Those of the service's entries are moved up by the latter.
+/// The cookies of the entries after `.` and after `..`. The service's cookies are shifted by the latter.
 const AFTER_DOT: u64 = 1;
 const AFTER_DOTDOT: u64 = 2;
 
-/// The guest's buffer, as it fills.
+/// The guest's buffer while it is filled.
 struct Listing<'a> {
     memory: &'a GuestMemory,
     offset: u32,
@@ -23,7 +23,7 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    /// Adds an entry, or as much of it as there is room for.
+    /// Adds an entry, truncated to the available space.
     fn add(&mut self, name: &str, inode: u64, kind: FileType, next: u64) -> Result<(), Errno> {
         let mut head = [0; DIRENT_BYTES];
         head[..8].copy_from_slice(&next.to_le_bytes());
@@ -50,8 +50,8 @@ impl Listing<'_> {
     }
 }
 
-/// `fd_readdir`: the entries after `cookie`, `.` and `..` before all others. The last one is cut where the
-/// buffer ends; a buffer that is not full means that there are no more.
+/// `fd_readdir`: the entries after `cookie`, with `.` and `..` first. The last one is truncated at the end of the
+/// buffer; a buffer that is not full means that there are no more.
 pub(super) async fn read(
     context: &mut Context,
     memory: &GuestMemory,
@@ -84,7 +84,7 @@ pub(super) async fn read(
     Ok(memory.write_u32(used, listing.used)?)
 }
 
-/// Adds what one request brings. The cookie to go on with, unless there is no more.
+/// Adds the entries from one request. Returns the cookie to continue with, unless there are no more.
 async fn list(directory: &Directory, listing: &mut Listing<'_>, cookie: u64) -> Result<Option<u64>, Errno> {
     let max_bytes = listing.left;
     let each = |entry: Entry<'_>| {

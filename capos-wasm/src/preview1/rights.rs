@@ -1,13 +1,13 @@
 //! Rights of descriptors.
 //!
-//! A descriptor has base rights, for what is done with it, and, if it is a directory, inheriting rights, which
-//! bound those of what is opened through it. Both only ever shrink. Apart from them, the directory or file
-//! behind a descriptor has rights of its own, which its service enforces.
+//! A descriptor has base rights, for operations on it, and, if it is a directory, inheriting rights, which limit
+//! the rights of what is opened through it. Both can only be reduced. Independently of them, the directory or file
+//! itself has rights that its service enforces.
 
 use bitflags::bitflags;
 
-/// A right that the descriptor does not have: the program gave it up, or never asked for it. The program sees
-/// `ENOTCAPABLE`; what the grant of a directory does not allow is `EPERM`.
+/// A right that the descriptor does not have because the program gave it up or never requested it. The program
+/// receives `ENOTCAPABLE`; for rights missing in the grant of a directory it receives `EPERM`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoRight;
 
@@ -44,13 +44,13 @@ bitflags! {
         const PATH_UNLINK_FILE = 1 << 26;
         const POLL_FD_READWRITE = 1 << 27;
 
-        /// All that mean something for a file.
+        /// The rights that apply to files.
         const OF_FILE = Self::FD_DATASYNC.bits() | Self::FD_READ.bits() | Self::FD_SEEK.bits()
             | Self::FD_FDSTAT_SET_FLAGS.bits() | Self::FD_SYNC.bits() | Self::FD_TELL.bits()
             | Self::FD_WRITE.bits() | Self::FD_ADVISE.bits() | Self::FD_ALLOCATE.bits()
             | Self::FD_FILESTAT_GET.bits() | Self::FD_FILESTAT_SET_SIZE.bits()
             | Self::FD_FILESTAT_SET_TIMES.bits() | Self::POLL_FD_READWRITE.bits();
-        /// All that mean something for a directory.
+        /// The rights that apply to directories.
         const OF_DIRECTORY = Self::PATH_CREATE_DIRECTORY.bits() | Self::PATH_CREATE_FILE.bits()
             | Self::PATH_LINK_SOURCE.bits() | Self::PATH_LINK_TARGET.bits() | Self::PATH_OPEN.bits()
             | Self::FD_READDIR.bits() | Self::PATH_READLINK.bits() | Self::PATH_RENAME_SOURCE.bits()
@@ -60,16 +60,16 @@ bitflags! {
             | Self::PATH_REMOVE_DIRECTORY.bits() | Self::PATH_UNLINK_FILE.bits();
         /// The rights that a preopened directory passes on.
         const INHERITABLE = Self::OF_FILE.bits() | Self::OF_DIRECTORY.bits();
-        /// Those that need a file that is open for writing.
+        /// The rights that require a file that is open for writing.
         const OF_WRITER = Self::FD_WRITE.bits() | Self::FD_ALLOCATE.bits() | Self::FD_FILESTAT_SET_SIZE.bits();
-        /// Reading and writing: the only two of which a file is opened with or without.
+        /// Reading and writing: the only rights that determine how a file is opened.
         const ACCESS = Self::FD_READ.bits() | Self::FD_WRITE.bits();
         const OF_INPUT = Self::FD_READ.bits() | Self::FD_FDSTAT_SET_FLAGS.bits() | Self::POLL_FD_READWRITE.bits();
         const OF_OUTPUT = Self::FD_WRITE.bits() | Self::FD_FDSTAT_SET_FLAGS.bits() | Self::POLL_FD_READWRITE.bits();
     }
 }
 
-/// The rights that `path_open` is asked to give.
+/// The rights requested in a `path_open`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Requested {
     base: Rights,
@@ -79,8 +79,9 @@ pub(super) struct Requested {
 }
 
 impl Requested {
-    /// An error if more is asked for than the directory, with `limit` as its inheriting rights, passes on.
-    /// Reads rights from the guest's words. Those that no file or directory can have are ignored.
+    /// Reads the rights requested by the guest; those that apply to neither files nor directories are
+    /// ignored.
+    /// Returns an error if the directory, with the inheriting rights `limit`, does not pass all of them on.
     pub(super) fn new(base: u64, inheriting: u64, limit: Rights) -> Result<Self, NoRight> {
         let known = |rights| Rights::from_bits_truncate(rights) & Rights::INHERITABLE;
         let (base, inheriting) = (known(base), known(inheriting));
@@ -98,18 +99,18 @@ impl Requested {
         self.base.contains(Rights::FD_WRITE)
     }
 
-    /// Whether the times of a file opened so may be set.
+    /// Whether a file opened with these rights may have its times set.
     pub(super) fn sets_times(self) -> bool {
         self.of_file().contains(Rights::FD_FILESTAT_SET_TIMES)
     }
 
-    /// A program that names no rights but reading and writing leaves the others to the host, and gets all that
-    /// there are; wasmtime looks at no others.
+    /// Whether only reading and writing are requested. Such a program leaves the other rights to the host and
+    /// receives all of them; wasmtime ignores the others in any case.
     fn names_access_only(self) -> bool {
         Rights::ACCESS.contains(self.base)
     }
 
-    /// The base rights of a file that was opened so.
+    /// The base rights of a file opened with this request.
     pub(super) fn of_file(self) -> Rights {
         let base = match self.names_access_only() {
             true => self.limit & Rights::OF_FILE.difference(Rights::ACCESS) | self.base,
@@ -118,7 +119,7 @@ impl Requested {
         if self.writes() { base } else { base.difference(Rights::OF_WRITER) }
     }
 
-    /// The base and inheriting rights of a directory that was opened so.
+    /// The base and inheriting rights of a directory opened with this request.
     pub(super) fn of_directory(self) -> (Rights, Rights) {
         match self.names_access_only() {
             true => (self.limit & Rights::OF_DIRECTORY, self.limit),

@@ -5,7 +5,7 @@ use super::{
     snapshot::Whence,
 };
 
-/// The file to find a place in. Streams have none.
+/// The file whose position is used. Streams have none.
 fn seekable(context: &mut Context, fd: u32, rights: Rights) -> Result<&mut OpenFile, Stop> {
     let descriptor = context.descriptor(fd)?;
     match descriptor.object {
@@ -13,7 +13,7 @@ fn seekable(context: &mut Context, fd: u32, rights: Rights) -> Result<&mut OpenF
         Object::Directory(_) => return Err(Errno::Badf.into()),
         Object::File(_) => {}
     }
-    // A right to seek includes the one to tell.
+    // The right to seek includes the right to tell.
     if !(rights == Rights::FD_TELL && descriptor.base.contains(Rights::FD_SEEK)) {
         descriptor.need(rights)?;
     }
@@ -23,7 +23,7 @@ fn seekable(context: &mut Context, fd: u32, rights: Rights) -> Result<&mut OpenF
     }
 }
 
-/// `fd_seek`: moves the position and says where it is then. A place before the file or beyond 64 bits is
+/// `fd_seek`: sets the position and returns it. A position before the file's start or beyond 64 bits is
 /// `EINVAL`.
 pub(super) async fn seek(
     context: &mut Context,
@@ -49,7 +49,7 @@ pub(super) async fn seek(
     Ok(memory.write_u64(position, target)?)
 }
 
-/// `fd_tell`: where the position is.
+/// `fd_tell`: the current position.
 pub(super) async fn tell(
     context: &mut Context,
     memory: &GuestMemory,

@@ -1,11 +1,12 @@
-//! The two snapshots of Preview 1: the one of that name, and snapshot 0, which programs of 2019 import as `wasi_unstable`.
+//! The two snapshots of Preview 1: the one of that name, and snapshot 0, which programs from 2019 import as
+//! `wasi_unstable`.
 //!
 //! They differ in the numbers of `fd_seek`'s origins and in the layouts of `filestat` and `subscription`; snapshot 0 has no
 //! `sock_accept`.
 
 use super::{Function, function};
 
-/// A snapshot, by whose numbers and layouts a call is served.
+/// A snapshot, which determines the numbers and layouts used for a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Snapshot {
     /// `wasi_unstable`.
@@ -66,7 +67,7 @@ impl Snapshot {
         }
     }
 
-    /// In snapshot 0 an identifier comes first, which says nothing that `userdata` does not.
+    /// In snapshot 0 an additional identifier comes first; it duplicates `userdata`.
     pub(super) fn clock_layout(self) -> ClockLayout {
         match self {
             Self::Zero => ClockLayout { id: 24, timeout: 32, flags: 48 },

@@ -1,8 +1,8 @@
-//! `sock_*`: no descriptor is a socket yet, which is what these functions say.
+//! `sock_*`: sockets do not exist yet, so these functions only return errors.
 
 use super::{Context, Errno, GuestMemory, Stop};
 
-/// `EBADF` for what is not open, `ENOTSOCK` for what is.
+/// `EBADF` for a descriptor that is not open, `ENOTSOCK` for any other.
 fn no_socket(context: &mut Context, fd: u32) -> Result<(), Stop> {
     context.descriptor(fd)?;
     Err(Errno::Notsock.into())

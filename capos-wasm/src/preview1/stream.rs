@@ -8,7 +8,7 @@ use crate::{
 };
 use std::future::poll_fn;
 
-/// Waits for at least one byte, unless the descriptor does not wait, and gives what is there.
+/// Waits for at least one byte, unless the descriptor is non-blocking, and returns what is available.
 pub(super) async fn read(
     input: &mut Input,
     memory: &GuestMemory,
@@ -23,11 +23,11 @@ pub(super) async fn read(
     } else {
         poll_once(|cx| input.poll_ready(cx)).await.ok_or(Errno::Again)??;
     }
-    // No more than the buffers' total.
+    // At most the buffers' total.
     Ok(input.consume(|bytes| buffers.scatter(memory, bytes))? as u32)
 }
 
-/// Writes at least something and says how much.
+/// Writes at least one byte and returns the number.
 pub(super) async fn write(
     output: &mut Output,
     control: &Control,
@@ -51,7 +51,7 @@ pub(super) async fn write(
     Ok(written?)
 }
 
-/// Waits until everything is in the pipe; without waiting, puts in what there is room for.
+/// Waits until everything is in the pipe; without waiting, writes as much as fits.
 async fn write_pipe(
     pipe: &PipeWriter,
     memory: &GuestMemory,

@@ -1,5 +1,5 @@
-//! `args_*` and `environ_*`: the two lists of strings of the launch parameters, each as an array of pointers and the strings
-//! themselves.
+//! `args_*` and `environ_*`: the two lists of strings of the launch parameters, each as an array of pointers and
+//! the strings themselves.
 
 use super::{Context, Errno, GuestMemory, Stop, memory::aligned};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     turns::yield_once,
 };
 
-/// Bytes written before others get their turn.
+/// Bytes written before other tasks run.
 const PIECE_BYTES: usize = 32 << 10;
 
 /// One of the lists.
@@ -33,7 +33,7 @@ impl List for Environment {
     }
 }
 
-/// Writes how many strings there are, and their size in bytes with a NUL after each.
+/// Writes the number of strings, and their total size including a NUL after each.
 pub(super) async fn sizes_get<L: List>(
     context: &mut Context,
     memory: &GuestMemory,
@@ -45,7 +45,7 @@ pub(super) async fn sizes_get<L: List>(
     Ok(memory.write_u32(size, to_u32(strings.bytes().len())?)?)
 }
 
-/// Writes the strings from `buffer` on, each with a NUL, and a pointer to each into `pointers`.
+/// Writes the strings to `buffer`, each with a NUL, and a pointer to each to `pointers`.
 pub(super) async fn get<L: List>(
     context: &mut Context,
     memory: &GuestMemory,

@@ -1,4 +1,5 @@
-//! The one table of Preview 1: every function, its signature, what it needs, what it does without.
+//! The table of Preview 1: every function with its signature, the capability it needs, and its result without
+//! that.
 
 use super::Errno;
 use crate::ValueType;
@@ -6,24 +7,24 @@ use crate::ValueType;
 /// The module name under which guests import Preview 1.
 pub const MODULE: &str = "wasi_snapshot_preview1";
 
-/// Which capability stands behind a function.
+/// The capability that a function uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// None: the function only concerns the instance itself.
+    /// None: the function concerns only the instance itself.
     Nothing,
     /// Timer for the monotonic clock, WallClock for the time of day.
     Clock,
     /// EntropySource.
     Entropy,
-    /// The object that the descriptor leads to: a standard stream, a file or a directory.
+    /// The object that the descriptor refers to: a standard stream, a file or a directory.
     Descriptor,
-    /// A standard stream or file that the descriptor leads to.
+    /// The standard stream or file that the descriptor refers to.
     Stream,
-    /// The File that the descriptor leads to.
+    /// The File that the descriptor refers to.
     File,
-    /// The preopened Namespace that the descriptor leads to, or one opened through it.
+    /// The preopened Namespace that the descriptor refers to, or one opened through it.
     Directory,
-    /// The descriptors and clocks that the subscriptions name.
+    /// The descriptors and clocks in the subscriptions.
     Subscriptions,
     /// A socket.
     Socket,
@@ -46,17 +47,17 @@ impl Needs {
     }
 }
 
-/// The source of a function's answers.
+/// The reference for a function's behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// The specification says all.
+    /// The specification defines everything.
     Specification,
-    /// The specification, and in cases of which it says nothing, what wasmtime does.
+    /// The specification, and where it is silent, the behaviour of wasmtime.
     Wasmtime,
 }
 
 impl Basis {
-    /// As the documentation's table of states calls it.
+    /// The name in the documentation's table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Specification => "spec",
@@ -72,18 +73,18 @@ pub struct Function {
     pub name: &'static str,
     /// Its WebAssembly parameters.
     pub params: &'static [ValueType],
-    /// Its WebAssembly results: one `i32` errno, or none where it does not return.
+    /// Its WebAssembly results: one `i32` errno, or none if it does not return.
     pub results: &'static [ValueType],
     /// The capability it uses.
     pub needs: Needs,
-    /// The errno when that was not granted; `None` where nothing can be missing.
+    /// The errno if that was not granted; `None` if no capability can be missing.
     pub missing: Option<Errno>,
-    /// Where its edge cases come from.
+    /// The reference for its edge cases.
     pub basis: Basis,
 }
 
 /// Calls `$apply!` with the whole table: each function with its parameters, the async function that serves it,
-/// what it needs and what it returns without. `proc_exit` stands apart because it returns nothing.
+/// the capability it needs and the errno without it. `proc_exit` is separate because it returns nothing.
 macro_rules! for_each_function {
     ($apply:ident) => {
         $apply! {

@@ -1,9 +1,9 @@
 //! The WASI side of one instance: a task that serves its calls, one after the other.
 //!
-//! The task is made once and owns the instance's [`Context`], so that a call costs no allocation: the engine
-//! leaves the call in the mailbox and polls the task. Most calls are answered by that one poll. One that
-//! must wait leaves no reply; the engine then suspends the guest and polls the task as part of its own
-//! future until the reply is there. Dropping the task cancels whatever it waits for.
+//! The task is created once and owns the instance's [`Context`], so that a call costs no allocation: the engine
+//! puts the call into the mailbox and polls the task. Most calls are answered by this one poll. One that must wait
+//! leaves no reply; the engine then suspends the guest and polls the task as part of its own future until there is
+//! a reply. Dropping the task cancels whatever it waits for.
 
 use super::{
     Context, GuestMemory, Snapshot,
@@ -24,13 +24,13 @@ use std::{
 
 #[derive(Default)]
 struct Mailbox {
-    /// The snapshot that the call belongs to; apart, so that a call is moved as it is.
+    /// The snapshot that the call belongs to; separate, so that a call can be moved unchanged.
     snapshot: Cell<Snapshot>,
     call: Cell<Option<Call>>,
     outcome: Cell<Option<Outcome>>,
 }
 
-/// The WASI functions of one instance, with the state behind them.
+/// The WASI functions of one instance, with their state.
 pub(crate) struct Preview1 {
     task: LocalBoxFuture<'static, ()>,
     mailbox: Rc<Mailbox>,
@@ -63,7 +63,7 @@ impl Host for Preview1 {
     fn begin(&mut self, memory: &mut [u8], (snapshot, call): (Snapshot, Call)) -> Option<Outcome> {
         self.mailbox.snapshot.set(snapshot);
         self.mailbox.call.set(Some(call));
-        // Nobody needs waking: when the call waits, the engine polls again at once with its own waker.
+        // No waker is needed: if the call waits, the engine polls again at once with its own.
         let mut cx = TaskContext::from_waker(Waker::noop());
         let mut outcome = self.poll(memory, &mut cx);
         if outcome.is_pending() && self.push.attempt() {
@@ -78,7 +78,7 @@ impl Host for Preview1 {
 
     fn poll(&mut self, memory: &mut [u8], cx: &mut TaskContext<'_>) -> Poll<Outcome> {
         let task = self.task.as_mut();
-        // The task loops for ever, so it is pending whether or not it left an outcome.
+        // The task is an endless loop, so it is always pending, with or without an outcome.
         let _pending = self.memory.lend(memory, || task.poll(cx));
         self.mailbox.outcome.take().map_or(Poll::Pending, Poll::Ready)
     }

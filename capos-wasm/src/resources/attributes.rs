@@ -10,7 +10,7 @@ pub(crate) use capos_schema::file_capnp::Kind;
 pub(crate) struct Attributes {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    /// `None` for a kind that the schema does not have.
+    /// `None` for a kind that is not in the schema.
     pub(crate) kind: Option<Kind>,
     pub(crate) links: u64,
     pub(crate) size: u64,
@@ -36,7 +36,7 @@ impl Attributes {
     }
 }
 
-/// When a time is to be set.
+/// The value that a time is set to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SetTime {
     Keep,

@@ -21,7 +21,7 @@ pub(crate) struct Clocks {
 }
 
 impl Clocks {
-    /// Without a `timer`, the faster ways to use it are not used.
+    /// Without a `timer`, the faster ways to use it are ignored.
     pub(crate) fn new(
         timer: Option<timer::Client>,
         fast_clock: Option<FastClock>,

@@ -1,25 +1,25 @@
-//! Consoles that are read and written. Input is read ahead, so that readiness can be told without losing bytes.
+//! Reading and writing consoles. Input is read ahead, so that readiness can be determined without losing bytes.
 
 use super::Error;
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
 use futures::future::LocalBoxFuture;
 use std::task::{Context as TaskContext, Poll};
 
-/// The kind of stream that a program takes a console for.
+/// The kind of stream as which a program sees a console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShownAs {
     Terminal,
     Stream,
 }
 
-/// Which of a Console's outputs.
+/// Selects one of a Console's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConsoleStream {
     Standard,
     Errors,
 }
 
-/// A Console that is written.
+/// A Console for writing.
 pub(crate) struct ConsoleOutput {
     client: console::Client,
     stream: ConsoleStream,
@@ -31,10 +31,10 @@ impl ConsoleOutput {
         Self { client, stream, shown_as }
     }
 
-    /// The most that one write takes.
+    /// The maximum length of one write.
     pub(crate) const MAX_BYTES: u32 = MAX_WRITE_BYTES;
 
-    /// Writes `length` bytes, which `fill` puts where they are sent from.
+    /// Writes `length` bytes, which `fill` stores directly in the message.
     pub(crate) async fn write<E: From<Error>>(
         &self,
         length: u32,
@@ -56,14 +56,14 @@ impl ConsoleOutput {
     }
 }
 
-/// A Console that is read.
+/// A Console for reading.
 pub(crate) struct ConsoleInput {
     console: console::Client,
     pub(super) shown_as: ShownAs,
-    /// Bytes that arrived; those before `taken` the program already has.
+    /// Bytes that have arrived; the program already has those before `taken`.
     buffer: Vec<u8>,
     taken: usize,
-    /// The read under way. It outlives a wait that gave up on it, so that its bytes are not lost.
+    /// The read in progress. It is kept when a wait is cancelled, so that its bytes are not lost.
     reading: Option<LocalBoxFuture<'static, Result<Vec<u8>, Error>>>,
     ended: bool,
 }
@@ -108,7 +108,7 @@ async fn read(console: console::Client) -> Result<Vec<u8>, Error> {
     request.get().set_max_bytes(MAX_READ_BYTES);
     let response = request.send().promise.await.map_err(Error::of_call)?;
     let bytes = response.get().and_then(|results| results.get_bytes()).map_err(Error::of_call)?;
-    // A server that gives more than was asked for is not believed.
+    // A server's data beyond the requested length is ignored.
     if bytes.len() > MAX_READ_BYTES as usize {
         return Err(Error::Failed);
     }

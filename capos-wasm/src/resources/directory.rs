@@ -1,5 +1,5 @@
-//! Open directories: a Namespace capability. Paths go to its service as they are, which resolves them inside the directory or not
-//! at all.
+//! Open directories: a Namespace capability. Paths are passed unchanged to its service, which resolves them inside
+//! the directory or fails.
 
 use super::{
     Attributes, Error, File, Kind, SetTime,
@@ -16,33 +16,33 @@ pub(crate) struct Directory {
     client: namespace::Client,
 }
 
-/// A path, copied once, straight to where it is sent from.
+/// A path, copied once, directly into the message.
 pub(crate) trait PathBytes {
-    /// The error of copying, and of everything that is asked with the path.
+    /// The error of copying and of every operation with the path.
     type Error: From<Error>;
 
-    /// Its length, which copying takes.
+    /// Its length in bytes, as needed for copying.
     fn len_bytes(&self) -> u32;
 
-    /// Puts it into `target`, which has that length.
+    /// Copies it to `target`, which has that length.
     fn copy_to(&self, target: &mut [u8]) -> Result<(), Self::Error>;
 }
 
-/// The ways to open what a path names.
+/// Options for opening a path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OpenOptions {
-    /// Open the target of a symbolic link in the last place.
+    /// Open the target of a symbolic link in the last component.
     pub(crate) follow: bool,
     pub(crate) read: bool,
     pub(crate) write: bool,
-    /// Make the file if there is none.
+    /// Create the file if it does not exist.
     pub(crate) create: bool,
-    /// With `create`: fail if there is one.
+    /// With `create`: fail if it exists.
     pub(crate) exclusive: bool,
     pub(crate) truncate: bool,
     /// Fail unless it is a directory.
     pub(crate) directory: bool,
-    /// Its times may be set even if it is not opened to write.
+    /// Its times may be set even if it is not opened for writing.
     pub(crate) times: bool,
 }
 
@@ -56,20 +56,20 @@ pub(crate) enum Opened {
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) inode: u64,
-    /// `None` for a kind that the schema does not have.
+    /// `None` for a kind that is not in the schema.
     pub(crate) kind: Option<Kind>,
-    /// Where the listing goes on after it.
+    /// Where the listing continues after it.
     pub(crate) cookie: u64,
 }
 
-/// Whether a listing goes on.
+/// Whether a listing continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum More {
     Wanted,
     Enough,
 }
 
-/// Defines a function that only names something to be made or removed.
+/// Defines a function that only takes the path of something to create or remove.
 macro_rules! by_name {
     ($(#[$doc:meta])* $name:ident, $request:ident) => {
         $(#[$doc])*
@@ -98,14 +98,14 @@ impl Directory {
         set_times(&self.object(), accessed, modified).await
     }
 
-    /// The attributes of what `..` shows.
+    /// The attributes of the entry `..`.
     pub(crate) async fn parent(&self) -> Result<Attributes, Error> {
         ask!(self.client.parent_request(), |results| Attributes::read(results.get_attributes()))
     }
 
     by_name!(create_directory, create_directory_request);
     by_name!(
-        /// Removes an empty one.
+        /// Removes an empty directory.
         remove_directory, remove_directory_request
     );
     by_name!(
@@ -113,7 +113,7 @@ impl Directory {
         unlink, unlink_request
     );
 
-    /// Opens what a path names.
+    /// Opens the object at a path.
     pub(crate) async fn open<P: PathBytes>(&self, path: P, options: OpenOptions) -> Result<Opened, P::Error> {
         let mut request = self.client.open_request();
         let mut params = request.get();
@@ -139,7 +139,7 @@ impl Directory {
         }
     }
 
-    /// The attributes of what a path names.
+    /// The attributes of the object at a path.
     pub(crate) async fn stat_path<P: PathBytes>(
         &self,
         path: P,
@@ -151,7 +151,7 @@ impl Directory {
         ask!(request, |results| Ok(Attributes::read(results.get_attributes())?))
     }
 
-    /// Sets the times of what a path names.
+    /// Sets the times of the object at a path.
     pub(crate) async fn set_times_path<P: PathBytes>(
         &self,
         path: P,
@@ -167,7 +167,7 @@ impl Directory {
         ask!(request, |_results| Ok(()))
     }
 
-    /// Gives a file a second name, in `to`. A symbolic link in the last place is not followed.
+    /// Creates a second name for a file, in `to`. A symbolic link in the last component is not followed.
     pub(crate) async fn link<P: PathBytes>(&self, path: P, to: Self, new_path: P) -> Result<(), P::Error> {
         let mut request = self.client.link_request();
         request.get().set_to(to.client);
@@ -176,7 +176,7 @@ impl Directory {
         ask!(request, |_results| Ok(()))
     }
 
-    /// Moves a name into `to`, replacing what POSIX lets it replace.
+    /// Renames an object or moves it to `to`, replacing the target where POSIX allows it.
     pub(crate) async fn rename<P: PathBytes>(&self, path: P, to: Self, new_path: P) -> Result<(), P::Error> {
         let mut request = self.client.rename_request();
         request.get().set_to(to.client);
@@ -185,7 +185,7 @@ impl Directory {
         ask!(request, |_results| Ok(()))
     }
 
-    /// Makes a symbolic link at `path` to `target`.
+    /// Creates a symbolic link at `path` to `target`.
     pub(crate) async fn symlink<P: PathBytes>(&self, target: P, path: P) -> Result<(), P::Error> {
         let mut request = self.client.create_symbolic_link_request();
         target.copy_to(request.get().init_target(target.len_bytes()))?;
@@ -193,7 +193,7 @@ impl Directory {
         ask!(request, |_results| Ok(()))
     }
 
-    /// Hands the target of a symbolic link to `take`.
+    /// Passes the target of a symbolic link to `take`.
     pub(crate) async fn read_link<P: PathBytes, T>(
         &self,
         path: P,
@@ -204,8 +204,8 @@ impl Directory {
         ask!(request, |results| take(results.get_target().map_err(Error::of_file_call)?))
     }
 
-    /// Hands the entries after `cookie` that one request for `max_bytes` brings to `each`, until it has enough. Returns the cookie
-    /// to go on with; `None` when there are no more.
+    /// Makes one request for `max_bytes` of entries after `cookie` and passes them to `each`, until it has enough.
+    /// Returns the cookie to continue with; `None` if there are no more.
     pub(crate) async fn entries<E: From<Error>>(
         &self,
         cookie: u64,
@@ -230,7 +230,7 @@ impl Directory {
                     break;
                 }
             }
-            // A service that repeats itself does not keep the host for ever.
+            // A service that repeats itself must not occupy the host forever.
             Ok(last.filter(|&next| !results.get_end() && next > cookie))
         })
     }

@@ -14,8 +14,8 @@ impl Entropy {
         Self { client }
     }
 
-    /// Hands `length` random bytes to `take`, in pieces and in order: making many takes long, and nothing else of the host runs
-    /// meanwhile.
+    /// Passes `length` random bytes to `take`, in pieces and in order: generating many takes long, and the host
+    /// runs nothing else meanwhile.
     pub(crate) async fn fill<E: From<Error>>(
         &self,
         length: u32,

@@ -1,30 +1,30 @@
-//! The error of everything that an instance holds.
+//! The error type of all resources.
 
 use capos_schema::errno_capnp::Errno;
 
-/// Why an operation on a resource failed.
+/// The reason that an operation on a resource failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Error {
     /// The capability was not granted.
     NotGranted,
-    /// The server has no room for the request now.
+    /// The server has no space for the request at the moment.
     Overloaded,
-    /// This process has no room for one more capability, and waiting does not help.
+    /// This process has no space for another capability, and waiting does not help.
     NoRoom,
-    /// The other end is gone.
+    /// The other end is closed.
     Disconnected,
-    /// The server does not have the operation.
+    /// The server does not implement the operation.
     Unsupported,
     /// The server failed, or broke the protocol of its interface.
     Failed,
     /// A value does not fit its type.
     Overflow,
-    /// A file service refused, for this reason.
+    /// A file service refused the operation, for this reason.
     Refused(Errno),
 }
 
 impl Error {
-    /// The error of a call that failed without an answer.
+    /// The error of a call that failed without a result.
     pub(crate) fn of_call(error: capnp::Error) -> Self {
         match error.kind {
             capnp::ErrorKind::Overloaded => Self::Overloaded,
@@ -34,7 +34,8 @@ impl Error {
         }
     }
 
-    /// The same for a call on a file or directory, where a service that is gone has failed: there is no other end of a stream.
+    /// As [`Self::of_call`], for a call on a file or directory: since there is no other end of a stream, a service that
+    /// is gone counts as failed.
     pub(crate) fn of_file_call(error: capnp::Error) -> Self {
         match Self::of_call(error) {
             Self::Disconnected => Self::Failed,
@@ -42,7 +43,8 @@ impl Error {
         }
     }
 
-    /// The same for a call that brings a new capability: overloaded then means that there is no room for it here.
+    /// As [`Self::of_call`], for a call that returns a new capability: overloaded then means that this process
+    /// has no space for it.
     pub(crate) fn of_opening(error: capnp::Error) -> Self {
         match Self::of_file_call(error) {
             Self::Overloaded => Self::NoRoom,
@@ -51,7 +53,7 @@ impl Error {
     }
 }
 
-/// The outcome that a file service's results state.
+/// The outcome in the results of a file service.
 pub(super) fn outcome(error: Result<Errno, capnp::NotInSchema>) -> Result<(), Error> {
     match error {
         Ok(Errno::Success) => Ok(()),

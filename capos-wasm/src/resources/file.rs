@@ -10,12 +10,13 @@ use capos_schema::file_capnp::{file, object};
 /// A file that is open.
 pub(crate) struct File {
     client: file::Client,
-    /// Whether answers come at once.
+    /// Whether results arrive immediately.
     push: Push,
 }
 
-/// Sends a request on a file or directory, at once with a `$push`, waits for its results and looks at the error in them;
-/// `$use` gets the results.
+/// Sends a request on a file or directory, immediately with a `$push`, waits for its results and checks the error in
+/// them;
+/// `$use` receives the results.
 macro_rules! ask {
     ($request:expr, $(pushed by $push:expr,)? |$results:ident| $use:expr) => {{
         let promise = $request.send().promise;
@@ -33,7 +34,7 @@ impl File {
         Self { client, push: Push::default() }
     }
 
-    /// Reads up to `length` bytes at `offset` and hands them to `take` where they arrived.
+    /// Reads up to `length` bytes at `offset` and passes them to `take` directly from the message.
     pub(crate) async fn read_at<T, E: From<Error>>(
         &self,
         offset: u64,
@@ -46,7 +47,7 @@ impl File {
         params.set_length(length);
         ask!(request, pushed by self.push, |results| {
             let data = results.get_data().map_err(Error::of_file_call)?;
-            // A server that gives more than was asked for is not believed.
+            // A server's data beyond the requested length is ignored.
             match data.len() > length as usize {
                 true => Err(Error::Failed.into()),
                 false => take(data),
@@ -54,8 +55,8 @@ impl File {
         })
     }
 
-    /// Writes `length` bytes, which `fill` puts where they are sent from, at `offset`, and says how many were
-    /// written.
+    /// Writes `length` bytes, which `fill` stores directly in the message, at `offset`, and returns the number of
+    /// bytes written.
     pub(crate) async fn write_at<E: From<Error>>(
         &self,
         offset: u64,
@@ -69,7 +70,7 @@ impl File {
         ask!(request, pushed by self.push, |results| Ok(results.get_written().min(length)))
     }
 
-    /// Writes at the end of the file; also says where the end is then.
+    /// Writes at the end of the file; also returns the new end.
     pub(crate) async fn append<E: From<Error>>(
         &self,
         length: u32,
@@ -100,7 +101,7 @@ impl File {
         ask!(request, |_results| Ok(()))
     }
 
-    /// Sees that a range has room, and the file reaches to its end.
+    /// Ensures that there is space for a range, and that the file extends to its end.
     pub(crate) async fn allocate(&self, offset: u64, length: u64) -> Result<(), Error> {
         let mut request = self.client.allocate_request();
         request.get().set_offset(offset);
@@ -108,7 +109,7 @@ impl File {
         ask!(request, |_results| Ok(()))
     }
 
-    /// Returns when what was written survives; with `data_only` its times need not.
+    /// Returns when all writes are durable; with `data_only`, the times need not be.
     pub(crate) async fn sync(&self, data_only: bool) -> Result<(), Error> {
         let mut request = self.object().sync_request();
         request.get().set_data_only(data_only);

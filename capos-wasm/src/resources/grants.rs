@@ -1,4 +1,4 @@
-//! The capabilities that an instance is granted, and what they become for it.
+//! The capabilities granted to an instance, and the resources created from them.
 
 use super::{
     Clocks, Directory, Entropy, FastClock, FastSleep, File, Input, Output, PipeReader, PipeWriter,
@@ -14,22 +14,22 @@ use capos_schema::{
 /// The source of standard input.
 #[derive(Clone)]
 pub enum Source {
-    /// A console, which programs take for a terminal.
+    /// A console, which programs see as a terminal.
     Console(console::Client),
-    /// A console, which programs do not take for a terminal.
+    /// A console, which programs see as a stream.
     Stream(console::Client),
-    /// A file that is open for reading, from its beginning.
+    /// A file that is open for reading, from its start.
     File(file::Client),
     /// The output of another instance.
     Pipe(PipeReader),
 }
 
-/// Target of standard output or error; of a console, its output of that name.
+/// The destination of standard output or error; of a console, its output of that name.
 #[derive(Clone)]
 pub enum Sink {
-    /// A console, which programs take for a terminal.
+    /// A console, which programs see as a terminal.
     Console(console::Client),
-    /// A console, which programs do not take for a terminal.
+    /// A console, which programs see as a stream.
     Stream(console::Client),
     /// The end of a file that is open for writing.
     File(file::Client),
@@ -49,16 +49,16 @@ impl From<console::Client> for Sink {
     }
 }
 
-/// A directory that a program finds open when it starts.
+/// A directory that is open when the program starts.
 #[derive(Clone)]
 pub struct Preopen {
-    /// The path under which the program knows it.
+    /// The directory's path in the program.
     pub path: String,
     /// The directory.
     pub directory: namespace::Client,
 }
 
-/// The capabilities that an instance is granted. What is `None` does not exist for it.
+/// The capabilities granted to an instance. It has no access to those that are `None`.
 #[derive(Clone, Default)]
 pub struct Grants {
     /// Standard input.
@@ -85,17 +85,17 @@ pub struct Grants {
 pub(crate) enum StandardStream {
     Input(Input),
     Output(Output),
-    /// A file that is read from its beginning.
+    /// A file that is read from its start.
     FileInput(File),
     /// A file that is written at its end.
     FileOutput(File),
 }
 
-/// The holdings of an instance when it starts.
+/// The resources of an instance when it starts.
 pub(crate) struct Holdings {
     /// Standard input, output and error.
     pub(crate) streams: [Option<StandardStream>; 3],
-    /// Each directory with the path under which the program knows it.
+    /// Each directory with its path in the program.
     pub(crate) directories: Vec<(String, Directory)>,
     pub(crate) clocks: Clocks,
     pub(crate) entropy: Option<Entropy>,
@@ -132,7 +132,7 @@ fn source(source: Source) -> StandardStream {
     }
 }
 
-/// `stream` is that of the console's outputs, if it is one, that is written.
+/// `stream` selects the output, if it is a console.
 fn sink(sink: Sink, stream: ConsoleStream) -> StandardStream {
     let console = |client, shown_as| {
         StandardStream::Output(Output::Console(ConsoleOutput::new(client, stream, shown_as)))

@@ -16,12 +16,13 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// Whether programs take it for a terminal.
+    /// Whether programs see it as a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(self, Self::Console(console) if console.shown_as == ShownAs::Terminal)
     }
 
-    /// Ready once there are bytes or the input has ended. An error is told once; the next poll tries again.
+    /// Ready once bytes are available or the input has ended. An error is reported once; the next poll tries
+    /// again.
     pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         match self {
             Self::Console(console) => console.poll_ready(cx),
@@ -29,12 +30,12 @@ impl Input {
         }
     }
 
-    /// Waits until there are bytes or the input has ended.
+    /// Waits until bytes are available or the input has ended.
     pub(crate) async fn ready(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_ready(cx)).await
     }
 
-    /// How many bytes are there.
+    /// The number of available bytes.
     pub(crate) fn available(&self) -> usize {
         match self {
             Self::Console(console) => console.available().len(),
@@ -50,8 +51,8 @@ impl Input {
         }
     }
 
-    /// Hands the bytes that are there to `take`, in order and in pieces, until it takes less than it is given.
-    /// Takes bytes out of the input for good.
+    /// Passes the available bytes to `take`, in order and in pieces, until it takes less than it is given.
+    /// Bytes taken are removed from the input.
     pub(crate) fn consume<E>(&mut self, mut take: impl FnMut(&[u8]) -> Result<usize, E>) -> Result<usize, E> {
         match self {
             Self::Console(console) => {

@@ -1,7 +1,8 @@
-//! The holdings of an instance: clocks, random bytes, streams, files and directories, each over a Cap'n Proto client.
+//! The resources of an instance: clocks, random bytes, streams, files and directories, each based on a Cap'n Proto
+//! client.
 //!
-//! Nothing here is in the words of any version of WASI: no error numbers, no rights, no descriptors, no memory of a guest. All of
-//! it fails with one [`Error`]. Data moves through closures that are handed the message's own bytes, so that it is copied once.
+//! This layer is independent of the version of WASI: it has no error numbers, rights, descriptors or guest memory. All
+//! operations fail with an [`Error`]. Data is passed to closures directly in the message, so that it is copied only once.
 
 mod attributes;
 mod clock;

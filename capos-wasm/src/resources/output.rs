@@ -12,12 +12,12 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Whether programs take it for a terminal.
+    /// Whether programs see it as a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(self, Self::Console(console) if console.shown_as == ShownAs::Terminal)
     }
 
-    /// The most that one write takes; `None` where it takes everything in the end.
+    /// The maximum length of one write; `None` if there is none.
     pub(crate) fn max_bytes(&self) -> Option<u32> {
         match self {
             Self::Console(_) => Some(ConsoleOutput::MAX_BYTES),

@@ -1,7 +1,7 @@
 //! Pipes between instances of one host.
 //!
-//! A pipe has as many readers and writers as there are ends of it. Reading waits for bytes and finds the end of
-//! input when there are none and no writer is left; writing waits for room and fails when no reader is left.
+//! A pipe may have several readers and writers. Reading waits for bytes and finds the end of
+//! input if there are none and no writer is left; writing waits for space and fails if no reader is left.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,16 +11,16 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-/// The most that a pipe holds.
+/// The capacity of a pipe.
 pub(crate) const PIPE_BYTES: usize = 65536;
 
 #[derive(Default)]
 struct Pipe {
-    /// Takes memory only once something was written.
+    /// Allocated by the first write.
     bytes: RefCell<VecDeque<u8>>,
     readers: Cell<usize>,
     writers: Cell<usize>,
-    /// Tasks that wait for bytes, or for room. There are no more than ends.
+    /// Tasks that wait for bytes or for space; at most one for each end.
     waiting: RefCell<Vec<Waker>>,
 }
 
@@ -39,7 +39,7 @@ impl Pipe {
     }
 }
 
-/// Makes a pipe.
+/// Creates a pipe.
 pub fn pipe() -> (PipeReader, PipeWriter) {
     let pipe = Rc::new(Pipe::default());
     pipe.readers.set(1);
@@ -47,13 +47,13 @@ pub fn pipe() -> (PipeReader, PipeWriter) {
     (PipeReader { pipe: pipe.clone() }, PipeWriter { pipe })
 }
 
-/// An end of a pipe that reads. The pipe is broken when the last one is gone.
+/// A reading end of a pipe. The pipe is broken when the last one is dropped.
 pub struct PipeReader {
     pipe: Rc<Pipe>,
 }
 
 impl PipeReader {
-    /// Ready when there are bytes or will be none.
+    /// Ready when bytes are available or the input has ended.
     pub(crate) fn poll_ready(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.available() > 0 || self.hung_up() {
             return Poll::Ready(());
@@ -70,7 +70,7 @@ impl PipeReader {
         self.pipe.writers.get() == 0
     }
 
-    /// Hands the bytes that are there to `take`, in pieces, until it takes less than it is given.
+    /// Passes the available bytes to `take`, in pieces, until it takes less than it is given.
     pub(crate) fn consume<E>(&self, mut take: impl FnMut(&[u8]) -> Result<usize, E>) -> Result<usize, E> {
         let mut bytes = self.pipe.bytes.borrow_mut();
         let mut taken = 0;
@@ -105,20 +105,20 @@ impl Drop for PipeReader {
     fn drop(&mut self) {
         self.pipe.readers.set(self.pipe.readers.get() - 1);
         if self.pipe.readers.get() == 0 {
-            // Nobody will want them any more.
+            // There are no readers left.
             drop(self.pipe.bytes.take());
             self.pipe.changed();
         }
     }
 }
 
-/// An end of a pipe that writes. The input ends when the last one is gone.
+/// A writing end of a pipe. The input ends when the last one is dropped.
 pub struct PipeWriter {
     pipe: Rc<Pipe>,
 }
 
 impl PipeWriter {
-    /// Ready when there is room or no reader.
+    /// Ready when there is space or no reader is left.
     pub(crate) fn poll_ready(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.room() > 0 || self.broken() {
             return Poll::Ready(());
@@ -131,12 +131,12 @@ impl PipeWriter {
         PIPE_BYTES.saturating_sub(self.pipe.bytes.borrow().len())
     }
 
-    /// Whether nobody will read any more.
+    /// Whether no reader is left.
     pub(crate) fn broken(&self) -> bool {
         self.pipe.readers.get() == 0
     }
 
-    /// Adds bytes for which there is [`PipeWriter::room`].
+    /// Adds bytes, for which there must be [`PipeWriter::room`].
     pub(crate) fn write(&self, bytes: &[u8]) {
         self.pipe.bytes.borrow_mut().extend(bytes);
         self.pipe.changed();

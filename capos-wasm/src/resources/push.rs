@@ -1,31 +1,33 @@
-//! A second chance for calls that have no answer yet, before their guest is suspended.
+//! An additional attempt to obtain a call's result before its guest is suspended.
 //!
-//! Suspending a guest and going on with it costs more than many a call. Where the process that answers has a higher
-//! priority, its answer is there as soon as the call has left, so it is worth looking before giving up the guest's turn.
-//! Where that was in vain, other attempts are left out for a while.
+//! Suspending and resuming a guest costs more than many a call. If the serving process has a higher
+//! priority, its result is available as soon as the call has been submitted, so it is worth checking before the guest's
+//! turn ends.
+//! After an unsuccessful attempt, further ones are skipped for a while.
 //!
-//! Calls on open files do so before they are awaited at all ([`Push::call`]), all others once they were in vain.
+//! Calls on open files do this before they are awaited at all ([`Push::call`]), all other calls only after a poll was
+//! not ready.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 
-/// After an attempt in vain, this many calls go without one.
+/// The number of calls without an attempt after an unsuccessful one.
 const SKIPPED: u32 = 31;
-/// Every so many attempts that brought an answer, one is left out, so that other instances have their turn.
+/// After this many successful attempts, one is skipped, so that other instances get their turn.
 const IN_A_ROW: u32 = 16;
 
 thread_local! {
     static PUSH: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
-/// Sets the function that hands calls that were made on this thread to their servers, and takes answers, without waiting. It
+/// Sets the function that submits this thread's calls to their servers and processes results, without waiting. It
 /// must not poll any future.
 pub fn set_push(push: fn()) {
     PUSH.set(Some(push));
 }
 
-/// Hit or miss history of one instance or file; decides when to look at once.
+/// The success history of one instance or file; decides whether to attempt.
 #[derive(Default)]
 pub(crate) struct Push {
     skip: Cell<u32>,
@@ -33,7 +35,7 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    /// Hands calls on, if that is possible and promising; then it is worth looking for the answer.
+    /// Submits calls if that is possible and promising. If it returns true, the result should be checked.
     pub(crate) fn attempt(&self) -> bool {
         let Some(push) = PUSH.get() else { return false };
         let skip = self.skip.get();
@@ -45,7 +47,7 @@ impl Push {
         true
     }
 
-    /// Notes whether the attempt brought an answer.
+    /// Records whether the attempt brought a result.
     pub(crate) fn note(&self, answered: bool) {
         let in_a_row = if answered { self.in_a_row.get() + 1 } else { 0 };
         let row_ends = in_a_row == IN_A_ROW;
@@ -57,7 +59,7 @@ impl Push {
         }
     }
 
-    /// Awaits a call that was just made, and hands it on first.
+    /// Awaits a call that was just made, after submitting it.
     pub(crate) async fn call<C: Future + Unpin>(&self, mut call: C) -> C::Output {
         let mut attempted = self.attempt();
         poll_fn(|context| {

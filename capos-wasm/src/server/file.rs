@@ -6,17 +6,17 @@ use capos_schema::{
     file_capnp::{MAX_DATA_BYTES, file, namespace},
 };
 
-/// A longer file is not read: it is held in this process's memory.
+/// A longer file is refused, because it is held in this process's memory.
 const MAX_FILE_BYTES: usize = 64 << 20;
 
-/// Reads what lies at `path`.
+/// Reads the file at `path`.
 ///
 /// # Errors
-/// For what is no file, cannot be read, or is too long.
+/// If it is not a file, cannot be read, or is too long.
 pub(super) async fn read_file(directory: &namespace::Client, path: &[u8]) -> Result<Vec<u8>, Error> {
     let (file, size) = open(directory, path).await?;
     let mut bytes = Vec::new();
-    // The size is what the server says: a hint that is not followed far.
+    // The size is reported by the server, so it is only a hint and limited.
     let expected = usize::try_from(size).unwrap_or(usize::MAX).min(MAX_FILE_BYTES);
     bytes.try_reserve_exact(expected).map_err(|_| Error::overloaded("no memory for the module".into()))?;
     loop {

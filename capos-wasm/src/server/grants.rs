@@ -1,4 +1,4 @@
-//! Capabilities out of a message.
+//! Reading grants from a message.
 
 use super::terminals;
 use crate::{Grants, NamedGrant, Preopen, Sink, Source, held::well_known};
@@ -8,15 +8,15 @@ use capos_schema::{
     wasm_capnp::{held_grant, instance_grants},
 };
 
-/// More preopened directories than this are refused.
+/// Longer lists of preopened directories are refused.
 const MAX_PREOPENS: u32 = 256;
-/// More named grants than this are refused; a message has room for fewer capabilities.
+/// Longer lists of named grants are refused; a message has space for fewer capabilities.
 const MAX_GRANTS: u32 = 256;
 /// A longer name of a grant is refused.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Takes the capabilities out of a message; null streams are not granted. A program takes consoles for what they say that
-/// they are.
+/// Reads the capabilities from a message; null streams are not granted. Whether programs see a console as a
+/// terminal is determined by asking the console.
 pub(super) async fn grants(reader: instance_grants::Reader<'_>) -> Result<(Grants, Vec<NamedGrant>), Error> {
     let named = named(reader.get_grants()?)?;
     let mut grants = read(reader, &named)?;
@@ -70,7 +70,7 @@ fn read(reader: instance_grants::Reader<'_>, named: &[NamedGrant]) -> Result<Gra
         stderr: take!(has_stderr, get_stderr).map(Sink::Console).or(stderr_file),
         preopens,
         timer: well_known(named, &grants::TIMER).map_err(failed)?,
-        // The page behind another process's timer is not this process's to read.
+        // The time page of another process's timer cannot be read by this process.
         fast_clock: None,
         fast_sleep: None,
         wall_clock: well_known(named, &grants::WALL_CLOCK).map_err(failed)?,

@@ -6,7 +6,7 @@ use capnp::Error;
 use capos_schema::wasm_capnp::{instance_options, instance_spec, wasm_host, wasm_instance};
 use std::{borrow::Cow, rc::Rc};
 
-/// Finds a module by the name that the boot package gives it.
+/// Finds a module by its name in the boot package.
 pub type ModuleLookup = Rc<dyn Fn(&str) -> Option<&'static [u8]>>;
 
 /// Serves `WasmHost`.
@@ -30,7 +30,7 @@ impl WasmHost {
         Ok(capnp_rpc::new_client(WasmInstance::new(handle)))
     }
 
-    /// The module that a spec names, and its name in messages.
+    /// The module that a specification refers to, and its name in messages.
     async fn module(&self, spec: instance_spec::Reader<'_>) -> Result<(Cow<'static, [u8]>, String), Error> {
         match spec.get_module().which()? {
             instance_spec::module::Bytes(bytes) => Ok((Cow::Owned(bytes?.to_vec()), "(given)".to_owned())),

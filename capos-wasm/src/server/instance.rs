@@ -53,7 +53,7 @@ impl wasm_instance::Server for WasmInstance {
         _: wasm_instance::WaitParams,
         mut results: wasm_instance::WaitResults,
     ) -> Result<(), Error> {
-        // A wait under way does not keep the instance alive: the clients do.
+        // Only clients keep the instance alive; a pending `wait` does not.
         let handle = self.handle.clone();
         drop(self);
         handle.wait().await.write(results.get().init_end());

@@ -1,4 +1,4 @@
-//! The Cap'n Proto interfaces of `schema/wasm.capnp`, served.
+//! Implementations of the Cap'n Proto interfaces of `schema/wasm.capnp`.
 
 mod file;
 mod grants;

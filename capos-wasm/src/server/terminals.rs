@@ -3,7 +3,7 @@
 use crate::{Grants, Sink, Source};
 use capos_schema::console_capnp::{console, terminal};
 
-/// Makes streams of the consoles among the standard streams that are no terminals.
+/// Converts the consoles among the standard streams that are not terminals to streams.
 pub(super) async fn ask(grants: &mut Grants) {
     let stdin = grants.stdin.take();
     let stdout = grants.stdout.take();
@@ -23,7 +23,7 @@ pub(super) async fn ask(grants: &mut Grants) {
 }
 
 type Terminals<'a> = console::terminals_results::Reader<'a>;
-/// One of the terminals of a console.
+/// Selects one of a console's terminals.
 type Which = for<'a> fn(Terminals<'a>) -> capnp::Result<terminal::Reader<'a>>;
 
 async fn shown(sink: Option<Sink>, which: Which) -> Option<Sink> {
@@ -33,7 +33,7 @@ async fn shown(sink: Option<Sink>, which: Which) -> Option<Sink> {
     }
 }
 
-/// Whether a stream of the console is a terminal. A console that does not say is one.
+/// Whether a stream of the console is a terminal. A console that does not answer counts as one.
 async fn is_terminal(console: &console::Client, which: Which) -> bool {
     let response = console.terminals_request().send().promise.await;
     let found = response.as_ref().map_err(Clone::clone).and_then(|response| which(response.get()?));

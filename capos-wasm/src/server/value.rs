@@ -1,10 +1,10 @@
-//! `Value` between messages and Rust.
+//! Converts `Value` between messages and Rust.
 
 use crate::Value;
 use capnp::struct_list;
 use capos_schema::wasm_capnp::value;
 
-/// No export takes more arguments than this; longer lists are refused unread.
+/// No export has more parameters than this; longer lists are refused unread.
 const MAX_VALUES: u32 = 1000;
 
 pub(super) fn read(list: struct_list::Reader<'_, value::Owned>) -> Result<Vec<Value>, capnp::Error> {

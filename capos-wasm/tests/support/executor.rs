@@ -1,4 +1,4 @@
-//! An executor whose turns are bounded, so that a test can look while an instance is busy.
+//! An executor whose turns are limited, so that a test can inspect an instance while it is busy.
 
 use futures::{Stream, future::LocalBoxFuture, stream::FuturesUnordered};
 use std::{
@@ -36,8 +36,8 @@ impl Executor {
         Rc::new(move |task| incoming.borrow_mut().push(task))
     }
 
-    /// Runs `future` and the tasks until `future` is done. `tick` is called after every turn and told
-    /// whether anything is left that can run; it says whether to go on.
+    /// Runs `future` and the tasks until `future` is done. `tick` is called after every turn with
+    /// whether anything that can run is left; it returns whether to continue.
     pub fn block_on<T>(
         &mut self,
         future: impl Future<Output = T>,

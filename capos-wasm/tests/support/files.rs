@@ -1,4 +1,4 @@
-//! An in-process file service, and the functions of Preview 1 in the forms in which tests want them.
+//! An in-process file service, and convenient forms of the functions of Preview 1 for tests.
 
 use super::{Fails, Guest, World};
 use capos_fs::serve;
@@ -7,7 +7,7 @@ use capos_volume::{BlockDevice, FormatOptions, MemDevice, Options, Volume};
 use capos_wasm::{Grants, Limits, Preopen};
 use std::sync::Arc;
 
-/// Where strings and results lie in the guest's memory.
+/// Addresses of strings and results in the guest's memory.
 const PATH: u32 = 1024;
 const PATH2: u32 = 8192;
 const RESULT: u32 = 16;
@@ -53,7 +53,8 @@ pub fn volume(id: u64) -> volume::Client {
     serve(Volume::open(device, Options::default()).expect("opening"))
 }
 
-/// A directory of a volume with rights of `rwm`, made if it is missing; with a quota in bytes unless that is 0.
+/// A directory of a volume with the given rights out of `rwm`, created if it is missing; with a quota in bytes
+/// unless that is 0.
 pub fn namespace(
     world: &mut World,
     volume: &volume::Client,
@@ -85,7 +86,7 @@ pub fn guest() -> Guest {
     Guest::new(world, grants, Limits::default())
 }
 
-/// The answer of `fd_fdstat_get`: type, flags, base and inheriting rights.
+/// The result of `fd_fdstat_get`: type, flags, base and inheriting rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdStat {
     pub file_type: u8,
@@ -94,7 +95,7 @@ pub struct FdStat {
     pub inheriting: u64,
 }
 
-/// The answer of the `filestat` functions.
+/// The result of the `filestat` functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub device: u64,
@@ -152,12 +153,12 @@ impl Guest {
         Ok(self.peek_u32(RESULT))
     }
 
-    /// Opens without following, with these base rights.
+    /// Opens without following links, with these base rights.
     pub fn open(&mut self, fd: u32, path: &str, flags: u32, base: u64) -> Fails<u32> {
         self.open_with(fd, false, path, flags, (base, 0), 0)
     }
 
-    /// Makes an empty file.
+    /// Creates an empty file.
     pub fn create(&mut self, fd: u32, path: &str) {
         let file = self.open(fd, path, o::CREAT, 0).expect("creating a file");
         self.close(file).expect("closing it");
@@ -300,7 +301,7 @@ impl Guest {
         Ok(self.peek(BUFFER, used))
     }
 
-    /// The bytes that `fd_readdir` gives.
+    /// The bytes that `fd_readdir` returns.
     pub fn readdir(&mut self, fd: u32, room: u32, cookie: u64) -> Fails<Vec<u8>> {
         let arguments = [fd.into(), BUFFER.into(), room.into(), cookie as i64, RESULT.into()];
         self.errno("fd_readdir", &arguments)?;
@@ -325,7 +326,7 @@ impl Guest {
     }
 }
 
-/// The whole entries in a buffer.
+/// The complete entries in a buffer.
 pub fn dirents(mut bytes: &[u8]) -> Vec<Dirent> {
     let mut entries = Vec::new();
     while let Some((head, rest)) = bytes.split_at_checked(24) {

@@ -1,5 +1,5 @@
-//! A guest that does nothing but call: every function of Preview 1 as an export, so that a test can drive them
-//! one by one and look at the guest's memory in between.
+//! A guest that only makes calls: every function of Preview 1 as an export, so that a test can call them
+//! one by one and inspect the guest's memory in between.
 
 use super::World;
 use capos_wasm::{
@@ -8,7 +8,7 @@ use capos_wasm::{
 };
 use std::borrow::Cow;
 
-/// Bytes of memory that the guest has.
+/// Size of the guest's memory in bytes.
 pub const MEMORY_BYTES: u32 = 16 * 65536;
 
 pub struct Guest {

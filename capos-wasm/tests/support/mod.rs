@@ -1,4 +1,4 @@
-//! In-process servers for the capabilities that instances use, and an executor to run it all.
+//! In-process servers for the capabilities that instances use, and an executor to run everything.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -23,7 +23,7 @@ use executor::Executor;
 use futures::channel::oneshot;
 use std::{borrow::Cow, future::Future, rc::Rc};
 
-/// A host, the executor under it, the clock that its timers read, and one console.
+/// A host, its executor, the clock that its timers read, and one console.
 pub struct World {
     executor: Executor,
     pub host: Rc<Host>,
@@ -31,7 +31,7 @@ pub struct World {
     pub console: Rc<ConsoleState>,
 }
 
-/// The memory that the host gave back.
+/// Records the memory that the host freed.
 pub mod discarded {
     use std::cell::RefCell;
 
@@ -54,7 +54,7 @@ impl World {
         Self::with_clock(None)
     }
 
-    /// A world whose host has a clock of its own.
+    /// A world whose host has its own clock.
     pub fn with_clock(host_clock: Option<FastClock>) -> Self {
         let executor = Executor::default();
         let clock = Rc::new(FakeClock::default());
@@ -69,7 +69,7 @@ impl World {
         Self { executor, host: Rc::new(Host::new(config)), clock, console: Rc::default() }
     }
 
-    /// Everything that an instance can be granted, all three streams on one console.
+    /// All capabilities that an instance can be granted, with all three streams on one console.
     pub fn all_grants(&self) -> Grants {
         Grants {
             stdin: Some(console(&self.console).into()),
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Runs until `future` is done. A microsecond passes with every turn; when nothing can run any more,
-    /// time jumps to the next sleeper. Fails when there is none.
+    /// time advances to the next sleeper. Fails if there is none.
     pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
         let clock = self.clock.clone();
         let mut turns = 0u64;
@@ -112,14 +112,15 @@ impl World {
         self.executor.block_on(future, tick).expect("nothing can go on, or it takes for ever")
     }
 
-    /// Begins something that goes on while the test does other things; the result appears when it is done.
+    /// Starts something that continues while the test does other things; the result is stored when it is
+    /// done.
     pub fn begin<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();
         (self.executor.spawner())(Box::pin(async move { drop(sender.send(future.await)) }));
         receiver
     }
 
-    /// Gives everything `turns` turns, without letting time jump.
+    /// Runs `turns` turns without advancing time to the next sleeper.
     pub fn turns(&mut self, turns: usize) {
         let mut left = turns;
         let tick = |_| {
@@ -134,7 +135,7 @@ impl World {
     }
 }
 
-/// The spec of an instance, from a module in text form.
+/// The specification of an instance, from a module in text form.
 pub fn spec(wat: &str, grants: Grants) -> InstanceSpec {
     let module = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     InstanceSpec {
@@ -150,7 +151,7 @@ pub fn spec(wat: &str, grants: Grants) -> InstanceSpec {
     }
 }
 
-/// A module with the imports that tests use most, one page of memory, and these items.
+/// A module with the most frequently used imports, one page of memory, and these items.
 pub fn with_imports(items: &str) -> String {
     format!(
         r#"(module
@@ -176,7 +177,7 @@ pub fn with_imports(items: &str) -> String {
     )
 }
 
-/// A program that ends with the errno of one call as its status, after some items of its own.
+/// A program that exits with the errno of one call as its status, after some items of its own.
 pub fn call_program(items: &str, call: &str) -> String {
     with_imports(&format!(r#"{items} (func (export "_start") (call $proc_exit {call}))"#))
 }

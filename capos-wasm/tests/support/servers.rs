@@ -20,9 +20,9 @@ pub struct ConsoleState {
     input: RefCell<VecDeque<u8>>,
     input_ended: Cell<bool>,
     readers: RefCell<Vec<oneshot::Sender<()>>>,
-    /// Writes so far.
+    /// Number of writes.
     pub writes: Cell<usize>,
-    /// The kind of error that every call fails with.
+    /// If set, every call fails with an error of this kind.
     pub broken: RefCell<Option<capnp::ErrorKind>>,
 }
 
@@ -112,7 +112,7 @@ impl console::Server for ConsoleServer {
     }
 }
 
-/// A clock that goes on only when the test lets it.
+/// A clock that advances only when the test says so.
 pub struct FakeClock {
     now_ns: Cell<u64>,
     sleepers: RefCell<Vec<(u64, oneshot::Sender<()>)>>,
@@ -141,7 +141,7 @@ impl FakeClock {
         due.into_iter().for_each(|sleeper| sleeper.1.send(()).unwrap_or(()));
     }
 
-    /// Goes on to when the next sleeper wakes; false if nobody sleeps.
+    /// Advances to the next sleeper's time; false if there is none.
     pub fn advance_to_next(&self) -> bool {
         let next = self.sleepers.borrow().iter().map(|sleeper| sleeper.0).min();
         let Some(next) = next else { return false };
@@ -207,7 +207,7 @@ impl wall_clock::Server for WallClockServer {
 
 struct EntropyServer(Cell<u8>);
 
-/// Gives 1, 2, 3, … so that a test can tell that every byte was filled.
+/// Returns 1, 2, 3, … so that a test can check that every byte was filled.
 pub fn entropy() -> entropy_source::Client {
     capnp_rpc::new_client(EntropyServer(Cell::new(0)))
 }

@@ -1,4 +1,4 @@
-//! Records that are found by a small number and never confused with a later record of the same number.
+//! A growable table of records with generational ids: an id never refers to a later record in the same place.
 
 use crate::{NONE, OutOfMemory, reserve};
 use alloc::vec::Vec;
@@ -8,32 +8,34 @@ use core::{
     num::{NonZeroU32, NonZeroU64},
 };
 
-/// Names a record of an [`Arena<T>`]: its place, and how often the place had been used before. One word, also as an
-/// `Option`: schedulers and calls compare and keep ids all the time.
+/// Identifies a record of an [`Arena<T>`] by its place and the generation of that place. It is one word, also as an
+/// `Option`, because schedulers and calls compare and store ids all the time.
 pub struct Id<T> {
-    /// The use in the low half, the place in the high half. The first use of a place is 1, so no record has 0.
+    /// The generation in the low half, the place in the high half. The first generation is 1, so no record has
+    /// 0.
     packed: NonZeroU64,
     record: PhantomData<fn() -> T>,
 }
 
 impl<T> Id<T> {
-    /// Names nothing.
+    /// Refers to no record.
     pub const NOTHING: Self = Self { packed: NonZeroU64::MAX, record: PhantomData };
 
-    /// The id of the record whose place has this use.
+    /// The id of the record in this place with this generation.
     #[inline]
     fn of(index: u32, generation: NonZeroU32) -> Self {
         Self { packed: NonZeroU64::from(generation) | u64::from(index) << 32, record: PhantomData }
     }
 
-    /// As one number, which [`Self::unpack`] takes back.
+    /// The id as a number, which [`Self::unpack`] reads.
     #[must_use]
     #[inline]
     pub const fn pack(self) -> u64 {
         self.packed.get()
     }
 
-    /// The id that was packed so. It need not name anything: the number may be a reply token from a process.
+    /// The id packed in a number. It need not refer to any record: the number may be a reply token from a
+    /// process.
     #[must_use]
     #[inline]
     pub const fn unpack(packed: u64) -> Self {
@@ -43,7 +45,7 @@ impl<T> Id<T> {
         }
     }
 
-    /// As [`Self::unpack`]; `None` for a number that no id has.
+    /// As [`Self::unpack`]; `None` for a number that is no id.
     #[inline(always)]
     pub(crate) const fn try_unpack(packed: u64) -> Option<Self> {
         match NonZeroU64::new(packed) {
@@ -59,7 +61,7 @@ impl<T> Id<T> {
         (self.packed.get() >> 32) as u32
     }
 
-    /// Which use of the place this is.
+    /// The generation of the place.
     #[inline]
     pub(crate) const fn generation(self) -> u32 {
         self.packed.get() as u32
@@ -97,7 +99,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-/// A record and the use of its place.
+/// A record and the generation of its place.
 pub(crate) struct Occupied<'a, T> {
     index: u32,
     generation: &'a mut NonZeroU32,
@@ -105,20 +107,20 @@ pub(crate) struct Occupied<'a, T> {
 }
 
 impl<T> Occupied<'_, T> {
-    /// Which use of the place this is.
+    /// The generation of the place.
     #[inline(always)]
     pub(crate) const fn generation(&self) -> u32 {
         self.generation.get()
     }
 
-    /// The use that [`Self::renew`] begins, if the place can have so many more.
+    /// The generation that [`Self::renew`] would assign, if the place has at least `uses` generations left.
     #[inline(always)]
     pub(crate) fn next(&self, uses: u32) -> Option<NonZeroU32> {
         self.generation.checked_add(uses)?;
         self.generation.checked_add(1)
     }
 
-    /// Gives the record another id: the old one is stale from then on.
+    /// Gives the record a new id; the old one becomes stale.
     #[inline(always)]
     pub(crate) fn renew(&mut self, next: NonZeroU32) -> Id<T> {
         *self.generation = next;
@@ -126,19 +128,19 @@ impl<T> Occupied<'_, T> {
     }
 }
 
-/// A growable table of `T` with reuse of places.
+/// A growable table of `T` that reuses places.
 pub struct Arena<T> {
     slots: Vec<Slot<T>>,
     first_free: u32,
     used: u32,
     limit: u32,
-    /// How often a record was looked for.
+    /// Number of lookups.
     #[cfg(test)]
     looks: core::cell::Cell<u64>,
 }
 
 impl<T> Arena<T> {
-    /// An empty arena that never holds more than `limit` records.
+    /// An empty arena that holds at most `limit` records.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
         Self {
@@ -151,20 +153,20 @@ impl<T> Arena<T> {
         }
     }
 
-    /// Counts a look at a record: tests of the work that something takes read it.
+    /// Counts a lookup, for tests of the amount of work.
     #[inline(always)]
     fn look(&self) {
         #[cfg(test)]
         self.looks.set(self.looks.get() + 1);
     }
 
-    /// How often a record was looked for.
+    /// Number of lookups.
     #[cfg(test)]
     pub(crate) fn looks(&self) -> u64 {
         self.looks.get()
     }
 
-    /// How many records there are.
+    /// Number of records.
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.used
@@ -176,10 +178,10 @@ impl<T> Arena<T> {
         self.used == 0
     }
 
-    /// Makes sure that the next `count` insertions succeed.
+    /// Ensures that the next `count` insertions succeed.
     ///
     /// # Errors
-    /// When memory or the limit do not allow it.
+    /// If memory or the limit do not allow it.
     pub fn reserve(&mut self, count: u32) -> Result<(), OutOfMemory> {
         if self.used.checked_add(count).is_none_or(|total| total > self.limit) {
             return Err(OutOfMemory);
@@ -191,10 +193,10 @@ impl<T> Arena<T> {
         Ok(())
     }
 
-    /// The place that the next record gets.
+    /// The place that the next inserted record will get.
     ///
     /// # Errors
-    /// When memory or the limit do not allow another.
+    /// If memory or the limit do not allow another record.
     #[inline(always)]
     pub(crate) fn vacant(&mut self) -> Result<u32, OutOfMemory> {
         if self.first_free == NONE {
@@ -206,10 +208,10 @@ impl<T> Arena<T> {
     /// Adds a record.
     ///
     /// # Errors
-    /// When memory or the limit do not allow it.
+    /// If memory or the limit do not allow it.
     #[inline(always)]
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfMemory> {
-        // The value is stored at one place only, so that it can be built where it will stand.
+        // The value is written in one statement, so that it can be built in place.
         let index = self.vacant()?;
         let slot = self.slots.get_mut(index as usize).ok_or(OutOfMemory)?;
         self.first_free = slot.next_free;
@@ -218,8 +220,8 @@ impl<T> Arena<T> {
         Ok(Id::of(index, slot.generation))
     }
 
-    /// Makes a record another one, whose id this is: as if it were removed and a new one inserted at its place. `None`,
-    /// and nothing done, when the id is stale or its place has no further use.
+    /// Gives a record a new id, as if it were removed and another inserted in its place. `None` without any change
+    /// if the id is stale or the place has no generation left.
     #[inline(always)]
     pub fn renew(&mut self, id: Id<T>) -> Option<(Id<T>, &mut T)> {
         let slot = self
@@ -231,7 +233,7 @@ impl<T> Arena<T> {
         Some((Id::of(id.index(), slot.generation), value))
     }
 
-    /// The record at a place, whichever use of the place it is, to be handed on.
+    /// The record in a place, of any generation, with its generation.
     #[inline(always)]
     pub(crate) fn occupied_at(&mut self, index: u32) -> Option<Occupied<'_, T>> {
         self.look();
@@ -248,7 +250,7 @@ impl<T> Arena<T> {
         Ok(())
     }
 
-    /// Takes a record out; its id is stale from then on.
+    /// Removes a record; its id becomes stale.
     #[inline]
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
         self.look();
@@ -258,7 +260,8 @@ impl<T> Arena<T> {
             .filter(|slot| slot.generation.get() == id.generation())?;
         let value = slot.value.take()?;
         self.used -= 1;
-        // A place whose generations are used up is retired: an old id must never name a new record.
+        // A place whose generations are exhausted is retired, since an old id must never refer to a new
+        // record.
         if let Some(generation) = slot.generation.checked_add(1) {
             slot.generation = generation;
             slot.next_free = self.first_free;
@@ -267,7 +270,7 @@ impl<T> Arena<T> {
         Some(value)
     }
 
-    /// As [`Self::remove`], for a record that is not needed.
+    /// As [`Self::remove`], if the value is not needed.
     #[inline(always)]
     pub fn discard(&mut self, id: Id<T>) {
         let Some(slot) =
@@ -304,7 +307,7 @@ impl<T> Arena<T> {
         if slot.generation.get() == id.generation() { slot.value.as_mut() } else { None }
     }
 
-    /// The record at a place, whichever use of the place it is.
+    /// The record in a place, of any generation.
     #[must_use]
     #[inline]
     pub fn at(&self, index: u32) -> Option<&T> {
@@ -312,14 +315,14 @@ impl<T> Arena<T> {
         self.slots.get(index as usize)?.value.as_ref()
     }
 
-    /// The record at a place, whichever use of the place it is.
+    /// The record in a place, of any generation.
     #[inline]
     pub fn at_mut(&mut self, index: u32) -> Option<&mut T> {
         self.look();
         self.slots.get_mut(index as usize)?.value.as_mut()
     }
 
-    /// The record at a place and its id.
+    /// The record in a place and its id.
     #[inline]
     pub(crate) fn entry_at(&self, index: u32) -> Option<(Id<T>, &T)> {
         self.look();
@@ -327,7 +330,7 @@ impl<T> Arena<T> {
         Some((Id::of(index, slot.generation), slot.value.as_ref()?))
     }
 
-    /// The record at a place and its id.
+    /// The record in a place and its id.
     #[inline]
     pub fn entry_at_mut(&mut self, index: u32) -> Option<(Id<T>, &mut T)> {
         self.look();
@@ -335,7 +338,7 @@ impl<T> Arena<T> {
         Some((Id::of(index, slot.generation), slot.value.as_mut()?))
     }
 
-    /// The records at two different places.
+    /// The records in two different places.
     #[inline]
     pub fn pair_at_mut(&mut self, first: u32, second: u32) -> Option<(&mut T, &mut T)> {
         match self.slots.get_disjoint_mut([first as usize, second as usize]) {
@@ -355,13 +358,13 @@ impl<T> Arena<T> {
         }
     }
 
-    /// One past the highest place that was ever in use.
+    /// One more than the highest place ever used.
     #[must_use]
     pub const fn places(&self) -> u32 {
         self.slots.len() as u32
     }
 
-    /// The id of the record at a place.
+    /// The id of the record in a place.
     #[must_use]
     #[inline]
     pub fn id_at(&self, index: u32) -> Option<Id<T>> {
@@ -370,19 +373,20 @@ impl<T> Arena<T> {
         slot.value.as_ref().map(|_| Id::of(index, slot.generation))
     }
 
-    /// Every record, to change.
+    /// All records, mutable.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slots.iter_mut().filter_map(|slot| slot.value.as_mut())
     }
 
-    /// Every place, with the record there and its id: for who must count what it looks at.
+    /// All places, each with its record and id if occupied: for callers that must count the places they
+    /// visit.
     pub fn every(&self) -> impl Iterator<Item = Option<(Id<T>, &T)>> {
         self.slots.iter().enumerate().map(|(index, slot)| {
             slot.value.as_ref().map(|value| (Id::of(index as u32, slot.generation), value))
         })
     }
 
-    /// Every record with its id.
+    /// All records with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (Id<T>, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             slot.value.as_ref().map(|value| (Id::of(index as u32, slot.generation), value))

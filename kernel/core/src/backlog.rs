@@ -1,21 +1,21 @@
-//! Lines on their way to a device that may be slow: what does not fit is left out, and how much is said. So nobody waits for
-//! the device.
+//! Log lines for a device that may be slow. Lines that do not fit are dropped, and a note says how many, so that no
+//! caller waits for the device.
 
 use core::fmt::{self, Write};
 
 #[cfg(test)]
 mod tests;
 
-/// Room for a note of lines that were left out.
+/// Space for the note about dropped lines.
 const NOTE_BYTES: usize = 64;
 
-/// The last bytes that the device has not taken, in a ring of `N`, a power of two.
+/// The bytes that the device has not accepted yet, in a ring buffer of `N` bytes, a power of two.
 pub struct Backlog<const N: usize> {
     bytes: [u8; N],
-    /// Free-running: the next byte to give, and one past the last.
+    /// Free-running positions: the next byte to output, and one past the last.
     given: usize,
     added: usize,
-    /// Lines left out since the last that was added.
+    /// Lines dropped since the last one added.
     lost: u32,
 }
 
@@ -25,7 +25,7 @@ impl<const N: usize> Default for Backlog<N> {
     }
 }
 
-/// Adds to a backlog, and notes whether something did not fit.
+/// Writes to a backlog and notes whether something did not fit.
 struct Filler<'a, const N: usize> {
     backlog: &'a mut Backlog<N>,
     room: usize,
@@ -43,23 +43,23 @@ impl<const N: usize> Backlog<N> {
     /// Empty.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(N.is_power_of_two() && N > 4 * NOTE_BYTES, "places are found by masking") };
+        const { assert!(N.is_power_of_two() && N > 4 * NOTE_BYTES, "positions are computed by masking") };
         Self { bytes: [0; N], given: 0, added: 0, lost: 0 }
     }
 
-    /// Whether the device has taken everything.
+    /// Whether the device has accepted everything.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.given == self.added
     }
 
-    /// How many bytes more fit.
+    /// Number of free bytes.
     #[must_use]
     pub const fn room(&self) -> usize {
         N - self.added.wrapping_sub(self.given)
     }
 
-    /// Adds bytes for which there is room.
+    /// Adds bytes, for which there must be space.
     fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if let Some(place) = self.bytes.get_mut(self.added % N) {
@@ -69,7 +69,7 @@ impl<const N: usize> Backlog<N> {
         }
     }
 
-    /// Adds a line whole, or leaves it out. The line feed is part of `line`. Whether it was added.
+    /// Adds a complete line, or drops it. `line` includes the line feed. Returns whether it was added.
     pub fn add_line(&mut self, line: fmt::Arguments<'_>) -> bool {
         let before = self.added;
         let room = self.room().saturating_sub(NOTE_BYTES);
@@ -84,20 +84,20 @@ impl<const N: usize> Backlog<N> {
         is_added
     }
 
-    /// How many bytes [`Self::add_some`] takes.
+    /// How many bytes [`Self::add_some`] would add.
     #[must_use]
     pub const fn spare(&self) -> usize {
         self.room().saturating_sub(N / 2)
     }
 
-    /// Adds as many bytes as fit beside half of the ring, which is for lines, and returns how many.
+    /// Adds as many bytes as fit while half of the ring stays reserved for lines, and returns how many.
     pub fn add_some(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.spare());
         self.add(bytes.get(..count).unwrap_or_default());
         count
     }
 
-    /// The next bytes to give the device, at most `most`: none if there are none.
+    /// The next bytes to output, at most `most`; empty if there are none.
     #[must_use]
     pub fn front(&self, most: usize) -> &[u8] {
         let start = self.given % N;
@@ -105,7 +105,7 @@ impl<const N: usize> Backlog<N> {
         self.bytes.get(start..start + count).unwrap_or_default()
     }
 
-    /// Notes that the device has taken so many of the next bytes.
+    /// Notes that the device has accepted this many bytes.
     pub fn give(&mut self, count: usize) {
         self.given = self.given.wrapping_add(count.min(self.added.wrapping_sub(self.given)));
     }

@@ -1,12 +1,12 @@
-//! Capability tables, the derivation tree, and the objects that capabilities lead to.
+//! Capability tables, the derivation tree, and the objects that capabilities refer to.
 //!
-//! A capability is a *node* of the tree and stands in one *slot* of one process's table. Copies are children of what
-//! they were copied from. Releasing a capability hands its children to its parent; revoking one
-//! deletes everything below it.
+//! A capability is a *node* of the tree and occupies one *slot* of one process's table. A copy is a child of the
+//! capability it was copied from. Releasing a capability attaches its children to its parent; revoking one deletes
+//! everything below it.
 //!
-//! Handing over takes the same time however many children there are: the node of a released capability with several
-//! children stays between them and its parent, as a *ghost* in no table, until one child is left. So there are always fewer
-//! ghosts than capabilities.
+//! Releasing takes constant time for any number of children: the node of a released capability with several
+//! children remains between them and its parent, as a *ghost* in no table, until one child is left. So there are
+//! always fewer ghosts than capabilities.
 
 use crate::{
     NONE, OutOfMemory,
@@ -57,32 +57,32 @@ pub enum ObjectKind {
     Interrupt,
 }
 
-/// Something that capabilities lead to.
+/// An object that capabilities refer to.
 pub struct Object {
     kind: ObjectKind,
     payload: u64,
-    /// Nodes that lead here, and pins.
+    /// Number of nodes that refer to it, plus pins.
     references: u32,
-    /// Nodes with the RECEIVE right.
+    /// Number of nodes with the RECEIVE right.
     receivers: u32,
-    /// The process that receives them.
+    /// The process that has these nodes.
     receiver: Receiver,
-    /// It had receivers and has none any more, or is about to go.
+    /// It had receivers and has none any more, or is about to be removed.
     deaf: bool,
-    /// Badge records by badge.
+    /// Index of its badge records.
     badges: BadgeIndex,
-    /// Of these, those minted by processes that cannot receive from it.
+    /// Number of badge records minted by processes without the RECEIVE right.
     foreign_badges: u32,
-    /// Badge records whose last capability is gone and whose server does not know yet.
+    /// Badge records whose last capability is gone, of which the server has not been notified yet.
     dropped: badges::Dropped,
 }
 
-/// Which process holds the nodes of an object that have the RECEIVE right.
+/// The process that has the nodes of an object with the RECEIVE right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Receiver {
     Nobody,
     Only(u32),
-    /// More than one process does, or did.
+    /// More than one process has or had such nodes.
     Several,
 }
 
@@ -96,21 +96,21 @@ impl Receiver {
     }
 }
 
-/// Names an object.
+/// Identifies an object.
 pub type ObjectId = Id<Object>;
 
 /// One capability.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
-    /// Where it leads.
+    /// The object it refers to.
     pub object: ObjectId,
     /// The kind of that object.
     pub kind: ObjectKind,
-    /// The binary's name for the object.
+    /// The binary's identifier of the object.
     pub payload: u64,
     /// The operations that the capability permits.
     pub rights: Rights,
-    /// Its badge, if it was minted, else 0.
+    /// Its badge, or 0 if it was not minted.
     pub badge: u64,
     badge_record: u32,
     process: u32,
@@ -119,14 +119,14 @@ pub struct Node {
     first_child: u32,
     next_sibling: u32,
     previous_sibling: u32,
-    /// It has changed tables, so operations under way through it may be any thread's.
+    /// Whether it has moved between tables, so that pending operations through it may belong to any thread.
     moved: bool,
     state: NodeState,
-    /// Revocations under way that stand here, or that revoke what is below. The node stays for them.
+    /// Number of revocations whose current node or root this is. The node is kept for them.
     holds: u32,
 }
 
-/// Names a capability by its place in the tree.
+/// Identifies a capability by its node.
 pub(crate) type NodeId = Id<Node>;
 
 /// The things that ended with a capability.
@@ -135,29 +135,29 @@ pub(crate) type NodeId = Id<Node>;
 pub struct Lost {
     /// The capability was the last reference to this object, which no longer exists.
     pub object: Option<(ObjectKind, u64)>,
-    /// It was the last one that could receive from this endpoint.
+    /// It was the last capability with the RECEIVE right for this endpoint.
     pub deaf_endpoint: Option<u64>,
-    /// It was the last one with its badge on this endpoint, whose server is to be told.
+    /// It was the last one with its badge on this endpoint, whose server is to be notified.
     pub badge_on: Option<u64>,
 }
 
 /// All capabilities of all processes.
 pub struct CapSpace {
     nodes: Arena<Node>,
-    /// Nodes that stand in a table.
+    /// Number of nodes in a table.
     capabilities: u32,
     tables: Vec<Option<Table>>,
     objects: Arena<Object>,
     badges: Arena<Badge>,
-    /// Records of dropped badges that no server will ask for.
+    /// Records of dropped badges that no server will read.
     forgotten: badges::Dropped,
-    /// How many badges are dropped, those included.
+    /// Number of dropped badges, including those.
     dropped: u32,
     next_serial: u64,
     next_revocation: u64,
 }
 
-/// The most capabilities in the system; a bound on the kernel's memory beside the budgets.
+/// The most capabilities in the system; limits the kernel's memory in addition to the budgets.
 const MAX_NODES: u32 = 1 << 20;
 
 impl Default for CapSpace {
@@ -183,30 +183,30 @@ impl CapSpace {
         }
     }
 
-    /// How many capabilities there are.
+    /// Number of capabilities.
     #[must_use]
     pub const fn capability_count(&self) -> u32 {
         self.capabilities
     }
 
-    /// How many records of nodes, objects and badges there are together.
+    /// Total number of records of nodes, objects and badges.
     pub(crate) const fn record_count(&self) -> u32 {
         self.nodes.len() + self.objects.len() + self.badges.len()
     }
 
-    /// How many records of nodes, objects and badges there are.
+    /// Numbers of records of nodes, objects and badges.
     #[cfg(test)]
     pub(crate) const fn records(&self) -> [u32; 3] {
         [self.nodes.len(), self.objects.len(), self.badges.len()]
     }
 
-    /// How often any of these records was looked for.
+    /// Number of lookups of these records.
     #[cfg(test)]
     pub(crate) fn looks(&self) -> u64 {
         self.nodes.looks() + self.objects.looks() + self.badges.looks()
     }
 
-    /// The capability that a handle names, if it has at least the rights `needed`.
+    /// The capability that a handle refers to, if it has at least the rights `needed`.
     ///
     /// # Errors
     /// `BadCapability`, `Revoked` or `MissingRights`.
@@ -238,10 +238,10 @@ impl CapSpace {
         }
     }
 
-    /// A new object that nothing leads to yet. Give it a capability or a pin, else it stays for ever.
+    /// Creates an object without any capability. Give it a capability or a pin, otherwise it is never freed.
     ///
     /// # Errors
-    /// When memory is used up.
+    /// If there is not enough memory.
     pub fn create_object(&mut self, kind: ObjectKind, payload: u64) -> Result<ObjectId, OutOfMemory> {
         self.objects.insert(Object {
             kind,
@@ -263,7 +263,7 @@ impl CapSpace {
         }
     }
 
-    /// Gives up a pin, or removes an object that never got a capability.
+    /// Removes a pin, or removes an object that never got a capability.
     pub fn unpin(&mut self, object: ObjectId) -> Lost {
         let mut lost = Lost::default();
         if let Some(record) = self.objects.get_mut(object) {
@@ -275,7 +275,7 @@ impl CapSpace {
 
     fn remove_if_unreferenced(&mut self, id: ObjectId, lost: &mut Lost) {
         if self.objects.get(id).is_some_and(|object| object.references == 0) {
-            // Its last capability with a badge is gone, so all its records are of dropped badges.
+            // The last capability with each badge is gone, so all its records are of dropped badges.
             self.forget_dropped(id);
             if let Some(object) = self.objects.remove(id) {
                 lost.object = Some((object.kind, object.payload));
@@ -283,7 +283,7 @@ impl CapSpace {
         }
     }
 
-    /// A capability to `object` that derives from no other.
+    /// Creates a capability for `object` that is derived from no other.
     ///
     /// # Errors
     /// `BudgetExceeded`, or `BadCapability` for an object that is gone.
@@ -298,7 +298,7 @@ impl CapSpace {
         Ok(handle)
     }
 
-    /// A new object and a first capability to it.
+    /// Creates an object and its first capability.
     ///
     /// # Errors
     /// `BudgetExceeded`.
@@ -319,7 +319,7 @@ impl CapSpace {
         }
     }
 
-    /// A copy of a capability within its table, with no more than `rights`, derived from it.
+    /// Creates a copy of a capability in the same table, with at most `rights`, derived from it.
     ///
     /// # Errors
     /// Those of [`Self::lookup`], or `BudgetExceeded`.
@@ -331,7 +331,7 @@ impl CapSpace {
         Ok(handle)
     }
 
-    /// A client capability with `badge` of an endpoint, within the table, derived from `handle`.
+    /// Creates a client capability with `badge` for an endpoint in the same table, derived from `handle`.
     ///
     /// # Errors
     /// Those of [`Self::lookup`] (it needs MINT), or `BudgetExceeded`.
@@ -356,18 +356,18 @@ impl CapSpace {
         Ok(handle)
     }
 
-    /// Whether an endpoint object can still be received from.
+    /// Whether any capability with the RECEIVE right for an endpoint is left.
     #[must_use]
     pub fn has_receivers(&self, object: ObjectId) -> bool {
         self.objects.get(object).is_some_and(|object| object.receivers > 0)
     }
 
-    /// The badge of `client`, a capability to make calls on the endpoint that `endpoint` receives from. Both are in the
+    /// The badge of `client`, a client capability of the endpoint that `endpoint` receives from. Both are in the
     /// table of `process`.
     ///
     /// # Errors
-    /// Those of [`Self::lookup`] for either, `InvalidArgument` if `endpoint` is none, `NotFound` if `client` leads
-    /// elsewhere.
+    /// Those of [`Self::lookup`] for either, `InvalidArgument` if `endpoint` is not an endpoint, `NotFound` if
+    /// `client` refers to another object.
     pub fn identify(&self, process: u32, endpoint: Handle, client: Handle) -> Result<u64, ErrorCode> {
         let (_, own) = self.lookup(process, endpoint, Rights::RECEIVE)?;
         if own.kind != ObjectKind::Endpoint {
@@ -377,7 +377,8 @@ impl CapSpace {
         if client.object == own.object { Ok(client.badge) } else { Err(ErrorCode::NotFound) }
     }
 
-    /// Whether a capability leads to an endpoint that `process` may be receiving from. Never wrongly `false`.
+    /// Whether a capability refers to an endpoint that `process` may be receiving from. Never wrongly
+    /// `false`.
     fn leads_back_to(&self, process: u32, node: &Node) -> bool {
         node.kind == ObjectKind::Endpoint
             && self.objects.get(node.object).is_some_and(|object| object.receiver.may_be(process))
@@ -387,7 +388,7 @@ impl CapSpace {
         self.nodes.at(index)
     }
 
-    /// As [`Self::lookup_id`], for the short way, which leaves errors to the long one.
+    /// As [`Self::lookup_id`], for the fast path, which leaves errors to the general one.
     #[inline(always)]
     pub(crate) fn find(&self, process: u32, handle: Handle) -> Option<(NodeId, &Node)> {
         let &Slot { generation, state } = self.table(process)?.slots.get(handle.index() as usize)?;
@@ -397,7 +398,7 @@ impl CapSpace {
         }
     }
 
-    /// The capability that a handle names, with the id of its node.
+    /// The capability that a handle refers to, and the id of its node.
     #[inline]
     pub(crate) fn lookup_id(&self, process: u32, handle: Handle) -> Result<(NodeId, &Node), ErrorCode> {
         let Some(found) = self.nodes.entry_at(self.node_index(process, handle)?) else {
@@ -429,7 +430,7 @@ impl Node {
         }
     }
 
-    /// The same capability for another slot, with no more than `rights`.
+    /// The same capability for another slot, with at most `rights`.
     fn copy_for(&self, process: u32, handle: Handle, rights: Rights) -> Self {
         Self {
             badge: self.badge,

@@ -1,4 +1,5 @@
-//! From the beginning of an ELF64 file to a list of segments that are safe to load. The file is hostile input.
+//! Reads the start of an ELF64 file and produces a list of segments that are safe to load. The file is
+//! untrusted.
 
 use crate::regions::Protection;
 use capos_abi::{PAGE_SIZE, USER_END, USER_START};
@@ -14,34 +15,34 @@ mod tests;
 
 /// The most loadable segments in a program.
 pub const MAX_SEGMENTS: usize = 16;
-/// The most program headers that are looked at.
+/// The most program headers that are read.
 const MAX_PROGRAM_HEADERS: u16 = 64;
 const IDENT_BYTES: usize = 16;
 const PROGRAM_HEADER_BYTES: usize = 56;
 
-/// One range of a program in memory.
+/// A segment of a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment {
-    /// Where its contents begin in the file.
+    /// Offset of its contents in the file.
     pub file_offset: u64,
     /// Bytes of contents; the rest is zero.
     pub file_bytes: u64,
-    /// Where it stands in memory.
+    /// Its address in memory.
     pub address: u64,
     /// Bytes in memory, at least `file_bytes` and not zero.
     pub memory_bytes: u64,
-    /// How its pages may be used; never writable and executable.
+    /// The allowed access to its pages; never both writable and executable.
     pub protection: Protection,
 }
 
 impl Segment {
-    /// First address of its first page.
+    /// Address of its first page.
     #[must_use]
     pub const fn page_start(&self) -> u64 {
         self.address & !(PAGE_SIZE - 1)
     }
 
-    /// One past the last address of its last page.
+    /// The address after its last page.
     #[must_use]
     pub const fn page_end(&self) -> u64 {
         (self.address + self.memory_bytes).next_multiple_of(PAGE_SIZE)
@@ -51,7 +52,7 @@ impl Segment {
         Self { file_offset: 0, file_bytes: 0, address: 0, memory_bytes: 0, protection: Protection::empty() };
 }
 
-/// The segments to load with their places, and the entry point.
+/// The segments to load with their addresses, and the entry point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LoadPlan {
     /// Address of the first instruction, inside an executable segment.
@@ -61,28 +62,28 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// The segments, by address; no two share a page.
+    /// The segments in order of address; no two share a page.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         self.segments.get(..self.count).unwrap_or(&[])
     }
 }
 
-/// Plans the loading of a program from the first bytes of its file (a page is enough for what linkers
-/// make) and the length of the whole.
+/// Plans the loading of a program from the first bytes of its file (one page suffices for the output of
+/// common linkers) and the file's length.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the file.
+/// A message that says what is wrong with the file.
 pub fn plan(header: &[u8], file_bytes: u64) -> Result<LoadPlan, &'static str> {
     let file = file_header(header)?;
     if file.e_phentsize as usize != PROGRAM_HEADER_BYTES || file.e_phnum > MAX_PROGRAM_HEADERS {
-        return Err("the program headers have an unknown size or are too many");
+        return Err("the program headers have an unknown size, or there are too many");
     }
     let start = usize::try_from(file.e_phoff).map_err(|_| "the program headers lie outside the file")?;
     let table = start
         .checked_add(file.e_phnum as usize * PROGRAM_HEADER_BYTES)
         .and_then(|end| header.get(start..end))
-        .ok_or("the program headers do not lie at the beginning of the file")?;
+        .ok_or("the program headers are not at the start of the file")?;
     let mut plan = LoadPlan { entry: file.e_entry, segments: [Segment::UNUSED; MAX_SEGMENTS], count: 0 };
     for program_header in SegmentTable::new(LittleEndian, Class::ELF64, table) {
         match program_header.p_type {
@@ -129,18 +130,18 @@ fn segment(header: &ProgramHeader, file_bytes: u64) -> Result<Segment, &'static 
         return Err("a segment has more contents than memory");
     }
     if header.p_offset.checked_add(header.p_filesz).is_none_or(|end| end > file_bytes) {
-        return Err("a segment's contents lie outside the file");
+        return Err("a segment's contents are outside the file");
     }
     let end = header.p_vaddr.checked_add(header.p_memsz);
     if header.p_vaddr < USER_START || end.is_none_or(|end| end > USER_END) {
-        return Err("a segment lies outside user space");
+        return Err("a segment is outside user space");
     }
     let mut protection = Protection::empty();
     protection.set(Protection::READ, header.p_flags & PF_R != 0);
     protection.set(Protection::WRITE, header.p_flags & PF_W != 0);
     protection.set(Protection::EXECUTE, header.p_flags & PF_X != 0);
     if protection.breaks_wx() {
-        return Err("a segment is writable and executable");
+        return Err("a segment is both writable and executable");
     }
     Ok(Segment {
         file_offset: header.p_offset,

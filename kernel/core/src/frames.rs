@@ -1,5 +1,5 @@
-//! Which physical frames are free: a bitmap with two levels of summaries, so that finding, taking and giving
-//! back a frame each look at three words however much memory there is.
+//! Allocation of physical frames: a bitmap with two levels of summaries, so that finding, allocating and freeing a
+//! frame each access three words regardless of the amount of memory.
 
 use crate::{
     OutOfMemory,
@@ -11,33 +11,33 @@ use alloc::vec::Vec;
 pub struct FrameAllocator {
     /// A set bit is a free frame.
     bits: Vec<u64>,
-    /// A set bit is a word of `bits` that is not zero.
+    /// A set bit is a nonzero word of `bits`.
     groups: Vec<u64>,
-    /// A set bit is a word of `groups` that is not zero.
+    /// A set bit is a nonzero word of `groups`.
     summary: Vec<u64>,
     free: u64,
     total: u64,
 }
 
-/// A search for frames that follow each other, as far as it has come. Others may take and give back frames between its
+/// A search for contiguous frames and its progress. Frames may be allocated and freed between its
 /// steps.
 #[derive(Clone, Copy, Debug)]
 pub struct RunSearch {
     count: u64,
     next_word: usize,
-    /// The run of free frames before the next word.
+    /// Start of the run of free frames before the next word.
     start: u64,
     length: u64,
 }
 
 impl RunSearch {
-    /// For `count` frames, at least one.
+    /// A search for `count` frames, at least one.
     #[must_use]
     pub const fn new(count: u64) -> Self {
         Self { count: if count == 0 { 1 } else { count }, next_word: 0, start: 0, length: 0 }
     }
 
-    /// How many frames are looked for.
+    /// The number of frames to find.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count
@@ -47,15 +47,15 @@ impl RunSearch {
 /// The result of a step of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Searched {
-    /// The frames from this one on are the caller's.
+    /// The frames starting at this one are allocated to the caller.
     Taken(u64),
-    /// There is more to look at.
+    /// The search is not complete.
     More,
-    /// There are not so many in one piece.
+    /// There are not enough contiguous free frames.
     Nothing,
 }
 
-/// The words that `count` frames from `start` on lie in, each with the bits that stand for them.
+/// The words that contain the bits of `count` frames starting at `start`, each with a mask of these bits.
 fn parts(start: u64, count: u64) -> impl Iterator<Item = (usize, u64)> {
     let end = start + count;
     (start / 64..end.div_ceil(64)).map(move |word| {
@@ -76,7 +76,7 @@ impl FrameAllocator {
     /// An allocator for frames below `frame_limit`, none of them free yet. Needs about 1 bit per frame.
     ///
     /// # Errors
-    /// When there is no memory for the bitmap.
+    /// If there is no memory for the bitmap.
     pub fn new(frame_limit: u64) -> Result<Self, OutOfMemory> {
         let words = usize::try_from(frame_limit.div_ceil(64)).map_err(|_| OutOfMemory)?;
         Ok(Self {
@@ -88,8 +88,8 @@ impl FrameAllocator {
         })
     }
 
-    /// Adds the frames `start..end` to the free ones. Frames beyond the limit are ignored, and
-    /// frames that are free already stay so.
+    /// Adds the frames `start..end` as free ones. Frames beyond the limit are ignored, and
+    /// frames that are already free remain so.
     pub fn add_range(&mut self, start: u64, end: u64) {
         let end = end.min(self.bits.len() as u64 * 64);
         let mut frame = start;
@@ -106,13 +106,13 @@ impl FrameAllocator {
         }
     }
 
-    /// Frames that can be had now.
+    /// Number of free frames.
     #[must_use]
     pub const fn free(&self) -> u64 {
         self.free
     }
 
-    /// Frames that were ever added.
+    /// Number of frames ever added.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.total
@@ -136,7 +136,7 @@ impl FrameAllocator {
         }
     }
 
-    /// Takes a free frame.
+    /// Allocates a frame.
     #[inline]
     pub fn allocate(&mut self) -> Option<u64> {
         let top = self.summary.iter().position(|&word| word != 0)?;
@@ -147,8 +147,8 @@ impl FrameAllocator {
         Some(word as u64 * 64 + u64::from(bit))
     }
 
-    /// Looks further for frames that follow each other, at no more than `words` words of the bitmap. When it finds them they
-    /// are taken.
+    /// Continues a search for contiguous frames, examining at most `words` words of the bitmap. If it finds them, they
+    /// are allocated.
     pub fn search_step(&mut self, search: &mut RunSearch, words: usize) -> Searched {
         for _ in 0..words {
             let Some(&word) = self.bits.get(search.next_word) else { return Searched::Nothing };
@@ -169,7 +169,7 @@ impl FrameAllocator {
                 search.length += free;
                 at += free;
                 if search.length >= search.count {
-                    // What was found in earlier steps may have been taken since.
+                    // Frames found in earlier steps may have been allocated since.
                     if self.take_run(search.start, search.count) {
                         return Searched::Taken(search.start);
                     }
@@ -181,7 +181,7 @@ impl FrameAllocator {
         Searched::More
     }
 
-    /// Takes `count` frames from `start` on if all of them are free.
+    /// Allocates `count` frames starting at `start` if all of them are free.
     fn take_run(&mut self, start: u64, count: u64) -> bool {
         let is_free = parts(start, count)
             .all(|(word, mask)| self.bits.get(word).is_some_and(|bits| bits & mask == mask));
@@ -191,8 +191,9 @@ impl FrameAllocator {
         is_free
     }
 
-    /// Gives back `count` frames from `start` on. `false`, and no change, when one of them was free or is beyond the limit:
-    /// the caller has a bug.
+    /// Frees `count` frames starting at `start`. `false` without any change if one of them was already free or is beyond
+    /// the limit:
+    /// that is a bug of the caller.
     #[must_use]
     pub fn release_run(&mut self, start: u64, count: u64) -> bool {
         let is_used =
@@ -207,14 +208,14 @@ impl FrameAllocator {
         is_used
     }
 
-    /// Whether a frame can be had.
+    /// Whether a frame is free.
     #[must_use]
     pub fn is_free(&self, frame: u64) -> bool {
         self.bits.get((frame / 64) as usize).is_some_and(|word| word & 1 << (frame % 64) != 0)
     }
 
-    /// Gives a frame back. `false`, and no change, when it was free or is beyond the limit:
-    /// the caller has a bug.
+    /// Frees a frame. `false` without any change if it was already free or is beyond the limit:
+    /// that is a bug of the caller.
     #[inline]
     #[must_use]
     pub fn release(&mut self, frame: u64) -> bool {
@@ -229,16 +230,16 @@ impl FrameAllocator {
         true
     }
 
-    /// Whether the summaries and the count agree with the bitmap.
+    /// Whether the summaries and the count are consistent with the bitmap.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         self.check(&mut Walk::new(&|| true)).is_ok()
     }
 
-    /// The same, as a walk.
+    /// As [`Self::is_consistent`], as a walk that can be aborted.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut free = 0;
         for (upper, lower) in [(&self.groups, &self.bits), (&self.summary, &self.groups)] {
@@ -253,7 +254,7 @@ impl FrameAllocator {
         if free == self.free && free <= self.total {
             Ok(())
         } else {
-            Err("free frames are miscounted".into())
+            Err("the count of free frames is wrong".into())
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Calls between processes: who waits for whom, and what happens when one of them goes away.
+//! Calls between processes: queues of callers and receivers, and the consequences of either side's end.
 //!
-//! An *operation* is what a thread has submitted and not yet got a completion for. A CALL waits in its endpoint's queue
+//! An *operation* is a submission without a completion yet. A CALL waits in its endpoint's queue
 //! of callers until a RECV takes it, is then *open* (its id is the server's reply token) until RETURN,
-//! and completes. If its caller gives up while it is open, its record stays as a notification until the
-//! server's next RECV. Messages stay in the memory of whoever sends them until there is a receiver.
+//! and completes. If its caller cancels while it is open, its record remains as a notification until the
+//! server's next RECV. Messages stay in the sender's memory until there is a receiver.
 //!
-//! Everything that touches memory or threads goes through [`Machine`].
+//! All accesses to process memory and threads go through [`Machine`].
 //!
 //! Work that may concern any number of operations or capabilities is done in steps ([`Work`]): [`Ipc::thread_step`] for a
 //! request that its thread waits for, [`Ipc::close_process_step`] for the end of a process, and [`Ipc::work_step`] for
-//! consequences of either that nobody waits for. Between two steps everything else may happen, in any order.
+//! consequences of either that no thread waits for. Any other operation may happen between two steps.
 
 use crate::{
     NONE,
@@ -44,39 +44,40 @@ pub use machine::{CopyFault, Machine, Place};
 pub use objects::{ObjectCall, QueueId, Reply, Suspended};
 pub use submit::{Submitted, Submitter};
 
-/// The thread that asked, and the place of the answer.
+/// The calling thread, and where the answer goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The thread whose ring gets the completion.
     pub thread: u32,
     /// Its process.
     pub process: u32,
-    /// Comes back in the completion.
+    /// Returned unchanged in the completion.
     pub user_data: u64,
-    /// No completion on success.
+    /// Whether to omit the completion on success.
     pub quiet: bool,
-    /// Where the incoming message goes.
+    /// The buffers for the incoming message.
     pub recv: Incoming,
 }
 
-/// Where an operation stands.
+/// The state of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// A CALL among its endpoint's callers.
+    /// A CALL in its endpoint's queue of callers.
     Queued,
-    /// A CALL that the process numbered so is answering.
+    /// A CALL that is being served by the process with this number.
     Open(u32),
-    /// Was a CALL that the process numbered so was answering; its caller gave up. Among its endpoint's news.
+    /// Was a CALL being served by the process with this number; its caller cancelled it. In its endpoint's
+    /// list of notifications.
     Abandoned(u32),
-    /// A RECV among its endpoint's receivers.
+    /// A RECV in its endpoint's queue of receivers.
     Receiving,
     /// A CALL to a kernel object, in this queue.
     Pending(QueueId),
-    /// On no list: being set up.
+    /// In no list, being set up.
     Unlisted,
 }
 
-/// Neighbours in one of the lists that operations are on.
+/// Neighbours in one of the lists of operations.
 #[derive(Clone, Copy, Debug)]
 struct Links {
     next: u32,
@@ -85,22 +86,22 @@ struct Links {
 
 const UNLINKED: Links = Links { next: NONE, previous: NONE };
 
-/// Something a thread has submitted and not yet got a completion for.
+/// A submission that has no completion yet.
 pub struct Operation {
     caller: Caller,
     state: State,
-    /// Of CALL and RECV on endpoints.
+    /// The endpoint, for CALL and RECV on endpoints.
     endpoint: Option<Id<Endpoint>>,
-    /// The capability it was made with, which may be gone.
+    /// The capability it was made with, which may no longer exist.
     node: NodeId,
     timer: Option<TimerId<Alarm>>,
-    /// In the list that `state` says.
+    /// Position in the list for `state`.
     place: Links,
-    /// Among the operations of its thread.
+    /// Index among the operations of its thread.
     position: u32,
 }
 
-/// The contents of a CALL, kept only while it waits to be taken: most calls find their receiver waiting.
+/// The content of a CALL, stored only while it waits to be received: most calls find a waiting receiver.
 #[derive(Clone, Copy, Default, Debug)]
 struct Request {
     interface: u64,
@@ -109,10 +110,10 @@ struct Request {
     send: Outgoing,
 }
 
-/// Names an operation.
+/// Identifies an operation.
 pub type OperationId = Id<Operation>;
 
-/// The meaning of a deadline that passed.
+/// The effect of an expired deadline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Alarm {
     /// The operation fails.
@@ -121,18 +122,18 @@ pub enum Alarm {
     Awake(OperationId),
 }
 
-/// Where calls wait for a server.
+/// An endpoint, where calls wait for a server.
 pub struct Endpoint {
     object: ObjectId,
     callers: List,
     receivers: List,
-    /// Calls whose callers gave up while they were answered, of which the server has not heard.
+    /// Calls whose callers cancelled while they were being served, of which the server has not been notified.
     abandoned: List,
-    /// Nobody can receive from it any more: the next of such endpoints.
+    /// If nothing can receive from it any more: the next such endpoint.
     deaf: Option<u32>,
-    /// The RECVs that waited on an endpoint that nobody can call any more.
+    /// The RECVs that were waiting on an endpoint that can no longer receive.
     deaf_receivers: List,
-    /// Its object is gone. It goes when nothing waits at it.
+    /// Its object is gone. It is removed when nothing waits at it.
     gone: bool,
 }
 
@@ -150,10 +151,10 @@ impl Endpoint {
     }
 }
 
-/// Calls to a kernel object that wait.
+/// A queue of waiting calls to a kernel object.
 pub struct Queue {
     calls: List,
-    /// The object is gone: the next of such queues.
+    /// If the object is gone: the next such queue.
     dead: Option<u32>,
 }
 
@@ -161,13 +162,13 @@ struct ThreadOperations {
     process: u32,
     priority: u8,
     count: u32,
-    /// The revocation that it has begun.
+    /// The revocation that it has started.
     revocation: Option<revocation::RunningId>,
-    /// The places of its operations, in any order; the first `count` count.
+    /// The places of its operations, in any order; only the first `count` are valid.
     places: [u32; OPERATIONS_PER_THREAD],
 }
 
-/// Each may complete, and then needs an entry of the thread's ring.
+/// Each may complete, and then needs an entry in the thread's ring.
 const OPERATIONS_PER_THREAD: usize = COMPLETION_ENTRIES as usize;
 
 /// All capabilities, endpoints and calls.
@@ -179,16 +180,16 @@ pub struct Ipc {
     /// By the place of the operation.
     requests: Vec<Request>,
     threads: Vec<Option<ThreadOperations>>,
-    /// By process: how far its end has looked for operations that it was answering.
+    /// By process: how far its teardown has searched for operations that it was serving.
     closing: Vec<u32>,
     queues: Arena<Queue>,
     timers: Timers<Alarm>,
     revocations: Arena<revocation::Running>,
     /// Revocations whose thread has ended.
     orphans: u32,
-    /// Endpoints from which nobody can receive any more and at which something may wait still.
+    /// Endpoints that can no longer receive and at which operations may still wait.
     deaf_endpoints: u32,
-    /// Queues whose object is gone and in which calls may wait still.
+    /// Queues whose object is gone and in which calls may still wait.
     dead_queues: u32,
 }
 
@@ -202,7 +203,7 @@ impl Default for Ipc {
 }
 
 impl Ipc {
-    /// Nothing and nobody.
+    /// No processes and no objects.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -221,10 +222,10 @@ impl Ipc {
         }
     }
 
-    /// Opens process `process` with a table of at most `slot_limit` capabilities.
+    /// Creates process `process` with a table of at most `slot_limit` capabilities.
     ///
     /// # Errors
-    /// `BudgetExceeded` when memory is used up.
+    /// `BudgetExceeded` if there is not enough memory.
     pub fn open_process(&mut self, process: u32, slot_limit: u32) -> Result<(), ErrorCode> {
         let needed = process as usize + 1;
         if needed > self.closing.len() {
@@ -235,10 +236,10 @@ impl Ipc {
         self.caps.open_table(process, slot_limit)
     }
 
-    /// Opens thread `thread` of `process`; its deadlines have its `priority`.
+    /// Creates thread `thread` of `process`; its deadlines have its `priority`.
     ///
     /// # Errors
-    /// `BudgetExceeded` when memory is used up.
+    /// `BudgetExceeded` if there is not enough memory.
     pub fn open_thread(&mut self, thread: u32, process: u32, priority: u8) -> Result<(), ErrorCode> {
         let needed = thread as usize + 1;
         if needed > self.threads.len() {
@@ -259,7 +260,7 @@ impl Ipc {
         Ok(())
     }
 
-    /// How many operations of a thread have no completion yet.
+    /// The number of a thread's operations without a completion.
     #[must_use]
     #[inline]
     pub fn outstanding(&self, thread: u32) -> u32 {
@@ -271,13 +272,13 @@ impl Ipc {
         self.threads.get(thread as usize)?.as_ref()
     }
 
-    /// How many endpoints there are.
+    /// Number of endpoints.
     #[must_use]
     pub const fn endpoint_count(&self) -> u32 {
         self.endpoints.len()
     }
 
-    /// A new endpoint and the capability to serve it.
+    /// Creates an endpoint and the capability to serve it.
     ///
     /// # Errors
     /// `BudgetExceeded`.
@@ -298,19 +299,19 @@ impl Ipc {
         }
     }
 
-    /// The earliest deadline of any operation that counts now; `u64::MAX` without one.
+    /// The earliest deadline that is considered; `u64::MAX` without one.
     #[must_use]
     #[inline]
     pub const fn earliest_ns(&self) -> u64 {
         self.timers.earliest_ns()
     }
 
-    /// Lets only deadlines of threads of this priority or a higher one count.
+    /// Considers only deadlines of threads of this priority or a higher one.
     pub fn set_deadline_floor(&mut self, priority: u8) {
         self.timers.set_floor(priority);
     }
 
-    /// Ends operations whose deadline is not after `now_ns`, those of the most important threads first. Returns whether there
+    /// Ends operations whose deadline is not after `now_ns`, those of the highest priorities first. Returns whether there
     /// may be more.
     pub fn expire_step<M: Machine>(&mut self, machine: &mut M, now_ns: u64, work: &mut Work) -> bool {
         while work.take() {
@@ -329,7 +330,7 @@ impl Ipc {
     }
 }
 
-/// A completion with nothing but a status.
+/// A completion that contains only a status.
 #[inline(always)]
 fn completion(user_data: u64, code: Option<ErrorCode>) -> CompletionEntry {
     CompletionEntry {

@@ -1,8 +1,9 @@
-//! The kernel's decisions, without any hardware: who holds which capability, who waits for whom, which
-//! page may be used how, which thread runs next. The kernel binary carries them out.
+//! The hardware-independent part of the kernel: capabilities, calls, address space layout, scheduling order
+//! and clock arithmetic.
+//! The kernel binary carries out its decisions.
 //!
-//! Nothing here is unsafe and nothing here allocates without a bound: every growth is fallible
-//! and answers [`OutOfMemory`], which the binary turns into an error for the process that asked.
+//! There is no unsafe code here, and nothing allocates without a bound: every allocation may fail
+//! with [`OutOfMemory`], which the binary turns into an error for the requesting process.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -36,14 +37,15 @@ impl From<alloc::collections::TryReserveError> for OutOfMemory {
     }
 }
 
-/// Stands for "no index" in links between records.
+/// Means "no index" in links between records.
 pub const NONE: u32 = u32::MAX;
 
-/// The most bytes that a table grows by at once, so that growing takes a bounded time. The kernel's heap lets large tables
-/// grow in place.
+/// The most bytes by which a table grows at once, so that growing takes a bounded time. The kernel's heap lets
+/// large tables grow in place.
 const GROWTH_BYTES: usize = 16 * 1024;
 
-/// Makes room for `additional` more records: by twice as many as there are, but in pieces of [`GROWTH_BYTES`].
+/// Reserves space for at least `additional` more records: doubles the number, but in increments of
+/// [`GROWTH_BYTES`].
 pub(crate) fn reserve<T>(table: &mut alloc::vec::Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
     if table.capacity() - table.len() < additional {
         grow(table, additional)?;
@@ -55,7 +57,7 @@ pub(crate) fn reserve<T>(table: &mut alloc::vec::Vec<T>, additional: usize) -> R
 fn grow<T>(table: &mut alloc::vec::Vec<T>, additional: usize) -> Result<(), OutOfMemory> {
     let piece = (GROWTH_BYTES / size_of::<T>().max(1)).max(4);
     let wanted = table.len().clamp(4, piece).max(additional);
-    // A machine that has little memory left may still have enough for what is needed now.
+    // If little memory is left, there may still be enough for what is needed now.
     if table.try_reserve_exact(wanted).is_err() {
         table.try_reserve_exact(additional)?;
     }

@@ -1,5 +1,5 @@
-//! PCI as the configuration spaces of its functions describe it: which functions there are, where their registers lie,
-//! and which pages the interrupt tables are on. Everything read comes from devices and is checked.
+//! PCI as described by the configuration spaces: which functions exist, where their registers are,
+//! and on which pages the interrupt tables are. Everything read comes from devices and is validated.
 
 mod bars;
 mod capabilities;
@@ -11,13 +11,13 @@ pub use bars::{Bar, Bars, RegistersError};
 pub use capabilities::{MsixTable, find_msix};
 pub use enumerate::{Function, enumerate};
 
-/// Bytes of a configuration space that the port mechanism reaches.
+/// Bytes of a configuration space that the port mechanism can access.
 pub const CONFIG_BYTES: usize = 256;
 /// A configuration space.
 pub type Config = [u8; CONFIG_BYTES];
-/// Most functions that are looked at.
+/// The most functions that are considered.
 pub const MAX_FUNCTIONS: usize = 64;
-/// Base address registers of an ordinary function.
+/// Number of base address registers of an ordinary function.
 pub const BAR_COUNT: usize = 6;
 
 /// Offset of the command register; the status register is the upper half of its word.
@@ -25,21 +25,21 @@ pub const COMMAND: u8 = 0x04;
 /// Offset of the first base address register.
 pub const FIRST_BAR: u8 = 0x10;
 
-/// The command register's bit for answering at I/O ports.
+/// Command register bit: respond to accesses to I/O ports.
 pub const COMMAND_PORTS: u32 = 1 << 0;
-/// The command register's bit for answering at memory addresses.
+/// Command register bit: respond to accesses to memory addresses.
 pub const COMMAND_MEMORY: u32 = 1 << 1;
-/// The command register's bit for reading and writing memory by itself.
+/// Command register bit: the function may read and write memory (bus mastering).
 pub const COMMAND_BUS_MASTER: u32 = 1 << 2;
-/// The command register's bit that forbids interrupts by wire.
+/// Command register bit: disable wired interrupts.
 pub const COMMAND_NO_WIRED_INTERRUPT: u32 = 1 << 10;
 
-/// Where a function is: bus, device and function in 8, 5 and 3 bits.
+/// The address of a function: bus, device and function in 8, 5 and 3 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Address(pub u16);
 
 impl Address {
-    /// The function `function` (below 8) of device `device` (below 32) of a bus.
+    /// The address of function `function` (below 8) of device `device` (below 32) on a bus.
     #[must_use]
     pub const fn new(bus: u8, device: u8, function: u8) -> Self {
         Self((bus as u16) << 8 | (device as u16 & 31) << 3 | function as u16 & 7)

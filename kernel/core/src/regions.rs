@@ -1,4 +1,4 @@
-//! The layout of an address space: a sorted list of regions. It decides; the page tables follow.
+//! The layout of an address space: a sorted list of regions. The page tables are updated to match it.
 
 use crate::OutOfMemory;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ mod tests;
 pub mod usage;
 
 bitflags! {
-    /// How pages may be used. With nothing set, touching them is a fault.
+    /// The allowed access to pages. With no bit set, every access is a fault.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Protection: u8 {
         /// Loads.
@@ -31,32 +31,32 @@ impl Protection {
     }
 }
 
-/// Where the contents of a region come from.
+/// The source of a region's contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Backing {
-    /// Zeroed frames of the process's own, taken as they are touched.
+    /// Zeroed private frames of the process, allocated on first access.
     Anonymous,
     /// The frames of a memory object.
     Object {
-        /// The binary's name for it.
+        /// The binary's identifier of it.
         object: u32,
-        /// Where in the object the region begins, in bytes.
+        /// Offset in the object where the region begins, in bytes.
         offset: u64,
     },
-    /// Frames of the process's own, each taken and filled with what the memory object holds there when its page is first
-    /// touched.
+    /// Private frames of the process, each allocated and filled from the memory object on the first access to its
+    /// page.
     Private {
-        /// The binary's name for it.
+        /// The binary's identifier of it.
         object: u32,
-        /// Where in the object the region begins, in bytes; not always at the beginning of a page.
+        /// Offset in the object where the region begins, in bytes; not necessarily page-aligned.
         offset: u64,
     },
-    /// Pages the kernel placed (rings, bootstrap pages). The process can change nothing about them.
+    /// Pages placed by the kernel (rings, bootstrap pages). The process cannot change them.
     Fixed,
 }
 
 impl Backing {
-    /// The object that it keeps alive.
+    /// The object that the region keeps alive.
     #[must_use]
     pub const fn object(&self) -> Option<u32> {
         match self {
@@ -65,7 +65,7 @@ impl Backing {
         }
     }
 
-    /// The same, `bytes` further on.
+    /// The same backing, `bytes` further on.
     const fn plus(self, bytes: u64) -> Self {
         match self {
             Self::Object { object, offset } => Self::Object { object, offset: offset.wrapping_add(bytes) },
@@ -75,18 +75,18 @@ impl Backing {
     }
 }
 
-/// A run of pages with one backing and one protection.
+/// A range of pages with one backing and one protection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Region {
     /// First address.
     pub start: u64,
-    /// One past the last address.
+    /// The address after the last one.
     pub end: u64,
-    /// The contents of the pages.
+    /// The source of the pages' contents.
     pub backing: Backing,
-    /// How they may be used.
+    /// The allowed access.
     pub protection: Protection,
-    /// The most that `protection` may become.
+    /// The most permissive `protection` that can be set.
     pub ceiling: Protection,
 }
 
@@ -97,7 +97,7 @@ impl Region {
         self.end - self.start
     }
 
-    /// The part of it within `start..end`, unless that is empty.
+    /// The part of the region within `start..end`, unless that is empty.
     #[must_use]
     fn part(&self, start: u64, end: u64) -> Option<Self> {
         let (start, end) = (start.max(self.start), end.min(self.end));
@@ -105,7 +105,7 @@ impl Region {
         (start < end).then_some(Self { start, end, backing, ..*self })
     }
 
-    /// Whether `next` continues this region so that the two can be one.
+    /// Whether `next` continues this region so that the two can be merged.
     fn joins(&self, next: &Self) -> bool {
         self.backing != Backing::Fixed
             && self.backing.plus(self.length()) == next.backing
@@ -115,41 +115,43 @@ impl Region {
     }
 }
 
-/// Why a request was refused.
+/// The reason that a request was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RegionError {
     /// An address or a length is not a multiple of the page size, or the length is zero.
     Unaligned,
-    /// The range leads outside the part of the address space that a process may arrange.
+    /// The range is outside the part of the address space that a process may map.
     OutsideUserSpace,
     /// Part of the range is in use.
     InUse,
-    /// Part of the range holds nothing, or something that this operation does not apply to.
+    /// Part of the range is not mapped, or is of a kind that this operation does not apply to.
     NotReserved,
-    /// Writable and executable at once.
+    /// The protection would be both writable and executable.
     WriteAndExecute,
-    /// The pages may not be used that way: the object's or the VirtualMemory's rights do not allow it.
+    /// The rights of the object or the VirtualMemory do not allow the protection.
     NotPermitted,
     /// An object that is to be executable here is mapped writable somewhere.
     MappedWritable,
     /// An object that is to be writable here is mapped executable somewhere.
     MappedExecutable,
-    /// The range or number of regions is more than the address space takes.
+    /// The address space has no such free range, or has too many regions.
     Full,
 }
 
 impl RegionError {
-    /// A sentence for people.
+    /// The reason as a text for error messages.
     #[must_use]
     pub const fn message(self) -> &'static str {
         match self {
             Self::Unaligned => {
                 "address and length must be multiples of the page size, and the length not zero"
             }
-            Self::OutsideUserSpace => "the range leads outside user space",
+            Self::OutsideUserSpace => "the range is outside user space",
             Self::InUse => "part of the range is in use",
-            Self::NotReserved => "part of the range is not reserved, or not of the kind this applies to",
-            Self::WriteAndExecute => "no page is both writable and executable",
+            Self::NotReserved => {
+                "part of the range is not reserved, or is of a kind that this operation does not apply to"
+            }
+            Self::WriteAndExecute => "no page may be both writable and executable",
             Self::NotPermitted => "the rights do not allow this protection",
             Self::MappedWritable => {
                 "the memory object is mapped writable somewhere, so it cannot be executable: unmap or protect that mapping first"
@@ -157,7 +159,7 @@ impl RegionError {
             Self::MappedExecutable => {
                 "the memory object is mapped executable somewhere, so it cannot be writable: unmap or protect that mapping first"
             }
-            Self::Full => "there is no room in the address space",
+            Self::Full => "there is no space in the address space",
         }
     }
 }
@@ -173,12 +175,12 @@ impl From<OutOfMemory> for RegionError {
 pub struct RegionMap {
     /// Sorted, disjoint, none empty.
     regions: Vec<Region>,
-    /// Where the search for room begins.
+    /// The address where the search for free space starts.
     search_from: u64,
     limit: usize,
 }
 
-/// The end of a range, if the range is one a process may arrange.
+/// The end of a range, if a process may map the range.
 fn checked_end(address: u64, length: u64) -> Result<u64, RegionError> {
     if length == 0 || !address.is_multiple_of(PAGE_SIZE) || !length.is_multiple_of(PAGE_SIZE) {
         return Err(RegionError::Unaligned);
@@ -190,13 +192,13 @@ fn checked_end(address: u64, length: u64) -> Result<u64, RegionError> {
 }
 
 impl RegionMap {
-    /// An empty address space that takes at most `limit` regions.
+    /// An empty address space for at most `limit` regions.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self { regions: Vec::new(), search_from: MAPPING_AREA, limit }
     }
 
-    /// Every region, by address.
+    /// All regions in order of address.
     #[must_use]
     pub fn regions(&self) -> &[Region] {
         &self.regions
@@ -214,14 +216,14 @@ impl RegionMap {
         self.regions.get(self.first_after(address))
     }
 
-    /// The region that holds `address`.
+    /// The region that contains `address`.
     #[must_use]
     #[inline]
     pub fn find(&self, address: u64) -> Option<&Region> {
         self.regions.get(self.first_after(address)).filter(|region| region.start <= address)
     }
 
-    /// Adds a region at `address`, or, with `address` 0, wherever there is room. Returns where it begins.
+    /// Adds a region at `address`, or, if `address` is 0, at any free address. Returns its start.
     ///
     /// # Errors
     /// See [`RegionError`].
@@ -254,7 +256,7 @@ impl RegionMap {
         Ok(start)
     }
 
-    /// Finds room for `length` bytes in the mapping area: behind what was chosen last, else anywhere.
+    /// Finds `length` bytes of free space in the mapping area: after the last one chosen, or else anywhere.
     fn choose(&self, length: u64) -> Result<u64, RegionError> {
         checked_end(MAPPING_AREA, length).map_err(|error| match error {
             RegionError::OutsideUserSpace => RegionError::Full,

@@ -1,4 +1,4 @@
-//! From what userspace wrote into a ring to a checked operation. Everything in an entry is a claim.
+//! Converts what userspace wrote to a ring into a checked operation. Nothing in an entry is trusted.
 
 use capos_abi::{
     COMPLETION_ENTRIES, ErrorCode, Handle, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS, Opcode, Rights,
@@ -11,49 +11,49 @@ pub mod plain;
 #[cfg(test)]
 mod tests;
 
-/// How many submissions wait between free-running indices.
+/// The number of waiting submissions, from free-running indices.
 ///
 /// # Errors
-/// `BadRing` when there would be more than the queue holds.
+/// `BadRing` if that is more than the queue can hold.
 #[inline]
 pub const fn waiting_submissions(head: u32, tail: u32) -> Result<u32, ErrorCode> {
     let waiting = tail.wrapping_sub(head);
     if waiting <= SUBMISSION_ENTRIES { Ok(waiting) } else { Err(ErrorCode::BadRing) }
 }
 
-/// How many completions are unread between free-running indices.
+/// The number of unread completions, from free-running indices.
 ///
 /// # Errors
-/// `BadRing` when there would be more than the queue holds.
+/// `BadRing` if that is more than the queue can hold.
 #[inline]
 pub const fn unread_completions(head: u32, tail: u32) -> Result<u32, ErrorCode> {
     let unread = tail.wrapping_sub(head);
     if unread <= COMPLETION_ENTRIES { Ok(unread) } else { Err(ErrorCode::BadRing) }
 }
 
-/// A message to send: where in the sender's memory its bytes and its capability list stand.
+/// A message to send: the location of its bytes and capability list in the sender's memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outgoing {
     /// Address of the bytes.
     pub address: u64,
-    /// How many bytes.
+    /// Number of bytes.
     pub length: u32,
-    /// How many capability descriptors.
+    /// Number of capability descriptors.
     pub cap_count: u32,
-    /// Address of the first.
+    /// Address of the first descriptor.
     pub caps: u64,
 }
 
-/// Room for a message to receive.
+/// Buffers for a message to receive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Incoming {
-    /// Where the bytes go.
+    /// Address of the buffer for the bytes.
     pub address: u64,
-    /// How many bytes fit.
+    /// Size of that buffer in bytes.
     pub length: u32,
-    /// How many handles fit.
+    /// Number of handles that fit.
     pub cap_count: u32,
-    /// Where the handles go.
+    /// Address of the buffer for the handles.
     pub caps: u64,
 }
 
@@ -110,23 +110,24 @@ pub enum Operation {
     },
 }
 
-/// Whether `length` bytes from `address` lie below the end of user space. Empty ranges may lie anywhere.
+/// Whether `length` bytes at `address` are below the end of user space. An empty range is accepted at any
+/// address.
 #[inline]
 const fn in_user_space(address: u64, length: u64) -> bool {
     length == 0 || (address < USER_END && length <= USER_END - address)
 }
 
-/// The 64-bit words of a submission entry, wherever it stands. Userspace may change an entry that stands in its ring at
-/// any time: so what is checked is read once.
+/// The 64-bit words of a submission entry. Userspace may change an entry in its ring at
+/// any time, so every word that is checked is read only once.
 pub trait EntryWords {
     /// The word at `index`, which is below [`ENTRY_WORDS`].
     fn word(&self, index: usize) -> u64;
 }
 
-/// Words of an entry.
+/// Number of words in an entry.
 pub const ENTRY_WORDS: usize = size_of::<SubmissionEntry>() / size_of::<u64>();
 
-/// Where the fields of an entry are.
+/// Indices of the words that contain the fields of an entry.
 mod word {
     use super::SubmissionEntry as Entry;
     use core::mem::offset_of;
@@ -145,7 +146,7 @@ mod word {
     pub(super) const TOKEN: usize = offset_of!(Entry, token) / 8;
     pub(super) const BADGE: usize = offset_of!(Entry, badge) / 8;
 
-    // The halves of words that hold two counts, and what stands in the first word.
+    // The halves of words that contain two counts, and the fields of the first word.
     const _: () = {
         assert!(offset_of!(Entry, send_cap_count) == offset_of!(Entry, send_length) + 4);
         assert!(offset_of!(Entry, recv_cap_count) == offset_of!(Entry, recv_length) + 4);
@@ -183,7 +184,7 @@ impl EntryWords for SubmissionEntry {
     }
 }
 
-/// The word that comes back in the completion of an entry, whatever else the entry says.
+/// The word that is returned in the completion of an entry, whatever the entry's other content.
 #[inline(always)]
 pub fn user_data(entry: &impl EntryWords) -> u64 {
     entry.word(word::USER_DATA)
@@ -213,7 +214,7 @@ fn outgoing(entry: &impl EntryWords) -> Result<Outgoing, ErrorCode> {
 #[inline(always)]
 fn incoming(entry: &impl EntryWords) -> Result<Incoming, ErrorCode> {
     let counts = entry.word(word::RECV_COUNTS);
-    // More room than a message can need is cut to what it can need, so that the sums below stay small.
+    // Buffer sizes beyond what a message can need are reduced to that, so that the sums below stay small.
     let length = (counts as u32).min(MAX_MESSAGE_BYTES);
     let cap_count = ((counts >> 32) as u32).min(MAX_MESSAGE_CAPS);
     let address = entry.word(word::RECV);
@@ -238,12 +239,13 @@ mod group {
     pub(super) const BADGE: u32 = 1 << super::word::BADGE;
 }
 
-/// Bits of the first word: what is used besides opcode and flags.
+/// Bits of the first word that are used besides opcode and flags.
 const METHOD: u64 = 0xffff_0000;
 const RIGHTS: u64 = 0xffff_ffff_0000_0000;
 
-/// Whether every word outside the used ones is zero, every flag is `allowed`, and so is every other bit of the first word
-/// outside opcode and `head_used`. All of them are or-ed first, so that the usual case costs one branch.
+/// Whether every word outside the used ones is zero, no flag is set except those `allowed`, and no other bit of the
+/// first word outside opcode and `head_used` is set. All of them are or-ed first, so that the usual case costs one
+/// branch.
 #[inline(always)]
 fn check_unused<const USED: u32>(
     entry: &impl EntryWords,
@@ -275,7 +277,7 @@ const fn flags(head: u64) -> SubmissionFlags {
     SubmissionFlags::from_bits_truncate((head >> 8) as u8)
 }
 
-/// Checks an entry. The flags come back beside the operation.
+/// Checks an entry. Returns the operation and the flags.
 ///
 /// # Errors
 /// `InvalidOpcode`, `InvalidArgument`, `MessageTooLarge`, `BadCapabilityList` or `BadAddress`.
@@ -334,7 +336,7 @@ pub fn parse(entry: &impl EntryWords) -> Result<(Operation, SubmissionFlags), Er
             let flags = check_unused::<{ group::TOKEN }>(entry, head, QUIET, 0)?;
             (Operation::Cancel { user_data: entry.word(word::TOKEN) }, flags)
         }
-        // The new handle is in the completion, so there must be one.
+        // The new handle is returned in the completion, so there must be one.
         Opcode::Derive => {
             let rights = Rights::from_bits_truncate((head >> 32) as u32);
             if flags(head).contains(SubmissionFlags::MINT) {
@@ -350,7 +352,7 @@ pub fn parse(entry: &impl EntryWords) -> Result<(Operation, SubmissionFlags), Er
             let flags = check_unused::<{ group::CAP }>(entry, head, QUIET, 0)?;
             (Operation::Revoke { cap: cap() }, flags)
         }
-        // The badge is in the completion, so there must be one.
+        // The badge is returned in the completion, so there must be one.
         Opcode::Identify => {
             let flags = check_unused::<{ group::CAP | group::TOKEN }>(entry, head, NONE, 0)?;
             (Operation::Identify { endpoint: cap(), client: Handle(entry.word(word::TOKEN)) }, flags)
@@ -358,7 +360,7 @@ pub fn parse(entry: &impl EntryWords) -> Result<(Operation, SubmissionFlags), Er
     })
 }
 
-/// The codes that a server may throw.
+/// The error codes that a server may return.
 fn exception_code(raw: u16) -> Result<ErrorCode, ErrorCode> {
     match ErrorCode::from_raw(raw as i32) {
         Some(

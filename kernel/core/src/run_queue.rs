@@ -1,4 +1,4 @@
-//! Which thread runs next on one CPU: fixed priorities, first in first out within each.
+//! The run queue of one CPU: fixed priorities, first in first out within each.
 
 use crate::{
     NONE, OutOfMemory, reserve,
@@ -19,9 +19,9 @@ struct Link {
 
 const UNQUEUED: u8 = u8::MAX;
 
-/// The ready threads of one CPU, named by small numbers.
+/// The ready threads of one CPU, identified by small numbers.
 pub struct RunQueue {
-    /// Bit `p` is set when a thread of priority `p` waits.
+    /// Bit `p` is set if a thread of priority `p` is queued.
     ready: u32,
     heads: [u32; PRIORITIES],
     tails: [u32; PRIORITIES],
@@ -41,10 +41,11 @@ impl RunQueue {
         Self { ready: 0, heads: [NONE; PRIORITIES], tails: [NONE; PRIORITIES], links: Vec::new() }
     }
 
-    /// Makes room for thread `thread`, so that queueing it never allocates. Call when a thread is made.
+    /// Reserves space for thread `thread`, so that queueing it never allocates. To be called when a thread is
+    /// created.
     ///
     /// # Errors
-    /// When memory is used up.
+    /// If there is not enough memory.
     pub fn admit(&mut self, thread: u32) -> Result<(), OutOfMemory> {
         let needed = thread as usize + 1;
         if needed > self.links.len() {
@@ -55,7 +56,7 @@ impl RunQueue {
         Ok(())
     }
 
-    /// Queues a thread behind the others of its priority. Does nothing if it is queued already
+    /// Queues a thread after the others of its priority. Does nothing if it is already queued
     /// or was never admitted.
     #[inline]
     pub fn push_back(&mut self, thread: u32, priority: u8) {
@@ -94,28 +95,28 @@ impl RunQueue {
         }
     }
 
-    /// The highest priority that waits.
+    /// The highest priority with a queued thread.
     #[must_use]
     #[inline]
     pub const fn highest(&self) -> Option<u8> {
         if self.ready == 0 { None } else { Some(31 - self.ready.leading_zeros() as u8) }
     }
 
-    /// Whether a thread of at least this priority waits.
+    /// Whether a thread of at least this priority is queued.
     #[must_use]
     #[inline]
     pub const fn has_from(&self, priority: u8) -> bool {
         self.ready >> if (priority as usize) < PRIORITIES { priority as usize } else { PRIORITIES - 1 } != 0
     }
 
-    /// Whether nobody waits.
+    /// Whether no thread is queued.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.ready == 0
     }
 
-    /// Takes the first thread of the highest priority.
+    /// Removes and returns the first thread of the highest priority.
     #[inline]
     pub fn pop(&mut self) -> Option<u32> {
         let thread = self.heads[self.highest()? as usize];
@@ -123,7 +124,7 @@ impl RunQueue {
         Some(thread)
     }
 
-    /// Takes a thread out of the queue, wherever it stands. `false` if it was not queued.
+    /// Removes a thread from any position in the queue. `false` if it was not queued.
     #[inline]
     pub fn remove(&mut self, thread: u32) -> bool {
         let Some(link) = self.links.get_mut(thread as usize).filter(|link| link.priority != UNQUEUED) else {
@@ -146,22 +147,22 @@ impl RunQueue {
         true
     }
 
-    /// Whether a thread waits here.
+    /// Whether a thread is queued.
     #[must_use]
     pub fn contains(&self, thread: u32) -> bool {
         self.links.get(thread as usize).is_some_and(|link| link.priority != UNQUEUED)
     }
 
-    /// Whether links, ends and the bitmap agree.
+    /// Whether links, ends and the bitmap are consistent.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         self.check(&mut Walk::new(&|| true)).is_ok()
     }
 
-    /// The same, as a walk.
+    /// As [`Self::is_consistent`], as a walk that can be aborted.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let wrong = Err(Flaw::Found("a run queue's links disagree"));
         let mut seen = 0;

@@ -1,8 +1,8 @@
-//! Deadlines: a binary heap for each priority, whose entries can be cancelled.
+//! Deadlines: a binary heap for each priority, with entries that can be cancelled.
 //!
-//! The effect of a deadline is work for whoever waits for it, so it has that thread's priority. However many deadlines
-//! pass at one time, those of a higher priority come first, and those below the *floor* do not count until the floor is
-//! lowered: a running thread is not disturbed for a less important one.
+//! Handling a deadline is work for the thread that waits for it, so it has that thread's priority. If several
+//! deadlines have passed, those of higher priorities are handled first, and those below the *floor* are ignored
+//! until the floor is lowered: a running thread is not interrupted for one of lower priority.
 
 use crate::{
     OutOfMemory,
@@ -13,27 +13,27 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// One entry of [`Timers<T>`]. Only its id is of use to others.
+/// One entry of [`Timers<T>`]. Other modules use only its id.
 pub struct Timer<T> {
     deadline_ns: u64,
-    /// Where in the heap of its priority it stands.
+    /// Its position in the heap of its priority.
     position: u32,
     priority: u8,
     event: T,
 }
 
-/// Names a timer until it fires or is cancelled.
+/// Identifies a timer until it fires or is cancelled.
 pub type TimerId<T> = Id<Timer<T>>;
 
-/// Events by priority and deadline. Events with the same of both come in any order.
+/// Events by priority and deadline. Events with equal priority and deadline are in no particular order.
 pub struct Timers<T> {
     timers: Arena<Timer<T>>,
     heaps: [Vec<(u64, u32)>; PRIORITIES],
     /// Bit `p` is set while there is a timer of priority `p`.
     in_use: u32,
-    /// Timers of lower priorities do not count now.
+    /// Timers of lower priorities are ignored.
     floor: u8,
-    /// The earliest deadline from the floor on; `u64::MAX` without one.
+    /// The earliest deadline at or above the floor; `u64::MAX` without one.
     earliest_ns: u64,
 }
 
@@ -43,7 +43,7 @@ const fn level(priority: u8) -> usize {
 }
 
 impl<T> Timers<T> {
-    /// No more than `limit` timers at a time.
+    /// Holds at most `limit` timers at a time.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
         Self {
@@ -55,39 +55,39 @@ impl<T> Timers<T> {
         }
     }
 
-    /// The earliest deadline, from the floor on; `u64::MAX` without one.
+    /// The earliest deadline at or above the floor; `u64::MAX` without one.
     #[must_use]
     #[inline]
     pub const fn earliest_ns(&self) -> u64 {
         self.earliest_ns
     }
 
-    /// From which priority on timers count.
+    /// The lowest priority whose timers are considered.
     #[must_use]
     #[inline]
     pub const fn floor(&self) -> u8 {
         self.floor
     }
 
-    /// Lets only timers from this priority on count.
+    /// Sets the lowest priority whose timers are considered.
     pub fn set_floor(&mut self, priority: u8) {
         self.floor = priority;
         self.find_earliest();
     }
 
-    /// How many timers are set.
+    /// Number of timers that are set.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.timers.len() as usize
     }
 
-    /// Whether none is set.
+    /// Whether no timer is set.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.timers.is_empty()
     }
 
-    /// The priorities from the floor on that have timers, the highest first.
+    /// The priorities at or above the floor that have timers, the highest first.
     fn levels(&self) -> impl Iterator<Item = usize> + use<T> {
         let mut left = self.in_use & (u32::MAX << level(self.floor));
         core::iter::from_fn(move || {
@@ -102,10 +102,10 @@ impl<T> Timers<T> {
         self.earliest_ns = heads.map(|&(deadline_ns, _)| deadline_ns).min().unwrap_or(u64::MAX);
     }
 
-    /// Sets a timer for somebody of `priority`.
+    /// Sets a timer for a thread of `priority`.
     ///
     /// # Errors
-    /// When memory or the limit do not allow it.
+    /// If memory or the limit do not allow it.
     pub fn insert(&mut self, deadline_ns: u64, priority: u8, event: T) -> Result<TimerId<T>, OutOfMemory> {
         let level = level(priority);
         let heap = &mut self.heaps[level];
@@ -121,7 +121,7 @@ impl<T> Timers<T> {
         Ok(id)
     }
 
-    /// Takes a timer away before it fires.
+    /// Removes a timer before it fires.
     pub fn cancel(&mut self, id: TimerId<T>) -> Option<T> {
         let Timer { deadline_ns, position, priority, event } = self.timers.remove(id)?;
         let (level, position) = (level(priority), position as usize);
@@ -140,8 +140,8 @@ impl<T> Timers<T> {
         Some(event)
     }
 
-    /// Takes one event whose deadline is not after `now_ns`, of the highest priority for which there is one, from the floor
-    /// on.
+    /// Removes one event whose deadline is not after `now_ns`, of the highest priority that has one, considering
+    /// only those at or above the floor.
     pub fn pop_expired(&mut self, now_ns: u64) -> Option<T> {
         if self.earliest_ns > now_ns {
             return None;
@@ -193,21 +193,21 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Whether the heaps are ordered, every timer knows its place, and the earliest deadline is right.
+    /// Whether the heaps are ordered, every timer's position is correct, and so is the earliest deadline.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
         self.check(&mut Walk::new(&|| true)).is_ok()
     }
 
-    /// The same, as a walk.
+    /// As [`Self::is_consistent`], as a walk that can be aborted.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let (mut count, mut earliest_ns) = (0, u64::MAX);
         for (level, heap) in self.heaps.iter().enumerate() {
             if heap.is_empty() == (self.in_use >> level & 1 == 1) {
-                return Err("the priorities of deadlines are not as noted".into());
+                return Err("the bitmap of priorities with deadlines is wrong".into());
             }
             walk.over(heap.iter().enumerate(), |(position, &(deadline_ns, index))| {
                 let is_there = self.timers.at(index).is_some_and(|timer| {
@@ -226,7 +226,7 @@ impl<T> Timers<T> {
         if count == self.len() && earliest_ns == self.earliest_ns {
             Ok(())
         } else {
-            Err("deadlines are miscounted".into())
+            Err("the count of deadlines is wrong".into())
         }
     }
 }

@@ -1,30 +1,31 @@
-//! How long threads of one priority run before the next of them does.
+//! Time slices ("turns") for threads of the same priority.
 //!
-//! A turn belongs to a priority, not to a thread: whoever is switched to directly runs on the turn that is under way at its
-//! priority, so two threads that keep waking each other share one turn. It ends at a time, whatever ran meanwhile: a
-//! thread that is preempted, or whose call a server of higher priority answers, does not begin a new one by that.
+//! A turn belongs to a priority, not to a thread: a thread that is switched to directly runs in the current turn of
+//! its priority, so two threads that keep waking each other share one turn. A turn ends at a fixed time, regardless
+//! of what ran meanwhile: a thread that was preempted, or whose call is served by a server of higher priority, does
+//! not start a new one because of that.
 
 use crate::run_queue::PRIORITIES;
 
-/// How long a turn is.
+/// The length of a turn.
 pub const TURN_NS: u64 = 5_000_000;
 
-/// The turn that the first of its priority runs on when it is taken from the queue.
+/// The turn in which the first thread of its priority runs when it is taken from the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
-    /// A turn of its own.
+    /// A new turn.
     New,
-    /// The rest of the one in which it was preempted.
+    /// The rest of the turn in which it was preempted.
     Rest,
-    /// The one in which it was preempted is over: the next of its priority is to run.
+    /// The turn in which it was preempted is over: the next thread of its priority is to run.
     Over,
 }
 
-/// The turns under way on one CPU.
+/// The current turns on one CPU.
 pub struct Turns {
-    /// By priority: when its turn ends; 0 while nobody else of that priority wants to run.
+    /// By priority: the end of its turn; 0 while no other thread of that priority is ready.
     end_ns: [u64; PRIORITIES],
-    /// Bit `p` is set while the first in the queue of priority `p` was preempted in the turn that is under way.
+    /// Bit `p` is set while the first thread in the queue of priority `p` was preempted in the current turn.
     preempted: u32,
 }
 
@@ -41,14 +42,14 @@ const fn level(priority: u8) -> usize {
 }
 
 impl Turns {
-    /// No turn under way.
+    /// No turn is in progress.
     #[must_use]
     pub const fn new() -> Self {
         Self { end_ns: [0; PRIORITIES], preempted: 0 }
     }
 
-    /// When the turn at `priority` ends, now that another of that priority waits for it. One that has no end yet, or
-    /// whose end passed while nobody waited, gets one.
+    /// The end of the turn at `priority`, given that another thread of that priority is ready. If the turn has no
+    /// end yet, or the end passed while no other thread was ready, a new end is set.
     #[inline]
     pub fn end_ns(&mut self, priority: u8, now_ns: u64) -> u64 {
         let end_ns = &mut self.end_ns[level(priority)];
@@ -58,9 +59,10 @@ impl Turns {
         *end_ns
     }
 
-    /// When the timer is to interrupt for the turn at `priority`, now that another of that priority waits for it. An interrupt
-    /// that is set for `timer_ns` and due by now comes as soon as it can, and ends a turn that is over; a new end for
-    /// that turn would let a thread go on for ever whose turns always end while the kernel works for it.
+    /// When the timer must interrupt for the turn at `priority`, given that another thread of that priority is
+    /// ready. An interrupt that is set for `timer_ns` and already due will come as soon as possible and end a turn
+    /// that is over; setting a new end for that turn would let a thread run forever if its turns always end while
+    /// the kernel is working for it.
     #[inline]
     pub fn due_ns(&mut self, priority: u8, now_ns: u64, timer_ns: u64) -> u64 {
         if timer_ns <= now_ns { timer_ns } else { self.end_ns(priority, now_ns) }
@@ -74,7 +76,7 @@ impl Turns {
         end_ns != 0 && end_ns <= now_ns
     }
 
-    /// Ends the turn at `priority` if it is over. Whether it was.
+    /// Ends the turn at `priority` if it is over. Returns whether it was.
     #[inline]
     pub fn end_if_over(&mut self, priority: u8, now_ns: u64) -> bool {
         let is_over = self.is_over(priority, now_ns);
@@ -84,13 +86,13 @@ impl Turns {
         is_over
     }
 
-    /// The running thread of `priority` becomes the first in the queue; the turn stays its own.
+    /// The running thread of `priority` becomes the first in the queue and keeps its turn.
     #[inline]
     pub const fn preempt(&mut self, priority: u8) {
         self.preempted |= 1 << level(priority);
     }
 
-    /// The first in the queue of `priority` is taken out to run.
+    /// The first thread in the queue of `priority` is taken out to run.
     #[inline]
     pub fn take(&mut self, priority: u8, now_ns: impl FnOnce() -> u64) -> Turn {
         let (level, bit) = (level(priority), 1 << level(priority));

@@ -1,27 +1,27 @@
-//! Checks that walk over everything, and can be broken off.
+//! Consistency checks that visit everything and can be aborted.
 //!
-//! A check must see everything as it is at one time, so it is not done in steps: when something else is to run, it is broken
-//! off and done again later.
+//! A check must see everything in one consistent state, so it is not done in steps: if another thread is to run, it
+//! is aborted and repeated later.
 
 use crate::{OutOfMemory, reserve};
 use alloc::vec::Vec;
 
-/// Records that are looked at before the next question whether to go on: some ten thousand instructions.
+/// Records visited between two questions whether to continue: about ten thousand instructions.
 const RECORDS: u32 = 512;
-/// Counts that are set aside at a time.
+/// Counts that are allocated at a time.
 const COUNTS_AT_ONCE: usize = 4096;
 
-/// The finding of a check that does not see everything in order.
+/// The reason that a check failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flaw {
-    /// It was not finished.
+    /// It was aborted.
     BrokenOff,
-    /// This does not agree.
+    /// It found this inconsistency.
     Found(&'static str),
 }
 
 impl Flaw {
-    /// A sentence for people.
+    /// The reason as a text for error messages.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl From<&'static str> for Flaw {
 
 impl From<OutOfMemory> for Flaw {
     fn from(_: OutOfMemory) -> Self {
-        Self::Found("there is no memory to check with")
+        Self::Found("there is not enough memory for the check")
     }
 }
 
@@ -50,13 +50,13 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// One that asks `may_go_on` now and then.
+    /// A walk that calls `may_go_on` at intervals.
     #[must_use]
     pub fn new(may_go_on: &'a dyn Fn() -> bool) -> Self {
         Self { may_go_on, left: RECORDS }
     }
 
-    /// Looks at a record.
+    /// Counts a visited record.
     ///
     /// # Errors
     /// [`Flaw::BrokenOff`].
@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
         self.look_at(1)
     }
 
-    /// Looks at so many records at once.
+    /// Counts several visited records at once.
     ///
     /// # Errors
     /// [`Flaw::BrokenOff`].
@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
         if (self.may_go_on)() { Ok(()) } else { Err(Flaw::BrokenOff) }
     }
 
-    /// Looks at each of `records`, for what there is about it to find.
+    /// Applies `check` to each of `records`.
     ///
     /// # Errors
     /// [`Flaw::BrokenOff`], or what `check` found.
@@ -95,14 +95,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Counts by place, one for each record.
+/// One count for each record, by its place.
 pub struct Counts<T = u32>(Vec<T>);
 
 impl<T: Clone + Default> Counts<T> {
-    /// Nothing counted yet, for so many places.
+    /// All counts zero, for this many places.
     ///
     /// # Errors
-    /// [`Flaw::BrokenOff`], or that there is no memory.
+    /// [`Flaw::BrokenOff`], or that there is not enough memory.
     pub fn new(places: u32, walk: &mut Walk<'_>) -> Result<Self, Flaw> {
         let mut counts = Vec::new();
         let places = places as usize;
@@ -115,13 +115,13 @@ impl<T: Clone + Default> Counts<T> {
         Ok(Self(counts))
     }
 
-    /// The count at a place.
+    /// The count of a place.
     #[must_use]
     pub fn of(&self, place: u32) -> T {
         self.0.get(place as usize).cloned().unwrap_or_default()
     }
 
-    /// The same, to change.
+    /// The count of a place, mutable.
     pub fn at_mut(&mut self, place: u32) -> Option<&mut T> {
         self.0.get_mut(place as usize)
     }

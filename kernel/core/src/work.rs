@@ -1,9 +1,9 @@
-//! How much one step of a long operation may do.
+//! The amount of work that one step of a long operation may do.
 //!
-//! Work that a process can make arbitrarily long (the end of a table, a revocation, a queue of callers of a lost server) is
-//! done in steps. Between two steps everything is consistent and anybody may run.
+//! Work that a process can make arbitrarily long (closing a table, a revocation, the queue of callers of a lost
+//! server) is done in steps. Between two steps everything is consistent and any thread may run.
 
-/// The allowance of one step, counted in records that are looked at or changed. One takes a few hundred instructions at
+/// The allowance of one step, counted in records that are visited or changed. Each takes a few hundred instructions at
 /// most.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
@@ -12,7 +12,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// The records of one step: some tens of thousands of instructions.
+    /// The number of records per step: some tens of thousands of instructions.
     pub const STEP: u32 = 96;
 
     /// The allowance of one step.
@@ -21,19 +21,19 @@ impl Work {
         Self::of(Self::STEP)
     }
 
-    /// An allowance of so many records.
+    /// An allowance of this many records.
     #[must_use]
     pub const fn of(records: u32) -> Self {
         Self { allowed: records, spent: 0 }
     }
 
-    /// Whether there is some left.
+    /// Whether any of it is left.
     #[must_use]
     pub const fn is_left(&self) -> bool {
         self.spent < self.allowed
     }
 
-    /// How many records were looked at. The last piece of work may have taken more than was left.
+    /// The number of records visited. The last piece of work may have exceeded the allowance.
     #[must_use]
     pub const fn spent(&self) -> u32 {
         self.spent
@@ -44,7 +44,7 @@ impl Work {
         self.spent = self.spent.saturating_add(records);
     }
 
-    /// Counts one record; `false` when nothing was left for it.
+    /// Counts one record; `false` if the allowance was already used up.
     pub(crate) const fn take(&mut self) -> bool {
         let left = self.is_left();
         if left {

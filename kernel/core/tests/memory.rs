@@ -1,6 +1,6 @@
-//! Memory that is used up at every point in turn: the call that meets it fails with the documented error, everything
-//! stays consistent, and nothing is left behind.
-// Unsafe here: a global allocator is an unsafe trait, and one that fails on request is what these tests need.
+//! Simulates running out of memory at every allocation in turn: the affected call fails with the documented error,
+//! everything stays consistent, and nothing leaks.
+// Unsafe here: a global allocator is an unsafe trait, and these tests need one that fails on request.
 #![allow(missing_docs, reason = "tests")]
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait")]
 
@@ -20,9 +20,9 @@ use std::{
 };
 
 thread_local! {
-    /// Whether what is allocated on this thread counts.
+    /// Whether allocations on this thread are counted.
     static COUNTS: Cell<bool> = const { Cell::new(false) };
-    /// Allocations up to the one that fails.
+    /// Number of allocations before the one that fails.
     static LEFT: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -36,20 +36,21 @@ fn fails() -> bool {
     LEFT.get() == 0
 }
 
-// SAFETY: the system's allocator does the work; a null pointer is what an allocator answers when memory is used up.
+// SAFETY: the system's allocator does the work; returning a null pointer is how an allocator reports that memory is
+// used up.
 unsafe impl GlobalAlloc for Failing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: passed on as it is.
+        // SAFETY: the arguments are passed on unchanged.
         if fails() { std::ptr::null_mut() } else { unsafe { System.alloc(layout) } }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: passed on as it is.
+        // SAFETY: the arguments are passed on unchanged.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: passed on as it is.
+        // SAFETY: the arguments are passed on unchanged.
         if fails() { std::ptr::null_mut() } else { unsafe { System.realloc(pointer, layout, size) } }
     }
 }
@@ -57,7 +58,7 @@ unsafe impl GlobalAlloc for Failing {
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
 
-/// Runs what may meet the allocation that fails.
+/// Runs the code that may encounter the failing allocation.
 fn counting<R>(work: impl FnOnce() -> R) -> R {
     COUNTS.set(true);
     let result = work();
@@ -65,8 +66,8 @@ fn counting<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs `scenario` with the first allocation failing, then with the second, until one passes without a failure. Returns
-/// how many there were.
+/// Runs `scenario` with the first allocation failing, then with the second, and so on until a run without a
+/// failure. Returns the number of allocations.
 fn at_every_allocation(scenario: impl Fn()) -> u64 {
     for number in 1.. {
         LEFT.set(number);
@@ -80,7 +81,7 @@ fn at_every_allocation(scenario: impl Fn()) -> u64 {
 
 const MAX_COMPLETIONS: usize = 256;
 
-/// Memory that takes everything, in room that was made before.
+/// Simulated memory that accepts every write, in preallocated space.
 struct Fake {
     /// The contents of every capability list.
     list: [CapDescriptor; 2],
@@ -115,13 +116,13 @@ impl Machine for Fake {
     fn object_lost(&mut self, _: ObjectKind, _: u64) {}
 }
 
-/// Processes 0 (a server) to 2, each with a thread of its number.
+/// Processes 0 (a server) to 2, each with one thread of the same number.
 struct World {
     ipc: Ipc,
     fake: Fake,
 }
 
-/// A receiving entry with room for a message.
+/// A receive entry with space for a message.
 const RECEIVING: SubmissionEntry =
     SubmissionEntry { recv_length: 64, recv_cap_count: 2, ..SubmissionEntry::NOP };
 
@@ -140,7 +141,8 @@ impl World {
         Self { ipc: Ipc::new(), fake: Fake { list: [nothing; 2], handles: [0; 2], completions } }
     }
 
-    /// Submits for a thread and carries out what that leaves to do. Returns the completions of the thread, the last first.
+    /// Submits an entry for a thread and carries out the resulting work. Returns the thread's completions, the last
+    /// first.
     fn submit(&mut self, thread: u32, entry: SubmissionEntry) -> Vec<CompletionEntry> {
         let Some(submitter) = self.ipc.submitter(thread) else { return Vec::new() };
         let Self { ipc, fake } = self;
@@ -154,21 +156,22 @@ impl World {
         self.fake.completions.iter().rev().filter_map(mine).collect()
     }
 
-    /// Does the rest, and looks at whether everything is in order.
+    /// Carries out the remaining work and checks consistency.
     fn settle(&mut self) {
         let Self { ipc, fake } = self;
         counting(|| ipc.finish_work(fake));
         self.ipc.check().unwrap();
     }
 
-    /// The same for something that completes at once: its token or 0, and then for lack of memory alone.
+    /// As [`Self::submit`], for an operation that completes at once: returns its token, or 0 if it failed for
+    /// lack of memory, the only accepted reason.
     fn token(&mut self, thread: u32, entry: SubmissionEntry) -> u64 {
         let Some(done) = self.submit(thread, entry).first().copied() else { return 0 };
         self.judge(&done);
         done.token
     }
 
-    /// A failure is one of memory, or follows from an earlier one.
+    /// Checks that a failure is due to lack of memory or follows from an earlier one.
     fn judge(&self, done: &CompletionEntry) {
         let code = ErrorCode::from_raw(done.status);
         let follows = [ErrorCode::BadCapability, ErrorCode::BadCapabilityList, ErrorCode::Disconnected];
@@ -198,7 +201,7 @@ impl World {
     }
 }
 
-/// Everything that calls and capabilities do.
+/// All operations of calls and capabilities.
 fn calls_and_capabilities() {
     let mut world = World::new();
     (0..3).for_each(|number| world.open(number));
@@ -210,7 +213,7 @@ fn calls_and_capabilities() {
     let timer = timer.map_or(0, |(handle, _)| handle.0);
     world.ipc.check().unwrap();
 
-    // Copies, and badges of the server's own.
+    // Copies, and badges minted by the server.
     let mut copy = endpoint;
     for badge in 1..6 {
         copy = world.token(0, SubmissionEntry { rights: u32::MAX, ..entry(Opcode::Derive, copy) });
@@ -221,7 +224,7 @@ fn calls_and_capabilities() {
             world.token(0, entry(Opcode::Release, minted));
         }
     }
-    // Clients' capabilities, with a badge each.
+    // Clients' capabilities, each with a badge.
     let mut clients = [0; 2];
     for (client, cap) in (1..).zip(&mut clients) {
         let mode = TransferMode::Mint as u32;
@@ -235,7 +238,7 @@ fn calls_and_capabilities() {
         }
         world.ipc.check().unwrap();
     }
-    // Calls that wait, with deadlines and a capability that travels.
+    // Waiting calls, with deadlines and a capability that is transferred.
     world.fake.list[0].handle = clients[0];
     for deadline_ns in [0, 50, 60] {
         let call = entry(Opcode::Call, clients[0]);
@@ -252,7 +255,7 @@ fn calls_and_capabilities() {
         );
         world.fake.completions.clear();
     }
-    // A reply that brings a capability, one that fails, one that comes too late.
+    // A reply with a capability, one that fails, and one that comes too late.
     world.fake.list[0] =
         CapDescriptor { handle: copy, badge: 9, rights: u32::MAX, mode: TransferMode::Mint as u32 };
     if let Some(&token) = open.first() {
@@ -262,7 +265,7 @@ fn calls_and_capabilities() {
     counting(|| ipc.expire(fake, 55));
     world.settle();
     world.submit(2, entry(Opcode::Cancel, 0));
-    // A queue of a kernel object, which ends.
+    // A queue of a kernel object, which is then removed.
     let ipc = &mut world.ipc;
     let queue: Option<QueueId> = counting(|| ipc.create_queue()).ok();
     if let (Some(queue), Some(submitter)) = (queue, world.ipc.submitter(1)) {
@@ -280,7 +283,7 @@ fn calls_and_capabilities() {
         });
         world.settle();
     }
-    // Revocation with calls under way, the end of a client, and of the server.
+    // Revocation while calls are pending, the end of a client, and of the server.
     world.submit(2, SubmissionEntry { user_data: 5, ..entry(Opcode::Call, clients[1]) });
     world.submit(0, entry(Opcode::Revoke, endpoint));
     for number in [1, 0, 2] {
@@ -289,7 +292,7 @@ fn calls_and_capabilities() {
     assert_eq!(world.ipc.leftovers(), [0; 7], "nothing is left");
     for number in 0..3 {
         assert_eq!(world.ipc.caps.slots_used(number), 0);
-        // What failed for lack of memory works when there is some.
+        // What failed for lack of memory succeeds once there is enough.
         COUNTS.set(false);
         world.ipc.open_process(number, 64).unwrap();
         world.ipc.open_thread(number, number, 8).unwrap();

@@ -1,4 +1,4 @@
-//! Frames, run queue, timers and arena against the simplest models that could be right.
+//! Compares frames, run queue, timers and arena with minimal models.
 #![allow(missing_docs, reason = "tests")]
 
 use capos_kernel_core::{
@@ -24,7 +24,7 @@ proptest! {
             model.extend((start..start + length).filter(|&frame| frame < limit));
         }
         let mut taken = Vec::new();
-        // A search under way, and whether everything has stayed as it was since it began.
+        // A search in progress, and whether nothing has changed since it started.
         let mut search: Option<(RunSearch, u64, bool)> = None;
         for step in steps {
             match step % 5 {
@@ -145,7 +145,7 @@ proptest! {
                     let due = |model: &BTreeSet<(u8, u64, usize)>| {
                         model.iter().filter(|timer| timer.1 <= now && timer.0 >= floor).map(|timer| timer.0).max()
                     };
-                    // Not all, so that some are late.
+                    // Not all of them, so that some are late.
                     for _ in 0..5 {
                         let Some(event) = timers.pop_expired(now) else { break };
                         let level = due(&model).expect("nothing was due");

@@ -1,5 +1,4 @@
-//! As much of ACPI as is needed for switching the machine off (the FADT's power-management port and the DSDT's `_S5_`) and
-//! for its timer.
+//! The parts of ACPI needed for powering off (the FADT's power-management port and the DSDT's `_S5_`) and for its timer.
 
 use super::port;
 use crate::mm::physmap::{self, Plain};
@@ -7,10 +6,10 @@ use capos_kernel_core::clock::Reference;
 use core::sync::atomic::{AtomicU32, Ordering};
 use x86_64::PhysAddr;
 
-/// Port in the low half, sleep type in the high half; 0 when unknown.
+/// Port in the low half, sleep type in the high half; 0 if unknown.
 static POWER_OFF: AtomicU32 = AtomicU32::new(0);
 
-/// The timer's port in the low half, its width in bits in the high half; 0 when there is none.
+/// The timer's port in the low half, its width in bits in the high half; 0 if there is none.
 static TIMER: AtomicU32 = AtomicU32::new(0);
 
 const TIMER_HERTZ: u64 = 3_579_545;
@@ -28,7 +27,7 @@ fn read<T: Plain>(table: u64, offset: u64) -> Option<T> {
     Some(physmap::read(PhysAddr::new_truncate(address)))
 }
 
-/// Remembers how to switch off and where the timer is. Must run while the boot page tables are in use.
+/// Records how to power off and where the timer is. Must run while the boot page tables are in use.
 pub fn init(rsdp: PhysAddr) {
     let Some(fadt) = find_fadt(rsdp.as_u64()) else { return };
     if let Some((port, sleep_type)) = find_power_off(fadt) {
@@ -79,7 +78,7 @@ pub(super) fn read_timer() -> u64 {
     if port == 0 { 0 } else { port::read_u32(port).into() }
 }
 
-/// Looks for `Name (_S5_, Package () { type, … })` in the DSDT's byte code.
+/// Finds `Name (_S5_, Package () { type, … })` in the DSDT's byte code.
 fn sleep_type(dsdt: u64) -> Option<u16> {
     let length = read::<u32>(dsdt, 4)?.min(MAX_TABLE_BYTES);
     let at = (HEADER_BYTES..u64::from(length)).find(|&at| read::<[u8; 4]>(dsdt, at) == Some(*b"_S5_"))?;
@@ -88,11 +87,11 @@ fn sleep_type(dsdt: u64) -> Option<u16> {
     if opcode != 0x12 {
         return None;
     }
-    // A byte prefix (0x0a) may stand before the value; 0 and 1 are opcodes of their own.
+    // A byte prefix (0x0a) may precede the value; 0 and 1 have their own opcodes.
     Some(u16::from(if first == 0x0a { second } else { first }))
 }
 
-/// Switches the machine off if that is known how.
+/// Powers the machine off if the method is known.
 pub(super) fn power_off() {
     let known = POWER_OFF.load(Ordering::Relaxed);
     let [port_low, port_high, type_low, type_high] = known.to_le_bytes();

@@ -1,4 +1,4 @@
-//! The local interrupt controller with its timer, and the one that devices are wired to.
+//! The local interrupt controller with its timer, and the I/O controller for wired interrupts.
 
 use super::{calibration, port, time};
 use crate::mm::kernel_space;
@@ -14,13 +14,13 @@ pub const CONSOLE_VECTOR: u64 = 0x41;
 pub const LOG_VECTOR: u64 = 0x42;
 /// Vectors for devices that processes drive.
 pub const DEVICE_VECTORS: core::ops::Range<u8> = 0x50..0xf0;
-/// The vector that the controller reports when an interrupt went away meanwhile.
+/// The vector that the controller reports when an interrupt was withdrawn meanwhile.
 pub const SPURIOUS_VECTOR: u64 = 0xff;
 
 const APIC_BASE_MSR: u32 = 0x1b;
 const APIC_ENABLE: u64 = 1 << 11;
 const IO_APIC_ADDRESS: u64 = 0xfec0_0000;
-/// Where the interrupt controllers answer, and where devices send their messages.
+/// Addresses of the interrupt controllers, and of devices' interrupt messages.
 const CONTROLLERS: core::ops::Range<u64> = IO_APIC_ADDRESS..0xff00_0000;
 const MESSAGE_BASE: u32 = 0xfee0_0000;
 /// COM1's line, and COM2's.
@@ -30,7 +30,7 @@ const LOG_LINE: u32 = 3;
 const REGISTER_ID: u64 = 0x20;
 const REGISTER_END_OF_INTERRUPT: u64 = 0xb0;
 const REGISTER_SPURIOUS: u64 = 0xf0;
-/// The first of those with a bit for each interrupt that waits to be taken.
+/// The first of the registers with a bit for each pending interrupt.
 const REGISTER_REQUESTS: u64 = 0x200;
 const REQUEST_REGISTERS: u64 = 8;
 const REGISTER_TIMER: u64 = 0x320;
@@ -55,17 +55,17 @@ fn read(offset: u64) -> u32 {
 
 #[inline]
 fn write(offset: u64, value: u32) {
-    // SAFETY: as for `read`. The values written make it send interrupts that have handlers.
+    // SAFETY: as for `read`. The written values can only cause interrupts that have handlers.
     unsafe { register(offset).write_volatile(value) };
 }
 
-/// Turns the controllers on, measures the clocks and sends the serial ports' interrupts to this CPU.
+/// Enables the controllers, calibrates the clocks and routes the serial ports' interrupts to this CPU.
 pub(super) fn init() {
-    // Mask the old interrupt controllers: everything comes through the new ones.
+    // Mask the legacy interrupt controllers: all interrupts come through the new ones.
     port::write_u8(0x21, 0xff);
     port::write_u8(0xa1, 0xff);
     let mut base_register = Msr::new(APIC_BASE_MSR);
-    // SAFETY: turning the local controller on affects interrupts only, which are off.
+    // SAFETY: enabling the local controller affects only interrupts, which are off.
     let base = unsafe {
         let value = base_register.read() | APIC_ENABLE;
         base_register.write(value);
@@ -82,7 +82,7 @@ pub(super) fn init() {
     route_ports();
 }
 
-/// Measures the time-stamp counter and the timer against the reference clock.
+/// Calibrates the time-stamp counter and the timer against the reference clock.
 fn calibrate() {
     let restart = || write(REGISTER_INITIAL_COUNT, u32::MAX);
     let rates = calibration::rates(restart, || u64::from(u32::MAX - read(REGISTER_CURRENT_COUNT)));
@@ -112,34 +112,34 @@ fn route_ports() {
     }
 }
 
-/// Where a device writes to interrupt this CPU.
+/// The address to which a device writes to interrupt this CPU.
 pub(super) fn message_address() -> u32 {
-    // The identifier is in the upper byte of its register and goes into bits 12 to 19.
+    // The identifier is in the upper byte of its register and belongs in bits 12 to 19.
     MESSAGE_BASE | (read(REGISTER_ID) >> 24) << 12
 }
 
-/// Whether some of these physical addresses are the interrupt controllers'.
+/// Whether this range overlaps the interrupt controllers.
 pub fn is_own(addresses: &core::ops::Range<u64>) -> bool {
     addresses.start < CONTROLLERS.end && CONTROLLERS.start < addresses.end
 }
 
-/// Whether an interrupt waits to be taken.
+/// Whether an interrupt is pending.
 pub fn has_pending() -> bool {
     (0..REQUEST_REGISTERS).any(|register| read(REGISTER_REQUESTS + register * 0x10) != 0)
 }
 
-/// Tells the controller that the interrupt under way is handled.
+/// Signals the end of the current interrupt to the controller.
 #[inline]
 pub fn end_of_interrupt() {
     write(REGISTER_END_OF_INTERRUPT, 0);
 }
 
-/// Makes no timer interrupt come.
+/// Disables the timer interrupt.
 pub fn stop_timer() {
     write(REGISTER_INITIAL_COUNT, 0);
 }
 
-/// Makes the timer interrupt come after `delay_ns`, or earlier when that is further away than the timer can count.
+/// Sets the timer interrupt to `delay_ns` from now, or to the timer's maximum if that is shorter.
 pub fn set_timer(delay_ns: u64) {
     let counts = (u128::from(delay_ns) * u128::from(TIMER_RATE.load(Ordering::Relaxed))) >> 32;
     write(REGISTER_INITIAL_COUNT, u32::try_from(counts).unwrap_or(u32::MAX).max(1));

@@ -1,4 +1,4 @@
-//! Walking the kernel's stack frames for the log.
+//! Walks the kernel's stack frames for the log.
 
 use super::image;
 use crate::klog;
@@ -12,7 +12,7 @@ pub fn log(frame: u64) {
         if !image::is_stack(frame) {
             break;
         }
-        // SAFETY: both words lie within a kernel stack of the image, which is always mapped.
+        // SAFETY: both words are within a kernel stack of the image, which is always mapped.
         let [next, return_address] =
             unsafe { *core::ptr::with_exposed_provenance::<[u64; 2]>(frame as usize) };
         if return_address == 0 {

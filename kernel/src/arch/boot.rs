@@ -1,4 +1,4 @@
-//! From the boot loader to Rust.
+//! Entry into Rust code from the boot loader.
 
 use super::bootinfo::{BootInfo, Protocol};
 use core::arch::global_asm;

@@ -1,5 +1,5 @@
-//! Measures the time-stamp counter and the local timer against a reference clock. What follows from the readings is decided
-//! in `capos_kernel_core::clock`.
+//! Reads the time-stamp counter and the local timer together with a reference clock. `capos_kernel_core::clock` evaluates
+//! the readings.
 
 use super::{acpi, pit, time};
 use capos_kernel_core::clock::{
@@ -11,17 +11,18 @@ use core::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-/// Readings of which the fastest counts.
+/// Number of attempts, of which the fastest counts.
 const ATTEMPTS: usize = 3;
-/// The first round takes about a millisecond: readings lie this far apart. Each further one takes twice as long.
+/// The first round takes about a millisecond: this is the distance between its readings. Each further one takes
+/// twice as long.
 const FIRST_GAP_NS: u64 = 140_000;
 const ROUNDS: u32 = 8;
-/// Rates known to one part in this many are good enough to begin with.
+/// Sufficient precision for a start: one part in this many.
 const GOOD_PARTS: u64 = 100;
-/// Gives a reference up that does not move.
+/// Number of polls before a reference that does not advance is given up.
 const POLL_LIMIT: u32 = 1_000_000;
 
-/// Which clock is the reference.
+/// The selected reference clock.
 static SOURCE: AtomicU8 = AtomicU8::new(Source::None as u8);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +58,7 @@ fn read_reference() -> u64 {
     }
 }
 
-/// Reads the reference beside the time-stamp counter, as fast as this can be done.
+/// Reads the reference together with the time-stamp counter, as fast as possible.
 pub fn read() -> Reading {
     let once = || {
         let before = time::read_tsc();
@@ -70,7 +71,7 @@ pub fn read() -> Reading {
     })
 }
 
-/// Readings of the reference beside both counters that are measured.
+/// Readings of the reference together with both calibrated counters.
 #[derive(Clone, Copy)]
 struct Both {
     tsc: Reading,
@@ -102,8 +103,8 @@ pub(super) struct Rates {
     pub(super) timer: u64,
 }
 
-/// Finds out how fast the time-stamp counter and the local timer run. `restart` makes the timer count from its highest
-/// value, `count` tells how far it has come. `None` on a machine without any clock that says how fast it is.
+/// Calibrates the time-stamp counter and the local timer. `restart` makes the timer count from its maximum, `count`
+/// returns how far it has counted. `None` on a machine without a usable reference.
 pub(super) fn rates(restart: impl Fn(), count: impl Fn() -> u64) -> Option<Rates> {
     choose_reference();
     let (mut tsc, mut timer) = (None, None);
@@ -122,7 +123,7 @@ pub(super) fn rates(restart: impl Fn(), count: impl Fn() -> u64) -> Option<Rates
     Some(Rates { tsc: rate::choose(tsc, announced.tsc)?, timer: rate::choose(timer, announced.timer)? })
 }
 
-/// Takes a set of readings `gap_ns` apart, and keeps what is sharper than before.
+/// Takes a set of readings `gap_ns` apart, and keeps it if it is more precise than before.
 fn round(
     reference: Reference,
     gap_ns: u64,
@@ -149,7 +150,7 @@ fn round(
     keep(timer, readings.map(|both| both.timer));
 }
 
-/// Takes the first reference that moves.
+/// Selects the first reference that advances.
 fn choose_reference() {
     pit::start();
     for candidate in [Source::AcpiTimer, Source::IntervalTimer] {
@@ -162,7 +163,7 @@ fn choose_reference() {
     SOURCE.store(Source::None as u8, Ordering::Relaxed);
 }
 
-/// Frequencies that the processor or the hypervisor states.
+/// Frequencies reported by the processor or the hypervisor.
 #[derive(Default)]
 struct Announced {
     tsc: Option<u64>,

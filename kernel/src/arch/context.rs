@@ -3,12 +3,12 @@
 use capos_abi::FaultFrame;
 use core::mem::{offset_of, size_of};
 
-/// Marks a context that was saved by a system call: most registers need not be restored.
+/// Marks a context saved by a system call: most registers need not be restored.
 pub(super) const SYSCALL_VECTOR: u64 = 0x100;
-/// Marks a context that was set whole.
+/// Marks a context in which every register was set.
 const WHOLE_VECTOR: u64 = 0x101;
 
-/// Arithmetic, direction, trap and alignment-check flags: what userspace may choose.
+/// Arithmetic, direction, trap and alignment-check flags, which userspace may set.
 const USER_FLAGS: u64 = 0x4_0dd5;
 /// Always set: the reserved bit and interrupts.
 const FIXED_FLAGS: u64 = 0x202;
@@ -45,7 +45,7 @@ pub(super) struct UserContext {
 const _: () = assert!(size_of::<UserContext>() == 176 && size_of::<UserContext>().is_multiple_of(16));
 const _: () = assert!(offset_of!(UserContext, vector) == 120);
 
-/// The vector registers and control words, as FXSAVE64 stores them.
+/// The vector registers and control words, as stored by FXSAVE64.
 #[repr(C, align(16))]
 #[derive(Clone)]
 pub(super) struct FpuState(pub(super) [u8; 512]);
@@ -63,8 +63,8 @@ impl FpuState {
     }
 }
 
-/// A thread's saved processor state. It must not move while the thread is the current one, hence it is boxed by
-/// its owner.
+/// A thread's saved processor state. It must not move while the thread is the current one, so its owner boxes
+/// it.
 pub struct ThreadState {
     pub(super) context: UserContext,
     pub(super) fpu: FpuState,
@@ -89,7 +89,7 @@ impl ThreadState {
         Self { context, fpu: FpuState::new(), fs_base: thread_pointer, gs_base: 0 }
     }
 
-    /// Sets what the system call under way will return.
+    /// Sets the result of the current system call.
     #[inline]
     pub fn set_result(&mut self, result: i64) {
         self.context.rax = result.cast_unsigned();
@@ -129,7 +129,7 @@ impl ThreadState {
         }
     }
 
-    /// Enters a fault handler: RIP and RSP as given, RDI leads to the frame, everything else zero.
+    /// Enters a fault handler: RIP and RSP as given, RDI points to the frame, everything else is zero.
     pub fn enter_handler(&mut self, entry: u64, stack: u64, frame: u64) {
         let (cs, ss) = (self.context.cs, self.context.ss);
         self.context = UserContext {
@@ -144,8 +144,8 @@ impl ThreadState {
         };
     }
 
-    /// Takes over the state in `frame`, whose addresses the caller has checked. Of the flags only those that
-    /// userspace may choose are kept. The thread must be the current one.
+    /// Loads the state in `frame`, whose addresses the caller has checked. Of the flags only those that
+    /// userspace may set are taken. The thread must be the current one.
     pub fn restore_fault_frame(&mut self, frame: &FaultFrame) {
         self.context = UserContext {
             r15: frame.r15,

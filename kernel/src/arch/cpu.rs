@@ -19,13 +19,13 @@ use x86_64::{
 /// DR7 with no breakpoint enabled.
 const DEBUG_OFF: u64 = 0x400;
 
-/// Which CPU this is. One runs now; whatever is kept per CPU is found by this number.
+/// The number of this CPU. Only one runs now; per-CPU state is indexed by this number.
 #[inline]
 pub const fn cpu_index() -> u32 {
     0
 }
 
-/// Whether page tables may hold 1 GiB pages.
+/// Whether page tables may contain 1 GiB pages.
 pub fn has_1g_pages() -> bool {
     __cpuid(0x8000_0001).edx & 1 << 26 != 0
 }
@@ -45,7 +45,7 @@ pub(super) fn is_intel() -> bool {
 const NEEDED: [&str; 10] =
     ["FXSR", "SSE2", "PGE", "APIC", "SYSCALL", "NX", "FSGSBASE", "SMEP", "SMAP", "UMIP"];
 
-/// Those that are missing.
+/// Missing features.
 #[derive(Debug)]
 pub struct Missing([bool; NEEDED.len()]);
 
@@ -62,7 +62,7 @@ impl fmt::Display for Missing {
 /// The features that the kernel relies on and the processor lacks, if any.
 pub fn missing_features() -> Option<Missing> {
     let (basic, extended) = (__cpuid(1), __cpuid(0x8000_0001));
-    // Beyond its last leaf a processor answers with what it likes.
+    // The result for a leaf beyond the last one is unspecified.
     let structured = if __cpuid(0).eax >= 7 {
         __cpuid_count(7, 0)
     } else {
@@ -85,14 +85,14 @@ pub fn missing_features() -> Option<Missing> {
     missing.contains(&true).then_some(Missing(missing))
 }
 
-/// Turns on what the kernel relies on and points SYSCALL at entry.s.
+/// Enables the features that the kernel relies on and points SYSCALL at entry.s.
 pub(super) fn init() {
     unsafe extern "C" {
         fn syscall_entry();
     }
     let [user_code, user_data, kernel_code, kernel_data] = super::tables::SYSCALL_SELECTORS;
-    // SAFETY: the features exist: without them nothing gets here (`missing_features`). Protection only gets stricter: the kernel never touches user pages
-    // (SMAP, SMEP) and writes no read-only page (WP).
+    // SAFETY: the features exist, since the kernel stops otherwise (`missing_features`). Protection only gets stricter:
+    // the kernel never touches user pages (SMAP, SMEP) and writes no read-only page (WP).
     unsafe {
         Cr0::write(
             (Cr0::read()
@@ -103,8 +103,8 @@ pub(super) fn init() {
                 - Cr0Flags::EMULATE_COPROCESSOR
                 - Cr0Flags::TASK_SWITCHED,
         );
-        // All of it: what firmware may have left on, such as AVX, protection keys and performance counters for user mode,
-        // would be state that no thread has saved.
+        // The complete value: anything that firmware left on, such as AVX, protection keys and performance counters for
+        // user mode, would be state that is not saved for any thread.
         Cr4::write(
             Cr4Flags::PHYSICAL_ADDRESS_EXTENSION
                 | Cr4Flags::MACHINE_CHECK_EXCEPTION
@@ -117,7 +117,7 @@ pub(super) fn init() {
                 | Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION
                 | Cr4Flags::TIMESTAMP_DISABLE,
         );
-        // No breakpoint of whatever ran before.
+        // Clear breakpoints left by earlier software.
         asm!("mov dr7, {}", in(reg) DEBUG_OFF, options(nomem, nostack, preserves_flags));
         Efer::write(Efer::read() | EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
     }
@@ -127,7 +127,7 @@ pub(super) fn init() {
     SFMask::write(RFlags::all());
 }
 
-/// Makes system calls enter where the kernel measures itself, from now on.
+/// Routes system calls through the measuring entry from now on.
 pub fn measure_syscalls() {
     unsafe extern "C" {
         fn measured_syscall_entry();
@@ -135,32 +135,32 @@ pub fn measure_syscalls() {
     LStar::write(VirtAddr::new_truncate(measured_syscall_entry as *const () as usize as u64));
 }
 
-/// Lets user mode read the time-stamp counter, or not.
+/// Allows or forbids user mode to read the time-stamp counter.
 #[inline]
 pub fn allow_user_tsc(allow: bool) {
     let flags = Cr4::read_raw() & !Cr4Flags::TIMESTAMP_DISABLE.bits();
     let disable = if allow { 0 } else { Cr4Flags::TIMESTAMP_DISABLE.bits() };
-    // SAFETY: this bit concerns user mode only; the others stay as they are.
+    // SAFETY: this bit only affects user mode; the others are unchanged.
     unsafe { Cr4::write_raw(flags | disable) };
 }
 
 /// Switches to the page tables at `root`.
 ///
 /// # Safety
-/// They must map everything the kernel uses as the current ones do.
+/// They must map everything that the kernel uses in the same way as the current ones.
 #[inline]
 pub unsafe fn load_root(root: PhysAddr) {
-    // SAFETY: as the caller promises.
+    // SAFETY: guaranteed by the caller, as this function's contract states.
     unsafe { asm!("mov cr3, {}", in(reg) root.as_u64(), options(nostack, preserves_flags)) };
 }
 
-/// Forgets what the processor remembers about the page at `address`.
+/// Flushes the translation of the page at `address`.
 #[inline]
 pub fn flush_page(address: u64) {
     x86_64::instructions::tlb::flush(VirtAddr::new_truncate(address));
 }
 
-/// Forgets what the processor remembers about all user pages.
+/// Flushes the translations of all user pages.
 #[inline]
 pub fn flush_user_pages() {
     x86_64::instructions::tlb::flush_all();
@@ -172,26 +172,26 @@ pub(super) fn fault_address() -> u64 {
     x86_64::registers::control::Cr2::read_raw()
 }
 
-/// Writes `count` zero words from `start` on.
+/// Writes `count` zero words starting at `start`.
 ///
 /// # Safety
-/// That memory must be valid for writes and nobody else's.
+/// That memory must be valid for writes and not be accessed by anything else.
 #[inline]
 pub unsafe fn zero_words(start: *mut u64, count: usize) {
-    // SAFETY: as the caller promises; the direction flag is clear in the kernel.
+    // SAFETY: the memory is valid by this function's contract; the direction flag is clear in the kernel.
     unsafe {
         asm!("rep stosq", inout("rcx") count => _, inout("rdi") start => _, in("rax") 0_u64,
              options(nostack, preserves_flags));
     }
 }
 
-/// Copies `length` bytes. Short copies are what most messages need: this has no set-up.
+/// Copies `length` bytes. Optimised for short copies, as in most messages: there is no set-up.
 ///
 /// # Safety
 /// Both ranges must be valid and not overlap.
 #[inline]
 pub unsafe fn copy_bytes(from: *const u8, into: *mut u8, length: usize) {
-    // SAFETY: as the caller promises; the direction flag is clear in the kernel.
+    // SAFETY: the ranges are valid by this function's contract; the direction flag is clear in the kernel.
     unsafe {
         asm!("rep movsq", "mov ecx, {rest:e}", "rep movsb", rest = in(reg) length % 8,
              inout("rcx") length / 8 => _, inout("rsi") from => _, inout("rdi") into => _,
@@ -209,8 +209,8 @@ pub(super) fn read_fs_base() -> u64 {
 
 #[inline]
 pub(super) fn write_fs_base(base: u64) {
-    // SAFETY: CR4.FSGSBASE is on; the kernel does not use FS. Only canonical values come here: they were read from
-    // the register or checked to be user addresses.
+    // SAFETY: CR4.FSGSBASE is on; the kernel does not use FS. Only canonical values are passed: they were read
+    // from the register or checked to be user addresses.
     unsafe { asm!("wrfsbase {}", in(reg) base, options(nomem, nostack, preserves_flags)) };
 }
 

@@ -1,4 +1,4 @@
-//! Where entry.s enters Rust.
+//! Entry points from entry.s into Rust.
 
 use super::{
     apic,
@@ -32,12 +32,12 @@ unsafe extern "C" {
     fn resume_first(resume: Resume) -> !;
 }
 
-/// An exception as the rest of the kernel sees it.
+/// An exception, in the form used by the rest of the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Trap {
     /// The exception number.
     pub vector: u64,
-    /// Its error code, or 0.
+    /// Error code of the exception, or 0.
     pub error_code: u64,
     /// The address accessed, for page faults.
     pub address: u64,
@@ -45,7 +45,7 @@ pub struct Trap {
     pub instruction_pointer: u64,
 }
 
-// Has the only copy of `CapEnter`, inlined: a call of it would save and restore registers that entry.s has saved already.
+// Contains the only copy of `CapEnter`, inlined: a call would save and restore registers that entry.s has already saved.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "sysv64" fn handle_syscall(first: u64, second: u64, third: u64, number: u64) -> Resume {
@@ -104,7 +104,7 @@ fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {
             crate::log::port_interrupt();
         }
         apic::SPURIOUS_VECTOR => {}
-        // INT n from a program arrives as a general protection fault, so this is a device.
+        // INT n from a program arrives as a general protection fault, so this comes from a device.
         _ => {
             apic::end_of_interrupt();
             if let Ok(vector) = u8::try_from(vector)
@@ -116,7 +116,7 @@ fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {
     }
 }
 
-/// The state that entry.s pushes for a fault in the kernel: the layout is that of a context.
+/// The state that entry.s pushes for a fault in the kernel, with the layout of a context.
 #[unsafe(no_mangle)]
 extern "sysv64" fn handle_fatal(context: &UserContext) -> ! {
     klog!(
@@ -130,9 +130,9 @@ extern "sysv64" fn handle_fatal(context: &UserContext) -> ! {
     panic!("the processor reported a fault at {:#x}", context.rip)
 }
 
-/// Leaves the boot code: runs whatever is ready.
+/// Leaves the boot code and runs the first ready thread.
 pub fn run() -> ! {
     let resume = kernel::enter(|_| {});
-    // SAFETY: entry.s takes what `enter` returned; the boot stack is abandoned.
+    // SAFETY: entry.s accepts the result of `enter`; the boot stack is abandoned.
     unsafe { resume_first(resume) }
 }

@@ -1,8 +1,8 @@
-//! Where the linker put the kernel.
+//! Layout of the kernel's image, as defined by the linker script.
 
 use super::bootinfo::MemoryRegion;
 
-/// The difference between the kernel's addresses and where it lies in physical memory.
+/// The difference between the kernel's virtual and physical addresses.
 pub const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
 
 unsafe extern "C" {
@@ -31,13 +31,13 @@ pub struct ImagePart {
     pub start: u64,
     /// One past the last.
     pub end: u64,
-    /// Whether it may be written.
+    /// Whether it is writable.
     pub writable: bool,
-    /// Whether it may be executed.
+    /// Whether it is executable.
     pub executable: bool,
 }
 
-/// Every part; the page below the boot CPU's kernel stack is in none, so that an overflow faults.
+/// All parts. The page below the boot CPU's kernel stack is in none of them, so an overflow faults.
 pub fn image_parts() -> [ImagePart; 4] {
     let guard = address_of!(kernel_stack_guard);
     let part = |start, end, writable, executable| ImagePart { start, end, writable, executable };
@@ -49,7 +49,7 @@ pub fn image_parts() -> [ImagePart; 4] {
     ]
 }
 
-/// The physical memory that the image takes, whole pages.
+/// The physical memory of the image, in whole pages.
 pub fn image_region() -> MemoryRegion {
     MemoryRegion { start: address_of!(image_start_phys), end: address_of!(image_end) - KERNEL_BASE }
 }
@@ -59,7 +59,7 @@ pub(super) fn boot_stack_top() -> u64 {
     address_of!(kernel_stack_top)
 }
 
-/// Whether 16 bytes at `address` lie within the boot CPU's kernel stack.
+/// Whether 16 bytes at `address` are within the boot CPU's kernel stack.
 pub(super) fn is_stack(address: u64) -> bool {
     let (bottom, top) = (address_of!(kernel_stack_guard) + 4096, address_of!(kernel_stack_top));
     address >= bottom && address <= top - 16 && address.is_multiple_of(8)

@@ -1,5 +1,5 @@
-//! The isolation of two processes on one processor beyond page tables and saved registers: registers that no saved state
-//! covers, and predictors and buffers that leak by timing.
+//! Isolation between processes on one processor beyond page tables and saved registers: registers that are not part of
+//! the saved state, and predictors and buffers that leak through timing.
 
 use super::cpu;
 use core::{
@@ -14,7 +14,7 @@ use x86_64::registers::{
     model_specific::Msr,
 };
 
-/// The flushes that a switch of processes makes.
+/// The flushes performed at a process switch.
 static FLUSHES: AtomicU8 = AtomicU8::new(0);
 /// Branch predictors, by IBPB, and return predictions, by overwriting them.
 const PREDICTORS: u8 = 1 << 0;
@@ -31,33 +31,33 @@ const SPECULATION_CONTROL: u32 = 1 << 26;
 const HAS_CAPABILITIES: u32 = 1 << 29;
 /// CPUID leaf 0x8000_0008, EBX: IBPB exists.
 const AMD_IBPB: u32 = 1 << 12;
-/// CPUID leaf 0x8000_0021, EAX: the kernel's branches can be kept apart for good.
+/// CPUID leaf 0x8000_0021, EAX: automatic IBRS exists.
 const HAS_AUTOMATIC_IBRS: u32 = 1 << 8;
-/// CPUID leaf 0x8000_0001, EDX, and leaf 7, ECX: RDTSCP and RDPID exist, which give TSC_AUX to programs.
+/// CPUID leaf 0x8000_0001, EDX, and leaf 7, ECX: RDTSCP and RDPID exist, which expose TSC_AUX to programs.
 const RDTSCP: u32 = 1 << 27;
 const RDPID: u32 = 1 << 22;
-/// `SPEC_CTRL`: the kernel does not follow branch predictions that user mode trained.
+/// `SPEC_CTRL`: the kernel ignores branch predictions trained in user mode.
 const IBRS: u64 = 1 << 0;
-/// `PRED_CMD`: forget branch predictions.
+/// `PRED_CMD`: flush branch predictions.
 const IBPB: u64 = 1 << 0;
-/// `ARCH_CAPABILITIES`: Meltdown does not work here.
+/// `ARCH_CAPABILITIES`: not vulnerable to Meltdown.
 const RDCL_NO: u64 = 1 << 0;
 /// `ARCH_CAPABILITIES`: IBRS can stay on.
 const IBRS_ALL: u64 = 1 << 1;
 const AUTOMATIC_IBRS: EferFlags = EferFlags::from_bits_retain(1 << 21);
 
-/// Turns on what the processor has against leaks, and logs what it has nothing against.
+/// Enables the processor's mitigations, and logs vulnerabilities without one.
 pub(super) fn init() {
     let (structured, extended) = (__cpuid_count(7, 0), __cpuid(0x8000_0001));
     let has_aux = extended.edx & RDTSCP != 0 || structured.ecx & RDPID != 0;
-    // SAFETY: RDTSCP or RDPID exists, and with it this register, which nothing here uses.
+    // SAFETY: RDTSCP or RDPID exists, and with it this register, which the kernel does not use.
     unsafe {
         if has_aux {
             Msr::new(TSC_AUX).write(0);
         }
     }
 
-    // SAFETY: the register exists where this bit is set.
+    // SAFETY: the register exists if this bit is set.
     let capabilities = unsafe {
         if structured.edx & HAS_CAPABILITIES != 0 { Msr::new(ARCH_CAPABILITIES).read() } else { 0 }
     };
@@ -103,12 +103,12 @@ fn log(flushes: u8, keeps_apart: bool, melts_down: bool) {
     }
 }
 
-/// Makes the processor forget what the thread of another process left behind: to be called between saving that thread and
+/// Clears the state that another process's thread left in the processor: to be called between saving that thread and
 /// installing the next.
 #[inline]
 pub fn leave_process() {
-    // SAFETY: the kernel uses none of these selectors, and every null selector may be loaded. Loading GS may clear the base
-    // that is active, so it happens while that is the user's; both user bases are written when a thread is installed.
+    // SAFETY: the kernel uses none of these selectors, and null selectors can always be loaded. Loading GS may clear the
+    // active base, so it happens while the user's is active; both user bases are written when a thread is installed.
     // FNINIT clears what FXRSTOR may leave: the x87 pointers to the last instruction.
     unsafe {
         asm!(
@@ -142,7 +142,7 @@ pub fn leave_process() {
 #[cold]
 fn flush(flushes: u8) {
     if flushes & PREDICTORS != 0 {
-        // SAFETY: `init` found that the processor has this command.
+        // SAFETY: `init` found that the processor supports this command.
         unsafe { Msr::new(PRED_CMD).write(IBPB) };
         overwrite_return_predictions();
     }
@@ -151,9 +151,9 @@ fn flush(flushes: u8) {
     }
 }
 
-/// Fills the 32 entries of the return predictor with addresses in the kernel, where speculation stops.
+/// Fills the 32 entries of the return predictor with kernel addresses at which speculation stops.
 fn overwrite_return_predictions() {
-    // SAFETY: each CALL pushes an address that is dropped again in the end; the stack has room for 32.
+    // SAFETY: each CALL pushes an address that is dropped at the end; the stack has room for 32.
     unsafe {
         asm!(
             "mov {count:e}, 16",

@@ -1,5 +1,5 @@
-//! The lock for everything that CPUs share. The kernel runs with interrupts off, so a CPU that finds a lock taken
-//! waits for another CPU, never for itself; taking a lock twice is a bug that panics.
+//! A lock for data shared by CPUs. The kernel runs with interrupts off, so a CPU that finds a lock taken waits
+//! for another CPU, never for itself; taking a lock twice is a bug that panics.
 
 use core::{
     cell::UnsafeCell,
@@ -9,17 +9,17 @@ use core::{
 
 const FREE: u32 = u32::MAX;
 
-/// A value that one CPU at a time may use.
+/// A value accessible to one CPU at a time.
 pub struct Lock<T> {
     owner: AtomicU32,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: `owner` lets one CPU at a time reach the value, and the value may move between CPUs.
+// SAFETY: `owner` gives one CPU at a time access to the value, and the value may move between CPUs.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
-    /// A free lock around `value`.
+    /// An unlocked lock around `value`.
     pub const fn new(value: T) -> Self {
         Self { owner: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
     }
@@ -36,14 +36,14 @@ impl<T> Lock<T> {
         Guard { lock: self }
     }
 
-    /// As [`Self::lock`], but `None` if this CPU holds the lock: for the reports of a kernel that has failed.
+    /// Like [`Self::lock`], but returns `None` if this CPU holds the lock: for reports of a failed kernel.
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         let is_mine = self.owner.load(Ordering::Relaxed) == super::cpu_index();
         if is_mine { None } else { Some(self.lock()) }
     }
 }
 
-/// Access to the value of a [`Lock`]; dropping it frees the lock.
+/// Access to the value of a [`Lock`]; dropping it releases the lock.
 pub struct Guard<'a, T> {
     lock: &'a Lock<T>,
 }

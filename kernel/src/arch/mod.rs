@@ -1,5 +1,5 @@
 //! The processor and the machine: the only place with assembly, port and model-specific-register access.
-#![expect(unsafe_code, reason = "hardware is reached by instructions that the compiler cannot check")]
+#![expect(unsafe_code, reason = "hardware is accessed by instructions that the compiler cannot check")]
 
 pub mod acpi;
 pub mod apic;
@@ -38,21 +38,21 @@ pub use isolation::leave_process;
 pub use lock::Lock;
 pub use percpu::{Resume, install, install_none, save};
 
-/// Takes the screen into use. The boot page tables must be in use.
+/// Starts using the screen. The boot page tables must be in use.
 pub fn init_screen(info: &BootInfo) {
     if let Some(framebuffer) = info.framebuffer() {
         screen::init(&framebuffer);
     }
 }
 
-/// Goes on using the screen. Memory management has begun.
+/// Continues to use the screen after memory management has been initialised.
 pub fn keep_screen(info: &BootInfo) {
     if let Some(framebuffer) = info.framebuffer() {
         screen::remap(&framebuffer);
     }
 }
 
-/// Makes the processor and the interrupt controllers ready. Memory management has begun.
+/// Initialises the processor and the interrupt controllers. Memory management must be initialised.
 pub fn init() {
     cpu::init();
     percpu::init_boot_cpu();

@@ -1,5 +1,5 @@
-//! Tables of message-signalled interrupts. An entry holds what a device writes where to interrupt a processor, so
-//! nobody but the kernel may write one.
+//! Tables of message-signalled interrupts. An entry determines what a device writes to which address to interrupt
+//! a processor, so only the kernel may write it.
 
 use super::apic;
 use crate::mm::kernel_space;
@@ -7,11 +7,11 @@ use x86_64::PhysAddr;
 
 const ENTRY_BYTES: u64 = 16;
 const PAGE: u64 = 4096;
-/// Entries that are used.
+/// Number of entries used.
 const MAX_ENTRIES: u64 = 16;
 const MASKED: u32 = 1;
 
-/// The part of a device's table that is mapped for the kernel.
+/// The part of a device's table that is mapped into the kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     start: u64,
@@ -19,8 +19,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Maps the first entries of a table at `address` that has `entries` of them, all masked, whatever an earlier system
-    /// left there. For ever: devices stay where they are.
+    /// Maps the first entries of a table at `address` with `entries` entries, and masks them, whatever an earlier system
+    /// left there. The mapping is permanent, since devices do not move.
     pub fn map(address: PhysAddr, entries: u16) -> Option<Self> {
         let on_page = (PAGE - address.as_u64() % PAGE) / ENTRY_BYTES;
         let start = kernel_space::map_device_page(address)?;
@@ -29,7 +29,7 @@ impl Table {
         Some(table)
     }
 
-    /// How many entries can be used.
+    /// Number of usable entries.
     pub const fn entries(self) -> u64 {
         self.entries
     }
@@ -38,12 +38,12 @@ impl Table {
         assert!(entry < self.entries && word < 4, "an interrupt table ends there");
         let at = self.start + entry * ENTRY_BYTES + word * 4;
         let register: *mut u32 = core::ptr::with_exposed_provenance_mut(at as usize);
-        // SAFETY: `map` mapped the page with this device's table there, and the entry lies within it (asserted). A message
-        // can only go to the interrupt controller, at the vectors that `direct` was given.
+        // SAFETY: `map` mapped the page with this device's table there, and the entry is within it (asserted). A message
+        // can only go to the interrupt controller, with the vectors passed to `direct`.
         unsafe { register.write_volatile(value) };
     }
 
-    /// Makes an entry interrupt this CPU at `vector`.
+    /// Routes an entry to this CPU at `vector`.
     pub fn direct(self, entry: u64, vector: u8) {
         self.mask(entry);
         self.write(entry, 0, apic::message_address());
@@ -52,12 +52,12 @@ impl Table {
         self.unmask(entry);
     }
 
-    /// Holds an entry's interrupts back; one that fires meanwhile fires when it is unmasked.
+    /// Masks an entry; an interrupt that fires meanwhile is delivered when it is unmasked.
     pub fn mask(self, entry: u64) {
         self.write(entry, 3, MASKED);
     }
 
-    /// Lets an entry's interrupts through.
+    /// Unmasks an entry.
     pub fn unmask(self, entry: u64) {
         self.write(entry, 3, 0);
     }

@@ -1,4 +1,4 @@
-//! The state of each CPU; GS leads to it while the CPU is in the kernel.
+//! Per-CPU state; GS points to it while the CPU is in the kernel.
 
 use super::{
     context::{ThreadState, UserContext},
@@ -12,19 +12,19 @@ use x86_64::{
     structures::tss::TaskStateSegment,
 };
 
-/// Laid out for entry.s.
+/// With the layout expected by entry.s.
 #[repr(C, align(16))]
 pub(super) struct PerCpu {
     /// Top of the CPU's kernel stack.
     stack_top: u64,
-    /// The context of the thread that runs in user mode, or a spare one.
+    /// The context of the thread running in user mode, or the spare one.
     context: u64,
-    /// Where `spare` stands.
+    /// Address of `spare`.
     spare_address: u64,
-    /// So that the TSS's stack pointers lie on 8-byte boundaries.
+    /// Aligns the TSS's stack pointers to 8 bytes.
     _padding: u32,
     tss: TaskStateSegment,
-    /// Where state goes when no thread is current.
+    /// Receives the user state when no thread is current.
     spare: UserContext,
 }
 
@@ -35,7 +35,7 @@ const PRIVILEGE_STACK: usize = offset_of!(PerCpu, tss) + offset_of!(TaskStateSeg
 
 const FATAL_STACK_BYTES: usize = 16 * 1024;
 
-/// Makes the boot CPU's structure and loads its descriptor tables.
+/// Creates the boot CPU's structure and loads its descriptor tables.
 pub(super) fn init_boot_cpu() {
     let stack = Box::leak(alloc::vec![0_u8; FATAL_STACK_BYTES].into_boxed_slice());
     let mut tss = TaskStateSegment::new();
@@ -60,7 +60,7 @@ pub(super) fn init_boot_cpu() {
 /// Makes the processor and entry.s save user state at `context`.
 #[inline]
 fn set_context(context: u64) {
-    // SAFETY: GS leads to this CPU's PerCpu; both stores are to its fields, and nothing else refers to them.
+    // SAFETY: GS points to this CPU's PerCpu; both stores are to its fields, and nothing else refers to them.
     unsafe {
         asm!(
             "mov gs:[{context_offset}], {context}",
@@ -74,8 +74,8 @@ fn set_context(context: u64) {
     }
 }
 
-/// Makes `thread` the one that runs when the kernel is left: from now on its state is saved there.
-/// It must stay where it is until another thread is installed.
+/// Makes `thread` the one that runs when the kernel is left: from now on user state is saved there. It must
+/// not move until another thread is installed.
 #[inline]
 pub fn install(thread: &mut ThreadState) {
     // SAFETY: FXRSTOR64 reads 512 aligned bytes that FXSAVE64 or `FpuState::new` wrote.
@@ -85,17 +85,17 @@ pub fn install(thread: &mut ThreadState) {
     set_context((&raw mut thread.context).expose_provenance() as u64);
 }
 
-/// Forgets the installed thread: user state that is saved from now on goes nowhere.
+/// Uninstalls the current thread: user state saved from now on is discarded.
 pub fn install_none() {
     let spare: u64;
-    // SAFETY: GS leads to this CPU's PerCpu, which nothing moves.
+    // SAFETY: GS points to this CPU's PerCpu, which never moves.
     unsafe {
         asm!("mov {}, gs:[{spare}]", out(reg) spare, spare = const SPARE, options(nostack, preserves_flags))
     };
     set_context(spare);
 }
 
-/// Saves what entry.s did not save of the installed thread.
+/// Saves the state of the installed thread that entry.s did not save.
 #[inline]
 pub fn save(thread: &mut ThreadState) {
     // SAFETY: FXSAVE64 writes 512 bytes to an aligned buffer of that size.
@@ -112,7 +112,7 @@ pub struct Resume(u64);
 impl Resume {
     /// Nothing: wait for interrupts.
     pub const IDLE: Self = Self(0);
-    /// Nothing yet: let interrupts in, then go on with the current thread's work.
+    /// Nothing yet: take interrupts, then continue with the current thread's work.
     pub const WORK: Self = Self(1);
 
     /// The installed thread.

@@ -1,10 +1,10 @@
-//! I/O ports. Safe to call because every caller is in `arch` and names a port of a device it owns.
+//! I/O ports. Safe to call, because every caller is in `arch` and accesses a port of a device that it owns.
 
 use x86_64::instructions::port::Port;
 
 /// Reads a byte from `port`.
 pub(super) fn read_u8(port: u16) -> u8 {
-    // SAFETY: port reads do not touch memory that Rust knows of; callers own the device behind `port`.
+    // SAFETY: port reads do not touch memory known to Rust; callers own the device behind `port`.
     unsafe { Port::<u8>::new(port).read() }
 }
 
@@ -16,7 +16,7 @@ pub(super) fn read_u32(port: u16) -> u32 {
 
 /// Writes a byte to `port`.
 pub(super) fn write_u8(port: u16, value: u8) {
-    // SAFETY: no device driven here by ports writes memory in answer to a port write.
+    // SAFETY: no device driven here through ports writes memory in response to a port write.
     unsafe { Port::<u8>::new(port).write(value) }
 }
 

@@ -3,11 +3,11 @@
 use super::port;
 
 const DEBUG_EXIT_PORT: u16 = 0xf4;
-/// QEMU turns a written value `v` into exit status `2v + 1`; these two are statuses QEMU never uses itself.
+/// QEMU turns a written value `v` into exit status `2v + 1`; QEMU itself never uses these two.
 const DEBUG_EXIT_DONE: u32 = 0x10;
 const DEBUG_EXIT_PANIC: u32 = 0x20;
 
-/// Stops the processor for good.
+/// Stops the processor permanently.
 pub fn halt() -> ! {
     loop {
         x86_64::instructions::interrupts::disable();
@@ -22,8 +22,8 @@ pub fn exit_after_panic() -> ! {
     halt()
 }
 
-/// Ends the run in an orderly way: logs `status` for the host, then uses the debug-exit device where there is one,
-/// else ACPI.
+/// Ends the run regularly: logs `status` for the host, then uses the debug-exit device if there is one, or else
+/// ACPI.
 pub fn off(status: u8) -> ! {
     crate::klog!("power off");
     crate::log::bare_line(format_args!("capos-exit-status: {status}"));

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-/// The manual advises to try this often before giving up.
+/// Number of attempts before giving up, as the manual advises.
 const ATTEMPTS: u32 = 10;
 
 macro_rules! random_instruction {
@@ -29,10 +29,10 @@ macro_rules! random_instruction {
 }
 
 random_instruction! {
-    /// A number from the processor's entropy source, if it has one and it delivers.
+    /// A number from the processor's entropy source, if available.
     rdseed, "rdseed", super::cpu::has_rdrand_and_rdseed().1
 }
 random_instruction! {
-    /// A number from the processor's random number generator, if it has one and it delivers.
+    /// A number from the processor's random number generator, if available.
     rdrand, "rdrand", super::cpu::has_rdrand_and_rdseed().0
 }

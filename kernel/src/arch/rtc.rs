@@ -7,13 +7,13 @@ const DATA_PORT: u16 = 0x71;
 const STATUS_A: u8 = 0x0a;
 const STATUS_B: u8 = 0x0b;
 const UPDATE_IN_PROGRESS: u8 = 0x80;
-/// Status B: hours count to 24; registers are binary rather than decimal-coded.
+/// Status B: 24-hour mode; registers are binary rather than BCD.
 const HOURS_24: u8 = 0x02;
 const BINARY: u8 = 0x04;
 const AFTERNOON: u8 = 0x80;
 /// Seconds, minutes, hours, day, month, year.
 const REGISTERS: [u8; 6] = [0, 2, 4, 7, 8, 9];
-/// An update takes 2 ms and comes once a second; a clock that is not there shows one for ever.
+/// An update takes 2 ms once a second; an absent clock appears to be always updating.
 const POLL_LIMIT: u32 = 1_000_000;
 
 fn register(index: u8) -> u8 {
@@ -29,10 +29,10 @@ fn snapshot() -> [u8; 6] {
     REGISTERS.map(register)
 }
 
-/// Seconds since 1970-01-01T00:00:00Z, if the clock shows a time of this century in UTC.
+/// Seconds since 1970-01-01T00:00:00Z, if the clock shows a UTC time of this century.
 pub fn read_seconds() -> u64 {
     let mut raw = snapshot();
-    // An update may begin between two registers: believe only what is read twice.
+    // An update may begin between two registers: accept only a value that is read twice.
     for _ in 0..4 {
         let again = snapshot();
         if again == raw {
@@ -54,10 +54,10 @@ pub fn read_seconds() -> u64 {
     ((days * 24 + hours) * 60 + number(minute)) * 60 + number(second)
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
+/// Days from 1970-01-01 to a Gregorian date, counted in years that begin in March.
 fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
-    // 719469 days lead from 0000-03-01 (counted from 1) to 1970-01-01.
+    // There are 719469 days from 0000-03-01 (counted from 1) to 1970-01-01.
     days.saturating_sub(719_469)
 }

@@ -1,7 +1,8 @@
-//! The screen, for a person in front of the machine: what hinders the start, and a kernel panic. Programs never see it.
+//! The screen, for messages to a user at the machine: reasons for a failed start, and kernel panics. Programs cannot
+//! access it.
 //!
-//! Text goes to the VGA's text memory where firmware left that mode, else into the linear framebuffer that the boot loader
-//! describes. A machine without a screen ignores it.
+//! Text goes to the VGA's text memory if firmware left that mode on, otherwise to the linear framebuffer described by the
+//! boot loader. Without a screen, nothing is shown.
 
 use crate::mm::{kernel_space, physmap};
 use core::{
@@ -11,34 +12,34 @@ use core::{
 use font8x8::legacy::BASIC_LEGACY;
 use x86_64::PhysAddr;
 
-/// Where a boot loader put the picture.
+/// A framebuffer described by the boot loader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Framebuffer {
     /// Physical address of the first pixel or character.
     pub address: u64,
     /// Bytes from one line to the next.
     pub pitch: u32,
-    /// Pixels or characters in a line.
+    /// Pixels or characters per line.
     pub width: u32,
-    /// Lines.
+    /// Number of lines.
     pub height: u32,
-    /// Bits a pixel or character.
+    /// Bits per pixel or character.
     pub bits: u8,
-    /// The content of the memory.
+    /// Content of the memory.
     pub content: Content,
 }
 
 /// The layout of a framebuffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
-    /// Characters with an attribute each.
+    /// Characters, each with an attribute.
     Text,
-    /// Pixels of red, green and blue.
+    /// Red, green and blue pixels.
     Pixels,
 }
 
 impl Framebuffer {
-    /// The VGA's text mode, which PC firmware starts with.
+    /// The VGA's text mode, the initial mode of PC firmware.
     pub(super) const VGA_TEXT: Self = Self {
         address: VGA_TEXT_ADDRESS,
         pitch: 160,
@@ -52,25 +53,25 @@ impl Framebuffer {
 pub(super) const VGA_TEXT_ADDRESS: u64 = 0xb8000;
 /// Light grey on black.
 const ATTRIBUTE: u16 = 0x0700;
-/// Pixels of a character in the font.
+/// Size of a character in the font, in pixels.
 const GLYPH: u32 = 8;
-/// Lines of text that are used; more would need more pages.
+/// Lines of text used; more would need more pages.
 const MAX_LINES: u32 = 25;
 const PAGE: u64 = 4096;
-/// Until the kernel has tables of its own, this much physical memory is mapped.
+/// Until the kernel has its own page tables, this much physical memory is mapped.
 const BOOT_MAPPED: u64 = 1 << 32;
 
-/// The screen in use. Plain words, so that a panic can use it whatever it interrupted.
+/// The screen in use. Plain atomics, so that a panic can use it in any state.
 struct Surface {
-    /// Where it is mapped; 0 for no screen.
+    /// Its mapped address; 0 without a screen.
     base: AtomicU64,
     pitch: AtomicU32,
     /// In characters.
     columns: AtomicU32,
     lines: AtomicU32,
-    /// Bytes a pixel; 0 for text.
+    /// Bytes per pixel; 0 for text.
     pixel_bytes: AtomicU32,
-    /// Pixels of the screen for one of the font, in both directions.
+    /// Screen pixels per font pixel, in both directions.
     zoom: AtomicU32,
     column: AtomicU32,
     line: AtomicU32,
@@ -87,7 +88,7 @@ static SURFACE: Surface = Surface {
     line: AtomicU32::new(0),
 };
 
-/// Takes the screen into use. The boot page tables must be in use.
+/// Starts using the screen. The boot page tables must be in use.
 pub(super) fn init(framebuffer: &Framebuffer) {
     let &Framebuffer { address, pitch, width, height, bits, content } = framebuffer;
     let zoom = (width / 640).max(1);
@@ -113,7 +114,7 @@ pub(super) fn init(framebuffer: &Framebuffer) {
     SURFACE.base.store(base.expose_provenance() as u64, Ordering::Relaxed);
 }
 
-/// Maps the screen in the kernel's own tables, which have replaced those it was found through.
+/// Maps the screen in the kernel's own page tables, which have replaced the boot tables.
 pub(super) fn remap(framebuffer: &Framebuffer) {
     if SURFACE.base.swap(0, Ordering::Relaxed) == 0 {
         return;
@@ -122,13 +123,13 @@ pub(super) fn remap(framebuffer: &Framebuffer) {
     let mut base = None;
     for page in (framebuffer.address / PAGE..=last / PAGE).map(|page| page * PAGE) {
         let Some(at) = kernel_space::map_device_page(PhysAddr::new_truncate(page)) else { return };
-        // Pages that are mapped one after the other lie one after the other.
+        // Pages mapped consecutively have consecutive addresses.
         base.get_or_insert(at);
     }
     SURFACE.base.store(base.map_or(0, |base| base + framebuffer.address % PAGE), Ordering::Relaxed);
 }
 
-/// Bytes from the first one to the last that text can reach.
+/// Bytes from the first to the last that text can reach.
 fn used_bytes() -> u64 {
     let cell = if SURFACE.pixel_bytes.load(Ordering::Relaxed) == 0 {
         1
@@ -138,7 +139,7 @@ fn used_bytes() -> u64 {
     u64::from(SURFACE.lines.load(Ordering::Relaxed) * cell) * u64::from(SURFACE.pitch.load(Ordering::Relaxed))
 }
 
-/// Writes to the screen, from its first line on.
+/// Writes to the screen, starting at its first line.
 pub struct Writer;
 
 impl Writer {
@@ -168,7 +169,7 @@ fn clear_line(line: u32) {
     }
 }
 
-/// Shows a character at the place of the next one. What comes after the last line is not shown.
+/// Shows a character at the next position. Text beyond the last line is not shown.
 fn put(character: char) {
     let (line, column) = (SURFACE.line.load(Ordering::Relaxed), SURFACE.column.load(Ordering::Relaxed));
     let is_full = column >= SURFACE.columns.load(Ordering::Relaxed);
@@ -197,7 +198,7 @@ fn draw(line: u32, column: u32, byte: u8) {
     if pixel_bytes == 0 {
         let at = base + u64::from(line) * pitch + u64::from(column) * 2;
         let place: *mut u16 = core::ptr::with_exposed_provenance_mut(at as usize);
-        // SAFETY: line and column lie on the screen (checked), which is mapped from `base` on; nothing else refers to it.
+        // SAFETY: line and column are on the screen (checked), which is mapped at `base`; nothing else refers to it.
         unsafe { place.write_volatile(ATTRIBUTE | u16::from(byte)) };
         return;
     }
@@ -211,7 +212,7 @@ fn draw(line: u32, column: u32, byte: u8) {
             let at = row + u64::from((column * GLYPH * zoom + x) * pixel_bytes);
             for part in 0..u64::from(pixel_bytes.min(3)) {
                 let place: *mut u8 = core::ptr::with_exposed_provenance_mut((at + part) as usize);
-                // SAFETY: as above: the pixel belongs to a character that lies on the screen.
+                // SAFETY: as above: the pixel belongs to a character on the screen.
                 unsafe { place.write_volatile(shade) };
             }
         }

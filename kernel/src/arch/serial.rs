@@ -1,5 +1,5 @@
-//! 16550 serial ports: COM1 is the guest's console, COM2 the kernel's log. Both interrupt when they take bytes; the log can
-//! also be waited for, so that it works while the kernel panics.
+//! 16550 serial ports: COM1 is the guest's console, COM2 the kernel's log. Both interrupt when they accept bytes; the log
+//! port can also be polled, so that it works while the kernel panics.
 
 use super::port::{read_u8, write_u8};
 
@@ -13,23 +13,23 @@ const LINE_CONTROL: u16 = 3;
 const MODEM_CONTROL: u16 = 4;
 const LINE_STATUS: u16 = 5;
 
-/// Line status: a received byte is there.
+/// Line status: a byte has been received.
 const DATA_READY: u8 = 1 << 0;
-/// Line status: the byte stands for a break.
+/// Line status: the byte indicates a break.
 const BREAK: u8 = 1 << 4;
 /// Interrupts for received bytes and for line errors, of which a break is one.
 const RECEIVE_INTERRUPTS: u8 = 0b0101;
 const TRANSMIT_INTERRUPT: u8 = 0b0010;
 
-/// Line status: the transmitter takes another FIFO full of bytes.
+/// Line status: the transmitter accepts another FIFO of bytes.
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
 /// Bytes in the transmit FIFO.
 pub const FIFO_BYTES: usize = 16;
-/// How often a port that is not there is asked before the byte is given up.
+/// Number of polls of an absent port before the byte is dropped.
 const POLL_LIMIT: u32 = 100_000;
 
-/// FIFO control: on, empty, and an interrupt when 14 of the 16 bytes have been received, or fewer and then nothing for
-/// four bytes' time. QEMU hands over only as many bytes at a time as are missing for the interrupt.
+/// FIFO control: enabled, emptied, and an interrupt after 14 of 16 bytes, or after fewer and a pause of four bytes'
+/// time. QEMU delivers only as many bytes at once as are missing for the interrupt.
 const FIFO_SETTING: u8 = 0b1100_0111;
 
 /// 115200 baud, 8 bits, no parity, one stop bit, FIFOs on and empty, interrupts off.
@@ -43,19 +43,19 @@ fn configure(base: u16) {
     write_u8(base + MODEM_CONTROL, 0x0b);
 }
 
-/// Makes [`write_log`] work. The console port is configured at the same time, because that drops what it has
-/// received, and the host sends input from the first line of the log on.
+/// Makes [`write_log`] work. The console port is configured at the same time, because that drops received
+/// bytes, and the host sends input from the first log line on.
 pub(super) fn init_ports() {
     configure(CONSOLE_BASE);
     configure(LOG_BASE);
 }
 
-/// Writes to the log port, waiting for the device. Ends early when no device answers.
+/// Writes to the log port by polling. Ends early if no device answers.
 pub fn write_log(bytes: &[u8]) {
     write_waiting(LOG_BASE, bytes);
 }
 
-/// Writes to the console port in the same way, while no program does.
+/// Writes to the console port in the same way, while no program uses it.
 pub fn write_console_waiting(bytes: &[u8]) {
     write_waiting(CONSOLE_BASE, bytes);
 }
@@ -76,14 +76,15 @@ fn write_waiting(base: u16, bytes: &[u8]) {
     }
 }
 
-/// Gives the log port at most [`FIFO_BYTES`], which it takes now.
+/// Writes at most [`FIFO_BYTES`] to the log port, which must be ready.
 pub fn log_put(bytes: &[u8]) {
     for byte in bytes {
         write_u8(LOG_BASE + DATA, *byte);
     }
 }
 
-/// Makes the log port interrupt when it takes bytes, or not. The line goes down first, as the console's does.
+/// Enables or disables the log port's interrupt for accepting bytes. The line is lowered first, like the
+/// console's.
 pub fn log_set_interrupt(wanted: bool) {
     write_u8(LOG_BASE + INTERRUPT_ENABLE, 0);
     if wanted {
@@ -91,7 +92,7 @@ pub fn log_set_interrupt(wanted: bool) {
     }
 }
 
-/// Whether the log port takes [`FIFO_BYTES`] at once.
+/// Whether the log port accepts [`FIFO_BYTES`] at once.
 pub fn log_can_write() -> bool {
     read_u8(LOG_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
 }
@@ -101,13 +102,13 @@ pub fn log_can_write() -> bool {
 pub enum Input {
     /// A byte.
     Byte(u8),
-    /// The other side said that nothing more will come.
+    /// The other side signalled the end of input.
     Break,
     /// Nothing.
     Nothing,
 }
 
-/// The events that the console interrupts for.
+/// The events for which the console interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interests {
     /// Received bytes and breaks.
@@ -116,9 +117,9 @@ pub struct Interests {
     pub output_space: bool,
 }
 
-/// Sets what the console interrupts for. The line goes down and, if one of these is the case already, up again: the
-/// interrupt controller sees only edges, so an interrupt that is handled but whose cause has come back would
-/// otherwise be the last.
+/// Sets the events for which the console interrupts. The line is lowered and, if one of the events is already
+/// pending, raised again: the interrupt controller sees only edges, so an interrupt that was handled but is pending
+/// again would otherwise be lost.
 pub fn console_set_interrupts(interests: Interests) {
     let input = if interests.input { RECEIVE_INTERRUPTS } else { 0 };
     let output = if interests.output_space { TRANSMIT_INTERRUPT } else { 0 };
@@ -126,12 +127,12 @@ pub fn console_set_interrupts(interests: Interests) {
     write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, input | output);
 }
 
-/// Whether the console takes bytes now.
+/// Whether the console accepts bytes now.
 pub fn console_can_write() -> bool {
     read_u8(CONSOLE_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
 }
 
-/// Gives the console bytes while it takes them, and returns how many it took.
+/// Writes bytes to the console while it accepts them, and returns the number.
 pub fn console_write(bytes: &[u8]) -> usize {
     let mut taken = 0;
     for chunk in bytes.chunks(FIFO_BYTES) {
@@ -146,7 +147,7 @@ pub fn console_write(bytes: &[u8]) -> usize {
     taken
 }
 
-/// Takes a byte that the console received.
+/// Reads a byte that the console received.
 pub fn console_read() -> Input {
     let status = read_u8(CONSOLE_BASE + LINE_STATUS);
     if status & (DATA_READY | BREAK) == 0 {

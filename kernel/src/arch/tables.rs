@@ -28,15 +28,15 @@ pub(super) const USER_DATA_SELECTOR: u64 = USER_DATA.0 as u64;
 /// The selectors for [`x86_64::registers::model_specific::Star`]: user code and data, kernel code and data.
 pub(super) const SYSCALL_SELECTORS: [SegmentSelector; 4] = [USER_CODE, USER_DATA, KERNEL_CODE, KERNEL_DATA];
 
-/// Which of the TSS's interrupt stacks fatal exceptions use.
+/// Index of the TSS's interrupt stack for fatal exceptions.
 pub(super) const FATAL_STACK_INDEX: usize = 0;
 /// Non-maskable interrupt, double fault, machine check.
 const FATAL_VECTORS: [usize; 3] = [2, 8, 18];
 const VECTORS: usize = 256;
 const STUB_BYTES: u64 = 16;
-/// Present, 64-bit interrupt gate, for the kernel only.
+/// Present 64-bit interrupt gate, for the kernel only.
 const KERNEL_GATE: u64 = 0x8e00;
-/// The same, but programs may use it with INT n.
+/// The same, but usable by programs with INT n.
 const USER_GATE: u64 = 0xee00;
 
 unsafe extern "C" {
@@ -56,7 +56,7 @@ fn gate(vector: usize) -> [u64; 2] {
     [low, handler >> 32]
 }
 
-/// Loads tables made for the CPU that owns `tss`.
+/// Loads tables for the CPU that owns `tss`.
 pub(super) fn load(tss: *const TaskStateSegment) {
     let gdt = Box::leak(Box::new(GlobalDescriptorTable::new()));
     gdt.append(Descriptor::kernel_code_segment());
@@ -71,8 +71,9 @@ pub(super) fn load(tss: *const TaskStateSegment) {
         limit: (size_of::<[[u64; 2]; VECTORS]>() - 1) as u16,
         base: VirtAddr::from_ptr(idt),
     };
-    // SAFETY: the selectors name segments of the right kind in the table just loaded; the gates lead to stubs
-    // for their vectors, and both tables live for ever. With a null selector there is no local table.
+    // SAFETY: the selectors name segments of the right kind in the table just loaded; the gates point to
+    // stubs for their vectors, and both tables live for ever. A null selector means that there is no local
+    // table.
     unsafe {
         CS::set_reg(KERNEL_CODE);
         SS::set_reg(KERNEL_DATA);
@@ -84,9 +85,9 @@ pub(super) fn load(tss: *const TaskStateSegment) {
     }
 }
 
-/// Executes VERW with a writable segment, which clears the processor's internal buffers where it says so (MD_CLEAR).
+/// Executes VERW with a writable segment, which clears the processor's internal buffers on processors with MD_CLEAR.
 pub(super) fn verify_write() {
     let selector = KERNEL_DATA.0;
-    // SAFETY: VERW only looks at a descriptor and sets a flag.
+    // SAFETY: VERW only reads a descriptor and sets a flag.
     unsafe { asm!("verw word ptr [{}]", in(reg) &raw const selector, options(nostack, readonly)) };
 }

@@ -1,5 +1,5 @@
-//! The first process: found in the boot package, started with every singleton capability. All others get what it
-//! passes on.
+//! The first process: found in the boot package, started with every singleton capability. All other processes
+//! get what it passes on.
 
 use super::{
     launch::{self, GRANTS},
@@ -18,16 +18,16 @@ use capos_abi::{ErrorCode, Handle, PAGE_SIZE};
 use capos_kernel_core::caps::ObjectKind;
 use capos_schema::manifest_capnp::boot_package;
 
-/// The first process may use as much as any; it is trusted to divide the machine.
+/// The first process has the maximum budget; it is trusted to divide the machine.
 const LIMITS: Limits = Limits { frames: 16384, threads: 16, priority: 31 };
 
 const CAPABILITY_SLOTS: u32 = 4096;
 
-/// The least that a machine needs in addition if it could not start the first process.
+/// Minimum additional memory of a machine that could not start the first process.
 const MORE_BYTES: u64 = 1 << 20;
 
-/// Starts the first process from the boot module. Nothing can go on without it, so what goes wrong is fatal and
-/// said plainly.
+/// Starts the first process from the boot module. Without it the system cannot run, so errors are fatal and
+/// reported to the user.
 pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
     let (offset, length) = find_image(module).unwrap_or_else(|error| refuse(&Refusal::BadPackage(error)));
     let (first, pages) = mm::module_frames(module);
@@ -59,17 +59,17 @@ pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
 fn no_start(error: StartError) -> ! {
     match error {
         StartError::OutOfMemory => refuse_for_memory(),
-        other => panic!("the first process does not start: {other:?}"),
+        other => panic!("cannot start the first process: {other:?}"),
     }
 }
 
-/// Memory was enough for the kernel, but not for the first process.
+/// The memory sufficed for the kernel, but not for the first process.
 fn refuse_for_memory<T>() -> T {
     let found = mm::frames::counts().1 * PAGE_SIZE;
     refuse(&Refusal::Memory { found, needed: found + MORE_BYTES })
 }
 
-/// Where in the module the first program lies: offset and length in bytes.
+/// Location of the first program in the module: offset and length in bytes.
 fn find_image(module: MemoryRegion) -> capnp::Result<(u64, u64)> {
     let bytes = mm::module_bytes(module);
     // Data counts against the traversal limit; each part of the package is read once.
@@ -80,7 +80,7 @@ fn find_image(module: MemoryRegion) -> capnp::Result<(u64, u64)> {
     Ok((offset as u64, image.len() as u64))
 }
 
-/// Gives the first process what [`GRANTS`] names, in its order.
+/// Gives the first process the capabilities in [`GRANTS`], in order.
 fn give_capabilities(
     kernel: &mut Kernel,
     id: ProcessId,

@@ -1,4 +1,4 @@
-//! The grants and names that the first process is started with.
+//! The grants of the first process, and their names.
 
 use alloc::vec::Vec;
 use capnp::{message::Builder, serialize};
@@ -14,7 +14,7 @@ pub(super) struct Grant {
     known: WellKnown,
     pub(super) kind: ObjectKind,
     pub(super) rights: Rights,
-    /// Which of several objects of the kind.
+    /// Selects one of several objects of the kind.
     pub(super) payload: u64,
 }
 
@@ -25,7 +25,7 @@ const fn grant(known: WellKnown, kind: ObjectKind, rights: Rights) -> Grant {
     Grant { known, kind, rights, payload: 0 }
 }
 
-/// Everything there is to give.
+/// All grants that exist.
 pub(super) const GRANTS: [Grant; grants::ALL.len()] = [
     grant(grants::CONSOLE, ObjectKind::Console, USE),
     Grant {

@@ -14,7 +14,7 @@ use crate::{
 use core::fmt::Write as _;
 use refusal::{Refusal, refuse};
 
-/// Starts everything. Runs on the boot stack with boot page tables.
+/// Starts the system. Runs on the boot stack with boot page tables.
 pub fn run(info: &BootInfo) -> ! {
     arch::init_screen(info);
     if let Some(missing) = arch::missing_features() {
@@ -30,7 +30,7 @@ pub fn run(info: &BootInfo) -> ! {
     let module = info.module().unwrap_or_else(|| refuse(&Refusal::NoPackage));
     arch::init();
     if info.has_screen() {
-        // The screen reports no error.
+        // Writing to the screen cannot fail.
         let _ = writeln!(
             arch::screen::Writer::begin(),
             "capOS {}: the console is the first serial port (COM1), the log the second.",
@@ -47,12 +47,12 @@ pub fn run(info: &BootInfo) -> ! {
         init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
     });
-    // What the log port did not take before its interrupt had a way here.
+    // Lines that the log port did not accept before its interrupt was routed.
     log::port_interrupt();
     arch::run()
 }
 
-/// The first process has ended: the system ends with its status.
+/// The first process has ended: ends the system with its status.
 pub(crate) fn init_ended(cause: ExitCause) {
     let status = match cause {
         ExitCause::Exited(status) => u8::try_from(status).unwrap_or(1),

@@ -1,5 +1,4 @@
-//! Reasons not to start, told to whoever looks: on the screen, on the first serial port, where the guest's console would be,
-//! and in the log.
+//! Reasons for a failed start, shown on the screen, on the first serial port (the guest's console), and in the log.
 
 use crate::{
     arch::{Missing, power, screen, serial},
@@ -7,21 +6,21 @@ use crate::{
 };
 use core::fmt::{self, Write as _};
 
-/// Why this machine cannot run capOS.
+/// The reason why this machine cannot run capOS.
 #[derive(Debug)]
 pub enum Refusal {
     /// The processor lacks features.
     Processor(Missing),
-    /// There is too little memory.
+    /// The machine has too little memory.
     Memory {
-        /// The memory that there is, in bytes.
+        /// Available memory, in bytes.
         found: u64,
-        /// The memory that is needed at least.
+        /// Required memory, in bytes.
         needed: u64,
     },
     /// The boot loader passed no boot package.
     NoPackage,
-    /// The boot package is not what it should be.
+    /// The boot package is invalid.
     BadPackage(capnp::Error),
 }
 
@@ -50,10 +49,10 @@ impl Refusal {
             }
             Self::Memory { .. } => "QEMU: add `-m 128`. What each program may use is in the manifest.",
             Self::NoPackage => {
-                "QEMU: add `-initrd FILE` with the file that `capos image` made.\n\
+                "QEMU: add `-initrd FILE` with the output of `capos image`.\n\
                  GRUB: add `module2 FILE` after `multiboot2`."
             }
-            Self::BadPackage(_) => "Make it again with `capos image` or `capos iso`.",
+            Self::BadPackage(_) => "Rebuild it with `capos image` or `capos iso`.",
         }
     }
 }
@@ -67,10 +66,10 @@ impl fmt::Write for FirstPort {
     }
 }
 
-/// Ends the start.
+/// Stops with an error message.
 pub fn refuse(reason: &Refusal) -> ! {
     let advice = reason.advice();
-    // Neither screen nor port reports an error.
+    // Neither the screen nor the port reports errors.
     let _ = write!(screen::Writer::begin(), "capOS cannot start: {reason}\n\n{advice}\n");
     let _ = write!(FirstPort, "\ncapOS cannot start: {reason}\n{advice}\n");
     klog!("cannot start: {reason}");

@@ -1,41 +1,41 @@
-//! The guest's console on the first serial port: bytes in and out, driven by interrupts.
+//! The guest's console on the first serial port, driven by interrupts.
 
 use crate::arch::serial::{self, Interests};
 
 /// Ends the input, as on a terminal (Ctrl-D). A break does too.
 const END_OF_INPUT: u8 = 0x04;
-/// Makes the next byte an ordinary one, as on a terminal (Ctrl-V).
+/// Makes the next byte literal, as on a terminal (Ctrl-V).
 const QUOTE: u8 = 0x16;
-/// Bytes that are taken from the device at once.
+/// Bytes read from the device at once.
 const TAKEN_BYTES: usize = 64;
-/// Input that nobody has read yet.
+/// Size of the buffer for unread input.
 const INPUT_BYTES: usize = 8192;
 
-/// The console. A writer whose bytes are not all taken waits for [`Events::output_space`], a reader that finds
-/// nothing for [`Events::input`].
+/// The console. A writer whose bytes are not all accepted waits for [`Events::output_space`], a reader that
+/// finds nothing for [`Events::input`].
 pub struct Console {
     input: [u8; INPUT_BYTES],
-    /// Free-running: next byte to read, and one past the last.
+    /// Free-running indices: next byte to read, and one past the last.
     read_at: usize,
     written_at: usize,
     /// The last byte received was [`QUOTE`].
     quoted: bool,
-    /// Input is over.
+    /// Input has ended.
     ended: bool,
     wants_output_space: bool,
 }
 
-/// The events behind a console interrupt.
+/// The events reported by a console interrupt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Events {
     /// There is new input, or input has ended.
     pub input: bool,
-    /// The device takes bytes again.
+    /// The device accepts bytes again.
     pub output_space: bool,
 }
 
 impl Console {
-    /// Nothing read, nothing written.
+    /// The initial state.
     pub(crate) const fn new() -> Self {
         Self {
             input: [0; INPUT_BYTES],
@@ -47,8 +47,8 @@ impl Console {
         }
     }
 
-    /// Gives the device as many bytes as it takes now and returns how many those were. If not all, an interrupt
-    /// with `output_space` follows when it takes more.
+    /// Writes as many bytes as the device accepts and returns the number. If not all, an interrupt with
+    /// `output_space` follows when it accepts more.
     pub fn try_write(&mut self, bytes: &[u8]) -> usize {
         let taken = serial::console_write(bytes);
         let wants = taken < bytes.len();
@@ -59,7 +59,7 @@ impl Console {
         taken
     }
 
-    /// Takes input that is there. 0 means none now, or, after the end of input, none any more.
+    /// Reads available input. 0 means none now, or, after the end of input, none any more.
     pub fn try_read(&mut self, into: &mut [u8]) -> usize {
         let mut count = 0;
         for place in into {
@@ -71,19 +71,19 @@ impl Console {
             count += 1;
         }
         if count > 0 {
-            // The device may hold bytes that there was no room for.
+            // The device may hold bytes for which there was no room.
             self.take_input();
             self.set_interrupts();
         }
         count
     }
 
-    /// Whether an interrupt will say when the device takes bytes again.
+    /// Whether an interrupt will signal when the device accepts bytes again.
     pub(crate) const fn waits_for_space(&self) -> bool {
         self.wants_output_space
     }
 
-    /// Makes the device interrupt for what can be dealt with now.
+    /// Enables the device's interrupts for events that can be handled now.
     pub(crate) fn set_interrupts(&self) {
         let has_room = self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES;
         let interests = Interests { input: has_room && !self.ended, output_space: self.wants_output_space };

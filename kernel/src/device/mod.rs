@@ -1,4 +1,4 @@
-//! Devices as the rest of the kernel uses them.
+//! Device state for the rest of the kernel.
 
 pub mod console;
 pub mod pci;

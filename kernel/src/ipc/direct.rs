@@ -1,4 +1,5 @@
-//! `CapEnter` for one call, or for one answer and the next call, by a thread that has no completion unread.
+//! The fast path of `CapEnter`: one call, or one reply and the next receive, by a thread without unread
+//! completions.
 
 use crate::{
     arch::Resume,
@@ -16,8 +17,8 @@ use capos_kernel_core::{
 use core::hint::cold_path;
 
 impl Kernel {
-    /// Takes a CALL, or a RETURN and a RECV in either order, the short way. `None`, and nothing is done, if that is not possible; else what to
-    /// resume.
+    /// Takes a CALL, or a RETURN and a RECV in either order, on the fast path. Returns what to resume, or `None`, without
+    /// any change, if that is not possible.
     #[inline(always)]
     pub(crate) fn exchange(&mut self, submit: u64, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
         let index = self.system.current_thread()?.index();
@@ -51,7 +52,7 @@ impl Kernel {
         self.end_exchange(index, head.wrapping_add(2), 1, deadline_ns, direct)
     }
 
-    /// The thread at `index`, if its submissions are `count` entries and nothing else is to be done first.
+    /// The thread at `index`, if its submissions are `count` entries and nothing else must be done first.
     #[inline(always)]
     fn begin_exchange(&self, index: u32, count: u32, deadline_ns: u64) -> Option<Party> {
         let thread = self.system.threads.at(index)?;
@@ -62,8 +63,8 @@ impl Kernel {
         may_begin.then_some(Party { thread: index, process: thread.process.index() })
     }
 
-    /// Posts what is to be posted, and lets the thread at `index`, whose next submission is `head`, wait for a completion or
-    /// go on. Returns what to resume.
+    /// Posts pending completions, and lets the thread at `index`, whose next submission is `head`, wait for a completion
+    /// or continue. Returns what to resume.
     #[inline(always)]
     fn end_exchange(
         &mut self,
@@ -127,13 +128,14 @@ impl Kernel {
 }
 
 impl Thread {
-    /// Ends a `CapEnter` whose entries have been taken, the next of which is `head`: the thread goes on, or waits for a completion.
+    /// Ends a `CapEnter` whose entries have been taken, the next of which is `head`: the thread continues, or waits for a
+    /// completion.
     #[inline(always)]
     fn leave_ring(&mut self, head: u32, wait_for: u64, deadline_ns: u64) {
         self.ring.set_submission_head(head);
         self.ring_position.submission_head = head;
         if wait_for == 0 {
-            // As many completions are unread as before.
+            // The number of unread completions has not changed.
             self.state.set_result(0);
         } else {
             self.wait(Wait::Completions(1), deadline_ns);

@@ -30,8 +30,8 @@ impl Kernel {
         }
     }
 
-    /// Goes on with the `rest` of a `CapEnter` when entries have been taken, the next of which is `head`: lets the thread wait, or
-    /// do first what they left to do.
+    /// Continues with the `rest` of a `CapEnter` after entries have been taken, the next of which is `head`: lets the
+    /// thread wait, or first do the entries' remaining work.
     #[inline(always)]
     pub(super) fn after_entries(&mut self, id: ThreadId, head: u32, rest: Enter) -> Result<(), ErrorCode> {
         let Some(thread) = self.system.threads.get_mut(id) else { return Ok(()) };
@@ -43,8 +43,8 @@ impl Kernel {
         self.settle(id, rest.wait_for, rest.deadline_ns)
     }
 
-    /// Takes up to `submit` entries, as long as the completion queue is sure to have room for what they will
-    /// complete, then goes on with the `CapEnter`.
+    /// Takes up to `submit` entries, as long as their completions are guaranteed to fit the queue, then
+    /// continues with the `CapEnter`.
     #[inline(always)]
     fn take_submissions(
         &mut self,
@@ -66,15 +66,15 @@ impl Kernel {
         let unread = unread_completions(ring.completion_head(), thread.ring_position.completion_tail)?;
         let waiting = waiting_submissions(head, ring.submission_tail())?;
         let Some(submitter) = self.ipc.submitter(id.index()) else { return Ok(()) };
-        // Every entry taken uses up one place, whether it completes now or later; what userspace reads meanwhile
-        // only makes more room.
+        // Every entry taken uses up one place, whether it completes now or later; userspace can only free more
+        // by reading.
         let room = COMPLETION_ENTRIES.saturating_sub(submitter.outstanding() + unread);
         let mut left = u64::from(waiting.min(room)).min(submit);
         let left_out = submit - left;
         let budget = (left > 1).then(Budget::start);
         while left > 0 {
             left -= 1;
-            // No entry of the ring ends its thread here: only the objects that are served below can.
+            // No entry of the ring ends its thread here; only the kernel objects below can.
             let entry = ring.submission(head);
             let submitted = self.ipc.submit(&mut self.system, submitter, &entry);
             head = head.wrapping_add(1);
@@ -94,7 +94,8 @@ impl Kernel {
                     }
                 }
             }
-            // What the entry left to do comes first; and a long row of entries lets others run in between.
+            // The entry's remaining work comes first; and a long series of entries lets others run in
+            // between.
             if left > 0 && (self.system.has_work() || budget.is_some_and(|budget| budget.is_spent())) {
                 cold_path();
                 self.system.put_off(id, Enter { submit: left_out + left, wait_for, deadline_ns });
@@ -104,8 +105,8 @@ impl Kernel {
         self.after_entries(id, head, Enter { submit: left_out + left, wait_for, deadline_ns })
     }
 
-    /// Lets the calling thread do what there is to do in the kernel before it goes on with the `rest` of its `CapEnter`,
-    /// if it is the one to do that.
+    /// Lets the calling thread do pending kernel work before it continues with the `rest` of its `CapEnter`, if it is
+    /// the thread to do that.
     #[cold]
     fn works_first(&mut self, id: ThreadId, rest: Enter) -> bool {
         if self.ipc.has_work() {
@@ -120,8 +121,8 @@ impl Kernel {
         true
     }
 
-    /// Returns to the thread if enough completions are unread or the deadline has
-    /// passed, else lets it wait.
+    /// Returns to the thread if enough completions are unread or the deadline has passed, otherwise lets it
+    /// wait.
     #[inline(always)]
     fn settle(&mut self, id: ThreadId, wait_for: u64, deadline_ns: u64) -> Result<(), ErrorCode> {
         debug_assert!(self.system.current_thread() == Some(id));

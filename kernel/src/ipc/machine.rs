@@ -1,4 +1,4 @@
-//! The services that calls need from memory and threads.
+//! The memory and thread operations that calls need.
 
 use crate::{
     kernel::System,
@@ -18,7 +18,7 @@ const DESCRIPTOR_BYTES: usize = size_of::<CapDescriptor>();
 const DESCRIPTORS_AT_ONCE: usize = 4;
 
 impl System {
-    /// Copies what may cross pages, or cannot be copied whole.
+    /// Copies a range that may cross pages, or that cannot be copied at once.
     #[cold]
     fn copy_across_pages(&mut self, from: Place, to: Place, length: usize) -> Result<(), CopyFault> {
         let result = if from.process == to.process {
@@ -38,7 +38,7 @@ impl System {
 }
 
 impl Thread {
-    /// Posts a completion. `true` if that ends the thread's wait: the result of its system call is set then.
+    /// Posts a completion. `true` if that ends the thread's wait: the result of its system call is then set.
     #[inline(always)]
     pub(crate) fn post(&mut self, entry: &CompletionEntry) -> bool {
         let tail = self.ring_position.completion_tail;
@@ -60,7 +60,7 @@ impl Machine for System {
     #[inline(always)]
     fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
         let length = length as usize;
-        // Short messages lie within a page on both sides, and those pages were used a moment ago.
+        // Fast path: short messages are within one page on both sides, and those pages were used recently.
         if let Some(source) = self.processes.at(from.process)
             && let Some(target) = self.processes.at(to.process)
             && mm::copy_recent(&source.space, from.address, &target.space, to.address, length)
@@ -79,7 +79,7 @@ impl Machine for System {
     fn read_descriptors(&mut self, from: Place, into: &mut [CapDescriptor]) -> Result<(), CopyFault> {
         let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
         let mut address = from.address;
-        // A few at a time: room for the longest list would have to be cleared for each short one.
+        // A few at a time: a buffer for the longest list would have to be cleared for every short one.
         for part in into.chunks_mut(DESCRIPTORS_AT_ONCE) {
             let mut buffer = [0; DESCRIPTORS_AT_ONCE * DESCRIPTOR_BYTES];
             let bytes = buffer.get_mut(..size_of_val(part)).ok_or(CopyFault::Source)?;
@@ -120,7 +120,7 @@ impl Machine for System {
     fn object_lost(&mut self, kind: ObjectKind, payload: u64) {
         match kind {
             ObjectKind::MemoryObject => self.drop_object(Id::unpack(payload)),
-            // The payload is the number of the function.
+            // The payload is the function's number.
             ObjectKind::PciDevice => self.close_pci_function(payload as u32),
             ObjectKind::Interrupt => self.pci.forget_interrupt(Id::unpack(payload)),
             ObjectKind::Process => self.process_unreferenced(Id::unpack(payload)),

@@ -1,4 +1,4 @@
-//! Start of memory management: from the boot loader's map to tables, heap and free frames.
+//! Initialisation of memory management: from the boot loader's map to page tables, heap and free frames.
 
 use super::{
     frames::{self, FRAME_BYTES, Frame},
@@ -10,11 +10,11 @@ use x86_64::PhysAddr;
 
 /// The heap's first memory besides the frame bitmap.
 const FIRST_HEAP_BYTES: u64 = 128 * 1024;
-/// Memory below this address is left alone: firmware data, and room to start other CPUs.
+/// Memory below this address is not used: it contains firmware data, and is needed for starting other CPUs.
 const LOW_LIMIT: u64 = 0x1_0000;
 const PAGE: u64 = FRAME_BYTES as u64;
 
-/// Hands out frames from the memory behind the kernel's image, in order.
+/// Allocates frames from the memory after the kernel's image, in order.
 struct EarlyFrames {
     next: u64,
     end: u64,
@@ -25,7 +25,7 @@ impl EarlyFrames {
         let region = info.regions().iter().find(|r| r.start <= image.start && image.end < r.end)?;
         let mut early = Self { next: image.end, end: region.end };
         if let Some(module) = info.module().filter(|m| m.end > early.next && m.start < early.end) {
-            // Take the larger side of the module.
+            // Use the larger side of the module.
             if module.start.saturating_sub(early.next) > early.end.saturating_sub(module.end) {
                 early.end = module.start / PAGE * PAGE;
             } else {
@@ -42,32 +42,32 @@ impl EarlyFrames {
     }
 }
 
-/// Less than this beside kernel and boot package starts no program.
+/// Less than this besides kernel and boot package starts no program.
 const LEAST_BYTES: u64 = 512 * 1024;
 
-/// The machine has too little memory, in bytes.
+/// The error for too little memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooLittleMemory {
-    /// The memory that there is.
+    /// Available memory.
     pub found: u64,
-    /// The memory that it takes at least.
+    /// Required memory.
     pub needed: u64,
 }
 
 /// Sets up kernel page tables, heap and frame allocation.
 ///
 /// # Errors
-/// When there is too little memory; nothing has changed then.
+/// If there is too little memory; nothing has changed then.
 pub fn init(info: &BootInfo) -> Result<(), TooLittleMemory> {
     let image = arch::image_region();
     let found = info.regions().iter().map(|region| region.end.saturating_sub(region.start)).sum();
     let module = info.module().map_or(0, |module| module.end.saturating_sub(module.start));
-    // Below the image lie pages that programs can have, and a hole that is no memory.
+    // Below the image there are pages that programs can use, and a hole without memory.
     let needed = LOW_LIMIT + (image.end - image.start) + module + heap_bytes(info) + LEAST_BYTES;
     if found < needed {
         return Err(TooLittleMemory { found, needed });
     }
-    // The memory may be there, but not in one piece behind the kernel.
+    // There may be enough memory, but not contiguously after the kernel.
     try_init(info, image).ok_or(TooLittleMemory { found, needed: found + LEAST_BYTES })
 }
 
@@ -107,7 +107,7 @@ fn try_init(info: &BootInfo, image: MemoryRegion) -> Option<()> {
     heap::init_large().ok()
 }
 
-/// Adds what of `region` is not in `reserved` (sorted).
+/// Adds the parts of `region` that are not in `reserved` (sorted).
 fn add_free(allocator: &mut FrameAllocator, region: MemoryRegion, reserved: &[MemoryRegion]) {
     let mut start = region.start;
     for hole in reserved.iter().filter(|hole| hole.end > region.start && hole.start < region.end) {

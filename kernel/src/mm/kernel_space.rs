@@ -15,9 +15,9 @@ use super::{
 use crate::arch::{self, Lock, MemoryRegion};
 use x86_64::{PhysAddr, structures::paging::PageTableFlags as Flags};
 
-/// Where the growing heap begins.
+/// Start of the growing heap.
 pub(super) const HEAP_BASE: u64 = 0xffff_c000_0000_0000;
-/// Where device registers are mapped.
+/// Address at which device registers are mapped.
 const DEVICE_BASE: u64 = 0xffff_ffff_c000_0000;
 /// The first root entry of the upper half.
 pub(super) const FIRST_KERNEL_ENTRY: usize = 256;
@@ -35,7 +35,7 @@ struct KernelSpace {
 
 static SPACE: Lock<KernelSpace> = Lock::new(KernelSpace { root: None, next_device: DEVICE_BASE });
 
-/// Takes zeroed frames for tables while there is no frame allocator yet.
+/// Allocates zeroed frames for tables before there is a frame allocator.
 pub(super) type TakeFrame<'a> = &'a mut dyn FnMut() -> Option<Frame>;
 
 fn next_table(table: Frame, index: usize, take: TakeFrame<'_>) -> Option<Frame> {
@@ -48,7 +48,7 @@ fn next_table(table: Frame, index: usize, take: TakeFrame<'_>) -> Option<Frame> 
     Some(new)
 }
 
-/// Maps one page of the size that belongs to tables at `level`.
+/// Maps one page of the size for tables at `level`.
 fn map(root: Frame, address: u64, level: u32, entry: Entry, take: TakeFrame<'_>) -> Option<()> {
     let mut table = root;
     for upper in (level + 1..=4).rev() {
@@ -58,7 +58,8 @@ fn map(root: Frame, address: u64, level: u32, entry: Entry, take: TakeFrame<'_>)
     Some(())
 }
 
-/// Builds the kernel's tables and switches to them; the boot tables and their identity map are gone then.
+/// Builds the kernel's page tables and switches to them; the boot tables and their identity map are gone
+/// then.
 pub(super) fn init(regions: &[MemoryRegion], take: TakeFrame<'_>) -> Option<()> {
     let root = take()?;
     for entry in [index(physmap::BASE, 4), index(HEAP_BASE, 4), index(DEVICE_BASE, 4)] {
@@ -78,7 +79,8 @@ pub(super) fn init(regions: &[MemoryRegion], take: TakeFrame<'_>) -> Option<()> 
             map(root, page, 1, Entry::new(frame, protection | Flags::GLOBAL), take)?;
         }
     }
-    // SAFETY: the new tables map the running code, its data and stack, and all of RAM where the old ones did.
+    // SAFETY: the new tables map the running code, its data and stack, and all of RAM at the same addresses
+    // as the old ones.
     unsafe { arch::load_root(root.address()) };
     SPACE.lock().root = Some(root);
     Some(())
@@ -103,15 +105,14 @@ fn take_kernel_frame() -> Option<Frame> {
     Some(frame)
 }
 
-/// Maps a page of the heap. `false` when there is no frame for a table.
+/// Maps a page of the heap. `false` if there is no frame for a table.
 pub(super) fn map_heap_page(address: u64, frame: Frame) -> bool {
     let space = SPACE.lock();
     let entry = Entry::new(frame.address(), DATA | Flags::GLOBAL);
     space.root.and_then(|root| map(root, address, 1, entry, &mut take_kernel_frame)).is_some()
 }
 
-/// Takes a page of the heap out of the tables and returns the frame it had. What the processor remembers of it is for the
-/// caller to flush.
+/// Unmaps a page of the heap and returns its frame. The caller must flush the translation.
 pub(super) fn unmap_heap_page(address: u64) -> Option<Frame> {
     let mut table = SPACE.lock().root?;
     for level in (2..=4).rev() {
@@ -126,9 +127,9 @@ pub(super) fn unmap_heap_page(address: u64) -> Option<Frame> {
     entry.is_present().then(|| entry.frame())
 }
 
-/// Moves the whole table of pages of the heap that begin at `from` to `to`, where no page is: both stand at the beginning of a
-/// table, and nothing is copied. `false`, and no change, when there is no frame for a table above it. What the processor
-/// remembers is for the caller to flush.
+/// Moves the page table for the heap range at `from` to `to`, which has no pages: both are the beginning of a table's
+/// range, and nothing is copied. `false`, without any change, if there is no frame for a table above it. The caller must
+/// flush the translations.
 pub(super) fn move_heap_table(from: u64, to: u64) -> bool {
     let space = SPACE.lock();
     let Some(root) = space.root else { return false };
@@ -143,14 +144,14 @@ pub(super) fn move_heap_table(from: u64, to: u64) -> bool {
             None => return false,
         }
     }
-    // There may be a table without pages from an earlier use.
+    // There may be an empty table from an earlier use.
     let (moved, spare) = (tables::get(old, index(from, 2)), tables::get(new, index(to, 2)));
     tables::set(new, index(to, 2), moved);
     tables::set(old, index(from, 2), spare);
     true
 }
 
-/// Maps the page with a device's registers at `address`, uncached, and returns where.
+/// Maps the page of device registers at `address`, uncached, and returns its virtual address.
 pub fn map_device_page(address: PhysAddr) -> Option<u64> {
     let mut space = SPACE.lock();
     let flags = DATA | Flags::NO_CACHE | Flags::WRITE_THROUGH | Flags::GLOBAL;
@@ -161,11 +162,11 @@ pub fn map_device_page(address: PhysAddr) -> Option<u64> {
     Some(at + (address.as_u64() - page))
 }
 
-/// Whether some of these physical addresses are memory.
+/// Whether this range overlaps RAM.
 pub fn is_ram(addresses: &core::ops::Range<u64>) -> bool {
     let Some(root) = root() else { return true };
     let mut at = addresses.start / SIZE_2M * SIZE_2M;
-    // What lies beyond the direct map is no memory that the kernel knows of.
+    // Everything beyond the direct map is unknown to the kernel.
     while at < addresses.end.min(HEAP_BASE - physmap::BASE) {
         match mapped_or_next(root, at) {
             Some(next) => at = next,
@@ -175,8 +176,8 @@ pub fn is_ram(addresses: &core::ops::Range<u64>) -> bool {
     false
 }
 
-/// `None` if the direct map has a page, of 1 GiB or 2 MiB, for the physical address `at`; else where the next may be. What
-/// lies in one missing table is passed over at once, so that a range takes no time for what is not there.
+/// `None` if the direct map has a page, of 1 GiB or 2 MiB, for the physical address `at`; otherwise the next possible
+/// address. The range of a missing table is skipped at once, so unmapped ranges take no time.
 fn mapped_or_next(root: Frame, at: u64) -> Option<u64> {
     let mut table = root;
     for (level, size) in [(4, SIZE_512G), (3, SIZE_1G), (2, SIZE_2M)] {
@@ -196,15 +197,15 @@ fn root() -> Option<Frame> {
     SPACE.lock().root
 }
 
-/// Puts the tables into use that hold only the kernel's part, for when no process runs.
+/// Loads the tables that contain only the kernel's part, for when no process runs.
 pub fn load_kernel_space() {
     if let Some(root) = root() {
-        // SAFETY: these are the tables that `init` made; they map the whole kernel.
+        // SAFETY: `init` created these tables; they map the whole kernel.
         unsafe { arch::load_root(root.address()) };
     }
 }
 
-/// Makes a new root that shares the kernel's part of the address space.
+/// Makes a new root share the kernel's part of the address space.
 pub(super) fn share_with(new_root: Frame) {
     if let Some(root) = root() {
         let start = FIRST_KERNEL_ENTRY * 8;

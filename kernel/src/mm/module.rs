@@ -1,14 +1,14 @@
-//! The boot module: memory that the boot loader filled and that stays as it is.
+//! The boot module: memory filled by the boot loader and not modified.
 
 use super::{frames::Frame, physmap};
 use crate::arch::MemoryRegion;
 use x86_64::PhysAddr;
 
-/// The module's bytes. No one ever writes them: the module's memory is not in the frame allocator, and the memory
-/// object around it is never given out with the WRITE right.
+/// The module's bytes. They are never written: the module's memory is not in the frame allocator, and
+/// capabilities to its memory object never have the WRITE right.
 pub fn module_bytes(module: MemoryRegion) -> &'static [u8] {
     let length = usize::try_from(module.end.saturating_sub(module.start)).unwrap_or_default();
-    // SAFETY: the direct map covers the module, which is RAM that the boot loader reported, and nothing writes it
+    // SAFETY: the direct map covers the module, which is RAM reported by the boot loader, and it is never written
     // (see above).
     unsafe { core::slice::from_raw_parts(physmap::pointer(PhysAddr::new_truncate(module.start)), length) }
 }

@@ -15,59 +15,59 @@ use capos_kernel_core::{
     walk::{Counts, Flaw, Walk},
 };
 
-/// Names a memory object.
+/// Identifies a memory object.
 pub type ObjectId = Id<MemoryObject>;
 
 const MAX_OBJECTS: u32 = 1 << 20;
-/// The longest object: 64 GiB.
+/// Maximum length of an object: 64 GiB.
 const MAX_PAGES: u64 = 1 << 24;
 
 enum Store {
-    /// Zeroed frames, each taken when it is first touched.
+    /// Zeroed frames, each allocated at first use.
     Lazy(PageList),
-    /// Memory that was there before the kernel, such as the boot module; never freed.
+    /// Memory that existed before the kernel, such as the boot module; never freed.
     Contiguous(Frame),
-    /// Frames in one piece that a device knows of. Who owned the last reference says when they go back.
+    /// Contiguous DMA memory. The holder of the last reference decides when it is freed.
     Dma {
         first: Frame,
-        /// The device, by its number.
+        /// The device's number.
         device: u32,
     },
     /// Device registers.
     Registers(Frame),
-    /// Registers that were taken back.
+    /// Registers that were revoked.
     Gone,
 }
 
-/// The work left to do for an object that was freed.
+/// The remaining work for a freed object.
 #[derive(Debug)]
 pub struct Freed {
-    /// The process that paid for its frames.
+    /// The process that was charged for its frames.
     pub owner: Option<ProcessId>,
-    /// How many it had.
+    /// Number of frames.
     pub pages: u64,
-    /// Frames that are the caller's now, and the device that knows of them.
+    /// Frames whose ownership passes to the caller, and the device that knows them.
     pub dma: Option<(Frame, u32)>,
 }
 
-/// Pages with a life of their own. It ends when no capability and no mapping is left.
+/// Pages with their own lifetime, which ends with the last capability and the last mapping.
 pub struct MemoryObject {
     store: Store,
     pages: u64,
-    /// Capabilities.
+    /// Number of capabilities.
     references: u32,
-    /// Bytes of it that are mapped, over all address spaces: these keep it alive, too.
+    /// Bytes mapped, over all address spaces: mappings keep it alive, too.
     mapped_bytes: u64,
-    /// How its mappings may be used, in all address spaces.
+    /// The kinds of its mappings, in all address spaces.
     pub(super) mapped: MappedUse,
-    /// Whose frame budget paid for it.
+    /// The process that is charged for its frames.
     owner: Option<ProcessId>,
-    /// Among those that have ended, the one that ended before.
+    /// In the stack of ended objects, the next one.
     ended_before: Option<ObjectId>,
 }
 
 impl MemoryObject {
-    /// An object with one reference that nothing maps yet.
+    /// An unmapped object with one reference.
     const fn new(store: Store, pages: u64, owner: Option<ProcessId>) -> Self {
         Self {
             store,
@@ -90,8 +90,7 @@ impl MemoryObject {
         self.pages * FRAME_BYTES as u64
     }
 
-    /// The frame that holds a page; takes one if it was never touched. `None` beyond the end or when
-    /// memory is used up.
+    /// The frame of a page; allocated at first use. `None` beyond the end or if memory is exhausted.
     pub(super) fn frame(&mut self, page: u64) -> Option<Frame> {
         if page >= self.pages {
             return None;
@@ -105,22 +104,22 @@ impl MemoryObject {
         }
     }
 
-    /// Whether all its frames exist and follow each other.
+    /// Whether all its frames exist and are contiguous.
     pub(super) const fn is_contiguous(&self) -> bool {
         matches!(self.store, Store::Contiguous(_) | Store::Dma { .. } | Store::Registers(_))
     }
 
-    /// Whether its pages are device registers, which are not memory: the kernel itself must not touch them.
+    /// Whether its pages are device registers, which the kernel must not access.
     pub(super) const fn is_registers(&self) -> bool {
         matches!(self.store, Store::Registers(_))
     }
 
-    /// Whether its pages were taken back.
+    /// Whether its pages were revoked.
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self.store, Store::Gone)
     }
 
-    /// Copies bytes out of it. `false` if they are not all there, or are no memory.
+    /// Copies bytes out of it. `false` if they are not within it, or are not memory.
     pub fn read(&mut self, offset: u64, into: &mut [u8]) -> bool {
         if self.is_registers() {
             return false;
@@ -132,7 +131,7 @@ impl MemoryObject {
         })
     }
 
-    /// Copies what a page-sized piece of it holds into a frame. `false` if that is not all there, or is no memory.
+    /// Copies a page-sized piece of it into a frame. `false` if that is not within it, or is not memory.
     pub(super) fn copy_page(&mut self, offset: u64, into: Frame) -> bool {
         !self.is_registers()
             && self.chunks(offset, FRAME_BYTES, |frame, at, range| {
@@ -140,7 +139,7 @@ impl MemoryObject {
             })
     }
 
-    /// Calls `each` for the part of every frame that the range touches.
+    /// Calls `each` for the part of every frame within the range.
     fn chunks(
         &mut self,
         offset: u64,
@@ -163,7 +162,7 @@ impl MemoryObject {
 /// Every memory object.
 pub struct MemoryObjects {
     all: Arena<MemoryObject>,
-    /// The one that ended last of those that are not freed yet, which form a stack, and how many those are.
+    /// The top of the stack of ended objects that are not freed yet, and their number.
     ended_last: Option<ObjectId>,
     ended_count: u32,
 }
@@ -175,15 +174,15 @@ impl ObjectUses for MemoryObjects {
 }
 
 impl MemoryObjects {
-    /// None.
+    /// No objects.
     pub(crate) const fn new() -> Self {
         Self { all: Arena::new(MAX_OBJECTS), ended_last: None, ended_count: 0 }
     }
 
-    /// A new zeroed object of `pages` pages with one reference. `owner` has paid for its frames.
+    /// A new zeroed object of `pages` pages with one reference. `owner` has been charged for its frames.
     ///
     /// # Errors
-    /// When it is too large or the kernel's memory is used up.
+    /// If it is too large or the kernel's memory is exhausted.
     pub fn create(&mut self, pages: u64, owner: ProcessId) -> Result<ObjectId, OutOfMemory> {
         if pages == 0 || pages > MAX_PAGES {
             return Err(OutOfMemory);
@@ -191,18 +190,18 @@ impl MemoryObjects {
         self.all.insert(MemoryObject::new(Store::Lazy(PageList::new(pages)?), pages, Some(owner)))
     }
 
-    /// An object for memory that was there before the kernel, with one reference.
+    /// An object for memory that existed before the kernel, with one reference.
     ///
     /// # Errors
-    /// When the kernel's memory is used up.
+    /// If the kernel's memory is exhausted.
     pub fn wrap(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
         self.all.insert(MemoryObject::new(Store::Contiguous(first), pages, None))
     }
 
-    /// An object for `pages` frames from `first` on, which the device numbered `device` knows of, with one reference.
+    /// An object for the `pages` frames of DMA memory at `first`, known to the device `device`, with one reference.
     ///
     /// # Errors
-    /// When the kernel's memory is used up.
+    /// If the kernel's memory is exhausted.
     pub fn wrap_dma(
         &mut self,
         first: Frame,
@@ -216,28 +215,28 @@ impl MemoryObjects {
     /// An object for `pages` of device registers, with one reference.
     ///
     /// # Errors
-    /// When the kernel's memory is used up.
+    /// If the kernel's memory is exhausted.
     pub fn wrap_registers(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
         self.all.insert(MemoryObject::new(Store::Registers(first), pages, None))
     }
 
-    /// Takes the registers behind an object away. Whether there are mappings of it: address spaces must forget them too.
+    /// Revokes the registers behind an object. Returns whether it is mapped: address spaces must then unmap it.
     pub(crate) fn take_registers(&mut self, id: ObjectId) -> bool {
         let Some(object) = self.all.get_mut(id).filter(|object| object.is_registers()) else { return false };
         object.store = Store::Gone;
         object.mapped_bytes > 0
     }
 
-    /// Whether a region maps something that was taken back.
+    /// Whether a region maps a revoked object.
     pub(super) fn are_gone(&self, region: &Region) -> bool {
         matches!(region.backing, Backing::Object { object, .. }
             if self.all.at(object).is_some_and(MemoryObject::is_gone))
     }
 
-    /// An object of one page that begins with `bytes` and belongs to the kernel, with one reference.
+    /// A one-page object that begins with `bytes` and belongs to the kernel, with one reference.
     ///
     /// # Errors
-    /// When memory is used up.
+    /// If memory is exhausted.
     pub(crate) fn create_for_kernel(&mut self, bytes: &[u8]) -> Result<ObjectId, OutOfMemory> {
         let frame = frames::allocate_for_kernel().ok_or(OutOfMemory)?;
         frame.zero();
@@ -245,7 +244,7 @@ impl MemoryObjects {
         self.wrap(frame, 1)
     }
 
-    /// The page of an object that belongs to the kernel, for it to write to.
+    /// The page of an object that belongs to the kernel, for writing.
     pub(crate) fn kernel_page(&mut self, id: ObjectId) -> Option<Frame> {
         self.all.get_mut(id).filter(|object| object.owner.is_none()).and_then(|object| object.frame(0))
     }
@@ -264,16 +263,16 @@ impl MemoryObjects {
         self.all.at_mut(index)
     }
 
-    /// Notes that bytes of it are mapped.
+    /// Records that bytes of it are mapped.
     pub(super) fn add_mapping(&mut self, id: ObjectId, bytes: u64) {
         if let Some(object) = self.all.get_mut(id) {
-            // At most 2^36 bytes a region, 2^12 regions a process and 2^15 processes.
+            // At most 2^36 bytes per region, 2^12 regions per process and 2^15 processes.
             object.mapped_bytes = object.mapped_bytes.saturating_add(bytes);
         }
     }
 
-    /// Notes that a region is no longer mapped, if it is one of an object. If that was the last thing that kept the object
-    /// alive, it has ended.
+    /// Records that a region is no longer mapped, if it maps an object. If nothing else keeps the object alive, it has
+    /// ended.
     pub(super) fn drop_mapping(&mut self, region: &Region) {
         usage::uncount(self, region);
         let Some(id) = region.backing.object().and_then(|object| self.all.id_at(object)) else { return };
@@ -283,7 +282,7 @@ impl MemoryObjects {
         self.end_if_unused(id);
     }
 
-    /// Notes that the last capability to it is gone. If nothing maps it, it has ended.
+    /// Records that the last capability to it is gone. If it is not mapped, it has ended.
     pub fn drop_reference(&mut self, id: ObjectId) {
         if let Some(object) = self.all.get_mut(id) {
             object.references = object.references.saturating_sub(1);
@@ -291,7 +290,7 @@ impl MemoryObjects {
         self.end_if_unused(id);
     }
 
-    /// Puts an object among those that have ended, which [`Self::free_step`] frees, if nobody can reach it any more.
+    /// Pushes an unreachable object to the stack of ended objects, which [`Self::free_step`] frees.
     fn end_if_unused(&mut self, id: ObjectId) {
         let Some(object) = self.all.get_mut(id) else { return };
         if object.references == 0 && object.mapped_bytes == 0 {
@@ -300,18 +299,18 @@ impl MemoryObjects {
         }
     }
 
-    /// How many objects have ended and are not freed yet.
+    /// Number of ended objects that are not freed yet.
     pub(crate) const fn ended_count(&self) -> u32 {
         self.ended_count
     }
 
-    /// Whether freeing the object that ended last takes so long that it is not done in passing.
+    /// Whether freeing the object on top of that stack takes so long that it must be done in steps.
     pub(crate) fn last_ended_is_large(&self) -> bool {
         let last = self.ended_last.and_then(|id| self.all.get(id));
         last.is_some_and(|object| matches!(&object.store, Store::Lazy(pages) if pages.is_large()))
     }
 
-    /// Takes a step of freeing the object that ended last. Returns what is left to do when it is freed.
+    /// Runs a step of freeing that object. Returns the remaining work once it is freed.
     pub(crate) fn free_step(&mut self) -> Option<Freed> {
         let id = self.ended_last?;
         let object = self.all.get_mut(id)?;
@@ -330,10 +329,10 @@ impl MemoryObjects {
         Some(Freed { owner: object.owner, pages: object.pages, dma })
     }
 
-    /// Whether objects count their mappings as `regions` have them: every region of every address space.
+    /// Checks that the objects' mapping counts match `regions`, every region of every address space.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub(crate) fn check_mappings<'a>(
         &self,
         regions: impl Iterator<Item = &'a Region>,
@@ -352,13 +351,13 @@ impl MemoryObjects {
         })?;
         walk.over(self.all.every(), |object| match object {
             Some((id, object)) if counts.of(id.index()) != (object.mapped, object.mapped_bytes) => {
-                Err("a memory object miscounts its mappings".into())
+                Err("a memory object has a wrong mapping count".into())
             }
             _ => Ok(()),
         })
     }
 
-    /// How many frames all objects have.
+    /// Number of frames of all objects.
     ///
     /// # Errors
     /// [`Flaw::BrokenOff`].

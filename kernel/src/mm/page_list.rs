@@ -1,5 +1,5 @@
-//! Which frames the pages of an object have. Making a list takes no time or memory for the pages, only for what leads to
-//! them: 4 bytes for every 2 MiB.
+//! The frames of an object's pages. Creating a list takes no time or memory for the pages, only for the table pointers:
+//! 4 bytes per 2 MiB.
 
 use super::{
     frames::{self, Frame},
@@ -12,17 +12,18 @@ use capos_kernel_core::{
 };
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-/// Pages of one table.
+/// Pages per table.
 const TABLE_PAGES: u64 = ENTRIES as u64;
 
-/// A list of at most so many pages goes at once: many of them may end in one step of something else.
+/// A list of up to this many pages is freed at once, since many of them may end in one step of another
+/// operation.
 const SMALL_PAGES: usize = 8;
 
-/// The frames of some pages, each taken when its page is first touched.
+/// The frames of pages, each allocated at first use.
 pub(super) enum PageList {
-    /// Of no more pages than a table has.
+    /// Up to one table of pages.
     Short(Vec<Frame>),
-    /// In tables, each a frame that is taken with the first of its pages.
+    /// Several tables, each a frame that is allocated with the first of its pages.
     Long(Vec<Frame>),
 }
 
@@ -34,13 +35,13 @@ fn filled(count: u64) -> Result<Vec<Frame>, OutOfMemory> {
     Ok(list)
 }
 
-/// Splits the number of a page into those of its table and of its place there.
+/// Splits a page number into the number of its table and the index there.
 const fn split(page: u64) -> (usize, usize) {
     ((page / TABLE_PAGES) as usize, (page % TABLE_PAGES) as usize)
 }
 
 impl PageList {
-    /// A list for `pages` pages, none of which has a frame.
+    /// A list of `pages` pages without frames.
     pub(super) fn new(pages: u64) -> Result<Self, OutOfMemory> {
         if pages <= TABLE_PAGES {
             filled(pages).map(Self::Short)
@@ -49,7 +50,7 @@ impl PageList {
         }
     }
 
-    /// The frame of a page of the list; takes one if it has none yet. `None` when memory is used up.
+    /// The frame of a page of the list, allocated if it has none. `None` if memory is exhausted.
     pub(super) fn frame(&mut self, page: u64) -> Option<Frame> {
         match self {
             Self::Short(frames) => {
@@ -76,7 +77,7 @@ impl PageList {
         }
     }
 
-    /// Whether giving everything back takes so long that it is not done in passing.
+    /// Whether freeing everything takes so long that it must be done in steps.
     pub(super) const fn is_large(&self) -> bool {
         match self {
             Self::Short(list) => list.len() > SMALL_PAGES,
@@ -84,7 +85,7 @@ impl PageList {
         }
     }
 
-    /// Gives back the frames of at most one table. `true` when no frame is left.
+    /// Frees the frames of at most one table. `true` when no frame is left.
     pub(super) fn free_step(&mut self) -> bool {
         match self {
             Self::Short(list) => {
@@ -102,7 +103,7 @@ impl PageList {
         }
     }
 
-    /// How many pages have a frame; the tables are the kernel's.
+    /// Number of pages with a frame; the tables belong to the kernel.
     pub(super) fn count(&self, walk: &mut Walk<'_>) -> Result<u64, Flaw> {
         let there = |frame: &Frame| *frame != Frame::NONE;
         match self {
@@ -132,7 +133,7 @@ fn zeroed() -> Option<Frame> {
     Some(frame)
 }
 
-/// A table without pages. The kernel's reserve is not for tables that processes ask for.
+/// An empty table. Tables requested by processes must not use the kernel's reserve.
 fn take_table() -> Option<Frame> {
     if frames::is_low() {
         return None;

@@ -1,5 +1,5 @@
-//! A thread's ring as the kernel sees it: three frames, shared with a process that may write anything at any time.
-//! So every access is a single copy, and nothing read is trusted.
+//! A thread's ring from the kernel's side: three frames shared with a process that may write anything at any time.
+//! So every access is a single copy, and values read are untrusted.
 
 use super::{
     frames::{FRAME_BYTES, Frame},
@@ -16,13 +16,13 @@ use core::{
     sync::atomic::Ordering,
 };
 
-/// Frames of a ring.
+/// Number of frames of a ring.
 pub const RING_FRAMES: usize = RING_BYTES / FRAME_BYTES;
 const _: () =
     assert!(RING_FRAMES == 3 && SUBMISSION_OFFSET == FRAME_BYTES && COMPLETION_OFFSET == 2 * FRAME_BYTES);
 
-/// One ring: where the direct map has its header, submissions and completions. Their frames belong to the address space of
-/// the ring's process and live as long as the thread.
+/// A ring: the direct map's addresses of its header, submissions and completions. Their frames belong to the address
+/// space of the ring's process and live as long as the thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Ring {
     header: usize,
@@ -40,30 +40,30 @@ impl Ring {
     #[inline]
     fn header(&self) -> &RingHeader {
         // SAFETY: the frame lives as long as the thread that owns this ring; the header's fields are atomics, so
-        // that concurrent stores by userspace are allowed. Its padding is never read.
+        // concurrent stores by userspace are allowed. Its padding is never read.
         unsafe { &*with_exposed_provenance(self.header) }
     }
 
-    /// One past the last submission, as userspace claims. What the ring's thread wrote before it entered the kernel is seen in
-    /// any case; what others write meanwhile is their own affair.
+    /// The submission tail as written by userspace. Writes by the ring's thread before it entered the kernel are visible
+    /// in any case; concurrent writes by others need no ordering.
     #[inline]
     pub fn submission_tail(&self) -> u32 {
         self.header().submission_tail.load(Ordering::Relaxed)
     }
 
-    /// Tells userspace which submissions were taken.
+    /// Publishes which submissions were taken.
     #[inline]
     pub fn set_submission_head(&self, head: u32) {
         self.header().submission_head.store(head, Ordering::Release);
     }
 
-    /// Next completion that userspace reads, as it claims.
+    /// The completion head as written by userspace.
     #[inline]
     pub fn completion_head(&self) -> u32 {
         self.header().completion_head.load(Ordering::Relaxed)
     }
 
-    /// Tells userspace which completions are there.
+    /// Publishes the available completions.
     #[inline]
     pub fn set_completion_tail(&self, tail: u32) {
         self.header().completion_tail.store(tail, Ordering::Release);
@@ -73,7 +73,7 @@ impl Ring {
     #[inline(always)]
     pub fn submission(&self, index: u32) -> Submission {
         let slot = (index % SUBMISSION_ENTRIES) as usize;
-        // SAFETY: the slot lies within the frame.
+        // SAFETY: the slot is within the frame.
         Submission(unsafe { with_exposed_provenance::<SubmissionEntry>(self.submissions).add(slot) })
     }
 
@@ -94,8 +94,8 @@ impl Ring {
             u64::from(entry.method),
             0,
         ];
-        // SAFETY: the slot lies within the frame, which the kernel may write, and is as long as the words; word by word,
-        // because the compiler copies a volatile structure twice.
+        // SAFETY: the slot is within the frame, which the kernel may write, and as long as the words; copied word by
+        // word, because the compiler copies a volatile structure twice.
         unsafe {
             let into = into.add(slot).cast::<u64>();
             for (index, word) in words.into_iter().enumerate() {
@@ -107,7 +107,8 @@ impl Ring {
 
 const _: () = assert!(size_of::<CompletionEntry>() == 64 && offset_of!(CompletionEntry, method) == 48);
 
-/// A submission where it stands, in a frame that userspace writes as it likes. For use before its ring goes.
+/// A submission in place, in a frame that userspace may write at any time. Must be used before its ring is
+/// freed.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission(*const SubmissionEntry);
 
@@ -115,8 +116,8 @@ impl EntryWords for Submission {
     #[inline(always)]
     fn word(&self, index: usize) -> u64 {
         debug_assert!(index < ENTRY_WORDS);
-        // SAFETY: `Ring::submission` made it from a slot within its frame, and words are integers. Volatile: userspace
-        // may write meanwhile, and nothing may be read twice.
+        // SAFETY: `Ring::submission` created it from a slot within its frame, and words are integers. Volatile:
+        // userspace may write meanwhile, and nothing may be read twice.
         unsafe { self.0.cast::<u64>().add(index % ENTRY_WORDS).read_volatile() }
     }
 }

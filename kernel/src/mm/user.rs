@@ -1,5 +1,5 @@
-//! The only way from a user address to memory: a walk through the page tables of the process it belongs to, with
-//! every check that the processor would make.
+//! The only way from a user address to memory: a walk through the page tables of its process, with every check
+//! that the processor would make.
 
 use super::{
     frames::{FRAME_BYTES, Frame},
@@ -8,7 +8,7 @@ use super::{
 };
 use capos_abi::{ErrorCode, USER_END};
 
-/// The part of `length` bytes from `address` that lies in the first page.
+/// The part of `length` bytes from `address` that is in the first page.
 #[inline]
 fn first_part(address: u64, length: usize) -> (usize, usize) {
     let offset = address as usize % FRAME_BYTES;
@@ -40,8 +40,8 @@ fn copy(
         let (target_offset, count) = first_part(target, count);
         (source, target, source_offset, target_offset, count)
     };
-    // The first step needs no look ahead: only after it there is something that was copied in vain. Pages that were
-    // found stay, because only the process itself takes them away.
+    // The first step needs no look-ahead: only later ones could fail after something was copied. Pages that were
+    // found stay mapped, because only the process itself unmaps them.
     let (.., mut found) = step(0);
     while found < length {
         let (source, target, .., count) = step(found);
@@ -58,8 +58,8 @@ fn copy(
     Ok(())
 }
 
-/// Copies a short range from one address space to another or the same. `false`, and nothing is copied, when it crosses a page,
-/// was not used lately or may not be used that way on either side, or might overlap itself.
+/// Copies a short range within or between address spaces. `false`, without copying anything, if it crosses a page, was
+/// not used recently, is not accessible in that way on either side, or might overlap itself.
 #[inline(always)]
 pub(crate) fn copy_recent(
     source: &AddressSpace,
@@ -73,7 +73,8 @@ pub(crate) fn copy_recent(
     if (from.addr() ^ into.addr()) < FRAME_BYTES {
         return false;
     }
-    // SAFETY: each range lies within a page that its process may use so, and the pages are different.
+    // SAFETY: each range is within a page that its process may access in that way, and the pages are
+    // different.
     unsafe { crate::arch::copy_bytes(from, into, length) };
     true
 }
@@ -82,7 +83,7 @@ impl AddressSpace {
     /// Copies `into.len()` bytes from user memory.
     ///
     /// # Errors
-    /// `BadAddress` when the process could not read all of it.
+    /// `BadAddress` if the process could not read all of it.
     #[inline]
     pub fn copy_in(
         &mut self,
@@ -119,7 +120,7 @@ impl AddressSpace {
     /// Copies bytes to user memory.
     ///
     /// # Errors
-    /// `BadAddress` when the process could not write all of it; then nothing is written.
+    /// `BadAddress` if the process could not write all of it; then nothing is written.
     #[inline]
     pub fn copy_out(
         &mut self,
@@ -162,7 +163,7 @@ impl AddressSpace {
     /// Copies bytes from this address space to another.
     ///
     /// # Errors
-    /// Which side could not be read or written; then nothing is copied.
+    /// The side that is inaccessible; then nothing is copied.
     #[inline]
     pub fn copy_across(
         &mut self,
@@ -180,8 +181,8 @@ impl AddressSpace {
         })
     }
 
-    /// The frame that holds all of a short range, and where in it the range begins. `None` when the range crosses a
-    /// page, was not used lately, or may not be used that way.
+    /// The frame that contains a short range, and the offset in it. `None` if the range crosses a page, was not
+    /// used recently, or is not accessible in that way.
     #[inline(always)]
     pub(crate) fn recent_frame(&self, address: u64, length: usize, access: Access) -> Option<(Frame, usize)> {
         let offset = address as usize % FRAME_BYTES;
@@ -191,7 +192,7 @@ impl AddressSpace {
         self.recently_present(address, access).map(|entry| (entry.frame(), offset))
     }
 
-    /// The first byte of a short range, where the direct map has it. `None` as with [`Self::recent_frame`].
+    /// The direct map's address of a short range. `None` as for [`Self::recent_frame`].
     #[inline(always)]
     fn recent_bytes(&self, address: u64, length: usize, access: Access) -> Option<*mut u8> {
         let offset = address as usize % FRAME_BYTES;
@@ -204,7 +205,7 @@ impl AddressSpace {
     /// Copies bytes within this address space.
     ///
     /// # Errors
-    /// As [`Self::copy_across`].
+    /// As for [`Self::copy_across`].
     pub fn copy_within(
         &mut self,
         objects: &mut MemoryObjects,
@@ -223,7 +224,7 @@ impl AddressSpace {
     /// Reads a word of user memory.
     ///
     /// # Errors
-    /// `BadAddress` when the process could not read it or it is not aligned.
+    /// `BadAddress` if the process could not read it or it is misaligned.
     pub fn read_u32(&mut self, objects: &mut MemoryObjects, address: u64) -> Result<u32, ErrorCode> {
         if !address.is_multiple_of(4) {
             return Err(ErrorCode::BadAddress);
@@ -234,11 +235,11 @@ impl AddressSpace {
     }
 }
 
-/// Which side of a copy is at fault.
+/// The side of a copy that is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CopyError {
-    /// The source could not be read.
+    /// The source is not readable.
     Source,
-    /// The destination could not be written.
+    /// The destination is not writable.
     Destination,
 }

@@ -1,8 +1,8 @@
-//! Capabilities in messages, as indices: the kernel makes no calls, it only needs to know which entry of the
-//! capability list a pointer names.
+//! Capabilities in messages, as indices: the kernel makes no calls, it only needs to know which entry of the capability
+//! list a pointer refers to.
 //!
-//! The `capnp` crate wants each in a box. Markers live no longer than the call that is being served, so they come from the
-//! memory that is set aside for this.
+//! The `capnp` crate requires each in a box. Markers live only during the current call, so they are allocated from the
+//! memory reserved for this.
 
 use crate::mm::heap;
 use alloc::{boxed::Box, vec::Vec};
@@ -12,13 +12,13 @@ use capnp::{
     private::capability::{ClientHook, ParamsHook, ResultsHook},
 };
 
-/// The table that the `capnp` crate resolves capability pointers with.
+/// The table with which the `capnp` crate resolves capability pointers.
 pub(super) type CapTable = Vec<Option<Box<dyn ClientHook>>>;
 
-/// Stands for entry `.0` of a capability list.
+/// A placeholder for entry `.0` of a capability list.
 struct Marker(usize);
 
-/// A client that stands for entry `index`.
+/// A client for entry `index`.
 pub(super) fn marker(index: usize) -> Box<dyn ClientHook> {
     heap::with_scratch(|| Box::new(Marker(index)))
 }

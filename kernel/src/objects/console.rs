@@ -13,7 +13,7 @@ use capos_kernel_core::ipc::Reply;
 use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
 use capos_schema::methods::console::{FLUSH, READ, TERMINALS, WRITE, WRITE_ERROR, WRITE_LINE};
 
-/// Input that one call gives at most; fewer bytes than the schema allows, for they pass over the kernel's stack.
+/// Maximum input of one call; less than the schema allows, because it passes over the kernel's stack.
 const READ_BYTES: u32 = 4096;
 
 /// Payload of the capability whose output goes to the system log, and which has no input.
@@ -24,7 +24,7 @@ const TOO_LONG: Failure = Failure::overloaded("more than 32768 bytes in one writ
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<console::Client>()?;
     match context.call.method {
-        // The line has one output.
+        // The line has a single output.
         WRITE | WRITE_LINE | WRITE_ERROR => {
             context.require(Rights::WRITE)?;
             write(context, context.call.method, parameters)
@@ -35,7 +35,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
             read(context, wanted.min(READ_BYTES))
         }
         TERMINALS => {
-            // A person is taken to be there, of whose screen nothing is known.
+            // The line is assumed to be a terminal of unknown size.
             let is_terminal = context.call.payload != LOG;
             results::<console::terminals_results::Owned>(context.results, |mut results| {
                 results.reborrow().init_input().set_is_terminal(is_terminal);
@@ -45,14 +45,14 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
         }
         FLUSH => {
             context.require(Rights::WRITE)?;
-            // A write returns when the device has taken everything.
+            // A write returns when the device has accepted everything.
             Ok(Answer::Empty)
         }
         _ => Err(Failure::UNIMPLEMENTED),
     }
 }
 
-/// The bytes that a write method writes, but for the line feed.
+/// The bytes of a write method, without the line feed.
 fn output_bytes<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<&'a [u8], Failure> {
     let bytes: &[u8] = match method {
         WRITE_LINE => parameters.get_root::<console::write_line_params::Reader<'_>>()?.get_line()?.0,
@@ -65,7 +65,7 @@ fn output_bytes<'a>(method: u16, parameters: &'a Parameters<'_>) -> Result<&'a [
 fn write(context: &mut Context<'_>, method: u16, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     let bytes = output_bytes(method, parameters)?;
     let port = if context.call.payload == LOG { Port::Log } else { Port::Console };
-    // The parameters were copied from there, whole.
+    // The parameters were copied completely from there.
     let offset = bytes.as_ptr().addr().wrapping_sub(context.parameters_at) as u64;
     let address = context.call.send.address.wrapping_add(offset);
     let is_done = output::write(context.kernel, context.call, port, bytes, address)?;
@@ -74,7 +74,7 @@ fn write(context: &mut Context<'_>, method: u16, parameters: &Parameters<'_>) ->
 
 fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
     if wanted == 0 {
-        return Err(Failure::failed("a read of no bytes"));
+        return Err(Failure::failed("a read of zero bytes"));
     }
     if context.call.payload == LOG {
         return Err(Failure::failed("the log has no input"));
@@ -101,7 +101,7 @@ fn input_message(buffer: &mut [Word], input: &[u8]) -> Result<usize, Failure> {
     })
 }
 
-/// Goes on with calls that waited for the console.
+/// Continues calls that waited for the console.
 pub(crate) fn ready(kernel: &mut Kernel, events: Events) {
     if events.output_space {
         output::carry_on(kernel);

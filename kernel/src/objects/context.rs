@@ -14,28 +14,28 @@ use capos_kernel_core::{
 pub(super) struct Context<'a> {
     pub(super) kernel: &'a mut Kernel,
     pub(super) call: &'a ObjectCall,
-    /// The capability list that came with it.
+    /// Its capability list.
     pub(super) caps: &'a [CapDescriptor],
-    /// Where the copy of the parameters stands.
+    /// Address of the copy of the parameters.
     pub(super) parameters_at: usize,
-    /// Markers for it.
+    /// Markers for the capability list.
     pub(super) table: &'a CapTable,
-    /// Where results are built.
+    /// Buffer for the results.
     pub(super) results: &'a mut [Word],
 }
 
 impl Context<'_> {
-    /// Makes sure that it is interface `C` that is called.
+    /// Checks that interface `C` is called.
     pub(super) fn expect_interface<C: HasTypeId>(&self) -> Result<(), Failure> {
         if self.call.interface == C::TYPE_ID { Ok(()) } else { Err(Failure::UNIMPLEMENTED) }
     }
 
-    /// Makes sure that the capability has some right.
+    /// Checks that the capability has these rights.
     pub(super) fn require(&self, rights: Rights) -> Result<(), Failure> {
         if self.call.rights.contains(rights) { Ok(()) } else { Err(Failure::code(ErrorCode::MissingRights)) }
     }
 
-    /// Which process an object like `VirtualMemory` belongs to.
+    /// The process that an object such as `VirtualMemory` belongs to.
     pub(super) fn target(&self) -> Id<Process> {
         Id::unpack(self.call.payload)
     }
@@ -45,7 +45,7 @@ impl Context<'_> {
         self.kernel.system.processes.id_at(self.call.caller.process).ok_or(Failure::ENDED)
     }
 
-    /// The capability, of a certain kind of object and with certain rights, that a parameter names.
+    /// The capability named by a parameter, which must refer to this kind of object with these rights.
     pub(super) fn lent(
         &mut self,
         client: impl FromClientHook,

@@ -32,7 +32,7 @@ fn self_check(context: &mut Context<'_>) -> Result<Answer, Failure> {
     Ok(Answer::Later)
 }
 
-/// Makes some allocations fail: later ones do not, so that a program can go on.
+/// Makes some allocations fail, and later ones succeed, so that a program can continue.
 fn fail_allocations(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.require(Rights::WRITE)?;
     let asked: diagnostics::fail_allocations_params::Reader<'_> = parameters.get_root()?;
@@ -65,7 +65,7 @@ fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
 fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let stretch = context.kernel.take_longest_stretch();
     let mut what = Text::default();
-    // What does not fit is cut off.
+    // Excess text is truncated.
     let _ = write!(what, "{stretch}");
     let room = SMALL_BYTES + what.as_str().len();
     let bytes =
@@ -77,7 +77,7 @@ fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
     Ok(Answer::Results { bytes, cap: None })
 }
 
-/// A short text that needs no heap.
+/// A short text without heap memory.
 struct Text {
     bytes: [u8; 96],
     length: usize,

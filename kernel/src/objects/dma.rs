@@ -1,4 +1,4 @@
-//! Memory for devices, in steps: frames in one piece are looked for, taken, and zeroed. Whoever asked for them carries this.
+//! DMA memory, in steps: contiguous frames are searched for, taken, and zeroed. The requesting thread carries the work.
 
 use super::{
     Failure,
@@ -17,27 +17,27 @@ use capos_kernel_core::{
 };
 use capos_schema::{device_capnp::pci_device, memory_capnp::memory_object};
 
-/// Pages that are zeroed at a time.
+/// Pages zeroed at a time.
 const ZEROED_AT_ONCE: u64 = 8;
 
-/// Memory that a device is to be told of, as far as it has come.
+/// The progress of an allocation of DMA memory.
 pub(crate) struct Allocation {
     caller: Caller,
-    /// The device, by its number.
+    /// The device's number.
     device: u32,
-    /// The process that pays.
+    /// The process that is charged.
     owner: ProcessId,
     stage: Stage,
 }
 
 enum Stage {
-    /// Nothing is taken yet.
+    /// No frames are taken yet.
     Search(RunSearch),
-    /// The frames are the object's, to which nobody has a capability yet.
+    /// The frames belong to the object, to which there is no capability yet.
     Zero { first: Frame, object: ObjectId, done: u64, pages: u64 },
 }
 
-/// Lets the calling thread look for `pages` frames for a device, to be paid by `owner`.
+/// Starts a search by the calling thread for `pages` frames for a device, charged to `owner`.
 pub(super) fn begin(
     kernel: &mut Kernel,
     caller: Caller,
@@ -52,7 +52,7 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// Goes on as far as the budget goes, and answers at the end. Returns what is left.
+/// Continues within the budget, and answers at the end. Returns the remaining work.
 pub(crate) fn go_on(kernel: &mut Kernel, mut rest: Allocation, budget: &Budget) -> Option<Allocation> {
     let outcome = loop {
         match rest.step(kernel) {
@@ -86,7 +86,7 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut rest: Allocation, budget: &Budget) 
 }
 
 impl Allocation {
-    /// Looks at a part of memory, or zeroes some pages. The first frame and the object when all is done.
+    /// Searches a part of memory, or zeroes some pages. Returns the first frame and the object when done.
     fn step(&mut self, kernel: &mut Kernel) -> Result<Option<(Frame, ObjectId)>, Failure> {
         match &mut self.stage {
             Stage::Search(search) => {
@@ -111,32 +111,32 @@ impl Allocation {
         }
     }
 
-    /// Makes frames that were found an object that somebody pays for.
+    /// Turns the frames found into an object charged to the owner.
     fn take(&self, kernel: &mut Kernel, first: Frame, pages: u64) -> Result<ObjectId, Failure> {
         if let Err(failure) = self.pay(kernel, pages) {
             frames::release_run(first, pages);
             return Err(failure);
         }
         kernel.system.objects.wrap_dma(first, pages, self.owner, self.device).map_err(|_| {
-            // The device was never told of it, but the piece counts as lent until it is put back.
+            // The device was never given the memory, but the allocation counts until it is returned.
             let dma = Some((first, self.device));
             kernel.system.release_dma(&Freed { owner: Some(self.owner), pages, dma });
             Failure::OUT_OF_MEMORY
         })
     }
 
-    /// Puts pages on the bills of the payer and of the device.
+    /// Charges pages to the owner and the device.
     fn pay(&self, kernel: &mut Kernel, pages: u64) -> Result<(), Failure> {
         let payer = kernel.system.processes.get_mut(self.owner).ok_or(Failure::ENDED)?;
         let function = kernel.system.pci.function(self.device).ok_or(Failure::ENDED)?;
         if !payer.space.budget.charge(pages) {
-            return Err(Failure::overloaded("the process's frame budget is used up"));
+            return Err(Failure::overloaded("the process's frame budget is exhausted"));
         }
         function.lend(pages).inspect_err(|_| payer.space.budget.refund(pages))?;
         Ok(())
     }
 
-    /// Nobody waits for it any more.
+    /// Frees the allocation when it is not needed any more.
     pub(crate) fn abandon(self, kernel: &mut Kernel) {
         if let Stage::Zero { object, .. } = self.stage {
             kernel.system.drop_object(object);

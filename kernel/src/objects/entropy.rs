@@ -10,11 +10,11 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-/// After this many bytes new entropy is mixed in.
+/// Number of bytes after which new entropy is mixed in.
 const RESEED_BYTES: u64 = 1 << 20;
 const SEED_WORDS: usize = 4;
 
-/// The generator. It gives nothing until it has been seeded.
+/// The generator. It returns nothing until it has been seeded.
 #[derive(Default)]
 pub struct Generator {
     rng: Option<ChaCha20Rng>,
@@ -27,12 +27,12 @@ impl Generator {
         Self { rng: None, bytes_left: 0 }
     }
 
-    /// Mixes fresh entropy into the generator. Without a hardware generator it stays as it is.
+    /// Mixes fresh entropy into the generator. Without a hardware generator it is unchanged.
     pub(super) fn reseed(&mut self) {
         let mut seed = [0; SEED_WORDS * 8];
         for chunk in seed.chunks_exact_mut(8) {
             let Some(word) = random::rdseed().or_else(random::rdrand) else { return };
-            // Timing makes up for a processor whose words an observer might know.
+            // Timing compensates for a processor whose words an observer might know.
             chunk.copy_from_slice(&(word ^ time::read_tsc().rotate_left(32)).to_le_bytes());
         }
         if let Some(rng) = &mut self.rng {

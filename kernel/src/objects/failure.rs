@@ -1,10 +1,10 @@
-//! How a call to a kernel object fails.
+//! Failures of calls to kernel objects.
 
 use crate::{mm::SpaceError, process::StartError};
 use capos_abi::ErrorCode;
 use capos_kernel_core::regions::RegionError;
 
-/// An error code and what to tell people, which may be nothing.
+/// An error code and a text, which may be empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failure {
     pub(super) code: ErrorCode,
@@ -13,9 +13,9 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(super) const UNIMPLEMENTED: Self = Self::code(ErrorCode::Unimplemented);
-    pub(super) const OUT_OF_MEMORY: Self = Self::overloaded("there is no memory left for this");
+    pub(super) const OUT_OF_MEMORY: Self = Self::overloaded("the kernel is out of memory");
     pub(super) const ENDED: Self =
-        Self { code: ErrorCode::Disconnected, text: "the process that this belongs to has ended" };
+        Self { code: ErrorCode::Disconnected, text: "the process of this object has ended" };
 
     pub(super) const fn code(code: ErrorCode) -> Self {
         Self { code, text: "" }
@@ -39,7 +39,7 @@ impl From<ErrorCode> for Failure {
 impl From<capnp::Error> for Failure {
     fn from(error: capnp::Error) -> Self {
         Self::code(match error.kind {
-            // The pointer is well-formed, but the list that came with the message has no such entry.
+            // The pointer is well-formed, but the message's capability list has no such entry.
             capnp::ErrorKind::MessageContainsInvalidCapabilityPointer => ErrorCode::BadCapabilityList,
             _ => ErrorCode::BadMessage,
         })
@@ -57,8 +57,8 @@ impl From<SpaceError> for Failure {
         match error {
             SpaceError::Region(RegionError::Full) => Self::overloaded(RegionError::Full.message()),
             SpaceError::Region(error) => Self::failed(error.message()),
-            SpaceError::OutsideObject => Self::failed("the range leads outside the memory object"),
-            SpaceError::OutOfMemory => Self::overloaded("the process's frame budget is used up"),
+            SpaceError::OutsideObject => Self::failed("the range is outside the memory object"),
+            SpaceError::OutOfMemory => Self::overloaded("the process's frame budget is exhausted"),
         }
     }
 }

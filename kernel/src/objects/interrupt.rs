@@ -9,7 +9,7 @@ use capos_schema::device_capnp::interrupt;
 use capos_schema::methods::interrupt::WAIT;
 
 const GIVEN_UP: Failure =
-    Failure { code: ErrorCode::Disconnected, text: "the device of this interrupt has been given up" };
+    Failure { code: ErrorCode::Disconnected, text: "the device of this interrupt has been closed" };
 
 pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<interrupt::Client>()?;
@@ -29,7 +29,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     Ok(Answer::Later)
 }
 
-/// Tells who has waited longest, if somebody waits.
+/// Answers the call that has waited longest, if there is one.
 pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
     let Some(queue) = kernel.system.pci.interrupt(id).and_then(|interrupt| interrupt.queue()) else { return };
     let Some(waiter) = kernel.ipc.first_suspended(queue) else { return };

@@ -1,5 +1,5 @@
-//! Building results, in memory that the caller of these functions has. What little the `capnp` crate allocates beside that
-//! is gone when a message has been built, and comes from the memory that is set aside for this.
+//! Builds results in a buffer of the caller. The few further allocations of the `capnp` crate are freed when a message
+//! has been built, and come from the memory reserved for this.
 
 use super::{cap_table, failure::Failure};
 use crate::mm::heap;
@@ -12,9 +12,9 @@ use capnp::{
 };
 use capos_abi::Handle;
 
-/// The longest result that is built here, framing included.
+/// Maximum length of a result built here, including framing.
 pub(super) const MAX_RESULT_BYTES: usize = 36 * 1024;
-/// Enough for results of a few fields.
+/// Enough for results with a few fields.
 pub(super) const SMALL_BYTES: usize = 256;
 
 /// The answer of a method.
@@ -22,20 +22,20 @@ pub(super) const SMALL_BYTES: usize = 256;
 pub(super) enum Answer {
     /// Results without fields.
     Empty,
-    /// A message at the beginning of the results buffer, and the capability it names.
+    /// A message at the beginning of the results buffer, and its capability.
     Results { bytes: usize, cap: Option<Handle> },
     /// The call is suspended or has been answered already.
     Later,
 }
 
-/// Room for a framed message, and room to build it.
+/// Splits the buffer into space for a framed message, and space for building it.
 fn halves(buffer: &mut [Word]) -> (&mut [u8], &mut [u8]) {
     let (output, scratch) = buffer.split_at_mut(buffer.len() / 2);
     (Word::words_to_bytes_mut(output), Word::words_to_bytes_mut(scratch))
 }
 
-/// Builds a message of at most `room` bytes (which the caller knows from the sizes of what it puts in) and frames it at
-/// the beginning of `buffer`. Returns its length. `fill` allocates nothing that outlives it.
+/// Builds a message of at most `room` bytes (known to the caller from the sizes of its content) and frames it at the
+/// beginning of `buffer`. Returns its length. Allocations of `fill` must not outlive it.
 pub(super) fn build<T: Owned>(
     buffer: &mut [Word],
     room: usize,
@@ -63,7 +63,7 @@ pub(super) fn results<T: Owned>(
     Ok(Answer::Results { bytes, cap: None })
 }
 
-/// Results with one capability: `set` puts the client it is given into the message.
+/// Results with one capability: `set` puts the given client into the message.
 pub(super) fn results_with_cap<T, C>(
     buffer: &mut [Word],
     cap: Handle,

@@ -1,7 +1,7 @@
 //! The objects that the kernel serves itself: one module for each interface in `schema/`.
 //!
-//! Parameters are copied out of the caller's memory before anything looks at them. A method answers at once, or leaves
-//! the call suspended in a queue and answers from an event.
+//! Parameters are copied out of the caller's memory before they are interpreted. A method either answers at once or
+//! leaves the call suspended in a queue and answers it from an event.
 
 mod cap_table;
 pub mod console;
@@ -49,7 +49,8 @@ pub(crate) use spawn::open as open_process;
 /// A call's parameters.
 type Parameters<'a> = Reader<NoAllocSliceSegments<'a>>;
 
-/// Nothing the kernel serves takes deep messages; each may be traversed once or twice.
+/// The messages to kernel objects are flat, so little nesting is allowed and each may be traversed once or
+/// twice.
 const OPTIONS: ReaderOptions = ReaderOptions { traversal_limit_in_words: Some(32 * 1024), nesting_limit: 8 };
 
 /// Serves a call to a kernel object.
@@ -78,7 +79,7 @@ pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
     kernel.services.buffers = buffers;
 }
 
-/// Reads the parameters and lets the object answer.
+/// Reads the parameters and calls the object's method.
 fn answer(
     kernel: &mut Kernel,
     call: &ObjectCall,
@@ -91,7 +92,8 @@ fn answer(
     }
 }
 
-/// As [`answer`], for a call that brings capabilities. Apart, because clearing room for the longest list takes long.
+/// As [`answer`], for a call that brings capabilities. Separate because zeroing space for the longest list is
+/// expensive.
 #[inline(never)]
 fn answer_with_caps(
     kernel: &mut Kernel,
@@ -138,7 +140,7 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
         ObjectKind::PciBus => pci_bus::serve(context, parameters),
         ObjectKind::PciDevice => pci_device::serve(context, parameters),
         ObjectKind::Interrupt => interrupt::serve(context),
-        // Calls to endpoints never come here.
+        // Calls to endpoints are not dispatched here.
         ObjectKind::Endpoint => Err(Failure::UNIMPLEMENTED),
     }
 }

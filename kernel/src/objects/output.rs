@@ -1,6 +1,7 @@
-//! Writing to the serial ports. A short write is done at once. A longer one, or one that others are before, waits in its port's
-//! queue, and its thread carries the bytes over in steps: so it takes turns with its equals, and does not keep who is more
-//! important waiting. Whoever waits there carries what is before its own bytes, too.
+//! Writing to the serial ports. A short write is done at once. A longer one, or one that arrives while others are
+//! queued, waits in its port's queue, and its thread transfers the bytes in steps: it shares the CPU with threads
+//! of its priority and does not delay those of a higher one. Such a thread also writes the queued bytes that
+//! precede its own.
 
 use super::Failure;
 use crate::{
@@ -17,7 +18,7 @@ use capos_kernel_core::{
 /// The length that is written at once, in one step.
 const STEP_BYTES: usize = 256;
 
-/// Where bytes go.
+/// The destination of the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Port {
     /// The guest's console.
@@ -26,7 +27,7 @@ pub(crate) enum Port {
     Log,
 }
 
-/// The task of a thread that carries output over: everything in the queue of `port` up to the call `until`.
+/// The work of a thread that transfers output: everything in the queue of `port` up to the call `until`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carrying {
     port: Port,
@@ -39,12 +40,12 @@ enum Step {
     Some,
     /// The call has been answered.
     Answered,
-    /// The device takes nothing now.
+    /// The device accepts nothing at the moment.
     Full,
 }
 
-/// Writes `bytes`, which stand in the caller's memory at `address`, and then perhaps a line feed. `Ok(true)` when that is
-/// done, `false` when the call is answered later.
+/// Writes `bytes`, which are in the caller's memory at `address`, and then optionally a line feed. `Ok(true)` if that is
+/// done, `false` if the call is answered later.
 pub(super) fn write(
     kernel: &mut Kernel,
     call: &ObjectCall,
@@ -55,7 +56,7 @@ pub(super) fn write(
     let queue = queue(kernel, port).ok_or(Failure::OUT_OF_MEMORY)?;
     let total = bytes.len() + usize::from(ends_line(call.method));
     let mut written = 0;
-    // Others that wait come first, so that nothing is interleaved.
+    // Queued writes come first, so that output is not interleaved.
     if total <= STEP_BYTES && kernel.ipc.first_suspended(queue).is_none() {
         written = push(kernel, port, bytes);
         if written == bytes.len() && ends_line(call.method) {
@@ -86,7 +87,7 @@ fn queue(kernel: &Kernel, port: Port) -> Option<QueueId> {
     }
 }
 
-/// Gives a device bytes and returns how many it took.
+/// Passes bytes to a device and returns how many it accepted.
 fn push(kernel: &mut Kernel, port: Port, bytes: &[u8]) -> usize {
     match port {
         Port::Console => kernel.console.try_write(bytes),
@@ -94,14 +95,15 @@ fn push(kernel: &mut Kernel, port: Port, bytes: &[u8]) -> usize {
     }
 }
 
-/// Carries bytes over as far as the budget goes. Returns what is left to carry.
+/// Transfers bytes as far as the budget allows. Returns the remaining work.
 pub(crate) fn carry(kernel: &mut Kernel, carrying: Carrying, budget: &Budget) -> Option<Carrying> {
     let queue = queue(kernel, carrying.port)?;
-    // The call may have ended meanwhile, by its deadline or its thread.
+    // The call may have ended meanwhile, because of its deadline or the end of its thread.
     while kernel.ipc.suspended(carrying.until).is_some() {
         let first = kernel.ipc.first_suspended(queue)?;
         match step(kernel, carrying.port, first) {
-            // The console will say when it takes bytes again; the log port must be asked.
+            // The console announces with an interrupt when it accepts bytes again; the log port must be
+            // polled.
             Step::Full => return (carrying.port == Port::Log).then_some(carrying),
             Step::Some | Step::Answered if budget.is_spent() => return Some(carrying),
             Step::Some | Step::Answered => {}
@@ -142,8 +144,8 @@ fn answer(kernel: &mut Kernel, id: OperationId, reply: Reply<'_>) -> Step {
     Step::Answered
 }
 
-/// Lets the thread that has waited longest for the console carry on, if it has not got something else to do: the device
-/// takes bytes again, or whoever was to carry them has gone or has had something else to do meanwhile.
+/// Lets the thread that has waited longest for the console continue, unless it has other work: the device accepts
+/// bytes again, or the thread that was to write them has ended or had other work meanwhile.
 pub(crate) fn carry_on(kernel: &mut Kernel) {
     let port = Port::Console;
     if kernel.console.waits_for_space() {
@@ -158,7 +160,7 @@ pub(crate) fn carry_on(kernel: &mut Kernel) {
     }
 }
 
-/// Writes what waits, for the end of the system: waits for the device, but not for ever.
+/// Writes the queued output at shutdown: waits for the device, but only for a limited time.
 pub(super) fn flush(kernel: &mut Kernel) {
     const ATTEMPTS: u32 = 1_000_000;
     for port in [Port::Console, Port::Log] {

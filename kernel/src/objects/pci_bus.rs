@@ -15,8 +15,8 @@ const FUNCTION_BYTES: usize = 16;
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Missing => Self::failed("there is no device that can be driven at this address"),
-            OpenError::Taken => Self::overloaded("somebody else drives this device"),
+            OpenError::Missing => Self::failed("there is no usable device at this address"),
+            OpenError::Taken => Self::overloaded("the device is in use by another driver"),
             OpenError::OutOfMemory => Self::OUT_OF_MEMORY,
         }
     }

@@ -22,7 +22,7 @@ use capos_schema::{
     memory_capnp::memory_object,
 };
 
-/// The rights to mapped memory of a device. Executing is never part of them.
+/// The rights to a device's mapped memory. EXECUTE is never among them.
 const DATA: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
 
 impl From<RegistersRefused> for Failure {
@@ -30,9 +30,9 @@ impl From<RegistersRefused> for Failure {
         match refused {
             RegistersRefused::NotThere(error) => Self::failed(error.message()),
             RegistersRefused::Overlaps => {
-                Self::failed("the registers lie over memory or the interrupt controllers")
+                Self::failed("the registers overlap memory or the interrupt controllers")
             }
-            RegistersRefused::TooMany => Self::overloaded("too many ranges of registers are given out"),
+            RegistersRefused::TooMany => Self::overloaded("too many register ranges are in use"),
         }
     }
 }
@@ -41,8 +41,8 @@ impl From<InterruptError> for Failure {
     fn from(error: InterruptError) -> Self {
         match error {
             InterruptError::Missing => Self::failed("the device has no such message-signalled interrupt"),
-            InterruptError::Taken => Self::overloaded("somebody has this interrupt"),
-            InterruptError::OutOfVectors => Self::overloaded("there is no interrupt vector left"),
+            InterruptError::Taken => Self::overloaded("the interrupt is in use"),
+            InterruptError::OutOfVectors => Self::overloaded("no interrupt vector is free"),
         }
     }
 }
@@ -54,9 +54,9 @@ impl From<DmaError> for Failure {
                 Self::failed("the length must be a multiple of the page size, not zero and at most 16 MiB")
             }
             DmaError::TooMuch => Self::overloaded(
-                "the device has all the memory it may have; earlier drivers' is held until `quiesced`",
+                "the device's DMA memory limit is reached; the memory of earlier drivers is held until `quiesced`",
             ),
-            DmaError::OutOfMemory => Self::overloaded("there is not so much free memory in one piece"),
+            DmaError::OutOfMemory => Self::overloaded("there is no contiguous free memory of this size"),
         }
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn number(context: &Context<'_>) -> u32 {
-    // The payload is the number of the function.
+    // The payload is the function number.
     context.call.payload as u32
 }
 
@@ -154,7 +154,7 @@ fn registers(
     })
 }
 
-/// Gives a process a capability to a new object, which is dropped if there is no room for it.
+/// Gives a process a capability for a new object. The object is dropped if the table is full.
 pub(super) fn give_memory(
     kernel: &mut Kernel,
     process: u32,
@@ -206,7 +206,7 @@ fn allocate_dma(context: &mut Context<'_>, length: u64) -> Result<Answer, Failur
 fn quiesced(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let function = function(context)?;
     if function.is_bus_master() {
-        return Err(Failure::failed("the device is a bus master"));
+        return Err(Failure::failed("bus mastering is enabled on the device"));
     }
     for piece in function.quiesced() {
         context.kernel.system.free_piece(piece);

@@ -48,7 +48,7 @@ fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
     Ok(Answer::Later)
 }
 
-/// Tells one of those who wait for the end of a process. `true` when there was none left.
+/// Answers one of the calls that wait for the end of a process. `true` if there was none left.
 pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
     let Some(process) = kernel.system.processes.get(id) else { return true };
     let (Some(cause), Some(queue)) = (process.end, process.waiters) else { return true };

@@ -1,4 +1,4 @@
-//! `ProcessSpawner` (schema/process.capnp): reading what is asked for. Doing it is `spawn`'s.
+//! `ProcessSpawner` (schema/process.capnp): reading the parameters. The module `spawn` starts the process.
 
 use super::{Answer, Context, Failure, Parameters, message::results_with_cap, spawn};
 use crate::process::Limits;
@@ -14,7 +14,7 @@ const DEFAULT_THREADS: u32 = 16;
 const DEFAULT_PRIORITY: u8 = 8;
 const HIGHEST_PRIORITY: u8 = 31;
 const MAX_NAME_BYTES: usize = 64;
-/// The largest table whose memory is within the kernel's reach, even at its most.
+/// The largest table whose memory stays within the kernel's window even in the worst case.
 const MAX_SLOTS: u32 = 1 << 16;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
@@ -25,7 +25,8 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     context.require(Rights::WRITE)?;
     let mut asked: process_spawner::spawn_params::Reader<'_> = parameters.get_root()?;
     asked.imbue(context.table);
-    // Its pages become code, so whoever may not make pages executable may not start what it wrote itself.
+    // The image's pages become executable, so a process that may not make pages executable may not start an
+    // image it wrote itself.
     let image = context.lent(asked.get_image()?, ObjectKind::MemoryObject, Rights::READ | Rights::EXECUTE)?;
     let executable = asked.get_executable();
     if executable && !context.call.rights.contains(Rights::EXECUTE) {
@@ -35,7 +36,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     if name.len() > MAX_NAME_BYTES {
         return Err(Failure::failed("the name is longer than 64 bytes"));
     }
-    // It stands in the kernel's own log lines, of which it must not make others.
+    // The name appears in kernel log lines and must not be able to forge additional ones.
     if name.chars().any(char::is_control) {
         return Err(Failure::failed("the name has control characters"));
     }
@@ -62,7 +63,7 @@ fn or_default<T: PartialEq + From<u8>>(value: T, default: T) -> T {
     if value == T::from(0) { default } else { value }
 }
 
-/// The limits of the new process, and its capability slots.
+/// Reads the limits of the new process and its number of capability slots.
 fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limits, u32), Failure> {
     let highest =
         context.kernel.system.processes.at(context.call.caller.process).map_or(1, |p| p.priority_limit);
@@ -82,7 +83,8 @@ fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limi
     Ok((limits, slots))
 }
 
-/// The capabilities that move into the new process, put into `room`: entries of the list with the rights of the grants.
+/// The capabilities that move into the new process, written to `room`: entries of the list with the rights of the
+/// grants.
 fn grants<'a>(
     context: &Context<'_>,
     asked: process_spawner::spawn_params::Reader<'_>,

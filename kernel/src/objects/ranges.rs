@@ -1,4 +1,4 @@
-//! Changing ranges of an address space, piece by piece: each piece is changed whole, and is small enough for one step.
+//! Changing ranges of an address space in pieces: each piece is changed completely and is small enough for one step.
 
 use super::{Context, Failure, message::Answer};
 use crate::{
@@ -14,15 +14,15 @@ use capos_kernel_core::{
 /// The change to a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
-    /// Pages may be used this way from now on.
+    /// Sets the allowed access.
     Protect(Protection),
-    /// Nothing is there any more.
+    /// Unmaps the pages.
     Unmap,
-    /// The pages read as zero.
+    /// Discards the contents; the pages read as zero.
     Discard,
 }
 
-/// The rest of a range that is changed for a caller.
+/// The remaining part of a range that is changed for a caller.
 pub(crate) struct RangeChange {
     caller: Caller,
     process: ProcessId,
@@ -31,7 +31,7 @@ pub(crate) struct RangeChange {
     end: u64,
 }
 
-/// Changes the range of `length` bytes from `at` on. What does not go in one step is left to the calling thread as work.
+/// Changes the range of `length` bytes starting at `at`. What exceeds one step is left to the calling thread as work.
 pub(super) fn change(
     context: &mut Context<'_>,
     change: Change,
@@ -47,7 +47,7 @@ pub(super) fn change(
         .filter(|process| process.end.is_none())
         .ok_or(Failure::ENDED)?
         .space;
-    // A range that is refused is refused whole. One that wraps around is among those.
+    // An invalid range is refused before anything is changed. A range that wraps around is invalid.
     match change {
         Change::Protect(protection) => {
             space.regions().check_protect(at, length, protection)?;
@@ -65,7 +65,7 @@ pub(super) fn change(
     Ok(Answer::Later)
 }
 
-/// Goes on as far as the budget goes, and answers at the end. Returns what is left.
+/// Continues as far as the budget allows, and answers at the end. Returns the remaining work.
 pub(crate) fn go_on(kernel: &mut Kernel, mut rest: RangeChange, budget: &Budget) -> Option<RangeChange> {
     let reply = loop {
         match rest.step(kernel) {

@@ -1,5 +1,5 @@
-//! `Diagnostics.selfCheck`, which whoever asked for it carries: part by part, each broken off and begun again where something
-//! else is to run meanwhile.
+//! `Diagnostics.selfCheck`, executed by the calling thread part by part. A part is aborted and restarted whenever
+//! another thread is ready to run.
 
 use super::{Failure, message::build};
 use crate::{
@@ -16,24 +16,24 @@ use capos_kernel_core::{
 };
 use capos_schema::diagnostics_capnp::diagnostics;
 
-/// How often a part is begun before the check is given up.
+/// How often a part is started before the check is given up.
 const MOST_ATTEMPTS: u32 = 1000;
 
-/// A check, as far as it has come.
+/// A check and its progress.
 pub(crate) struct Check {
     caller: Caller,
     part: u32,
     attempts: u32,
 }
 
-/// Lets the calling thread carry out a check.
+/// Starts a check, which the calling thread carries out.
 pub(super) fn begin(kernel: &mut Kernel, caller: Caller) -> Result<(), Failure> {
     let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
     kernel.system.give_job(thread, Job::Check(Check { caller, part: 0, attempts: 0 }));
     Ok(())
 }
 
-/// Goes on as far as the budget goes, and answers at the end. Returns what is left.
+/// Continues as far as the budget allows, and answers at the end. Returns the remaining work.
 pub(crate) fn go_on(kernel: &mut Kernel, mut check: Check, budget: &Budget) -> Option<Check> {
     let mut problems = Problems::new();
     while check.part < Kernel::CHECKS && problems.iter().len() == 0 {
@@ -58,7 +58,8 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut check: Check, budget: &Budget) -> O
     None
 }
 
-/// Whether nothing else is to run. Only an interrupt, which the kernel does not take meanwhile, could change that.
+/// Whether no other thread is ready to run. Only an interrupt could change that, and the kernel takes none
+/// meanwhile.
 fn may_go_on() -> bool {
     measure::looked();
     !apic::has_pending()

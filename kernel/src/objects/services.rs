@@ -7,24 +7,24 @@ use capnp::Word;
 use capos_abi::MAX_MESSAGE_BYTES;
 use capos_kernel_core::{caps, ipc::QueueId};
 
-/// State of the singletons, and memory to work in.
+/// State of the singleton objects, and working memory.
 #[derive(Default)]
 pub struct Services {
-    /// Taken out while a call is served.
+    /// Taken out while a call is being served.
     pub(super) buffers: Buffers,
     /// Calls of `Console.read` that wait for input.
     pub(super) console_readers: Option<QueueId>,
     /// Calls of `Console.write` that wait for the device.
     pub(super) console_writers: Option<QueueId>,
-    /// Calls of `Console.write` on the system log that others are before, or that are long.
+    /// Calls of `Console.write` on the system log that are long or queued behind others.
     pub(super) log_writers: Option<QueueId>,
     /// The page of `Timer.timePage`, once it exists.
     pub(super) time_page: Option<caps::ObjectId>,
-    /// Where `EntropySource` draws from.
+    /// The random number generator of `EntropySource`.
     pub(super) entropy: Generator,
 }
 
-/// Aligned memory for one message, taken at the start.
+/// Aligned memory for one message, allocated at the start.
 #[derive(Default)]
 pub(super) struct Words(Vec<Word>);
 
@@ -34,12 +34,12 @@ impl Words {
         Self(Word::allocate_zeroed_vec(bytes.div_ceil(8)))
     }
 
-    /// The first `length` bytes, or as many as there are.
+    /// The first `length` bytes, or fewer if the memory is smaller.
     pub(super) fn bytes(&self, length: usize) -> &[u8] {
         Word::words_to_bytes(&self.0).get(..length).unwrap_or_default()
     }
 
-    /// The same, to change.
+    /// As [`Self::bytes`], mutable.
     pub(super) fn bytes_mut(&mut self, length: usize) -> &mut [u8] {
         Word::words_to_bytes_mut(&mut self.0).get_mut(..length).unwrap_or_default()
     }
@@ -50,7 +50,7 @@ impl Words {
     }
 }
 
-/// Memory for the call being served.
+/// Working memory for the call being served.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) parameters: Words,
@@ -58,7 +58,7 @@ pub(super) struct Buffers {
 }
 
 impl Services {
-    /// Nothing yet; [`Kernel::init_services`] follows.
+    /// Empty; [`Kernel::init_services`] follows.
     pub(crate) const fn new() -> Self {
         Self {
             buffers: Buffers { parameters: Words(Vec::new()), results: Words(Vec::new()) },

@@ -1,4 +1,4 @@
-//! Starting a process with capabilities, whole or not at all.
+//! Starting a process with capabilities, completely or not at all.
 
 use super::{Context, Failure};
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::caps::{ObjectKind, TransferError};
 
-/// The capabilities that every process gets of its own.
+/// The capabilities that every process receives for itself.
 pub(crate) struct Own {
     pub(crate) virtual_memory: Handle,
     pub(crate) thread_spawner: Handle,
     pub(crate) endpoint_factory: Handle,
 }
 
-/// Makes a process, gives it the grants, and starts it. Returns the caller's handle of it.
+/// Creates a process, moves the grants to it, and starts it. Returns the caller's handle for it.
 pub(super) fn spawn(
     context: &mut Context<'_>,
     new: &NewProcess<'_>,
@@ -30,7 +30,7 @@ pub(super) fn spawn(
         let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
         let (handle, _) = kernel.ipc.caps.insert_new(caller, ObjectKind::Process, id.pack(), rights)?;
         start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).inspect_err(|_| {
-            // The process goes with the last capability of it.
+            // Dropping the last capability of the process removes it.
             let released = kernel.ipc.release(&mut kernel.system, caller, handle);
             debug_assert!(released.is_ok());
         })
@@ -41,7 +41,7 @@ pub(super) fn spawn(
     })
 }
 
-/// Opens a process's capability table and puts its own objects into it.
+/// Opens a process's capability table and inserts the process's own objects.
 pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: u32) -> Result<Own, Failure> {
     let process = id.index();
     kernel.ipc.open_process(process, slots)?;
@@ -54,7 +54,7 @@ pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: 
     Ok(Own { virtual_memory, thread_spawner, endpoint_factory })
 }
 
-/// Moves the grants over and starts the first thread.
+/// Moves the grants and starts the first thread.
 fn start(
     kernel: &mut Kernel,
     caller: u32,
@@ -69,7 +69,7 @@ fn start(
     let child = id.index();
     kernel.ipc.caps.begin_transfer(caller, child, grants, words).map_err(|error| match error {
         TransferError::Sender(ErrorCode::MissingRights) => {
-            Failure::failed("a grant lacks the TRANSFER right (or MINT, to be minted)")
+            Failure::failed("a grant lacks the TRANSFER right (or MINT, if it is to be minted)")
         }
         TransferError::Sender(code) => Failure::code(code),
         TransferError::ReceiverFull => Failure::overloaded("the grants do not fit the capability slots"),

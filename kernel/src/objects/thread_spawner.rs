@@ -10,10 +10,10 @@ impl From<SpawnThreadError> for Failure {
     fn from(error: SpawnThreadError) -> Self {
         match error {
             SpawnThreadError::InvalidArgument => {
-                Self::failed("an address lies outside user space, or the priority is not allowed")
+                Self::failed("an address is outside user space, or the priority is not allowed")
             }
             SpawnThreadError::BudgetExceeded => {
-                Self::overloaded("the process's budget of threads or frames is used up")
+                Self::overloaded("the process's thread or frame budget is exhausted")
             }
             SpawnThreadError::Ended => Self::ENDED,
         }
@@ -29,7 +29,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
             let entry =
                 parameters.get_root::<thread_spawner::set_fault_handler_params::Reader<'_>>()?.get_entry();
             if entry >= USER_END {
-                return Err(Failure::failed("the handler lies outside user space"));
+                return Err(Failure::failed("the handler is outside user space"));
             }
             let id = context.target();
             context.kernel.system.processes.get_mut(id).ok_or(Failure::ENDED)?.fault_handler = entry;
@@ -69,9 +69,9 @@ fn spawn(
 
 fn set_fault_stack(context: &mut Context<'_>, stack: u64, length: u64) -> Result<Answer, Failure> {
     if stack.checked_add(length).is_none_or(|end| end > USER_END) {
-        return Err(Failure::failed("the stack lies outside user space"));
+        return Err(Failure::failed("the stack is outside user space"));
     }
-    // The calling thread's own, which belongs to the process that the capability is for.
+    // The calling thread's own fault stack; the thread belongs to the process that the capability is for.
     let target = context.target();
     match context.kernel.system.threads.at_mut(context.call.caller.thread) {
         Some(thread) if thread.process == target => {

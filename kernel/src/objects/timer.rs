@@ -46,7 +46,7 @@ fn time_page(context: &mut Context<'_>) -> Result<Answer, Failure> {
     })
 }
 
-/// Makes the page an object that capabilities can lead to; it stays for ever.
+/// Makes the page an object that capabilities can refer to; it is never freed.
 fn publish_time_page(kernel: &mut Kernel) -> Result<caps::ObjectId, Failure> {
     let memory = kernel.clock.page().ok_or(Failure::OUT_OF_MEMORY)?;
     let caps = &mut kernel.ipc.caps;

@@ -44,14 +44,14 @@ fn space<'a>(context: &'a mut Context<'_>) -> Result<&'a mut AddressSpace, Failu
     }
 }
 
-/// The most that the protection of pages may become.
+/// The most permissive protection that the pages can be given later.
 fn ceiling(context: &Context<'_>) -> Protection {
     let mut ceiling = Protection::READ | Protection::WRITE;
     ceiling.set(Protection::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
     ceiling
 }
 
-/// The protection asked for, if the capability allows it.
+/// The requested protection, if the capability allows it.
 fn allowed(context: &Context<'_>, asked: protection::Reader<'_>) -> Result<Protection, Failure> {
     let mut protection = Protection::empty();
     protection.set(Protection::READ, asked.get_read());
@@ -100,7 +100,7 @@ fn create_object(
     }
     let (owner, pages) = (context.target(), length / PAGE_SIZE);
     if !space(context)?.budget.charge(pages) {
-        return Err(Failure::overloaded("the process's frame budget is used up"));
+        return Err(Failure::overloaded("the process's frame budget is exhausted"));
     }
     let object = match context.kernel.system.objects.create(pages, owner) {
         Ok(object) => object,
@@ -135,8 +135,7 @@ fn map_object<'a>(
     most.set(Protection::WRITE, object.rights.contains(Rights::WRITE));
     most.set(Protection::EXECUTE, object.rights.contains(Rights::EXECUTE));
     let most = most & ceiling(context);
-    let end =
-        offset.checked_add(length).ok_or(Failure::failed("the range leads outside the memory object"))?;
+    let end = offset.checked_add(length).ok_or(Failure::failed("the range is outside the memory object"))?;
     let id = context.target();
     let kernel = &mut *context.kernel;
     let process =

@@ -16,7 +16,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
                 results.set_nanoseconds(nanoseconds);
             })
         }
-        // The machine's clock is read once; from then on the monotonic clock, in nanoseconds, is added.
+        // The machine's clock is read only once; after that the monotonic clock, in nanoseconds, is added.
         RESOLUTION => results::<wall_clock::resolution_results::Owned>(context.results, |mut results| {
             results.set_nanoseconds(1);
         }),

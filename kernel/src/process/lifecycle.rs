@@ -4,8 +4,8 @@ use super::{ExitCause, FaultCause, ProcessId, UsedUp};
 use crate::{kernel::System, klog};
 
 impl System {
-    /// Ends a process: none of its threads runs any more, and the current thread takes down what it had. Does nothing if
-    /// it has ended before.
+    /// Ends a process: none of its threads runs any more, and the current thread releases its resources. Does nothing if
+    /// it has already ended.
     pub fn end_process(&mut self, id: ProcessId, cause: ExitCause) {
         let Some(process) = self.processes.get_mut(id) else { return };
         if process.end.is_some() {
@@ -27,14 +27,14 @@ impl System {
         self.begin_teardown(id);
     }
 
-    /// Notes that the last capability to an object is gone.
+    /// Notes that the last capability for an object is gone.
     pub fn drop_object(&mut self, object: crate::mm::ObjectId) {
         let place = self.objects.ended_count();
         self.objects.drop_reference(object);
         self.free_ended_above(place);
     }
 
-    /// Frees the memory objects that have ended since there were `place` of those, or leaves that to the current thread.
+    /// Frees the memory objects above position `place` in the stack of ended ones, or leaves that to the current thread.
     pub(crate) fn free_ended_above(&mut self, place: u32) {
         let count = self.objects.ended_count() - place;
         match self.current_thread() {
@@ -42,7 +42,7 @@ impl System {
             Some(current) if count > 1 || self.objects.last_ended_is_large() => {
                 self.frees_above(current, place);
             }
-            // Most are small, and gone at once.
+            // Most objects are small and freed at once.
             _ => {
                 while self.objects.ended_count() > place {
                     self.free_objects_step();
@@ -61,7 +61,7 @@ impl System {
         }
     }
 
-    /// Notes that nobody holds a capability of the process any more. It goes on running.
+    /// Notes that there is no capability for the process any more. The process continues to run.
     pub fn process_unreferenced(&mut self, id: ProcessId) {
         let Some(process) = self.processes.get_mut(id) else { return };
         process.held = false;

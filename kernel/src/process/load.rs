@@ -1,6 +1,7 @@
-//! Loading a program: segments that can be shared are mapped where they lie, the others are copied; of large ones each page
-//! when it is first touched, so that starting takes no time for a program's size. Code is also copied while its object is
-//! mapped writable somewhere, which no executable mapping may stand beside.
+//! Loading a program. Segments that can be shared are mapped in place; the others are copied, in large ones each
+//! page when it is first touched, so that the time to start does not depend on the program's size. Code is also
+//! copied while its object is mapped writable anywhere, because writable and executable mappings of an object
+//! exclude each other.
 
 use crate::mm::{AddressSpace, FaultError, MemoryObjects, ObjectId, SpaceError};
 use capos_abi::{PAGE_SIZE, USER_END};
@@ -10,23 +11,23 @@ use capos_kernel_core::{
 };
 use core::ops::Range;
 
-/// Where a program lies.
+/// The location of a program.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Image {
-    /// The object it lies in.
+    /// The object that contains it.
     pub(super) object: ObjectId,
-    /// Its first byte there.
+    /// Offset of its first byte in the object.
     pub(super) offset: u64,
     /// Its length in bytes.
     pub(super) length: u64,
 }
 
-/// Why a program could not be loaded.
+/// The reason that a program could not be loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadError {
-    /// The fault in the file.
+    /// The image is invalid; the message says why.
     BadImage(&'static str),
-    /// The new process's budget, or the machine's memory, does not suffice.
+    /// The new process's budget or the machine's memory does not suffice.
     OutOfMemory,
 }
 
@@ -35,7 +36,7 @@ impl From<SpaceError> for LoadError {
         match error {
             SpaceError::Region(RegionError::Full) => Self::OutOfMemory,
             SpaceError::Region(error) => Self::BadImage(error.message()),
-            SpaceError::OutsideObject => Self::BadImage("a segment lies outside the memory object"),
+            SpaceError::OutsideObject => Self::BadImage("a segment is outside the memory object"),
             SpaceError::OutOfMemory => Self::OutOfMemory,
         }
     }
@@ -57,7 +58,7 @@ pub(super) fn load(
     let object =
         objects.get_mut(image.object).ok_or(LoadError::BadImage("there is no such memory object"))?;
     if image.offset.checked_add(image.length).is_none_or(|end| end > object.bytes()) {
-        return Err(LoadError::BadImage("the image lies outside the memory object"));
+        return Err(LoadError::BadImage("the image is outside the memory object"));
     }
     let mut header = [0; 1024];
     let header_bytes = image.length.min(header.len() as u64) as usize;
@@ -69,7 +70,7 @@ pub(super) fn load(
     let mut at_once = COPIED_AT_ONCE;
     for segment in plan.segments() {
         if segment.page_end() > USER_END {
-            return Err(LoadError::BadImage("a segment lies outside user space"));
+            return Err(LoadError::BadImage("a segment is outside user space"));
         }
         let is_written = objects.get(image.object).is_some_and(crate::mm::MemoryObject::is_mapped_writable);
         let must_copy = is_written && segment.protection.contains(Protection::EXECUTE);
@@ -93,7 +94,7 @@ pub(super) fn load(
     Ok(plan.entry)
 }
 
-/// The part of the object that can be mapped as the segment, if it can.
+/// The part of the object that can be mapped directly as the segment, if possible.
 fn in_place(segment: &Segment, image: Image) -> Option<Range<u64>> {
     let start = image.offset + segment.file_offset;
     let is_congruent = start % PAGE_SIZE == segment.address % PAGE_SIZE;
@@ -103,15 +104,16 @@ fn in_place(segment: &Segment, image: Image) -> Option<Range<u64>> {
     }
     let first = start & !(PAGE_SIZE - 1);
     let last = (start + segment.file_bytes).next_multiple_of(PAGE_SIZE);
-    // What lies beside the segment on its pages must be part of the same program.
+    // The rest of the segment's pages must belong to the same program.
     let within = first >= image.offset && last <= image.offset + image.length;
     within.then_some(first..last)
 }
 
-/// Pages that are copied at once when a program starts; what is more is copied when it is touched.
+/// The number of pages that are copied when a program starts; the others are copied when they are touched.
 const COPIED_AT_ONCE: u64 = 32;
 
-/// Makes a segment memory of the process's own. `at_once` is how many pages may be copied now.
+/// Provides a segment as private memory of the process. `at_once` is how many pages may be copied
+/// immediately.
 fn copy(
     space: &mut AddressSpace,
     objects: &mut MemoryObjects,
@@ -122,7 +124,7 @@ fn copy(
 ) -> Result<(), LoadError> {
     let (start, end) = (segment.page_start(), segment.page_end());
     let contents = segment.address..segment.address + segment.file_bytes;
-    // Pages that hold nothing but contents.
+    // Pages that are filled entirely from the image.
     let whole = contents.start.next_multiple_of(PAGE_SIZE)..contents.end & !(PAGE_SIZE - 1);
     let pages = (contents.end.next_multiple_of(PAGE_SIZE) - start) / PAGE_SIZE;
     if pages <= *at_once || whole.is_empty() {

@@ -15,71 +15,72 @@ use capos_kernel_core::{arena::Id, ipc::QueueId};
 pub use load::LoadError;
 pub use start::{Bootstrap, Limits, NewProcess, StartError};
 
-/// Names a process.
+/// Identifies a process.
 pub type ProcessId = Id<Process>;
 
 /// A processor fault that ended a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FaultCause {
-    /// The x86 exception number.
+    /// x86 exception number.
     pub vector: u8,
     /// Its error code.
     pub error_code: u32,
-    /// The address accessed (page faults), or 0.
+    /// Address accessed (page faults), or 0.
     pub address: u64,
-    /// Where it happened.
+    /// The address of the instruction.
     pub instruction_pointer: u64,
 }
 
-/// Why a process ended.
+/// The reason that a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExitCause {
-    /// It ended itself with this status.
+    /// It exited with this status.
     Exited(i32),
-    /// Somebody who may ended it.
+    /// It was killed through its capability.
     Killed,
-    /// A fault that no handler took.
+    /// A fault that no handler handled.
     Fault(FaultCause),
-    /// A page was touched and there was no frame for it.
+    /// A page was touched for which there was no frame.
     OutOfMemory(FaultCause, UsedUp),
 }
 
-/// Memory of which there was no more.
+/// The memory that was exhausted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UsedUp {
-    /// That of the process's budget.
+    /// The process's budget.
     Budget,
-    /// That of the machine.
+    /// The machine's memory.
     Machine,
 }
 
-/// A process's control block. After the end it stays until nobody holds a capability of the process.
+/// A process's control block. After the process has ended, it remains until no capability for the process is
+/// left.
 pub struct Process {
-    /// For the log.
+    /// The name, for the log.
     pub name: String,
-    /// Its memory.
+    /// Its address space.
     pub space: AddressSpace,
-    /// By ring slot.
+    /// Its threads by ring slot.
     threads: Vec<Option<ThreadId>>,
     /// The highest priority its threads may have, and the default of those it spawns.
     pub priority_limit: u8,
     /// Whether RDTSC works in user mode.
     pub may_read_tsc: bool,
-    /// Where faults enter; 0 for nowhere.
+    /// The entry point of the fault handler; 0 if there is none.
     pub fault_handler: u64,
-    /// Why it ended; `None` while it runs.
+    /// The reason it ended; `None` while it runs.
     pub end: Option<ExitCause>,
-    /// How far its end has come, once it has ended.
+    /// The progress of its teardown, once it has ended.
     phase: teardown::Phase,
-    /// Among those whose taking down was left behind, the one before.
+    /// The previous process in the list of those whose teardown was abandoned.
     next_orphan: Option<ProcessId>,
-    /// The one of its threads that took it down, or began to: it goes last.
+    /// The thread of it that carries out the teardown, or started to; it is removed last.
     last_thread: Option<ThreadId>,
-    /// Whether anybody holds a capability of it.
+    /// Whether there is a capability for it.
     held: bool,
-    /// Which of its threads wait for words.
+    /// Its threads that wait on futexes.
     pub(crate) futex_waiters: FutexWaiters,
-    /// Calls of `Process.wait`, once there was one.
+    /// Queue of the `Process.wait` calls; created by the first.
     pub(crate) waiters: Option<QueueId>,
     /// Processor time used, in counter steps.
     pub cpu_tsc: u64,

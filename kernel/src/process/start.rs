@@ -17,23 +17,23 @@ use capos_kernel_core::regions::Protection;
 /// The limits of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Frames, page tables included.
+    /// Number of frames, including page tables.
     pub frames: u32,
-    /// Threads.
+    /// Number of threads.
     pub threads: u32,
     /// The highest priority of its threads.
     pub priority: u8,
 }
 
-/// The parts of a new process.
+/// The parameters of a new process.
 pub struct NewProcess<'a> {
-    /// The object that its program lies in.
+    /// The object that contains its program.
     pub image: ObjectId,
-    /// Where in it.
+    /// Offset of the program in the object.
     pub image_offset: u64,
-    /// How long, in bytes.
+    /// Length of the program in bytes.
     pub image_length: u64,
-    /// For the log.
+    /// The name, for the log.
     pub name: &'a str,
     /// Its limits.
     pub limits: Limits,
@@ -41,7 +41,7 @@ pub struct NewProcess<'a> {
     pub executable: bool,
 }
 
-/// Why a process could not be started.
+/// The reason that a process could not be started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StartError {
     /// The program could not be loaded.
@@ -78,8 +78,8 @@ pub struct Bootstrap<'a> {
 const MAX_THREADS: u32 = 4096;
 
 impl System {
-    /// Makes a process and loads its program. It has no thread until [`Kernel::start_process`]; in between, its
-    /// capabilities are put in place. Returns it and its entry point.
+    /// Creates a process and loads its program. It has no thread until [`Kernel::start_process`]; in between, the
+    /// caller inserts its capabilities. Returns the process and its entry point.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -134,7 +134,7 @@ impl System {
         Ok((id, entry))
     }
 
-    /// Gives back an address space that was begun and never used, so that little is in it.
+    /// Frees an address space that was set up but never used and therefore contains little.
     fn discard_space(&mut self, mut space: AddressSpace) {
         let place = self.objects.ended_count();
         while !space.destroy_step(&mut self.objects, &Budget::start()) {}
@@ -143,7 +143,8 @@ impl System {
 }
 
 impl Kernel {
-    /// Fills a new process's bootstrap pages and starts its first thread at `entry`. On an error the process is gone.
+    /// Fills a new process's bootstrap pages and starts its first thread at `entry`. On an error the process is
+    /// removed.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -174,7 +175,7 @@ impl Kernel {
             .map_err(|_| StartError::OutOfMemory)?;
         let thread = NewThread {
             entry,
-            // As if the entry function had been called: RSP + 8 is a multiple of 16.
+            // The stack alignment on entry to a function: RSP + 8 is a multiple of 16.
             stack: MAIN_STACK_TOP - 8,
             argument: BOOTSTRAP_ADDRESS,
             thread_pointer: 0,

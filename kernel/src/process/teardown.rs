@@ -1,4 +1,4 @@
-//! How what a process had is taken down: in steps, by the thread that caused its end.
+//! Releasing the resources of an ended process: in steps, by the thread that caused the end.
 
 use super::{Process, ProcessId};
 use crate::{
@@ -7,20 +7,20 @@ use crate::{
     work::{Budget, Job},
 };
 
-/// How far the end of a process has come.
+/// The progress of a process's teardown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
-    /// Its threads go, and what they have under way fails.
+    /// Its threads end, and their pending operations fail.
     Threads,
-    /// The calls that it answers fail, and its capabilities go.
+    /// The calls that it serves fail, and its capabilities are dropped.
     Calls,
-    /// Waiters for endpoints or objects that went with the process are told.
+    /// Callers that wait for endpoints or objects that ended with the process are notified.
     ClearingUp,
-    /// Its pages and tables go back, and what it had mapped is no longer mapped.
+    /// Its pages and page tables are unmapped and freed.
     Space,
-    /// Memory objects that nothing else kept are freed.
+    /// Memory objects without any remaining reference are freed.
     Freeing,
-    /// Waiters for its end are told.
+    /// Callers that wait for its end are answered.
     Waiters,
     /// Only the record is left.
     Closed,
@@ -40,14 +40,14 @@ impl Phase {
 }
 
 impl Process {
-    /// Whether everything that it had is gone, so that its end can be told.
+    /// Whether everything is released, so that the end can be reported.
     pub(crate) fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
     }
 }
 
 impl System {
-    /// Lets the current thread take down a process that has ended.
+    /// Makes the current thread tear down a process that has ended.
     pub(super) fn begin_teardown(&mut self, id: ProcessId) {
         self.forget_address_space(id);
         match self.current_thread() {
@@ -56,7 +56,7 @@ impl System {
         }
     }
 
-    /// Leaves the taking down of a process to whichever thread next finishes with another.
+    /// Leaves the teardown of a process to whichever thread next completes another teardown.
     pub(crate) fn orphan_teardown(&mut self, id: ProcessId) {
         let next = self.orphans.replace(id);
         if let Some(process) = self.processes.get_mut(id) {
@@ -77,8 +77,8 @@ impl System {
 }
 
 impl Kernel {
-    /// Takes steps of taking a process down. Returns the process that remains to be taken down: this one, or one that
-    /// was left behind by a thread that was to do it.
+    /// Carries out steps of a process's teardown. Returns the process that remains to be torn down: this one, or
+    /// one whose teardown was abandoned by its thread.
     pub(crate) fn take_down(&mut self, id: ProcessId, budget: &Budget) -> Option<ProcessId> {
         while let Some(phase) = self.system.processes.get(id).map(|process| process.phase) {
             if phase == Phase::Closed {
@@ -88,7 +88,7 @@ impl Kernel {
                 && self.system.is_own(id)
                 && let Some(orphan) = self.system.take_orphan()
             {
-                // The thread goes with its own process, so that comes last.
+                // The thread is removed together with its own process, so that comes last.
                 self.system.orphan_teardown(id);
                 return Some(orphan);
             }
@@ -103,7 +103,8 @@ impl Kernel {
             };
             if is_done && let Some(process) = self.system.processes.get_mut(id) {
                 process.phase = phase.next();
-                // In one step with the last phase: what is closed may lose its last capability, and then its record.
+                // In the same step as the last phase: once closed, the process may lose its last capability and thus
+                // its record.
                 if process.phase == Phase::Closed {
                     self.close(id);
                     break;
@@ -113,13 +114,14 @@ impl Kernel {
                 return Some(id);
             }
         }
-        // Having taken down its own process, the thread has gone with it.
+        // The thread has torn down its own process and was removed with it.
         self.system.current_thread()?;
         self.system.take_orphan()
     }
 
-    /// Ends one thread. The one that does all this stays until the end, but what it has under way does not. `true` when there
-    /// was none left.
+    /// Ends one thread. The thread that executes the teardown remains until the end, but its pending operations are
+    /// cancelled. `true`
+    /// if none was left.
     fn end_a_thread(&mut self, id: ProcessId) -> bool {
         let Some(process) = self.system.processes.get_mut(id) else { return true };
         let Some(thread) = process.threads.pop() else { return true };
@@ -136,7 +138,7 @@ impl Kernel {
         false
     }
 
-    /// Gives back pages and tables. `true` when all are.
+    /// Frees pages and page tables. `true` if all are freed.
     fn free_space(&mut self, id: ProcessId, budget: &Budget) -> bool {
         let Some(process) = self.system.processes.get_mut(id) else { return true };
         let place = self.system.objects.ended_count();
@@ -145,7 +147,7 @@ impl Kernel {
         is_done
     }
 
-    /// Nothing is left but the record, which stays while somebody holds a capability of it.
+    /// Only the record is left; it stays while there is a capability for the process.
     fn close(&mut self, id: ProcessId) {
         let Some(process) = self.system.processes.get_mut(id) else { return };
         process.space = AddressSpace::ended();

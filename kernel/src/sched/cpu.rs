@@ -8,31 +8,33 @@ use crate::{
 use capos_kernel_core::{arena::Arena, run_queue::RunQueue, turns::Turns};
 use core::hint::cold_path;
 
-/// The state of one CPU. Its ids are never stale: a thread that ends is forgotten here first
-/// ([`Kernel::forget_thread`]), and so is a process ([`Kernel::forget_address_space`]), whose record outlives its threads.
+/// The state of one CPU. Its ids are never stale: a thread that ends is first removed here
+/// ([`Kernel::forget_thread`]), and so is a process ([`Kernel::forget_address_space`]), whose record outlives its
+/// threads.
 pub(super) struct Cpu {
-    /// The thread that is running.
+    /// The running thread.
     pub(super) current: Option<ThreadId>,
-    /// The thread whose processor state is in the registers, even if it waits now.
+    /// The thread whose processor state is in the registers, even if it is now waiting.
     pub(super) installed: Option<ThreadId>,
     /// The process whose page tables are in use.
     pub(super) loaded: Option<ProcessId>,
-    /// The priority of the thread that is running.
+    /// The priority of the running thread.
     pub(super) priority: u8,
-    /// The thread woken last, with its priority: it runs next if the current one waits, without passing through the queue.
+    /// The thread woken last, with its priority: if the current one waits, it runs next without passing through the
+    /// queue.
     pub(super) handoff: Option<(ThreadId, u8)>,
     pub(super) run_queue: RunQueue,
-    /// When threads must make room for their equals.
+    /// When threads must yield to others of the same priority.
     pub(super) turns: Turns,
     /// The deadline that the timer is set to; `u64::MAX` while it is off.
     pub(super) timer_ns: u64,
-    /// The current thread gives way to its equals.
+    /// The current thread yields to others of the same priority.
     pub(super) yielding: bool,
-    /// Whether user mode may read the time-stamp counter now.
+    /// Whether user mode may currently read the time-stamp counter.
     pub(super) tsc_allowed: bool,
-    /// Since when the loaded process's time has not been counted.
+    /// The counter value up to which the loaded process's time has been accounted.
     pub(super) running_since_tsc: u64,
-    /// How long nothing ran.
+    /// The total idle time, in counter steps.
     pub(super) idle_tsc: u64,
     /// Nothing runs.
     pub(super) idle: bool,
@@ -60,7 +62,7 @@ impl Cpu {
         }
     }
 
-    /// Makes a thread whose state is in the processor the one that runs.
+    /// Makes a thread whose state is in the processor the running one.
     #[inline(always)]
     pub(super) fn set_current(&mut self, id: ThreadId, thread: &mut Thread) {
         (self.installed, self.current) = (Some(id), Some(id));
@@ -68,8 +70,8 @@ impl Cpu {
         thread.run_state = RunState::Running;
     }
 
-    /// Puts a thread's state into the processor, in which there is none that has not been saved. `false` if the thread is not
-    /// to run any more.
+    /// Loads a thread's state into the processor, whose previous state must have been saved. `false` if the thread must
+    /// not run any more.
     #[inline(always)]
     pub(super) fn install(
         &mut self,
@@ -93,8 +95,8 @@ impl Cpu {
         self.enter_process(processes, process)
     }
 
-    /// Puts a process's page tables into use, and begins to count its time. `false` if it has ended, and the thread chosen
-    /// is not one that has work to do.
+    /// Loads a process's page tables and starts accounting its time. `false` if the process has ended and the
+    /// chosen thread has no kernel work left.
     #[inline(never)]
     fn enter_process(&mut self, processes: &mut Arena<Process>, id: ProcessId) -> bool {
         self.leave_address_space(processes);
@@ -120,20 +122,20 @@ impl Cpu {
         }
     }
 
-    /// How far the time-stamp counter advanced since this was last asked for.
+    /// How far the time-stamp counter has advanced since the last call.
     #[inline(always)]
     fn passed(&mut self) -> u64 {
         let now = arch::time::read_tsc();
         now.wrapping_sub(core::mem::replace(&mut self.running_since_tsc, now))
     }
 
-    /// Adds the time since it was last counted to a process that used all of it.
+    /// Charges the time since the last accounting to a process that used all of it.
     #[inline(always)]
     pub(super) fn count_time_of(&mut self, process: &mut Process) {
         process.cpu_tsc = process.cpu_tsc.wrapping_add(self.passed());
     }
 
-    /// Adds the time since it was last counted to the process that used it, whose page tables are loaded. Returns that.
+    /// Charges the time since the last accounting to the process whose page tables are loaded. Returns that process.
     #[inline]
     pub(super) fn count_time<'a>(&mut self, processes: &'a mut Arena<Process>) -> Option<&'a mut Process> {
         let passed = self.passed();
@@ -151,7 +153,7 @@ impl Cpu {
         }
     }
 
-    /// Counts the time of the process whose page tables this CPU stops using.
+    /// Accounts the time of the process whose page tables this CPU stops using.
     #[inline]
     pub(super) fn leave_address_space(&mut self, processes: &mut Arena<Process>) {
         if let Some(process) = self.count_time(processes) {

@@ -1,4 +1,4 @@
-//! Which thread runs: fixed priorities, turns among equals, direct switch to a thread that was just woken.
+//! Scheduling: fixed priorities, round robin among equal ones, direct switch to a thread that was just woken.
 
 mod cpu;
 mod timer;
@@ -19,7 +19,7 @@ use capos_kernel_core::{
 use core::hint::cold_path;
 use cpu::Cpu;
 
-/// More than there can be threads that wait.
+/// More than the possible number of waiting threads.
 const MAX_TIMERS: u32 = 1 << 20;
 
 /// The effect of a deadline.
@@ -29,7 +29,7 @@ pub(crate) enum TimerEvent {
     Thread(ThreadId),
 }
 
-/// Which thread runs when: the state of each CPU, and the deadlines of threads.
+/// The scheduler's state: the state of each CPU, and the deadlines of threads.
 pub(crate) struct Scheduler {
     cpus: [Cpu; MAX_CPUS],
     timers: Timers<TimerEvent>,
@@ -43,14 +43,14 @@ impl Scheduler {
     /// This CPU.
     #[inline(always)]
     fn cpu(&mut self) -> &mut Cpu {
-        // `cpu_index` is below MAX_CPUS: no other CPU is ever started.
+        // `cpu_index` is below MAX_CPUS, because no other CPU is ever started.
         &mut self.cpus[arch::cpu_index() as usize]
     }
 
     /// Sets a timer for a thread.
     ///
     /// # Errors
-    /// When there is no memory for it.
+    /// If there is no memory for it.
     pub(crate) fn set_timer(
         &mut self,
         id: ThreadId,
@@ -60,23 +60,23 @@ impl Scheduler {
         self.timers.insert(deadline_ns, priority, TimerEvent::Thread(id))
     }
 
-    /// Takes a timer away.
+    /// Cancels a timer.
     pub(crate) fn cancel_timer(&mut self, timer: TimerId<TimerEvent>) {
         self.timers.cancel(timer);
     }
 
-    /// Whether the timers' records agree with each other.
+    /// Whether the timers' records are consistent.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub(crate) fn check_timers(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         self.timers.check(walk)
     }
 
-    /// Whether the run queues' records agree with each other.
+    /// Whether the run queues' records are consistent.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub(crate) fn check_queues(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         self.cpus.iter().try_for_each(|cpu| cpu.run_queue.check(walk))
     }
@@ -88,19 +88,19 @@ impl System {
         self.sched.cpu()
     }
 
-    /// The calling thread. There always is one during a system call.
+    /// The calling thread. During a system call there always is one.
     #[inline]
     pub(crate) fn current_thread(&mut self) -> Option<ThreadId> {
         self.cpu().current
     }
 
-    /// The current thread does not go on now.
+    /// Marks that the current thread does not continue now.
     #[inline(always)]
     pub(crate) fn stop_current(&mut self) {
         self.cpu().current = None;
     }
 
-    /// Makes room for a new thread in every run queue that it may come into.
+    /// Reserves space for a new thread in every run queue that it may enter.
     pub(crate) fn admit(&mut self, id: ThreadId) -> bool {
         self.sched.cpus.iter_mut().all(|cpu| cpu.run_queue.admit(id.index()).is_ok())
     }
@@ -111,7 +111,7 @@ impl System {
         self.cpu()
     }
 
-    /// Lets a thread of `priority` whose state is `Ready` run when its turn comes.
+    /// Queues a thread of `priority` whose state is `Ready`.
     #[inline]
     pub(crate) fn make_ready(&mut self, id: ThreadId, priority: u8) {
         if let Some((earlier, priority)) = self.cpu_for(id).handoff.replace((id, priority)) {
@@ -124,7 +124,7 @@ impl System {
         self.cpu_for(id).run_queue.push_back(id.index(), priority);
     }
 
-    /// Whether nothing is ready but the current thread, and no less important deadline is late.
+    /// Whether no other thread is ready and no deadline of a lower priority is overdue.
     #[inline(always)]
     pub(crate) fn may_switch(&mut self) -> bool {
         let has_floor = self.sched.timers.floor() != 0;
@@ -132,12 +132,12 @@ impl System {
         !has_floor && cpu.handoff.is_none() && cpu.run_queue.is_empty()
     }
 
-    /// The current thread gives way to its equals.
+    /// The current thread yields to others of the same priority.
     pub fn yield_current(&mut self) {
         self.cpu().yielding = true;
     }
 
-    /// Takes a thread that is about to end out of everything here.
+    /// Removes a thread that is about to end from all scheduler records.
     pub(crate) fn forget_thread(&mut self, id: ThreadId) {
         for (index, cpu) in (0..).zip(&mut self.sched.cpus) {
             cpu.run_queue.remove(id.index());
@@ -145,7 +145,7 @@ impl System {
             if cpu.current != Some(id) && cpu.installed != Some(id) {
                 continue;
             }
-            // Another CPU would have to be stopped first: it resumes from the record.
+            // With several CPUs, the other CPU would have to be stopped first: it resumes from the record.
             assert!(index == arch::cpu_index(), "another CPU may resume a thread that is about to end");
             if cpu.installed == Some(id) {
                 cpu.resume = arch::Resume::IDLE;
@@ -166,7 +166,7 @@ impl System {
         }
     }
 
-    /// Takes the CPU from a thread that is not to run any more, because its process has ended.
+    /// Takes the CPU from a thread that must not run any more because its process has ended.
     #[cold]
     pub(crate) fn park(&mut self, id: ThreadId) {
         if let Some(thread) = self.threads.get_mut(id) {
@@ -175,7 +175,7 @@ impl System {
         self.cpu().current = None;
     }
 
-    /// Notes that a thread resumes in another way from now on.
+    /// Notes that a thread resumes differently from now on.
     pub(crate) fn resume_changed(&mut self, id: ThreadId, resume: arch::Resume) {
         let cpu = self.cpu();
         if cpu.installed == Some(id) {
@@ -183,7 +183,7 @@ impl System {
         }
     }
 
-    /// Whether the current thread goes on in the kernel when it runs next.
+    /// Whether the current thread has work left in the kernel when it runs next.
     #[inline]
     pub(crate) fn has_work(&mut self) -> bool {
         self.cpu().resume == arch::Resume::WORK
@@ -217,8 +217,8 @@ impl System {
         self.take_first()
     }
 
-    /// Whether a thread of `priority` that was just woken may run before those in the queue: equals wait no longer than
-    /// until the turn is over that it would run on.
+    /// Whether a thread of `priority` that was just woken may run before those in the queue. Threads of the same
+    /// priority wait no longer than until the end of the turn in which it would run.
     fn may_overtake(&mut self, priority: u8) -> bool {
         let cpu = self.cpu();
         match cpu.run_queue.highest() {
@@ -227,7 +227,7 @@ impl System {
         }
     }
 
-    /// Takes the thread out of the queue whose turn it is.
+    /// Takes the next thread from the queue.
     fn take_first(&mut self) -> Option<ThreadId> {
         let cpu = self.cpu();
         let priority = cpu.run_queue.highest()?;
@@ -239,7 +239,8 @@ impl System {
         self.threads.id_at(index)
     }
 
-    /// Takes the CPU from the current thread, which goes behind its equals only if it is `yielding`.
+    /// Takes the CPU from the current thread. It goes to the end of its priority's queue only if it is
+    /// `yielding`.
     fn preempt(&mut self, current: ThreadId, yielding: bool) {
         let Some(thread) = self.threads.get_mut(current) else { return };
         thread.run_state = RunState::Ready;
@@ -254,7 +255,8 @@ impl System {
         }
     }
 
-    /// Puts `next`'s state into the processor, unless it is there already. `false` if it is not to run any more.
+    /// Loads the state of `next` into the processor unless it is already there. `false` if the thread must not
+    /// run any more.
     #[inline(always)]
     fn switch_to(&mut self, next: ThreadId) -> bool {
         let Self { sched, threads, processes, .. } = self;
@@ -273,9 +275,10 @@ impl System {
         cpu.install(processes, next, thread)
     }
 
-    /// Lets the current thread, which is the one at `from`, `wait`, posts a completion for the thread at `to`, and switches to
-    /// that if its own wait has ended: returns what to resume then. Only if [`System::may_switch`], and no deadline was added in this entry:
-    /// nothing is due earlier than when the current thread was chosen, so the timer is right.
+    /// Lets the current thread, which is the one at `from`, `wait`, posts a completion for the thread at `to`, and
+    /// switches to that thread if this ended its wait; returns then what to resume. Requires [`System::may_switch`]
+    /// and that no deadline was added since the kernel was entered: nothing is due earlier than when the current
+    /// thread was chosen, so the timer is set correctly.
     #[inline(always)]
     pub(crate) fn post_and_switch(
         &mut self,
@@ -314,7 +317,7 @@ impl System {
         Some(arch::Resume::WORK)
     }
 
-    /// How far the time-stamp counter advanced while nothing ran.
+    /// How far the time-stamp counter has advanced while nothing ran.
     pub fn idle_tsc(&mut self) -> u64 {
         self.cpu().idle_tsc
     }
@@ -333,7 +336,7 @@ impl System {
 }
 
 impl Kernel {
-    /// Decides what this CPU does when it leaves the kernel, and prepares the processor for it.
+    /// Decides what this CPU does when it leaves the kernel, and prepares the processor accordingly.
     #[inline(always)]
     pub(crate) fn choose_next(&mut self) -> arch::Resume {
         let cpu = self.system.cpu();
@@ -354,13 +357,14 @@ impl Kernel {
         }
         let cpu = self.system.cpu();
         let next = match (cpu.current, cpu.handoff) {
-            // The current thread waits and woke just one other: switch straight to it.
+            // The current thread waits and woke exactly one other: switch directly to that one.
             (None, Some((woken, _))) if cpu.run_queue.is_empty() => {
                 cpu.handoff = None;
                 cpu.yielding = false;
                 Some(woken)
             }
-            // It goes on, with nobody but the one that it woke behind it: that one stays where it is found soonest.
+            // The current thread continues, and only the thread it woke is ready: that one stays in the handoff
+            // slot, the fastest to take from.
             (Some(_), Some((_, woken)))
                 if woken <= cpu.priority && cpu.run_queue.is_empty() && !cpu.yielding =>
             {
@@ -373,14 +377,15 @@ impl Kernel {
         let Some(next) = next else { return self.idle() };
         if !self.system.switch_to(next) {
             self.system.park(next);
-            // Nothing is left to be done for it, but there may be many like it: interrupts come in between.
+            // The thread has nothing left to do, but there may be many like it; interrupts are taken in
+            // between.
             return arch::Resume::WORK;
         }
         self.arm_timer();
         self.system.cpu().resume
     }
 
-    /// Nothing is ready.
+    /// No thread is ready.
     #[cold]
     fn idle(&mut self) -> arch::Resume {
         let System { sched, processes, .. } = &mut self.system;

@@ -9,15 +9,16 @@ use crate::{
 };
 use capos_abi::ErrorCode;
 
-/// How much too early the timer may come and still end a turn: it counts at a rate of its own, which differs a little from
-/// the clock's. A turn whose end passed between the interrupt and the next look at it would begin again.
+/// How much too early the timer may fire and still end a turn: its rate differs slightly from the clock's. Without this
+/// tolerance, a turn whose end passed between the interrupt and the next check would start again.
 const EARLY_NS: u64 = 50_000;
 
 impl Kernel {
-    /// Makes the timer interrupt come at the next deadline, or when the current thread must make room for an equal.
+    /// Sets the timer to the next deadline, or to the end of the current thread's turn if others of its priority
+    /// are ready.
     #[inline(always)]
     pub(super) fn arm_timer(&mut self) {
-        // A clock that nobody looks at need not be right, so it is checked only while something runs.
+        // The clock is only verified while something runs, since nobody reads it otherwise.
         let mut due = self.clock.next_check_ns();
         let cpu = self.system.cpu();
         let woken = cpu.handoff.is_some_and(|(_, priority)| priority >= cpu.priority);
@@ -27,7 +28,7 @@ impl Kernel {
         self.arm_for(due);
     }
 
-    /// Makes the timer interrupt come at the next deadline, and not earlier.
+    /// Sets the timer to the next deadline only.
     pub(super) fn arm_idle_timer(&mut self) {
         if core::mem::replace(&mut self.system.cpu().timer_ns, u64::MAX) != u64::MAX {
             arch::apic::stop_timer();
@@ -39,7 +40,7 @@ impl Kernel {
     pub(super) fn arm_for(&mut self, due_ns: u64) {
         let due_ns = due_ns.min(self.system.sched.timers.earliest_ns()).min(self.next_call_deadline_ns());
         let cpu = self.system.cpu();
-        // An interrupt that comes too early does no harm and is cheaper than setting the timer again.
+        // An early interrupt does no harm and costs less than setting the timer again.
         if due_ns < cpu.timer_ns {
             cpu.timer_ns = due_ns;
             arch::apic::set_timer(due_ns.saturating_sub(arch::time::now_ns()));
@@ -55,13 +56,13 @@ impl Kernel {
         if cpu.current.is_some() {
             cpu.yielding |= cpu.turns.end_if_over(cpu.priority, now.saturating_add(EARLY_NS));
         }
-        // Deadlines of those who would not run now anyway wait until they would.
+        // Deadlines of threads whose priority is too low to run now are processed later.
         let running = cpu.current.map_or(0, |_| cpu.priority);
         self.expire_from(running, now);
     }
 
-    /// Ends waits of threads of this priority or a higher one whose time has come. While less important ones are late, they do
-    /// not count.
+    /// Ends the expired waits of threads of this priority or a higher one. While deadlines of lower priorities are
+    /// overdue, they are ignored.
     fn expire_from(&mut self, priority: u8, now_ns: u64) {
         self.set_timer_floor(priority);
         self.expire(now_ns);
@@ -73,8 +74,8 @@ impl Kernel {
         }
     }
 
-    /// Ends waits whose time has come, as far as one stretch goes, those of the most important threads first. What is left then
-    /// is as late as it can be: the interrupt comes again at once.
+    /// Ends expired waits, those of the highest priorities first, for as long as one step may take. The rest is
+    /// overdue, so the interrupt fires again at once.
     fn expire(&mut self, now_ns: u64) {
         let budget = Budget::start();
         while !budget.is_spent() {
@@ -91,8 +92,8 @@ impl Kernel {
         self.ipc.set_deadline_floor(priority);
     }
 
-    /// Lets the deadlines count of all who are as important as what would run next, and ends their waits if the time has come:
-    /// that may be somebody more important.
+    /// Considers the deadlines of all threads with at least the priority of what would run next, and ends the waits
+    /// that have expired: these may include threads of a higher priority.
     pub(super) fn let_lower_timers_in(&mut self) {
         let cpu = self.system.cpu();
         let current = cpu.current.map(|_| cpu.priority);
@@ -103,11 +104,11 @@ impl Kernel {
         }
     }
 
-    /// The timer of a thread fired.
+    /// Handles the expired timer of a thread.
     fn deadline_passed(&mut self, id: ThreadId, now_ns: u64) {
         let Some(thread) = self.system.threads.get_mut(id) else { return };
         thread.timer = None;
-        // The timer may be that of an earlier wait.
+        // The timer may belong to an earlier wait.
         if thread.wait_until_ns > now_ns {
             return;
         }

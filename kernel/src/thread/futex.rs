@@ -1,5 +1,5 @@
-//! Futexes: waiting for a word of the process's own memory to change. Those who wait are linked through their own records, in
-//! a few lists by address, so that waiting and giving up take a constant time and no memory.
+//! Futexes: waiting for a word of the process's own memory to change. Waiting threads are linked through their own
+//! records in a few lists selected by address, so that waiting and cancelling take constant time and no memory.
 
 use super::{RunState, ThreadId, Wait};
 use crate::{
@@ -12,19 +12,19 @@ use capos_kernel_core::NONE;
 
 const LISTS: usize = 16;
 
-/// The threads of a process that wait for words: lists by address.
+/// The threads of a process that wait on futexes: lists selected by address.
 pub struct FutexWaiters {
     lists: [Ends; LISTS],
 }
 
-/// The first and the last thread of a list, by their places; [`NONE`] when it is empty.
+/// The positions of the first and last thread of a list; [`NONE`] if it is empty.
 #[derive(Clone, Copy)]
 struct Ends {
     first: u32,
     last: u32,
 }
 
-/// The places of a waiting thread's neighbours in its list, or [`NONE`].
+/// The positions of a waiting thread's neighbours in its list, or [`NONE`].
 #[derive(Clone, Copy, Debug)]
 pub struct FutexLinks {
     next: u32,
@@ -32,32 +32,32 @@ pub struct FutexLinks {
 }
 
 impl FutexLinks {
-    /// Those of a thread that waits alone, or not at all.
+    /// The links of a thread without neighbours.
     pub(crate) const NONE: Self = Self { next: NONE, previous: NONE };
 }
 
 impl FutexWaiters {
-    /// Nobody waits.
+    /// No thread waits.
     pub(crate) const fn new() -> Self {
         Self { lists: [Ends { first: NONE, last: NONE }; LISTS] }
     }
 
-    /// The list for the word at `address`. Words that are near each other are in different ones.
+    /// The list for the word at `address`. Adjacent words are in different lists.
     #[inline]
     fn list(&mut self, address: u64) -> &mut Ends {
         &mut self.lists[((address / 4) ^ (address / 256)) as usize % LISTS]
     }
 }
 
-/// Waking many threads, as far as it has come.
+/// A wake-up of many threads and its progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waking {
     process: ProcessId,
     address: u64,
-    /// How many more are to be woken.
+    /// How many more threads are to be woken.
     left: u32,
     woken: u32,
-    /// Whether the waking thread ends then.
+    /// Whether the waking thread exits afterwards.
     exits: bool,
 }
 
@@ -65,7 +65,7 @@ impl System {
     /// `FutexWait`: waits while the word at `address` is `expected`.
     ///
     /// # Errors
-    /// `BadAddress`, `WouldBlock`, `TimedOut` when the deadline is past already, `BudgetExceeded`.
+    /// `BadAddress`, `WouldBlock`, `TimedOut` if the deadline has already passed, `BudgetExceeded`.
     #[inline(never)]
     pub fn futex_wait(&mut self, address: u64, expected: u32, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.current_thread() else { return Ok(()) };
@@ -91,8 +91,8 @@ impl System {
         Ok(())
     }
 
-    /// `FutexWake`: wakes up to `count` threads that wait for the word at `address`, those that wait longest first. Returns how
-    /// many, or how many so far if the rest is left to the current thread as work.
+    /// `FutexWake`: wakes up to `count` threads that wait for the word at `address`, the longest-waiting first.
+    /// Returns how many, or how many so far if the rest is left to the current thread as work.
     #[inline(never)]
     pub fn wake_futex(&mut self, process: ProcessId, address: u64, count: u32) -> u32 {
         let waking = Waking { process, address, left: count, woken: 0, exits: false };
@@ -102,7 +102,7 @@ impl System {
         }
     }
 
-    /// Wakes some at once. What is left is the current thread's job, and returned.
+    /// Wakes some threads at once. The remaining work is returned, and the current thread carries it out.
     fn begin_waking(&mut self, mut waking: Waking) -> Result<u32, Waking> {
         let budget = (waking.left > 1).then(Budget::start);
         if self.wake_some(&mut waking, budget.as_ref()) {
@@ -114,7 +114,7 @@ impl System {
         Err(waking)
     }
 
-    /// Wakes threads as far as the budget goes. `true` when all are woken that are to be.
+    /// Wakes threads as far as the budget allows. `true` if no more are to be woken.
     #[inline]
     fn wake_some(&mut self, waking: &mut Waking, budget: Option<&Budget>) -> bool {
         let Some(process) = self.processes.get_mut(waking.process) else { return true };
@@ -139,7 +139,7 @@ impl System {
         true
     }
 
-    /// Takes a thread out of the list that it may wait in.
+    /// Removes a thread from the futex list it may be in.
     pub(crate) fn leave_futex(&mut self, id: ThreadId) {
         let Some(thread) = self.threads.get(id) else { return };
         let (process, links) = (thread.process, thread.futex);
@@ -148,7 +148,7 @@ impl System {
         }
     }
 
-    /// Takes the thread with these links out of the list for the word at `address`.
+    /// Removes the thread with these links from the list for the word at `address`.
     #[inline]
     fn unlink_futex(&mut self, process: ProcessId, address: u64, links: FutexLinks) {
         let FutexLinks { next, previous } = links;
@@ -166,7 +166,7 @@ impl System {
 }
 
 impl Kernel {
-    /// Wakes everybody who waits for the word at `address`, then ends the current thread.
+    /// Wakes all threads that wait for the word at `address`, then ends the current thread.
     pub(super) fn wake_all_and_exit(&mut self, process: ProcessId, address: u64) {
         let waking = Waking { process, address, left: u32::MAX, woken: 0, exits: true };
         if self.system.begin_waking(waking).is_ok()
@@ -176,7 +176,7 @@ impl Kernel {
         }
     }
 
-    /// Goes on with waking. Returns what is left.
+    /// Continues waking. Returns the remaining work.
     pub(crate) fn wake_more(&mut self, mut waking: Waking, budget: &Budget) -> Option<Waking> {
         if !self.system.wake_some(&mut waking, Some(budget)) {
             return Some(waking);

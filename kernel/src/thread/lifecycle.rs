@@ -1,4 +1,4 @@
-//! How threads come and go.
+//! Creation and end of threads.
 
 use super::{FutexLinks, RunState, Thread, ThreadId};
 use crate::{
@@ -23,23 +23,23 @@ pub struct NewThread {
     pub argument: u64,
     /// FS base.
     pub thread_pointer: u64,
-    /// 1 to 31, at most what the process may use.
+    /// From 1 to 31, at most the process's limit.
     pub priority: u8,
 }
 
-/// Why a thread could not be made.
+/// The reason that a thread could not be created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SpawnThreadError {
-    /// An address lies outside user space, or the priority is not allowed.
+    /// An address is outside user space, or the priority is not allowed.
     InvalidArgument,
-    /// The process has as many threads as it may have, or as many frames.
+    /// The process's thread or frame budget is exhausted.
     BudgetExceeded,
     /// The process has ended.
     Ended,
 }
 
 impl Kernel {
-    /// Makes a thread in a process and lets it run. Returns it and the address of its ring.
+    /// Creates a thread in a process and makes it ready. Returns it and the address of its ring.
     ///
     /// # Errors
     /// See [`SpawnThreadError`].
@@ -118,7 +118,7 @@ impl Kernel {
         Ok((id, ring_address))
     }
 
-    /// Takes a thread away: out of the queues and its process, with its ring.
+    /// Removes a thread from the queues and its process, together with its ring.
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
         self.system.leave_futex(id);
         self.close_thread_calls(id);
@@ -128,7 +128,7 @@ impl Kernel {
         if let Some((_, timer)) = thread.timer {
             self.system.sched.cancel_timer(timer);
         }
-        // The memory of a process that has ended goes as a whole.
+        // The memory of an ended process is freed as a whole.
         if let Some(process) =
             self.system.processes.get_mut(thread.process).filter(|process| process.end.is_none())
         {
@@ -138,7 +138,7 @@ impl Kernel {
         }
     }
 
-    /// `ThreadExit`: ends the calling thread, then clears `word` (unless null) and wakes who waits for it.
+    /// `ThreadExit`: ends the calling thread, then clears `word` (unless null) and wakes its waiters.
     #[inline(never)]
     pub fn exit_thread(&mut self, word: u64) {
         let Some(id) = self.system.current_thread() else { return };
@@ -148,7 +148,7 @@ impl Kernel {
             return;
         }
         let Some(process) = self.system.processes.get_mut(process_id) else { return };
-        // A word that cannot be written is the process's own mistake; nobody is left to be told.
+        // A word that cannot be written is the process's own error; there is no thread left to report it to.
         if word != 0
             && word.is_multiple_of(4)
             && process.space.copy_out(&mut self.system.objects, word, &0_u32.to_le_bytes()).is_ok()

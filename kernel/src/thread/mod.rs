@@ -1,4 +1,4 @@
-//! Threads: what they wait for, and how they come and go.
+//! Threads: their state, waiting, creation and end.
 
 mod futex;
 mod lifecycle;
@@ -20,46 +20,47 @@ pub use futex::{FutexLinks, FutexWaiters};
 pub use lifecycle::{NewThread, SpawnThreadError};
 pub use wait::Wait;
 
-/// Names a thread.
+/// Identifies a thread.
 pub type ThreadId = Id<Thread>;
 
-/// Whether a thread runs, could run, or waits.
+/// Whether a thread runs, is ready, or waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunState {
-    /// Wants to run.
+    /// Ready to run.
     Ready,
-    /// Runs, or will when its CPU leaves the kernel.
+    /// Running, or about to when its CPU leaves the kernel.
     Running,
     /// Waits.
     Waiting(Wait),
 }
 
-/// A thread's control block. It is all there is of a thread that does not run.
+/// A thread's control block: the complete state of a thread that is not running.
 pub struct Thread {
     /// The process it belongs to.
     pub process: ProcessId,
-    /// Its place in its process, which is also its ring's.
+    /// Its slot in its process, which is also that of its ring.
     pub slot: u32,
-    /// 1 to 31; higher runs first.
+    /// From 1 to 31; higher priorities run first.
     pub priority: u8,
     /// Its run state.
     pub run_state: RunState,
     /// Its ring.
     pub ring: Ring,
-    /// Where the kernel stands in it.
+    /// The kernel's position in the ring.
     pub(crate) ring_position: RingPosition,
     /// Its processor state.
     pub(crate) state: Box<ThreadState>,
-    /// The way it resumes: with its program, or with the work that it has left to do in the kernel.
+    /// How it resumes: in its program, or with its remaining work in the kernel.
     pub(crate) resume: Resume,
-    /// Its neighbours among those that wait for words.
+    /// Its links to other threads that wait on futexes.
     pub(crate) futex: FutexLinks,
-    /// The work that it has left to do in the kernel.
+    /// Its remaining work in the kernel.
     pub(crate) work: Work,
-    /// When its present wait, or the last, ends at the latest; `NO_DEADLINE` without one.
+    /// Deadline of the current or last wait; `NO_DEADLINE` without one.
     pub(crate) wait_until_ns: u64,
-    /// The timer that it has, and for when. It stays when a wait ends early: the next often has the same deadline.
+    /// Its pending timer and the time it is set to. It is kept when a wait ends early, since the next often has
+    /// the same deadline.
     pub(crate) timer: Option<(u64, TimerId<TimerEvent>)>,
-    /// Where its faults are handled: start and length; 0 length for its own stack.
+    /// Its fault stack: start and length; with length 0 faults are handled on the thread's own stack.
     pub fault_stack: (u64, u64),
 }

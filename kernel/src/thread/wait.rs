@@ -7,16 +7,16 @@ use capos_abi::{ErrorCode, NO_DEADLINE};
 /// The event that a thread waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
-    /// `CapEnter`: until this many completions are unread.
+    /// `CapEnter`: until this number of completions is unread.
     Completions(u32),
     /// `FutexWait` on the word at this address of its process.
     Futex(u64),
-    /// For its own end: its process has ended.
+    /// Its own end: its process has ended.
     End,
 }
 
 impl Thread {
-    /// Lets a thread wait. False, and nothing done, if its timer must be set first.
+    /// Starts a thread's wait. Returns false and does nothing if its timer must be set first.
     #[inline]
     pub(crate) fn begin_wait(&mut self, wait: Wait, deadline_ns: u64) -> bool {
         if !self.has_timer_for(deadline_ns) {
@@ -26,26 +26,26 @@ impl Thread {
         true
     }
 
-    /// Lets a thread wait for which [`Self::can_wait_until`] holds.
+    /// Starts a thread's wait; [`Self::can_wait_until`] must hold.
     #[inline]
     pub(crate) fn wait(&mut self, wait: Wait, deadline_ns: u64) {
         self.run_state = RunState::Waiting(wait);
         self.wait_until_ns = deadline_ns;
     }
 
-    /// Whether the timer is set that a wait until then needs.
+    /// Whether the timer that a wait until then requires is set.
     #[inline]
     fn has_timer_for(&self, deadline_ns: u64) -> bool {
         deadline_ns == NO_DEADLINE || self.timer.is_some_and(|(set_for_ns, _)| set_for_ns == deadline_ns)
     }
 
-    /// Whether a wait until then would begin, and would need no timer to be set.
+    /// Whether a wait until then would actually wait and needs no timer to be set.
     #[inline]
     pub(crate) fn can_wait_until(&self, deadline_ns: u64) -> bool {
         deadline_ns == NO_DEADLINE || (self.has_timer_for(deadline_ns) && deadline_ns > arch::time::now_ns())
     }
 
-    /// Makes a thread that waits ready: its system call returns `result`. Its timer stays.
+    /// Makes a waiting thread ready; its system call returns `result`. Its timer remains set.
     #[inline]
     pub(crate) fn end_wait(&mut self, result: i64) {
         self.run_state = RunState::Ready;
@@ -57,7 +57,7 @@ impl System {
     /// Makes the calling thread wait until [`Kernel::wake`], or until the deadline passes.
     ///
     /// # Errors
-    /// `BudgetExceeded` when there is no memory for the deadline; the thread goes on then.
+    /// `BudgetExceeded` if there is no memory for the deadline; the thread then continues.
     #[inline]
     pub fn block_current(&mut self, wait: Wait, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.current_thread() else { return Ok(()) };
@@ -69,10 +69,10 @@ impl System {
         Ok(())
     }
 
-    /// As [`Kernel::block_current`] for thread `id`, whose timer must be set first.
+    /// As [`Kernel::block_current`], for thread `id`, whose timer must be set first.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`Kernel::block_current`].
     #[cold]
     pub(crate) fn block_with_timer(
         &mut self,
@@ -91,7 +91,7 @@ impl System {
         Ok(())
     }
 
-    /// Ends a thread's wait: its system call returns `result`. Does nothing if it does not wait.
+    /// Ends a thread's wait; its system call returns `result`. Does nothing if it is not waiting.
     #[inline]
     pub fn wake(&mut self, id: ThreadId, result: i64) {
         let Some(thread) = self.threads.get_mut(id) else { return };
@@ -103,8 +103,8 @@ impl System {
         self.make_ready(id, priority);
     }
 
-    /// Lets a thread that waits run, because it has been given work. One that waits for completions waits on when that is
-    /// done.
+    /// Makes a waiting thread run because it has been given work. If it was waiting for completions, it resumes the
+    /// wait when the work is done.
     pub(crate) fn interrupt_wait(&mut self, id: ThreadId) {
         let Some(thread) = self.threads.get_mut(id) else { return };
         match thread.run_state {
@@ -123,7 +123,7 @@ impl System {
         }
     }
 
-    /// Sets what the current thread's system call returns.
+    /// Sets the return value of the current thread's system call.
     #[inline]
     pub(crate) fn set_current_result(&mut self, result: i64) {
         if let Some(thread) = self.current_thread().and_then(|id| self.threads.get_mut(id)) {

@@ -1,8 +1,8 @@
-//! How long the kernel goes on before it looks whether something else is to run.
+//! How long the kernel works before it checks whether another thread is to run.
 
 use crate::arch::time;
 
-/// The rest of a stretch of work. What is done in many steps asks after each of them.
+/// The remaining time of a stretch of work. Work in many steps checks it after each of them.
 #[derive(Clone, Copy)]
 pub(crate) struct Budget {
     start_tsc: u64,
@@ -15,7 +15,7 @@ impl Budget {
         Self { start_tsc: time::read_tsc() }
     }
 
-    /// Whether it is time to look for something else to run.
+    /// Whether it is time to check for another thread to run.
     #[inline]
     pub(crate) fn is_spent(&self) -> bool {
         time::read_tsc().wrapping_sub(self.start_tsc) >= time::stretch_steps()

@@ -1,11 +1,11 @@
-//! Work that takes longer than the kernel may go without looking whether something else is to run.
+//! Work that takes longer than the kernel may run without checking for another thread.
 //!
-//! A thread carries such work itself and does not return to its program before it is done. The work goes on in steps whenever the
-//! thread is chosen to run, so at its priority, on its turn and on its process's account; between two steps the CPU takes
-//! interrupts and chooses again what runs (`arch/entry.s`). So work that is under way takes no memory but the thread's record, what is
-//! behind does not pile up, and nothing blocks in the kernel.
+//! The thread that caused such work carries it out itself and does not return to its program before it is done. The
+//! work proceeds in steps whenever the thread is scheduled, thus at its priority, in its turn and charged to its
+//! process; between two steps the CPU takes interrupts and schedules again (`arch/entry.s`). Pending work therefore
+//! needs no memory except the thread's record, does not accumulate, and nothing blocks in the kernel.
 //!
-//! Each step leaves everything consistent: others run in between and may end the thread, or what the work is about.
+//! Each step leaves everything consistent: other threads run in between and may end the thread or the object of the work.
 
 mod budget;
 
@@ -24,13 +24,13 @@ use crate::{
 
 pub(crate) use budget::Budget;
 
-/// The work that a thread has left to do in the kernel.
+/// A thread's remaining work in the kernel.
 #[derive(Default)]
 pub(crate) struct Work {
     job: Option<Job>,
-    /// Memory objects that ended and stand above this place in the stack of those are the thread's to free.
+    /// The position in the stack of ended memory objects above which this thread must free them.
     frees_above: Option<u32>,
-    /// The rest of the `CapEnter` that the thread is in.
+    /// The remaining part of the thread's current `CapEnter`.
     enter: Option<Enter>,
 }
 
@@ -42,25 +42,25 @@ pub(crate) struct Enter {
     pub(crate) deadline_ns: u64,
 }
 
-/// Something that is done in steps.
+/// Work that is done in steps.
 pub(crate) enum Job {
     /// The operation of its last submission.
     Operation,
-    /// Taking down a process that has ended.
+    /// Tearing down a process that has ended.
     End(ProcessId),
     /// Writing to a serial port.
     Carry(Carrying),
     /// Changing a range of an address space.
     Range(RangeChange),
-    /// Waking threads that wait for a word.
+    /// Waking threads that wait on a futex.
     Wake(Waking),
-    /// Taking and zeroing memory for a device.
+    /// Allocating and zeroing memory for a device.
     Dma(Allocation),
-    /// The kernel's check of itself.
+    /// The kernel's self-check.
     Check(Check),
 }
 
-/// Which [`Job`] it is.
+/// The kind of a [`Job`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobKind {
     Operation,
@@ -87,13 +87,14 @@ impl Job {
 }
 
 impl System {
-    /// Gives a thread a job, to be done before anything else that the thread has to do.
+    /// Gives a thread a job, to be done before its other work.
     pub(crate) fn give_job(&mut self, id: ThreadId, job: Job) {
         self.leave_work(id, |work| work.job = Some(job));
     }
 
-    /// Gives a thread a job whatever it does now. One that waits for completions goes on waiting afterwards; one that waits
-    /// for a futex is woken, which the binary interface allows. Nothing happens if it has a job already.
+    /// Gives a thread a job regardless of its state. If it waits for completions, it resumes the wait afterwards;
+    /// if it waits for a futex, it is woken, which the binary interface allows. Does nothing if it already has a
+    /// job.
     pub(crate) fn give_job_anytime(&mut self, id: ThreadId, job: Job) {
         if !self.has_job(id) {
             self.give_job(id, job);
@@ -101,24 +102,25 @@ impl System {
         }
     }
 
-    /// Lets a thread go on with `CapEnter` when it runs next.
+    /// Makes a thread continue with `CapEnter` when it runs next.
     pub(crate) fn put_off(&mut self, id: ThreadId, enter: Enter) {
         self.leave_work(id, |work| work.enter = Some(enter));
     }
 
-    /// Lets a thread free the memory objects that stand above `place` in the stack of those that ended.
+    /// Makes a thread free the memory objects above position `place` in the stack of ended ones.
     pub(crate) fn frees_above(&mut self, id: ThreadId, place: u32) {
         self.leave_work(id, |work| {
             work.frees_above = Some(work.frees_above.map_or(place, |other| other.min(place)));
         });
     }
 
-    /// Whether a thread goes on with `CapEnter` when it runs next.
+    /// Whether a thread continues with `CapEnter` when it runs next.
     pub(crate) fn has_put_off(&self, id: ThreadId) -> bool {
         self.threads.get(id).is_some_and(|thread| thread.work.enter.is_some())
     }
 
-    /// Lets a thread clear up after capabilities that ended, unless another does that already. Whether it does.
+    /// Makes a thread clean up after ended capabilities, unless another one already does. Returns whether it
+    /// does.
     #[cold]
     pub(crate) fn clear_up(&mut self, id: ThreadId) -> bool {
         if self.clearing_up.is_some() {
@@ -141,7 +143,7 @@ impl System {
         self.threads.get(id).is_some_and(|thread| thread.work.job.is_some())
     }
 
-    /// Frees the memory objects that are the current thread's to free. `true` when all are.
+    /// Frees the memory objects that the current thread has to free. `true` if all are freed.
     pub(crate) fn free_own_objects(&mut self, budget: &Budget) -> bool {
         let Some(id) = self.current_thread() else { return true };
         let Some(place) = self.threads.get(id).and_then(|thread| thread.work.frees_above) else {
@@ -161,7 +163,8 @@ impl System {
 }
 
 impl Kernel {
-    /// Takes a step of the current thread's work. Returns the rest of its `CapEnter` if that comes next.
+    /// Carries out a step of the current thread's work. Returns the rest of its `CapEnter` if that comes
+    /// next.
     pub(crate) fn work(&mut self) -> Option<Enter> {
         let id = self.system.current_thread()?;
         let budget = Budget::start();
@@ -171,7 +174,7 @@ impl Kernel {
                 self.system.give_job(id, rest);
                 return None;
             }
-            // The console may have taken bytes again while the thread that was to write them had this job.
+            // The console may have become ready again while the thread that was to write had this job.
             output::carry_on(self);
             if budget.is_spent() {
                 return None;
@@ -188,7 +191,7 @@ impl Kernel {
         }
         let thread = self.system.threads.get_mut(id)?;
         if self.system.processes.get(thread.process).is_none_or(|process| process.end.is_some()) {
-            // Its own end was another thread's job.
+            // The thread's own end was another thread's job.
             self.system.park(id);
             return None;
         }
@@ -199,7 +202,7 @@ impl Kernel {
         enter
     }
 
-    /// Takes steps of a job. Returns what is left of it.
+    /// Carries out steps of a job. Returns the remaining job.
     fn step(&mut self, job: Job, budget: &Budget) -> Option<Job> {
         self.stretches.job = Some(job.kind());
         match job {
@@ -213,7 +216,8 @@ impl Kernel {
         }
     }
 
-    /// Takes over what a thread that is about to go has left to do: whoever ends it does that.
+    /// Takes over the remaining work of a thread that is about to be removed; the thread that ends it does
+    /// that work.
     pub(crate) fn inherit_work(&mut self, from: ThreadId) {
         let Some(thread) = self.system.threads.get_mut(from) else { return };
         let Work { job, frees_above, enter: _ } = core::mem::take(&mut thread.work);
@@ -230,7 +234,7 @@ impl Kernel {
         match job {
             Some(Job::End(process)) => self.system.orphan_teardown(process),
             Some(Job::Dma(rest)) => rest.abandon(self),
-            // An operation is left to whoever clears up, a range to its process.
+            // An operation is left to the thread that cleans up, a range to its process.
             Some(Job::Carry(_) | Job::Operation | Job::Range(_) | Job::Wake(_) | Job::Check(_)) | None => {}
         }
         output::carry_on(self);

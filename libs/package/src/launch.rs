@@ -6,15 +6,15 @@ use capos_schema::launch_capnp::launch_parameters;
 use capos_schema::manifest_capnp::boot_package;
 use capos_schema::process_capnp::{limits, process, process_spawner};
 
-/// A capability to pass on.
+/// A capability for a new process.
 pub struct Passed {
-    /// The name that the new process asks for.
+    /// The name under which the new process finds it.
     pub name: String,
     /// The capability, untyped.
     pub client: Client,
-    /// Type id of the interface that it serves; 0 when the one who passes it does not know.
+    /// Type id of its interface; 0 if the granter does not know it.
     pub interface: u64,
-    /// The rights of the new process to it.
+    /// The new process's rights to it.
     pub rights: Rights,
 }
 
@@ -28,7 +28,7 @@ pub struct Program<'a> {
     pub arguments: Vec<&'a str>,
     /// Environment variables.
     pub environment: Vec<(&'a str, &'a str)>,
-    /// Everything that it will hold besides its own address space, threads and endpoints.
+    /// Its capabilities, besides its own address space, threads and endpoints.
     pub grants: Vec<Passed>,
     /// Its budget.
     pub limits: limits::Reader<'a>,
@@ -39,7 +39,7 @@ pub struct Program<'a> {
 /// Starts `program` through `spawner`.
 ///
 /// # Errors
-/// Those of the kernel about the image, the grants and the budget.
+/// The kernel's errors about the image, the grants and the budget.
 pub async fn start(
     spawner: &process_spawner::Client,
     package: &Package,
@@ -92,7 +92,7 @@ fn launch_parameters(program: &Program<'_>) -> capnp::Result<Vec<u8>> {
     Ok(capnp::serialize::write_message_to_words(&message))
 }
 
-/// The length of a list that a message must be able to count.
+/// The length of a list, as a message counts it.
 fn count<T>(list: &[T]) -> capnp::Result<u32> {
     u32::try_from(list.len())
         .ok()

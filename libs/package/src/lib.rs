@@ -1,4 +1,4 @@
-//! Reading the boot package where it lies in memory, and starting programs out of it.
+//! Reads the boot package in place, and starts programs from it.
 
 mod launch;
 mod package;

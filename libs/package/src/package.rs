@@ -19,7 +19,7 @@ impl Package {
     /// Maps `object`, which must be the boot package.
     ///
     /// # Errors
-    /// Those of the kernel about the mapping.
+    /// The kernel's errors about the mapping.
     pub async fn map(object: memory_object::Client) -> capnp::Result<Self> {
         let size = object.size_request().send().promise.await?.get()?.get_bytes();
         let mut request = capos_rt::virtual_memory().map_object_request();
@@ -29,17 +29,17 @@ impl Package {
         let address = request.send().promise.await?.get()?.get_address();
         let length =
             usize::try_from(size).map_err(|_| capnp::Error::failed("boot package too large".into()))?;
-        // SAFETY: the kernel mapped `size` bytes there, read-only; nothing unmaps them, and nobody can write the
-        // boot package, because no capability to it has the WRITE right.
+        // SAFETY: the kernel mapped `size` bytes there, read-only. They are never unmapped, and never written,
+        // because no capability to the boot package has the WRITE right.
         let bytes = unsafe { core::slice::from_raw_parts(address as *const u8, length) };
         Ok(Self { object, bytes })
     }
 
     /// The package as a message. It has no traversal limit, because its binaries are larger than any sensible
-    /// one and are never traversed; the host command checked the manifest in it.
+    /// limit and are never traversed; the host command checked the manifest in it.
     ///
     /// # Errors
-    /// When the object is not a Cap'n Proto message.
+    /// If the object is not a Cap'n Proto message.
     pub fn message(&self) -> capnp::Result<PackageMessage> {
         let mut bytes = self.bytes;
         let mut options = ReaderOptions::new();
@@ -53,22 +53,22 @@ impl Package {
         &self.object
     }
 
-    /// Where `part`, a piece of this package, begins, in bytes from the package's start.
+    /// Offset of `part`, a piece of this package, from the package's start, in bytes.
     #[must_use]
     pub fn offset_of(&self, part: &[u8]) -> u64 {
         (part.as_ptr() as u64).wrapping_sub(self.bytes.as_ptr() as u64)
     }
 }
 
-/// The bytes of the binary called `name`.
+/// The bytes of the binary named `name`.
 ///
 /// # Errors
-/// `failed`, naming it, when the package holds none.
+/// `failed`, with the name, if the package has no such binary.
 pub fn binary<'a>(package: boot_package::Reader<'a>, name: &str) -> capnp::Result<&'a [u8]> {
     for binary in package.get_binaries()? {
         if binary.get_name()?.as_bytes() == name.as_bytes() {
             return binary.get_image();
         }
     }
-    Err(capnp::Error::failed(format!("the boot package holds no binary \"{name}\"")))
+    Err(capnp::Error::failed(format!("the boot package has no binary \"{name}\"")))
 }

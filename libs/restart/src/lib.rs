@@ -1,16 +1,16 @@
-//! Starting again what has ended: the policies of manifests, and the pauses between.
+//! Restart policies of manifests, and the delays between restarts.
 
 use capos_schema::manifest_capnp::restart_policy;
 
-/// The consequence of an end.
+/// The policy after an end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
-    /// Nothing.
+    /// Not restarted.
     #[default]
     Never,
-    /// It is started again when it failed, at most so many times.
+    /// Restarted after a failure, at most this many times.
     OnFailure(u32),
-    /// It is started again, however it ended.
+    /// Restarted after every end.
     Always,
 }
 
@@ -18,7 +18,7 @@ impl Restart {
     /// Reads a policy from a message.
     ///
     /// # Errors
-    /// For a policy that this program does not know.
+    /// For an unknown policy.
     pub fn read(reader: restart_policy::Reader<'_>) -> capnp::Result<Self> {
         Ok(match reader.which()? {
             restart_policy::Never(()) => Self::Never,
@@ -27,7 +27,7 @@ impl Restart {
         })
     }
 
-    /// Whether what ended is started again, having been started again `restarts` times before.
+    /// Whether to restart after an end, given the number of earlier restarts.
     #[must_use]
     pub fn follows(self, failed: bool, restarts: u32) -> bool {
         match self {
@@ -41,21 +41,21 @@ impl Restart {
 const FIRST_PAUSE_NS: u64 = 10_000_000;
 const LONGEST_PAUSE_NS: u64 = 10_000_000_000;
 
-/// How long to wait before starting again: 10 ms, twice as long each time, and at most 10 s. After a run that was
-/// longer than that it begins anew.
+/// The delay before a restart: 10 ms, doubled each time, at most 10 s. After a run longer than 10 s it starts at
+/// 10 ms again.
 #[derive(Debug)]
 pub struct Backoff {
     next_ns: u64,
 }
 
 impl Backoff {
-    /// For something that was not started again yet.
+    /// For something that has not been restarted yet.
     #[must_use]
     pub const fn new() -> Self {
         Self { next_ns: FIRST_PAUSE_NS }
     }
 
-    /// The pause after a run of `ran_ns`.
+    /// The delay after a run of `ran_ns`.
     pub fn pause_ns(&mut self, ran_ns: u64) -> u64 {
         let pause = if ran_ns > LONGEST_PAUSE_NS { FIRST_PAUSE_NS } else { self.next_ns };
         self.next_ns = (2 * pause).min(LONGEST_PAUSE_NS);

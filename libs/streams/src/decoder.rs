@@ -1,30 +1,30 @@
-//! Frames out of bytes that come in pieces of any size.
+//! Decodes frames from bytes that arrive in pieces of any size.
 
 use crate::message::{HEADER_BYTES, Header, LONGEST_FIXED, Malformed, Message};
 
-/// Reads frames. It stores a header and a payload of fixed size at most; bytes of streams pass through.
+/// Decodes frames. It stores at most a header and a payload of fixed size; the bytes of streams pass through.
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// The beginning of a header or of a payload of fixed size.
     partial: Vec<u8>,
-    /// The frame whose payload comes next.
+    /// The frame whose payload is next.
     header: Option<Header>,
-    /// Bytes of a stream's frame that are still to come.
+    /// Remaining bytes of a stream's frame.
     left: u32,
 }
 
 impl Decoder {
-    /// Nothing read yet.
+    /// A decoder at the start of a line.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next message, made of bytes that are taken from the beginning of `bytes`; `None` once these are used up. A
-    /// frame of a stream may come as several messages.
+    /// The next message, decoded from the beginning of `bytes`, which is advanced; `None` once `bytes` is used up. A
+    /// stream's frame may be returned as several messages.
     ///
     /// # Errors
-    /// For what is no frame. Nothing can be made of the line after that.
+    /// For bytes that are not a frame. The line cannot be decoded any further after that.
     pub fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Result<Option<Message<'a>>, Malformed> {
         loop {
             match self.header {
@@ -33,7 +33,7 @@ impl Decoder {
                     let header = Header::read(header.try_into().map_err(|_| Malformed)?)?;
                     self.partial.clear();
                     self.left = header.length;
-                    // A piece of a stream of no bytes says nothing.
+                    // Skip empty pieces of a stream.
                     self.header = (!header.kind.is_stream() || header.length > 0).then_some(header);
                 }
                 Some(header) if header.kind.is_stream() => {
@@ -43,7 +43,7 @@ impl Decoder {
                     let length = bytes.len().min(self.left as usize);
                     let (piece, rest) = bytes.split_at(length);
                     *bytes = rest;
-                    // No more than what was left.
+                    // At most `left`.
                     self.left -= length as u32;
                     if self.left == 0 {
                         self.header = None;
@@ -66,7 +66,7 @@ impl Decoder {
     }
 }
 
-/// A message of fixed size, which refers to no bytes.
+/// A message of fixed size, which borrows no bytes.
 fn fixed<'a>(message: Message<'_>) -> Message<'a> {
     match message {
         Message::Hello => Message::Hello,
@@ -80,7 +80,7 @@ fn fixed<'a>(message: Message<'_>) -> Message<'a> {
     }
 }
 
-/// Moves bytes to `partial` until it holds `wanted`, and gives them when it does.
+/// Moves bytes to `partial` until it holds `wanted`, then returns them.
 fn take<'p>(partial: &'p mut Vec<u8>, bytes: &mut &[u8], wanted: usize) -> Option<&'p [u8]> {
     let missing = wanted.saturating_sub(partial.len()).min(bytes.len());
     let (taken, rest) = bytes.split_at(missing);
@@ -110,7 +110,7 @@ mod tests {
         ]
     }
 
-    /// Owned, with the pieces of streams put together.
+    /// Owned messages, with the pieces of streams joined.
     fn decode(pieces: &[&[u8]]) -> Result<Vec<(Vec<u8>, String)>, Malformed> {
         let mut decoder = Decoder::new();
         let mut found: Vec<(Vec<u8>, String)> = Vec::new();
@@ -158,14 +158,14 @@ mod tests {
     #[test]
     fn what_is_no_frame_is_refused() {
         for bytes in [
-            *b"\0\0\0\0\0\0\0\0",           // no kind
-            *b"\x09\0\0\0\0\0\0\0",         // no kind
-            *b"\x02\0\0\0\x01\0\0\0",       // output of no stream
-            *b"\x02\x03\0\0\x01\0\0\0",     // output of a stream that there is not
-            *b"\x05\x01\0\0\x01\0\0\0",     // input of an output
-            *b"\x06\0\x01\0\0\0\0\0",       // what must be zero
+            *b"\0\0\0\0\0\0\0\0",           // kind 0
+            *b"\x09\0\0\0\0\0\0\0",         // unknown kind
+            *b"\x02\0\0\0\x01\0\0\0",       // output of stream 0
+            *b"\x02\x03\0\0\x01\0\0\0",     // output of an unknown stream
+            *b"\x05\x01\0\0\x01\0\0\0",     // input on an output stream
+            *b"\x06\0\x01\0\0\0\0\0",       // reserved bytes not zero
             *b"\x06\0\0\0\x01\0\0\0",       // an end with a payload
-            *b"\x04\0\0\0\xff\xff\xff\xff", // terminals without end
+            *b"\x04\0\0\0\xff\xff\xff\xff", // excessive length
             *b"\x03\0\0\0\x03\0\0\0",       // a number of three bytes
         ] {
             assert_eq!(decode(&[&bytes]), Err(Malformed), "{bytes:?}");

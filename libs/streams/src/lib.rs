@@ -1,14 +1,14 @@
-//! The protocol between a machine and the host command that runs it: a program's standard streams, kept apart on one
-//! line of bytes such as a virtio console or a serial line.
+//! The protocol between a machine and the host command that runs it: a program's standard streams, kept separate on
+//! one line of bytes such as a virtio console or a serial line.
 //!
-//! Each side sends frames: eight bytes of header ([`HEADER_BYTES`]: the kind, the stream, two zeros, and the payload's
+//! Each side sends frames: an eight-byte header ([`HEADER_BYTES`]: the kind, the stream, two zeros, and the payload's
 //! length in little-endian order), then the payload. The machine begins with [`HELLO`]; the host answers with
-//! [`Message::Terminals`], and again when a terminal's size changes. Output is sent in order across streams, and at
-//! most [`WINDOW_BYTES`] ahead of what the host has dealt with ([`Message::Taken`]): a line may lose what its other end
-//! does not take in time, as QEMU's virtio console does. Input comes only as far as it was asked for ([`Message::Want`]), so a machine
-//! that does not read leaves the host's input alone and never has to store more than it asked for.
+//! [`Message::Terminals`], and again when a terminal's size changes. Output is sent in order across streams, and at most
+//! [`WINDOW_BYTES`] ahead of the host's acknowledgements ([`Message::Taken`]): a line may lose data that its other end
+//! does not accept in time, as QEMU's virtio console does. Input is sent only as requested ([`Message::Want`]), so a
+//! machine that does not read leaves the host's input alone and never stores more than it requested.
 //!
-//! Nothing that arrives is trusted: [`Decoder`] holds a bounded number of bytes, and what no side can have meant is
+//! Nothing that arrives is trusted: [`Decoder`] holds a bounded number of bytes, and invalid frames are
 //! [`Malformed`].
 
 mod decoder;

@@ -1,18 +1,18 @@
-//! Messages, and how they are written.
+//! Messages and their encoding.
 
 use std::fmt;
 
 /// Bytes before a payload.
 pub const HEADER_BYTES: usize = 8;
-/// Bytes that the machine has sent and the host has not dealt with, at most. It fits into the buffers of a socket, with what
-/// the host's system adds to a few pieces.
+/// Maximum number of bytes that the machine has sent and the host has not acknowledged. It fits into the buffers of a
+/// socket, including the host system's overhead for several pieces.
 pub const WINDOW_BYTES: usize = 64 << 10;
 /// Text of the first frame: the protocol and its version.
 const GREETING: [u8; 16] = *b"capOS streams 1\n";
-/// The machine's first frame. No program writes it by accident, so a host can tell by it that the line is framed.
+/// The machine's first frame. No program writes it by accident, so a host recognises a framed line by it.
 pub const HELLO: [u8; HEADER_BYTES + GREETING.len()] = *b"\x01\0\0\0\x10\0\0\0capOS streams 1\n";
 
-/// The payload of the longest message that is not a piece of a stream.
+/// The longest payload of a message that is not a piece of a stream.
 pub(crate) const LONGEST_FIXED: usize = TERMINALS_BYTES;
 const TERMINALS_BYTES: usize = 3 * TERMINAL_BYTES;
 const TERMINAL_BYTES: usize = 6;
@@ -28,7 +28,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Both.
+    /// Both outputs.
     pub const ALL: [Self; 2] = [Self::Standard, Self::Errors];
 
     fn from_number(number: u8) -> Result<Self, Malformed> {
@@ -36,14 +36,14 @@ impl Output {
     }
 }
 
-/// The end of a stream on the host.
+/// The host's end of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terminal {
     /// Whether it is a terminal.
     pub is_terminal: bool,
-    /// The terminal's width in characters; 0 when it is unknown.
+    /// The terminal's width in characters; 0 if unknown.
     pub columns: u16,
-    /// The terminal's height in lines; 0 when it is unknown.
+    /// The terminal's height in lines; 0 if unknown.
     pub rows: u16,
 }
 
@@ -58,13 +58,13 @@ pub struct Terminals {
     pub errors: Terminal,
 }
 
-/// Bytes that are no frame of this protocol.
+/// The error for bytes that are not a frame of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the other side of the console's line does not speak the protocol of streams")
+        f.write_str("the other end of the console violated the stream protocol: malformed frame")
     }
 }
 
@@ -101,7 +101,7 @@ impl Kind {
         matches!(self, Self::Output | Self::Input)
     }
 
-    /// How long its payload is, unless it is a piece of a stream.
+    /// The length of its payload, unless it is a piece of a stream.
     fn payload_bytes(self) -> usize {
         match self {
             Self::Hello => GREETING.len(),
@@ -112,7 +112,7 @@ impl Kind {
     }
 }
 
-/// A frame's header, read and checked.
+/// A frame's header, decoded and checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
@@ -161,21 +161,21 @@ pub fn input_header(length: u32) -> [u8; HEADER_BYTES] {
 /// A frame, or a part of a frame that carries a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// From the machine: it begins.
+    /// From the machine: greeting.
     Hello,
     /// From the machine: bytes of one of its outputs.
     Output(Output, &'a [u8]),
-    /// From the machine: so many bytes of input may come beside those that it asked for before.
+    /// From the machine: this many more bytes of input may be sent.
     Want(u32),
-    /// From the host: what the streams are connected to.
+    /// From the host: the kinds of the streams.
     Terminals(Terminals),
     /// From the host: bytes of input.
     Input(&'a [u8]),
-    /// From the host: no more input will come.
+    /// From the host: end of input.
     InputEnded,
-    /// From the host: nobody takes this output any more.
+    /// From the host: the output's reader is gone.
     Closed(Output),
-    /// From the host: it has dealt with so many bytes more of the line, headers included.
+    /// From the host: this many more bytes of the line have been processed, headers included.
     Taken(u32),
 }
 
@@ -195,7 +195,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The frame; a stream's bytes are all of one frame.
+    /// The message encoded as a frame; a stream's bytes all in one frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
         let (kind, stream, payload) = match self {
@@ -208,7 +208,7 @@ impl<'a> Message<'a> {
             Self::InputEnded => (Kind::InputEnded, 0, Vec::new()),
             Self::Closed(output) => (Kind::Closed, *output as u8, Vec::new()),
         };
-        // Nobody has four gigabytes in one message.
+        // Messages are shorter than 4 GiB.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         [header(kind, stream, length).as_slice(), &payload].concat()
     }

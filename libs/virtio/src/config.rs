@@ -1,4 +1,4 @@
-//! The device's configuration space as `virtio-drivers` wants to see it.
+//! The device's configuration space in the form that `virtio-drivers` requires.
 
 use capos_schema::device_capnp::{BarKind, bar};
 use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
@@ -6,7 +6,7 @@ use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
 const CONFIG_BYTES: usize = 256;
 const BAR_COUNT: usize = 6;
 const FIRST_BAR: u8 = 0x10;
-/// Of a base address register.
+/// Flag bits of a base address register.
 const FLAGS: u32 = 0xf;
 const WIDTH: u32 = 0b110;
 const WIDTH_64: u32 = 0b100;
@@ -15,22 +15,22 @@ const STATUS_HAS_LIST: u8 = 1 << 4;
 const FIRST_CAPABILITY: usize = 0x34;
 const VENDOR_SPECIFIC: u8 = 0x09;
 const COMMON_CONFIGURATION: u8 = 1;
-/// Each takes four bytes at least.
+/// Each takes at least four bytes.
 const MOST_CAPABILITIES: usize = CONFIG_BYTES / 4;
 
-/// Where the device is does not matter: there is only one.
+/// The device's location is irrelevant: there is only one.
 pub(crate) const DEVICE: DeviceFunction = DeviceFunction { bus: 0, device: 0, function: 0 };
 
 /// A base address register.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bar {
     pub(crate) address: u64,
-    /// 0 when it is no memory.
+    /// 0 if it is not a memory register.
     pub(crate) length: u64,
 }
 
 impl Bar {
-    /// Those of the kernel for a register.
+    /// Decodes the kernel's description of a register.
     pub(crate) fn read(from: bar::Reader<'_>) -> capnp::Result<Self> {
         let is_memory = from.get_kind()? == BarKind::Memory;
         let length = if is_memory { from.get_length() } else { 0 };
@@ -38,24 +38,27 @@ impl Bar {
     }
 }
 
-/// A copy of the configuration space. The crate finds out how long registers are by writing all ones to their base address
-/// and reading back; the kernel has done so already, so such writes are answered from what it found.
+/// A copy of the configuration space. The crate determines the length of registers by writing all ones to their base
+/// address and reading back; the kernel has already done that, so such writes are answered from its results.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     bytes: [u8; CONFIG_BYTES],
     bars: [Bar; BAR_COUNT],
-    /// Base address registers that were asked for their length.
+    /// Base address registers whose length is being probed.
     asked: [bool; BAR_COUNT],
 }
 
 impl Snapshot {
     pub(crate) fn new(config: &[u8], bars: [Bar; BAR_COUNT]) -> capnp::Result<Self> {
         let bytes = config.try_into();
-        let bytes = bytes.map_err(|_| capnp::Error::failed("a configuration space of an odd size".into()))?;
+        let bytes =
+            bytes.map_err(|_| capnp::Error::failed("invalid length of the configuration space".into()))?;
         let snapshot = Self { bytes, bars, asked: [false; BAR_COUNT] };
-        // The crate would walk in a circle for ever.
+        // The crate would loop for ever.
         if snapshot.capabilities().nth(MOST_CAPABILITIES).is_some() {
-            return Err(capnp::Error::failed("the device's list of capabilities has no end".into()));
+            return Err(capnp::Error::failed(
+                "device violated the PCI specification: cyclic capability list".into(),
+            ));
         }
         Ok(snapshot)
     }
@@ -64,7 +67,7 @@ impl Snapshot {
         Some(u32::from_le_bytes(self.bytes.get(offset..offset + 4)?.try_into().ok()?))
     }
 
-    /// The offset and the first word of each entry of the list of capabilities.
+    /// The offset and the first word of each entry of the capability list.
     fn capabilities(&self) -> impl Iterator<Item = (usize, [u8; 4])> {
         let has_list = self.bytes.get(STATUS).is_some_and(|status| status & STATUS_HAS_LIST != 0);
         let first = self.bytes.get(FIRST_CAPABILITY).filter(|_| has_list).map(|&at| at & !3);
@@ -77,7 +80,7 @@ impl Snapshot {
         })
     }
 
-    /// Which register holds the common configuration, and where.
+    /// The base address register and offset of the common configuration.
     pub(crate) fn common_configuration(&self) -> Option<(usize, u64)> {
         let mut capabilities = self.capabilities();
         let (at, _) = capabilities
@@ -90,13 +93,13 @@ impl Snapshot {
         self.word(usize::from(FIRST_BAR) + 4 * index).unwrap_or(0)
     }
 
-    /// The value that a base address register reads as after all ones were written to it.
+    /// The value read from a base address register after all ones were written to it.
     fn mask(&self, index: usize) -> u32 {
         let length = |index: usize| self.bars.get(index).map_or(0, |bar| bar.length);
         if length(index) > 0 {
             return low(length(index).wrapping_neg()) | self.bar_word(index) & FLAGS;
         }
-        // The upper half of the one before, or nothing.
+        // The upper half of the preceding register, or none.
         match index.checked_sub(1) {
             Some(before) if length(before) > 0 && self.bar_word(before) & WIDTH == WIDTH_64 => {
                 high(length(before).wrapping_neg())
@@ -106,7 +109,7 @@ impl Snapshot {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "truncates to the low half")]
 const fn low(value: u64) -> u32 {
     value as u32
 }
@@ -135,7 +138,7 @@ impl ConfigurationAccess for Snapshot {
     }
 
     // Unsafe here: `virtio-drivers` declares it so.
-    #[expect(unsafe_code, reason = "the trait declares it so; a copy of a copy harms nobody")]
+    #[expect(unsafe_code, reason = "required by the trait; copies share nothing")]
     unsafe fn unsafe_clone(&self) -> Self {
         self.clone()
     }
@@ -180,7 +183,7 @@ mod tests {
         assert_eq!(bars[1], memory(0xfebd_5000, 0x1000, MemoryBarType::Width32, false));
         assert_eq!(bars[4], memory(0x1_fe00_0000, 0x4000, MemoryBarType::Width64, true));
         assert!(bars[0].is_none() && bars[2].is_none() && bars[3].is_none() && bars[5].is_none());
-        // Asking again gives the same.
+        // A second probe gives the same result.
         assert_eq!(root.bars(DEVICE).unwrap(), bars);
     }
 

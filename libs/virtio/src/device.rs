@@ -1,4 +1,4 @@
-//! From the capability of a device to one whose queues can be set up.
+//! Takes charge of a device, given its capability, up to the point where its queues can be set up.
 
 use crate::config::{Bar, Snapshot};
 use crate::memory::{self, Mapping};
@@ -10,15 +10,15 @@ use std::fmt::Debug;
 use std::ops::BitAnd;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
 
-/// A device that has been reset and knows its driver's memory.
+/// A device that has been reset, with its registers and DMA memory.
 pub struct Device {
     /// Its registers.
     pub registers: Registers,
-    /// Raised by every queue that [`Registers::direct_interrupt`] was called for.
+    /// Raised by every queue for which [`Registers::direct_interrupt`] was called.
     pub interrupt: interrupt::Client,
-    /// Memory for data on its way, which others may map too.
+    /// Memory for data in transit, which others may map too.
     pub transfer_memory: memory_object::Client,
-    /// The same, mapped here.
+    /// The same memory, mapped in this process.
     pub transfer: Mapping,
 }
 
@@ -27,11 +27,11 @@ fn failed(reason: impl ToString) -> capnp::Error {
 }
 
 impl Device {
-    /// Resets the device behind `device` and gives it `control_bytes` of memory for rings and headers, and `transfer_bytes`
-    /// for data; both are multiples of the page size.
+    /// Resets the device behind `device` and allocates `control_bytes` of memory for rings and headers, and
+    /// `transfer_bytes` for data; both are multiples of the page size.
     ///
     /// # Errors
-    /// When it is no virtio device of this kind and of version 1, or has not what its driver needs.
+    /// If it is not a virtio device of this kind and of version 1, or lacks something that its driver needs.
     pub async fn take_charge(
         device: pci_device::Client,
         kind: DeviceType,
@@ -48,9 +48,9 @@ impl Device {
         let mut registers = Registers::new(Snapshot::new(config.get()?.get_bytes()?, bars)?, &windows)?;
         let found = registers.transport.device_type();
         if found != kind {
-            return Err(failed(format!("a virtio device of another kind: {found:?}")));
+            return Err(failed(format!("unexpected virtio device type: {found:?}")));
         }
-        // What earlier drivers left under way ends here; their memory can go back.
+        // The reset ended all requests of earlier drivers, so their memory can be reused.
         registers.reset()?;
         device.quiesced_request().send().promise.await?;
 
@@ -66,10 +66,11 @@ impl Device {
         Ok(Self { registers, interrupt, transfer_memory, transfer })
     }
 
-    /// Agrees with the device on what of `wanted` it can do. `version_1` is the bit of `wanted` that it must have.
+    /// Negotiates the features of `wanted` that the device supports. `version_1` is the bit of `wanted` that is
+    /// required.
     ///
     /// # Errors
-    /// When it cannot do that, or does not accept the rest.
+    /// If the device lacks that bit, or does not accept the selected features.
     pub fn negotiate<F>(&mut self, wanted: F, version_1: F) -> capnp::Result<F>
     where
         F: Flags<Bits = u64> + BitAnd<Output = F> + Copy + Debug,
@@ -77,7 +78,7 @@ impl Device {
         let features = self.registers.transport.begin_init(wanted);
         let accepted = self.registers.transport.get_status().contains(DeviceStatus::FEATURES_OK);
         if !features.contains(version_1) || !accepted {
-            return Err(failed("the device does not speak version 1 as this driver does"));
+            return Err(failed("the device does not support virtio version 1"));
         }
         Ok(features)
     }
@@ -92,7 +93,8 @@ async fn read_bars(device: &pci_device::Client) -> capnp::Result<[Bar; 6]> {
     Ok(bars)
 }
 
-/// Maps the registers behind a base address register. The one with the interrupt table is not to be had, nor needed.
+/// Maps the registers behind a base address register. The one with the interrupt table is unavailable, and not
+/// needed.
 async fn map_registers(device: &pci_device::Client, index: u8, bar: Bar) -> capnp::Result<Option<Mapping>> {
     if bar.length == 0 {
         return Ok(None);

@@ -1,7 +1,8 @@
-//! A virtio device in the hands of its driver. The crate `virtio-drivers` knows how devices are found, set up and talked
-//! to; here its needs meet the capabilities of this process: registers, interrupt and memory come from one `PciDevice`.
+//! Access to a virtio device for its driver. The crate `virtio-drivers` implements discovery, set-up and communication;
+//! this crate provides what it needs from this process's capabilities: registers, interrupt and memory, all from one
+//! `PciDevice`.
 //!
-//! A process drives one device. `unsafe` stands only where memory of the device becomes pointers (`memory`, `registers`).
+//! A process drives one device. `unsafe` is used only where device memory becomes pointers (`memory`, `registers`).
 
 mod config;
 mod device;

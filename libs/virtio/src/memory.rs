@@ -1,4 +1,4 @@
-//! Memory that the device and this process both see, and the device's registers: the `Hal` of `virtio-drivers`.
+//! Memory shared by the device and this process, and the device's registers: the `Hal` of `virtio-drivers`.
 // Unsafe here: the device and this process share memory by its address.
 #![expect(unsafe_code, reason = "mapped memory becomes pointers here")]
 
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
-/// Memory of the host, aligned as the device's.
+/// Host memory with the alignment of DMA memory.
 #[cfg(feature = "testing")]
 #[derive(Clone)]
 #[repr(align(4096))]
@@ -16,7 +16,7 @@ struct Page {
     _bytes: [u8; PAGE_SIZE],
 }
 
-/// A mapped range. It stays mapped as long as the process lives.
+/// A mapped range, which stays mapped for the life of the process.
 #[derive(Clone, Copy, Debug)]
 pub struct Mapping {
     start: NonNull<u8>,
@@ -24,13 +24,13 @@ pub struct Mapping {
     length: usize,
 }
 
-// SAFETY: it is an address range, valid in every thread of the process; each use says why it is sound.
+// SAFETY: it is an address range, valid in every thread of the process; each use states why it is sound.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps all of `memory`, `length` bytes that the device knows as `physical` and on.
+    /// Maps all of `memory`: `length` bytes whose physical address is `physical`.
     pub(crate) async fn new(
         memory: &memory_object::Client,
         physical: u64,
@@ -40,7 +40,7 @@ impl Mapping {
         Ok(Self { start: mapped.cast(), physical, length: mapped.len() })
     }
 
-    /// Zeroed memory of the host, for tests. It is never given back.
+    /// Zeroed host memory, for tests. It is never freed.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn of_host(physical: u64, length: usize) -> Self {
@@ -49,20 +49,20 @@ impl Mapping {
         Self { start: NonNull::from(memory).cast(), physical, length }
     }
 
-    /// Where the device sees it.
+    /// Its physical address.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn physical(&self) -> u64 {
         self.physical
     }
 
-    /// Bytes in it.
+    /// Its length in bytes.
     #[must_use]
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// The part from `offset` on, if there are `length` bytes.
+    /// The `length` bytes from `offset`, if they are within the mapping.
     #[must_use]
     pub fn part(&self, offset: usize, length: usize) -> Option<NonNull<[u8]>> {
         if offset.checked_add(length)? > self.length {
@@ -73,7 +73,7 @@ impl Mapping {
         Some(NonNull::slice_from_raw_parts(start, length))
     }
 
-    /// Where it lies, if physical `address` and on, `length` bytes, are in it.
+    /// The `length` bytes at physical `address`, if they are within the mapping.
     fn at_physical(&self, address: u64, length: usize) -> Option<NonNull<[u8]>> {
         self.part(usize::try_from(address.checked_sub(self.physical)?).ok()?, length)
     }
@@ -86,32 +86,32 @@ impl Mapping {
     }
 }
 
-/// Registers. They are needed before there is memory.
+/// Register mappings. They are needed before there is DMA memory.
 static WINDOWS: OnceLock<Vec<Mapping>> = OnceLock::new();
 static LENT: OnceLock<Lent> = OnceLock::new();
 
-/// Memory that the device knows of.
+/// Memory that the device can access.
 struct Lent {
-    /// Rings and request headers: this process's alone.
+    /// Rings and request headers, private to this process.
     control: Mapping,
-    /// Data on its way, which the client maps too.
+    /// Data in transit, which the client maps too.
     transfer: Mapping,
     /// Bytes of `control` that are in use.
     used: AtomicUsize,
 }
 
-/// Makes the registers known to the crate.
+/// Registers the register mappings for the crate.
 pub(crate) fn set_windows(windows: Vec<Mapping>) {
-    // A process drives one device, so this comes once.
+    // A process drives one device, so this is called once.
     drop(WINDOWS.set(windows));
 }
 
-/// Makes the memory known to the crate. A process drives one device, so what was set first stays.
+/// Registers the memory for the crate. A process drives one device, so only the first call has an effect.
 pub(crate) fn set_memory(control: Mapping, transfer: Mapping) {
     drop(LENT.set(Lent { control, transfer, used: AtomicUsize::new(0) }));
 }
 
-/// Pages of the control memory that nobody else uses, zeroed: their address for the device, and where they are mapped.
+/// Unused zeroed pages of the control memory: their physical address, and their mapping.
 #[must_use]
 pub fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
     let lent = LENT.get()?;
@@ -121,19 +121,19 @@ pub fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
     Some((lent.control.physical + offset as u64, part.cast()))
 }
 
-/// The system as the crate `virtio-drivers` needs it.
+/// The `Hal` that the crate `virtio-drivers` requires.
 #[derive(Debug)]
 pub enum System {}
 
-// SAFETY: `dma_alloc` gives out each page of the control memory once; the mapping is aligned to pages, valid as long as the
-// process lives, and the kernel zeroed it. `mmio_phys_to_virt` gives out mapped registers only.
+// SAFETY: `dma_alloc` returns each page of the control memory once; the mapping is page-aligned, valid for the life of
+// the process, and zeroed by the kernel. `mmio_phys_to_virt` returns mapped registers only.
 unsafe impl Hal for System {
     fn dma_alloc(pages: usize, _: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         // The crate takes physical address 0 for "none".
         take_pages(pages).unwrap_or((0, NonNull::dangling()))
     }
 
-    /// Pages stay: queues last as long as the process.
+    /// Pages are not reused: queues live as long as the process.
     unsafe fn dma_dealloc(_: PhysAddr, _: NonNull<u8>, _: usize) -> i32 {
         0
     }
@@ -141,7 +141,9 @@ unsafe impl Hal for System {
     unsafe fn mmio_phys_to_virt(address: PhysAddr, size: usize) -> NonNull<u8> {
         let windows = WINDOWS.get().map(Vec::as_slice).unwrap_or_default();
         let found = windows.iter().find_map(|window| window.at_physical(address, size));
-        let Some(found) = found else { panic!("the device has registers where it has no memory to give") };
+        let Some(found) = found else {
+            panic!("device violated the virtio specification: registers outside its memory")
+        };
         found.cast()
     }
 
@@ -149,10 +151,10 @@ unsafe impl Hal for System {
         let lent = LENT.get();
         let address = lent
             .and_then(|lent| lent.control.physical_of(buffer).or_else(|| lent.transfer.physical_of(buffer)));
-        let Some(address) = address else { panic!("a buffer that the device cannot reach") };
+        let Some(address) = address else { panic!("a buffer outside the transfer memory") };
         address
     }
 
-    /// The device works on the memory itself, so there is nothing to copy back.
+    /// The device accesses the memory directly, so there is nothing to copy back.
     unsafe fn unshare(_: PhysAddr, _: NonNull<[u8]>, _: BufferDirection) {}
 }

@@ -1,4 +1,5 @@
-//! A device for tests of drivers: it remembers where its rings are, and says in them what a test lets it say.
+//! A device model for tests of drivers: it records the location of its rings, and writes into them as the
+//! test directs.
 // Unsafe here: rings are written as a device writes them.
 #![expect(unsafe_code, reason = "memory is written by its address, as a device does")]
 
@@ -7,24 +8,24 @@ use std::collections::BTreeMap;
 use virtio_drivers::PhysAddr;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 
-/// Makes memory that the host lends known, as [`Device::take_charge`](crate::Device::take_charge) does with a device's.
-/// Memory that was lent first stays.
+/// Registers host memory, as [`Device::take_charge`](crate::Device::take_charge) does with DMA memory. Only the first
+/// call has an effect.
 pub fn lend_memory(control: Mapping, transfer: Mapping) {
     memory::set_memory(control, transfer);
 }
 
-/// Where the rings of a queue are in the device's memory.
+/// The location of a queue's rings in the device's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rings {
     /// The table of descriptors.
     pub descriptors: u64,
     /// The ring in which the driver makes buffers available.
     pub available: u64,
-    /// The ring in which the device says which it has used.
+    /// The ring in which the device returns used buffers.
     pub used: u64,
 }
 
-/// A device without any registers but those of its queues.
+/// A device with no registers except those of its queues.
 #[derive(Debug)]
 pub struct Model {
     kind: DeviceType,
@@ -33,13 +34,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// A device of this kind whose rings lie in `memory`.
+    /// A device of this kind whose rings are in `memory`.
     #[must_use]
     pub fn new(kind: DeviceType, memory: Mapping) -> Self {
         Self { kind, memory, queues: BTreeMap::new() }
     }
 
-    /// The rings of a queue that the driver has set up; otherwise they begin the memory.
+    /// The rings of a queue that the driver has set up; otherwise at the start of the memory.
     #[must_use]
     pub fn rings(&self, queue: u16) -> Rings {
         self.queues.get(&queue).copied().unwrap_or_default()
@@ -48,18 +49,18 @@ impl Model {
     /// Stores a value in the memory.
     ///
     /// # Panics
-    /// When it does not lie in the memory.
+    /// If it is not within the memory.
     pub fn put<T>(&self, offset: u64, value: T) {
         let place = usize::try_from(offset).ok().and_then(|offset| self.memory.part(offset, size_of::<T>()));
         let Some(place) = place else { panic!("{offset:#x} is outside the memory") };
-        // SAFETY: the place is in the mapping, which lasts; nobody has references to it.
+        // SAFETY: the place is in the mapping, which is never unmapped; there are no references to it.
         unsafe { place.cast::<T>().write_unaligned(value) };
     }
 
-    /// The value at a place of the memory.
+    /// The value at an offset of the memory.
     ///
     /// # Panics
-    /// When it does not lie in the memory.
+    /// If it is not within the memory.
     #[must_use]
     pub fn get<T: Copy>(&self, offset: u64) -> T {
         let place = usize::try_from(offset).ok().and_then(|offset| self.memory.part(offset, size_of::<T>()));
@@ -68,7 +69,7 @@ impl Model {
         unsafe { place.cast::<T>().read_unaligned() }
     }
 
-    /// Says in the `number`th entry of the used ring of `queue`, which has `entries`, that the chain `id` is used and
+    /// Writes entry `number` of the used ring of `queue`, which has `entries` entries: the chain `id` is used and
     /// `length` bytes of it were written.
     pub fn finish(&self, queue: u16, entries: u16, number: u16, id: u32, length: u32) {
         let used = self.rings(queue).used;

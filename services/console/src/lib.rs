@@ -1,9 +1,9 @@
-//! Serves `Console` over one line of bytes whose other end is the host command `capos`: standard input, output and error
-//! kept apart by the protocol of `capos-streams`. The line is a virtio console, which is fast, or the kernel's serial
+//! Serves `Console` over one line of bytes whose other end is the host command `capos`. The protocol of `capos-streams`
+//! keeps standard input, output and error separate. The line is a virtio console, which is fast, or the kernel's serial
 //! console, which every machine has.
 //!
-//! `streams` is what passes and who waits, whatever the line; `server` is the interface; `virtio` and `serial` are the
-//! lines. `unsafe` stands only where buffers are lent to the device (`virtio::queue`).
+//! `streams` implements transfers and waiting, independent of the line; `server` is the interface; `virtio` and
+//! `serial` are the lines. `unsafe` is used only where buffers are lent to the device (`virtio::queue`).
 
 mod outgoing;
 mod serial;
@@ -20,7 +20,7 @@ use streams::Streams;
 /// Serves the export "console" over the virtio console behind `device`, until that fails.
 ///
 /// # Errors
-/// Says how it failed.
+/// The cause of the failure.
 pub async fn over_virtio(device: pci_device::Client) -> capnp::Result<()> {
     let (port, interrupt) = virtio::Port::open(device).await?;
     let streams = serve(Box::new(virtio::PortLine::new(&port)))?;
@@ -31,7 +31,7 @@ pub async fn over_virtio(device: pci_device::Client) -> capnp::Result<()> {
 /// Serves the export "console" over `line`, until that fails.
 ///
 /// # Errors
-/// Says how it failed.
+/// The cause of the failure.
 pub async fn over_serial(line: console::Client) -> capnp::Result<()> {
     let sender = serial::Sender::new();
     let streams = serve(Box::new(sender.clone()))?;

@@ -1,5 +1,5 @@
 //! Serves the export "console" over the virtio console behind the grant "device", or over the serial line behind the
-//! grant "line"; the argument, "virtio" or "serial", says which.
+//! grant "line", as selected by the argument "virtio" or "serial".
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ async fn run() -> capnp::Result<()> {
             capos_console::over_virtio(capos_rt::grant(capos_schema::names::DEVICE_GRANT)?).await
         }
         Some("serial") => capos_console::over_serial(capos_rt::grant(capos_schema::names::LINE_GRANT)?).await,
-        _ => Err(capnp::Error::failed("the argument is neither `virtio` nor `serial`".into())),
+        _ => Err(capnp::Error::failed("invalid argument: expected `virtio` or `serial`".into())),
     }
 }
 

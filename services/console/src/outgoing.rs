@@ -1,16 +1,16 @@
-//! Which bytes of the ring of output are waiting, with the line, or free.
+//! Bookkeeping of the output ring: which bytes are waiting, submitted to the line, or free.
 
 use std::ops::Range;
 
-/// Offsets in a ring of bytes. All counts grow for ever; `done <= begun <= filled <= done + capacity`.
+/// Offsets in a ring of bytes. All counters only grow; `done <= begun <= filled <= done + capacity`.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     capacity: usize,
-    /// Bytes that were put in.
+    /// Bytes stored so far.
     filled: u64,
-    /// Bytes that the line was given.
+    /// Bytes submitted to the line so far.
     begun: u64,
-    /// Bytes that the line has passed on.
+    /// Bytes that the line has passed on so far.
     done: u64,
 }
 
@@ -19,13 +19,13 @@ impl Outgoing {
         Self { capacity, filled: 0, begun: 0, done: 0 }
     }
 
-    /// Bytes that can be put in now.
+    /// Free bytes.
     pub(crate) fn room(&self) -> usize {
         // The difference is at most the capacity.
         self.capacity - (self.filled - self.done) as usize
     }
 
-    /// Takes the next `length` bytes of the ring, and says where they are: in one piece, or at its end and its beginning.
+    /// Reserves the next `length` bytes of the ring, and returns their position: one range, or two if they wrap around.
     /// `length` is at most [`Self::room`].
     pub(crate) fn fill(&mut self, length: usize) -> [Range<usize>; 2] {
         debug_assert!(length <= self.room(), "the ring is full");
@@ -35,20 +35,20 @@ impl Outgoing {
         [start..start + first, 0..length - first]
     }
 
-    /// The bytes that the line is to be given next: in one piece, and at most `most`.
+    /// The bytes to submit to the line next: contiguous, and at most `most`.
     pub(crate) fn next_piece(&self, most: usize) -> Option<Range<usize>> {
         let start = self.place(self.begun);
         let length = ((self.filled - self.begun) as usize).min(self.capacity - start).min(most);
         (length > 0).then(|| start..start + length)
     }
 
-    /// The line has `length` bytes more.
+    /// Records that `length` more bytes were submitted to the line.
     pub(crate) fn begin(&mut self, length: usize) {
         self.begun += length as u64;
-        debug_assert!(self.begun <= self.filled, "more than was there");
+        debug_assert!(self.begun <= self.filled, "submitted more than was stored");
     }
 
-    /// The line has passed on `length` bytes more; `None` when it had not so many.
+    /// Records that the line has passed on `length` more bytes; `None` if it did not have that many.
     pub(crate) fn finish(&mut self, length: usize) -> Option<()> {
         let done = self.done.checked_add(length as u64).filter(|done| *done <= self.begun)?;
         self.done = done;
@@ -60,17 +60,17 @@ impl Outgoing {
         (self.filled - self.begun) as usize
     }
 
-    /// Bytes that the line was given, from the start on.
+    /// Bytes submitted to the line since the start.
     pub(crate) fn begun(&self) -> u64 {
         self.begun
     }
 
-    /// A position behind everything that was put in so far.
+    /// The position after all bytes stored so far.
     pub(crate) fn mark(&self) -> u64 {
         self.filled
     }
 
-    /// Whether the line has passed on all that is before `mark`.
+    /// Whether the line has passed on everything before `mark`.
     pub(crate) fn is_past(&self, mark: u64) -> bool {
         self.done >= mark
     }
@@ -111,7 +111,7 @@ mod tests {
                 }
                 _ => {
                     let Some(piece) = with_line.pop_front() else { continue };
-                    // What the line sees late is still what was put there.
+                    // A late read by the line still sees the stored data.
                     sent.extend_from_slice(&ring[piece.clone()]);
                     outgoing.finish(piece.len()).unwrap();
                 }

@@ -1,4 +1,5 @@
-//! The kernel's serial console as a line. It is read and written by ordinary calls, one of each under way.
+//! The kernel's serial console as a line. It is read and written by ordinary calls, with at most one of each
+//! in progress.
 
 use crate::streams::{Broken, Line, OUTGOING_BYTES, Streams};
 use capos_schema::console_capnp::{MAX_READ_BYTES, console};
@@ -10,7 +11,7 @@ use std::task::{Poll, Waker};
 
 const OUTSIDE: Broken = Broken("a place outside the ring of output");
 
-/// Output for the task that writes it.
+/// Output for the writing task.
 #[derive(Clone)]
 pub(crate) struct Sender(Rc<RefCell<State>>);
 
@@ -18,7 +19,7 @@ struct State {
     ring: Vec<u8>,
     under_way: Option<Range<usize>>,
     sent: usize,
-    /// The task, when it has nothing to write.
+    /// The writing task, when it is idle.
     idle: Option<Waker>,
 }
 
@@ -75,13 +76,13 @@ impl Line for Sender {
         Ok(std::mem::take(&mut self.0.borrow_mut().sent))
     }
 
-    /// The task that writes always tells.
+    /// The writing task always notifies.
     fn set_notice(&mut self, _: bool) -> bool {
         false
     }
 }
 
-/// Writes what is sent, until the line fails.
+/// Writes outgoing bytes, until the line fails.
 pub(crate) async fn write(line: console::Client, sender: Sender, streams: Rc<Streams>) {
     loop {
         let piece = sender.next().await;
@@ -97,7 +98,7 @@ pub(crate) async fn write(line: console::Client, sender: Sender, streams: Rc<Str
     }
 }
 
-/// Reads what comes, until the line or the host fails.
+/// Reads incoming bytes, until the line or the host fails.
 pub(crate) async fn read(line: console::Client, streams: Rc<Streams>) {
     loop {
         if let Err(broken) = read_once(&line, &streams).await {

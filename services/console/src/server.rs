@@ -10,7 +10,7 @@ use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, terminal};
 use capos_streams::{Output, Terminal};
 use std::rc::Rc;
 
-/// The console of everyone who was granted it.
+/// The console object shared by all holders.
 pub(crate) struct ConsoleServer(pub(crate) Rc<Streams>);
 
 fn checked(bytes: &[u8]) -> Result<&[u8], Error> {
@@ -41,7 +41,7 @@ impl Server for ConsoleServer {
     async fn read(self: Rc<Self>, params: ReadParams, mut results: ReadResults) -> Result<(), Error> {
         let most = params.get()?.get_max_bytes().min(MAX_READ_BYTES);
         if most == 0 {
-            return Err(Error::failed("a read of no bytes".into()));
+            return Err(Error::failed("a read of zero bytes".into()));
         }
         self.0.read(most as usize, |bytes| results.get().set_bytes(bytes)).await
     }

@@ -1,4 +1,4 @@
-//! The streams of one console: what is on its way, and who waits for it.
+//! The streams of one console: data in transit, and waiting readers and writers.
 
 use crate::outgoing::Outgoing;
 use crate::turns::Turns;
@@ -11,31 +11,32 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Output on its way to the line.
+/// Capacity for output in transit to the line.
 pub(crate) const OUTGOING_BYTES: usize = 128 << 10;
-/// Input that was asked for and not read yet, at most.
+/// Maximum of input requested and not read yet.
 pub(crate) const INCOMING_BYTES: usize = 128 << 10;
-/// Given to the line at once, at most.
+/// Maximum size of one submission to the line.
 const PIECE_BYTES: usize = 32 << 10;
-/// While the host has not dealt with all that was sent, no less is sent: many small writes cost little, and little of a
-/// socket's buffer.
+/// Minimum size of a submission while the host has not acknowledged everything, so that many small writes cost little,
+/// and use little of a socket's buffer.
 const BATCH_BYTES: usize = 16 << 10;
-/// Kept free of output, so that input can be asked for.
+/// Reserved in the output ring, so that input can always be requested.
 const RESERVED_BYTES: usize = HEADER_BYTES + size_of::<u32>();
 
-/// A carrier of bytes to the host. Its ring of [`OUTGOING_BYTES`] holds them until they are there.
+/// A carrier of bytes to the host. Its ring of [`OUTGOING_BYTES`] holds them until they have arrived.
 pub(crate) trait Line {
-    /// Stores bytes in the ring, where the line was given none.
+    /// Stores bytes in a part of the ring that is not submitted.
     fn put(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Broken>;
-    /// Passes on a part of the ring, after those before it. `false` when the line takes no more now.
+    /// Submits a part of the ring, following the previous one. `false` if the line is busy.
     fn send(&mut self, piece: Range<usize>) -> Result<bool, Broken>;
-    /// How many bytes more have been passed on.
+    /// The number of bytes passed on since the last call.
     fn take_sent(&mut self) -> Result<usize, Broken>;
-    /// Whether [`Streams::pump`] is to be called when bytes have been passed on. Returns whether that is so already.
+    /// Whether [`Streams::pump`] must be called when bytes have been passed on. Returns whether that is already the
+    /// case.
     fn set_notice(&mut self, wanted: bool) -> bool;
 }
 
-/// The line, or the host at its other end, broke the rules or is gone.
+/// The line, or the host at its other end, violated the protocol or is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken(pub(crate) &'static str);
 
@@ -50,27 +51,27 @@ pub(crate) struct Streams(RefCell<State>);
 struct State {
     line: Box<dyn Line>,
     outgoing: Outgoing,
-    /// Bytes that the host has dealt with, from the start on.
+    /// Bytes that the host has acknowledged since the start.
     taken: u64,
     writers: Turns,
-    /// Those who wait until everything before a mark is with the host.
+    /// Tasks that wait until everything before a mark has been acknowledged.
     flushers: Vec<Waker>,
     decoder: Decoder,
     input: VecDeque<u8>,
-    /// Bytes of input that were asked for and have not come.
+    /// Bytes of input requested but not received.
     asked: usize,
     input_ended: bool,
     readers: Vec<Waker>,
     terminals: Option<Terminals>,
-    /// Those who wait for the host's first message.
+    /// Tasks that wait for the host's first message.
     curious: Vec<Waker>,
-    /// Outputs that nobody takes any more.
+    /// Outputs whose reader is gone.
     closed: [bool; 2],
     broken: Option<Broken>,
 }
 
 impl Streams {
-    /// Greets the host.
+    /// Sends the greeting to the host.
     pub(crate) fn new(line: Box<dyn Line>) -> Result<Self, Broken> {
         let mut state = State {
             line,
@@ -93,7 +94,7 @@ impl Streams {
         Ok(Self(RefCell::new(state)))
     }
 
-    /// Waits for `look` to find something; it is told of nothing but what it arranges to be woken for.
+    /// Waits until `look` returns a result; `look` must arrange its own wake-up.
     async fn wait_for<T>(
         &self,
         mut look: impl FnMut(&mut State, &mut Context<'_>) -> Result<Option<T>, Broken>,
@@ -115,8 +116,8 @@ impl Streams {
         .await
     }
 
-    /// Writes the parts as one piece of an output. Returns when the console holds them. The parts and their header fit
-    /// into the ring with room to spare.
+    /// Writes the parts contiguously to an output. Returns when the console has stored them. The parts with their
+    /// header must fit into the ring with room to spare.
     pub(crate) async fn write(self: &Rc<Self>, output: Output, parts: &[&[u8]]) -> Result<(), Error> {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
         if length == 0 {
@@ -138,7 +139,7 @@ impl Streams {
                 }
                 if !is_first || state.outgoing.room() < needed {
                     turn.number = Some(state.writers.wait(turn.number, context.waker()));
-                    // Somebody waits now, so the line must say when there is room.
+                    // There is a waiter now, so the line must notify when there is room.
                     state.pump()?;
                     return Ok(None);
                 }
@@ -148,11 +149,11 @@ impl Streams {
                 Ok(Some(true))
             })
             .await?;
-        if is_open { Ok(()) } else { Err(Error::disconnected("nobody takes this output any more".into())) }
+        if is_open { Ok(()) } else { Err(Error::disconnected("the output's reader is gone".into())) }
     }
 
-    /// Waits for input and gives `take` as much of it as lies in one piece; it says how much it took. After the end of
-    /// input it is given nothing.
+    /// Waits for input and passes a contiguous part of it to `take`, which returns how much it took. After the end of
+    /// input `take` gets nothing.
     pub(crate) async fn read(&self, most: usize, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
         self.wait_for(|state, context| {
             let (piece, _) = state.input.as_slices();
@@ -172,7 +173,7 @@ impl Streams {
         .await
     }
 
-    /// The streams' ends on the host, as soon as it has named them.
+    /// The kinds of the streams on the host, once it has sent them.
     pub(crate) async fn terminals(&self) -> Result<Terminals, Error> {
         self.wait_for(|state, context| {
             if state.terminals.is_none() {
@@ -183,7 +184,7 @@ impl Streams {
         .await
     }
 
-    /// Waits until everything that was written before is with the host.
+    /// Waits until the host has acknowledged everything written before.
     pub(crate) async fn flush(&self) -> Result<(), Error> {
         let mark = self.0.borrow().outgoing.mark();
         self.wait_for(|state, context| {
@@ -198,7 +199,7 @@ impl Streams {
         .await
     }
 
-    /// Waits until nothing passes any more, and says why.
+    /// Waits until the console fails, and returns the cause.
     pub(crate) async fn broken(&self) -> Broken {
         poll_fn(|context| {
             let mut state = self.0.borrow_mut();
@@ -213,30 +214,30 @@ impl Streams {
         .await
     }
 
-    /// Deals with bytes from the host.
+    /// Processes bytes from the host.
     pub(crate) fn received(&self, mut bytes: &[u8]) -> Result<(), Broken> {
         let mut state = self.0.borrow_mut();
         loop {
             let message = state.decoder.next(&mut bytes).map_err(|_| Broken("the host sent no frame"))?;
-            // The host may have made room for more output.
+            // The host may have acknowledged output.
             let Some(message) = message else { return state.pump() };
             state.receive(message)?;
         }
     }
 
-    /// Gives the line what it takes, and notes what it has passed on.
+    /// Submits as much as the line accepts, and records what it has passed on.
     pub(crate) fn pump(&self) -> Result<(), Broken> {
         self.0.borrow_mut().pump()
     }
 
-    /// Nothing passes any more.
+    /// Fails all operations from now on.
     pub(crate) fn fail(&self, broken: Broken) {
         self.0.borrow_mut().fail(broken);
     }
 }
 
 impl State {
-    /// Puts bytes into the ring, for which there is room.
+    /// Stores bytes in the ring, which has room for them.
     fn put(&mut self, parts: &[&[u8]]) -> Result<(), Broken> {
         for part in parts {
             let [first, second] = self.outgoing.fill(part.len());
@@ -250,7 +251,7 @@ impl State {
     fn pump(&mut self) -> Result<(), Broken> {
         loop {
             let sent = self.line.take_sent()?;
-            self.outgoing.finish(sent).ok_or(Broken("the line passed on more than it was given"))?;
+            self.outgoing.finish(sent).ok_or(Broken("the line passed on more bytes than were submitted"))?;
             if sent > 0 {
                 self.writers.wake_first();
                 self.flushers.drain(..).for_each(Waker::wake);
@@ -273,7 +274,7 @@ impl State {
         }
     }
 
-    /// The bytes to give to the line now.
+    /// The bytes to submit to the line now.
     fn next_piece(&self) -> Option<Range<usize>> {
         // Bounded by the window, which bounds each piece.
         let ahead = (self.outgoing.begun() - self.taken) as usize;
@@ -282,7 +283,7 @@ impl State {
         is_worth_it.then(|| self.outgoing.next_piece(most)).flatten()
     }
 
-    /// Asks for more input when less than half of what may be under way is.
+    /// Requests more input if less than half of the maximum is outstanding.
     fn ask_for_input(&mut self) -> Result<(), Broken> {
         let held = self.input.len() + self.asked;
         if self.input_ended || held > INCOMING_BYTES / 2 || self.outgoing.room() < RESERVED_BYTES {
@@ -290,7 +291,7 @@ impl State {
         }
         let more = INCOMING_BYTES - held;
         self.asked += more;
-        // A few hundred thousand at most.
+        // At most a few hundred thousand.
         self.put(&[&Message::Want(more as u32).frame()])
     }
 
@@ -302,13 +303,14 @@ impl State {
             }
             Message::Input(bytes) => {
                 let left = self.asked.checked_sub(bytes.len());
-                self.asked = left.ok_or(Broken("the host sent more input than it was asked for"))?;
+                self.asked =
+                    left.ok_or(Broken("the host violated the stream protocol: more input than requested"))?;
                 self.input.extend(bytes);
                 self.readers.drain(..).for_each(Waker::wake);
             }
             Message::InputEnded => {
                 if std::mem::replace(&mut self.input_ended, true) {
-                    return Err(Broken("the host ended the input twice"));
+                    return Err(Broken("the host violated the stream protocol: second end of input"));
                 }
                 self.asked = 0;
                 self.readers.drain(..).for_each(Waker::wake);
@@ -322,12 +324,14 @@ impl State {
             Message::Taken(bytes) => {
                 let taken = self.taken + u64::from(bytes);
                 if taken > self.outgoing.begun() {
-                    return Err(Broken("the host took more than it was sent"));
+                    return Err(Broken(
+                        "the host violated the stream protocol: acknowledged more than was sent",
+                    ));
                 }
                 self.taken = taken;
             }
             Message::Hello | Message::Output(..) | Message::Want(_) => {
-                return Err(Broken("the host sent what only a machine sends"));
+                return Err(Broken("the host violated the stream protocol: sent a machine's message"));
             }
         }
         Ok(())
@@ -342,7 +346,7 @@ impl State {
     }
 }
 
-/// A writer's place among those who wait; given up when it is dropped.
+/// A writer's place in the queue; given up when dropped.
 struct Turn<'a> {
     streams: &'a Rc<Streams>,
     number: Option<u64>,

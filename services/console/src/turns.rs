@@ -1,4 +1,4 @@
-//! Writers that wait for room, in the order in which they came.
+//! A fair queue of writers that wait for room.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -15,12 +15,12 @@ impl Turns {
         self.waiting.is_empty()
     }
 
-    /// Whether the writer `turn`, or one who does not wait yet, comes before all others.
+    /// Whether the writer `turn`, or one that is not queued yet, is first.
     pub(crate) fn is_first(&self, turn: Option<u64>) -> bool {
         self.waiting.front().is_none_or(|(first, _)| Some(*first) == turn)
     }
 
-    /// Lets the writer wait. Returns its turn, which it keeps.
+    /// Queues the writer. Returns its turn, which it keeps.
     pub(crate) fn wait(&mut self, turn: Option<u64>, waker: &Waker) -> u64 {
         let known = turn.and_then(|turn| self.waiting.iter_mut().find(|(known, _)| *known == turn));
         if let Some((turn, known)) = known {
@@ -32,7 +32,7 @@ impl Turns {
         self.next
     }
 
-    /// The writer is done, or has given up.
+    /// Removes a writer that is done, or has given up.
     pub(crate) fn leave(&mut self, turn: u64) {
         self.waiting.retain(|(known, _)| *known != turn);
         self.wake_first();

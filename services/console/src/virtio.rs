@@ -13,20 +13,20 @@ use std::ops::Range;
 use std::rc::Rc;
 use virtio_drivers::transport::{DeviceType, Transport};
 
-/// Rings of both queues, and room to spare.
+/// Rings of both queues, with room to spare.
 const CONTROL_BYTES: u64 = 8 * 4096;
-/// The ring of output, and behind it the buffers for input.
+/// The output ring, followed by the input buffers.
 const TRANSFER_BYTES: u64 = (OUTGOING_BYTES + BUFFERS * BUFFER_BYTES) as u64;
 
 bitflags! {
-    /// The features that device and driver agree on (virtio 1.2, 6). A device with several ports is driven as one with one.
+    /// The negotiated features (virtio 1.2, 6). A multiport device is driven as one with a single port.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     struct Features: u64 {
         const VERSION_1 = 1 << 32;
     }
 }
 
-/// A console that passes bytes.
+/// A console port that carries bytes.
 pub(crate) struct Port {
     registers: Registers,
     sender: Sender,
@@ -58,11 +58,11 @@ impl Port {
 /// The port's output.
 pub(crate) struct PortLine(Rc<RefCell<Port>>);
 
-/// Passes bytes both ways until the device or the host fails.
+/// Passes bytes in both directions until the device or the host fails.
 pub(crate) async fn run(port: Rc<RefCell<Port>>, interrupt: interrupt::Client, streams: Rc<Streams>) {
     let broken = loop {
         if interrupt.wait_request().send().promise.await.is_err() {
-            break Broken("the console has no interrupt any more");
+            break Broken("the console's interrupt was lost");
         }
         if let Err(broken) = serve(&port, &streams).await {
             break broken;
@@ -71,7 +71,7 @@ pub(crate) async fn run(port: Rc<RefCell<Port>>, interrupt: interrupt::Client, s
     streams.fail(broken);
 }
 
-/// Does all that the device gives to do.
+/// Processes all completions of the device.
 async fn serve(port: &RefCell<Port>, streams: &Streams) -> Result<(), Broken> {
     let mut bytes = [0; BUFFER_BYTES];
     loop {
@@ -80,14 +80,14 @@ async fn serve(port: &RefCell<Port>, streams: &Streams) -> Result<(), Broken> {
             let Some(length) = received else { return streams.pump() };
             streams.received(bytes.get(..length).unwrap_or_default())?;
         }
-        // Those who read and write have their turns, however much comes.
+        // Yield to readers and writers, however much arrives.
         streams.pump()?;
         capos_rt::yield_now().await;
     }
 }
 
 impl Port {
-    /// Takes the bytes of one buffer, which the device can fill again.
+    /// Copies the bytes of one buffer, and returns the buffer to the device.
     fn receive(&mut self, into: &mut [u8; BUFFER_BYTES]) -> Result<Option<usize>, Broken> {
         let Some(filled) = self.receiver.next_filled()? else { return Ok(None) };
         let target = into.get_mut(..filled.length).ok_or(OUTSIDE)?;

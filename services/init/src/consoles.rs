@@ -1,4 +1,4 @@
-//! The target of the grant "console": the kernel's serial console, or a process that keeps the streams apart.
+//! The target of the grant "console": the kernel's serial console, or a process that multiplexes the streams.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
@@ -16,7 +16,7 @@ use crate::servers::World;
 
 /// Its name in the log.
 const NAME: &str = "console";
-/// It does what all others wait for, and little of it.
+/// All others wait for it, and it does little work.
 const PRIORITY: u8 = 12;
 
 /// The console of this run.
@@ -26,10 +26,10 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Starts what serves the console.
+    /// Starts the console's server.
     ///
     /// # Errors
-    /// When the machine has no such line, or the process does not start.
+    /// If the machine has no such line, or the process does not start.
     pub(crate) async fn start(line: ConsoleLine, world: World) -> capnp::Result<Self> {
         let singletons = world.singletons;
         let (mode, grant) = match line {
@@ -54,7 +54,7 @@ impl Console {
         limits.init_root::<capos_schema::process_capnp::limits::Builder<'_>>().set_priority(PRIORITY);
         let program = Program {
             name: NAME,
-            // The boot package holds it, unless the line is the plain one.
+            // The boot package has it, unless the line is the plain one.
             binary: names::CONSOLE_SERVER,
             arguments: vec![mode],
             environment: Vec::new(),
@@ -63,9 +63,9 @@ impl Console {
             executable: false,
         };
         let process = capos_package::start(&singletons.spawner, world.package, world.root, program).await?;
-        // It serves until the system ends; when it fails, the log says so and its holders' calls fail.
+        // It serves until the system ends; if it fails, the log says so and its holders' calls fail.
         drop(spawn_local(crate::wait(NAME.to_owned(), process, singletons.log.clone(), false)));
-        // This process keeps no endpoint: calls fail once the server has ended.
+        // This process drops the endpoint, so calls fail once the server has ended.
         Ok(Self { client: endpoint.mint(0)?, rights: Rights::CALL | Rights::TRANSFER })
     }
 
@@ -75,7 +75,7 @@ impl Console {
         Passed { name: name.to_owned(), client, interface: console::Client::TYPE_ID, rights: self.rights }
     }
 
-    /// Waits until everything that was written has arrived. Whether it has.
+    /// Waits until all output has arrived. Returns whether it has.
     pub(crate) async fn flush(&self, log_to: &console::Client) -> bool {
         let flushed = self.client.flush_request().send().promise.await;
         if let Err(error) = &flushed {

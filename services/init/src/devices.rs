@@ -1,4 +1,4 @@
-//! Finding devices on the PCI bus, and granting them.
+//! Finds devices on the PCI bus, and grants them.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
@@ -9,25 +9,25 @@ use capos_schema::manifest_capnp::device_ref;
 
 const VIRTIO: u16 = 0x1af4;
 
-/// A kind of device, by its PCI numbers.
+/// A kind of device, identified by PCI ids.
 pub(crate) struct Kind<'a> {
     /// Its name in messages.
     name: &'a str,
     vendor: u16,
-    /// Any of which a device of the kind may have.
+    /// Alternative device ids of the kind.
     devices: &'a [u16],
 }
 
-/// Virtio disks: version 1, and devices which still allow the version before.
+/// Virtio disks: version 1, and transitional devices.
 pub(crate) const DISK: Kind<'static> = Kind { name: "disk", vendor: VIRTIO, devices: &[0x1042, 0x1001] };
-/// Virtio consoles, likewise.
+/// Virtio consoles: version 1, and transitional devices.
 pub(crate) const CONSOLE: Kind<'static> =
     Kind { name: "virtio console", vendor: VIRTIO, devices: &[0x1043, 0x1003] };
 
-/// Opens the device with number `index` among those of its kind, counted from 0 in bus order.
+/// Opens the device with number `index` of its kind, counted from 0 in bus order.
 ///
 /// # Errors
-/// When there are not so many, or somebody has it open.
+/// If there are not that many, or it is already open.
 pub(crate) async fn open(
     bus: &pci_bus::Client,
     kind: &Kind<'_>,
@@ -63,7 +63,7 @@ pub(crate) fn passed(name: &str, device: pci_device::Client) -> Passed {
     }
 }
 
-/// The device that a grant names.
+/// The device named by a grant.
 ///
 /// # Errors
 /// Those of [`open`].

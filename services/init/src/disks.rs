@@ -1,4 +1,4 @@
-//! Disks: which PCI devices they are, and the process that drives each.
+//! Disks: their PCI devices, and the driver process of each.
 
 use crate::devices;
 use crate::singletons::Singletons;
@@ -13,22 +13,22 @@ use capos_schema::manifest_capnp::boot_package;
 use capos_schema::names;
 use capos_schema::process_capnp::{limits, process};
 
-/// A disk that a process drives.
+/// A disk driven by a process.
 pub(crate) struct Disk {
-    /// Meant for one holder. It fails as disconnected when the driver has ended.
+    /// For a single holder. It fails as disconnected after the driver has ended.
     pub(crate) device: block_device::Client,
-    /// The driver. When it has ended, the disk can be started again.
+    /// The driver. After its end the disk can be restarted.
     pub(crate) process: process::Client,
 }
 
-/// Starts the driver of the virtio disk with number `index`, counted from 0 in bus order, as the process `name`. The driver
-/// holds that PCI device, the system log for its last words, and nothing else. Calls to the disk wait until it is ready.
+/// Starts the driver of the virtio disk with number `index`, counted from 0 in bus order, as the process `name`. The
+/// driver holds only that PCI device and the system log. Calls to the disk wait until it is ready.
 ///
-/// A disk is started once; again only after its process has ended and the last capability to its device has gone with it.
-/// Without `limits` the driver has the defaults.
+/// A disk can be started again only after its process has ended and the last capability to its device is gone. Without
+/// `limits` the driver has the defaults.
 ///
 /// # Errors
-/// When there are not so many disks, somebody drives the disk already, or the process does not start.
+/// If there are not that many disks, the disk already has a driver, or the process does not start.
 pub(crate) async fn start(
     index: u32,
     name: &str,
@@ -64,11 +64,11 @@ pub(crate) async fn start(
         executable: false,
     };
     let process = capos_package::start(&singletons.spawner, package, root, program).await?;
-    // This process keeps neither the device nor the endpoint: both end with the driver.
+    // This process drops the device and the endpoint, so both end with the driver.
     Ok(Disk { device: endpoint.mint(0)?, process })
 }
 
-/// A disk that `holder` alone uses, as the grant `name`. Its driver is a process of its own.
+/// A disk for `holder` alone, as the grant `name`, with a separate driver process.
 pub(crate) async fn granted(
     holder: &str,
     name: &str,
@@ -79,7 +79,7 @@ pub(crate) async fn granted(
 ) -> capnp::Result<Passed> {
     let driver = format!("{holder}/{name}");
     let Disk { device, process } = start(index, &driver, None, root, package, singletons).await?;
-    // It serves until it is not needed any more; when it fails, the log says so and its holder's calls fail.
+    // It serves as long as it is needed; if it fails, the log says so and its holder's calls fail.
     drop(spawn_local(crate::wait(driver, process, singletons.log.clone(), false)));
     Ok(passed(name, device))
 }

@@ -1,5 +1,5 @@
 //! The first process. It holds every singleton capability, starts the processes that the manifest names, gives
-//! each exactly what its entry lists, and ends the system when they have ended.
+//! each exactly the grants of its entry, and ends the system when they have ended.
 
 mod consoles;
 mod devices;
@@ -25,13 +25,13 @@ use spawn::Endpoints;
 use std::cell::RefCell;
 use volumes::Volumes;
 
-/// The status that the system ends with when init itself cannot go on.
+/// The system's exit status if init itself fails.
 const INIT_FAILED: u8 = 125;
 
 fn main() {
     block_on(async {
         let singletons: &'static Singletons = match Singletons::from_bootstrap() {
-            // Processes that are started again need them as long as this one runs.
+            // Restarted processes need them as long as this process runs.
             Ok(singletons) => Box::leak(Box::new(singletons)),
             Err(error) => {
                 eprintln!("init: {error}");
@@ -89,7 +89,7 @@ async fn run_processes(manifest: manifest::Reader<'static>, setup: &'static Setu
     setup.endpoints.borrow_mut().keep_for(&restarting)?;
 
     if let Some(index) = waiting.iter().position(|(ends_system, _)| *ends_system) {
-        // The others are watched, and their ends logged, as long as this one runs.
+        // The other processes are watched, and their ends logged, as long as this one runs.
         return Ok(waiting.swap_remove(index).1.await);
     }
     let mut first_failure = 0;
@@ -102,7 +102,7 @@ async fn run_processes(manifest: manifest::Reader<'static>, setup: &'static Setu
     Ok(first_failure)
 }
 
-/// Waits for the end of one process, logs it, and returns what it counts as.
+/// Waits for the end of one process, logs it, and returns its status.
 pub(crate) async fn wait(
     name: String,
     process: capos_schema::process_capnp::process::Client,
@@ -117,7 +117,7 @@ pub(crate) async fn wait(
     status
 }
 
-/// A line in the system log. Nothing can be done about a log that does not take it.
+/// Writes a line to the system log. Errors of the log are ignored.
 async fn log(to: &console::Client, line: &str) {
     let mut request = to.write_line_request();
     request.get().set_line(line);

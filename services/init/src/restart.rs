@@ -1,4 +1,4 @@
-//! Watching processes, and starting again those whose policy says so.
+//! Watches processes, and restarts them according to their policies.
 
 use crate::consoles::Console;
 use crate::singletons::Singletons;
@@ -11,7 +11,7 @@ use capos_schema::manifest_capnp::{boot_package, process_entry};
 use capos_schema::process_capnp::process;
 use std::cell::RefCell;
 
-/// The parts needed to start a process.
+/// The state needed to start processes.
 pub(crate) struct Setup {
     pub(crate) root: boot_package::Reader<'static>,
     pub(crate) package: &'static Package,
@@ -24,25 +24,25 @@ pub(crate) struct Setup {
 impl Setup {
     /// Starts the process of `entry`.
     pub(crate) async fn start(&self, entry: process_entry::Reader<'_>) -> capnp::Result<process::Client> {
-        // A copy of the capabilities: others may be started, and endpoints renewed, before this is done.
+        // Copy the capabilities: others may be started, and endpoints renewed, before this is done.
         let endpoints = self.endpoints.borrow().clone();
         spawn::start(entry, self, &endpoints).await
     }
 
-    /// Says in the log why a process did not start.
+    /// Logs why a process did not start.
     pub(crate) async fn not_started(&self, name: &str, error: &capnp::Error) -> u8 {
         log(&self.singletons.log, &format!("init: {name}: did not start: {error}")).await;
         status::NOT_STARTED
     }
 }
 
-/// Whether the process of `entry` may be started again.
+/// Whether the process of `entry` may be restarted.
 pub(crate) fn may_restart(entry: process_entry::Reader<'_>) -> capnp::Result<bool> {
     Ok(Restart::read(entry.get_restart()?)? != Restart::Never)
 }
 
-/// Waits for the end of the process `first` of `entry`, and of those that are started after it. Each end is logged;
-/// the result is what the last one counts as.
+/// Waits for the end of the process `first` of `entry`, and of its restarts. Each end is logged; the result is the
+/// status of the last one.
 pub(crate) async fn watch(
     setup: &'static Setup,
     entry: process_entry::Reader<'static>,
@@ -71,8 +71,8 @@ pub(crate) async fn watch(
         restarts = restarts.saturating_add(1);
         log(log_to, &format!("init: {name}: {end}; restart {restarts}")).await;
         drop(process);
-        // Who held something of the process that ended must not find it in the next one, which knows nothing of
-        // what the last one gave out: its exports are new ones.
+        // Holders of the ended process's exports must not reach the next one, which does not know the objects
+        // that the last one gave out: its exports are new.
         let renewed = setup.endpoints.borrow_mut().renew(name);
         if let Err(error) = renewed {
             log(log_to, &format!("init: {name}: {error}")).await;

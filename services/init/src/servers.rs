@@ -1,4 +1,4 @@
-//! The processes behind a volume, its server and the driver of its disk: started, watched, and started again together.
+//! The processes behind a volume, its server and the driver of its disk: started, watched, and restarted together.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::singletons::Singletons;
 use crate::volumes::Served;
 use crate::{INIT_FAILED, log, status};
 
-/// The parts needed to start a server.
+/// The state needed to start a server.
 #[derive(Clone, Copy)]
 pub(crate) struct World {
     pub(crate) root: boot_package::Reader<'static>,
@@ -47,14 +47,14 @@ impl Watched {
     }
 }
 
-/// How a process ended.
+/// The end of a process.
 struct Ended {
     name: String,
     how: String,
     status: u8,
 }
 
-/// Waits for the next of `running` to end, and takes it out. Returns `None` when none is left.
+/// Waits for the next of `running` to end, and removes it. Returns `None` if none is left.
 async fn next_end(running: &mut Vec<Watched>) -> Option<Ended> {
     poll_fn(|context| {
         if running.is_empty() {
@@ -77,7 +77,7 @@ async fn next_end(running: &mut Vec<Watched>) -> Option<Ended> {
 /// Starts the server of the volume of `entry`, which receives at `endpoint`, after the driver of its disk if it has one.
 ///
 /// # Errors
-/// When one of them does not start. A driver that was started by then ends: nobody has anything of it.
+/// If one of them does not start. A driver that was already started ends, since its capabilities are dropped.
 pub(crate) async fn start(
     entry: volume_entry::Reader<'_>,
     endpoint: &Endpoint,
@@ -123,8 +123,8 @@ pub(crate) async fn start(
     Ok(running)
 }
 
-/// Watches the processes behind a volume, and those that are started after them as the policy of `entry` says. Each end is
-/// logged. None of them is an end of the run, or a failure of it unless somebody needed the volume.
+/// Watches the processes behind a volume, and their restarts according to the policy of `entry`. Each end is logged. None
+/// of them ends the run, or fails it unless a process needed the volume.
 pub(crate) async fn watch(
     entry: volume_entry::Reader<'static>,
     world: World,
@@ -148,7 +148,7 @@ pub(crate) async fn watch(
         };
         restarts = restarts.saturating_add(1);
         log(log_to, &format!("init: {name}: {how}; restart {restarts}")).await;
-        // One cannot go on without the other: what the server had written and the driver had not flushed is in doubt.
+        // Both restart together: whether the server's last writes were flushed by the driver is unknown.
         for other in &running {
             other.process.kill_request().send().promise.await.ok();
         }
@@ -158,7 +158,7 @@ pub(crate) async fn watch(
         let ended = capos_rt::now_ns();
         capos_rt::sleep_until_ns(ended.saturating_add(backoff.pause_ns(ended.saturating_sub(begun)))).await;
         begun = capos_rt::now_ns();
-        // When it does not start, those who wait for it are told, because nothing receives at the endpoint any more.
+        // If it does not start, waiting callers fail, because nothing receives at the endpoint any more.
         match start(entry, &endpoint, world).await {
             Ok(started) => running = started,
             Err(error) => log(log_to, &format!("init: {name}: did not start again: {error}")).await,

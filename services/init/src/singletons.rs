@@ -1,4 +1,4 @@
-//! The capabilities that the kernel hands to the first process.
+//! The capabilities that the kernel passes to the first process.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::HasTypeId;
@@ -15,7 +15,7 @@ use capos_schema::process_capnp::process_spawner;
 
 const BOTH: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
 
-/// Those that this process uses itself. All are granted to others by their names.
+/// The capabilities that this process uses itself. All can be granted to others by name.
 pub(crate) struct Singletons {
     pub(crate) console: console::Client,
     pub(crate) log: console::Client,
@@ -37,23 +37,23 @@ impl Singletons {
         })
     }
 
-    /// The system log, for a process of its own to write to.
+    /// The system log, for another process to write to.
     pub(crate) fn log(&self) -> Passed {
         pass(grants::LOG.name, &self.log, Rights::WRITE | Rights::TRANSFER)
     }
 
-    /// The serial console, for the process that keeps streams apart on it.
+    /// The serial console, for the process that multiplexes streams on it.
     pub(crate) fn line(&self) -> Passed {
         pass(names::LINE_GRANT, &self.console, BOTH)
     }
 
-    /// The grants of every server of a volume, whatever the volume lies on.
+    /// The common grants of all volume servers.
     pub(crate) fn of_server(&self) -> capnp::Result<Vec<Passed>> {
         let all = [grants::LOG, grants::TIMER, grants::WALL_CLOCK, grants::ENTROPY];
         all.iter().map(|known| self.passed(known.grant, known.name)).collect()
     }
 
-    /// The boot package for who reads data in it and runs nothing.
+    /// The boot package without the right to execute.
     pub(crate) fn boot_package_to_read(&self) -> Passed {
         pass(grants::BOOT_PACKAGE.name, &self.boot_package, Rights::READ | Rights::TRANSFER)
     }
@@ -61,7 +61,7 @@ impl Singletons {
     /// A singleton as the grant `name`.
     ///
     /// # Errors
-    /// When the kernel did not pass it.
+    /// If the kernel did not pass it.
     pub(crate) fn passed(&self, known: WellKnownGrant, name: &str) -> capnp::Result<Passed> {
         let (client, interface) = capos_rt::grant_untyped(WellKnown::of(known))?;
         let rights = match known {

@@ -1,4 +1,4 @@
-//! Starting one process of the manifest.
+//! Starts one process of the manifest.
 
 use crate::restart::Setup;
 use crate::{devices, disks};
@@ -19,7 +19,7 @@ use std::rc::Rc;
 pub(crate) struct Endpoints(BTreeMap<(String, String), Rc<Endpoint>>);
 
 impl Endpoints {
-    /// Makes an endpoint for each export that the manifest names.
+    /// Creates an endpoint for each export that the manifest names.
     pub(crate) fn create(manifest: manifest::Reader<'_>) -> capnp::Result<Self> {
         let mut endpoints = BTreeMap::new();
         for entry in manifest.get_processes()? {
@@ -31,8 +31,8 @@ impl Endpoints {
         Ok(Self(endpoints))
     }
 
-    /// Forgets all that starting the processes of `entries` again does not need. Servers see their callers go when
-    /// this process's own copies do not keep their endpoints alive.
+    /// Drops everything except what restarting the processes of `entries` needs. Endpoints are kept alive only by
+    /// their users then, so servers see their callers go.
     pub(crate) fn keep_for(&mut self, entries: &[process_entry::Reader<'_>]) -> capnp::Result<()> {
         let mut needed = BTreeSet::new();
         for entry in entries {
@@ -64,11 +64,11 @@ impl Endpoints {
         self.0
             .get(&(process.to_owned(), export.to_owned()))
             .map(Rc::as_ref)
-            .ok_or_else(|| capnp::Error::failed(format!("{process} exports no \"{export}\"")))
+            .ok_or_else(|| capnp::Error::failed(format!("{process} has no export \"{export}\"")))
     }
 }
 
-/// Starts `entry` with exactly the grants that it lists.
+/// Starts `entry` with exactly its grants.
 pub(crate) async fn start(
     entry: process_entry::Reader<'_>,
     setup: &Setup,
@@ -135,7 +135,7 @@ async fn granted(
         }
         grant_entry::source::Device(wanted) => devices::granted(&singletons.pci_bus, name, wanted?).await,
         grant_entry::source::Held(held) => Err(capnp::Error::failed(format!(
-            "the grant \"{name}\": only the host of an instance holds \"{}\" for it",
+            "the grant \"{name}\": only the host of an instance can hold \"{}\" for it",
             held?.to_str()?
         ))),
     }

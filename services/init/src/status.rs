@@ -1,14 +1,14 @@
-//! How a process ended, in words and as an exit status.
+//! The end of a process, as text and as an exit status.
 
 use capos_schema::process_capnp::{UsedUp, exit_cause, process};
 
-/// A process that could not be started.
+/// The status of a process that could not be started.
 pub(crate) const NOT_STARTED: u8 = 126;
 const KILLED: u8 = 137;
 const FAULT: u8 = 139;
 
-/// Waits for the end. An exit status counts as its low byte, as in every shell; a status that is not zero never
-/// counts as zero.
+/// Waits for the end. An exit status is reduced to its low byte, as in every shell; a non-zero status is never
+/// reduced to zero.
 pub(crate) async fn of(process: &process::Client, expect_fault: bool) -> capnp::Result<(String, u8)> {
     let response = process.wait_request().send().promise.await?;
     let cause = response.get()?.get_cause()?;

@@ -1,4 +1,4 @@
-//! The volumes of the manifest, and the namespaces that processes are granted of them.
+//! The volumes of the manifest, and the namespaces of them that are granted to processes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,28 +18,28 @@ use capos_schema::manifest_capnp::{manifest, namespace_ref};
 use crate::log;
 use crate::servers::{self, World};
 
-/// How long the last sync may take.
+/// Time limit of the last sync.
 const LAST_SYNC: Duration = Duration::from_secs(30);
 
-/// How long the log may wait for the end of a server that does not answer any more.
+/// Time limit for logging the end of an unresponsive server.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// A volume, whoever serves it at present.
+/// A volume, independent of its current server.
 pub(crate) struct Served {
     client: RefCell<volume::Client>,
-    /// How often its server was started again.
+    /// Number of restarts of its server.
     renewals: Cell<u32>,
-    /// Whether a directory of it was given to anybody.
+    /// Whether a directory of it was granted.
     is_used: Cell<bool>,
-    /// Logs the ends of its server, and is over when none runs any more.
+    /// Logs the ends of its server; finished when none runs any more.
     watch: RefCell<Option<JoinHandle<()>>>,
 }
 
 impl Served {
-    /// Sends all calls from now on to a new endpoint, where they wait for a server.
+    /// Redirects all further calls to a new endpoint, where they wait for a server.
     ///
     /// # Errors
-    /// When there is no endpoint to be had.
+    /// If no endpoint can be created.
     pub(crate) fn renew(&self) -> capnp::Result<Endpoint> {
         let endpoint = Endpoint::new()?;
         self.client.replace(endpoint.mint(0)?);
@@ -74,7 +74,7 @@ impl Volumes {
         Ok(Self(volumes))
     }
 
-    /// The directory that a grant names, as a capability for its holder.
+    /// The directory named by a grant, as a capability for its holder.
     pub(crate) async fn namespace(
         &self,
         name: &str,
@@ -113,7 +113,7 @@ impl Volumes {
             match request.send().promise.await {
                 Ok(response) => break response,
                 Err(error) if error.kind != capnp::ErrorKind::Disconnected => return Err(error),
-                // It is being started again, or has been.
+                // It is being restarted, or has been.
                 Err(_) if served.renewals.get() != renewals => {}
                 Err(_) => {
                     let reason = "the volume is not being served; its server said why";
@@ -130,7 +130,7 @@ impl Volumes {
         }
     }
 
-    /// Makes everything that was written durable. Returns false, after saying so in the log, if that cannot be done.
+    /// Makes all writes durable. If that fails, logs it and returns false.
     pub(crate) async fn sync(&self, log_to: &console::Client) -> bool {
         let mut all_done = true;
         for (name, served) in &self.0 {
@@ -145,13 +145,13 @@ impl Volumes {
                 Ok(Err(error)) => error.to_string(),
                 Err(elapsed) => elapsed.to_string(),
             };
-            // How the server ended is why, and may not be in the log yet.
+            // The server's end is the cause, and may not be logged yet.
             let watch = served.watch.take();
             if let Some(watch) = watch {
                 with_deadline(watch, Instant::now() + LAST_WORDS).await.ok();
             }
             let what = match served.is_used.get() {
-                true => "what was not synced before may be lost",
+                true => "unsynced changes may be lost",
                 false => "not served, and nothing was written to it",
             };
             let line = format!("init: volume {name}: {what}: {why}");
@@ -162,16 +162,16 @@ impl Volumes {
     }
 }
 
-/// An error of a volume, in words, with what its reader can do about it.
+/// The message for an error of a volume, with the remedy.
 fn reason(error: Errno) -> String {
     match error {
-        Errno::NoEntry => "it is not there; `create: true` in the manifest has it made".into(),
-        Errno::NotDirectory => "it, or a part of its path, is no directory".into(),
-        Errno::ReadOnly => "it is not there, and the volume is read-only".into(),
-        Errno::NotPermitted => "it lies outside the volume".into(),
+        Errno::NoEntry => "it does not exist; set `create: true` in the manifest to create it".into(),
+        Errno::NotDirectory => "it, or a part of its path, is not a directory".into(),
+        Errno::ReadOnly => "it does not exist, and the volume is read-only".into(),
+        Errno::NotPermitted => "it is outside the volume".into(),
         Errno::NoSpace => "the volume is full".into(),
         Errno::Io => {
-            "the volume's device failed, or what it holds is damaged; `capos volume check` says more".into()
+            "the volume's device failed, or its content is damaged; `capos volume check` gives details".into()
         }
         other => format!("{other:?}"),
     }

@@ -1,4 +1,4 @@
-//! Requests as futures: several under way at once, finished by the device's interrupt.
+//! Requests as futures: several in progress at once, completed by the device's interrupt.
 
 use crate::queue::{Broken, Kind, Queue, SERIAL_BYTES, SLOTS, Status};
 use capos_schema::device_capnp::interrupt;
@@ -14,11 +14,11 @@ use std::task::{Poll, Waker};
 enum Slot {
     #[default]
     Free,
-    /// The device has it; who waits for it.
+    /// Submitted to the device; the waiter's waker.
     Waiting(Option<Waker>),
-    /// The waiter is gone, the device still has the request.
+    /// The waiter is gone, but the device still has the request.
     Abandoned,
-    /// The device has finished it.
+    /// Completed by the device.
     Finished(Status),
 }
 
@@ -26,9 +26,9 @@ struct State {
     registers: Registers,
     queue: Queue,
     slots: [Slot; SLOTS],
-    /// The waiters for a free slot, in order.
+    /// Tasks waiting for a free slot, in order.
     waiting: VecDeque<Waker>,
-    /// The device has done what devices do not do.
+    /// The device violated the protocol.
     broken: bool,
 }
 
@@ -36,7 +36,7 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct Requests(Rc<RefCell<State>>);
 
-/// A slot in use; it is free again when this is dropped and the device has finished with it.
+/// A slot in use; freed when this is dropped and the device has completed it.
 struct Taken {
     state: Rc<RefCell<State>>,
     slot: usize,
@@ -54,7 +54,7 @@ impl Requests {
         })))
     }
 
-    /// Finishes requests as the device does, until the device or its interrupt fails.
+    /// Completes requests as the device does, until the device or its interrupt fails.
     pub(crate) async fn serve(self, interrupt: interrupt::Client) {
         loop {
             let fired = interrupt.wait_request().send().promise.await;
@@ -65,13 +65,13 @@ impl Requests {
         }
     }
 
-    /// Lets the device do something, when there is room for another request, and waits until it has.
+    /// Submits a request, when a slot is free, and waits for its completion.
     pub(crate) async fn perform(&self, kind: Kind) -> Result<Status, Broken> {
         let taken = self.begin(kind).await?;
         taken.finished().await
     }
 
-    /// The disk's serial number, as it says.
+    /// The disk's serial number as reported by the device.
     pub(crate) async fn serial(&self) -> Result<Option<[u8; SERIAL_BYTES]>, Broken> {
         let taken = self.begin(Kind::Serial).await?;
         let status = taken.finished().await?;
@@ -103,7 +103,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes what the device has finished.
+    /// Processes the device's completions.
     fn collect(&mut self) -> Result<(), Broken> {
         while let Some((index, status)) = self.queue.next_finished()? {
             let slot = self.slots.get_mut(index).ok_or(Broken)?;
@@ -121,13 +121,13 @@ impl State {
         Ok(())
     }
 
-    /// Lets the next one in who waits for a slot.
+    /// Wakes the tasks that wait for a slot.
     fn admit(&mut self) {
-        // Everyone looks again: a waker may be of a call that was given up, and must not use up the turn.
+        // All of them: a waker may belong to a dropped call, which must not consume the wake-up.
         self.waiting.drain(..).for_each(Waker::wake);
     }
 
-    /// Nothing more comes from the device.
+    /// Fails all requests: the device will complete nothing more.
     fn give_up(&mut self) {
         self.broken = true;
         for slot in &mut self.slots {

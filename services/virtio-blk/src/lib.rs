@@ -1,9 +1,9 @@
-//! A driver for virtio disks. `capos-virtio` finds and sets up the device; here requests meet the calls of `BlockDevice`.
+//! A driver for virtio disks. `capos-virtio` finds and sets up the device; this crate turns calls of `BlockDevice` into
+//! requests.
 //!
-//! The program holds one `PciDevice` and nothing else that could reach the machine. Its registers, interrupt and memory
-//! come from there.
+//! The program's only access to the machine is one `PciDevice`, which provides registers, interrupt and memory.
 //!
-//! `unsafe` stands only where buffers are lent to the device (`queue`).
+//! `unsafe` is used only where buffers are lent to the device (`queue`).
 
 mod disk;
 mod queue;

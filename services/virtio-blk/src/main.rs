@@ -10,7 +10,7 @@ async fn run() -> capnp::Result<()> {
     let disk: block_device::Client = capos_rt::serve(disk);
     capos_rt::serve_export(capos_schema::names::DISK_EXPORT, disk)?;
     serving.await;
-    Err(capnp::Error::failed("the disk does not do what disks do".into()))
+    Err(capnp::Error::failed("device violated the virtio-blk protocol".into()))
 }
 
 fn main() -> ExitCode {

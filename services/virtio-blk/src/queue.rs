@@ -1,5 +1,5 @@
-//! The queue of requests: virtio's block requests (virtio 1.2, 5.2.6) over the crate's queue.
-// Unsafe here: what is lent to the device is memory that it changes by itself.
+//! The request queue: virtio's block requests (virtio 1.2, 5.2.6) over the crate's queue.
+// Unsafe here: memory that is lent to the device changes by itself.
 #![expect(unsafe_code, reason = "buffers are lent to the device")]
 
 use crate::transfer::Transfer;
@@ -8,12 +8,12 @@ use std::ptr::NonNull;
 use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 
-/// The device's only queue that is used.
+/// The only queue in use.
 pub(crate) const QUEUE: u16 = 0;
 const ENTRIES: usize = 64;
-/// Each request takes at most three: header, data, status.
+/// Each request takes at most three descriptors: header, data, status.
 pub(crate) const SLOTS: usize = ENTRIES / 3;
-/// The control memory of each: its header, the answer to [`Kind::Serial`], and its status.
+/// Control memory of each slot: its header, the answer to [`Kind::Serial`], and its status.
 const SLOT_BYTES: usize = 64;
 const HEADER_BYTES: usize = 16;
 pub(crate) const SERIAL_BYTES: usize = 20;
@@ -24,7 +24,7 @@ const NO_STATUS: u8 = 0xff;
 
 const _: () = assert!(SLOTS * SLOT_BYTES <= virtio_drivers::PAGE_SIZE);
 
-/// The request to the device.
+/// A request to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read(Transfer),
@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// How a request went.
+/// The status of a completed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(u8);
 
@@ -59,11 +59,11 @@ impl Status {
     }
 }
 
-/// The device violated the protocol; it is not used any more.
+/// The error after a protocol violation by the device, which is not used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
 
-/// Requests under way, by slot.
+/// Requests in progress, by slot.
 pub(crate) struct Queue {
     ring: VirtQueue<System, ENTRIES>,
     /// One page of control memory.
@@ -84,12 +84,12 @@ impl Queue {
     /// A part of a slot's control memory. `slot` is below [`SLOTS`].
     fn control(&self, slot: usize, offset: usize, length: usize) -> NonNull<[u8]> {
         assert!(slot < SLOTS && offset + length <= SLOT_BYTES, "a slot ends there");
-        // SAFETY: the slots lie within the page (asserted above and at compile time).
+        // SAFETY: the slots are within the page (asserted above and at compile time).
         let start = unsafe { self.page.add(slot * SLOT_BYTES + offset) };
         NonNull::slice_from_raw_parts(start, length)
     }
 
-    /// The buffers of a request. A transfer that does not lie in the buffer has none.
+    /// The buffers of a request; `None` if its transfer is not within the buffer.
     fn buffers(&self, slot: usize, kind: Kind) -> Option<Buffers> {
         let data = match kind {
             Kind::Read(transfer) | Kind::Write(transfer) => {
@@ -102,7 +102,7 @@ impl Queue {
         Some(Buffers { header, data, status, reads_data: matches!(kind, Kind::Write(_)) })
     }
 
-    /// Begins a request in a free slot, and tells the device if it has to be told.
+    /// Submits a request in a free slot, and notifies the device if necessary.
     pub(crate) fn begin(
         &mut self,
         transport: &mut impl Transport,
@@ -110,14 +110,14 @@ impl Queue {
         kind: Kind,
     ) -> Result<(), Broken> {
         let buffers = self.buffers(slot, kind).ok_or(Broken)?;
-        // SAFETY: the slot is free, so the device does not know of these bytes, and nobody else has references to them.
+        // SAFETY: the slot is free, so neither the device nor any reference uses these bytes.
         unsafe {
             buffers.header.cast::<[u8; HEADER_BYTES]>().write(kind.header());
             buffers.status.cast::<u8>().write(NO_STATUS);
         }
-        // SAFETY: the buffers stay mapped as long as the process lives, and control memory of a slot is not touched before
-        // `next_finished` has popped it. Data may be written by the client meanwhile; neither this process nor the crate
-        // reads or writes it, they use the address and the length.
+        // SAFETY: the buffers stay mapped for the life of the process, and the control memory of a slot is not touched
+        // before `next_finished` has popped it. The client may write the data meanwhile; neither this process nor the
+        // crate reads or writes it, they use only the address and the length.
         let token = unsafe { buffers.with_lists(|inputs, outputs| self.ring.add(inputs, outputs)) };
         let token = token.map_err(|_| Broken)?;
         *self.under_way.get_mut(slot).ok_or(Broken)? = Some((token, kind));
@@ -127,25 +127,25 @@ impl Queue {
         Ok(())
     }
 
-    /// The slot of a request that the device has finished, and how it went.
+    /// The slot of a request that the device has completed, and its status.
     pub(crate) fn next_finished(&mut self) -> Result<Option<(usize, Status)>, Broken> {
         let Some(token) = self.ring.peek_used() else { return Ok(None) };
         let is_its = |entry: &Option<(u16, Kind)>| entry.is_some_and(|(its, _)| its == token);
         let slot = self.under_way.iter().position(is_its).ok_or(Broken)?;
         let (_, kind) = self.under_way.get_mut(slot).and_then(Option::take).ok_or(Broken)?;
         let buffers = self.buffers(slot, kind).ok_or(Broken)?;
-        // SAFETY: the same buffers as were added with this token.
+        // SAFETY: the same buffers that were added with this token.
         let popped =
             unsafe { buffers.with_lists(|inputs, outputs| self.ring.pop_used(token, inputs, outputs)) };
         popped.map_err(|_| Broken)?;
-        // SAFETY: the device is done with the slot.
+        // SAFETY: the device has completed the slot.
         let status = unsafe { buffers.status.cast::<u8>().read_volatile() };
         Ok(Some((slot, Status(status))))
     }
 
     /// The result of a finished [`Kind::Serial`] in `slot`.
     pub(crate) fn serial(&self, slot: usize) -> [u8; SERIAL_BYTES] {
-        // SAFETY: the bytes lie within the slot, whose request the device is done with.
+        // SAFETY: the bytes are within the slot, whose request the device has completed.
         unsafe {
             self.control(slot, SERIAL_OFFSET, SERIAL_BYTES).cast::<[u8; SERIAL_BYTES]>().read_volatile()
         }
@@ -157,21 +157,21 @@ struct Buffers {
     header: NonNull<[u8]>,
     data: Option<NonNull<[u8]>>,
     status: NonNull<[u8]>,
-    /// Whether the device reads the data; otherwise it writes them.
+    /// Whether the device reads the data; otherwise it writes it.
     reads_data: bool,
 }
 
 impl Buffers {
-    /// Calls `work` with the lists of what the device reads and what it writes.
+    /// Calls `work` with the lists of buffers that the device reads and writes.
     ///
     /// # Safety
-    /// The buffers must be valid, and `work` must use them only to add them to a queue or to pop them from it.
+    /// The buffers must be valid, and `work` must only add them to a queue or pop them from it.
     unsafe fn with_lists<R>(
         &self,
         work: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> R,
     ) -> R {
         let Self { header, data, mut status, reads_data } = *self;
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller, as this function's contract states.
         unsafe {
             match data {
                 Some(data) if reads_data => work(&[header.as_ref(), data.as_ref()], &mut [status.as_mut()]),

@@ -13,7 +13,7 @@ use capos_schema::errno_capnp::Errno;
 use capos_schema::memory_capnp::memory_object;
 use std::rc::Rc;
 
-/// A disk that clients can use.
+/// A disk for clients.
 pub struct Disk {
     requests: Requests,
     geometry: Geometry,
@@ -23,16 +23,17 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Begins to serve a disk. What comes with it ends when the disk fails for good.
+    /// Starts serving a disk. The returned task ends when the disk fails permanently.
     ///
     /// # Errors
-    /// When it does not answer its first request.
+    /// If the device does not answer its first request.
     pub async fn start(hardware: Hardware) -> capnp::Result<(Self, JoinHandle<()>)> {
         let Hardware { registers, queue, interrupt, transfer_memory, geometry, can_flush } = hardware;
         let requests = Requests::new(registers, queue);
         let serving = capos_rt::spawn_local(requests.clone().serve(interrupt));
-        let serial =
-            requests.serial().await.map_err(|Broken| capnp::Error::failed("the disk is broken".into()))?;
+        let serial = requests.serial().await.map_err(|Broken| {
+            capnp::Error::failed("device violated the virtio-blk protocol on its first request".into())
+        })?;
         let serial = printable(&serial.unwrap_or_default());
         Ok((Self { requests, geometry, transfer_memory, can_flush, serial }, serving))
     }
@@ -42,7 +43,7 @@ impl Disk {
     }
 }
 
-/// The text before the first NUL, with what is no visible ASCII left out.
+/// The text before the first NUL, restricted to visible ASCII.
 fn printable(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     let visible = bytes.iter().take(end).filter(|byte| byte.is_ascii_graphic() || **byte == b' ');
@@ -106,7 +107,7 @@ impl Server for Disk {
     }
 
     async fn flush(self: Rc<Self>, _: FlushParams, mut results: FlushResults) -> Result<(), capnp::Error> {
-        // A device that cannot be told to flush has each write on the medium when it says that it is done.
+        // A device without flush has each write on the medium when it reports completion.
         let error = if self.can_flush { self.perform(Kind::Flush).await } else { Errno::Success };
         results.get().set_error(error);
         Ok(())

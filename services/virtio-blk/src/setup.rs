@@ -1,4 +1,4 @@
-//! From the capability of a device to a disk that takes requests.
+//! Sets up a disk, given the capability of its device.
 
 use crate::queue::{QUEUE, Queue};
 use crate::transfer::Geometry;
@@ -8,13 +8,13 @@ use capos_schema::memory_capnp::memory_object;
 use capos_virtio::{Device, Registers};
 use virtio_drivers::transport::{DeviceType, Transport};
 
-/// Rings, headers, and room to spare.
+/// Rings and headers, with room to spare.
 const CONTROL_BYTES: u64 = 4 * 4096;
-/// Data on its way: 16 requests of 64 KiB.
+/// Data in transit: 16 requests of 64 KiB.
 const TRANSFER_BYTES: u64 = 1 << 20;
 
 bitflags! {
-    /// The features that device and driver agree on (virtio 1.2, 5.2.3 and 6).
+    /// The negotiated features (virtio 1.2, 5.2.3 and 6).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     struct Features: u64 {
         const READ_ONLY = 1 << 5;
@@ -28,15 +28,15 @@ bitflags! {
 const CAPACITY: usize = 0;
 const BLOCK_SIZE: usize = 20;
 
-/// A disk that takes requests.
+/// A disk that is ready for requests.
 pub struct Hardware {
     pub(crate) registers: Registers,
     pub(crate) queue: Queue,
     pub(crate) interrupt: interrupt::Client,
     pub(crate) transfer_memory: memory_object::Client,
     pub(crate) geometry: Geometry,
-    /// Whether what was written may be lost before a flush. A device without that has no cache, or keeps it through
-    /// a power cut.
+    /// Whether writes may be lost before a flush. A device without this feature has no cache, or keeps it through a
+    /// power cut.
     pub(crate) can_flush: bool,
 }
 
@@ -47,7 +47,7 @@ fn failed(reason: impl ToString) -> capnp::Error {
 /// Resets the device and makes it ready.
 ///
 /// # Errors
-/// When it is no virtio disk of version 1, or has not what this driver needs.
+/// If it is not a virtio disk of version 1, or lacks a feature that this driver needs.
 pub async fn take_charge(device: pci_device::Client) -> capnp::Result<Hardware> {
     let mut device = Device::take_charge(device, DeviceType::Block, CONTROL_BYTES, TRANSFER_BYTES).await?;
     let features = device.negotiate(Features::all(), Features::VERSION_1)?;

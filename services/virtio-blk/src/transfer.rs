@@ -1,8 +1,8 @@
-//! Checks of requests to the disk. Nothing that a client says is trusted.
+//! Checks of requests to the disk, which come from untrusted clients.
 
 use capos_schema::errno_capnp::Errno;
 
-/// The unit that the protocol counts in.
+/// The protocol's unit of addressing.
 pub(crate) const UNIT_BYTES: u64 = 512;
 
 /// The geometry of the disk.
@@ -16,19 +16,20 @@ pub(crate) struct Geometry {
     pub(crate) buffer_bytes: usize,
 }
 
-/// A request that the disk and the buffer have room for.
+/// A request within the bounds of the disk and the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Transfer {
     /// The first unit of [`UNIT_BYTES`] on the disk.
     pub(crate) unit: u64,
-    /// Where the data is in the transfer buffer.
+    /// Offset of the data in the transfer buffer.
     pub(crate) offset: usize,
-    /// Not zero.
+    /// Never zero.
     pub(crate) length: usize,
 }
 
 impl Geometry {
-    /// The device's claims, made sense of: `units` of [`UNIT_BYTES`], and the size of a sector if it names one.
+    /// The geometry from the device's values, sanitised: `units` of [`UNIT_BYTES`], and the sector size if
+    /// given.
     pub(crate) fn new(units: u64, block_bytes: Option<u32>, read_only: bool, buffer_bytes: usize) -> Self {
         let is_usable = |bytes: &u32| {
             bytes.is_power_of_two() && u64::from(*bytes) >= UNIT_BYTES && *bytes as usize <= buffer_bytes
@@ -42,10 +43,10 @@ impl Geometry {
         }
     }
 
-    /// Checks a request for `sectors` from `sector` on, with data at `offset` of the buffer.
+    /// Checks a request for `sectors` sectors from `sector` on, with data at `offset` of the buffer.
     pub(crate) fn transfer(&self, sector: u64, sectors: u32, offset: u64) -> Result<Transfer, Errno> {
         let end = sector.checked_add(u64::from(sectors)).ok_or(Errno::Invalid)?;
-        // 32 bits times 32 bits fit.
+        // The product of two 32-bit numbers fits.
         let length = u64::from(sectors) * u64::from(self.sector_bytes);
         let buffer_end = offset.checked_add(length).ok_or(Errno::Invalid)?;
         if sectors == 0 || end > self.sectors || buffer_end > self.buffer_bytes as u64 {

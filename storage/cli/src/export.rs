@@ -1,4 +1,4 @@
-//! Out of a volume onto the host: holes stay holes, and files with several names stay one file.
+//! Copies from a volume to the host: holes stay holes, and hard links stay hard links.
 
 use std::collections::HashMap;
 use std::fs::{self, File, FileTimes, OpenOptions};
@@ -12,16 +12,16 @@ use capos_volume::{Ino, Kind, Last, MAX_WRITE_BYTES, Namespace, Volume};
 use crate::guest::rule;
 use crate::list::{below_root, each};
 
-/// The treatment of something that is already where the copy is to be.
+/// The treatment of an existing destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// It stays, which is an error.
+    /// Kept, which is an error.
     Keep,
-    /// It goes when the copy is complete.
+    /// Replaced once the copy is complete.
     Replace,
 }
 
-/// Copies what is at `path` to `target`.
+/// Copies the object at `path` to `target`.
 pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path, existing: Existing) -> Result<()> {
     let root = Namespace::root(volume)?;
     let inside = below_root(path).as_bytes();
@@ -30,13 +30,13 @@ pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path, existing: E
         return copy(volume, stat.ino, stat.kind, target, &mut Linked::new());
     }
     if existing == Existing::Keep {
-        bail!("{} exists already; --force replaces it", target.display());
+        bail!("{} already exists; --force replaces it", target.display());
     }
     let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
         bail!("{} cannot be replaced", target.display());
     };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    // In the same file system, so that both can be put in their places by renaming.
+    // In the same file system, so that both can be renamed into place.
     let place = tempfile::Builder::new().prefix(".capos-").tempdir_in(folder);
     let place = place.with_context(|| folder.display().to_string())?;
     let (made, old) = (place.path().join("new"), place.path().join("old"));
@@ -50,7 +50,7 @@ pub(crate) fn export(volume: &mut Volume, path: &str, target: &Path, existing: E
     place.close().with_context(|| format!("removing what was at {}", target.display()))
 }
 
-/// Files with several names, and where the first of them was put.
+/// Files with several names, and the destination of the first.
 type Linked = HashMap<Ino, PathBuf>;
 
 fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path, linked: &mut Linked) -> Result<()> {
@@ -59,10 +59,10 @@ fn copy(volume: &mut Volume, ino: Ino, kind: Kind, target: &Path, linked: &mut L
         Kind::Directory => {
             fs::create_dir(target).with_context(about)?;
             each(volume, ino, |volume, name, ino, kind| {
-                // Names of a volume have no slash and are not `..`, or it would not open them; but this writes
-                // to the host, so better twice.
+                // Names of a volume contain no slash and are not `..`, or it would not open them; but since
+                // this writes to the host, check again.
                 if name.contains('/') || matches!(name, "" | "." | "..") {
-                    bail!("{}: an entry with the name {name:?}", about());
+                    bail!("{}: invalid entry name {name:?}", about());
                 }
                 copy(volume, ino, kind, &target.join(name), linked)
             })
@@ -105,7 +105,7 @@ pub(crate) fn copy_file(volume: &mut Volume, ino: Ino, file: &File) -> Result<()
     Ok(file.set_times(times)?)
 }
 
-/// A time stamp of a volume as the host has it.
+/// A volume's time stamp as a host time.
 pub(crate) fn time(ns: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(ns)
 }

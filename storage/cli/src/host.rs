@@ -1,5 +1,5 @@
-//! A folder of the host, reached by descriptors only: no symbolic link on the way is ever followed, also not one that
-//! appears in the middle of the work.
+//! A host folder accessed only by descriptors: no symbolic link on the way is ever followed, not even one that
+//! appears during the work.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
@@ -17,7 +17,7 @@ pub(crate) struct HostFolder {
     path: PathBuf,
 }
 
-/// A way to directories and what is in them, which neither reads nor writes them.
+/// A handle for directories and their entries that neither reads nor writes them.
 const WAY: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl HostFolder {
@@ -29,7 +29,7 @@ impl HostFolder {
         Ok(Self { root, path })
     }
 
-    /// Where it was when it was opened, for messages.
+    /// Its path when it was opened, for messages.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -43,13 +43,13 @@ impl HostFolder {
         Ok(directory)
     }
 
-    /// The directory that `path` lies in, and its name there.
+    /// The directory that contains `path`, and the name in it.
     pub(crate) fn place<'a>(&self, path: &'a str) -> io::Result<(OwnedFd, &'a str)> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         Ok((self.directory(directory)?, name))
     }
 
-    /// The metadata of `path` itself, not of what a link there leads to.
+    /// The metadata of `path` itself, without following a link.
     pub(crate) fn look(&self, path: &str) -> io::Result<Option<Metadata>> {
         match self.place(path).and_then(|(directory, name)| look(&directory, name)) {
             Ok(meta) => Ok(Some(meta)),
@@ -58,7 +58,7 @@ impl HostFolder {
         }
     }
 
-    /// Opens the file at `path` to read. Other kinds of files do not hold it up.
+    /// Opens the file at `path` for reading. Other kinds of files do not block it.
     pub(crate) fn read(&self, path: &str) -> io::Result<File> {
         let (directory, name) = self.place(path)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -85,14 +85,14 @@ pub(crate) fn look(directory: &OwnedFd, name: &str) -> io::Result<Metadata> {
     File::from(openat(directory, name, WAY, Mode::empty())?).metadata()
 }
 
-/// Whether there is nothing at a path: no such name, or no directory (any more) on the way to it.
+/// Whether a path does not exist: no such name, or no directory (any more) on the way to it.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| {
         [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].contains(&Errno::from_raw_os_error(code))
     })
 }
 
-/// The names in a directory, in order; those that are not UTF-8 apart, as they are shown.
+/// The names in a directory, sorted; those that are not UTF-8 separately, in printable form.
 pub(crate) fn names(directory: &OwnedFd) -> io::Result<(Vec<String>, Vec<String>)> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let readable = openat(directory, ".", flags, Mode::empty())?;
@@ -110,7 +110,7 @@ pub(crate) fn names(directory: &OwnedFd) -> io::Result<(Vec<String>, Vec<String>
     Ok((names, unusable))
 }
 
-/// Where the symbolic link `name` leads.
+/// The target of the symbolic link `name`.
 pub(crate) fn read_link(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
     Ok(rustix::fs::readlinkat(directory, name, Vec::new())?.into_bytes())
 }

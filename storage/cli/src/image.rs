@@ -1,4 +1,4 @@
-//! Image files: making, opening and checking them.
+//! Image files: creating, opening and checking them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -28,77 +28,72 @@ pub(crate) fn options(mode: Mode) -> Options {
     }
 }
 
-/// Makes a file of `size` bytes and a volume in it.
+/// Creates a file of `size` bytes with an empty volume.
 pub(crate) fn create(path: &Path, size: u64, metadata: Option<u64>, force: bool) -> Result<()> {
     if size < MIN_DEVICE_BYTES {
         bail!("a volume needs at least {} MiB", MIN_DEVICE_BYTES >> 20);
     }
     if let Some(metadata) = metadata.filter(|metadata| *metadata > size / 4) {
         let (metadata, size) = (show_size(metadata), show_size(size));
-        bail!("--metadata {metadata}: at most a quarter of the size, which is {size}");
+        bail!("--metadata {metadata} exceeds a quarter of the size, {size}");
     }
-    ensure!(!path.is_dir(), "{} is a folder, and an image is a file", path.display());
+    ensure!(!path.is_dir(), "{} is a folder; an image must be a file", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    ensure!(
-        folder.is_dir(),
-        "there is no folder {} in which the image {} could be made",
-        folder.display(),
-        path.display()
-    );
+    ensure!(folder.is_dir(), "no folder {} for the image {}", folder.display(), path.display());
     let mut open = OpenOptions::new();
     open.read(true).write(true);
     let open = if force { open.create(true).truncate(false) } else { open.create_new(true) };
     let is_new = !path.exists();
     let file = open.open(path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => anyhow!("{} exists already; --force replaces it", path.display()),
-        _ => anyhow!(error).context(format!("cannot make {}", path.display())),
+        ErrorKind::AlreadyExists => anyhow!("{} already exists; --force replaces it", path.display()),
+        _ => anyhow!(error).context(format!("cannot create {}", path.display())),
     })?;
     let made = fill(file, path, size, metadata);
     if made.is_err() && is_new {
-        // It is ours, and nothing.
+        // The file is new, so remove it on failure.
         fs::remove_file(path).unwrap_or_default();
     }
     made
 }
 
 fn fill(file: File, path: &Path, size: u64, metadata: Option<u64>) -> Result<()> {
-    // Before anything of what is there goes: a running system may have it.
+    // Before any existing content is destroyed: a running system may use it.
     lock(&file, path)?;
-    // The file system may know no files so large, which it says before anything is lost.
+    // The file system may not support such large files; find out before any content is lost.
     file.set_len(size)
         .and_then(|()| file.set_len(0))
         .and_then(|()| file.set_len(size))
-        .with_context(|| format!("cannot give {} a size of {}", path.display(), show_size(size)))?;
+        .with_context(|| format!("cannot resize {} to {}", path.display(), show_size(size)))?;
     let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::new(file)?);
-    format(&device, metadata).with_context(|| format!("cannot make a volume in {}", path.display()))
+    format(&device, metadata).with_context(|| format!("cannot create a volume in {}", path.display()))
 }
 
-/// Makes an empty volume on `device`.
+/// Creates an empty volume on `device`.
 pub(crate) fn format(device: &Arc<dyn BlockDevice>, metadata: Option<u64>) -> Result<()> {
-    let id = getrandom::u64().context("no random number for the volume's identity")?;
+    let id = getrandom::u64().context("cannot generate the volume's identity")?;
     Ok(Volume::format(device, FormatOptions { id, meta_bytes: metadata }, now_ns())?)
 }
 
-/// One process at a time: two writers would destroy the volume, and a reader would see it change.
+/// Locks the image for one process: two writers would destroy the volume, and a reader would see it change.
 fn lock(file: &File, path: &Path) -> Result<()> {
     file.try_lock().with_context(|| format!("{} is in use", path.display()))
 }
 
-/// Content of a file that may be an image.
+/// The content of a file that may be an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// A volume that can be opened.
+    /// A volume that opens.
     Volume,
     /// Anything else, or nothing.
     Other,
-    /// In use, so that it cannot be told.
+    /// Unknown, because the file is in use.
     InUse,
 }
 
-/// Looks at what is in the file `path`, without changing it.
+/// Identifies the content of the file `path`, without changing it.
 ///
 /// # Errors
-/// When it cannot be read, or is a volume that cannot be opened.
+/// If it cannot be read, or is a volume that does not open.
 pub fn probe(path: &Path) -> Result<Content> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     if file.try_lock_shared().is_err() {
@@ -125,30 +120,30 @@ fn open_on(device: FileDevice, path: &Path, mode: Mode) -> Result<Volume> {
         .with_context(|| format!("the volume in {} cannot be opened", path.display()))
 }
 
-/// Opens a volume without changing a bit of its file.
+/// Opens a volume without modifying its file.
 pub(crate) fn open_to_read(path: &Path) -> Result<Volume> {
     open(path, Mode::ReadOnly)
 }
 
-/// Opens a volume to change it.
+/// Opens a volume for writing.
 pub(crate) fn open_to_write(path: &Path) -> Result<Volume> {
     open(path, Mode::ReadWrite)
 }
 
-/// Checks a volume, says what it found, and returns the number of problems.
+/// Checks a volume, prints the findings, and returns the number of problems.
 pub(crate) fn check(volume: &mut Volume, to: &mut impl Write) -> Result<usize> {
-    let report = volume.check().context("the check could not be finished")?;
+    let report = volume.check().context("the check failed")?;
     for problem in &report.problems {
         match problem {
             Problem::BadBlock { ino, offset } => writeln!(to, "inode {ino}: bad block at byte {offset}"),
-            Problem::LostPages(count) => writeln!(to, "metadata: {count} pages are bad in both copies"),
+            Problem::LostPages(count) => writeln!(to, "metadata: {count} pages are damaged in both copies"),
             Problem::Inconsistent { ino, what } => writeln!(to, "inode {ino}: {what}"),
         }?;
     }
     let usage = volume.usage();
     writeln!(
         to,
-        "{} inodes, {} of {} blocks in use, {} of {} bytes for metadata in use, {} metadata pages mended, {} problems",
+        "{} inodes, {} of {} blocks in use, {} of {} bytes for metadata in use, {} metadata pages repaired, {} problems",
         report.inodes,
         report.blocks,
         usage.blocks,

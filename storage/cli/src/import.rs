@@ -1,4 +1,4 @@
-//! Host files into a volume: holes stay holes, and files with several names stay one file.
+//! Copies host files into a volume: holes stay holes, and hard links stay hard links.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -17,15 +17,15 @@ use crate::host::is_absent;
 use crate::links::Links;
 use crate::source::{Found, LeftOut, Source};
 
-/// Copies `sources` into the directory `to` of the volume, durably. What a volume cannot hold or the host does not give is
-/// left out, and returned with the paths that it has on the host. If it fails, part of the sources may be there.
+/// Copies `sources` into the directory `to` of the volume, durably. Entries that a volume cannot hold or that cannot be
+/// read are left out, and returned with their host paths. If it fails, part of the sources may have been copied.
 pub(crate) fn import(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<Vec<LeftOut>> {
     import_all(volume, sources, to).map_err(|error| match error.downcast_ref() {
-        Some(Error::NoSpace) if volume.is_full_of_names() => error.context(
-            "there is no room for more names; `capos volume create --metadata` makes a volume with more",
-        ),
-        Some(Error::NoSpace) => error
-            .context("there is no room for more data; `capos volume create --size` makes a larger volume"),
+        Some(Error::NoSpace) if volume.is_full_of_names() => error
+            .context("no space for more names; `capos volume create --metadata` makes a volume with more"),
+        Some(Error::NoSpace) => {
+            error.context("no space for more data; `capos volume create --size` makes a larger volume")
+        }
         _ => error,
     })
 }
@@ -40,7 +40,7 @@ fn import_all(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<Vec<
     let dir = make_path(volume, to)?;
     for (source, whole) in given {
         let name = whole.file_name().with_context(|| {
-            format!("{} has no name that it could have in the volume; name what is in it", source.display())
+            format!("{} has no file name; name the files in it instead", source.display())
         })?;
         let Some(name) = name.to_str() else {
             let reason = "its name is not UTF-8".to_owned();
@@ -59,13 +59,13 @@ fn import_all(volume: &mut Volume, sources: &[PathBuf], to: &str) -> Result<Vec<
             import_file(volume, &whole, dir, name).with_context(|| source.display().to_string())?;
         }
     }
-    volume.sync().context("cannot make it durable")?;
+    volume.sync().context("cannot sync the volume")?;
     Ok(left_out)
 }
 
 fn import_file(volume: &mut Volume, path: &Path, dir: Ino, name: &str) -> Result<()> {
     let meta = path.metadata()?;
-    ensure!(meta.is_file(), "neither file, folder nor symbolic link");
+    ensure!(meta.is_file(), "not a file, folder or symbolic link");
     let file = File::open(path)?;
     replace(volume, dir, name)?;
     let ino = volume.create_file(dir, name)?;
@@ -73,38 +73,35 @@ fn import_file(volume: &mut Volume, path: &Path, dir: Ino, name: &str) -> Result
     set_times(volume, ino, &meta)
 }
 
-/// Copies what is in `source` into the directory `dir` of the volume, durably. Returns what could not be read, which is
-/// not there.
+/// Copies the content of `source` into the directory `dir` of the volume, durably. Returns the unreadable entries,
+/// which are not copied.
 pub(crate) fn import_contents(volume: &mut Volume, source: &Source, dir: Ino) -> Result<Vec<LeftOut>> {
     let left_out = copy(volume, source, dir)?;
-    volume.sync().context("cannot make it durable")?;
+    volume.sync().context("cannot sync the volume")?;
     Ok(left_out)
 }
 
-/// Makes the directories of a path that do not exist yet.
+/// Creates the missing directories of a path.
 fn make_path(volume: &mut Volume, path: &str) -> Result<Ino> {
     let mut dir = ROOT;
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        ensure!(
-            part != "..",
-            "--to {path}: a directory of the volume is named from the volume's root on, and without `..`"
-        );
+        ensure!(part != "..", "--to {path}: the path starts at the volume's root and must not contain `..`");
         dir = directory(volume, dir, part).with_context(|| format!("--to {path}"))?;
     }
     Ok(dir)
 }
 
-/// The directory `name`, made if there is none.
+/// The directory `name`, created if it does not exist.
 fn directory(volume: &mut Volume, dir: Ino, name: &str) -> Result<Ino> {
     match volume.lookup(dir, name) {
         Ok(entry) if entry.kind == Kind::Directory => Ok(entry.ino),
-        Ok(_) => bail!("{name} is in the volume already, and no directory"),
+        Ok(_) => bail!("{name} already exists in the volume and is not a directory"),
         Err(Error::NotFound) => Ok(volume.create_dir(dir, name)?),
         Err(error) => Err(rule(error)),
     }
 }
 
-/// Makes room for a new file of that name.
+/// Removes an existing file so that a new one of that name can be created.
 fn replace(volume: &mut Volume, dir: Ino, name: &str) -> Result<()> {
     match volume.unlink(dir, name) {
         Ok(()) | Err(Error::NotFound) => Ok(()),
@@ -112,7 +109,7 @@ fn replace(volume: &mut Volume, dir: Ino, name: &str) -> Result<()> {
     }
 }
 
-/// The copies so far: directories by path, files with several names by device and inode.
+/// The copies so far: directories by path, hard-linked files by device and inode.
 struct Copied<'a> {
     directories: HashMap<&'a str, Ino>,
     linked: HashMap<(u64, u64), Ino>,
@@ -124,12 +121,12 @@ fn copy(volume: &mut Volume, source: &Source, dir: Ino) -> Result<Vec<LeftOut>> 
         Copied { directories: HashMap::from([("", dir)]), linked: HashMap::new(), left_out: Vec::new() };
     for (path, found) in &source.found {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        // Below a directory that is gone there is nothing either.
+        // Entries below a directory that was left out are left out too.
         let Some(&parent) = copied.directories.get(parent) else { continue };
         let about = || source.folder.path().join(path).display().to_string();
         copy_one(volume, source, parent, (path, name), found, &mut copied).with_context(about)?;
     }
-    // Last: making what is in a directory changes its times.
+    // Last: creating entries in a directory changes its times.
     for (path, ino) in &copied.directories {
         if let Some(found) = source.found.get(*path) {
             set_times(volume, *ino, &found.meta).with_context(|| (*path).to_owned())?;
@@ -169,7 +166,7 @@ fn copy_one<'a>(
     }
     let file = match source.folder.read(path) {
         Ok(file) => file,
-        // Gone since the folder was looked at.
+        // Removed since the folder was scanned.
         Err(error) if is_absent(&error) => return Ok(()),
         Err(error) => {
             copied.left_out.push(leave(&error));
@@ -192,10 +189,10 @@ fn set_times(volume: &mut Volume, ino: Ino, meta: &Metadata) -> Result<()> {
     Ok(volume.set_times(ino, SetTime::To(accessed), SetTime::To(modified))?)
 }
 
-/// Copies the content of `file` as far as it is now, and no hole of it.
+/// Copies the current content of `file`, without its holes.
 fn copy_data(volume: &mut Volume, file: &File, ino: Ino) -> Result<()> {
     let meta = file.metadata()?;
-    ensure!(meta.is_file(), "became something else than a file");
+    ensure!(meta.is_file(), "is no longer a file");
     let size = meta.len();
     let mut buffer = vec![0; MAX_WRITE_BYTES.min(usize::try_from(size)?)];
     let mut offset = 0;
@@ -207,7 +204,7 @@ fn copy_data(volume: &mut Volume, file: &File, ino: Ino) -> Result<()> {
             let count = read_at(file, part, offset)?;
             let mut rest = part.get(..count).unwrap_or_default();
             if rest.is_empty() {
-                // It was cut meanwhile.
+                // It was truncated meanwhile.
                 return Ok(());
             }
             while !rest.is_empty() {
@@ -217,7 +214,7 @@ fn copy_data(volume: &mut Volume, file: &File, ino: Ino) -> Result<()> {
             }
         }
     }
-    // What follows the last data is a hole.
+    // The rest of the file is a hole.
     if volume.size(ino)? < size {
         volume.set_size(ino, size)?;
     }
@@ -233,7 +230,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     }
 }
 
-/// The next bytes of `file` from `offset` on that are no hole. A file system that knows no holes has none.
+/// The next data of `file` from `offset` on. A file system without holes reports everything as data.
 fn next_data(file: &File, offset: u64, size: u64) -> io::Result<Option<Range<u64>>> {
     if offset >= size {
         return Ok(None);

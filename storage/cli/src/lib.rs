@@ -1,8 +1,8 @@
-//! `capos volume`: makes volume images, shows what is in them, moves files in and out, and checks them.
+//! `capos volume`: creates volume images, lists them, copies files in and out, and checks them.
 //!
-//! It uses the library that the file service uses. A command takes a [`VolumeCommand`] from `clap` and [`run`]s it.
+//! It uses the same library as the file service. A command takes a [`VolumeCommand`] from `clap` and [`run`]s it.
 
-// They end the program when standard output is closed or full.
+// They abort the program when standard output is closed or full.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod export;
@@ -36,7 +36,7 @@ pub use source::{LeftOut, Source};
 /// The largest volume.
 const MOST_DEVICE_BYTES: u64 = 16 << 40;
 
-/// Makes an empty volume of `size` bytes in the new file `path`.
+/// Creates an empty volume of `size` bytes in the new file `path`.
 pub fn create(path: &Path, size: u64) -> Result<()> {
     image::create(path, size, None, false)
 }
@@ -44,17 +44,17 @@ pub fn create(path: &Path, size: u64) -> Result<()> {
 /// A command about a volume image.
 #[derive(Clone, Debug, Subcommand)]
 pub enum VolumeCommand {
-    /// Make an empty volume in a new file
+    /// Create an empty volume in a new file
     Create {
-        /// The image to make
+        /// The image to create
         file: PathBuf,
         /// Its size, such as 64MiB
         #[arg(long, value_parser = size_between(MIN_DEVICE_BYTES, MOST_DEVICE_BYTES), default_value = "64M", allow_negative_numbers = true)]
         size: u64,
-        /// Room for names and attributes, up to a quarter of the size, instead of about a sixteenth
+        /// Space for names and attributes, up to a quarter of the size; default: about a sixteenth
         #[arg(long, value_parser = size_between(1, MOST_DEVICE_BYTES / 4), allow_negative_numbers = true)]
         metadata: Option<u64>,
-        /// Replace the file if there is one
+        /// Replace an existing file
         #[arg(long)]
         force: bool,
     },
@@ -62,10 +62,10 @@ pub enum VolumeCommand {
     Ls {
         /// The image
         file: PathBuf,
-        /// A directory or file in it
+        /// A directory or file in the volume
         #[arg(default_value = ".")]
         path: String,
-        /// Everything below it too
+        /// Include all subdirectories
         #[arg(short, long)]
         recursive: bool,
     },
@@ -76,7 +76,7 @@ pub enum VolumeCommand {
         /// Files and folders to copy
         #[arg(required = true)]
         sources: Vec<PathBuf>,
-        /// The directory in the volume where it goes; made if it does not exist
+        /// The destination directory in the volume; created if it does not exist
         #[arg(long, default_value = ".")]
         to: String,
     },
@@ -84,22 +84,22 @@ pub enum VolumeCommand {
     Export {
         /// The image
         file: PathBuf,
-        /// File or folder to copy
+        /// File or directory to copy
         path: String,
-        /// Where on the host it goes
+        /// Destination on the host
         target: PathBuf,
-        /// Replace what is there
+        /// Replace an existing destination
         #[arg(long)]
         force: bool,
     },
-    /// Check every name, block and checksum of a volume, and mend what its second copy of the metadata can mend
+    /// Check every name, block and checksum of a volume, and repair metadata from its second copy
     Check {
         /// The image
         file: PathBuf,
     },
 }
 
-/// Runs a command. What it shows goes to standard output; a reader of that who has seen enough is no failure.
+/// Runs a command. Its output goes to standard output; a closed pipe there is not an error.
 pub fn run(command: VolumeCommand) -> Result<()> {
     let is_broken_pipe = |error: &anyhow::Error| {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
@@ -130,15 +130,15 @@ fn perform(command: VolumeCommand) -> Result<()> {
     }
 }
 
-/// Names what was left out, which is a failure: whoever copies files wants all of them.
+/// Prints the entries left out, and fails if there are any, because a complete copy was requested.
 fn all_imported(left_out: &[LeftOut]) -> Result<()> {
     for one in left_out {
-        // The exit status tells as well.
+        // The exit status reports it as well.
         drop(writeln!(io::stderr(), "capos: left out: {one}"));
     }
     match left_out.len() {
         0 => Ok(()),
-        1 => bail!("1 was left out; all else was copied"),
-        count => bail!("{count} were left out; all else was copied"),
+        1 => bail!("1 entry was left out; everything else was copied"),
+        count => bail!("{count} entries were left out; everything else was copied"),
     }
 }

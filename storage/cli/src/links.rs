@@ -5,31 +5,31 @@ use std::collections::VecDeque;
 /// The treatment of symbolic links that lead out of a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Links {
-    /// They are left out, and named.
+    /// They are left out and reported.
     #[default]
     Inside,
-    /// They are copied as they are.
+    /// They are copied unchanged.
     Keep,
 }
 
-/// A symbolic link that another one may lead through.
+/// A symbolic link in the path of another one.
 pub(crate) enum Through {
-    /// With this target.
+    /// A link with this target.
     To(String),
-    /// It leads out.
+    /// A link that leads out.
     Out,
 }
 
-/// Symbolic links that are followed before a path is given up, as Linux has it.
+/// Symbolic links followed before resolution is given up, as on Linux.
 const MOST_FOLLOWED: u32 = 40;
-/// Parts of paths that are looked at for one link.
+/// Path components examined for one link.
 const MOST_PARTS: u32 = 4096;
 
-/// Whether the link at `path` may lead out of the folder that `path` is relative to. `link` tells what is at a path if it
-/// is a link.
+/// Whether the link at `path` may lead out of the folder that `path` is relative to. `link` returns the link at a path,
+/// if there is one.
 ///
-/// A `..` behind a name counts as leading out, wherever it leads today: the name could become another link tomorrow. So
-/// links that are inside stay inside, whatever is made, moved or removed later.
+/// A `..` after a name counts as leading out, whatever it resolves to today, because the name could become another link
+/// tomorrow. So links that are inside stay inside, whatever is created, moved or removed later.
 pub(crate) fn leads_out(path: &str, target: &str, link: &mut dyn FnMut(&str) -> Option<Through>) -> bool {
     if may_climb(path, target) {
         return true;
@@ -57,7 +57,7 @@ pub(crate) fn leads_out(path: &str, target: &str, link: &mut dyn FnMut(&str) -> 
             Some(Through::To(next)) => {
                 followed += 1;
                 if followed > MOST_FOLLOWED {
-                    // Nobody gets anywhere this way.
+                    // A path through such a link cannot be resolved.
                     return false;
                 }
                 if may_climb(&here, &next) {
@@ -78,7 +78,7 @@ fn folder_of(path: &str) -> impl Iterator<Item = &str> {
     folder.split('/').filter(|part| !part.is_empty())
 }
 
-/// Whether `target` is absolute, goes up further than the folder is deep, or goes up behind a name.
+/// Whether `target` is absolute, goes up further than the folder is deep, or goes up after a name.
 fn may_climb(path: &str, target: &str) -> bool {
     let mut depth = folder_of(path).count();
     let mut named = false;

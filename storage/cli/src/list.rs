@@ -1,4 +1,4 @@
-//! `ls`: what is in a volume.
+//! `ls`: lists a volume.
 
 use std::io::Write;
 
@@ -7,12 +7,12 @@ use capos_volume::{Ino, Kind, Last, MAX_PATH_BYTES, Namespace, Volume};
 
 use crate::guest::rule;
 
-/// Entries taken from the volume at a time.
+/// Entries read from the volume at a time.
 const PAGE: usize = 256;
 
-/// Refuses a path that no system call could take. So a tree made on purpose, which can be deeper than any stack, ends.
+/// Rejects paths longer than any system call accepts, which bounds the recursion in a crafted tree.
 pub(crate) fn check_depth(path: &str) -> Result<()> {
-    ensure!(path.len() <= MAX_PATH_BYTES, "a path of more than {MAX_PATH_BYTES} bytes leads into the volume");
+    ensure!(path.len() <= MAX_PATH_BYTES, "the volume has a path of more than {MAX_PATH_BYTES} bytes");
     Ok(())
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn each(
     }
 }
 
-/// A path as a person may give it, who thinks of the volume's root as `/`: relative to that.
+/// The path relative to the volume's root, since users may write the root as `/`.
 pub(crate) fn below_root(path: &str) -> &str {
     match path.trim_start_matches('/') {
         "" => ".",
@@ -41,7 +41,7 @@ pub(crate) fn below_root(path: &str) -> &str {
     }
 }
 
-/// Lists `path`, one entry a line: kind, links, size, name. A link that leads nowhere in the volume is listed itself.
+/// Lists `path`, one entry per line: kind, links, size, name. A dangling link is listed itself.
 pub(crate) fn list(volume: &mut Volume, path: &str, recursive: bool, out: &mut impl Write) -> Result<()> {
     let root = Namespace::root(volume)?;
     let inside = below_root(path).as_bytes();

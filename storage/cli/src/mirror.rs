@@ -1,4 +1,4 @@
-//! A host folder as a volume and back: what a program did to the volume is done to the folder.
+//! Copies a host folder into a volume and applies the volume's changes to the folder.
 
 mod apply;
 mod difference;
@@ -24,7 +24,7 @@ use crate::list::{check_depth, each};
 use crate::source::{LeftOut, Source};
 use crate::{image, import};
 
-/// The state of an entry of a volume, so that any change to it shows.
+/// The state of a volume entry, such that any change to it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     ino: Ino,
@@ -33,7 +33,7 @@ struct Entry {
     size: u64,
 }
 
-/// The state of an entry of the folder, likewise.
+/// The state of a folder entry, such that any change to it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct HostEntry {
     ino: u64,
@@ -43,7 +43,7 @@ struct HostEntry {
 
 impl HostEntry {
     fn of(meta: &Metadata) -> Self {
-        // A directory's size and time say what happened to its entries, which have their own.
+        // A directory's size and time reflect changes of its entries, which are recorded separately.
         let (size, modified) =
             if meta.is_dir() { (0, (0, 0)) } else { (meta.size(), (meta.mtime(), meta.mtime_nsec())) };
         Self { ino: meta.ino(), size, modified }
@@ -61,8 +61,8 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Makes a volume of `size` bytes in the new file `path`, with so many for `metadata` or as many as usual, and copies what
-    /// `source` found into it.
+    /// Creates a volume of `size` bytes in the new file `path`, with a metadata area of `metadata` bytes or the default
+    /// size, and copies the contents found by `source` into it.
     pub fn create(source: Source, path: &Path, size: u64, metadata: Option<u64>) -> Result<Self> {
         image::create(path, size, metadata, false)?;
         let mut volume = image::open_to_write(path)?;
@@ -70,14 +70,14 @@ impl Mirror {
         let volume = volume_entries(&mut volume)?;
         let Source { folder, found, mut left_out, links } = source;
         left_out.extend(unreadable);
-        // As they were before copying, so that a change in the middle of it is taken for one of the time after.
+        // Their state before the copy, so that a change during the copy counts as one made afterwards.
         let host = found.into_iter().map(|(path, found)| (path, HostEntry::of(&found.meta))).collect();
         Ok(Self { folder, host, volume, left_out, links })
     }
 
-    /// Does to the folder what was done to the volume in `path`. A file that was changed in the folder too, or is
-    /// new there, is left alone and named in the [`Outcome`]. Until everything new has been copied the folder is
-    /// not touched; what is replaced or removed is kept beside until everything is in its place.
+    /// Applies the changes of the volume in `path` to the folder. A file that was changed or created in the
+    /// folder too is left alone and reported in the [`Outcome`]. The folder is not touched until all new content
+    /// has been copied; replaced and removed files are kept aside until everything is in place.
     pub fn bring_back(&self, path: &Path) -> Result<Outcome> {
         let mut volume = image::open_to_read(path)?;
         let after = volume_entries(&mut volume)?;
@@ -85,7 +85,7 @@ impl Mirror {
         apply::apply(self, &mut volume, &after, &changes)
     }
 
-    /// Where the folder is.
+    /// The folder's path.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -1,4 +1,4 @@
-//! Images of read-only volumes, as small as what they hold allows.
+//! Images of read-only volumes, as small as their content allows.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use capos_volume::{BlockDevice, Error, MemDevice, Mode, ROOT, Volume};
 use crate::source::{LeftOut, Source};
 use crate::{image, import};
 
-/// An image of a volume with what is in a folder.
+/// An image of a volume with the content of a folder.
 #[derive(Debug)]
 pub struct Packed {
     /// The image.
     pub bytes: Vec<u8>,
-    /// The entries of the folder that are not in the image.
+    /// The entries of the folder that were left out.
     pub left_out: Vec<LeftOut>,
 }
 
-/// An image of at most `most_bytes` with what is in `source`. Symbolic links stay links.
+/// An image of at most `most_bytes` with the content of `source`. Symbolic links stay links.
 pub fn pack(source: &Source, most_bytes: u64) -> Result<Packed> {
     let mut size = source.need();
     loop {
         let needed = size.device_bytes();
         ensure!(
             needed <= most_bytes,
-            "{}: {} MiB would be packed, and {} MiB is the most",
+            "{}: the packed image would take {} MiB, more than the maximum of {} MiB",
             source.folder.path().display(),
             needed.div_ceil(1 << 20),
             most_bytes >> 20
@@ -112,7 +112,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("large"), vec![1; 6 << 20]).unwrap();
         let error = format!("{:#}", pack(folder.path(), 5 << 20).unwrap_err());
-        assert!(error.contains("5 MiB is the most"), "{error}");
+        assert!(error.contains("more than the maximum of 5 MiB"), "{error}");
     }
 
     #[test]

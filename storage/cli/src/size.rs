@@ -1,6 +1,6 @@
-//! Sizes as people write them, on the command line and in manifests alike.
+//! Sizes as written on the command line and in manifests.
 
-/// Units and what they stand for; a number without one counts bytes. Letters can be lower case.
+/// Units and their shifts; a number without a unit counts bytes. Letters may be lower case.
 const UNITS: [(&str, u32); 10] = [
     ("", 0),
     ("b", 0),
@@ -33,29 +33,29 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads a size of `least` to `most` bytes. What is wrong is said with these bounds.
+/// Parses a size of `least` to `most` bytes. Errors state these bounds.
 pub fn size_between(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
     move |text| within_bounds(text, parse_size(text), least, most)
 }
 
-/// Checks the size that was `read` from `text` against bounds.
+/// Checks the size `read` from `text` against bounds.
 ///
 /// # Errors
-/// Says the bounds, also for what could not be read.
+/// States the bounds, also for a parse error.
 pub fn within_bounds(text: &str, read: Result<u64, String>, least: u64, most: u64) -> Result<u64, String> {
     let possible = match (least, most) {
         (0 | 1, u64::MAX) => "1B or more".to_owned(),
         _ => format!("{} to {}", show_size(least), show_size(most)),
     };
     match read {
-        Ok(bytes) if bytes < least => Err(format!("{text:?} is too small; possible: {possible}")),
-        Ok(bytes) if bytes > most => Err(format!("{text:?} is too large; possible: {possible}")),
+        Ok(bytes) if bytes < least => Err(format!("{text:?} is too small; allowed: {possible}")),
+        Ok(bytes) if bytes > most => Err(format!("{text:?} is too large; allowed: {possible}")),
         Ok(bytes) => Ok(bytes),
-        Err(reason) => Err(format!("{reason}; possible: {possible}")),
+        Err(reason) => Err(format!("{reason}; allowed: {possible}")),
     }
 }
 
-/// `bytes` as [`parse_size`] reads it, in the largest unit that shows it exactly.
+/// Formats `bytes` for [`parse_size`], in the largest unit that is exact.
 pub fn show_size(bytes: u64) -> String {
     let exact = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let unit = exact.iter().find(|(_, shift)| bytes >= 1 << shift && bytes.is_multiple_of(1 << shift));
@@ -115,10 +115,10 @@ mod tests {
             ["0", "-1", "1B", "x", "", "1025MiB", "100TiB", "99999999999999999999", "1.5G", "5MB", "5 "]
         {
             let error = read(bad).unwrap_err();
-            assert!(error.contains("possible: 4MiB to 1GiB"), "{bad}: {error}");
+            assert!(error.contains("allowed: 4MiB to 1GiB"), "{bad}: {error}");
         }
         assert_eq!(size_between(1, u64::MAX)("1B"), Ok(1));
-        assert!(size_between(1, u64::MAX)("0").unwrap_err().ends_with("possible: 1B or more"));
+        assert!(size_between(1, u64::MAX)("0").unwrap_err().ends_with("allowed: 1B or more"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The content of a folder of the host, and the part of it that a volume can hold.
+//! The content of a host folder, and the part of it that a volume can hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,30 +13,30 @@ use crate::links::{Links, Through, leads_out};
 use crate::list::check_depth;
 use crate::need::Need;
 
-/// A folder, looked at once. Everything in it is found again by descriptors, so that nothing outside is ever read.
+/// A scanned folder. Entries are reopened by descriptor, so nothing outside is ever read.
 #[derive(Debug)]
 pub struct Source {
     pub(crate) folder: HostFolder,
-    /// In the order of paths: a directory comes before what is in it.
+    /// Sorted by path: a directory comes before its entries.
     pub(crate) found: BTreeMap<String, Found>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) links: Links,
 }
 
-/// Something that a volume can hold.
+/// An entry that a volume can hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) meta: Metadata,
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link.
     pub(crate) target: Option<String>,
 }
 
-/// Something that stays where it is, and why.
+/// An entry left out, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// Its path, relative to the folder.
     pub path: String,
-    /// Why it is left out.
+    /// The reason.
     pub reason: String,
 }
 
@@ -46,11 +46,11 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// File systems in which the kernel shows itself: `proc`, `sysfs`, and two for control groups.
+/// Kernel file systems: `proc`, `sysfs`, and two for control groups.
 const KERNEL_FILE_SYSTEMS: [u64; 4] = [0x9fa0, 0x6265_6572, 0x27_e0eb, 0x6367_7270];
 
 impl Source {
-    /// Looks at everything below `folder`.
+    /// Scans everything below `folder`.
     pub fn scan(folder: &Path, links: Links) -> Result<Self> {
         let folder = HostFolder::open(folder)?;
         let mut source = Self { folder, found: BTreeMap::new(), left_out: Vec::new(), links };
@@ -62,12 +62,12 @@ impl Source {
         Ok(source)
     }
 
-    /// Where the folder is.
+    /// The folder's path.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The entries left out, in the order of paths.
+    /// The entries left out, sorted by path.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
@@ -77,12 +77,12 @@ impl Source {
         Need::of(self.found.iter().map(|(path, found)| (path.as_str(), &found.meta)))
     }
 
-    /// Bytes of storage that its files take, each counted once.
+    /// Bytes of storage of its files, each counted once.
     pub fn data_bytes(&self) -> u64 {
         self.need().data_bytes()
     }
 
-    /// The size of a device that has room for what is in the folder and `room` bytes of files in all.
+    /// The size of a device for the folder's content and a total of `room` bytes of files.
     pub fn device_bytes(&self, room: u64) -> u64 {
         self.need().roomy_device_bytes(room)
     }
@@ -106,7 +106,7 @@ impl Source {
             check_depth(&path)?;
             match host::look(directory, &name) {
                 Ok(meta) => self.take(directory, &name, path, meta)?,
-                // Gone since the directory was read.
+                // Removed since the directory was read.
                 Err(error) if host::is_absent(&error) => {}
                 Err(error) => self.leave(&path, error),
             }
@@ -133,7 +133,7 @@ impl Source {
         } else if meta.is_file() {
             None
         } else {
-            self.leave(&path, "neither file, folder nor symbolic link");
+            self.leave(&path, "not a file, folder or symbolic link");
             return Ok(());
         };
         self.found.insert(path, Found { meta, target });
@@ -146,13 +146,13 @@ impl Source {
         let directory = match openat(parent, name, flags, Mode::empty()) {
             Ok(directory) => directory,
             Err(error) => {
-                self.leave(&path, format_args!("a folder that cannot be read: {error}"));
+                self.leave(&path, format_args!("unreadable folder: {error}"));
                 return Ok(());
             }
         };
         let kind = fstatfs(&directory).map_or(0, |stat| stat.f_type as u64);
         if KERNEL_FILE_SYSTEMS.contains(&kind) {
-            self.leave(&path, "a file system of the kernel");
+            self.leave(&path, "a kernel file system");
             return Ok(());
         }
         let prefix = format!("{path}/");
@@ -160,7 +160,7 @@ impl Source {
         self.walk(&directory, &prefix)
     }
 
-    /// Links that lead out, and those that lead through them.
+    /// Leaves out links that lead out, and links that lead through those.
     fn leave_out_links(&mut self) {
         let mut out = BTreeSet::new();
         for (path, found) in &self.found {

@@ -1,4 +1,4 @@
-//! Files go into an image and come out as they were.
+//! Files imported into an image and exported again are unchanged.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -40,22 +40,22 @@ fn a_path_that_breaks_a_rule_is_refused_with_the_rule() {
     for (arguments, wanted) in [
         (
             &["import", image, source, "--to", "../../x"][..],
-            "--to ../../x: a directory of the volume is named",
+            "--to ../../x: the path starts at the volume's root",
         ),
-        (&["import", image, source, "--to", "a/../x"], "without `..`"),
+        (&["import", image, source, "--to", "a/../x"], "must not contain `..`"),
         (
             &["import", image, source, "--to", "source/file"],
-            "file is in the volume already, and no directory",
+            "file already exists in the volume and is not a directory",
         ),
         (&["import", image, source, "--to", &long], "a name has at most 255 bytes"),
-        (&["import", image, "/"], "name what is in it"),
+        (&["import", image, "/"], "name the files in it instead"),
         (&["ls", image, "../x"], "../x: leads out of the volume"),
-        (&["ls", image, "none"], "none: there is no such file or directory in the volume"),
-        (&["ls", image, "source/file/x"], "the volume has a file where this path needs a directory"),
+        (&["ls", image, "none"], "none: no such file or directory in the volume"),
+        (&["ls", image, "source/file/x"], "a component of this path is a file, not a directory"),
         (&["export", image, "..", out], "..: leads out of the volume"),
         (&["export", image, "source/loop", out], "more than 40 symbolic links"),
         (&["export", image, &long, out], "a name has at most 255 bytes"),
-        (&["create", text(&gone)], "/none in which the image"),
+        (&["create", text(&gone)], "/none for the image"),
     ] {
         let error = format!("{:#}", volume(arguments).unwrap_err());
         assert!(error.contains(wanted), "{arguments:?}: {error}");
@@ -70,15 +70,12 @@ fn a_path_that_breaks_a_rule_is_refused_with_the_rule() {
     volume(&["create", small, "--size", "4M"]).unwrap();
     let full = (0..9).find_map(|round| volume(&["import", small, many, "--to", &round.to_string()]).err());
     let error = format!("{:#}", full.unwrap());
-    assert!(
-        error.starts_with("there is no room for more names; `capos volume create --metadata`"),
-        "{error}"
-    );
+    assert!(error.starts_with("no space for more names; `capos volume create --metadata`"), "{error}");
     volume(&["check", small]).unwrap();
     fs::write(folder.path().join("large"), vec![1; 4 << 20]).unwrap();
     volume(&["create", small, "--size", "4M", "--force"]).unwrap();
     let error = format!("{:#}", volume(&["import", small, text(&folder.path().join("large"))]).unwrap_err());
-    assert!(error.starts_with("there is no room for more data; `capos volume create --size`"), "{error}");
+    assert!(error.starts_with("no space for more data; `capos volume create --size`"), "{error}");
 }
 
 #[test]
@@ -112,9 +109,9 @@ fn what_goes_in_comes_out() {
     assert_eq!(fs::read_to_string(out.join("twin")).unwrap(), "hello again");
     let number = |path: &Path| fs::metadata(path).unwrap().ino();
     assert_eq!(number(&out.join("twin")), number(&out.join("sub/small")));
-    // What is there stays, unless that is asked for; and then until the copy is complete.
+    // The destination is kept unless --force is given; and then until the copy is complete.
     let message = format!("{:#}", volume(&["export", image, "a/b/source", text(&out)]).unwrap_err());
-    assert!(message.contains("exists already; --force replaces it"), "{message}");
+    assert!(message.contains("already exists; --force replaces it"), "{message}");
     fs::write(out.join("of before"), "x").unwrap();
     volume(&["export", image, "a/b/source", text(&out), "--force"]).unwrap();
     assert!(!out.join("of before").exists() && fs::read(out.join("big")).unwrap() == big);
@@ -133,7 +130,7 @@ fn what_goes_in_comes_out() {
     assert_eq!(modified(&source.join("big")), modified(&out.join("big")));
     assert!(volume(&["export", image, "a/b/source", text(&out)]).is_err(), "the host is not overwritten");
 
-    // What does not fit is an error, and does no harm.
+    // Importing more than fits fails without damage.
     fs::write(folder.path().join("huge"), vec![1; 20 << 20]).unwrap();
     assert!(volume(&["import", image, text(&folder.path().join("huge"))]).is_err());
     volume(&["check", image]).unwrap();
@@ -207,7 +204,7 @@ fn a_link_that_leads_nowhere_is_listed() {
     volume(&["ls", text(&image), "in/link"]).unwrap();
 }
 
-/// A name that a volume cannot have keeps nothing else from being copied.
+/// A name that a volume cannot hold does not prevent other files from being copied.
 #[test]
 fn what_cannot_be_imported_is_left_out_and_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
@@ -221,16 +218,16 @@ fn what_cannot_be_imported_is_left_out_and_is_a_failure() {
     fs::write(odd(folder.path()), "").unwrap();
     volume(&["create", text(&image), "--size", "4M"]).unwrap();
     let error = volume(&["import", text(&image), text(&source)]).unwrap_err().to_string();
-    assert_eq!(error, "1 was left out; all else was copied");
+    assert_eq!(error, "1 entry was left out; everything else was copied");
     for name in ["in/a", "in/z"] {
         volume(&["ls", text(&image), name]).unwrap();
     }
     let sources = vec![odd(folder.path()), source.clone(), source.join("z")];
     let import = VolumeCommand::Import { file: image.clone(), sources, to: "all".to_owned() };
     let error = run(import).unwrap_err().to_string();
-    assert_eq!(error, "2 were left out; all else was copied");
+    assert_eq!(error, "2 entries were left out; everything else was copied");
     volume(&["ls", text(&image), "all/z"]).unwrap();
-    // A source that is not there is a slip, and nothing is copied.
+    // A missing source is a usage error, and nothing is copied.
     let missing = folder.path().join("missing");
     assert!(volume(&["import", text(&image), text(&source), text(&missing), "--to", "never"]).is_err());
     assert!(volume(&["ls", text(&image), "never"]).is_err());
@@ -241,7 +238,7 @@ fn a_lock_ends_with_the_device_though_another_has_the_open_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let opened = file.reopen().unwrap();
     opened.try_lock().unwrap();
-    // As in a child that has not run its program yet.
+    // As in a forked child that has not called exec yet.
     let inherited = opened.try_clone().unwrap();
     drop(capos_volume::FileDevice::new(opened).unwrap());
     file.reopen().unwrap().try_lock().unwrap();

@@ -1,10 +1,10 @@
-//! Between the schema's types and the volume's.
+//! Converts between the schema's types and the volume's.
 
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{self, attributes, open_flags, rights, set_time};
 use capos_volume::{Attributes, Error, Kind, Last, OpenFlags, Rights, SetTime};
 
-/// Sets the `error` field of results to what came of a method.
+/// Sets the `error` field of results to the outcome of a method.
 macro_rules! answer {
     ($results:expr, $outcome:expr) => {{
         let outcome: capos_volume::Result<()> = $outcome;
@@ -71,7 +71,7 @@ pub(crate) fn open_flags(flags: open_flags::Reader<'_>) -> OpenFlags {
     .fold(OpenFlags::empty(), |sum, (set, flag)| if set { sum | flag } else { sum })
 }
 
-/// The treatment of a symbolic link in a path's last place.
+/// The treatment of a symbolic link in the last component of a path.
 pub(crate) fn last(follow: bool) -> Last {
     if follow { Last::Follow } else { Last::Stay }
 }

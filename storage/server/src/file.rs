@@ -15,15 +15,15 @@ use capos_volume::{Error, OpenFlags, Result, Volume};
 use crate::convert::{answer, set_attributes, set_time};
 use crate::shared::Held;
 
-/// Room in a message beside `MAX_DATA_BYTES`.
+/// Space in a message besides `MAX_DATA_BYTES`.
 const SPARE_BYTES: usize = 4096;
 
-/// A file, opened to read, to write, or both.
+/// A file, opened for reading, writing, or both.
 pub struct OpenFile {
     held: Held,
-    /// `READ`, `WRITE` and `TIMES` of what it was opened with.
+    /// `READ`, `WRITE` and `TIMES` from opening.
     flags: OpenFlags,
-    /// Whether its attributes may be seen.
+    /// Whether its attributes are visible.
     visible: bool,
 }
 
@@ -37,7 +37,7 @@ impl OpenFile {
         self.visible
     }
 
-    /// Uses the volume, if the file was opened with one of `flags`.
+    /// Calls `work` with the volume, if the file was opened with one of `flags`.
     #[inline]
     fn with<T>(&self, flags: OpenFlags, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
         if !self.flags.intersects(flags) {
@@ -58,7 +58,7 @@ impl OpenFile {
             match volume.read(ino, offset, data) {
                 Ok(count) if count == length as usize => Ok(()),
                 Ok(count) => {
-                    // What comes before a bad block. As much as the message still has room for.
+                    // Return the data before a bad block, as much as the message has space for.
                     let good = data.get(..count.min(SPARE_BYTES)).map(<[u8]>::to_vec).unwrap_or_default();
                     results.set_data(&good);
                     Ok(())
@@ -72,7 +72,7 @@ impl OpenFile {
     }
 }
 
-/// As much as one message may bring.
+/// The maximum that one message carries.
 fn cut(data: &[u8]) -> &[u8] {
     data.get(..MAX_DATA_BYTES as usize).unwrap_or(data)
 }

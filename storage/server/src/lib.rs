@@ -1,11 +1,10 @@
-//! Serves a volume: the objects behind `schema/file.capnp`, over `capos-volume`.
+//! Serves a volume: the objects of `schema/file.capnp`, over `capos-volume`.
 //!
-//! [`serve`] turns a [`Volume`] into a `Volume` capability; namespaces and files come from that. Everything runs on
-//! the thread that made it, and every operation is done when its method returns.
+//! [`serve`] turns a [`Volume`] into a `Volume` capability; namespaces and files are obtained from that. Everything
+//! runs on the thread that created it, and every operation is complete when its method returns.
 //!
-//! Messages are hostile: what they name is looked up, what they measure is cut to a bound, and how many objects one
-//! namespace's holders have open at once is limited ([`Options`]). An object is gone, and its inode let go, when
-//! its last client is dropped.
+//! Messages are hostile: names are looked up, sizes are limited, and the number of open objects per namespace is
+//! limited ([`Options`]). An object is freed, and its inode released, when its last client is dropped.
 
 mod convert;
 mod file;
@@ -25,12 +24,12 @@ pub use namespace::Directory;
 use shared::Shared;
 use volume::Root;
 
-/// How many objects may be open at once. More is `tooManyFiles`.
+/// Limits of open objects. Beyond them opening is `tooManyFiles`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Through one namespace that `Volume.namespace` gave out, and everything opened through it.
+    /// For each namespace returned by `Volume.namespace`, with everything opened through it.
     pub objects_per_grant: u32,
-    /// In all.
+    /// In total.
     pub objects: u32,
 }
 
@@ -40,13 +39,14 @@ impl Default for Limits {
     }
 }
 
-/// How objects become clients.
+/// Functions that create clients of objects.
 #[derive(Clone, Copy, Debug)]
 pub struct Clients {
     /// A client of an open file.
     pub file: fn(Rc<OpenFile>) -> file_capnp::file::Client,
-    /// A client of a directory. Its hook must have the brand 0, and as its pointer the address behind the `Rc`, as
-    /// that of `capnp_rpc::new_client` has: so a directory is known again when it comes back in a message.
+    /// Creates a client of a directory. Its hook must have the brand 0, and the address behind the `Rc` as its
+    /// pointer, like that of `capnp_rpc::new_client`, so that a directory is recognised when it comes back in a
+    /// message.
     pub directory: fn(Rc<Directory>) -> file_capnp::namespace::Client,
 }
 
@@ -57,37 +57,37 @@ impl Default for Clients {
     }
 }
 
-/// The options of a service, besides the volume itself.
+/// The options of a service, other than the volume itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// How much clients may have open.
+    /// Limits of open objects.
     pub limits: Limits,
-    /// How objects become clients.
+    /// Functions that create clients.
     pub clients: Clients,
-    /// Called the first time that something finds no room on the volume.
+    /// Called the first time that the volume is out of space.
     pub when_full: Option<fn(Full)>,
 }
 
-/// The kind of room that a full volume lacks.
+/// The kind of space that is exhausted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// Content of files.
     Data,
-    /// Names and attributes of files, which lie in an area of their own.
+    /// Names and attributes of files, which are in a separate area.
     Names,
 }
 
 /// Opens the volume again after its device failed.
 pub type Reopen = Box<dyn Fn() -> Result<Volume>>;
 
-/// A volume that is being served.
+/// A volume being served.
 #[derive(Clone)]
 pub struct FileService(Rc<Shared>);
 
 impl FileService {
-    /// Serves `volume`. When its device has failed in a way that ends its session, `reopen` is asked for a new one the
-    /// next time that somebody asks for a namespace; what was open before stays broken, because of what its holders
-    /// did some may be lost.
+    /// Serves `volume`. When its device has failed in a way that ends its session, `reopen` is called for a new one
+    /// the next time that a namespace is requested. Objects opened earlier stay broken, because some of their holders'
+    /// changes may be lost.
     pub fn new(volume: Volume, options: Options, reopen: Option<Reopen>) -> Self {
         Self(Rc::new(Shared::new(volume, options, reopen)))
     }
@@ -97,12 +97,12 @@ impl FileService {
         capnp_rpc::new_client(Root::new(self.0.clone()))
     }
 
-    /// Makes everything done so far durable. Costs nothing when there is nothing to do.
+    /// Makes all changes so far durable. Costs nothing if there are none.
     pub fn sync(&self) -> Result<()> {
         self.0.sync()
     }
 
-    /// Returns when somebody has used the volume since the last [`sync`](Self::sync), so that there may be something to sync.
+    /// Returns when the volume has been used since the last [`sync`](Self::sync), so that there may be changes to sync.
     pub async fn used(&self) {
         poll_fn(|context| self.0.poll_used(context)).await;
     }

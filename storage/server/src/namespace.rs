@@ -1,4 +1,4 @@
-//! Directories, and everything that is done by path.
+//! Directories, and all operations by path.
 
 use std::rc::Rc;
 
@@ -23,25 +23,25 @@ use crate::convert::{self, answer, last, set_attributes, set_time};
 use crate::file::OpenFile;
 use crate::shared::{Held, Slot};
 
-/// Bytes that an entry takes in a message beside its name: structure, pointer, and the text's rounding.
+/// Bytes of an entry in a message besides its name: structure, pointer, and the text's rounding.
 const ENTRY_BYTES: usize = 40;
 
-/// A directory and all below it, with rights.
+/// A directory and everything below it, with rights.
 pub struct Directory {
     held: Held,
     namespace: Namespace,
-    /// The directory at which the namespace that this one was opened through begins: `..` goes no further.
+    /// The root of the namespace through which this directory was opened: `..` stops there.
     top: Ino,
 }
 
 impl Directory {
-    /// The directory that `opened` names, which the present session has retained for it.
+    /// The directory in `opened`, which the current session has retained for it.
     pub(crate) fn new(slot: Slot, opened: Opened, rights: Rights, top: Ino) -> Self {
         let namespace = Namespace::from_opened(opened, rights);
         Self { held: Held::new(slot, opened.ino), namespace, top }
     }
 
-    /// Uses the volume.
+    /// Calls `work` with the namespace and the volume.
     fn with<T>(&self, work: impl FnOnce(&Namespace, &mut Volume) -> Result<T>) -> Result<T> {
         self.held.with(|volume| work(&self.namespace, volume))
     }
@@ -119,7 +119,7 @@ impl Directory {
         self.with(|namespace, volume| {
             namespace.need(Rights::READ)?;
             let parent = volume.parent(self.held.ino)?;
-            // A directory that was moved out of the namespace shows nothing of where it is now.
+            // A directory that was moved out of the namespace does not reveal its new place.
             let inside = self.held.ino != self.top && volume.is_within(parent, self.top)?;
             volume.stat(if inside { parent } else { self.held.ino })
         })

@@ -1,4 +1,4 @@
-//! The state that the objects of one volume share: the volume, the open files of each client, and our own directories.
+//! The state shared by the objects of one volume: the volume, the open files of each client, and our own directories.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,19 +12,20 @@ use crate::namespace::Directory;
 use crate::{Full, Limits, Options, Reopen};
 
 pub(crate) struct Shared {
-    /// Absent only after it failed and could not be opened again.
+    /// Absent only after it failed and could not be reopened.
     volume: RefCell<Option<Volume>>,
-    /// Which opening of the volume is current. Objects of an earlier one answer nothing but errors: what their
-    /// holders had done may be lost, and must not seem to be durable at the next sync.
+    /// The current opening of the volume. Objects of an earlier one return only errors: their holders' changes
+    /// may be lost, and a later sync must not make them seem durable.
     session: Cell<u64>,
     reopen: Option<Reopen>,
     pub(crate) options: Options,
     objects: Cell<u32>,
-    /// Whether anybody did anything since the last call to [`FileService::sync`](crate::FileService::sync), and who waits for that.
+    /// Whether the volume was used since the last call to [`FileService::sync`](crate::FileService::sync), and the task
+    /// that waits for that.
     used: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
     told_full: Cell<bool>,
-    /// Directories by the pointer of their clients' hooks.
+    /// Directories, by the pointer of their clients' hooks.
     directories: RefCell<BTreeMap<usize, Weak<Directory>>>,
 }
 
@@ -43,7 +44,7 @@ impl Shared {
         }
     }
 
-    /// Uses the volume as it is now.
+    /// Calls `work` with the volume as it is now.
     #[inline]
     pub(crate) fn current<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
         if !self.used.replace(true)
@@ -81,20 +82,20 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Makes everything done so far durable.
+    /// Makes all changes so far durable.
     pub(crate) fn sync(&self) -> Result<()> {
         let synced = self.current(Volume::sync);
         self.used.set(synced.is_err());
         synced
     }
 
-    /// Uses the volume, opened again if it had failed.
+    /// Calls `work` with the volume, reopened if it had failed.
     pub(crate) fn revived<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
         if let Some(reopen) = &self.reopen
             && self.volume.borrow().as_ref().is_none_or(Volume::has_failed)
         {
             self.session.set(self.session.get() + 1);
-            // The old session must have let go of the device before the new one recovers it.
+            // The old session must release the device before the new one recovers it.
             drop(self.volume.take());
             *self.volume.borrow_mut() = Some(reopen()?);
         }
@@ -104,14 +105,14 @@ impl Shared {
     /// Finds the directory of this volume behind `client`, which must be resolved.
     pub(crate) fn directory(&self, client: &namespace::Client) -> Option<Rc<Directory>> {
         let hook = &client.client.hook;
-        // Other kinds of clients have other brands, and pointers that mean something else.
+        // Other kinds of clients have other brands, and pointers with other meanings.
         if hook.get_brand() != 0 {
             return None;
         }
         self.directories.borrow().get(&hook.get_ptr())?.upgrade()
     }
 
-    /// Makes a client through which `directory` is found again.
+    /// Creates a client through which `directory` is found again.
     pub(crate) fn register(&self, directory: Directory) -> namespace::Client {
         let directory = Rc::new(directory);
         let address = Rc::as_ptr(&directory) as usize;
@@ -119,19 +120,19 @@ impl Shared {
         (self.options.clients.directory)(directory)
     }
 
-    /// Forgets the directory at `address`, which is being dropped.
+    /// Removes the directory at `address`, which is being dropped.
     pub(crate) fn unregister(&self, address: usize) {
         self.directories.borrow_mut().remove(&address);
     }
 }
 
-/// The objects opened through one namespace that the volume gave out.
+/// The number of objects opened through one namespace that the volume returned.
 #[derive(Default)]
 pub(crate) struct Account {
     objects: Cell<u32>,
 }
 
-/// Room for one object of an account.
+/// A reservation for one object of an account.
 pub(crate) struct Slot {
     pub(crate) shared: Rc<Shared>,
     pub(crate) account: Rc<Account>,
@@ -164,7 +165,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Takes charge of `ino`, which the present session has retained.
+    /// Takes over `ino`, which the current session has retained.
     pub(crate) fn new(slot: Slot, ino: Ino) -> Self {
         let session = slot.shared.session.get();
         Self { slot, session, ino }
@@ -174,12 +175,12 @@ impl Held {
         &self.slot.shared
     }
 
-    /// Room for another object of the same account.
+    /// Reserves another object of the same account.
     pub(crate) fn another(&self) -> Result<Slot> {
         Slot::take(&self.slot.shared, &self.slot.account)
     }
 
-    /// Uses the volume, if it is the one that the inode belongs to.
+    /// Calls `work` with the volume, if the inode belongs to its session.
     #[inline]
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
         if self.session != self.slot.shared.session.get() {
@@ -191,7 +192,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // What cannot be let go now is removed when the volume is next opened.
+        // If it cannot be released now, it is removed when the volume is next opened.
         let _ = self.with(|volume| volume.release(self.ino));
     }
 }

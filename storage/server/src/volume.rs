@@ -1,4 +1,4 @@
-//! The volume itself: where namespaces come from.
+//! The volume itself, which creates namespaces.
 
 use std::rc::Rc;
 
@@ -19,7 +19,7 @@ impl Root {
         Self(shared)
     }
 
-    /// A namespace with an account of its own.
+    /// A namespace with a separate account.
     fn grant(
         &self,
         path: &[u8],
@@ -69,7 +69,7 @@ fn find(
     root.sub(volume, path, rights)
 }
 
-/// Sets the quota of a namespace's directory, if there is one to set and anything that could be written.
+/// Sets the quota of a namespace's directory, if one is given and the volume is writable.
 fn limit(volume: &mut Volume, namespace: &Namespace, quota: Limits) -> Result<()> {
     if volume.mode() == Mode::ReadOnly || quota == Limits::default() {
         return Ok(());

@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use capos_rt::now_ns;
 use capos_volume::Clock;
 
-/// How long the time of day is reckoned from the monotonic clock, which costs no call, before it is asked again.
+/// Interval between queries of the time of day; in between it is computed from the monotonic clock, which costs
+/// no call.
 const RECKON_NS: u64 = 1_000_000_000;
 
-/// Tells nanoseconds since 1970, never less than before; 0 without the grant "wall-clock".
+/// Nanoseconds since 1970, never decreasing; 0 without the grant "wall-clock".
 pub(crate) fn clock() -> Clock {
     if capos_rt::grant::<capos_schema::timer_capnp::wall_clock::Client>(capos_schema::grants::WALL_CLOCK)
         .is_err()

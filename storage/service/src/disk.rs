@@ -1,4 +1,4 @@
-//! A disk that another process drives, as a device for a volume.
+//! A disk driven by another process, as a volume's block device.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,11 +8,12 @@ use capos_schema::block_capnp::block_device;
 use capos_schema::errno_capnp::Errno;
 use capos_volume::{BlockDevice, SECTOR};
 
-/// The most of the transfer buffer that is used. Volumes ask for less at once.
+/// Maximum size of the transfer buffer that is used. Volumes request less at a time.
 const MOST_BUFFER_BYTES: usize = 1 << 20;
 
 thread_local! {
-    /// The disk of this process. Devices may go to other threads, clients may not: there the disk is not to be found.
+    /// The disk of this process. Devices may be sent to other threads, but clients may not, so other threads do not
+    /// find it.
     static DISK: RefCell<Option<Client>> = const { RefCell::new(None) };
 }
 
@@ -21,8 +22,8 @@ struct Client {
     buffer: SharedMemory,
 }
 
-/// The device that the grant "disk" is. Calls wait until the driver has answered, with nothing else going on in this
-/// process; when the driver has ended they fail.
+/// The device behind the grant "disk". Calls wait for the driver's answer and block everything else in this process;
+/// after the driver has ended they fail.
 #[derive(Debug)]
 pub(crate) struct Disk {
     size_bytes: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Asks the driver about the disk.
+    /// Queries the driver for the disk's properties.
     pub(crate) fn find() -> capnp::Result<Self> {
         let device: block_device::Client = capos_rt::grant(capos_schema::names::DISK_GRANT)?;
         let (found, client) = block_on(open(device))?;
@@ -38,8 +39,8 @@ impl Disk {
         Ok(found)
     }
 
-    /// Does `work` for each piece of `length` bytes that goes through the buffer at once: its place on the disk, and its
-    /// place among the bytes.
+    /// Calls `work` for each part of `length` bytes that fits the buffer: with its position on the disk and among the
+    /// bytes.
     fn pieces(
         &self,
         offset: u64,
@@ -48,7 +49,7 @@ impl Disk {
     ) -> io::Result<()> {
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.size_bytes);
         if end.is_none() || !offset.is_multiple_of(SECTOR as u64) || !length.is_multiple_of(SECTOR) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no sectors of this disk"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "range outside the disk"));
         }
         with_client(|client| {
             let most = client.buffer.length();
@@ -87,11 +88,11 @@ fn check(error: Errno, what: &str) -> capnp::Result<()> {
     }
 }
 
-/// Uses the disk.
+/// Calls `work` with the disk's client.
 fn with_client<T>(work: impl FnOnce(&Client) -> io::Result<T>) -> io::Result<T> {
     DISK.with_borrow(|client| match client {
         Some(client) => work(client),
-        None => Err(io::Error::other("the disk belongs to another thread")),
+        None => Err(io::Error::other("the disk is only accessible from the thread that opened it")),
     })
 }
 
@@ -105,13 +106,13 @@ macro_rules! answer {
             match error {
                 Errno::Success => Ok(()),
                 Errno::ReadOnly => Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)),
-                error => Err(io::Error::other(format!("the disk reports {error:?}"))),
+                error => Err(io::Error::other(format!("disk driver: {error:?}"))),
             }
         })
     };
 }
 
-/// Sectors in at most [`MOST_BUFFER_BYTES`].
+/// Number of sectors in `bytes`, which are at most [`MOST_BUFFER_BYTES`].
 fn sectors(bytes: usize) -> u32 {
     (bytes / SECTOR) as u32
 }

@@ -6,9 +6,9 @@
 //! fs disk [read-only]     the disk behind the grant "disk"
 //! ```
 //!
-//! It runs on one thread, and an operation that waits for the device holds up those behind it. Grants: "entropy" and
-//! "timer"; "log" for what it has to say; "wall-clock" for time stamps, which are 0 without; and what the volume
-//! lies on: "boot-package" for a packed one, "disk" (a `BlockDevice`) for one on a disk.
+//! It runs on one thread, and an operation that waits for the device blocks those behind it. Grants: "entropy" and
+//! "timer"; "log" for its messages; "wall-clock" for time stamps, which are otherwise 0; and the medium:
+//! "boot-package" for a packed volume, "disk" (a `BlockDevice`) for one on a disk.
 
 mod clock;
 mod disk;
@@ -35,26 +35,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes a line to the log. It begins with the name of the volume.
+/// Writes a line to the log, beginning with the name of the volume.
 fn say(what: &str) {
     let name = std::env::args().next().unwrap_or_default();
     eprintln!("fs: {name}: {what}");
 }
 
-/// Opens the volume and begins to serve it.
+/// Opens the volume and starts to serve it.
 fn begin(arguments: &[String]) -> Result<FileService, String> {
     let parts: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     let medium = Medium::find(&parts)?;
     let clock = clock::clock();
     let volume = medium.open(&clock)?;
     let options = Options {
-        // A directory that was sent away comes back as itself, because `serve_rc` made it.
+        // `serve_rc` created directories, so one that comes back in a message is recognised.
         clients: Clients { file: capos_rt::serve_rc, directory: capos_rt::serve_rc },
         limits: Limits::default(),
         when_full: Some(|full| {
             say(match full {
                 Full::Data => "the volume is full",
-                Full::Names => "the volume is full of names",
+                Full::Names => "the volume has no space for more names",
             });
         }),
     };

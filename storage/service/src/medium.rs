@@ -1,4 +1,4 @@
-//! The medium that a volume lies on.
+//! The media of volumes.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use capos_volume::{
 
 use crate::disk::Disk;
 
-/// A device, and how the volume on it is to be opened.
+/// A device, and the way to open the volume on it.
 pub(crate) struct Medium {
     device: Arc<dyn BlockDevice>,
     mode: Mode,
-    /// It begins with nothing on it.
+    /// Whether the device is empty at the start.
     is_new: bool,
     trust: Trust,
 }
 
 impl Medium {
-    /// Finds what the arguments name.
+    /// Finds the medium that the arguments name.
     pub(crate) fn find(arguments: &[&str]) -> Result<Self, String> {
         match arguments {
             ["ram", size] => {
-                let size = size.parse().map_err(|_| format!("\"{size}\" is no size in bytes"))?;
+                let size = size.parse().map_err(|_| format!("invalid size in bytes: \"{size}\""))?;
                 let device = MemDevice::try_new(size).map_err(|_| format!("no memory for {size} bytes"))?;
                 Ok(Self {
                     device: Arc::new(device),
@@ -50,7 +50,7 @@ impl Medium {
                 let mode = if read_only { Mode::ReadOnly } else { Mode::ReadWrite };
                 Ok(Self { device: Arc::new(disk), mode, is_new: false, trust: Trust::Checked })
             }
-            _ => Err(format!("no such kind of volume: {arguments:?}")),
+            _ => Err(format!("unknown kind of volume: {arguments:?}")),
         }
     }
 
@@ -59,15 +59,15 @@ impl Medium {
         let made = if self.is_new { make(&self.device, clock) } else { Ok(()) };
         let opened = made.and_then(|()| Volume::open(self.device.clone(), self.options(clock)));
         opened.map_err(|error| match error {
-            Error::Corrupt => "there is no volume here, or it is damaged beyond what its second copies can mend; \
-                               `capos volume check FILE` says more, `capos volume create FILE` makes a new one"
+            Error::Corrupt => "it has no volume, or one damaged beyond repair from its second copies; \
+                               `capos volume check FILE` gives details, `capos volume create FILE` creates a new one"
                 .to_owned(),
             Error::NoSpace => "it is too small for a volume".to_owned(),
             other => format!("cannot open it: {other}"),
         })
     }
 
-    /// How to open it again after the device failed. What is in memory does not.
+    /// The function that reopens it after a device failure. A volume in memory does not fail.
     pub(crate) fn reopen(&self, clock: &Clock) -> Option<Reopen> {
         let (device, options) = (self.device.clone(), self.options(clock));
         Some(Box::new(move || Volume::open(device.clone(), options.clone())))
@@ -78,7 +78,7 @@ impl Medium {
     }
 }
 
-/// Makes an empty volume.
+/// Creates an empty volume.
 fn make(device: &Arc<dyn BlockDevice>, clock: &Clock) -> Result<(), Error> {
     let id = random().map_err(|_| Error::Io)?;
     Volume::format(device, FormatOptions { id, meta_bytes: None }, clock())
@@ -91,11 +91,13 @@ fn random() -> Result<u64, capnp::Error> {
         request.get().set_length(8);
         let response = request.send().promise.await?;
         let bytes = response.get()?.get_bytes()?.first_chunk().copied();
-        bytes.map(u64::from_le_bytes).ok_or_else(|| capnp::Error::failed("too few random bytes".into()))
+        bytes
+            .map(u64::from_le_bytes)
+            .ok_or_else(|| capnp::Error::failed("the entropy source returned too few bytes".into()))
     })
 }
 
-/// An image of the boot package, where it is mapped.
+/// An image in the boot package, as mapped.
 fn packed(name: &str) -> Result<&'static [u8], capnp::Error> {
     let object = capos_rt::grant(capos_schema::grants::BOOT_PACKAGE)?;
     // The package stays mapped for the life of the process.

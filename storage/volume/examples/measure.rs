@@ -1,4 +1,5 @@
-//! The cost of operations on a RAM device: time, and bytes and flushes that reach the device. Run with `--release`.
+//! Measures operations on a RAM device: time, and the bytes and flushes that reach the device. Run with
+//! `--release`.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Instant;
 
 use capos_volume::{BlockDevice, Error, FormatOptions, MemDevice, Options, ROOT, Volume};
 
-/// Counts what reaches the device.
+/// Counts the requests that reach the device.
 #[derive(Debug)]
 struct Counter {
     inner: MemDevice,
@@ -47,7 +48,7 @@ fn main() -> Result<(), Error> {
     let erased: Arc<dyn BlockDevice> = device.clone();
     Volume::format(&erased, FormatOptions::default(), 0)?;
     let mut volume = Volume::open(erased, Options::default())?;
-    println!("operation ns written_bytes read_bytes flushes   (each for one)");
+    println!("operation ns written_bytes read_bytes flushes   (per operation)");
     let measure = |name: &str, count: u64, work: &mut dyn FnMut(u64) -> Result<(), Error>| {
         let counts = || [&device.written, &device.read, &device.flushes].map(|c| c.load(Ordering::Relaxed));
         let (before, start) = (counts(), Instant::now());

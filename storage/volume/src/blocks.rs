@@ -1,6 +1,6 @@
-//! Which data blocks are free. Two bit maps: what the present state uses, and what the last durable state
-//! uses. A block may be written only if the durable state does not use it; that is the whole of crash safety
-//! for file data.
+//! Allocation of data blocks. Two bitmaps record which blocks the current state uses, and which the last
+//! durable state uses. A block may be written only if the durable state does not use it; that alone makes
+//! file data crash-safe.
 
 /// The allocator of data blocks. Block numbers count from the start of the device.
 #[derive(Debug)]
@@ -9,13 +9,13 @@ pub(crate) struct Blocks {
     count: u32,
     current: Vec<u64>,
     durable: Vec<u64>,
-    /// Words in which the maps may differ. What changes in one go is mostly neighbours, noted once.
+    /// Words in which the maps may differ. Changes made together are mostly neighbours, recorded once.
     changed: Vec<u32>,
-    /// Blocks that neither map uses.
+    /// Number of blocks that neither map uses.
     free: u32,
-    /// Blocks that the present state uses.
+    /// Number of blocks that the current state uses.
     used: u32,
-    /// Where to look first.
+    /// Where the search begins.
     hint: u32,
 }
 
@@ -41,8 +41,8 @@ impl Blocks {
         Some((index as usize / 64, 1 << (index % 64)))
     }
 
-    /// While a volume is opened: marks a block as in use by the durable state. False if it is out of range or
-    /// was marked already.
+    /// While a volume is being opened: marks a block as used by the durable state. False if it is out of
+    /// range or already marked.
     pub(crate) fn claim(&mut self, block: u32) -> bool {
         let Some((word, bit)) = self.place(block) else { return false };
         if self.current[word] & bit != 0 {
@@ -65,7 +65,7 @@ impl Blocks {
         self.count - self.used
     }
 
-    /// All data blocks.
+    /// Number of data blocks.
     pub(crate) fn total(&self) -> u32 {
         self.count
     }
@@ -81,14 +81,15 @@ impl Blocks {
         }
     }
 
-    /// Takes a free block, near the last one taken.
+    /// Allocates a free block, near the previous one.
     pub(crate) fn allocate(&mut self) -> Option<u32> {
         if self.free == 0 {
             return None;
         }
         let words = self.current.len() as u32;
         let start = self.hint / 64;
-        // One more than all words: the first is looked at from the hint on, and at the end from its start.
+        // One more than the number of words: the first is searched from the hint on, and again from its start
+        // at the end.
         for step in 0..=words {
             let word = (start + step) % words;
             let mut open = !(self.current[word as usize] | self.durable[word as usize]);
@@ -109,7 +110,7 @@ impl Blocks {
         None
     }
 
-    /// Gives a block back. It becomes free at once if it is fresh, else with the next commit.
+    /// Frees a block: at once if it is fresh, otherwise with the next commit.
     pub(crate) fn release(&mut self, block: u32) {
         let Some((word, bit)) = self.place(block) else { return };
         if self.current[word] & bit == 0 {
@@ -123,7 +124,7 @@ impl Blocks {
         }
     }
 
-    /// The present state has become durable.
+    /// The current state has become durable.
     pub(crate) fn committed(&mut self) {
         for word in self.changed.drain(..) {
             let word = word as usize;
@@ -148,7 +149,7 @@ mod tests {
         blocks.committed();
         assert_eq!(blocks.allocate(), Some(10));
         assert!(blocks.is_fresh(10) && !blocks.is_fresh(11));
-        // Fresh blocks return at once.
+        // Fresh blocks become free at once.
         blocks.release(10);
         assert_eq!(blocks.allocate(), Some(10));
     }

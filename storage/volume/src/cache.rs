@@ -1,4 +1,4 @@
-//! Blocks of files in memory: those that were written and not stored yet, and some that were read.
+//! Cached blocks of files: those written but not stored yet, and some that were read.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -17,9 +17,9 @@ pub(crate) fn zero_block() -> Block {
 struct Cached {
     data: Block,
     dirty: bool,
-    /// Used since eviction last looked at it.
+    /// Used since eviction last examined it.
     recent: bool,
-    /// Has a place in `order`.
+    /// Is in `order`.
     queued: bool,
 }
 
@@ -30,12 +30,12 @@ pub(crate) struct Cache {
     dirty: BTreeSet<(Ino, u64)>,
     /// Candidates for eviction, oldest first.
     order: VecDeque<(Ino, u64)>,
-    /// How many blocks of each sort to keep.
+    /// Number of blocks of each kind to keep.
     limit: usize,
 }
 
 impl Cache {
-    /// Holds up to `limit` clean blocks, and asks for a flush at as many dirty ones.
+    /// Holds up to `limit` clean blocks, and requests a flush at as many dirty ones.
     pub(crate) fn new(limit: usize) -> Self {
         Self { blocks: BTreeMap::new(), dirty: BTreeSet::new(), order: VecDeque::new(), limit: limit.max(8) }
     }
@@ -50,14 +50,14 @@ impl Cache {
         self.blocks.contains_key(&(ino, index))
     }
 
-    /// Adds a block as it is stored.
+    /// Adds a block that matches its stored content.
     pub(crate) fn insert_clean(&mut self, ino: Ino, index: u64, data: Block) {
         let key = (ino, index);
         self.blocks.insert(key, Cached { data, dirty: false, recent: false, queued: true });
         self.order.push_back(key);
     }
 
-    /// The block, to be changed: made of zeros if it is not here. It is dirty from now on.
+    /// The block, for modification; zeroed if it is not cached. It becomes dirty.
     pub(crate) fn change(&mut self, ino: Ino, index: u64) -> &mut [u8; BLOCK] {
         let key = (ino, index);
         let cached = self.blocks.entry(key).or_insert_with(|| Cached {
@@ -73,7 +73,7 @@ impl Cache {
         &mut cached.data
     }
 
-    /// The block, to be changed, if it is dirty already.
+    /// The block, for modification, if it is already dirty.
     pub(crate) fn dirty(&mut self, ino: Ino, index: u64) -> Option<&mut [u8; BLOCK]> {
         self.blocks.get_mut(&(ino, index)).filter(|cached| cached.dirty).map(|cached| &mut *cached.data)
     }
@@ -99,12 +99,12 @@ impl Cache {
         self.dirty.len()
     }
 
-    /// Whether it is time to store dirty blocks.
+    /// Whether dirty blocks should be stored.
     pub(crate) fn wants_flush(&self) -> bool {
         self.dirty.len() >= self.limit
     }
 
-    /// The first dirty blocks, at most so many, in order of files and indices.
+    /// The first dirty blocks, at most `most`, ordered by file and index.
     pub(crate) fn first_dirty(&self, most: usize) -> Vec<(Ino, u64)> {
         self.dirty.iter().take(most).copied().collect()
     }
@@ -114,15 +114,15 @@ impl Cache {
         self.dirty.range((ino, range.start)..(ino, range.end)).map(|(_, index)| *index).collect()
     }
 
-    /// Forgets all blocks of a file from `index` on.
+    /// Drops all blocks of a file from `index` on.
     pub(crate) fn cut(&mut self, ino: Ino, index: u64) {
         let gone: Vec<_> = self.blocks.range((ino, index)..=(ino, u64::MAX)).map(|(key, _)| *key).collect();
         for key in gone {
             self.blocks.remove(&key);
             self.dirty.remove(&key);
         }
-        // Places of blocks that are gone are left behind by this, and nothing else takes them away as long as
-        // there is nothing to evict.
+        // This leaves entries of removed blocks in the queue, and they are not cleaned up otherwise until
+        // something is evicted.
         if self.order.len() > 2 * (self.blocks.len() + self.limit) {
             let blocks = &mut self.blocks;
             self.order
@@ -135,7 +135,7 @@ impl Cache {
         }
     }
 
-    /// Drops clean blocks that were not used lately until as many are left as should be.
+    /// Drops clean blocks that were not used recently until the limit is met.
     pub(crate) fn evict(&mut self) {
         while self.blocks.len() - self.dirty.len() > self.limit {
             let Some(key) = self.order.pop_front() else { return };
@@ -169,7 +169,7 @@ mod tests {
             cache.evict();
             assert!(cache.order.len() <= 2 * (8 + 8) + 6, "{} places after {round}", cache.order.len());
         }
-        // Each block that is left has one place, so that it can be evicted.
+        // Each remaining block has one queue entry, so that it can be evicted.
         let mut places: Vec<_> = cache.order.iter().filter(|key| cache.blocks.contains_key(key)).collect();
         places.sort_unstable();
         assert_eq!(places, cache.blocks.keys().collect::<Vec<_>>());

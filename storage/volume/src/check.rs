@@ -1,4 +1,4 @@
-//! Going through a whole volume to see whether it is what it should be.
+//! Checks the consistency of a whole volume.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -10,19 +10,19 @@ use crate::map::{GROUP, Group, block_sum};
 use crate::record::{Entry, Ino, Inode, Kind, ROOT, key_ino, split_key2, tag};
 use crate::volume::{Mode, Volume};
 
-/// Something that is wrong.
+/// A fault in a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A block of a file fails its checksum or cannot be read.
+    /// A file block that fails its checksum or cannot be read.
     BadBlock {
         /// The file.
         ino: Ino,
         /// Offset of the block.
         offset: u64,
     },
-    /// Metadata pages bad in both copies.
+    /// Number of metadata pages that are damaged in both copies.
     LostPages(u64),
-    /// Metadata that cannot have come about by operations of this library.
+    /// Metadata that operations of this library cannot have produced.
     Inconsistent {
         /// The inode concerned.
         ino: Ino,
@@ -34,17 +34,17 @@ pub enum Problem {
 /// The findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The faults found; empty if all is well.
+    /// The faults found; empty if there are none.
     pub problems: Vec<Problem>,
-    /// Metadata pages that had one bad copy, by rot or by an interruption, and were mended.
+    /// Metadata pages of which one copy was damaged or torn, and was repaired.
     pub mended: u64,
-    /// Inodes looked at.
+    /// Inodes checked.
     pub inodes: u64,
-    /// Blocks of file data looked at.
+    /// Blocks of file data checked.
     pub blocks: u64,
     /// Bytes of metadata pages in use.
     pub meta_bytes: u64,
-    /// How many of them can be in use before there is no room for new names.
+    /// Limit of `meta_bytes` beyond which names are refused.
     pub meta_bytes_max: u64,
 }
 
@@ -59,8 +59,8 @@ struct Seen {
 }
 
 impl Volume {
-    /// Checks everything: that names and inodes agree, that no block has two owners, and every checksum. Syncs
-    /// first. Mends what a second copy can mend.
+    /// Checks that names and inodes agree, that no block has two owners, and every checksum. Syncs first.
+    /// Repairs metadata from its second copy.
     pub fn check(&mut self) -> Result<Report> {
         if self.mode() == Mode::ReadWrite {
             self.sync()?;
@@ -71,10 +71,10 @@ impl Volume {
         let usage = self.usage();
         report.mended = usage.mended + Frames::scrub(&self.device, self.geometry)?;
         match checked {
-            // What could not be read hides the rest.
+            // An unreadable record makes further checks meaningless.
             Err(_) if usage.lost > 0 => report.problems.push(Problem::LostPages(usage.lost)),
             Err(Error::Corrupt) => {
-                report.problems.push(Problem::Inconsistent { ino: ROOT, what: "a record makes no sense" });
+                report.problems.push(Problem::Inconsistent { ino: ROOT, what: "invalid record" });
             }
             other => other?,
         }
@@ -113,10 +113,10 @@ impl Volume {
         }
         seen.judge(&mut report.problems);
         if self.inode_count != report.inodes {
-            report.problems.push(Problem::Inconsistent { ino: ROOT, what: "inodes are miscounted" });
+            report.problems.push(Problem::Inconsistent { ino: ROOT, what: "wrong inode count" });
         }
         if u64::from(self.blocks.total() - self.blocks.free_after_commit()) != report.blocks {
-            report.problems.push(Problem::Inconsistent { ino: ROOT, what: "blocks are miscounted" });
+            report.problems.push(Problem::Inconsistent { ino: ROOT, what: "wrong block count" });
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Volume {
 }
 
 impl Seen {
-    /// Compares what was seen.
+    /// Compares the collected records.
     fn judge(&self, problems: &mut Vec<Problem>) {
         let mut wrong = |ino, what| problems.push(Problem::Inconsistent { ino, what });
         if self.entries != self.listings {
@@ -158,10 +158,10 @@ impl Seen {
             *directories += u32::from(entry.kind == Kind::Directory);
             *names.entry(entry.ino).or_default() += 1;
             match self.inodes.get(&entry.ino) {
-                None => wrong(entry.ino, "a name leads to no inode"),
-                Some(inode) if inode.kind != entry.kind => wrong(entry.ino, "a name is of another kind"),
+                None => wrong(entry.ino, "a name refers to a missing inode"),
+                Some(inode) if inode.kind != entry.kind => wrong(entry.ino, "a name has the wrong kind"),
                 Some(inode) if inode.kind == Kind::Directory && inode.parent != *dir => {
-                    wrong(entry.ino, "a directory has another parent");
+                    wrong(entry.ino, "a directory has the wrong parent");
                 }
                 Some(_) => {}
             }
@@ -175,23 +175,23 @@ impl Seen {
                 _ => named,
             };
             if inode.links != links {
-                wrong(*ino, "links are miscounted");
+                wrong(*ino, "wrong link count");
             }
             if (inode.links == 0) != self.orphans.contains(ino) {
-                wrong(*ino, "an inode without a name is not noted, or one with a name is");
+                wrong(*ino, "wrong orphan record");
             }
             if inode.kind == Kind::Directory && *ino != ROOT && named != u32::from(inode.links > 0) {
-                wrong(*ino, "a directory has not one name");
+                wrong(*ino, "a directory does not have exactly one name");
             }
             if inode.kind == Kind::Directory && inode.size != count {
-                wrong(*ino, "entries are miscounted");
+                wrong(*ino, "wrong entry count");
             }
             if inode.blocks != self.stored.get(ino).copied().unwrap_or(0) {
-                wrong(*ino, "blocks of a file are miscounted");
+                wrong(*ino, "wrong block count of a file");
             }
         }
         for ino in self.stored.keys().filter(|ino| !self.inodes.contains_key(ino)) {
-            wrong(*ino, "blocks belong to no inode");
+            wrong(*ino, "blocks without an inode");
         }
     }
 }

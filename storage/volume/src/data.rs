@@ -7,20 +7,20 @@ use crate::map::{GROUP, GROUP_BYTES, Group, Mapping, block_sum};
 use crate::record::{Ino, Kind, key2, tag};
 use crate::volume::{Trust, Volume};
 
-/// The largest file, in bytes: what block numbers of 32 bits reach.
+/// Maximum size of a file, in bytes: the limit of 32-bit block numbers.
 pub const MAX_FILE_BYTES: u64 = 1 << 44;
 
-/// The most that one write takes; a longer one is cut short, so that each is applied whole or not at all.
+/// Maximum length of one write; a longer one is shortened, so that each is applied whole or not at all.
 pub const MAX_WRITE_BYTES: usize = 1 << 20;
 
-/// The need of a write to a block.
+/// The allocation that a write to a block needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing: it is dirty already.
+    /// None: it is already dirty.
     Dirty,
     /// A new place until the commit.
     Stored,
-    /// A new place for good.
+    /// A new place permanently.
     Hole,
 }
 
@@ -30,7 +30,7 @@ impl Volume {
     }
 
     /// Reads up to `out.len()` bytes from `offset`; fewer at the end of the file. A block that fails its
-    /// checksum is [`Error::Corrupt`], after what came before it was read.
+    /// checksum is [`Error::Corrupt`]; the data before it has been read.
     pub fn read(&mut self, ino: Ino, offset: u64, out: &mut [u8]) -> Result<usize> {
         let inode = self.inode(ino)?;
         match inode.kind {
@@ -79,7 +79,7 @@ impl Volume {
         Ok(done)
     }
 
-    /// Reads whole blocks that lie one after the other on the device, straight to where they are wanted.
+    /// Reads whole blocks that are contiguous on the device directly into `out`.
     fn read_run(&mut self, ino: Ino, index: u64, group: &Group, out: &mut [u8]) -> Result<usize> {
         let first = group.get(index);
         let mut count = 1;
@@ -101,19 +101,19 @@ impl Volume {
         Ok(count * BLOCK)
     }
 
-    /// Reads and checks one stored block.
+    /// Reads and verifies one stored block.
     fn fetch(&self, ino: Ino, index: u64, mapping: Mapping) -> Result<Block> {
         let mut block = zero_block();
         self.device.read_at(u64::from(mapping.block) * BLOCK64, &mut block[..])?;
         if self.is_intact(ino, index, &block[..], mapping) { Ok(block) } else { Err(Error::Corrupt) }
     }
 
-    /// Whether a block that was read is what was stored there.
+    /// Whether a block's data matches its checksum.
     fn is_intact(&self, ino: Ino, index: u64, data: &[u8], mapping: Mapping) -> bool {
         self.trust == Trust::OwnMemory || block_sum(ino, index, data) == mapping.sum
     }
 
-    /// Brings a stored block into the cache, so that part of it can be changed.
+    /// Loads a stored block into the cache, so that part of it can be changed.
     pub(crate) fn load(&mut self, ino: Ino, index: u64) -> Result<()> {
         if self.cache.contains(ino, index) {
             return Ok(());
@@ -128,7 +128,7 @@ impl Volume {
 
     fn states(&self, ino: Ino, first: u64, last: u64) -> Result<Vec<State>> {
         let mut states = Vec::with_capacity((last - first + 1) as usize);
-        // Small writes mostly meet a dirty block, and need not look further.
+        // Fast path: small writes mostly hit a dirty block.
         let mut group: Option<(u64, Group)> = None;
         for index in first..=last {
             if self.cache.is_dirty(ino, index) {
@@ -145,7 +145,7 @@ impl Volume {
     }
 
     /// How many of the blocks from `first` to `last` can be written now, and their states. Commits if that
-    /// makes room. At least one, or why not.
+    /// frees blocks. At least one, or an error.
     fn admit(&mut self, ino: Ino, first: u64, last: u64) -> Result<Vec<State>> {
         let quota = self.inode(ino)?.quota;
         let may_commit = [true, false];
@@ -186,8 +186,8 @@ impl Volume {
         Err(why)
     }
 
-    /// Writes at `offset`, extending the file as needed; what lies between its end and `offset` reads as zero.
-    /// Returns how many bytes were written: fewer than given where space or quota ends, or the write is
+    /// Writes at `offset`, extending the file as needed; a gap between its end and `offset` reads as zero.
+    /// Returns the number of bytes written: fewer than given if space or quota runs out, or if the write is
     /// longer than [`MAX_WRITE_BYTES`].
     pub fn write(&mut self, ino: Ino, offset: u64, data: &[u8]) -> Result<usize> {
         self.begin()?;
@@ -205,7 +205,7 @@ impl Volume {
         if first == last
             && let Some(block) = self.cache.dirty(ino, first)
         {
-            // What small writes mostly meet. Its room is accounted for already.
+            // Fast path for small writes to a dirty block, whose space is already accounted for.
             let start = (offset % BLOCK64) as usize;
             block[start..start + len].copy_from_slice(&data[..len]);
             self.grown(ino, 0, offset + len as u64)?;
@@ -224,7 +224,7 @@ impl Volume {
         let end = offset + len as u64;
         let last = (end - 1) / BLOCK64;
 
-        // Blocks that keep some of what they hold. After this nothing can fail.
+        // Blocks that keep part of their content. Nothing can fail after this.
         if !offset.is_multiple_of(BLOCK64) || (first == last && !end.is_multiple_of(BLOCK64)) {
             self.load(ino, first)?;
         }
@@ -245,7 +245,7 @@ impl Volume {
         Ok(len)
     }
 
-    /// Notes new blocks and a new end of a file that was changed.
+    /// Records new blocks and the new end of a modified file.
     pub(crate) fn grown(&mut self, ino: Ino, added: u64, end: u64) -> Result<()> {
         self.add_blocks(ino, added)?;
         let now_ns = self.now_ns();
@@ -276,7 +276,7 @@ impl Volume {
         }
     }
 
-    /// Writes at the end of the file. Returns how many bytes were written, and the new end.
+    /// Writes at the end of the file. Returns the number of bytes written, and the new end.
     pub fn append(&mut self, ino: Ino, data: &[u8]) -> Result<(usize, u64)> {
         let size = self.writable_file(ino)?;
         let written = self.write(ino, size, data)?;

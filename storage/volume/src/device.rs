@@ -1,11 +1,11 @@
-//! Where a volume lives: anything that reads, writes and flushes sectors.
+//! Block devices, the storage of volumes.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// The unit in which a device is addressed, in bytes.
+/// Unit of addressing on a device, in bytes.
 pub const SECTOR: usize = 512;
 
 /// A disk. Offsets and lengths are multiples of [`SECTOR`].
@@ -19,7 +19,7 @@ pub trait BlockDevice: fmt::Debug + Send + Sync + 'static {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
     /// Writes `data` at `offset`. A range past the end is an error.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
-    /// Returns when everything written before is on the medium.
+    /// Returns when every earlier write is on the medium.
     fn flush(&self) -> io::Result<()>;
 }
 
@@ -27,8 +27,8 @@ fn past_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "past the end of the device")
 }
 
-/// A device in memory: a RAM volume. Where the system gives out zeroed memory page by page, as most do, what was
-/// never written takes none.
+/// A device in memory. If the system allocates zeroed memory page by page, as most do, unwritten parts take no
+/// memory.
 pub struct MemDevice {
     bytes: RwLock<Vec<u8>>,
 }
@@ -43,22 +43,22 @@ impl MemDevice {
         Self { bytes: RwLock::new(vec![0; size]) }
     }
 
-    /// As [`new`](Self::new), but if there is no address space for it, that is an error.
+    /// Like [`new`](Self::new), but returns an error if there is no address space for it.
     pub fn try_new(size_bytes: u64) -> io::Result<Self> {
         let size = usize::try_from(size_bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        // There is no zeroed memory from a vector that may fail, so it is asked for twice.
+        // `Vec` has no fallible way to allocate zeroed memory, so a probe allocation comes first.
         Vec::<u8>::new().try_reserve_exact(size)?;
         Ok(Self::new(size_bytes))
     }
 
-    /// A device that begins as a copy of `image`.
+    /// A device that is initialised with a copy of `image`.
     pub fn from_image(image: &[u8]) -> Self {
         let whole = image.len() - image.len() % SECTOR;
         Self { bytes: RwLock::new(image.get(..whole).unwrap_or_default().to_vec()) }
     }
 }
 
-/// The bytes `offset..offset + len` of a device's `size`.
+/// The index range of `offset..offset + len` in a device of `size` bytes.
 fn range(size: usize, offset: u64, len: usize) -> io::Result<std::ops::Range<usize>> {
     let start = usize::try_from(offset).map_err(|_| past_end())?;
     let end = start.checked_add(len).filter(|end| *end <= size).ok_or_else(past_end)?;
@@ -94,11 +94,11 @@ impl BlockDevice for MemDevice {
     }
 }
 
-/// An image in memory that is not to be changed, used where it lies.
+/// A read-only image in memory, used in place.
 pub struct ImageDevice(&'static [u8]);
 
 impl ImageDevice {
-    /// The device that `image` is, rounded down to whole sectors.
+    /// The device for `image`, rounded down to whole sectors.
     pub fn new(image: &'static [u8]) -> Self {
         let whole = image.len() - image.len() % SECTOR;
         Self(image.get(..whole).unwrap_or_default())
@@ -130,7 +130,7 @@ impl BlockDevice for ImageDevice {
     }
 }
 
-/// A device in a file of the host, of fixed size. Only Unix has positioned reads and writes in `std`.
+/// A device in a host file of fixed size. Only on Unix does `std` have positioned reads and writes.
 #[cfg(unix)]
 #[derive(Debug)]
 pub struct FileDevice {
@@ -140,7 +140,7 @@ pub struct FileDevice {
 
 #[cfg(unix)]
 impl FileDevice {
-    /// Takes over an open file; its present length is the size of the device.
+    /// Takes over an open file; its current length is the size of the device.
     pub fn new(file: std::fs::File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self { file, size_bytes: len - len % SECTOR as u64 })
@@ -149,10 +149,10 @@ impl FileDevice {
 
 #[cfg(unix)]
 impl Drop for FileDevice {
-    /// Gives up a lock on the file. Closing it would not suffice: a process that is being started meanwhile shares the open
-    /// file, and with it the lock, until it runs its program.
+    /// Releases a lock on the file. Closing it would not suffice: a child process that is being started meanwhile shares
+    /// the open file, and with it the lock, until exec.
     fn drop(&mut self) {
-        // Without a lock there is nothing to give up.
+        // Has no effect without a lock.
         self.file.unlock().unwrap_or_default();
     }
 }
@@ -181,8 +181,8 @@ impl BlockDevice for FileDevice {
     }
 }
 
-/// A read-only medium made writable in memory, so that a volume which was interrupted can be recovered and
-/// read without changing a bit of the medium. What is kept in memory is only what recovery writes.
+/// A read-only medium made writable in memory, so that an interrupted volume can be recovered and read
+/// without modifying the medium. Only the blocks that recovery writes are kept in memory.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     below: Arc<dyn BlockDevice>,

@@ -1,4 +1,4 @@
-//! Directories: names, and what they lead to.
+//! Directories: names and the inodes they refer to.
 
 use std::ops::ControlFlow;
 
@@ -6,25 +6,25 @@ use crate::error::{Error, Result};
 use crate::record::{Entry, FIRST_COOKIE, Ino, Inode, Kind, ROOT, entry_key, key, key2, tag};
 use crate::volume::{CachedInode, Volume};
 
-/// The longest name, in bytes.
+/// Maximum length of a name, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
-/// The longest target of a symbolic link, in bytes.
+/// Maximum length of a symbolic link's target, in bytes.
 pub const MAX_TARGET_BYTES: usize = 2000;
 
-/// The most hard links to a file.
+/// Maximum number of hard links to a file.
 const MAX_LINKS: u32 = 65_000;
 
 /// An entry of a directory and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Where it leads.
+    /// The inode it refers to.
     pub entry: Entry,
     /// Its name.
     pub name: String,
 }
 
-/// A name that can be an entry.
+/// Checks that a name is valid for an entry.
 pub(crate) fn check_name(name: &str) -> Result<()> {
     if name.len() > MAX_NAME_BYTES {
         return Err(Error::NameTooLong);
@@ -41,7 +41,7 @@ impl Volume {
         if inode.kind == Kind::Directory { Ok(inode) } else { Err(Error::NotDirectory) }
     }
 
-    /// A directory that can take new names: one that was not itself removed.
+    /// A directory that accepts new names: one that was not itself removed.
     fn living_directory(&mut self, dir: Ino) -> Result<&Inode> {
         let inode = self.directory(dir)?;
         if inode.links == 0 { Err(Error::NotFound) } else { Ok(inode) }
@@ -63,8 +63,8 @@ impl Volume {
         Ok(self.directory(dir)?.parent)
     }
 
-    /// Lists up to `most` entries that come after `cookie`; 0 begins. An entry keeps its cookie as long as it
-    /// exists, whatever else is made or removed.
+    /// Lists up to `most` entries after `cookie`; 0 is the start. An entry keeps its cookie as long as it
+    /// exists, whatever else is created or removed.
     pub fn read_dir(&mut self, dir: Ino, cookie: u64, most: usize) -> Result<Vec<Listed>> {
         self.directory(dir)?;
         let mut listed = Vec::new();
@@ -80,17 +80,17 @@ impl Volume {
         Ok(listed)
     }
 
-    /// Makes an empty file.
+    /// Creates an empty file.
     pub fn create_file(&mut self, dir: Ino, name: &str) -> Result<Ino> {
         self.make(dir, name, Kind::File, None)
     }
 
-    /// Makes an empty directory.
+    /// Creates an empty directory.
     pub fn create_dir(&mut self, dir: Ino, name: &str) -> Result<Ino> {
         self.make(dir, name, Kind::Directory, None)
     }
 
-    /// Makes a symbolic link. The target is any text; it need not exist.
+    /// Creates a symbolic link. The target is any text; it need not exist.
     pub fn create_symlink(&mut self, dir: Ino, name: &str, target: &str) -> Result<Ino> {
         if target.is_empty() {
             return Err(Error::NotFound);
@@ -148,7 +148,7 @@ impl Volume {
         self.attach(dir, name, ino, kind)
     }
 
-    /// Adds a name. The caller has made sure that there is none like it, and room.
+    /// Adds a name. The caller has checked that it is new, and that there is space.
     fn attach(&mut self, dir: Ino, name: &str, ino: Ino, kind: Kind) -> Result<()> {
         let now_ns = self.now_ns();
         let parent = self.inode_mut(dir)?;
@@ -161,7 +161,7 @@ impl Volume {
         self.store.add(&key2(tag::LISTING, dir, entry.cookie), &entry.encode_listing(name))
     }
 
-    /// Takes a name away.
+    /// Removes a name.
     fn detach(&mut self, dir: Ino, name: &str, entry: Entry) -> Result<()> {
         self.store.remove(&entry_key(dir, name))?;
         self.store.remove(&key2(tag::LISTING, dir, entry.cookie))?;
@@ -173,7 +173,8 @@ impl Volume {
         Ok(())
     }
 
-    /// Takes one link from an inode, and with the last the inode itself, at once or when it is closed.
+    /// Removes one link from an inode and, with the last link, the inode itself, at once or when it is
+    /// closed.
     fn unlink_inode(&mut self, ino: Ino) -> Result<()> {
         let now_ns = self.now_ns();
         let inode = self.inode_mut(ino)?;
@@ -189,7 +190,7 @@ impl Volume {
         }
     }
 
-    /// Removes an inode that has no name and is not open, and all it holds.
+    /// Removes an inode that has no name and is not open, with its data.
     pub(crate) fn reclaim(&mut self, ino: Ino) -> Result<()> {
         let (kind, quota) = self.inode(ino).map(|inode| (inode.kind, inode.quota))?;
         match kind {
@@ -203,14 +204,14 @@ impl Volume {
         self.inodes.remove(&ino);
         self.inode_count = self.inode_count.saturating_sub(1);
         self.quotas.charge(quota, 0, -1);
-        // The directory itself may go before the last of what it held, which somebody had open.
+        // The directory itself may be removed before its last entries, if one of those was open.
         if self.quotas.drop_empty(quota) {
             self.store.remove(&key(tag::QUOTA, u64::from(quota)))?;
         }
         Ok(())
     }
 
-    /// The same of one that was noted as having no name while it was open.
+    /// Like `reclaim`, for an inode recorded as having no name while open.
     pub(crate) fn reclaim_orphan(&mut self, ino: Ino) -> Result<()> {
         self.reclaim(ino)?;
         self.store.remove(&key(tag::ORPHAN, ino))
@@ -276,8 +277,8 @@ impl Volume {
         Ok(())
     }
 
-    /// Moves a name, replacing what the new name led to, all at once. A directory replaces only an empty
-    /// directory and never moves into itself; two names of the same file stay as they are.
+    /// Moves a name, replacing the target atomically. A directory replaces only an empty directory and never
+    /// moves into itself; if both names refer to the same file, nothing changes.
     pub fn rename(&mut self, from: Ino, name: &str, to: Ino, new_name: &str) -> Result<()> {
         self.begin()?;
         let entry = self.lookup(from, name)?;
@@ -311,13 +312,13 @@ impl Volume {
         Ok(())
     }
 
-    /// Whether a move makes another quota tree pay, and whether it can.
+    /// Whether a move charges another quota tree, and whether that tree has space.
     fn may_move(&mut self, entry: Entry, from: Ino, to_quota: u32) -> Result<bool> {
         let from_quota = self.inode(from)?.quota;
         let Inode { quota, blocks, links, .. } = *self.inode(entry.ino)?;
         if from_quota == to_quota || quota != from_quota {
-            // Within one tree; or the root of a tree, which stays one wherever it is as long as those
-            // around it are the same.
+            // Within one tree; or the root of a tree, which keeps its tree anywhere as long as the enclosing
+            // trees are the same.
             return if from_quota == to_quota { Ok(false) } else { Err(Error::CrossDevice) };
         }
         if entry.kind == Kind::Directory || links > 1 {
@@ -352,7 +353,7 @@ impl Volume {
 
     /// Whether `dir` is `ancestor` or below it.
     pub fn is_within(&mut self, mut dir: Ino, ancestor: Ino) -> Result<bool> {
-        // No path is deeper than there are inodes: a cycle in a forged image ends.
+        // No path is deeper than the number of inodes, so a cycle in a forged image terminates.
         for _ in 0..=self.inode_count {
             if dir == ancestor {
                 return Ok(true);

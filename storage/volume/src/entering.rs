@@ -1,7 +1,7 @@
-//! Changes that waited, entered into the table.
+//! Enters pending changes into the table.
 //!
-//! Records that are new mostly sort one after the other: of new inodes, of new names in the order of listing. Such a run is
-//! packed into whole pages at once, which takes a fraction of entering each by itself and leaves pages full rather than half
+//! New records are mostly consecutive: those of new inodes, and of new names in listing order. Such a run is packed into
+//! whole pages at once, which costs a fraction of entering each record separately and leaves pages full rather than half
 //! full.
 
 use std::ops::Bound;
@@ -11,18 +11,19 @@ use redb::{CursorError, ReadableTable, Table};
 use crate::pending::{Pending, Waiting};
 use crate::record::{Bytes, key_ino, size_of_record};
 
-/// The fewest records that are worth packing.
+/// Minimum number of records worth packing.
 const LEAST_RUN: usize = 8;
 
-/// The most records that are entered one by one after a run that was too short, before another is looked for.
+/// Maximum number of records entered one by one after a run that was too short, before looking for another
+/// run.
 const MOST_SINGLE: usize = 64;
 
-/// The sizes of records that were entered and of those that went.
+/// The sizes of added and removed records.
 #[derive(Debug, Default)]
 pub(crate) struct Entered {
     pub(crate) added_bytes: u64,
     pub(crate) removed_bytes: u64,
-    /// The highest number in a key of what was added.
+    /// The highest number in the key of an added record.
     pub(crate) highest: u64,
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn enter(
                 rest = rest.get(count..).unwrap_or_default();
                 continue;
             }
-            // The wider changes are scattered, the more rarely a run is looked for.
+            // The more scattered the changes are, the more rarely a run is looked for.
             (single, next_single) = (next_single, (2 * next_single).min(MOST_SINGLE));
         }
         single -= 1;
@@ -82,7 +83,8 @@ fn enter_one(
     Ok(())
 }
 
-/// Removes the first changes' records in one go, if they are enough and neighbours in the table. Returns how many.
+/// Removes the records of the first changes together, if they are enough and neighbours in the table. Returns
+/// their number.
 fn cut_out(
     table: &mut Table<'_, Bytes, Bytes>,
     changes: &[Change<'_>],
@@ -108,7 +110,7 @@ fn cut_out(
     Ok(count)
 }
 
-/// The first changes that are new records with none of the table between them.
+/// The first changes that are new records with no record of the table between them.
 fn run<'c, 'a>(
     table: &Table<'_, Bytes, Bytes>,
     changes: &'c [Change<'a>],
@@ -122,7 +124,7 @@ fn run<'c, 'a>(
     Ok(changes.get(..len).unwrap_or_default())
 }
 
-/// Enters the first changes in one go, if they are enough and become neighbours. Returns how many.
+/// Enters the first changes together, if they are enough and will be neighbours. Returns their number.
 fn pack(
     table: &mut Table<'_, Bytes, Bytes>,
     changes: &[Change<'_>],
@@ -137,7 +139,7 @@ fn pack(
         match cursor.insert_before(key, value) {
             Ok(()) => {}
             Err(CursorError::Storage(error)) => return Err(error),
-            // There is one between them after all: it did not take this record.
+            // There was a record between them after all: the page did not take this record.
             Err(_) => break,
         }
         entered.add(key, value);
@@ -160,7 +162,7 @@ mod tests {
 
     type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-    /// A table that changes are entered into, and what should be in it.
+    /// A table into which changes are entered, and its expected content.
     struct Pair {
         db: Database,
         model: Model,
@@ -173,7 +175,7 @@ mod tests {
             Self { db, model: Model::new(), bytes: 0 }
         }
 
-        /// Enters `changes`, and compares all that is there then.
+        /// Enters `changes`, and compares the resulting content.
         fn enter(&mut self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) {
             let mut pending = Pending::default();
             for (key, value) in changes {
@@ -218,7 +220,7 @@ mod tests {
                     let (count, step) = (random.u64(1..200), random.u64(1..4));
                     let is_run_made = random.bool();
                     for number in (0..count).map(|index| first + index * step) {
-                        // Mostly whole runs are made or removed.
+                        // Mostly whole runs are added or removed.
                         let is_made = is_run_made != (random.u8(..30) == 0);
                         let value = is_made.then(|| vec![tag; random.usize(..100)]);
                         changes.insert(key2(tag, 7, number).to_vec(), value);

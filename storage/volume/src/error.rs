@@ -1,4 +1,4 @@
-//! The errors, one variant for each WASI errno that a volume can answer with.
+//! Errors, one variant for each WASI errno that a volume can return.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ pub enum Error {
     Access = 2,
     /// The object is in use in a way that forbids this, such as renaming a root (`EBUSY`).
     Busy = 10,
-    /// A quota of a directory tree is used up (`EDQUOT`).
+    /// A quota of a directory tree is exhausted (`EDQUOT`).
     Quota = 19,
-    /// The name exists already (`EEXIST`).
+    /// The name already exists (`EEXIST`).
     Exists = 20,
     /// The file would become larger than a volume supports (`EFBIG`).
     TooBig = 22,
     /// The path or name is not UTF-8 (`EILSEQ`).
     NotUtf8 = 25,
-    /// An argument is not acceptable (`EINVAL`).
+    /// An invalid argument (`EINVAL`).
     Invalid = 28,
     /// The device failed, or the volume failed earlier and must be opened again (`EIO`).
     Io = 29,
@@ -26,9 +26,9 @@ pub enum Error {
     IsDirectory = 31,
     /// Too many symbolic links on the way, or one where none may be followed (`ELOOP`).
     Loop = 32,
-    /// As much is open as may be (`EMFILE`).
+    /// Too many objects are open (`EMFILE`).
     TooManyOpen = 33,
-    /// An inode has as many hard links as it can count (`EMLINK`).
+    /// An inode has the maximum number of hard links (`EMLINK`).
     TooManyLinks = 34,
     /// A name is longer than 255 bytes, or a path or link target too long (`ENAMETOOLONG`).
     NameTooLong = 37,
@@ -36,13 +36,13 @@ pub enum Error {
     NotFound = 44,
     /// Not enough memory for the request (`ENOMEM`).
     NoMemory = 48,
-    /// The volume is full: blocks, or room for inodes and names (`ENOSPC`).
+    /// The volume is full: no blocks, or no space for inodes and names (`ENOSPC`).
     NoSpace = 51,
     /// A file where a directory is needed (`ENOTDIR`).
     NotDirectory = 54,
     /// The directory is not empty (`ENOTEMPTY`).
     NotEmpty = 55,
-    /// The operation makes no sense for this kind of object (`ENOTSUP`).
+    /// The operation is not meaningful for this kind of object (`ENOTSUP`).
     NotSupported = 58,
     /// The path leads out of its namespace, or the operation is never allowed (`EPERM`).
     NotPermitted = 63,
@@ -52,8 +52,8 @@ pub enum Error {
     CrossDevice = 75,
     /// The namespace was granted without this right (`ENOTCAPABLE`).
     NotCapable = 76,
-    /// Stored bytes fail their checksum. WASI has no number of its own for it: `EIO`, as
-    /// [`Error::errno`] says; the value here only keeps the variants distinct.
+    /// Stored bytes fail their checksum. WASI has no separate number for it, so [`Error::errno`] returns
+    /// `EIO`; the value here only keeps the variants distinct.
     Corrupt = 0x100,
 }
 
@@ -72,8 +72,8 @@ impl fmt::Display for Error {
         f.write_str(match self {
             Self::Access => "permission denied",
             Self::Busy => "in use",
-            Self::Quota => "quota used up",
-            Self::Exists => "exists already",
+            Self::Quota => "quota exhausted",
+            Self::Exists => "already exists",
             Self::TooBig => "file too large",
             Self::NotUtf8 => "not UTF-8",
             Self::Invalid => "invalid argument",

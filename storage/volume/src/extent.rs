@@ -1,4 +1,4 @@
-//! How long files are, and which of their blocks there are.
+//! File sizes, and which of a file's blocks exist.
 
 use std::ops::{ControlFlow, Range};
 
@@ -10,7 +10,7 @@ use crate::record::{Ino, key2, tag};
 use crate::volume::Volume;
 
 impl Volume {
-    /// Cuts the file or extends it with zeros.
+    /// Truncates the file or extends it with zeros.
     pub fn set_size(&mut self, ino: Ino, size: u64) -> Result<()> {
         self.begin()?;
         let present = self.writable_file(ino)?;
@@ -18,7 +18,7 @@ impl Volume {
             return Err(Error::TooBig);
         }
         if size < present {
-            // What is cut off must read as zero when the file grows again.
+            // The truncated part must read as zero when the file grows again.
             let (index, start) = (size / BLOCK64, (size % BLOCK64) as usize);
             if start != 0 {
                 let needs_room = !self.cache.is_dirty(ino, index)
@@ -41,9 +41,9 @@ impl Volume {
         Ok(())
     }
 
-    /// Gives back all blocks of a file from `index` on.
+    /// Frees all blocks of a file from `index` on.
     pub(crate) fn cut(&mut self, ino: Ino, index: u64) -> Result<()> {
-        /// Records looked at in one go, so that a large file does not need large memory.
+        /// Records processed at once, so that a large file does not need much memory.
         const BATCH: usize = 256;
         let unstored = self.cache.dirty_within(ino, index..u64::MAX);
         let mut freed = unstored.len() as u64;
@@ -74,7 +74,7 @@ impl Volume {
         Ok(())
     }
 
-    /// The first group of a file, if all of its blocks belong to that. So it is with small files, and no search is needed.
+    /// The first group of a file, if it contains all of the file's blocks, as with small files; then no search is needed.
     fn sole_group(&mut self, ino: Ino) -> Result<Option<Group>> {
         let blocks = self.inode(ino)?.blocks;
         if blocks > GROUP {
@@ -87,7 +87,7 @@ impl Volume {
         Ok((blocks == (stored + unstored) as u64).then_some(group))
     }
 
-    /// Gives back the blocks of one group from `index` on. Returns how many of them were not waiting to be stored anew.
+    /// Frees the blocks of one group from `index` on. Returns how many of them were not waiting to be rewritten.
     fn cut_group(&mut self, ino: Ino, number: u64, mut group: Group, index: u64) -> Result<u64> {
         let (mut freed, mut is_changed) = (0, false);
         for i in index.max(number * GROUP)..(number + 1) * GROUP {
@@ -105,8 +105,8 @@ impl Volume {
         Ok(freed)
     }
 
-    /// The next bytes at or after `offset` that are stored rather than a hole, as far as one record tells: call again
-    /// from where they end. `None` when nothing but a hole, or the end of the file, follows.
+    /// The next range at or after `offset` that is stored rather than a hole, within one record: call again from its
+    /// end. `None` if only a hole, or the end of the file, follows.
     pub fn next_data(&mut self, ino: Ino, offset: u64) -> Result<Option<Range<u64>>> {
         let size = self.writable_file(ino)?;
         let first = offset / BLOCK64;
@@ -146,8 +146,8 @@ impl Volume {
         }
     }
 
-    /// Makes sure that `offset..offset + len` is within the file and has blocks, so that writing there does not
-    /// end for lack of space. Without room for all of it nothing is done.
+    /// Ensures that `offset..offset + len` is within the file and has blocks, so that writes there do not run
+    /// out of space. If there is not enough space for all of it, nothing is changed.
     pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
         self.begin()?;
         self.writable_file(ino)?;
@@ -156,7 +156,7 @@ impl Volume {
             return Err(Error::Invalid);
         }
         let (first, last) = (offset / BLOCK64, (end - 1) / BLOCK64);
-        // Before counting holes one by one: what cannot fit need not be counted.
+        // Checked first, because an impossible request need not count holes one by one.
         let at_least = (last - first + 1).saturating_sub(self.inode(ino)?.blocks);
         self.check_quota(ino, at_least)?;
         if at_least > u64::from(self.blocks.free_after_commit()) {
@@ -179,7 +179,7 @@ impl Volume {
             }
         }
         for number in first / GROUP..=last / GROUP {
-            // An error leaves blocks that nobody asked for any more, and nothing wrong.
+            // An error leaves unrequested blocks allocated, but no inconsistency.
             let filled = self.fill(ino, number, first, last)?;
             self.add_blocks(ino, filled)?;
         }
@@ -191,7 +191,7 @@ impl Volume {
         if added > self.quotas.blocks_left(quota) { Err(Error::Quota) } else { Ok(()) }
     }
 
-    /// Blocks of one group, from `first` to `last`, that are neither stored nor waiting to be.
+    /// Blocks of one group, from `first` to `last`, that are neither stored nor dirty.
     fn holes(&self, ino: Ino, number: u64, first: u64, last: u64) -> Result<Vec<u64>> {
         let group = self.group(ino, number)?;
         let indices = first.max(number * GROUP)..=last.min(number * GROUP + GROUP - 1);
@@ -199,7 +199,7 @@ impl Volume {
         Ok(indices.filter(is_hole).collect())
     }
 
-    /// Makes blocks of zeros of them. Returns how many.
+    /// Fills them with blocks of zeros. Returns their number.
     fn fill(&mut self, ino: Ino, number: u64, first: u64, last: u64) -> Result<u64> {
         if self.cache.wants_flush() {
             self.flush_blocks()?;
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::{BlockDevice, MemDevice, Options, ROOT};
 
-    /// All stored ranges, neighbours put together.
+    /// All stored ranges, with neighbours merged.
     fn data(volume: &mut Volume, ino: Ino) -> Vec<Range<u64>> {
         let mut found: Vec<Range<u64>> = Vec::new();
         let mut at = 0;
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(data(&mut volume, ino), wanted);
         volume.sync().unwrap();
         assert_eq!(data(&mut volume, ino), wanted);
-        // Some stored, some not yet.
+        // Some are stored, some dirty.
         volume.write(ino, 6 * BLOCK64, b"y").unwrap();
         volume.write(ino, 4 * BLOCK64, b"y").unwrap();
         volume.set_size(ino, (1 << 30) + 1).unwrap();

@@ -1,8 +1,8 @@
-//! The ground the metadata store (redb) stands on: its pages in checksummed frames, each kept twice.
+//! The storage backend of the metadata store (redb): its pages in checksummed frames, each in two copies.
 //!
-//! redb checks its own checksums only when it recovers, and a device error that it sees ends its session. So
-//! nothing unchecked is handed to it: a page comes from whichever copy is good, and a bad copy is mended in
-//! place. Its header, which it overwrites in place, lives in two slots that take turns.
+//! redb checks its own checksums only when it recovers, and a device error ends its session. So no unverified
+//! page is passed to it: a page is read from whichever copy is good, and a bad copy is repaired in place. Its
+//! header, which it overwrites in place, is stored in two alternating slots.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,14 +20,14 @@ const SLOT_MAGIC: &[u8; 8] = b"capOShdr";
 /// Frames moved in one device request.
 const BATCH: usize = 32;
 
-/// The state of the frames, for other modules.
+/// The state of the frames, shared with other modules.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Frames whose one copy was bad and was replaced from the other.
+    /// Frames of which one copy was bad and was replaced from the other.
     pub(crate) mended: AtomicU64,
     /// Frames with no good copy.
     pub(crate) lost: AtomicU64,
-    /// Bytes that the store takes at present.
+    /// Current size of the store, in bytes.
     pub(crate) store_bytes: AtomicU64,
 }
 
@@ -37,13 +37,13 @@ struct Header {
     /// Length of the store, as redb set it.
     len: u64,
     generation: u64,
-    /// Where the newest generation is.
+    /// The slot with the newest generation.
     slot: usize,
-    /// Changed since that was written.
+    /// Changed since that slot was written.
     dirty: bool,
 }
 
-/// The `StorageBackend` that redb runs on.
+/// The `StorageBackend` of redb.
 #[derive(Debug)]
 pub(crate) struct Frames {
     device: Arc<dyn BlockDevice>,
@@ -53,7 +53,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// Finds the newest header. With none, the store is empty and redb will begin a new one.
+    /// Finds the newest header. Without one, the store is empty and redb creates a new one.
     pub(crate) fn open(
         device: Arc<dyn BlockDevice>,
         geometry: Geometry,
@@ -73,7 +73,7 @@ impl Frames {
         Ok(Self { device, geometry, header: Mutex::new(newest), health })
     }
 
-    /// Whether a store was ever begun here.
+    /// Whether a store was ever created here.
     pub(crate) fn is_begun(&self) -> bool {
         self.header.lock().unwrap_or_else(PoisonError::into_inner).generation > 0
     }
@@ -91,7 +91,7 @@ impl Frames {
                 .is_some_and(|sum| u64::from_le_bytes(*sum) == xxh3_64_with_seed(body, self.seed(page)))
     }
 
-    /// Takes the page from its second copy and mends the first. `frame` holds the first, which is bad.
+    /// Reads the page from its second copy and repairs the first. `frame` holds the first, which is bad.
     fn fall_back(&self, page: u64, frame: &mut [u8]) -> io::Result<()> {
         let read = self.device.read_at(self.geometry.frame(1, page), frame);
         if read.is_err() || !self.frame_is_good(page, frame) {
@@ -99,15 +99,15 @@ impl Frames {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "both copies of a metadata page are bad"));
         }
         self.health.mended.fetch_add(1, Ordering::Relaxed);
-        // A failure to mend costs nothing now: the good copy was found.
+        // A failed repair does not matter now: the good copy was found.
         let _ = self.device.write_at(self.geometry.frame(0, page), frame);
         Ok(())
     }
 
-    /// Where one copy of a page is bad and the other good, mends the bad one. Returns how many.
+    /// Repairs pages of which one copy is bad and the other good. Returns their number.
     ///
-    /// An interruption tears frames that no durable state uses; those look the same and are mended or passed
-    /// over too. That a page in use is bad in both copies shows when the store reads it.
+    /// An interruption tears frames that no durable state uses; those look the same and are repaired or
+    /// skipped too. A page in use that is bad in both copies is detected when the store reads it.
     pub(crate) fn scrub(device: &Arc<dyn BlockDevice>, geometry: Geometry) -> io::Result<u64> {
         let frames = Self::open(device.clone(), geometry, Arc::default())?;
         let pages = frames.len()? / BLOCK as u64;
@@ -209,22 +209,23 @@ impl StorageBackend for Frames {
         Ok(())
     }
 
-    /// First the pages (written before) and the header must be able to arrive in any order: redb syncs between
-    /// the two whenever their order matters.
+    /// Up to here the pages (written before) and the header may arrive in any order: redb syncs between the
+    /// two whenever their order matters.
     fn sync_data(&self) -> io::Result<()> {
         let mut header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
         if !header.dirty {
             return self.device.flush();
         }
-        // The slot not in use: whatever becomes of this write, the other holds what was last flushed.
+        // The inactive slot: if this write fails or is torn, the other slot still holds the last flushed
+        // header.
         header.generation += 1;
         header.slot = 1 - header.slot;
         let sector = encode_slot(&header, self.geometry.id);
         self.device.write_at(Geometry::header_slot(header.slot), &sector)?;
         self.device.flush()?;
         header.dirty = false;
-        // Now that it is safe, let the other slot agree, so that a slot that rots takes us back to nothing.
-        // The next flush covers it.
+        // Now that it is durable, update the other slot, so that damage to one slot does not roll the volume
+        // back. The next flush covers it.
         self.device.write_at(Geometry::header_slot(1 - header.slot), &sector)
     }
 

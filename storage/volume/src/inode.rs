@@ -1,42 +1,42 @@
-//! Inodes as others see them: attributes, and keeping one alive while it is open.
+//! Operations on inodes: attributes, and keeping one alive while it is open.
 
 use crate::error::{Error, Result};
 use crate::layout::BLOCK;
 use crate::record::{Ino, Kind, key, tag};
 use crate::volume::Volume;
 
-/// The attributes that `stat` answers.
+/// The attributes returned by `stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attributes {
     /// Identifies the volume.
     pub device: u64,
-    /// Identifies the file within it, for ever.
+    /// Identifies the file within the volume; never reused.
     pub ino: Ino,
     /// The kind of the inode.
     pub kind: Kind,
-    /// Names that lead to it; of a directory two, and one for each directory in it.
+    /// Number of names; for a directory two, plus one for each directory in it.
     pub links: u32,
     /// Bytes of a file or of a link's target; entries of a directory.
     pub size: u64,
     /// Bytes of storage in use.
     pub stored_bytes: u64,
-    /// When it was made, or its access time was set. Reading does not change it.
+    /// Time of creation, or the access time as set. Reading does not change it.
     pub accessed_ns: u64,
-    /// When its content last changed.
+    /// Time of the last content change.
     pub modified_ns: u64,
-    /// When anything about it last changed.
+    /// Time of the last change of any kind.
     pub changed_ns: u64,
 }
 
 /// A change to a time stamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SetTime {
-    /// Leave it.
+    /// Leaves it unchanged.
     #[default]
     Keep,
-    /// Set it to the volume's clock.
+    /// Sets it to the volume's clock.
     Now,
-    /// Set it to nanoseconds since 1970.
+    /// Sets it to nanoseconds since 1970.
     To(u64),
 }
 
@@ -79,7 +79,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Where a symbolic link points.
+    /// The target of a symbolic link.
     pub fn read_link(&mut self, ino: Ino) -> Result<String> {
         if self.inode(ino)?.kind != Kind::Symlink {
             return Err(Error::Invalid);
@@ -88,14 +88,14 @@ impl Volume {
         self.store.get(&key(tag::TARGET, ino), decode)?.ok_or(Error::Corrupt)
     }
 
-    /// Keeps an inode alive, whatever becomes of its names, until as many calls of [`Volume::release`].
+    /// Keeps an inode alive, even without a name, until the matching call of [`Volume::release`].
     pub fn retain(&mut self, ino: Ino) -> Result<()> {
         self.inode(ino)?;
         *self.opens.entry(ino).or_insert(0) += 1;
         Ok(())
     }
 
-    /// Ends one [`Volume::retain`]. With the last, an inode without a name goes.
+    /// Ends one [`Volume::retain`]. With the last one, an inode without a name is removed.
     pub fn release(&mut self, ino: Ino) -> Result<()> {
         let Some(count) = self.opens.get_mut(&ino) else { return Err(Error::Invalid) };
         *count -= 1;

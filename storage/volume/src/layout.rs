@@ -1,8 +1,8 @@
-//! Where things are on the device, and the superblock that says so.
+//! The layout of a device, and the superblock that records it.
 //!
 //! | blocks (4 KiB) | content |
 //! |---|---|
-//! | 0, 1 | superblock, twice; written by `format` and never again |
+//! | 0, 1 | superblock, twice; written only by `format` |
 //! | 2, 3 | two slots for the header of the metadata store |
 //! | from 4 | metadata frames, first copy, then second copy; nine sectors each |
 //! | the rest | data blocks |
@@ -15,11 +15,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::device::{BlockDevice, SECTOR};
 use crate::error::{Error, Result};
 
-/// The unit in which file data is stored and checked, in bytes.
+/// Unit of storage and checksums of file data, in bytes.
 pub const BLOCK: usize = 4096;
 pub(crate) const BLOCK64: u64 = BLOCK as u64;
 
-/// A metadata page in its frame: the page and one sector that vouches for it.
+/// Size of a metadata page in its frame: the page and one sector with its checksum.
 pub(crate) const FRAME: usize = BLOCK + SECTOR;
 
 /// The smallest device that can hold a volume.
@@ -30,29 +30,29 @@ const VERSION: u32 = 1;
 const HEADER_SLOTS: u64 = 2;
 const FIRST_FRAME_BLOCK: u64 = HEADER_SLOTS + 2;
 
-/// The page of redb before those that hold records.
+/// Pages of redb before those that hold records.
 const STORE_HEADER_PAGES: u64 = 1;
 
-/// The pages of a region of redb.
+/// Pages of one redb region.
 const REGION_PAGES: u64 = 1 << 20;
 
-/// The pages that redb asks for when it starts. A test compares.
+/// Pages that redb requests when it starts. A test compares.
 const STORE_START_PAGES: u64 = STORE_HEADER_PAGES + 257;
 
-/// The pages of redb after it has grown from `pages`: it doubles its first region, and adds one more, or at most two, when that
-/// is full.
+/// Pages of redb after growing from `pages`: it doubles its first region and then adds one more, or at most two, when
+/// that is full.
 pub(crate) fn grown_store_pages(pages: u64) -> u64 {
     let holding = pages.saturating_sub(STORE_HEADER_PAGES);
     pages + if holding < REGION_PAGES { holding } else { 2 * REGION_PAGES }
 }
 
-/// Blocks kept back of `blocks` for data, for overwriting and the metadata of a full volume.
+/// Number of data blocks, of `blocks`, reserved for overwriting and for the metadata of a full volume.
 pub(crate) fn reserve(blocks: u32) -> u32 {
     16 + blocks / 256
 }
 
-/// Bytes of file data that fit on a device of so many bytes, in a new volume with a metadata area of `meta_bytes` or of the
-/// default size; 0 for a device that is too small for a volume.
+/// Bytes of file data that fit on a device of this size, in a new volume with a metadata area of `meta_bytes` or of the
+/// default size; 0 if the device is too small for a volume.
 pub fn room_bytes(device_bytes: u64, meta_bytes: Option<u64>) -> u64 {
     let Ok(geometry) = Geometry::plan(0, device_bytes, meta_bytes) else { return 0 };
     let blocks = geometry.blocks.saturating_sub(geometry.first_data_block());
@@ -60,21 +60,21 @@ pub fn room_bytes(device_bytes: u64, meta_bytes: Option<u64>) -> u64 {
     u64::from(blocks.saturating_sub(reserve(blocks))) * BLOCK64
 }
 
-/// The places of everything, derived from the superblock.
+/// The layout of a volume, derived from the superblock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
-    /// Distinguishes this volume from whatever was on the device before.
+    /// Distinguishes this volume from earlier contents of the device.
     pub(crate) id: u64,
-    /// Of the whole device.
+    /// Blocks of the whole device.
     pub(crate) blocks: u64,
     /// Pages that the metadata store may use, its header page included.
     pub(crate) meta_pages: u64,
 }
 
 impl Geometry {
-    /// Lays out a new volume. `meta_bytes` is a wish for the size of the metadata area; by default about a sixteenth
-    /// of the device (which, kept twice, takes a seventh), and what redb can grow to exactly: of an area that misses the next
-    /// step by a page, half would never be used.
+    /// Lays out a new volume. `meta_bytes` is the requested size of the metadata area, by default about a sixteenth of
+    /// the device (which, stored twice, takes a seventh). The size is rounded to one to which redb can grow exactly: half
+    /// of an area that misses the next size by a page would never be used.
     pub(crate) fn plan(id: u64, size_bytes: u64, meta_bytes: Option<u64>) -> Result<Self> {
         let blocks = (size_bytes / BLOCK64).min(u64::from(u32::MAX));
         if size_bytes < MIN_DEVICE_BYTES {
@@ -145,7 +145,7 @@ impl Geometry {
             blocks: u64::from_le_bytes(*blocks),
             meta_pages: u64::from_le_bytes(*meta_pages),
         };
-        // The checksum proves that we wrote it; these bounds hold even for one that was forged.
+        // The checksum shows that this library wrote it; these bounds hold even for a forged one.
         let fits = geometry.blocks <= device_blocks.min(u64::from(u32::MAX))
             && geometry.meta_pages >= STORE_START_PAGES
             && geometry.meta_pages < geometry.blocks
@@ -153,7 +153,7 @@ impl Geometry {
         (genuine && fits).then_some(geometry)
     }
 
-    /// Reads whichever superblock is good.
+    /// Reads whichever superblock is valid.
     pub(crate) fn load(device: &Arc<dyn BlockDevice>) -> Result<Self> {
         let device_blocks = device.size_bytes() / BLOCK64;
         if device.size_bytes() < MIN_DEVICE_BYTES {
@@ -170,7 +170,7 @@ impl Geometry {
         Err(Error::Corrupt)
     }
 
-    /// Whether one of the superblocks begins as that of a volume does, however damaged it may be.
+    /// Whether one of the superblocks has the magic number, however damaged the rest may be.
     pub(crate) fn is_marked(device: &dyn BlockDevice) -> bool {
         let mut sector = [0; SECTOR];
         [0, BLOCK64]
@@ -178,7 +178,7 @@ impl Geometry {
             .any(|place| device.read_at(*place, &mut sector).is_ok() && sector.starts_with(MAGIC))
     }
 
-    /// Makes the device no volume at all, as the first step of `format`.
+    /// Invalidates both superblocks, as the first step of `format`.
     pub(crate) fn erase(device: &Arc<dyn BlockDevice>) -> Result<()> {
         device.write_at(0, &vec![0; BLOCK * FIRST_FRAME_BLOCK as usize])?;
         Ok(device.flush()?)

@@ -2,12 +2,12 @@
 //!
 //! A [`Volume`] keeps names and attributes in a copy-on-write B-tree and file data in checksummed blocks that
 //! are never overwritten while a durable state uses them. Operations are applied in order; [`Volume::sync`]
-//! makes all of them durable at once. After any interruption the volume opens with the state that some prefix
-//! of the completed operations produced, the synced ones included. `docs/storage.md` has the argument.
+//! makes all of them durable at once. After any interruption the volume opens in the state produced by some
+//! prefix of the completed operations that includes all synced ones. `docs/storage.md` has the argument.
 //!
-//! A [`Namespace`] is a directory with rights: what a program can be given. Paths never leave it.
+//! A [`Namespace`] is a directory with rights, as granted to a program. Paths never leave it.
 //!
-//! The library does no waiting of its own and runs wherever `std` and a [`BlockDevice`] are.
+//! The library does no waiting of its own and runs wherever `std` and a [`BlockDevice`] are available.
 
 mod blocks;
 mod cache;

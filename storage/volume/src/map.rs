@@ -1,17 +1,17 @@
-//! Where the blocks of a file are: records of up to 64 blocks each, with a checksum for every block.
+//! Block maps of files: records of up to 64 blocks each, with a checksum for every block.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Blocks in one record.
 pub(crate) const GROUP: u64 = 64;
 
-/// The most that a record can take, its key and overhead included: a hole between two blocks is filled with empty entries.
+/// Maximum size of a record, with its key and overhead: a hole between two blocks is filled with empty entries.
 pub(crate) const GROUP_BYTES: u64 = GROUP * 8 + 64;
 
 /// A stored block: its place and the checksum of its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mapping {
-    /// Block number on the device; 0, which is never a data block, for a hole.
+    /// Block number on the device; 0, which is never a data block, means a hole.
     pub(crate) block: u32,
     pub(crate) sum: u32,
 }
@@ -22,8 +22,8 @@ impl Mapping {
     }
 }
 
-/// The checksum of a block. The file and the position are part of it, so that a block that was stored or
-/// read in the wrong place does not pass.
+/// The checksum of a block. It covers the file and the position, so a block that was stored at or read from
+/// the wrong place fails it.
 pub(crate) fn block_sum(ino: u64, index: u64, data: &[u8]) -> u32 {
     xxh3_64_with_seed(data, ino.rotate_left(40) ^ index) as u32
 }
@@ -47,7 +47,7 @@ impl Group {
         self.0[(index % GROUP) as usize] = mapping;
     }
 
-    /// Position of the first, then the mappings up to the last; nothing for a group of holes.
+    /// Position of the first block, then the mappings up to the last; `None` for a group of holes.
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
         let first = self.0.iter().position(|m| !m.is_hole())?;
         let last = self.0.iter().rposition(|m| !m.is_hole())?;

@@ -1,4 +1,4 @@
-//! Namespaces: a directory and all below it, with the rights that its holder has.
+//! Namespaces: a directory and everything below it, with its holder's rights.
 
 use bitflags::bitflags;
 
@@ -9,39 +9,39 @@ use crate::record::{Entry, Ino, Kind, ROOT};
 use crate::volume::{Mode, Volume};
 
 bitflags! {
-    /// The rights of a namespace's holder. A namespace made from another has no more than that one.
+    /// The rights of a namespace's holder. A namespace derived from another has no more than that one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Rights: u32 {
-        /// See names, attributes and content.
+        /// Read names, attributes and content.
         const READ = 1;
-        /// Change content, size and times of what exists.
+        /// Change content, size and times of existing objects.
         const WRITE = 2;
-        /// Make, remove, link and rename.
+        /// Create, remove, link and rename.
         const MODIFY = 4;
     }
 
-    /// How to open.
+    /// Flags for opening.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct OpenFlags: u32 {
-        /// To read.
+        /// Open for reading.
         const READ = 1;
-        /// To write.
+        /// Open for writing.
         const WRITE = 2;
-        /// Make the file if there is none.
+        /// Create the file if it does not exist.
         const CREATE = 4;
-        /// With `CREATE`: fail if there is one.
+        /// With `CREATE`: fail if it exists.
         const EXCLUSIVE = 8;
-        /// Empty the file.
+        /// Truncate the file.
         const TRUNCATE = 16;
         /// Fail unless it is a directory.
         const DIRECTORY = 32;
-        /// To set its times even if it is not opened to write. Opening does not fail for it where the namespace
-        /// lacks that right.
+        /// Allow setting its times even if it is not opened for writing. Ignored if the namespace lacks that
+        /// right.
         const TIMES = 64;
     }
 }
 
-/// A directory as the root of all paths, and rights. It keeps its directory alive until it is closed.
+/// A directory as the root of all paths, with rights. It keeps its directory alive until it is closed.
 #[derive(Debug)]
 pub struct Namespace {
     root: Ino,
@@ -53,18 +53,18 @@ pub struct Namespace {
 pub struct Opened {
     /// The inode.
     pub ino: Ino,
-    /// A file or a directory.
+    /// File or directory.
     pub kind: Kind,
 }
 
 impl Namespace {
-    /// All of a volume, with all rights.
+    /// The whole volume, with all rights.
     pub fn root(volume: &mut Volume) -> Result<Self> {
         volume.retain(ROOT)?;
         Ok(Self { root: ROOT, rights: Rights::all() })
     }
 
-    /// A namespace below this one, with those of `rights` that this one has.
+    /// A namespace below this one, with the intersection of `rights` and its own.
     pub fn sub(&self, volume: &mut Volume, path: &[u8], rights: Rights) -> Result<Self> {
         let found = self.find(volume, path, Last::Follow)?;
         if found.kind != Kind::Directory {
@@ -74,7 +74,7 @@ impl Namespace {
         Ok(Self { root: found.ino, rights: rights & self.rights })
     }
 
-    /// A namespace of a directory that was opened, of which it takes charge, with `rights`.
+    /// A namespace of an opened directory, which it takes over, with `rights`.
     pub fn from_opened(opened: Opened, rights: Rights) -> Self {
         Self { root: opened.ino, rights }
     }
@@ -94,12 +94,12 @@ impl Namespace {
         self.root
     }
 
-    /// Checks that its holder may do what `rights` say.
+    /// Checks that the holder has `rights`.
     pub fn need(&self, rights: Rights) -> Result<()> {
         if self.rights.contains(rights) { Ok(()) } else { Err(Error::NotCapable) }
     }
 
-    /// The inode that a path leads to.
+    /// The inode at a path.
     fn find(&self, volume: &mut Volume, path: &[u8], last: Last) -> Result<Opened> {
         match walk(volume, self.root, path, last)? {
             Place { name: None, dir, .. } => Ok(Opened { ino: dir, kind: Kind::Directory }),
@@ -111,7 +111,7 @@ impl Namespace {
         }
     }
 
-    /// Opens what is at `path`, as `flags` say. With [`Last::Stay`] a symbolic link at the end is
+    /// Opens the object at `path` according to `flags`. With [`Last::Stay`] a symbolic link at the end is
     /// [`Error::Loop`].
     pub fn open(&self, volume: &mut Volume, path: &[u8], last: Last, flags: OpenFlags) -> Result<Opened> {
         if flags.contains(OpenFlags::READ) {
@@ -165,14 +165,14 @@ impl Namespace {
         Ok(opened)
     }
 
-    /// Attributes of what is at `path`.
+    /// Attributes of the object at `path`.
     pub fn stat(&self, volume: &mut Volume, path: &[u8], last: Last) -> Result<Attributes> {
         self.need(Rights::READ)?;
         let found = self.find(volume, path, last)?;
         volume.stat(found.ino)
     }
 
-    /// Sets the times of what is at `path`.
+    /// Sets the times of the object at `path`.
     pub fn set_times(
         &self,
         volume: &mut Volume,
@@ -186,14 +186,14 @@ impl Namespace {
         volume.set_times(found.ino, accessed, modified)
     }
 
-    /// Where the symbolic link at `path` points.
+    /// The target of the symbolic link at `path`.
     pub fn read_link(&self, volume: &mut Volume, path: &[u8]) -> Result<String> {
         self.need(Rights::READ)?;
         let found = self.find(volume, path, Last::Stay)?;
         volume.read_link(found.ino)
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     pub fn create_dir(&self, volume: &mut Volume, path: &[u8]) -> Result<Ino> {
         self.need(Rights::MODIFY)?;
         match walk(volume, self.root, path, Last::Name)? {
@@ -202,7 +202,7 @@ impl Namespace {
         }
     }
 
-    /// Makes a symbolic link. An absolute target, which no path could follow, is [`Error::NotPermitted`].
+    /// Creates a symbolic link. An absolute target, which no path could follow, is [`Error::NotPermitted`].
     pub fn create_symlink(&self, volume: &mut Volume, target: &[u8], path: &[u8]) -> Result<Ino> {
         self.need(Rights::MODIFY)?;
         let target = std::str::from_utf8(target).map_err(|_| Error::NotUtf8)?;
@@ -238,17 +238,17 @@ impl Namespace {
     pub fn remove_dir(&self, volume: &mut Volume, path: &[u8]) -> Result<()> {
         self.need(Rights::MODIFY)?;
         match walk(volume, self.root, path, Last::Name)? {
-            // `.` and `..` are no names to remove, wherever they lead.
+            // `.` and `..` cannot be removed, whatever they refer to.
             Place { name: None, .. } => Err(Error::Invalid),
             Place { name: Some(name), dir, .. } => volume.remove_dir(dir, &name),
         }
     }
 
-    /// Renames, here or into another namespace of the same volume. See [`Volume::rename`].
+    /// Renames, within this namespace or into another one of the same volume. See [`Volume::rename`].
     pub fn rename(&self, volume: &mut Volume, path: &[u8], to: &Self, new_path: &[u8]) -> Result<()> {
         self.need(Rights::MODIFY)?;
         to.need(Rights::MODIFY)?;
-        // Under its new name it may do what the target namespace allows: no more than this one did.
+        // The target namespace must not allow more for the new name than this one does for the old.
         self.need(to.rights)?;
         let from = walk(volume, self.root, path, Last::Name)?;
         let target = walk(volume, to.root, new_path, Last::Name)?;
@@ -260,7 +260,7 @@ impl Namespace {
         volume.rename(from.dir, &name, target.dir, &new_name)
     }
 
-    /// Makes a hard link at `new_path` of `to` to what is at `path`.
+    /// Creates a hard link at `new_path` in `to` to the object at `path`.
     pub fn link(
         &self,
         volume: &mut Volume,
@@ -269,7 +269,7 @@ impl Namespace {
         to: &Self,
         new_path: &[u8],
     ) -> Result<()> {
-        // Through the link the file may do what the target namespace allows: no more than this one did.
+        // The target namespace must not allow more through the link than this one does.
         self.need(to.rights)?;
         to.need(Rights::MODIFY)?;
         let found = self.find(volume, path, last)?;

@@ -1,10 +1,10 @@
-//! From a path to what it names, without ever leaving the directory where it starts.
+//! Path resolution, which never leaves the starting directory.
 
 use crate::error::{Error, Result};
 use crate::record::{Entry, Ino, Kind};
 use crate::volume::Volume;
 
-/// The longest path, in bytes.
+/// Maximum length of a path, in bytes.
 pub const MAX_PATH_BYTES: usize = 4096;
 
 /// Symbolic links followed in one path.
@@ -15,26 +15,27 @@ pub const MAX_LINKS_FOLLOWED: usize = 40;
 pub enum Last {
     /// Follow it.
     Follow,
-    /// Name the link itself, unless a slash follows it.
+    /// Return the link itself, unless a slash follows it.
     Stay,
-    /// Name the link itself in any case: for operations on names.
+    /// Always return the link itself: for operations on names.
     Name,
 }
 
-/// Where a path leads.
+/// The result of resolving a path.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// The directory of the last component; or, with no `name`, the directory that the path itself names.
+    /// The parent directory of the last component; without a `name`, the directory that the path itself
+    /// names.
     pub(crate) dir: Ino,
     /// The last component, if it is a name.
     pub(crate) name: Option<String>,
-    /// The entry that it leads to now.
+    /// The entry at that name, if it exists.
     pub(crate) entry: Option<Entry>,
-    /// The path ends in a slash, so only a directory will do.
+    /// The path ends in a slash, so it must be a directory.
     pub(crate) slash: bool,
 }
 
-/// Checks the bytes of a path before anything is looked up.
+/// Checks the bytes of a path before any lookup.
 pub(crate) fn check_path(path: &[u8]) -> Result<&str> {
     if path.len() > MAX_PATH_BYTES {
         return Err(Error::NameTooLong);
@@ -48,7 +49,7 @@ pub(crate) fn check_path(path: &[u8]) -> Result<&str> {
     std::str::from_utf8(path).map_err(|_| Error::NotUtf8)
 }
 
-/// Puts the components of `path` before those that wait. True if it ends in a slash.
+/// Puts the components of `path` before the remaining ones. True if it ends in a slash.
 fn push(waiting: &mut Vec<String>, path: &str) -> Result<bool> {
     if path.starts_with('/') {
         return Err(Error::NotPermitted);
@@ -66,7 +67,7 @@ pub(crate) fn walk(volume: &mut Volume, root: Ino, path: &[u8], last: Last) -> R
     let mut above = Vec::new();
     let mut dir = root;
     let mut followed = 0;
-    // A directory that was removed while open is still itself, and has nothing in it.
+    // A directory that was removed while open is still valid, and empty.
     let removed = volume.stat(root)?.links == 0;
     while let Some(part) = waiting.pop() {
         match part.as_str() {
@@ -90,7 +91,7 @@ pub(crate) fn walk(volume: &mut Volume, root: Ino, path: &[u8], last: Last) -> R
                 let target = volume.read_link(ino)?;
                 let ends_in_slash = push(&mut waiting, &target)?;
                 slash |= is_last && ends_in_slash;
-                // What many links expand to must stay bounded too.
+                // The total expansion of links must stay bounded too.
                 if waiting.len() > MAX_PATH_BYTES {
                     return Err(Error::NameTooLong);
                 }

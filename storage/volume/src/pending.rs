@@ -1,24 +1,24 @@
-//! Records that were changed and not entered into the table yet.
+//! Changed records that have not been entered into the table yet.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::record::size_of_record;
 
-/// The fate of a record.
+/// The pending state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting<'a> {
     /// It has this value.
     Value(&'a [u8]),
-    /// It is gone.
+    /// It is removed.
     Removed,
 }
 
 #[derive(Debug)]
 struct Record {
-    /// `None` for one to remove.
+    /// `None` for a removal.
     value: Option<Vec<u8>>,
-    /// The table has none with this key, so that one that is removed again need not be entered.
+    /// The table has no record with this key, so if it is removed again nothing need be entered.
     is_new: bool,
 }
 
@@ -28,7 +28,7 @@ impl Record {
     }
 }
 
-/// Changes by key. Each replaces the one before it.
+/// Changes by key. Each replaces the previous one.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     records: BTreeMap<Vec<u8>, Record>,
@@ -45,12 +45,12 @@ impl Pending {
         self.set(key, Some(value), false)
     }
 
-    /// The same for a record that is not in the table, unless its removal waits here.
+    /// Like `put`, for a record that is not in the table, except for a pending removal.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> bool {
         self.set(key, Some(value), true)
     }
 
-    /// Removes a record. `is_absent` tells of one that the table does not have.
+    /// Removes a record. `is_absent` means that the table does not have it.
     pub(crate) fn remove(&mut self, key: &[u8], is_absent: bool) -> bool {
         if self.records.get(key).is_some_and(|record| record.is_new) {
             if let Some(Record { value: Some(value), .. }) = self.records.remove(key) {
@@ -80,7 +80,7 @@ impl Pending {
         fresh
     }
 
-    /// All changes in the order of keys, and whether the table is known to have none with this key.
+    /// All changes ordered by key, each with whether the table is known to lack this key.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Waiting<'_>, bool)> {
         self.records.iter().map(|(key, record)| (key.as_slice(), record.waiting(), record.is_new))
     }
@@ -124,7 +124,7 @@ mod tests {
         assert!(!pending.remove(b"new", false));
         assert!(pending.is_empty() && pending.bytes() == 0);
         assert!(!pending.remove(b"never", true) && pending.is_empty());
-        // One that is in the table must be removed there, also when another took its place meanwhile.
+        // A record in the table must be removed there, even if it was replaced meanwhile.
         assert!(pending.remove(b"old", false));
         assert!(!pending.add(b"old", b"1"));
         assert!(!pending.remove(b"old", false));

@@ -1,5 +1,5 @@
-//! Quotas of directory trees: how much a directory and all below it may hold. They nest; a file is paid for by
-//! the innermost and all around it.
+//! Quotas of directory trees: limits on a directory and everything below it. They nest; a file is charged to
+//! the innermost tree and all enclosing ones.
 
 mod trees;
 
@@ -18,7 +18,7 @@ pub struct Limits {
     pub inodes: Option<u64>,
 }
 
-/// Limits of a directory tree and what it holds.
+/// Limits and usage of a directory tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaUse {
     /// Its limits.
@@ -41,7 +41,7 @@ struct Quota {
 #[derive(Debug, Default)]
 pub(crate) struct Quotas(BTreeMap<u32, Quota>);
 
-/// How deep quota trees nest.
+/// Maximum nesting depth of quota trees.
 const MAX_NESTED: usize = 32;
 
 impl Quotas {
@@ -51,12 +51,12 @@ impl Quotas {
         let mut read = || Some((reader.u32()?, reader.u64()?, reader.u64()?));
         let (around, bytes, inodes) = read().ok_or(Error::Corrupt)?;
         let some = |limit| (limit != u64::MAX).then_some(limit);
-        // Its use may have been counted already: inodes come before quotas.
+        // Its usage may have been counted already: inodes come before quotas.
         let quota = self.0.entry(number).or_default();
         quota.limits = Limits { bytes: some(bytes), inodes: some(inodes) };
         quota.around = around;
         let (blocks, inodes) = (quota.blocks as i64, quota.inodes as i64);
-        // What was counted before the one around it was known.
+        // Counted before the enclosing tree was known.
         self.charge(around, blocks, inodes);
         Ok(())
     }
@@ -68,7 +68,7 @@ impl Quotas {
         out
     }
 
-    /// Adds to, or takes from, what the tree and those around it hold.
+    /// Adds to, or subtracts from, the usage of the tree and its enclosing trees.
     pub(crate) fn charge(&mut self, mut number: u32, blocks: i64, inodes: i64) {
         for _ in 0..MAX_NESTED {
             if number == 0 {
@@ -81,7 +81,7 @@ impl Quotas {
         }
     }
 
-    /// Forgets a tree that holds nothing any more. True if it was one.
+    /// Removes a tree that holds nothing any more. True if it was one.
     pub(crate) fn drop_empty(&mut self, number: u32) -> bool {
         let empty = self.0.get(&number).is_some_and(|quota| quota.inodes == 0);
         empty && self.0.remove(&number).is_some()
@@ -92,13 +92,13 @@ impl Quotas {
         std::iter::successors(first, |quota| self.0.get(&quota.around)).take(MAX_NESTED)
     }
 
-    /// How many blocks more the tree may hold.
+    /// Number of blocks that the tree may still add.
     pub(crate) fn blocks_left(&self, number: u32) -> u64 {
         let left = |quota: &Quota| Some((quota.limits.bytes? / BLOCK as u64).saturating_sub(quota.blocks));
         self.chain(number).filter_map(left).min().unwrap_or(u64::MAX)
     }
 
-    /// How many inodes more the tree may hold.
+    /// Number of inodes that the tree may still add.
     pub(crate) fn inodes_left(&self, number: u32) -> u64 {
         let left = |quota: &Quota| Some(quota.limits.inodes?.saturating_sub(quota.inodes));
         self.chain(number).filter_map(left).min().unwrap_or(u64::MAX)

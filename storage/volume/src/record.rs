@@ -1,9 +1,9 @@
-//! The records of the metadata store: keys that sort as the volume reads them, and their values.
+//! The records of the metadata store: their keys, in the sort order that the volume needs, and their values.
 
 /// Keys and values in the store.
 pub(crate) type Bytes = &'static [u8];
 
-/// The bytes that redb adds to each record: two lengths, and its share of page headers.
+/// Bytes that redb adds to each record: two lengths, and its share of page headers.
 const RECORD_OVERHEAD: u64 = 12;
 
 /// The size that a record counts for in [`Store::record_bytes`](crate::store::Store::record_bytes).
@@ -47,7 +47,7 @@ impl Kind {
     }
 }
 
-/// First byte of a key: which kind of record.
+/// First byte of a key: the kind of record.
 pub(crate) mod tag {
     /// The volume's own record: the next inode number.
     pub(crate) const VOLUME: u8 = 0;
@@ -56,7 +56,7 @@ pub(crate) mod tag {
     pub(crate) const ENTRY: u8 = 2;
     /// Directory and cookie → name and entry: the order of listing.
     pub(crate) const LISTING: u8 = 3;
-    /// File and group number → where its blocks are.
+    /// File and group number → block map.
     pub(crate) const MAP: u8 = 4;
     /// Inodes without a name that were open.
     pub(crate) const ORPHAN: u8 = 5;
@@ -66,14 +66,14 @@ pub(crate) mod tag {
     pub(crate) const QUOTA: u8 = 7;
 }
 
-/// `tag` and an inode number.
+/// A key of `tag` and an inode number.
 pub(crate) fn key(tag: u8, ino: Ino) -> [u8; 9] {
     let mut key = [tag; 9];
     key[1..].copy_from_slice(&ino.to_be_bytes());
     key
 }
 
-/// `tag`, an inode number, and a number below it.
+/// A key of `tag`, an inode number, and a number below it.
 pub(crate) fn key2(tag: u8, ino: Ino, below: u64) -> [u8; 17] {
     let mut out = [0; 17];
     out[..9].copy_from_slice(&key(tag, ino));
@@ -92,12 +92,12 @@ pub(crate) fn split_key2(key: &[u8]) -> Option<(Ino, u64)> {
     Some((u64::from_be_bytes(*ino), u64::from_be_bytes(below.try_into().ok()?)))
 }
 
-/// The inode number in a key.
+/// The inode number of a key.
 pub(crate) fn key_ino(key: &[u8]) -> Option<Ino> {
     Some(u64::from_be_bytes(*key.get(1..)?.first_chunk()?))
 }
 
-/// Reads little-endian numbers one after the other.
+/// Decodes consecutive little-endian numbers.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl Reader<'_> {
@@ -132,11 +132,11 @@ pub(crate) struct Inode {
     pub(crate) accessed_ns: u64,
     pub(crate) modified_ns: u64,
     pub(crate) changed_ns: u64,
-    /// The quota tree that pays for it; 0 for none.
+    /// The quota tree to which it is charged; 0 for none.
     pub(crate) quota: u32,
-    /// Of a directory: where `..` leads.
+    /// For a directory: its parent.
     pub(crate) parent: Ino,
-    /// Of a directory: the cookie of the next entry made.
+    /// For a directory: the cookie of the next new entry.
     pub(crate) next_cookie: u64,
 }
 
@@ -195,17 +195,17 @@ impl Inode {
     }
 }
 
-/// Cookies 1 and 2 are left to `.` and `..`, which WASI lists and volumes do not store.
+/// Cookies 1 and 2 are reserved for `.` and `..`, which WASI lists and volumes do not store.
 pub(crate) const FIRST_COOKIE: u64 = 3;
 
-/// The target of a name.
+/// The inode that a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The inode.
     pub ino: Ino,
     /// Its kind.
     pub kind: Kind,
-    /// The entry's place in its directory's listing.
+    /// The entry's position in its directory's listing.
     pub cookie: u64,
 }
 

@@ -1,9 +1,9 @@
-//! The metadata store: one table of one redb database, always within an open write transaction, under what has not
-//! been entered into it yet ([`Pending`]).
+//! The metadata store: one table of one redb database, always within an open write transaction, and the changes
+//! that have not been entered into it yet ([`Pending`]).
 //!
-//! [`Store::commit`] makes all changes durable at once, or none. So what a crash leaves is the state at the last commit:
-//! a prefix of the operations. Entering a record costs many times what remembering it does, and most are
-//! changed several times or gone again before the commit.
+//! [`Store::commit`] makes all changes durable at once, or none. So a crash leaves the state of the last commit: a
+//! prefix of the operations. Entering a record costs many times more than buffering it, and most records are changed
+//! several times or removed again before the commit.
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
@@ -24,38 +24,39 @@ use crate::record::{Bytes, key_ino};
 
 const TABLE: TableDefinition<Bytes, Bytes> = TableDefinition::new("capos");
 
-/// The most that may wait in memory to be entered.
+/// Maximum size of the pending changes in memory.
 const MOST_PENDING_BYTES: u64 = 1 << 20;
 
-/// Bytes of redb's pages that a byte of records takes at worst: redb merges pages less than a third full, so
+/// Worst-case bytes of redb's pages per byte of records: redb merges pages less than a third full, hence
 /// three, and a transaction can copy all of them before a commit frees the originals.
 const STORE_BYTES_PER_RECORD_BYTE: u64 = 7;
 
-/// The same of those that are added to pages that were counted.
+/// The same for records added to counted pages.
 const PAGE_BYTES_PER_ADDED_BYTE: u64 = 3;
 
-/// Pages for redb's own account of what a transaction replaces: eight bytes for each page, at worst in pages a third full.
+/// Pages for redb's own record of the pages that a transaction replaces: eight bytes per page, at worst in pages a third
+/// full.
 const PAGES_PER_ACCOUNT_PAGE: u64 = 128;
 
 pub(crate) struct Store {
-    /// Before `db`, so that it is dropped first. `None` only after a commit failed.
+    /// Declared before `db`, so that it is dropped first. `None` only after a commit failed.
     txn: Option<WriteTransaction>,
     db: Database,
-    /// The table as it was committed last, to read from as long as nothing was entered since. Opening it takes as long as several
-    /// reads.
+    /// The table as of the last commit, for reads as long as nothing has been entered since. Opening it takes as long as
+    /// several reads.
     committed: RefCell<Option<ReadOnlyTable<Bytes, Bytes>>>,
     /// Something was entered since the last commit.
     has_entered: bool,
-    /// No record of the table has a number above this one after its tag.
+    /// No record of the table has a higher number than this after its tag.
     highest: u64,
     pending: Pending,
-    /// A key that the table was found not to have. Whoever makes a record has looked for it.
+    /// A key that was found absent from the table. Creating a record always begins with such a lookup.
     absent: RefCell<Option<Vec<u8>>>,
-    /// Records changed since the last commit.
+    /// Number of records changed since the last commit.
     changes: u64,
     record_bytes: u64,
     counted: Option<Counted>,
-    /// The size that redb may grow to.
+    /// Maximum size of redb.
     area_bytes: u64,
     health: Arc<Health>,
     /// A device error ended redb's session.
@@ -65,10 +66,10 @@ pub(crate) struct Store {
 /// A record of the table.
 type Record<'t> = (redb::AccessGuard<'t, Bytes>, redb::AccessGuard<'t, Bytes>);
 
-/// Pages that redb used when they were last counted.
+/// Pages that redb used at the last count.
 struct Counted {
     pages: u64,
-    /// Of the records that were entered since.
+    /// Bytes of records entered since.
     added_bytes: u64,
 }
 
@@ -80,7 +81,7 @@ fn error(error: impl Into<redb::Error>) -> Error {
 }
 
 impl Store {
-    /// Opens the store on its frames, or begins one where there is none. An interrupted one is recovered.
+    /// Opens the store on its frames, or creates one if there is none. An interrupted one is recovered.
     pub(crate) fn open(
         frames: Frames,
         area_bytes: u64,
@@ -111,15 +112,15 @@ impl Store {
 
     fn begin(&mut self) -> Result<()> {
         let mut txn = self.db.begin_write().map_err(error)?;
-        // Two phases: the header never names pages that are not on the medium yet, whatever their checksums
-        // would say.
+        // Two phases: the header never refers to pages that are not on the medium yet, so nothing depends on
+        // their checksums.
         txn.set_two_phase_commit(true);
         txn.set_durability(Durability::Immediate).map_err(error)?;
         self.txn = Some(txn);
         Ok(())
     }
 
-    /// Translates an error of redb, and remembers one after which it answers nothing but errors.
+    /// Translates an error of redb, and records one that ends the session.
     fn fault(&self, fault: impl Into<redb::Error>) -> Error {
         let fault = error(fault);
         if fault == Error::Io {
@@ -142,7 +143,7 @@ impl Store {
         key_ino(key).is_some_and(|number| number > self.highest)
     }
 
-    /// Opens the table as it was committed last. False if it holds something else by now, or was not committed yet.
+    /// Opens the table as of the last commit. False if it has changed since, or was not committed yet.
     fn open_committed(&self) -> Result<bool> {
         if self.has_entered {
             return Ok(false);
@@ -159,7 +160,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Reads a record through `decode`, which answers `None` for one that makes no sense.
+    /// Reads a record through `decode`, which returns `None` for an invalid one.
     pub(crate) fn get<T>(&self, key: &[u8], decode: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>> {
         match self.pending.get(key) {
             Some(Waiting::Value(value)) => return decode(value).ok_or(Error::Corrupt).map(Some),
@@ -183,7 +184,7 @@ impl Store {
         found.map(|value| value.ok_or(Error::Corrupt)).transpose()
     }
 
-    /// Writes a record, in place of one with the same key.
+    /// Writes a record, replacing one with the same key.
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         if self.is_beyond(key) {
             return self.add(key, value);
@@ -192,7 +193,7 @@ impl Store {
         self.enter_many()
     }
 
-    /// Writes a record of which the caller knows that there is none with the same key.
+    /// Writes a record whose key the caller knows to be absent.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         self.changes += u64::from(self.pending.add(key, value));
         self.enter_many()
@@ -205,17 +206,17 @@ impl Store {
         self.enter_many()
     }
 
-    /// Bounds the memory for what waits.
+    /// Bounds the memory of pending changes.
     fn enter_many(&mut self) -> Result<()> {
         if self.pending.bytes() > MOST_PENDING_BYTES { self.enter() } else { Ok(()) }
     }
 
-    /// Enters what waits into the transaction.
+    /// Enters the pending changes into the transaction.
     pub(crate) fn enter(&mut self) -> Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        // What it refers to could not be freed by the commit.
+        // The commit could not free the pages that it refers to.
         *self.committed.borrow_mut() = None;
         self.has_entered = true;
         let entered = {
@@ -232,7 +233,7 @@ impl Store {
         Ok(())
     }
 
-    /// Shows records in order, from `start` up to `end`, until `visit` breaks.
+    /// Visits records in order, from `start` up to `end`, until `visit` breaks.
     pub(crate) fn scan(
         &self,
         start: &[u8],
@@ -256,7 +257,7 @@ impl Store {
         self.merge(records, start, end, visit)
     }
 
-    /// Shows records of the table and those that wait, in order.
+    /// Visits records of the table and pending ones, merged in order.
     fn merge<'t>(
         &self,
         records: impl Iterator<Item = redb::Result<Record<'t>>>,
@@ -293,7 +294,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes everything since the last commit durable.
+    /// Makes all changes since the last commit durable.
     pub(crate) fn commit(&mut self) -> Result<()> {
         self.enter()?;
         let txn = self.txn.take().ok_or(Error::Io)?;
@@ -303,42 +304,43 @@ impl Store {
         self.begin()
     }
 
-    /// Counts the pages that redb uses. Just after a commit those are the records' and few others. It reads all of them.
+    /// Counts the pages that redb uses, by reading all of them. Just after a commit those are the pages of the records
+    /// and few others.
     pub(crate) fn count_pages(&mut self) -> Result<()> {
         let stats = self.txn()?.stats().map_err(|e| self.fault(e))?;
         self.counted = Some(Counted { pages: stats.allocated_pages(), added_bytes: 0 });
         Ok(())
     }
 
-    /// Whether the pages that redb uses are known.
+    /// Whether the number of pages in use is known.
     pub(crate) fn is_counted(&self) -> bool {
         self.counted.is_some()
     }
 
-    /// Records changed since the last commit.
+    /// Number of records changed since the last commit.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Bytes of all records at most: those that wait count as if they replaced none.
+    /// Upper bound of the size of all records: pending ones count as if they replaced none.
     pub(crate) fn record_bytes(&self) -> u64 {
         self.record_bytes.saturating_add(self.pending.bytes())
     }
 
-    /// Bytes of the pages that redb used when they were last counted, and of those that it can use before names are refused: it
-    /// must be able to copy each.
+    /// The size of the pages that redb used at the last count, and the limit beyond which names are refused: redb must be
+    /// able to copy each page.
     pub(crate) fn page_bytes(&self) -> (u64, u64) {
         let used = self.counted.as_ref().map_or(0, |counted| counted.pages);
         let most = usable_pages(self.extent().1 / BLOCK64);
         (used * BLOCK64, most.max(used) * BLOCK64)
     }
 
-    /// The size that redb takes now.
+    /// The current size of redb.
     pub(crate) fn store_bytes(&self) -> u64 {
         self.health.store_bytes.load(Ordering::Relaxed)
     }
 
-    /// The size that redb takes now, and the size that it can grow to.
+    /// The current size of redb, and its maximum.
     fn extent(&self) -> (u64, u64) {
         let store_bytes = self.store_bytes();
         let mut pages = store_bytes / BLOCK64;
@@ -349,19 +351,19 @@ impl Store {
         (store_bytes, pages * BLOCK64)
     }
 
-    /// Notes what was found when the volume was opened: the size of all records, and the highest number in a key.
+    /// Records the results of opening the volume: the size of all records, and the highest number in a key.
     pub(crate) fn found(&mut self, bytes: u64, highest: u64) {
         self.record_bytes = bytes;
         self.highest = highest;
     }
 
-    /// Whether records of `bytes` more, keys and overhead included, are sure to find room. If not, redb might
-    /// want to grow beyond its area, and a store that cannot grow ends its session.
+    /// Whether `bytes` more of records, keys and overhead included, are guaranteed to fit. Otherwise redb might need to
+    /// grow beyond its area, which ends its session.
     ///
-    /// While it can grow once more, anything goes that fits into half of that growth at worst. When it has grown
-    /// for the last time, it was full at half of what it is now, so that all it holds can still be copied, as
-    /// removing does; and nothing may be added unless all fits: at worst, or by the pages that records were found to take. What
-    /// waits counts as added, as if it replaced nothing: entering it may make room.
+    /// While redb can grow once more, everything is allowed that fits at worst into half of that growth. After its last
+    /// growth it was full at half its current size, so all of that can still be copied, as removals require; further
+    /// additions are allowed only if everything fits, computed either for the worst case or from the counted pages.
+    /// Pending changes count as additions, as if they replaced nothing; entering them may free space.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let bytes = bytes.saturating_add(self.pending.bytes());
         let (store_bytes, largest) = self.extent();
@@ -373,8 +375,8 @@ impl Store {
 }
 
 impl Counted {
-    /// Whether records of `bytes` more fit into a store of `store_pages`, with a copy of every page that a transaction may have
-    /// replaced.
+    /// Whether `bytes` more of records fit into a store of `store_pages`, with a copy of every page that a transaction
+    /// may have replaced.
     fn has_room(&self, bytes: u64, store_pages: u64) -> bool {
         let added = self.added_bytes.saturating_add(bytes).saturating_mul(PAGE_BYTES_PER_ADDED_BYTE);
         let used = self.pages.saturating_add(added / BLOCK64 + 1);
@@ -382,7 +384,8 @@ impl Counted {
     }
 }
 
-/// The pages that records may take of a store of `store_pages`: there is room for a copy of each, and for redb's own account.
+/// The number of pages, of `store_pages`, that records may use, so that there is space for a copy of each and for redb's
+/// own records.
 fn usable_pages(store_pages: u64) -> u64 {
     store_pages.saturating_sub(store_pages / PAGES_PER_ACCOUNT_PAGE + 8) / 2
 }

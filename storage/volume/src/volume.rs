@@ -1,4 +1,4 @@
-//! A volume: opening, closing, committing, and the state that everything else works on.
+//! A volume: opening, closing, committing, and the state behind all operations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,37 +20,37 @@ use crate::store::Store;
 /// Whether a volume may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing is written to the device, not even for recovery.
+    /// The device is not written, not even for recovery.
     ReadOnly,
-    /// Everything is allowed.
+    /// Reading and writing.
     ReadWrite,
 }
 
-/// Tells the time for time stamps, in nanoseconds since 1970.
+/// Returns the time for time stamps, in nanoseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// How to open a volume.
+/// Options for opening a volume.
 #[derive(Clone)]
 pub struct Options {
-    /// Whether it may be changed.
+    /// Whether it may be modified.
     pub mode: Mode,
     /// Memory for metadata pages.
     pub meta_cache_bytes: usize,
-    /// Memory for file blocks that were read, and again as much for blocks not stored yet.
+    /// Memory for blocks read from files, and the same amount for dirty blocks.
     pub data_cache_bytes: usize,
-    /// Where time stamps come from. Without a clock they are 0.
+    /// The source of time stamps. Without a clock they are 0.
     pub clock: Clock,
-    /// How far the device is believed.
+    /// Whether reads verify checksums.
     pub trust: Trust,
 }
 
-/// How far a device is believed.
+/// Whether reads verify checksums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// It may give back something else than was stored: every block is checked when it is read.
+    /// The device may return wrong data: every block is verified when it is read.
     #[default]
     Checked,
-    /// It is memory of this process, in which blocks change no more than anything else there.
+    /// The device is memory of this process, which is as reliable as the rest of the process.
     OwnMemory,
 }
 
@@ -66,12 +66,12 @@ impl Default for Options {
     }
 }
 
-/// How to make a volume.
+/// Options for creating a volume.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FormatOptions {
     /// Identifies it; files report it as their device number. Choose it at random.
     pub id: u64,
-    /// Room for metadata. By default about a sixteenth of the device.
+    /// Size of the metadata area. By default about a sixteenth of the device.
     pub meta_bytes: Option<u64>,
 }
 
@@ -80,7 +80,7 @@ pub struct FormatOptions {
 pub struct Usage {
     /// Size of a block.
     pub block_bytes: u32,
-    /// Data blocks in all.
+    /// Number of data blocks.
     pub blocks: u64,
     /// Data blocks that a write can still take.
     pub blocks_free: u64,
@@ -88,9 +88,10 @@ pub struct Usage {
     pub inodes: u64,
     /// Bytes of metadata records.
     pub meta_bytes: u64,
-    /// Metadata pages that had rotted and were mended from their second copy since the volume was opened.
+    /// Metadata pages that were damaged and have been repaired from their second copy since the volume was
+    /// opened.
     pub mended: u64,
-    /// Metadata pages found bad in both copies since the volume was opened.
+    /// Metadata pages found damaged in both copies since the volume was opened.
     pub lost: u64,
 }
 
@@ -102,9 +103,9 @@ pub(crate) struct CachedInode {
 
 /// An open volume.
 ///
-/// Operations are applied in order and become durable together with [`Volume::sync`], and before that only at
-/// the volume's own choosing; never in another order and never in part. Dropping a volume without
-/// [`Volume::sync`] is what a power cut is.
+/// Operations are applied in order and become durable together, by [`Volume::sync`] or earlier at the
+/// volume's discretion; never in another order and never in part. Dropping a volume without [`Volume::sync`]
+/// is equivalent to a power cut.
 pub struct Volume {
     pub(crate) store: Store,
     pub(crate) device: Arc<dyn BlockDevice>,
@@ -119,7 +120,7 @@ pub struct Volume {
     pub(crate) opens: BTreeMap<Ino, u32>,
     pub(crate) quotas: Quotas,
     pub(crate) next_ino: Ino,
-    /// Of the record of the volume.
+    /// The value in the volume's record.
     stored_next_ino: Ino,
     pub(crate) inode_count: u64,
     failed: bool,
@@ -134,17 +135,17 @@ impl fmt::Debug for Volume {
     }
 }
 
-/// Changes after which a commit happens without being asked for, to bound what one transaction holds.
+/// Number of changes after which the volume commits by itself, to bound the size of a transaction.
 const COMMIT_AFTER_CHANGES: u64 = 8192;
-/// Inodes kept in memory: by operations that change something so many, by others twice as many.
+/// Number of inodes kept in memory by modifying operations; other operations keep twice as many.
 const INODES_CACHED: usize = 1024;
-/// Room that the records of a new file with a short name take at most.
+/// Maximum size of the records of a new file with a short name.
 const NAME_BYTES: u64 = 320;
-/// Room that removing and renaming may use when nothing else may: so a full volume can be emptied.
+/// Space reserved for removing and renaming, so that a full volume can be emptied.
 const META_SLACK_BYTES: u64 = 16 << 10;
 
 impl Volume {
-    /// Makes an empty volume on `device`. Whatever was there is gone.
+    /// Creates an empty volume on `device`, destroying any previous content.
     pub fn format(device: &Arc<dyn BlockDevice>, options: FormatOptions, now_ns: u64) -> Result<()> {
         let geometry = Geometry::plan(options.id, device.size_bytes(), options.meta_bytes)?;
         Geometry::erase(device)?;
@@ -161,7 +162,7 @@ impl Volume {
         geometry.save(device)
     }
 
-    /// Whether there is a volume on `device`, even one too damaged to be opened.
+    /// Whether there is a volume on `device`, even one too damaged to open.
     pub fn is_on(device: &dyn BlockDevice) -> bool {
         Geometry::is_marked(device)
     }
@@ -199,7 +200,7 @@ impl Volume {
         };
         let orphans = volume.survey()?;
         if options.mode == Mode::ReadWrite {
-            // They were open and without a name when the volume was interrupted.
+            // They were open and had no name when the volume was interrupted.
             for ino in orphans {
                 volume.reclaim_orphan(ino)?;
             }
@@ -207,7 +208,7 @@ impl Volume {
         Ok(volume)
     }
 
-    /// Goes through all records once: what is in use, and by whom.
+    /// Scans all records once, for the blocks and quotas in use.
     fn survey(&mut self) -> Result<Vec<Ino>> {
         let Self { store, blocks, quotas, next_ino, stored_next_ino, inode_count, .. } = self;
         let mut orphans = Vec::new();
@@ -225,7 +226,7 @@ impl Volume {
                     quotas.charge(inode.quota, i64::try_from(inode.blocks).map_err(|_| Error::Corrupt)?, 1);
                 }
                 Some(&tag::MAP) => {
-                    // A block claimed twice is left to `check`: both files' checksums say whose it is.
+                    // A block claimed twice is left to `check`: both files' checksums tell the owner.
                     for mapping in Group::decode(value).ok_or(Error::Corrupt)?.0 {
                         blocks.claim(mapping.block);
                     }
@@ -242,7 +243,7 @@ impl Volume {
         Ok(orphans)
     }
 
-    /// Whether it may be changed.
+    /// Whether it may be modified.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -252,7 +253,7 @@ impl Volume {
         self.geometry.id
     }
 
-    /// How full it is.
+    /// Its space usage.
     pub fn usage(&self) -> Usage {
         let reserved = self.cache.dirty_count() as u64 + u64::from(self.reserve());
         Usage {
@@ -266,13 +267,13 @@ impl Volume {
         }
     }
 
-    /// Whether there is no room for another file's name and attributes, though there may be some for data.
+    /// Whether there is no space for another file's name and attributes, though there may be for data.
     pub fn is_full_of_names(&self) -> bool {
         !self.store.has_room(META_SLACK_BYTES + NAME_BYTES)
     }
 
-    /// Whether the device failed in a way after which this session can change nothing more. Opening the volume
-    /// again shows the last state that became durable.
+    /// Whether the device failed in a way that prevents further changes in this session. Reopening the volume
+    /// shows the last durable state.
     pub fn has_failed(&self) -> bool {
         self.failed || self.store.is_broken()
     }
@@ -281,12 +282,13 @@ impl Volume {
         (self.clock)()
     }
 
-    /// Blocks kept back so that overwriting, which needs a block until the commit, always can.
+    /// Number of blocks reserved so that overwriting, which needs a free block until the commit, always
+    /// succeeds.
     pub(crate) fn reserve(&self) -> u32 {
         reserve(self.blocks.total())
     }
 
-    /// Called before every operation that changes something, while no operation is half done.
+    /// Called before every modifying operation, while no operation is half done.
     pub(crate) fn begin(&mut self) -> Result<()> {
         if self.mode == Mode::ReadOnly {
             return Err(Error::ReadOnly);
@@ -304,7 +306,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Makes every completed operation durable: what `fd_sync` and `fd_datasync` wait for.
+    /// Makes every completed operation durable: the implementation of `fd_sync` and `fd_datasync`.
     pub fn sync(&mut self) -> Result<()> {
         if self.has_failed() {
             return Err(Error::Io);
@@ -316,7 +318,7 @@ impl Volume {
         if self.mode == Mode::ReadOnly {
             return Ok(());
         }
-        // Blocks first: a device that refuses one leaves everything as it was, to be tried again.
+        // Blocks first: if the device refuses one, nothing has changed and the sync can be retried.
         self.flush_blocks()?;
         self.flush_inodes()?;
         if self.stored_next_ino != self.next_ino {
@@ -333,7 +335,7 @@ impl Volume {
         Ok(())
     }
 
-    /// An error of the store in the middle of a change leaves no state to go on from.
+    /// An error of the store in the middle of a change leaves an inconsistent state, so the session ends.
     pub(crate) fn note<T>(&mut self, result: Result<T>) -> Result<T> {
         if result.is_err() {
             self.failed = true;
@@ -341,7 +343,7 @@ impl Volume {
         result
     }
 
-    /// Bounds the inodes in memory.
+    /// Bounds the number of cached inodes.
     pub(crate) fn trim_inodes(&mut self) -> Result<()> {
         if self.inodes.len() > INODES_CACHED {
             self.flush_inodes()?;
@@ -362,12 +364,12 @@ impl Volume {
         Ok(())
     }
 
-    /// An inode, to look at.
+    /// An inode, for reading.
     pub(crate) fn inode(&mut self, ino: Ino) -> Result<&Inode> {
         self.cached(ino).map(|cached| &cached.inode)
     }
 
-    /// An inode, to change.
+    /// An inode, for modification.
     pub(crate) fn inode_mut(&mut self, ino: Ino) -> Result<&mut Inode> {
         let cached = self.cached(ino)?;
         cached.dirty = true;
@@ -376,7 +378,7 @@ impl Volume {
 
     fn cached(&mut self, ino: Ino) -> Result<&mut CachedInode> {
         use std::collections::btree_map::Entry;
-        // Operations that only look begin without `trim_inodes`, and may look at any number.
+        // Read-only operations do not call `trim_inodes` first, and may access any number.
         if self.inodes.len() > 2 * INODES_CACHED && !self.inodes.contains_key(&ino) {
             self.inodes.retain(|_, cached| cached.dirty);
         }
@@ -389,10 +391,10 @@ impl Volume {
         }
     }
 
-    /// Checks that `bytes` of new records are sure to fit, dirty blocks' records included, and commits if that makes
-    /// room. Returns whether it did.
+    /// Checks that `bytes` of new records are guaranteed to fit, records of dirty blocks included, and commits if
+    /// that frees space. Returns whether it committed.
     pub(crate) fn need_meta(&mut self, bytes: u64) -> Result<bool> {
-        /// At worst two blocks at both ends of a record, with empty entries between them.
+        /// At worst two blocks at the two ends of a record, with empty entries between them.
         const PER_DIRTY_BLOCK: u64 = 300;
         let pending = self.cache.dirty_count() as u64 * PER_DIRTY_BLOCK;
         if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
@@ -403,7 +405,7 @@ impl Volume {
         if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
             return Ok(false);
         }
-        // What a transaction replaced takes room until its end; and only then is it known what the records take.
+        // Pages replaced by a transaction take space until its end; only then is the records' size known.
         let has_changed = self.store.changes() > 0 || !self.store.is_counted() || pending > 0;
         if has_changed {
             self.commit()?;

@@ -1,4 +1,4 @@
-//! Blocks that were written, on their way to the device.
+//! Writes dirty blocks to the device.
 
 use crate::error::{Error, Result};
 use crate::layout::BLOCK64;
@@ -6,21 +6,21 @@ use crate::map::{GROUP, Group, Mapping, block_sum};
 use crate::record::Ino;
 use crate::volume::Volume;
 
-/// Blocks stored together, of however many files: the device gets those that become neighbours in one request.
+/// Blocks stored together, of any number of files: blocks that become neighbours are written in one request.
 const BATCH_BLOCKS: usize = 64;
 
-/// A block on its way.
+/// A block being written.
 #[derive(Clone, Copy)]
 struct Placed {
     ino: Ino,
     index: u64,
-    /// Where it goes.
+    /// Its new place.
     block: u32,
-    /// Where it was; 0 for nowhere.
+    /// Its old place; 0 for none.
     old: u32,
 }
 
-/// Blocks on their way, and the records that will say where they are.
+/// Blocks being written, and the records that will refer to them.
 #[derive(Default)]
 struct Batch {
     placed: Vec<Placed>,
@@ -37,7 +37,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Stores the first dirty blocks. If the device refuses, everything is as before.
+    /// Stores the first dirty blocks. If the device fails, nothing has changed.
     fn flush_batch(&mut self) -> Result<()> {
         let mut batch = Batch::default();
         let written = self.place(&mut batch).and_then(|()| self.write_placed(&mut batch));
@@ -62,7 +62,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Finds a place for each of the first dirty blocks.
+    /// Allocates a place for each of the first dirty blocks.
     fn place(&mut self, batch: &mut Batch) -> Result<()> {
         for (ino, index) in self.cache.first_dirty(BATCH_BLOCKS) {
             let number = index / GROUP;
@@ -83,7 +83,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Writes blocks to their places, neighbours together, and notes places and checksums in their groups.
+    /// Writes blocks to their places, neighbours together, and enters places and checksums in their groups.
     fn write_placed(&mut self, batch: &mut Batch) -> Result<()> {
         let mut groups = batch.groups.iter_mut();
         let mut group = groups.next();

@@ -1,5 +1,5 @@
-//! `capos-adapt RUBY.wasm FIRST.rb PROGRAM.wasm`: gives a Ruby that is meant to be called from JavaScript a start function,
-//! which initialises it and evaluates FIRST.rb. Nothing that is in the module changes.
+//! `capos-adapt RUBY.wasm FIRST.rb PROGRAM.wasm`: adds a start function to a Ruby build for JavaScript, which initialises
+//! it and evaluates FIRST.rb. The module's existing items are unchanged.
 
 mod module;
 mod start;

@@ -1,14 +1,14 @@
-//! The parts of a module that a new function calling its exports needs.
+//! The parts of a module that a new function needs to call its exports.
 
 use anyhow::{Context as _, Result};
 use wasmparser_263::{ExternalKind, Parser, Payload, TypeRef};
 
-/// Counts of a module's types and functions, and the functions it exports.
+/// Counts of a module's types and functions, and its exported functions.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
-    /// Types; the next one has this index.
+    /// Number of types; the next one has this index.
     pub(crate) types: u32,
-    /// Functions, imported ones included.
+    /// Number of functions, including imported ones.
     pub(crate) functions: u32,
     exports: Vec<(String, u32)>,
 }
@@ -41,7 +41,7 @@ impl Shape {
         Ok(shape)
     }
 
-    /// The exported function of that name; behind it and a colon an export may state its type.
+    /// The exported function with this name, which may be followed by a colon and its type.
     pub(crate) fn export(&self, name: &str) -> Result<u32> {
         let named = |export: &str| export.split(':').next() == Some(name);
         let found = self.exports.iter().find(|(export, _)| named(export));

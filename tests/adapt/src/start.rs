@@ -1,4 +1,4 @@
-//! The start function: what the JavaScript side of this Ruby does with it, in the same order.
+//! The start function: the initialisation that JavaScript code performs for this Ruby, in the same order.
 
 use std::convert::Infallible;
 
@@ -14,8 +14,8 @@ use wasmparser_263::{
 
 use crate::module::Shape;
 
-/// Ruby's own arguments: no package manager, which takes longer to load than all else; how it reads source; and an empty
-/// program, since the real one follows.
+/// Ruby's own arguments: no package manager, which takes longer to load than everything else; the source encoding; and
+/// an empty program, since the real one follows.
 const ARGUMENTS: [&str; 4] = ["ruby", "--disable=gems", "-EUTF-8", "-e_=0"];
 
 /// The locals of the start function.
@@ -31,8 +31,8 @@ pub(crate) fn add(module: &[u8], text: &str) -> Result<Vec<u8>> {
     Ok(made.finish())
 }
 
-/// Strings and lists are given to this Ruby as the component model lowers them: in memory that it allocates itself, a
-/// list as the addresses and lengths of its strings. C reads them, so each string ends with a NUL.
+/// Strings and lists are passed to this Ruby as the component model lowers them: in memory that it allocates itself,
+/// a list as the addresses and lengths of its strings. C code reads them, so each string ends with a NUL.
 fn start(shape: &Shape, text: &str) -> Result<Function> {
     let allocate = shape.export("cabi_realloc")?;
     let mut function = Function::new([(2, wasm_encoder::ValType::I32)]);
@@ -55,7 +55,7 @@ fn start(shape: &Shape, text: &str) -> Result<Function> {
     Ok(function)
 }
 
-/// Puts a string and its NUL into new memory, whose address is then in `TEXT`. Returns its length.
+/// Stores a string and its NUL in new memory, whose address is then in `TEXT`. Returns its length.
 fn store(code: &mut wasm_encoder::InstructionSink<'_>, allocate: u32, text: &str) -> i32 {
     let mut bytes = text.as_bytes().to_vec();
     bytes.push(0);
@@ -73,7 +73,7 @@ fn at(offset: u64, align: u32) -> MemArg {
     MemArg { offset, align, target: MemArgTarget::Memory(0), ordering: None }
 }
 
-/// Copies a module and adds the function behind all others, so that nothing gets another number.
+/// Copies a module and appends the function, so that no index changes.
 struct AddStart {
     shape: Shape,
     function: Function,

@@ -1,4 +1,4 @@
-//! Uses a service that the system knows nothing of, grants it to a WebAssembly instance, and sees it released at the
+//! Uses a service unknown to the system, grants it to a WebAssembly instance, and observes its release at the
 //! instance's end.
 
 use capnp::Error;
@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// Whether an object is there still, and the task that waits for its end.
+/// Whether an object still exists, and the task that waits for its end.
 #[derive(Default)]
 struct Presence {
     is_gone: bool,

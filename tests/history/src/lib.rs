@@ -1,5 +1,5 @@
-//! An endless history of file operations, known in advance from a seed: operation `n` is the same wherever it is asked
-//! for. A guest does them and a test on the host knows what each prefix of them must have made of a volume.
+//! An endless history of file operations derived from a seed: operation `n` is always the same. A guest performs them,
+//! and a test on the host knows the effect of each prefix on a volume.
 
 mod op;
 mod tree;

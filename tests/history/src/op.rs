@@ -1,39 +1,39 @@
 //! The operations.
 
-/// Directories and, in each and above them, files that operations name.
+/// Number of directories and, in each and above them, of files that operations name.
 const DIRECTORIES: u64 = 3;
 const FILES: u64 = 4;
-/// How far into a file operations reach.
+/// Maximum offset in a file that operations use.
 const REACH: u64 = 30_000;
 const MOST_WRITTEN: u64 = 12_000;
 
-/// An operation. Names exist or not as it comes.
+/// An operation. Names may or may not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Makes a file, unless there is one already.
+    /// Creates a file, unless it exists.
     Create(String),
-    /// Writes [`content`] of so many bytes.
+    /// Writes [`content`] of this length.
     Write {
         /// The file.
         path: String,
-        /// Where in it.
+        /// The offset.
         offset: u64,
-        /// How much.
+        /// The length.
         length: usize,
     },
     /// Writes at the end.
     Append(String, usize),
-    /// Cuts or extends a file.
+    /// Truncates or extends a file.
     SetSize(String, u64),
-    /// Moves a file, or a directory with all it holds.
+    /// Moves a file, or a directory with its content.
     Rename(String, String),
     /// Removes a file.
     Unlink(String),
-    /// Makes a directory.
+    /// Creates a directory.
     MakeDirectory(String),
     /// Removes an empty directory.
     RemoveDirectory(String),
-    /// Makes all before it durable.
+    /// Makes all earlier operations durable.
     Sync,
 }
 
@@ -87,7 +87,7 @@ impl Op {
     }
 }
 
-/// The content that operation `number` writes.
+/// The data that operation `number` writes.
 #[must_use]
 pub fn content(number: u64, length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (number.wrapping_mul(31) ^ ((i * i) >> 3)) as u8).collect()

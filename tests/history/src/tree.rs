@@ -1,4 +1,4 @@
-//! The tree that operations lead to.
+//! The tree that results from operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use crate::op::{Op, content};
 pub struct Tree {
     /// Directories.
     pub directories: BTreeSet<String>,
-    /// Files and what they hold.
+    /// Files and their content.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Tree {
-    /// Does operation `number`. Returns whether it succeeds; one that fails changes nothing.
+    /// Applies operation `number`. Returns whether it succeeds; a failed one changes nothing.
     pub fn apply(&mut self, number: u64, op: &Op) -> bool {
         match op {
             Op::Create(path) => {

@@ -1,10 +1,10 @@
-//! Modules out of nothing.
+//! Generated modules.
 
 use crate::Random;
 use arbitrary::Unstructured;
 use wasm_smith::{Config, MemoryOffsetChoices, Module};
 
-/// `(module (func (export "_start")) (memory (export "memory") 1))`: what every module exports.
+/// `(module (func (export "_start")) (memory (export "memory") 1))`: the exports of every module.
 const EXPORTS: &[u8] = b"\0asm\x01\0\0\0\
     \x01\x04\x01\x60\0\0\
     \x03\x02\x01\0\
@@ -12,12 +12,12 @@ const EXPORTS: &[u8] = b"\0asm\x01\0\0\0\
     \x07\x13\x02\x06_start\0\0\x06memory\x02\0\
     \x0a\x04\x01\x02\0\x0b";
 
-/// A valid module that imports some of what the module `imports` does.
+/// A valid module with some of the imports of the module `imports`.
 pub fn generated(random: &mut Random, imports: &[u8]) -> Vec<u8> {
     loop {
         let length = 512 + random.below(2048);
         let bytes = random.bytes(length);
-        // Not every string of bytes describes a module.
+        // Not every byte string describes a module.
         if let Ok(module) = Module::new(config(random, imports), &mut Unstructured::new(&bytes)) {
             return module.to_bytes();
         }
@@ -25,7 +25,8 @@ pub fn generated(random: &mut Random, imports: &[u8]) -> Vec<u8> {
 }
 
 fn config(random: &mut Random, imports: &[u8]) -> Config {
-    // Now and then what the host does not run; that must fail to start and nothing more.
+    // Occasionally a feature that the host does not run; the module must then fail to start without other
+    // effects.
     let mut seldom = || random.below(16) == 0;
     Config {
         available_imports: Some(imports.to_vec()),

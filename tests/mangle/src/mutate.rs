@@ -1,9 +1,9 @@
-//! Real modules with changes.
+//! Mutated real modules.
 
 use crate::Random;
 use wasmparser::{Parser, Payload};
 
-/// Operators that take and give the same.
+/// Operators with the same operand and result types.
 const ALIKE: &[&[u8]] = &[
     &[0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f, 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, 0x78],
     &[0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f],
@@ -13,18 +13,18 @@ const ALIKE: &[&[u8]] = &[
 /// `i32.const` and `i64.const`.
 const CONSTANTS: &[u8] = &[0x41, 0x42];
 
-/// A module to change, and where it can be changed and mostly stay valid.
+/// A module to mutate, with the positions at which changes mostly keep it valid.
 #[derive(Clone, Debug)]
 pub struct Original {
     module: Vec<u8>,
     /// Bytes of constants and of data.
     numbers: Vec<usize>,
-    /// Where operators begin that others can stand for.
+    /// Positions of operators that others can replace.
     operators: Vec<usize>,
 }
 
 impl Original {
-    /// Looks where `module`, which must not be empty, can be changed.
+    /// Finds the positions for changes in `module`, which must not be empty.
     pub fn new(module: Vec<u8>) -> Self {
         let mut original = Self { module, numbers: Vec::new(), operators: Vec::new() };
         let module = std::mem::take(&mut original.module);
@@ -52,7 +52,7 @@ impl Original {
         for pair in places.windows(2) {
             let &[at, next] = pair else { continue };
             if is_one_of(at, CONSTANTS) {
-                // The last byte of the longest forms holds only some of its bits.
+                // The last byte of the longest encodings has only some significant bits.
                 let spare = usize::from(matches!(next - at, 6 | 11));
                 self.numbers.extend(at + 1..next - spare);
             }
@@ -62,7 +62,7 @@ impl Original {
         }
     }
 
-    /// Mostly the same program with other numbers and operators; now and then one with any bytes changed.
+    /// Mostly the same program with other numbers and operators; occasionally with arbitrary bytes changed.
     pub fn changed(&self, random: &mut Random) -> Vec<u8> {
         let mut module = self.module.clone();
         match random.below(4) {
@@ -76,7 +76,7 @@ impl Original {
         for _ in 0..=random.below(24) {
             let number = self.numbers.get(random.below(self.numbers.len()));
             if let Some(byte) = number.and_then(|&at| module.get_mut(at)) {
-                // The highest bit of a constant says whether it goes on.
+                // The highest bit of a constant's byte is a continuation flag.
                 *byte = *byte & 0x80 | random.number() as u8 & 0x7f;
             }
             let operator = self.operators.get(random.below(self.operators.len()));

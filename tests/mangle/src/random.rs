@@ -1,11 +1,11 @@
-//! Numbers out of a seed.
+//! Random numbers from a seed.
 
 /// A small generator (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers that belong to `seed`.
+    /// The sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -24,7 +24,7 @@ impl Random {
         (self.number() % bound.max(1) as u64) as usize
     }
 
-    /// So many bytes.
+    /// `count` random bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count.div_ceil(8)).flat_map(|_| self.number().to_le_bytes()).take(count).collect()
     }

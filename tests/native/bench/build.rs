@@ -1,4 +1,5 @@
-//! Hands the type id of `Timer` and the number of a method to `bench-tiny`, which cannot use the generated code.
+//! Passes the type id of `Timer` and the number of a method to `bench-tiny`, which cannot use the generated
+//! code.
 
 use capos_schema::methods::timer;
 

@@ -5,10 +5,10 @@ use regex::Regex;
 
 use crate::none;
 
-/// A file longer than this says why, in a comment that begins with `Length:`.
+/// A longer file needs a comment that begins with `Length:` and gives the reason.
 const LONG_FILE_LINES: usize = 500;
 
-/// The only places that may lift the lint on `unsafe`.
+/// The only paths that may lift the lint on `unsafe`.
 const UNSAFE_PLACES: [&str; 8] = [
     "kernel/src/arch/",
     "kernel/src/mm/",
@@ -16,12 +16,12 @@ const UNSAFE_PLACES: [&str; 8] = [
     "capos-wasm/src/",
     "demos/native/",
     "libs/package/src/",
-    // They speak the binary contract without the runtime: to break it, and to measure it.
+    // They use the binary contract without the runtime: to violate it, and to measure it.
     "tests/native/hostile/src/",
     "tests/native/bench/src/",
 ];
 
-/// The phrases that are no reason in a safety comment.
+/// Phrases that are not a reason in a safety comment.
 const NO_REASONS: [&str; 3] = ["todo", "ensured by caller", "ensured by the caller"];
 
 fn rust() -> Vec<Source> {

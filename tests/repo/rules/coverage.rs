@@ -1,4 +1,4 @@
-//! Nothing goes untested: every manifest has an expectation, every demo a manifest.
+//! Test coverage: every manifest has an expectation, every demo a manifest.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ fn every_demo_is_in_a_manifest() {
     none(&problems);
 }
 
-/// The places of WebAssembly programs, with the ending of their sources.
+/// The folders of WebAssembly programs, with their file extensions.
 const GUESTS: [(&str, &str); 8] = [
     ("demos/guests/src/bin", ".rs"),
     ("demos/c", ".c"),
@@ -60,10 +60,10 @@ const GUESTS: [(&str, &str); 8] = [
     ("tests/wat", ".wat"),
 ];
 
-/// The places of native programs.
+/// The folders of native programs.
 const NATIVE: [&str; 4] = ["demos/native/", "services/", "storage/service", "tests/native/"];
 
-/// Every program that a manifest can start, with the place of its source.
+/// Every program that a manifest can start, with its source path.
 fn programs() -> Vec<(String, String)> {
     let mut programs = Vec::new();
     for (folder, ending) in GUESTS {
@@ -73,7 +73,8 @@ fn programs() -> Vec<(String, String)> {
         programs.extend(stems.map(|stem| (format!("{folder}/{stem}{ending}"), stem.to_owned())));
     }
     for folder in members().unwrap() {
-        // `init` is in every image, and `capos-console` in every one that wants it, so no manifest names them.
+        // `init` is in every image, and `capos-console` in every one with a host console, so no manifest names
+        // them.
         let native = NATIVE.iter().any(|place| folder.starts_with(place));
         if native && !["services/init", "services/console"].contains(&folder.as_str()) {
             programs.extend(binaries(&folder).into_iter().map(|name| (folder.clone(), name)));

@@ -1,4 +1,4 @@
-//! Paths and commands in README and docs: they exist, and can be typed.
+//! Paths and commands in README and docs: they exist and are valid.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,10 +11,10 @@ use regex::Regex;
 
 use crate::none;
 
-/// Folders that building makes; their files need not be there.
+/// Folders created by the build; files in them need not exist.
 const MADE: [&str; 2] = ["build/", "target/"];
 
-/// The pages that people read.
+/// The pages for readers.
 pub(crate) fn pages() -> Vec<Source> {
     documents().unwrap()
 }
@@ -23,7 +23,7 @@ pub(crate) fn regex(expression: &str) -> Regex {
     Regex::new(expression).unwrap()
 }
 
-/// The spans between backticks in running text, with line numbers. Code blocks are left out.
+/// The spans between backticks in running text, with line numbers. Code blocks are excluded.
 pub(crate) fn spans(document: &Source) -> Vec<(usize, String)> {
     static SPAN: LazyLock<Regex> = LazyLock::new(|| regex("`([^`]+)`"));
     let mut found = Vec::new();
@@ -52,13 +52,13 @@ pub(crate) fn code(document: &Source) -> Vec<(usize, String)> {
     found
 }
 
-/// A name in capitals stands for whatever the reader has, as in `manifests/NAME.cue`.
+/// A name in capitals is a placeholder, as in `manifests/NAME.cue`.
 pub(crate) fn is_placeholder(path: &str) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(NAME|FILE|FOLDER)\b"));
     path.contains(['*', '<', '{', '…']) || path.contains("...") || NAME.is_match(path)
 }
 
-/// Whether a path's first part is in the tree's top folder, so that it means a file here and not elsewhere.
+/// Whether a path's first component is in the tree's top folder, so that it refers to a file of the tree.
 pub(crate) fn is_ours(path: &str) -> bool {
     path.split_once('/').is_some_and(|(first, _)| !first.is_empty() && root().join(first).exists())
 }
@@ -138,7 +138,7 @@ fn make_targets_that_documents_name_exist() {
     for document in documents().unwrap() {
         for (number, text) in spans(&document).into_iter().chain(code(&document)) {
             for target in named_targets(text.trim()) {
-                // Made-up programs of the reader's own are called my-….
+                // Hypothetical programs of the reader are named my-….
                 if !targets.contains(&target) && !target.starts_with("run-my-") {
                     problems.push(format!("{}:{number}: make has no target {target}", document.path));
                 }

@@ -1,11 +1,11 @@
-//! The layers of the WebAssembly host: which may name which.
+//! The layers of the WebAssembly host: permitted references.
 
 use capos_repo::{Source, sources};
 use regex::Regex;
 
 use crate::none;
 
-/// Each folder, and what its code never names: the layers above it, and what lies beside it.
+/// Each folder, and the names that its code must not use: the layers above it, and those beside it.
 const FORBIDDEN: [(&str, &str); 4] = [
     ("resources", "account|engine|preview1|instance|server|host|cache"),
     ("account", "engine|preview1|instance|server|host|cache"),
@@ -13,7 +13,7 @@ const FORBIDDEN: [(&str, &str); 4] = [
     ("preview1", "instance|server|host|cache"),
 ];
 
-/// Words that resources are not told in: of WebAssembly and of versions of WASI.
+/// Words that `resources` must not use: those of WebAssembly and of WASI versions.
 const NOT_OF_RESOURCES: &str =
     r"\b[Ww]asm\b|[Pp]review ?1|\bfd_|fdflags|\brights\b|GuestMemory|\bEBADF|\bENO[A-Z]+";
 
@@ -25,7 +25,7 @@ fn of(folder: &str) -> Vec<Source> {
     found
 }
 
-/// The lines of these files where a pattern is found.
+/// The lines of these files that match a pattern.
 fn lines(files: &[Source], pattern: &Regex, rule: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for source in files {
@@ -41,7 +41,7 @@ fn lines(files: &[Source], pattern: &Regex, rule: &str) -> Vec<String> {
 #[test]
 fn layers_name_only_what_is_below_them() {
     for (folder, above) in FORBIDDEN {
-        // Of a list after `use crate::{`, each line begins with a module.
+        // In a list after `use crate::{`, each line begins with a module.
         let pattern = format!(r"\bcrate::(\{{ ?)?({above})\b|^    ({above})::");
         let rule = format!("{folder}/ is below that");
         none(&lines(&of(folder), &Regex::new(&pattern).unwrap(), &rule));

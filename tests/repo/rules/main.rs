@@ -1,4 +1,4 @@
-//! The rules. Each test lists everything that breaks its rule, with the place.
+//! The repository rules. Each test lists all violations of its rule, with their places.
 
 mod code;
 mod coverage;

@@ -1,4 +1,4 @@
-//! Memory that is used up is never the end of the kernel: what a process can cause allocates fallibly.
+//! Running out of memory must not end the kernel: allocations that a process can cause are fallible.
 
 use crate::none;
 use capos_repo::{Source, sources};
@@ -15,8 +15,8 @@ fn kernel() -> Vec<Source> {
     all.filter(|source| is_kernel(&source.path) && !is_exempt(&source.path)).collect()
 }
 
-/// Code that allocates without being able to fail says why it may: it uses the memory that is set aside (`with_scratch`), or
-/// no process runs yet (a comment that begins with `At the start:` on the line before).
+/// An infallible allocation needs a reason: it uses the reserved memory (`with_scratch`), or no process runs yet (a
+/// comment that begins with `At the start:` on the line before).
 #[test]
 fn the_kernel_allocates_fallibly() {
     let infallible = Regex::new(
@@ -37,10 +37,10 @@ fn the_kernel_allocates_fallibly() {
     none(&problems);
 }
 
-/// The allocator itself, whose blocks have a size too.
+/// The allocator itself, whose blocks have sizes too.
 const ALLOCATOR: &str = "kernel/src/mm/heap/";
 
-/// Code that makes a vector longer stands in a file that reserves room first.
+/// A file that grows vectors must reserve capacity first.
 #[test]
 fn vectors_grow_into_reserved_room() {
     let grows =

@@ -1,4 +1,5 @@
-//! Names in documents and in comments at the head of a file: such modules, items, files, options, interfaces exist.
+//! Names in documents and in comments at the head of a file: the modules, items, files, options and interfaces
+//! exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,19 +12,19 @@ use toml::Value;
 use crate::documents::{code, is_ours, is_placeholder, pages, regex, spans};
 use crate::none;
 
-/// Crates that are not ours, as paths begin with them.
+/// External crates, as they begin paths.
 const STANDARD: [&str; 3] = ["std", "core", "alloc"];
 
 /// Long options of other commands that documents mention.
 const OTHER_OPTIONS: [&str; 2] = ["--locked", "--no-install-recommends"];
 
-/// A crate of the workspace: the folder of its sources, and all of their text.
+/// A crate of the workspace: its source folder, and the text of all its sources.
 struct Crate {
     folder: String,
     text: String,
 }
 
-/// The workspace's crates, by the names that code has for them.
+/// The workspace's crates, by their names in code.
 fn crates() -> BTreeMap<String, Crate> {
     let files = sources(".rs").unwrap();
     let mut crates = BTreeMap::new();
@@ -39,14 +40,14 @@ fn crates() -> BTreeMap<String, Crate> {
     crates
 }
 
-/// The crate that a source file belongs to: the one whose folder is the longest that holds it.
+/// The crate of a source file: the one with the longest folder that contains it.
 fn crate_of<'a>(crates: &'a BTreeMap<String, Crate>, path: &str) -> Option<&'a Crate> {
     let holding = crates.values().filter(|found| path.starts_with(&found.folder));
     holding.max_by_key(|found| found.folder.len())
 }
 
 impl Crate {
-    /// Whether the crate has this module at its top.
+    /// Whether the crate has this top-level module.
     fn has_module(&self, name: &str) -> bool {
         let folder = root().join(&self.folder);
         folder.join(format!("{name}.rs")).exists()
@@ -54,15 +55,15 @@ impl Crate {
             || regex(&format!(r"\bmod {name}\b")).is_match(&self.text)
     }
 
-    /// Whether `path` leads to a module or an item. Modules are followed by their files; what is in one may also come from elsewhere
-    /// in the crate (`pub use`, macros, generated code).
+    /// Whether `path` refers to a module or an item. Modules are resolved by their files; items of a module may also come
+    /// from elsewhere in the crate (`pub use`, macros, generated code).
     fn has(&self, path: &[&str]) -> bool {
         let Some((last, modules)) = path.split_last() else { return true };
         let mut folder = root().join(&self.folder);
         for (at, module) in modules.iter().enumerate() {
             let starts_type = module.starts_with(char::is_uppercase);
             if starts_type || !folder.join(module).is_dir() && !folder.join(format!("{module}.rs")).exists() {
-                // A type, or a module written into its parent: what follows is somewhere in this crate.
+                // A type, or an inline module: the rest must be declared somewhere in this crate.
                 return modules.iter().skip(at).chain([last]).all(|name| self.declares(name));
             }
             folder.push(module);
@@ -87,7 +88,7 @@ fn rust_paths(span: &str) -> Vec<Vec<&str>> {
     PATH.find_iter(span).map(|found| found.as_str().split("::").collect()).collect()
 }
 
-/// The comments at the head of each Rust file, as a document of their own.
+/// The comments at the head of each Rust file, as a separate document.
 fn heads() -> Vec<Source> {
     let mut heads = Vec::new();
     for source in sources(".rs").unwrap() {
@@ -114,7 +115,7 @@ fn rust_paths_lead_somewhere() {
                         crates.get(first).is_some_and(|named| named.has(rest))
                     }
                     (first, Some(own)) if own.has_module(first) => own.has(&path),
-                    // Of another crate, or of nothing that this rule knows.
+                    // From another crate, or unknown to this rule.
                     _ => true,
                 };
                 if !found {
@@ -143,7 +144,7 @@ fn files_that_comments_name_exist() {
     none(&problems);
 }
 
-/// The names that the host command's sources give to long options.
+/// The long options in the host command's sources.
 fn options() -> BTreeSet<String> {
     let named = regex(r#"long(?: = "([a-z-]+)")?[^\n]*\)\]\s*(?:pub(?:\([a-z]+\))? )?(?:r#)?([a-z_0-9]+):"#);
     let mut options: BTreeSet<_> = OTHER_OPTIONS.map(str::to_owned).into();
@@ -171,7 +172,7 @@ fn options_that_documents_name_exist() {
     for document in pages() {
         let lines = code(&document).into_iter().filter_map(|(number, line)| {
             let (_, arguments) = line.split_once("capos ")?;
-            // What follows `--` is the program's.
+            // Arguments after `--` belong to the program.
             Some((number, arguments.split(" -- ").next().unwrap_or_default().to_owned()))
         });
         let inline = spans(&document)
@@ -186,7 +187,7 @@ fn options_that_documents_name_exist() {
     none(&problems);
 }
 
-/// The subcommands of an enum of the command line, as they are typed.
+/// The subcommands of a command line enum, as typed.
 fn subcommands(file: &str, name: &str) -> BTreeSet<String> {
     let text = read(file).unwrap();
     let body = text.split_once(&format!("enum {name} {{")).map(|(_, after)| after).unwrap();
@@ -221,7 +222,7 @@ fn commands_that_documents_name_exist() {
     none(&problems);
 }
 
-/// Words of all files that are code, comments left out.
+/// Words of all code files, without comments.
 fn words() -> BTreeSet<String> {
     let word = regex(r"[A-Za-z_][A-Za-z0-9_]*");
     let mut words = BTreeSet::new();
@@ -247,7 +248,7 @@ fn words() -> BTreeSet<String> {
     words
 }
 
-/// Words that documents use for things outside of this tree.
+/// Words in documents that refer to things outside this tree.
 const OUTSIDE: [&str; 6] =
     ["desc_shadow", "PROCESS_CPUTIME_ID", "THREAD_CPUTIME_ID", "hvm_start_info", "BHI_DIS_S", "MD_CLEAR"];
 
@@ -269,7 +270,7 @@ fn identifiers_in_documents_are_in_the_code() {
     none(&problems);
 }
 
-/// The runtime's list of the modules that are unsafe, and the modules that lift the lint.
+/// The runtime's list of unsafe modules equals the set of modules that lift the lint.
 #[test]
 fn the_runtime_names_its_unsafe_modules() {
     let text = read("capos-rt/src/lib.rs").unwrap();

@@ -1,4 +1,5 @@
-//! `make new-service`: what it makes of the template, and what it refuses. `tests/boot` builds and boots one.
+//! `make new-service`: its output from the template, and the names it refuses. `tests/boot` builds and boots
+//! one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use std::process::Command;
 use capos_repo::root;
 use tempfile::TempDir;
 
-/// A checkout with what the script reads. Cargo stands in for itself, so that nothing is resolved or built.
+/// A checkout with the script's inputs. Cargo is replaced by a stub, so nothing is resolved or built.
 struct Tree(TempDir);
 
 impl Tree {
@@ -51,7 +52,7 @@ impl Tree {
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    /// All files but what the scripts write for themselves, with their content.
+    /// All files except the scripts' own, with their content.
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         list(self.0.path(), &mut files);
@@ -115,7 +116,7 @@ fn a_new_service_is_whole_and_its_own() {
         assert!(!text.contains("counter") && !text.contains("template"), "{}:\n{text}", path.display());
     }
 
-    // Each has an id of its own, which Cap'n Proto takes: the highest bit is set.
+    // Each has a unique id that Cap'n Proto accepts: the highest bit is set.
     assert_eq!(tree.new_service("other"), (true, String::new()));
     let id = |path: &str| fs::read_to_string(tree.path(path)).unwrap().lines().next().unwrap().to_owned();
     let ids = [
@@ -152,7 +153,7 @@ fn names_that_cannot_be_are_refused() {
         ("wasi-exit", "exists already"),
         ("capnp", "a crate is called capnp already"),
         ("capos-rt", "a crate is called capos-rt already"),
-        // They would bring programs that are there.
+        // These names would collide with existing programs.
         ("counter", "a program is called counter-server already"),
         ("bench", "exists already"),
     ] {
@@ -162,7 +163,7 @@ fn names_that_cannot_be_are_refused() {
     assert_eq!(tree.files(), before);
 }
 
-/// A run that fails half-way leaves the tree as it was.
+/// A failing run leaves the tree unchanged.
 #[test]
 fn what_fails_leaves_nothing() {
     let tree = Tree::new();

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::none;
 
-/// The names of what is in a folder of the tree, sorted.
+/// The names of a folder's entries, sorted.
 fn names(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let mut names: Vec<_> =
@@ -67,7 +67,7 @@ fn patched_crates_are_the_ones_that_are_built() {
             problems.push(format!("patches/Cargo.lock: no checksum for {package}"));
         }
     }
-    // Anything else would be fetched for nothing.
+    // Anything else would be fetched needlessly.
     for package in theirs.keys().filter(|package| !package.starts_with("patched-crates ")) {
         if !ours.contains_key(package) {
             problems.push(format!("patches/Cargo.lock: {package} is not what Cargo.lock has"));

@@ -1,4 +1,4 @@
-//! Pages that quote the source, and the glossary: what they show is what the tree has.
+//! Pages that quote the source, and the glossary: quotes match the source, and terms exist.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use capos_repo::{read, root, sources};
 use crate::documents::{pages, regex, spans};
 use crate::none;
 
-/// Pages whose blocks of code are parts of the files that the text before them names.
+/// Pages whose code blocks are quotes from the files named in the preceding text.
 const QUOTING: [&str; 1] = ["docs/adding-a-capability.md"];
 
-/// Blocks of code, each with its line and the path that ends the sentence before it.
+/// Code blocks, each with its line and the path at the end of the preceding sentence.
 fn quotes(text: &str) -> Vec<(usize, Option<String>, String)> {
     let path = regex(r"`([A-Za-z0-9_./-]+/[A-Za-z0-9_.-]+)`:$");
     let (mut found, mut before, mut block) = (Vec::new(), String::new(), None::<(usize, String)>);
@@ -54,7 +54,7 @@ fn quoted_code_is_in_the_files() {
     none(&problems);
 }
 
-/// The rows of the glossary's tables: words that mean one thing, and their line.
+/// The terms of the glossary's tables, with their lines.
 fn words(glossary: &str) -> Vec<(usize, String)> {
     let row = regex(r"^\| ([a-z][^|]*) \|");
     let lines = (1..).zip(glossary.lines());

@@ -1,4 +1,4 @@
-//! Set-up on machines that lack things: what it installs, and what it says where it may not install.
+//! Set-up on incomplete machines: what it installs, and its messages if it may not install.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -8,13 +8,13 @@ use std::process::{Command, Output};
 use capos_repo::root;
 use tempfile::TempDir;
 
-/// The programs that the scripts call and every machine has.
+/// Programs that the scripts call and every machine has.
 const TOOLS: [&str; 19] = [
     "bash", "cat", "chmod", "cut", "dirname", "env", "find", "flock", "head", "id", "mkdir", "mv",
     "realpath", "rm", "sed", "sort", "tail", "touch", "uname",
 ];
 
-/// A machine with nothing but [`TOOLS`], and a checkout that has only the scripts.
+/// A machine with only [`TOOLS`], and a checkout with only the scripts.
 struct Machine(TempDir);
 
 impl Machine {
@@ -81,7 +81,7 @@ fn says(text: &str, wanted: &[&str]) {
     }
 }
 
-/// Everything that is missing is listed by what it is for, also what was not asked for yet.
+/// Everything missing is listed by purpose, including groups that were not requested.
 #[test]
 fn another_system_is_told_what_is_missing() {
     let machine = Machine::new();
@@ -117,7 +117,8 @@ fn a_user_without_root_is_told_the_command() {
     assert!(!machine.path("called").exists(), "apt-get was called without root");
 }
 
-/// Only what a group lacks is installed, once, and package lists are fetched once for several groups.
+/// Only the missing packages of a group are installed, once, and package lists are fetched once for several
+/// groups.
 #[test]
 fn root_gets_what_a_group_needs_and_no_more() {
     let machine = Machine::new();

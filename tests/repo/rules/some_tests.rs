@@ -1,4 +1,4 @@
-//! `scripts/some-tests.sh`: asking for tests that do not exist is an error.
+//! `scripts/some-tests.sh`: a filter that matches no test is an error.
 
 use std::process::Command;
 

@@ -62,7 +62,7 @@ fn version(dependency: &Value) -> Option<&str> {
     dependency.as_str().or_else(|| dependency.get("version").and_then(Value::as_str))
 }
 
-/// Dependencies of all kinds, those of single targets too.
+/// Dependencies of all kinds, including target-specific ones.
 fn all_dependencies(manifest: &Table) -> Vec<(&String, &Value)> {
     let targets = manifest.get("target").and_then(Value::as_table);
     let targets = targets.into_iter().flat_map(|targets| targets.values().filter_map(Value::as_table));

@@ -1,23 +1,23 @@
-//! Reading the source tree, for the rules in `tests/repo/rules`.
+//! Access to the source tree, for the rules in `tests/repo/rules`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-/// Folders at the top that hold nothing written here.
+/// Top-level folders without source.
 const NOT_SOURCE: [&str; 3] = ["target", "build", ".git"];
 
 /// A text file of the tree.
 #[derive(Debug)]
 pub struct Source {
-    /// Its path from the tree's top, with `/`.
+    /// Its path from the tree's root, with `/`.
     pub path: String,
     /// The text of the file.
     pub text: String,
 }
 
-/// The tree's top folder.
+/// The tree's root folder.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
 }
@@ -39,7 +39,7 @@ pub fn documents() -> Result<Vec<Source>> {
         .collect())
 }
 
-/// One file of the tree.
+/// The text of one file of the tree.
 pub fn read(path: &str) -> Result<String> {
     fs::read_to_string(root().join(path)).with_context(|| path.to_owned())
 }

@@ -1,4 +1,4 @@
-//! `capos-assemble IN.wat OUT.wasm`: turns WebAssembly text into a module.
+//! `capos-assemble IN.wat OUT.wasm`: assembles WebAssembly text into a module.
 
 use std::path::Path;
 

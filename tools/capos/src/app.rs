@@ -1,4 +1,4 @@
-//! A WebAssembly program with what it is given on the command line: the manifest that says so.
+//! A WebAssembly program and its command line options, as a manifest.
 
 pub mod folders;
 mod launch;
@@ -20,11 +20,11 @@ use crate::manifest::{InstanceLimits, name_of};
 /// A call of `capos run PROGRAM.wasm`.
 #[derive(Debug, Default, Clone)]
 pub struct App {
-    /// The program, as the manifest is to name it.
+    /// The program's path, as written into the manifest.
     pub module: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Its name for itself, if that is not to be its file's.
+    /// Its first argument, if not its file's name.
     pub argv0: Option<String>,
     /// Its environment.
     pub env: Vec<(String, String)>,
@@ -42,9 +42,9 @@ pub struct App {
     pub wall_clock: bool,
     /// The program's limits.
     pub limits: InstanceLimits,
-    /// Imported functions that nobody provides trap when called, rather than being refused.
+    /// Unknown imported functions trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
-    /// The export that is called in place of running it as a program.
+    /// The export that is called instead of `_start`.
     pub invoke: Option<String>,
 }
 
@@ -54,7 +54,7 @@ impl App {
         name_of(&self.module)
     }
 
-    /// Volumes of the manifest, and the folder or image that stands behind each.
+    /// Volumes of the manifest, and the folder or image behind each.
     pub fn behind(&self) -> Vec<(String, PathBuf)> {
         let dirs = self.dirs.iter().enumerate();
         let dirs = dirs.map(|(index, dir)| (Self::dir_volume(index), dir.host.clone()));
@@ -62,18 +62,18 @@ impl App {
         dirs.chain(volumes.map(|(index, volume)| (format!("volume{index}"), volume.file.clone()))).collect()
     }
 
-    /// The volume that stands for the folder with this number on the command line.
+    /// The volume for the folder with this index on the command line.
     pub fn dir_volume(index: usize) -> String {
         format!("dir{index}")
     }
 
-    /// The manifest, in CUE. Paths in it are relative to where the command was given. `sizes` are those of the
-    /// images that stand for the folders that can be written to.
+    /// The manifest, in CUE. Paths in it are relative to the current folder. `sizes` are those of the images
+    /// for the writable folders.
     pub fn manifest(&self, sizes: &[u64]) -> String {
         self.text(sizes, &self.launch())
     }
 
-    /// The manifest with these fields for what the program is started with.
+    /// The manifest with these fields for arguments and environment.
     fn text(&self, sizes: &[u64], launch: &str) -> String {
         let mut text = String::from("package capos\n\n");
         self.write(&mut text, sizes, launch).unwrap_or_default();
@@ -122,7 +122,7 @@ impl App {
             .collect()
     }
 
-    /// Those that are given, as fields.
+    /// The limits that are set, as fields.
     fn limits(&self) -> Vec<String> {
         let InstanceLimits {
             memory_bytes,
@@ -162,11 +162,11 @@ impl App {
             let image = format!("{}-{volume}.img", self.name());
             writeln!(
                 to,
-                "\t// Made with what is in the folder, once. `capos run PROGRAM.wasm --dir` makes it anew for each run"
+                "\t// Created once, from the folder's content. `capos run PROGRAM.wasm --dir` recreates it for each run"
             )?;
             writeln!(
                 to,
-                "\t// and does to the folder what was done to it; here `capos volume export` does."
+                "\t// and copies changes back to the folder; here `capos volume export` copies them."
             )?;
             let size = sizes.next().copied().unwrap_or(folders::DEFAULT_ROOM);
             writeln!(
@@ -201,7 +201,7 @@ impl App {
     }
 }
 
-/// A CUE string. CUE reads every JSON string as what it is in JSON.
+/// A CUE string literal. CUE reads every JSON string with the same meaning.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

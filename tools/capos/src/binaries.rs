@@ -1,4 +1,4 @@
-//! Reading the programs that a manifest names.
+//! Reads the programs that a manifest names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,16 +24,16 @@ const WASM_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 /// The same for a component.
 const WASM_COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 
-/// A program's bytes, ready to pack.
+/// A program's bytes, ready for packing.
 #[derive(Debug, Clone)]
 pub struct Image {
     /// Its name in the package.
     pub name: String,
-    /// An ELF file cut down to what is loaded, or a WebAssembly module.
+    /// An ELF file reduced to its loaded parts, or a WebAssembly module.
     pub bytes: Vec<u8>,
 }
 
-/// Everything that goes into a package beside the manifest.
+/// The programs of a boot package.
 #[derive(Debug)]
 pub struct Images {
     /// The kernel's first process.
@@ -42,8 +42,8 @@ pub struct Images {
     pub programs: Vec<Image>,
 }
 
-/// Reads and checks `init` and every program that `manifest` names, and whether its instances can start with theirs; `folder`
-/// is the manifest's. Nothing is said about what depends on `broken` parts.
+/// Reads and checks `init` and every program that `manifest` names, and whether its instances can start with theirs;
+/// `folder` is the manifest's. Parts that depend on `broken` ones are not checked.
 pub fn load(
     manifest: &Manifest,
     project: &Project,
@@ -83,7 +83,7 @@ fn is_read(program: &Program, broken: &Broken<'_>) -> bool {
     !program.name.is_empty() && !broken.is_at(&program.at) && !broken.is_at(&format!("{}.file", program.at))
 }
 
-/// Finds reasons for which instances could not start, as far as they do not depend on fields that could not be read.
+/// Finds reasons why instances could not start, except those that depend on unreadable fields.
 fn check_instances(
     manifest: &Manifest,
     modules: &BTreeMap<&str, Module>,
@@ -103,7 +103,7 @@ fn check_instances(
             if depends.iter().any(|field| broken.has(&format!("{}.{field}", instance.at))) {
                 continue;
             }
-            // Who wrote no manifest sees no place in one.
+            // A user without a manifest cannot use a place in one.
             let reason = match (&instance.module.file, setting) {
                 (Some(file), Setting::Option) => format!("{}: {reason}", file.display()),
                 _ => reason,
@@ -118,21 +118,21 @@ fn check_instances(
     problems
 }
 
-/// Which functions a module may import.
+/// The functions that a module may import.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Imports {
-    /// Only those that its host knows: it does not start with others.
+    /// Only functions that its host knows; otherwise it does not start.
     Known,
-    /// Any, as far as is known here.
+    /// Any; unknown here.
     Any,
 }
 
-/// The imports that all that starts `program` allows it.
+/// The imports allowed by all entries that start `program`.
 fn imports_of(manifest: &Manifest, program: &Program) -> Imports {
     let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
     let instances = hosts.flat_map(|host| &host.instances);
     let mut started = instances.filter(|instance| instance.module.name == program.name);
-    // Others start what is only packed.
+    // Programs that are only packed are started by others.
     let packed = manifest.include.iter().any(|packed| packed.name == program.name);
     match packed || started.any(|instance| instance.trap_unknown_imports) {
         true => Imports::Any,
@@ -140,7 +140,7 @@ fn imports_of(manifest: &Manifest, program: &Program) -> Imports {
     }
 }
 
-/// Whether a module imports a function that no host knows, and nothing but functions.
+/// Whether a module imports a function that no host knows, and no other unknown items.
 fn lacks_a_function(module: &[u8]) -> bool {
     let mut lacks = false;
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
@@ -175,7 +175,7 @@ fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -
     elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}"))
 }
 
-/// The reason for refusing a program that is not there.
+/// The error for a missing program.
 fn missing(program: &Program, path: &Path, project: &Project, folder: &Path) -> String {
     let shown = project.shown(path).display();
     if program.file.is_some() {
@@ -185,17 +185,17 @@ fn missing(program: &Program, path: &Path, project: &Project, folder: &Path) -> 
     let beside = ["", ".wasm", ".wat"].map(|end| format!("{name}{end}"));
     if let Some(file) = beside.iter().find(|file| folder.join(file).is_file()) {
         return format!(
-            "no program of this tree is called {name:?}; `file: {file:?}` names the file beside the manifest"
+            "no program of this tree is named {name:?}; use `file: {file:?}` for the file beside the manifest"
         );
     }
     let meant = similar(path, name).map(|name| format!(", or did you mean {name:?}?"));
     format!(
-        "missing: there is no {shown}; `make build` builds the programs of this tree, `file:` names one elsewhere{}",
+        "missing: there is no {shown}; `make build` builds the programs of this tree; use `file:` for one elsewhere{}",
         meant.unwrap_or_default()
     )
 }
 
-/// A module as the engine gets it: without exceptions and atomic instructions, which it does not have.
+/// A module as passed to the engine: without exceptions and atomic instructions, which the engine lacks.
 fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
     if module.starts_with(&WASM_COMPONENT) {
         return Err("a WebAssembly component; only core modules can run".to_owned());
@@ -204,7 +204,7 @@ fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
         return Err("not a WebAssembly module".to_owned());
     }
     let refused = |module: &[u8], form| refusal(module, form).map_or(Ok(()), Err);
-    // It will be refused for that, whatever else it has: rewriting a large one takes seconds.
+    // It will be refused for that in any case, and rewriting a large module takes seconds.
     if imports == Imports::Known && lacks_a_function(&module) {
         refused(&module, Form::Original)?;
         return Ok(module);
@@ -215,7 +215,7 @@ fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
     Ok(module)
 }
 
-/// A program beside `path`, which does not exist, whose name is much like `name`.
+/// A program beside the missing `path` whose name is similar to `name`.
 fn similar(path: &Path, name: &str) -> Option<String> {
     let built = fs::read_dir(path.parent()?).ok()?.flatten().map(|entry| entry.path());
     let built = built.filter(|file| file.extension() == path.extension() && file.is_file());
@@ -250,7 +250,7 @@ mod tests {
             (exit.to_owned(), "", true),
             (format!(r#"{exit} (import "env" "f" (func))"#), "", false),
             (format!(r#"{exit} (import "env" "f" (func))"#), r#", "unknownImports": "trap""#, true),
-            // What it is refused for is another thing then.
+            // It is refused for another reason then.
             (r#"(import "env" "m" (memory 1 1 shared)) (import "env" "f" (func))"#.to_owned(), "", true),
         ] {
             let module = wat::parse_str(format!("(module {imports} {tag})")).unwrap();

@@ -41,10 +41,10 @@ use what::{only_manifest, only_webassembly};
 #[derive(Debug, Parser)]
 #[command(name = "capos", version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
-    /// The capOS source tree [default: the one around the manifest or the current folder]
+    /// The capOS source tree [default: the one that contains the manifest or the current folder]
     #[arg(long, global = true, value_name = "FOLDER")]
     root: Option<PathBuf>,
-    /// How the kernel and native programs to use were compiled: `make PROFILE=...`
+    /// Build profile of the kernel and native programs to use: `make PROFILE=...`
     #[arg(long, global = true, value_enum, default_value_t)]
     profile: Profile,
     #[command(subcommand)]
@@ -52,25 +52,25 @@ struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  capos check manifests/ipc.cue                     report everything that is wrong with a manifest
-  capos run manifests/wasi-hello-rust.cue           boot it; the guest's exit status becomes ours
-  echo hello | capos run manifests/wasi-stdin.cue   its console is our standard input and output
-  capos run -v --timeout 5 my.cue                   show the kernel log; give up after 5 seconds
-  capos run --dir . app.wasm one two                run any WASI program with what it is given here
-  capos run --invoke fib lib.wasm 10                call one function of a module, and print what it returns
-  capos inspect app.wasm                            what it imports and what grants that, exports, proposals, sizes
+  capos check manifests/ipc.cue                     report every error in a manifest
+  capos run manifests/wasi-hello-rust.cue           boot it, and exit with the guest's exit status
+  echo hello | capos run manifests/wasi-stdin.cue   its console is standard input and output
+  capos run -v --timeout 5 my.cue                   show the kernel log; stop after 5 seconds
+  capos run --dir . app.wasm one two                run any WASI program with these grants
+  capos run --invoke fib lib.wasm 10                call one function of a module, and print its results
+  capos inspect app.wasm                            show its imports and their grants, exports, proposals, sizes
   capos image my.cue -o my.capos                    only build the boot package
 
-Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the time was over;
-1 nothing was booted, or something could not be written, for the reason given.";
+Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the run timed out;
+1 nothing was booted, or output could not be written; the reason is printed.";
 
-/// The exit status for a command line that cannot be read, which is also clap's.
+/// The exit status for an invalid command line, the same as clap's.
 const BAD_USAGE: i32 = 2;
 const QEMU: &str = "qemu-system-x86_64";
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Report everything that is wrong with a manifest
+    /// Report every error in a manifest
     Check {
         /// The manifest, a CUE file
         manifest: PathBuf,
@@ -87,43 +87,43 @@ enum Task {
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
-        /// Replace the file if there is one
+        /// Replace an existing file
         #[arg(long)]
         force: bool,
-        /// The line that carries the console; whatever runs the result has to know
+        /// The transport of the console; must match the machine that boots the result
         #[arg(long, value_enum, default_value = "serial", value_name = "LINE")]
         console: ConsoleLine,
     },
-    /// Build a disc image that boots a manifest through GRUB, by BIOS or by UEFI
+    /// Build a disc image that boots a manifest through GRUB, by BIOS or UEFI
     Iso {
         /// The manifest, a CUE file
         manifest: PathBuf,
         /// The file to write
         #[arg(short, long)]
         output: PathBuf,
-        /// Replace the file if there is one
+        /// Replace an existing file
         #[arg(long)]
         force: bool,
-        /// The line that carries the console; whatever runs the result has to know
+        /// The transport of the console; must match the machine that boots the result
         #[arg(long, value_enum, default_value = "serial", value_name = "LINE")]
         console: ConsoleLine,
     },
-    /// Tell what a WebAssembly file imports, exports and uses, and what grants what it needs
+    /// Show what a WebAssembly file imports, exports and uses, and which options grant what it needs
     Inspect {
         /// A module, in binary or text form (.wat), or a component
         file: PathBuf,
-        /// For programs: as JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Boot a manifest or a WebAssembly program in QEMU and exit with the guest's exit status
     Run(Box<run::RunArgs>),
-    /// Make volume images, and move files in and out of them
+    /// Create volume images, and copy files in and out of them
     #[command(subcommand)]
     Volume(VolumeCommand),
     /// Measure, and print `name value unit` lines
     Bench {
-        /// Also rewrite the table of results in this document, such as docs/benchmarks.md
+        /// Also update the table of results in this document, such as docs/benchmarks.md
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
         /// The QEMU command
@@ -132,7 +132,7 @@ enum Task {
     },
 }
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let words: Vec<_> = env::args_os().collect();
     if let Some(status) = qemu::become_tied(&words) {
@@ -154,23 +154,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// As clap does it, but what is not UTF-8 is named.
+/// Like clap's parser, but names arguments that are not UTF-8.
 fn parse(words: Vec<OsString>) -> Cli {
     Cli::try_parse_from(&words).unwrap_or_else(|error| {
         if error.kind() == ErrorKind::InvalidUtf8 {
             let strange = words.iter().filter(|word| word.to_str().is_none());
             let strange: Vec<_> = strange.map(|word| word.display().to_string()).collect();
-            say(format_args!(
-                "not UTF-8, as options and what a program is given must be: {}",
-                strange.join(", ")
-            ));
+            say(format_args!("options and arguments must be UTF-8: {}", strange.join(", ")));
             process::exit(BAD_USAGE);
         }
         error.exit()
     })
 }
 
-/// Problems with a manifest already begin with its name; all else is ours.
+/// Errors in a manifest already begin with its name; all others get our prefix.
 fn report(error: &anyhow::Error) {
     match error.downcast_ref::<BadManifest>() {
         Some(bad) => say_as_it_is(bad),
@@ -230,17 +227,17 @@ fn perform(cli: &Cli) -> Result<u8> {
     }
 }
 
-/// Checks that `output` can be written, and that nothing is lost by that without being told, least of all `manifest`.
+/// Checks that `output` can be written without overwriting anything unasked, in particular `manifest`.
 fn check_output(output: &Path, force: bool, manifest: &Path) -> Result<()> {
     let shown = output.display();
-    ensure!(!output.is_dir(), "--output {shown} is a folder; give the name of a file");
+    ensure!(!output.is_dir(), "--output {shown} is a folder; expected a file name");
     ensure!(
         folder_of(output).is_dir(),
         "--output {shown}: there is no folder {}",
         folder_of(output).display()
     );
     let is_there = output.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_symlink());
-    ensure!(force || !is_there, "{shown} exists already; --force replaces it");
+    ensure!(force || !is_there, "{shown} already exists; --force replaces it");
     let is_manifest = is_there && output.canonicalize().ok() == manifest.canonicalize().ok();
     ensure!(!is_manifest, "--output {shown} is the manifest itself");
     Ok(())
@@ -253,7 +250,7 @@ fn project(cli: &Cli, manifest: Option<&Path>) -> Result<Project> {
 
 fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> {
     if let Some(path) = document {
-        // Measuring takes minutes.
+        // Measuring takes minutes, so check first.
         rewrite(path, &[])?;
     }
     let (mut failures, mut written) = (0, Ok(()));
@@ -279,7 +276,7 @@ fn bench(project: &Project, qemu: &Path, document: Option<&Path>) -> Result<()> 
     Ok(())
 }
 
-/// The document with these results in its table.
+/// The document with its table replaced by these results.
 fn rewrite(document: &Path, measures: &[Measure]) -> Result<String> {
     let text = fs::read_to_string(document).with_context(|| format!("--write {}", document.display()))?;
     bench::rewrite(&text, measures).map_err(|reason| anyhow!("--write {}: {reason}", document.display()))

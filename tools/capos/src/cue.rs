@@ -1,4 +1,4 @@
-//! Evaluating a manifest with `tools/cue`, or with the official `cue` command, which takes the same arguments.
+//! Evaluates a manifest with `tools/cue`, or with the official `cue` command, which takes the same arguments.
 
 mod package;
 mod position;
@@ -19,16 +19,16 @@ use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
 pub use position::positions;
 
-/// Whether `manifests/schema.cue` takes part in an evaluation.
+/// Whether an evaluation includes `manifests/schema.cue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definitions {
-    /// It does: the result has every default, and what it forbids is an error.
+    /// Included: the result has every default, and violations are errors.
     Apply,
-    /// The manifest is evaluated for itself.
+    /// The manifest is evaluated alone.
     Leave,
 }
 
-/// Evaluates `manifest`. What CUE finds wrong comes back as a [`BadManifest`].
+/// Evaluates `manifest`. CUE's errors are returned as a [`BadManifest`].
 pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> Result<Value> {
     if !manifest.is_file() {
         bail!("{}: no such file", manifest.display());
@@ -40,7 +40,7 @@ pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> R
     }
     let cue = command(project);
     let output = Command::new(&cue)
-        // Ctrl-C is ours to act upon.
+        // Ctrl-C is handled by this process.
         .process_group(0)
         .args(["export", "--all-errors", "--out", "json"])
         .arg(manifest)
@@ -64,7 +64,7 @@ fn not_text(manifest: &Path, error: &FromUtf8Error) -> BadManifest {
     BadManifest::new(manifest, vec![Problem { position: Some(format!("{line}:1")), ..problem }])
 }
 
-/// The `cue` to use: the environment's CUE, the tree's own, or the one on the path.
+/// The `cue` command to use: the environment's CUE, the tree's own, or the one on the path.
 fn command(project: &Project) -> OsString {
     env::var_os("CUE").filter(|cue| !cue.is_empty()).unwrap_or_else(|| {
         let own = project.tool("cue");
@@ -75,20 +75,20 @@ fn command(project: &Project) -> OsString {
 fn not_started(error: std::io::Error, cue: &OsString) -> anyhow::Error {
     if error.kind() == ErrorKind::NotFound {
         return anyhow!(
-            "{} is not installed. `make setup` installs CUE into build/tools/bin; or set CUE to the path of one",
+            "{} is not installed. `make setup` installs CUE into build/tools/bin; or set CUE to its path",
             cue.display()
         );
     }
     anyhow!(error).context(format!("running {}", cue.display()))
 }
 
-/// Reads CUE's messages: `path: reason:` with indented source positions below.
+/// Parses CUE's messages: `path: reason:` with indented source positions below.
 fn problems(text: &str) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut position_wanted = false;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         if line.starts_with(char::is_whitespace) {
-            // Positions in the definitions help nobody who writes a manifest; the first other one does.
+            // Positions in the definitions do not help the author of a manifest; the first other one does.
             if let (true, Some(problem)) = (position_wanted, problems.last_mut())
                 && let Some((_, tail)) = line.trim().split_once(".cue:")
                 && !line.contains("/schema.cue:")

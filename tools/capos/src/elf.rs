@@ -1,15 +1,15 @@
-//! Native programs: what the system can load, cut down to what it needs.
+//! Native programs: checks that the system can load them, and strips the rest.
 
 use object::LittleEndian;
 use object::elf::{EM_X86_64, ET_EXEC, FileHeader64, PT_DYNAMIC, PT_INTERP, PT_LOAD};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
 const PAGE_BYTES: u64 = 4096;
-/// Where user addresses end.
+/// End of user addresses.
 const USER_END: u64 = 1 << 47;
 
-/// Checks that `bytes` is a static ELF64 program for x86_64 whose segments can be mapped page by page from
-/// where they lie, and returns it without section headers, symbols and debug information.
+/// Checks that `bytes` is a static ELF64 program for x86_64 whose segments can be mapped page by page in
+/// place, and returns it without section headers, symbols and debug information.
 pub fn loadable_part(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let header = FileHeader64::<LittleEndian>::parse(bytes).map_err(|_| "not an ELF64 file".to_owned())?;
     let endian = header.endian().map_err(|_| "not a little-endian ELF file".to_owned())?;
@@ -54,7 +54,7 @@ pub fn loadable_part(bytes: &[u8]) -> Result<Vec<u8>, String> {
         entry_found |= (address..address + memory_size).contains(&header.e_entry(endian));
     }
     if loads == 0 {
-        return Err("nothing in it is to be loaded".to_owned());
+        return Err("it has no loadable segment".to_owned());
     }
     if !entry_found {
         return Err("its entry point is in no segment".to_owned());
@@ -65,7 +65,7 @@ pub fn loadable_part(bytes: &[u8]) -> Result<Vec<u8>, String> {
     Ok(part)
 }
 
-/// The bytes of memory that the segments of an ELF64 program take. Zero for what is none: it is refused elsewhere.
+/// The memory size of an ELF64 program's segments. Zero for an invalid program, which is refused elsewhere.
 pub fn loaded_bytes(bytes: &[u8]) -> u64 {
     let segments = FileHeader64::<LittleEndian>::parse(bytes).ok().and_then(|header| {
         let endian = header.endian().ok()?;
@@ -76,7 +76,7 @@ pub fn loaded_bytes(bytes: &[u8]) -> u64 {
     segments.unwrap_or(0)
 }
 
-/// Says in the ELF header that there are no sections: `e_shoff`, `e_shentsize`, `e_shnum`, `e_shstrndx`.
+/// Clears the section headers' fields in the ELF header: `e_shoff`, `e_shentsize`, `e_shnum`, `e_shstrndx`.
 fn clear_section_headers(elf: &mut [u8]) {
     for field in [40..48, 58..64] {
         if let Some(bytes) = elf.get_mut(field) {

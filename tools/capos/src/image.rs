@@ -1,4 +1,4 @@
-//! From a manifest file to a boot package: the steps in their order.
+//! From a manifest file to a boot package, step by step.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::project::Project;
 use crate::qemu::{Boot, ConsoleLine};
 use crate::volumes::{self, Instead};
 
-/// A manifest without fault, and the programs it names.
+/// A manifest without errors, and the programs it names.
 #[derive(Debug)]
 pub struct Checked {
     /// The manifest that boots.
@@ -30,14 +30,14 @@ pub struct Checked {
     pub folder: PathBuf,
 }
 
-/// Reads `file` and reports everything that is wrong with it as one [`BadManifest`]. Its consoles come over `line`, unless
-/// it says so itself. Disks are not looked at: whoever boots the result brings them.
+/// Reads `file` and reports all its errors as one [`BadManifest`]. Its consoles use `line`, unless it states another.
+/// Disks are not checked, because they are supplied at boot.
 pub fn check(project: &Project, file: &Path, line: ConsoleLine) -> Result<Checked> {
     let folder = parent(file);
     check_with(project, &Source { file, folder: &folder, app: None }, line, None)
 }
 
-/// The same, and whatever else a run would find wrong, with `instead` in place of disks that the manifest names.
+/// Like [`check`], including the checks for a run, with `instead` replacing disks that the manifest names.
 pub fn check_to_run(
     project: &Project,
     file: &Path,
@@ -52,8 +52,8 @@ fn parent(file: &Path) -> PathBuf {
     file.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// The same for the manifest of `app`, whose folders take `sizes`. What CUE is to evaluate of it is written into `place`;
-/// paths in it are relative to where the command was given.
+/// Like [`check_to_run`] for the manifest of `app`, whose folders take `sizes`. The part for CUE is written into `place`;
+/// paths in it are relative to the current folder.
 pub fn check_app(
     project: &Project,
     app: &App,
@@ -64,22 +64,22 @@ pub fn check_app(
     let file = place.join(format!("{}.cue", app.name()));
     fs::write(&file, app.outline(sizes)).with_context(|| file.display().to_string())?;
     let source = Source { file: &file, folder: Path::new(""), app: Some(app) };
-    // The images that stand for folders are made anew, whatever there is of their names.
+    // The images of folders are created anew, whatever exists under their names.
     let new = |index| (App::dir_volume(index), place.join(format!("{index}.img")));
     let made: Vec<_> = (0..app.dirs.len()).map(new).collect();
     check_with(project, &source, line, Some(&made))
 }
 
-/// Where a manifest comes from.
+/// The source of a manifest.
 struct Source<'a> {
     file: &'a Path,
-    /// The folder that paths in it are relative to.
+    /// The folder that its paths are relative to.
     folder: &'a Path,
     /// The program that completes it, if `file` has only an outline.
     app: Option<&'a App>,
 }
 
-/// `disks` are those of a run, if it is for one.
+/// `disks` are those of a run, if there is one.
 fn check_with(
     project: &Project,
     source: &Source<'_>,
@@ -107,12 +107,12 @@ fn check_with(
     Err(located(project, BadManifest::new(file, problems)))
 }
 
-/// Adds where in the file each field stands.
+/// Adds the source position of each field.
 fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
     bad.locate(|file, paths| cue::positions(project, file, paths)).into()
 }
 
-/// The programs of the tree itself that `file` needs built before it boots, sorted, each once.
+/// The programs of this tree that `file` needs built before it boots, sorted, each once.
 pub fn needs(project: &Project, file: &Path) -> Result<BTreeSet<(ProgramKind, String)>> {
     let (mut manifest, problems) = evaluate(project, file, None)?;
     if !problems.is_empty() {
@@ -131,7 +131,7 @@ pub fn build(checked: &Checked) -> Result<Vec<u8>> {
     pack::pack(&checked.manifest, &checked.images, &volumes)
 }
 
-/// Packs `checked` into `folder`, ready to boot directly.
+/// Packs `checked` into `folder`, ready for direct boot.
 pub fn direct_boot(project: &Project, checked: &Checked, folder: &Path) -> Result<Boot> {
     let kernel = kernel(project)?;
     let image = folder.join("image");
@@ -148,8 +148,8 @@ pub fn kernel(project: &Project) -> Result<PathBuf> {
     Ok(kernel)
 }
 
-/// Evaluates and decodes: what can be read, and what is wrong with the rest. Where the definitions do not hold, our own
-/// messages are preferred: they name each wrong field once, with what would be right there.
+/// Evaluates and decodes: the readable parts, and the errors in the rest. If the definitions are violated, our own
+/// messages are preferred: they name each wrong field once, with the remedy.
 fn evaluate(project: &Project, file: &Path, app: Option<&App>) -> Result<(Manifest, Vec<Problem>)> {
     let decoded = |mut json: Value| -> Result<_> {
         app.map_or(Ok(()), |app| app.complete(&mut json))?;

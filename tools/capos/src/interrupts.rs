@@ -10,20 +10,20 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 
-/// Something may still be at work in a folder that is removed.
+/// Attempts to remove a folder in which something may still be at work.
 const TRIES: usize = 20;
 
-/// Part of a run, which decides the effect of a signal.
+/// The stage of a run, which decides the effect of a signal.
 enum Stage {
-    /// Nothing runs yet: this folder is removed, and the signal ends us as it would end any program.
+    /// Nothing runs yet: this folder is removed, and the signal terminates the process as usual.
     Preparing(Option<PathBuf>),
     /// The machine's run decides.
     Running(Box<dyn Fn(i32) + Send>),
-    /// Nothing: what the program did is brought back, and that is not left half done.
+    /// Ignored: the program's changes are being brought back, which must complete.
     Ending,
 }
 
-/// Takes the signals as long as it lives.
+/// Handles the signals during its lifetime.
 pub struct Interrupts {
     stage: Arc<Mutex<Stage>>,
     handle: Handle,
@@ -37,11 +37,11 @@ impl std::fmt::Debug for Interrupts {
 }
 
 impl Interrupts {
-    /// Begins to take them: those that end a program, and that of a terminal's new size. A hang-up that is ignored already, as
-    /// `nohup` has it, stays so.
+    /// Starts handling signals: those that end a program, and that of a terminal's new size. A hang-up that is already
+    /// ignored, as with `nohup`, stays ignored.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// The system's errors.
     pub fn take() -> Result<Self> {
         let stage = Arc::new(Mutex::new(Stage::Preparing(None)));
         let outlives_hang_up = ignores_hang_up();
@@ -56,22 +56,22 @@ impl Interrupts {
         Ok(Self { stage, handle, outlives_hang_up })
     }
 
-    /// Whether a hang-up is to end neither this process nor what it starts.
+    /// Whether a hang-up is to end neither this process nor its children.
     pub(crate) fn outlives_hang_up(&self) -> bool {
         self.outlives_hang_up
     }
 
-    /// Has `folder` removed by a signal that comes before the machine runs.
+    /// Makes a signal that comes before the machine runs remove `folder`.
     pub fn remove(&self, folder: PathBuf) {
         *lock(&self.stage) = Stage::Preparing(Some(folder));
     }
 
-    /// From now on every signal goes to `machine`.
+    /// Passes every signal to `machine` from now on.
     pub(crate) fn pass_to(&self, machine: impl Fn(i32) + Send + 'static) {
         *lock(&self.stage) = Stage::Running(Box::new(machine));
     }
 
-    /// From now on no signal does anything.
+    /// Ignores every signal from now on.
     pub(crate) fn hold(&self) {
         *lock(&self.stage) = Stage::Ending;
     }
@@ -100,10 +100,10 @@ fn act(stage: &mut Stage, signal: i32) {
         Stage::Preparing(folder) => {
             if let Some(folder) = folder {
                 let gone = |_: &usize| fs::remove_dir_all(&*folder).is_ok();
-                // The next run removes what is left.
+                // The next run removes the remains.
                 let _ = (0..TRIES).find(gone);
             }
-            // There is no other way to go on than to end.
+            // Ending is the only option.
             drop(emulate_default_handler(signal));
         }
         Stage::Running(machine) => machine(signal),

@@ -14,19 +14,20 @@ use crate::interrupts::Interrupts;
 use crate::qemu::{ConsoleLine, ISO_MARKER};
 use crate::workplace::Workplace;
 
-/// The platforms needed for a disc that boots both ways, and the Debian packages that have them.
+/// The platforms for a disc that boots by BIOS and UEFI, and their Debian packages.
 const PLATFORMS: [(&str, &str); 2] =
     [("/usr/lib/grub/i386-pc", "grub-pc-bin"), ("/usr/lib/grub/x86_64-efi", "grub-efi-amd64-bin")];
 
-/// Stands before the console's line in the name of the application that a disc has: its "application identifier".
+/// Prefix of the console's line in the disc's "application identifier".
 const CONSOLE: &str = "CAPOS CONSOLE ";
-/// Where a disc's first volume descriptor is, and where in it that name is: ISO 9660 (ECMA-119), section 8.4.
+/// Position of a disc's first volume descriptor, and of that identifier in it: ISO 9660 (ECMA-119), section
+/// 8.4.
 const DESCRIPTOR: u64 = 16 * 2048;
 /// The beginning of such a descriptor: its type and the standard's identifier.
 const IDENTIFIER: [u8; 6] = *b"\x01CD001";
 const APPLICATION: std::ops::Range<usize> = 574..702;
 
-/// Writes the disc image `output`, whose console comes over `line`.
+/// Writes the disc image `output`, whose console uses `line`.
 pub fn make(kernel: &Path, package: &[u8], line: ConsoleLine, output: &Path) -> Result<()> {
     for (folder, debian) in PLATFORMS {
         if !Path::new(folder).is_dir() {
@@ -56,16 +57,16 @@ pub fn make(kernel: &Path, package: &[u8], line: ConsoleLine, output: &Path) -> 
     Ok(())
 }
 
-/// The name of the application on a disc whose console comes over `line`, in the capital letters that such names have.
+/// The application identifier of a disc whose console uses `line`, in capital letters as required.
 fn application(line: ConsoleLine) -> String {
     let value = line.to_possible_value();
     format!("{CONSOLE}{}", value.as_ref().map_or("", PossibleValue::get_name).to_ascii_uppercase())
 }
 
-/// Whether `disc` begins as a disc image does (ISO 9660, 6.7.1).
+/// Whether `disc` begins like a disc image (ISO 9660, 6.7.1).
 ///
 /// # Errors
-/// Those of reading it, but for one that is too short.
+/// Read errors, except for a file that is too short.
 pub fn is_disc(disc: &Path) -> Result<bool> {
     let mut identifier = [0; IDENTIFIER.len()];
     match File::open(disc).and_then(|file| file.read_exact_at(&mut identifier, DESCRIPTOR)) {
@@ -75,7 +76,7 @@ pub fn is_disc(disc: &Path) -> Result<bool> {
     }
 }
 
-/// The line of the console of the disc image `disc`, if the disc names it.
+/// The console line of the disc image `disc`, if the disc records it.
 pub fn console(disc: &Path) -> Option<ConsoleLine> {
     let mut descriptor = [0; 2048];
     File::open(disc).and_then(|file| file.read_exact_at(&mut descriptor, DESCRIPTOR)).ok()?;
@@ -84,8 +85,9 @@ pub fn console(disc: &Path) -> Option<ConsoleLine> {
     ConsoleLine::value_variants().iter().copied().find(|line| application(*line) == name)
 }
 
-/// GRUB's script. It speaks to the first serial line only to say that it is done: from there on the line is
-/// the guest's console. What goes wrong after that stands in the log, on the second line. The kernel gets a screen if there is one, to say what hinders its start.
+/// GRUB's script. It writes to the first serial line only to report that it is done: from there on the line is the
+/// guest's console. Later errors are in the log, on the second line. The kernel gets a screen if there is one, for
+/// messages about a failed start.
 fn configuration() -> String {
     format!(
         "set timeout=0

@@ -1,10 +1,10 @@
 //! The host side of capOS: checks CUE manifests, packs boot images, runs them in QEMU and measures them.
 //!
-//! The steps are separate on purpose: [`cue`] evaluates, [`manifest::decode`] turns JSON into typed
-//! values, [`manifest::check`] finds what the types cannot rule out, [`binaries`] reads the programs,
+//! The steps are deliberately separate: [`cue`] evaluates, [`manifest::decode`] turns JSON into typed values,
+//! [`manifest::check`] finds errors that the types cannot rule out, [`binaries`] reads the programs,
 //! [`manifest::convert`] writes Cap'n Proto, and [`pack`] lays out the image.
 
-// These end the program when a stream is closed or full; `say` has what does not.
+// These abort the program when a stream is closed or full; use `say` instead.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod app;

@@ -1,4 +1,4 @@
-//! Laying out a boot package: one Cap'n Proto message in one segment, every program on pages of its own.
+//! Lays out a boot package: one Cap'n Proto message in one segment, every program on separate pages.
 
 use anyhow::{Result, bail, ensure};
 use capnp::message::{Builder, HeapAllocator};
@@ -7,19 +7,19 @@ use capos_schema::manifest_capnp::boot_package;
 use crate::binaries::{Image, Images};
 use crate::manifest::{Instance, Manifest, convert};
 
-/// Programs begin at multiples of this, from the start of the package.
+/// Alignment of programs, from the start of the package.
 pub const PAGE_BYTES: usize = 4096;
 const WORD_BYTES: usize = 8;
 /// The segment table of a message with one segment.
 const HEADER_BYTES: usize = 8;
-/// The longest Data that Cap'n Proto can hold.
+/// Maximum length of a Cap'n Proto Data.
 const MOST_DATA_BYTES: usize = (1 << 29) - 1;
-/// Room for everything in a package that is neither a program nor an instance's arguments. The rest of the size is known.
+/// Allowance for everything in a package except programs and instances' arguments. The rest of the size is known.
 const METADATA_ALLOWANCE: usize = 16 << 20;
 
 type Message = Builder<HeapAllocator>;
 
-/// The package's bytes: standard framing, a whole number of pages. `volumes` are the images of packed volumes.
+/// The package: standard framing, a whole number of pages. `volumes` are the images of packed volumes.
 pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<Vec<u8>> {
     let named = || images.programs.iter().chain(volumes);
     let all = || std::iter::once(&images.init).chain(named().map(|image| &image.bytes));
@@ -57,10 +57,10 @@ pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<V
     frame(&message)
 }
 
-/// Sets a Data field so that its bytes begin a page.
+/// Sets a Data field such that its bytes are page-aligned.
 ///
-/// Cap'n Proto allocates upwards, so a first, zeroed Data as long as what is left of the page moves the second
-/// one to the page's end; replacing the first leaves a gap that nothing points to.
+/// Cap'n Proto allocates upwards, so a first, zeroed Data as long as the rest of the page moves the second one
+/// to the page's end; replacing the first leaves a gap that nothing refers to.
 fn place(
     message: &mut Message,
     bytes: &[u8],
@@ -70,7 +70,7 @@ fn place(
     set(message.get_root()?, &vec![0; gap])?;
     set(message.get_root()?, bytes)?;
     let begin = HEADER_BYTES + segment(message)?.len() - bytes.len().next_multiple_of(WORD_BYTES);
-    ensure!(begin.is_multiple_of(PAGE_BYTES), "a program was placed at {begin}, which begins no page");
+    ensure!(begin.is_multiple_of(PAGE_BYTES), "a program was placed at {begin}, which is not page-aligned");
     Ok(())
 }
 
@@ -81,8 +81,8 @@ fn segment(message: &Message) -> Result<&[u8]> {
     }
 }
 
-/// Puts the segment table in front, and zeros behind so that the last program's last page is its own. The
-/// zeros count as part of the segment.
+/// Prepends the segment table, and appends zeros so that the last program shares its last page with nothing
+/// else. The zeros count as part of the segment.
 fn frame(message: &Message) -> Result<Vec<u8>> {
     let segment = segment(message)?;
     let total = (HEADER_BYTES + segment.len()).next_multiple_of(PAGE_BYTES);

@@ -1,28 +1,28 @@
-//! Problems of a manifest: one reason for each place, all of them together.
+//! Problems of a manifest: one reason per place, reported together.
 
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong with a manifest.
+/// A problem of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The field, as CUE writes it (`processes.0.grants`); empty for the manifest as a whole.
     pub path: String,
-    /// The reason why it is wrong.
+    /// The reason.
     pub reason: String,
-    /// Where the field stands in the file, as `LINE:COLUMN`; `None` where that is not known.
+    /// The field's position in the file, as `LINE:COLUMN`; `None` if unknown.
     pub position: Option<String>,
     /// The field that it conflicts with.
     pub other: Option<Place>,
 }
 
-/// A field, and where it stands.
+/// A field, and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The field, as CUE writes it.
     pub path: String,
-    /// Its `LINE:COLUMN`, where that is known.
+    /// Its `LINE:COLUMN`, if known.
     pub position: Option<String>,
 }
 
@@ -32,21 +32,21 @@ impl Problem {
         Self { path: path.into(), reason: reason.into(), position: None, other: None }
     }
 
-    /// The same as a conflict with the field at `path`, which is shown behind the reason.
+    /// Adds the conflicting field at `path`, which is shown after the reason.
     #[must_use]
     pub fn with_other(mut self, path: impl Into<String>) -> Self {
         self.other = Some(Place { path: path.into(), position: None });
         self
     }
 
-    /// The fields whose places are not known.
+    /// The fields whose positions are not known yet.
     fn unplaced(&self) -> impl Iterator<Item = &str> {
         let own = self.position.is_none().then_some(self.path.as_str());
         let other = self.other.as_ref().filter(|other| other.position.is_none());
         own.into_iter().chain(other.map(|other| other.path.as_str()))
     }
 
-    /// Line and column as numbers, to sort by; what has no place comes last.
+    /// Line and column as numbers, for sorting; problems without a position come last.
     fn order(&self) -> (bool, u64, u64) {
         let parts = self.position.as_deref().and_then(|position| position.split_once(':'));
         let numbers = parts.and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
@@ -55,10 +55,10 @@ impl Problem {
     }
 }
 
-/// More problems than this are not shown: nobody reads them, and finding their places takes time.
+/// Maximum number of problems shown: more would not be read, and finding their positions takes time.
 const MOST_SHOWN: usize = 100;
 
-/// Everything that is wrong with one manifest file. Shown as one `FILE:LINE:COLUMN: path: reason` a line.
+/// All problems of one manifest file. Shown as one `FILE:LINE:COLUMN: path: reason` per line.
 #[derive(Debug)]
 pub struct BadManifest {
     file: PathBuf,
@@ -71,8 +71,8 @@ impl BadManifest {
         Self { file: file.to_owned(), problems }
     }
 
-    /// Asks `positions` where fields stand whose place is not known yet, of as many problems as are shown, and sorts the
-    /// problems by that.
+    /// Looks up, by `positions`, the fields without a position, for as many problems as are shown, and sorts the
+    /// problems by position.
     #[must_use]
     pub fn locate(mut self, positions: impl Fn(&Path, &[&str]) -> Vec<Option<String>>) -> Self {
         let shown = self.problems.iter().take(MOST_SHOWN);
@@ -90,7 +90,7 @@ impl BadManifest {
         self
     }
 
-    /// The problems, in the order of their places where those are known.
+    /// The problems, sorted by position as far as known.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

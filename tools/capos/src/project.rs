@@ -1,22 +1,22 @@
-//! Where the source tree keeps what the build makes.
+//! The layout of the source tree and its build products.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-/// How the kernel and native programs were compiled; Cargo.toml has the profiles.
+/// Build profile of the kernel and native programs, defined in Cargo.toml.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Profile {
-    /// Quick to build again after an edit.
+    /// Rebuilds quickly.
     #[default]
     Release,
-    /// With link-time optimisation, as measured by benchmarks.
+    /// With link-time optimisation, as used for benchmarks.
     Shipped,
 }
 
 impl Profile {
-    /// The folder that Cargo puts the programs in.
+    /// Cargo's output folder for it.
     fn folder(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -33,7 +33,8 @@ pub struct Project {
 }
 
 impl Project {
-    /// The tree at `root` if given, else the one around `start`, the current folder or this command.
+    /// The tree at `root` if given, otherwise the one that contains `start`, the current folder or this
+    /// command.
     pub fn find(root: Option<&Path>, start: Option<&Path>) -> Result<Self> {
         if let Some(root) = root {
             if !is_root(root) {
@@ -49,17 +50,17 @@ impl Project {
             }
         }
         bail!(
-            "no capOS tree (a folder with manifests/schema.cue) around {}; name one with --root",
+            "no capOS tree (a folder with manifests/schema.cue) contains {}; specify it with --root",
             here.display()
         )
     }
 
-    /// The same tree, with programs compiled in that way.
+    /// The same tree, with programs of that profile.
     pub fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// The tree's top folder.
+    /// The tree's root folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -69,7 +70,7 @@ impl Project {
         self.root.join("manifests/schema.cue")
     }
 
-    /// A manifest of the tree itself: one that users boot, or else one of the tests.
+    /// A manifest of the tree itself: one for users, or else one of the tests.
     pub fn manifest(&self, name: &str) -> PathBuf {
         let file = format!("{name}.cue");
         let toured = self.root.join("manifests").join(&file);
@@ -105,12 +106,12 @@ impl Project {
         self.root.join("build/tools/bin").join(name)
     }
 
-    /// Where the kernel log of a run goes unless told otherwise.
+    /// The default path of a run's kernel log.
     pub fn log(&self, run: &str) -> PathBuf {
         self.root.join("build/log").join(format!("{run}.log"))
     }
 
-    /// `path` as people want to read it: relative to the tree where it is inside.
+    /// `path` for messages: relative to the tree if it is inside.
     pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }

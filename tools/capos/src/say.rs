@@ -1,4 +1,5 @@
-//! Messages of the command itself. A closed or full stream never ends it: a folder may still have to be brought back.
+//! Messages of the command itself. A closed or full stream never ends it, since a folder may still have to be brought
+//! back.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write as _};
@@ -10,15 +11,15 @@ pub(crate) fn say(line: impl Display) {
     say_as_it_is(format_args!("capos: {line}"));
 }
 
-/// Writes `line` to standard error. The exit status still tells when that is closed.
+/// Writes `line` to standard error. If that is closed, the exit status still tells.
 pub(crate) fn say_as_it_is(line: impl Display) {
     drop(writeln!(io::stderr().lock(), "{line}"));
 }
 
-/// Writes `text` to standard output. A reader that has seen enough is no failure.
+/// Writes `text` to standard output. A closed pipe is not an error.
 ///
 /// # Errors
-/// When it cannot be written for another reason.
+/// If it cannot be written for another reason.
 pub(crate) fn print(text: impl Display) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match write!(stdout, "{text}").and_then(|()| stdout.flush()) {

@@ -1,4 +1,4 @@
-//! The host's side of volumes: packing folders into images, and finding or making disk images.
+//! The host's side of volumes: packs folders into images, and finds or creates disk images.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::qemu::Disk;
 use crate::say::say;
 
-/// The largest volume that can be packed: what Cap'n Proto can hold in one piece of data.
+/// Maximum size of a packed volume: the limit of a Cap'n Proto Data.
 const MOST_PACKED_BYTES: u64 = (1 << 29) - 4096;
 
 fn warn(line: Option<String>) {
@@ -27,7 +27,7 @@ fn warn(line: Option<String>) {
     }
 }
 
-/// Folders to be packed that are not there. `folder` is the manifest's.
+/// Missing folders to be packed. `folder` is the manifest's.
 pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for volume in &manifest.volumes {
@@ -40,12 +40,12 @@ pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     problems
 }
 
-/// Why what is at `path` is no folder that can be read. `purpose` stands behind a name that leads nowhere.
+/// The reason why `path` is not a readable folder. `purpose` is appended to the name of a missing one.
 fn no_folder(path: &Path, purpose: &str) -> Option<String> {
     let shown = path.display();
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => fs::read_dir(path).err().map(|error| format!("{shown}: {error}")),
-        Ok(_) => Some(format!("{shown} is no folder; `files` and `from` take one")),
+        Ok(_) => Some(format!("{shown} is not a folder, which `files` and `from` require")),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Some(format!("there is no folder {shown}{purpose}{}", meant_beside(path)))
         }
@@ -53,14 +53,14 @@ fn no_folder(path: &Path, purpose: &str) -> Option<String> {
     }
 }
 
-/// Files to use for disks in place of those that the manifest names: each the disk's name and the file.
+/// Replacements for disk images that the manifest names: the disk's name and the file.
 pub type Instead<'a> = &'a [(String, PathBuf)];
 
 fn replaced<'a>(name: &str, instead: Instead<'a>) -> Option<&'a Path> {
     instead.iter().rev().find(|(disk, _)| disk == name).map(|(_, file)| file.as_path())
 }
 
-/// The image or folder that is behind each volume on the host.
+/// The image or folder behind each volume on the host.
 pub fn behind(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Vec<(String, PathBuf)> {
     let behind = manifest.volumes.iter().filter_map(|volume| match &volume.source {
         VolumeSource::Ram(_) => None,
@@ -74,8 +74,7 @@ pub fn behind(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Vec<(
     behind.collect()
 }
 
-/// Disks whose images a run could not use: neither there nor made at the first run, no files, or without the volume that
-/// should be on them.
+/// Problems of disk images for a run: missing and not to be created, not files, or without the required volume.
 pub fn check_disks(
     manifest: &Manifest,
     folder: &Path,
@@ -97,7 +96,7 @@ pub fn check_disks(
         }
         let other = replaced(&name, instead);
         let file = other.map_or_else(|| folder.join(&image.file), Path::to_owned);
-        // Under one name, they are found without looking at files.
+        // Equal paths are found without accessing files.
         let shared = seen.iter().find(|(seen, first, _)| {
             (other.is_some() || first.file != image.file)
                 && !(first.read_only && image.read_only)
@@ -105,7 +104,7 @@ pub fn check_disks(
         });
         if let Some((one, _, first)) = shared {
             let reason = format!(
-                "{} and {} are one image; only disks that are all readOnly can share one",
+                "{} and {} are the same image; only readOnly disks can share an image",
                 file.display(),
                 one.display()
             );
@@ -120,7 +119,7 @@ pub fn check_disks(
     problems
 }
 
-/// Why `file` cannot be the image of a disk.
+/// The reason why `file` cannot be the image of a disk.
 fn unusable(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) -> Option<String> {
     let shown = file.display();
     let meta = match fs::metadata(file) {
@@ -131,13 +130,13 @@ fn unusable(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) -> O
     let kind = meta.file_type();
     if kind.is_dir() && is_volume {
         return Some(format!(
-            "{shown} is a folder, and a disk is an image file; `files` makes a volume of a folder's files that is only read, \
-             and `from` with `size` an image that begins with them"
+            "{shown} is a folder, but a disk needs an image file; use `files` for a read-only volume of a folder's files, \
+             or `from` with `size` for an image initialised with them"
         ));
     }
     if !kind.is_file() && !kind.is_block_device() {
         let what = if kind.is_dir() { "a folder" } else { "no file" };
-        return Some(format!("{shown} is {what}, and a disk is an image file"));
+        return Some(format!("{shown} is {what}, but a disk needs an image file"));
     }
     if let Err(error) = OpenOptions::new().read(true).write(!image.read_only).open(file) {
         let hint = if image.read_only { "" } else { "; with `readOnly: true` it need not be writable" };
@@ -151,11 +150,11 @@ fn unusable(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) -> O
         Ok(Content::Other) => {
             Some(format!("{shown} is not a capOS volume; `capos volume create` makes one in a new file"))
         }
-        Err(error) => Some(format!("{error:#}; another copy of it is needed")),
+        Err(error) => Some(format!("{error:#}; restore it from another copy")),
     }
 }
 
-/// Why the image `file`, which does not exist, cannot be made.
+/// The reason why the missing image `file` cannot be created.
 fn lacking(file: &Path, image: &DiskImage, folder: &Path) -> Option<String> {
     if image.size.is_none() {
         return Some(no_image(file));
@@ -166,24 +165,23 @@ fn lacking(file: &Path, image: &DiskImage, folder: &Path) -> Option<String> {
     no_folder(&folder.join(&image.from.as_ref()?.path), " to fill the image from")
 }
 
-/// Why an image cannot be made where `file` says.
+/// The reason why an image cannot be created at `file`.
 fn homeless(file: &Path) -> Option<String> {
     let folder = folder_of(file);
     let shown = folder.display();
-    (!folder.is_dir())
-        .then(|| format!("there is no folder {shown} in which {} could be made", file.display()))
+    (!folder.is_dir()).then(|| format!("there is no folder {shown} for {}", file.display()))
 }
 
 fn no_image(file: &Path) -> String {
     let shown = file.display();
-    let made = "`size` in the manifest has it made, and so does `capos volume create`";
+    let made = "`size` in the manifest creates it, as does `capos volume create`";
     match meant_beside(file).as_str() {
         "" => format!("there is no {shown}; a {made}"),
         meant => format!("there is no {shown}{meant} A {made}"),
     }
 }
 
-/// Images of the volumes that are packed.
+/// Images of the packed volumes.
 pub fn pack(manifest: &Manifest, folder: &Path) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for volume in &manifest.volumes {
@@ -199,18 +197,18 @@ pub fn pack(manifest: &Manifest, folder: &Path) -> Result<Vec<Image>> {
     Ok(images)
 }
 
-/// The disks of a run, kept from other commands as long as this is held.
+/// The disks of a run, locked against other commands while this is held.
 #[derive(Debug)]
 pub struct Disks {
-    /// In the order that the package counts them.
+    /// In the package's order.
     pub list: Vec<Disk>,
-    /// A line for each image that was made.
+    /// A line for each image that was created.
     pub made: Vec<String>,
     locks: Vec<File>,
 }
 
-/// Finds the image of each disk of `manifest`, or makes it where the manifest says how large. `instead` has
-/// files to use for disks in place of those that the manifest names.
+/// Finds the image of each disk of `manifest`, or creates it if the manifest gives its size. `instead` has
+/// replacements for images that the manifest names.
 pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result<Disks> {
     for (name, _) in instead {
         ensure!(
@@ -234,7 +232,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
             .find(|(_, other)| !(other.read_only && image.read_only) && is_same_file(&other.file, &file));
         if let Some((other, _)) = other {
             bail!(
-                "disk {name}: {} is the image of the disk {other} as well; only disks that are all readOnly can share one",
+                "disk {name}: {} is also the image of the disk {other}; only readOnly disks can share an image",
                 file.display()
             );
         }
@@ -242,7 +240,7 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
         let is_new = !file.exists();
         let lock = open_or_make(&file, folder, image, is_volume)?;
         if let Some(size) = image.size.filter(|_| is_new) {
-            disks.made.push(format!("made {}, {}", file.display(), show_size(size)));
+            disks.made.push(format!("created {}, {}", file.display(), show_size(size)));
         }
         disks.locks.push(lock);
         disks.list.push(Disk { file, read_only: image.read_only });
@@ -250,7 +248,8 @@ pub fn disks(manifest: &Manifest, folder: &Path, instead: Instead<'_>) -> Result
     Ok(disks)
 }
 
-/// New disks in `folder`, whatever files the manifest names: for a run that must find nothing and leave nothing.
+/// New disks in `folder`, ignoring the files in the manifest: for a run that must find nothing and leave
+/// nothing.
 pub fn fresh_disks(manifest: &Manifest, folder: &Path) -> Result<Disks> {
     let files: Vec<_> = manifest
         .disks()
@@ -272,13 +271,12 @@ fn open_or_make(file: &Path, folder: &Path, image: &DiskImage, is_volume: bool) 
     let opened = OpenOptions::new().read(true).write(!image.read_only).open(file);
     let opened = opened.with_context(|| file.display().to_string())?;
     let locked = if image.read_only { opened.try_lock_shared() } else { opened.try_lock() };
-    locked.map_err(|_| {
-        anyhow!("{} is in use; wait until what uses it has ended, or take a copy of it", file.display())
-    })?;
+    locked
+        .map_err(|_| anyhow!("{} is in use; wait until its user has ended, or use a copy", file.display()))?;
     Ok(opened)
 }
 
-/// Under its name an image is whole or not there.
+/// Creates an image atomically: under its name it is complete or absent.
 fn make(file: &Path, size: u64, is_volume: bool, content: Option<(PathBuf, Links)>) -> Result<()> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let folder = folder_of(file);

@@ -1,5 +1,5 @@
-//! The temporary folder of a run. A run that is killed cannot remove its folder: the next one does, unless it holds what a
-//! program wrote.
+//! The temporary folder of a run. A run that is killed cannot remove its folder: the next one does, unless it holds data
+//! that a program wrote.
 
 use std::env;
 use std::fs::{self, File};
@@ -12,11 +12,11 @@ use tempfile::{Builder, TempDir};
 use crate::say::say;
 
 const PREFIX: &str = "capos-run-";
-/// Locked as long as the run lives.
+/// Locked during the run.
 const LOCK: &str = "lock";
 const IMAGES: &str = "images";
 
-/// A folder that goes with this value.
+/// A folder that is removed when this value is dropped.
 #[derive(Debug)]
 pub struct Workplace {
     folder: TempDir,
@@ -24,15 +24,15 @@ pub struct Workplace {
 }
 
 impl Workplace {
-    /// Makes one where temporary files go, and removes those of runs that were killed.
+    /// Creates one in the system's temporary folder, and removes those of runs that were killed.
     ///
     /// # Errors
-    /// When there is no place for temporary files.
+    /// If there is no temporary folder.
     pub fn make() -> Result<Self> {
         let place = env::temp_dir();
         for images in sweep(&place) {
             say(format_args!(
-                "an earlier run was killed; what its program wrote is still in the images in {}: \
+                "an earlier run was killed; its program's data is still in the images in {}: \
                  `capos volume export` gets it out; remove the folder when it is not needed",
                 images.display()
             ));
@@ -43,35 +43,35 @@ impl Workplace {
     fn make_in(place: &Path) -> Result<Self> {
         let folder = Builder::new().prefix(PREFIX).tempdir_in(place);
         let folder = folder.context("no temporary folder can be made; TMPDIR names another place for it")?;
-        // Under its name the file is locked from the beginning.
+        // Locked before it gets its name.
         let (new, name) = (folder.path().join("new"), folder.path().join(LOCK));
         let lock = File::create_new(&new).with_context(|| new.display().to_string())?;
         lock.lock().and_then(|()| fs::rename(&new, &name)).with_context(|| name.display().to_string())?;
         Ok(Self { folder, _lock: lock })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Makes the folder for images that stand for folders, which stays if the run is killed.
+    /// Creates the folder for images of folders, which stays if the run is killed.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If it cannot be created.
     pub fn images(&self) -> Result<PathBuf> {
         let images = self.path().join(IMAGES);
         fs::create_dir(&images).with_context(|| images.display().to_string())?;
         Ok(images)
     }
 
-    /// Removes everything but the images, and returns where they are.
+    /// Removes everything but the images, and returns their path.
     pub fn keep_images(self) -> PathBuf {
         keep_images(&self.folder.keep())
     }
 }
 
-/// Removes the folders in `place` of runs that were killed. Returns those of images, which stay, and are returned once.
+/// Removes the folders in `place` of killed runs. Returns those with images, which stay, and are returned only once.
 fn sweep(place: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     let of_runs = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
@@ -89,7 +89,7 @@ fn sweep(place: &Path) -> Vec<PathBuf> {
         if images.is_ok_and(|mut images| images.next().is_some()) {
             kept.push(keep_images(&folder));
         } else {
-            // Whatever cannot be removed now is tried again by the next run.
+            // If it cannot be removed now, the next run tries again.
             drop(fs::remove_dir_all(&folder));
         }
     }
@@ -102,7 +102,7 @@ fn keep_images(folder: &Path) -> PathBuf {
         let path = entry.path();
         if path != images {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            // What stays is only in the way.
+            // The rest is not needed.
             drop(if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) });
         }
     }
@@ -113,7 +113,7 @@ fn keep_images(folder: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// The folder that a killed run leaves, with its lock file, which nothing locks.
+    /// The folder of a killed run, with an unlocked lock file.
     fn killed(place: &Path) -> PathBuf {
         let Workplace { folder, _lock } = Workplace::make_in(place).unwrap();
         folder.keep()
@@ -125,7 +125,7 @@ mod tests {
         let living = Workplace::make_in(place.path()).unwrap();
         let dead = killed(place.path());
         fs::write(dead.join("package"), "much").unwrap();
-        // Neither a run's, nor surely one.
+        // Not a run's, or not certainly one.
         fs::create_dir(place.path().join("other")).unwrap();
         fs::create_dir(place.path().join("capos-run-without-lock")).unwrap();
         assert!(sweep(place.path()).is_empty());

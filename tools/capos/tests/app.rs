@@ -1,4 +1,4 @@
-//! The manifest that stands for a program on the command line.
+//! The manifest of a program on the command line.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
@@ -17,7 +17,7 @@ fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
 }
 
-/// The value that CUE makes of `text`.
+/// The value of `text` according to CUE.
 fn exported(text: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("app.cue");
@@ -26,7 +26,7 @@ fn exported(text: &str) -> Value {
     json.unwrap_or_else(|error| panic!("{error:#}\n{text}"))
 }
 
-/// The manifest that CUE and our own checks make of `app`: as it is printed, and as a run has it.
+/// The manifest of `app` from CUE and our own checks: as printed, and as used by a run.
 fn evaluated(app: &App) -> Manifest {
     let printed = exported(&app.manifest(&[7 << 30]));
     let mut ours = exported(&app.outline(&[7 << 30]));
@@ -35,7 +35,7 @@ fn evaluated(app: &App) -> Manifest {
     decode::decode(&printed).unwrap()
 }
 
-/// The complaint about `app`, and the text that CUE was given of it.
+/// The error for `app`, and the text that CUE evaluated.
 fn refused(app: &App) -> (String, String) {
     let place = tempfile::tempdir().unwrap();
     let error = image::check_app(&project(), app, &[], place.path(), ConsoleLine::Serial).unwrap_err();
@@ -172,7 +172,7 @@ fn a_folder_that_is_not_there_is_named() {
     assert!(message.contains("wasm.0.instances.0.module: missing: there is no"), "{message}");
 }
 
-/// CUE takes time with the square of a list's length.
+/// CUE's time is quadratic in a list's length.
 #[test]
 fn what_cue_is_given_does_not_grow_with_arguments_and_environment() {
     let few = App { module: "no-such/x.wasm".into(), ..App::default() };
@@ -183,7 +183,7 @@ fn what_cue_is_given_does_not_grow_with_arguments_and_environment() {
     };
     let (message, given) = refused(&many);
     assert_eq!(given, few.outline(&[]));
-    // Nothing is wrong with them.
+    // There are no problems in them.
     let module = "x.cue:6:10: wasm.0.instances.0.module: missing: there is no no-such/x.wasm";
     assert!(message.ends_with(module) && message.lines().count() == 1, "{message}");
     let mut json = exported(&given);
@@ -204,7 +204,7 @@ fn arguments_and_environment_are_checked_without_cue() {
     let cases = [
         (app(vec!["a".into(), "b\0".into()], &[]), "instances.0.args.1: contains a NUL character"),
         (app(vec![], &[("A", "b\0")]), "instances.0.env.A: contains a NUL character"),
-        (app(vec![], &[("A=B", "")]), "\"A=B\" is no name of an environment variable"),
+        (app(vec![], &[("A=B", "")]), "invalid environment variable name \"A=B\""),
         (App { argv0: Some("\0".into()), ..app(vec![], &[]) }, "instances.0.argv0: contains a NUL character"),
         (app(vec!["x".repeat(64 << 20)], &[]), "args and env need"),
     ];

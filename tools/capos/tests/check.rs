@@ -1,4 +1,4 @@
-//! `capos check` on whole files: CUE, our own checks and the programs together, as a user sees them.
+//! `capos check` on whole files: CUE, our own checks and the programs together, through the user's interface.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
@@ -12,12 +12,12 @@ fn project() -> Project {
     Project::find(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")), None).unwrap()
 }
 
-/// The complaint about a manifest with this text, `bad.cue` standing for its path.
+/// The error for a manifest with this text, with `bad.cue` for its path.
 fn complaint(text: &str, files: &[(&str, &[u8])]) -> String {
     complaint_of(text, files, |manifest| image::check(&project(), manifest, ConsoleLine::Serial).unwrap_err())
 }
 
-/// The same, before a run of it.
+/// The same, from the checks before a run.
 fn complaint_to_run(text: &str, files: &[(&str, &[u8])]) -> String {
     let check = |manifest: &Path| image::check_to_run(&project(), manifest, ConsoleLine::Serial, &[]);
     complaint_of(text, files, |manifest| check(manifest).unwrap_err())
@@ -45,7 +45,7 @@ fn each_problem_is_one_line() {
     let found: Vec<_> = found.lines().filter(|line| !line.contains("`make build` builds")).collect();
     let wanted = [
         "/bad.cue:6:22: processes.0.grants.consle: unknown grant; did you mean \"console\"? `true` grants one of console, log,",
-        "/bad.cue:6:35: processes.0.grants.timer: wanted true or a source: {from: PROCESS}",
+        "/bad.cue:6:35: processes.0.grants.timer: expected true or a source: {from: PROCESS}",
         "/bad.cue:7:21: processes.0.limits.memory: \"64MB\" has no known unit;",
         "/bad.cue:8:23: processes.1.bogus: unknown field; known here: name, binary,",
     ];
@@ -55,7 +55,7 @@ fn each_problem_is_one_line() {
     }
 }
 
-/// A field that cannot be read hides nothing but what depends on it.
+/// An unreadable field hides only problems that depend on it.
 #[test]
 fn problems_of_all_kinds_are_found_at_once() {
     let text = "exitFrom: \"nobody\"
@@ -70,13 +70,13 @@ wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"
     let wanted = [
         (4, "exitFrom: no process or instance is called \"nobody\"; there are: a, wasm, wasm/i"),
         (6, "volumes.broken.size: \"4 MB!\" has no known unit"),
-        (7, "volumes.gone.disk: there is no /b.img; a `size` in the manifest has it made"),
+        (7, "volumes.gone.disk: there is no /b.img; a `size` in the manifest creates it"),
         (8, "volumes.site.files: there is no folder /no-folder"),
         (10, "processes.0.binary: missing: there is no /none"),
         (10, "processes.0.bogus: unknown field"),
         (10, "processes.0.grants.y.volume: no volume is called \"gnoe\"; did you mean \"gone\"?"),
         (11, "wasm.0.instances.0.module: /text: not a WebAssembly module"),
-        (11, "wasm.0.instances.0.limits.fuel: wanted a number, found a string"),
+        (11, "wasm.0.instances.0.limits.fuel: expected a number, found a string"),
     ];
     let found: Vec<_> = found.lines().filter(|line| !line.contains("`make build` builds")).collect();
     assert_eq!(found.len(), wanted.len(), "{found:#?}");
@@ -86,7 +86,7 @@ wasm: [{instances: [{name: \"i\", module: file: \"text\", limits: fuel: \"much\"
     }
 }
 
-/// Thousands of mistakes are one mistake in a loop, and take no longer than reading the manifest.
+/// Thousands of errors are usually one error in a loop, and take no longer than reading the manifest.
 #[test]
 fn problems_beyond_a_screenful_are_counted() {
     let entries: Vec<String> = (0..500)
@@ -101,7 +101,7 @@ fn problems_beyond_a_screenful_are_counted() {
     assert!(found.ends_with("and 400 more problems"), "{found}");
 }
 
-/// Problems that CUE finds do not hide others.
+/// CUE's errors do not hide others.
 #[test]
 fn what_cue_finds_comes_with_the_rest() {
     let found = complaint(
@@ -128,7 +128,7 @@ volumes: {v: disk: \"v.img\"
         "/bad.cue:5:12: processes.1.name: another process is called \"a\" already, at line 4:20",
         "/bad.cue:7:12: wasm.0.instances.1.name: another instance of \"wasm\" is called \"i\" already, at line 6:28",
         "/bad.cue:9:13: wasm.0.instances.1.preopens.1.guest: another preopen of this instance is at \"/d/\" already, at line 8:13",
-        "/bad.cue:11:14: volumes.w.disk: v.img is the image of another disk already; only disks that are all readOnly can share one, at line 10:20",
+        "/bad.cue:11:14: volumes.w.disk: v.img is also the image of another disk; only readOnly disks can share an image, at line 10:20",
     ] {
         assert!(found.lines().any(|line| line == wanted), "{wanted} is not in\n{found}");
     }
@@ -169,7 +169,7 @@ wasm: [{instances: [
         "/bad.cue:6:5: wasm.0.instances.0.module: missing: there is no build/wasm/no-such-module.wasm; `make build`",
         "/bad.cue:7:25: wasm.0.instances.1.module: missing: there is no /no.wasm",
         "/bad.cue:8:25: wasm.0.instances.2.module: /component.wasm: a WebAssembly component",
-        "/bad.cue:9:25: wasm.0.instances.3.module: two programs would be called \"text\" in the package, so rename a file: this is the module text, the other is the native program text, at line 4:60",
+        "/bad.cue:9:25: wasm.0.instances.3.module: two programs would have the name \"text\" in the package; rename one of the files: this is the module text, the other is the native program text, at line 4:60",
     ] {
         assert!(found.lines().any(|line| line.starts_with(wanted)), "{wanted} is not in\n{found}");
     }
@@ -209,7 +209,7 @@ fn a_manifest_has_its_package_clause() {
     }
 }
 
-/// Files are looked for as names are.
+/// Suggestions for file names work like those for other names.
 #[test]
 fn files_that_are_not_there_come_with_candidates() {
     let text = "volumes: {a: disk: \"dsk.img\"
@@ -223,8 +223,8 @@ wasm: [{instances: [{name: \"i\", module: file: \"helo.wasm\"},
         "volumes.a.disk: there is no /dsk.img; did you mean /disk.img? A `size`",
         "volumes.b.files: there is no folder /stie; did you mean /site?",
         "wasm.0.instances.0.module: missing: there is no /helo.wasm; did you mean /hello.wasm?",
-        "wasm.0.instances.1.module: no program of this tree is called \"hello\"; `file: \"hello.wasm\"` names the file beside",
-        "no program of this tree is called \"hello.wasm\"; `file: \"hello.wasm\"` names the file beside",
+        "wasm.0.instances.1.module: no program of this tree is named \"hello\"; use `file: \"hello.wasm\"` for the file beside",
+        "no program of this tree is named \"hello.wasm\"; use `file: \"hello.wasm\"` for the file beside",
     ] {
         assert!(found.contains(wanted), "{wanted} is not in\n{found}");
     }
@@ -251,7 +251,7 @@ fn disks_that_a_run_could_not_use() {
     }
     fs::write(path("empty"), "").unwrap();
     capos_volume_tool::create(&path("good"), 4 << 20).unwrap();
-    // Both copies of everything but what says that it is a volume.
+    // Everything but the magic number, in both copies.
     capos_volume_tool::create(&path("damaged"), 4 << 20).unwrap();
     let mut damaged = fs::read(path("damaged")).unwrap();
     damaged[8192..].fill(0);
@@ -279,13 +279,13 @@ processes: [{name: \"p\", binary: file: \"p\", grants: {
     let error = error.replace(&format!("{}/", folder.path().display()), "");
     let mut found = error.lines().filter(|line| line.contains("volumes.") || line.contains(".grants."));
     for wanted in [
-        "m.cue:4:20: volumes.missing.disk: there is no no.img; a `size` in the manifest has it made",
+        "m.cue:4:20: volumes.missing.disk: there is no no.img; a `size` in the manifest creates it",
         "m.cue:6:20: volumes.filled.disk: there is no folder nowhere to fill the image from",
-        "m.cue:7:19: volumes.folder.disk: folder is a folder, and a disk is an image file; `files` makes",
+        "m.cue:7:19: volumes.folder.disk: folder is a folder, but a disk needs an image file; use `files`",
         "m.cue:8:17: volumes.text.disk: text is not a capOS volume; `capos volume create` makes",
         "m.cue:9:18: volumes.empty.disk: empty is not a capOS volume",
         "m.cue:11:20: volumes.damaged.disk: the volume in damaged cannot be opened: ",
-        "m.cue:14:19: processes.0.grants.folder.disk: another is a folder, and a disk is an image file",
+        "m.cue:14:19: processes.0.grants.folder.disk: another is a folder, but a disk needs an image file",
     ] {
         let line = found.next().unwrap_or_default();
         assert!(line.starts_with(wanted), "wanted {wanted}, found {line} in\n{error}");
@@ -293,7 +293,7 @@ processes: [{name: \"p\", binary: file: \"p\", grants: {
     assert_eq!(found.next(), None);
 }
 
-/// The run uses another file in place of the one that the manifest names, and that is the one to check.
+/// The run uses another file instead of the one that the manifest names, so that one is checked.
 #[test]
 fn a_disk_on_the_command_line_is_checked_in_place_of_the_manifests() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Manifests that must be refused: each with the path of what is wrong and the reason, and nothing else.
+//! Manifests that must be refused: each with the path at fault and the reason, and no other problem.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use capos_host::manifest::broken::Broken;
@@ -13,7 +13,7 @@ fn problems(manifest: &Value) -> Vec<String> {
     problems.iter().map(|problem| format!("{}: {}", problem.path, problem.reason)).collect()
 }
 
-/// A manifest with one process that has these fields beside its name.
+/// A manifest with one process that has these fields besides its name.
 fn process(fields: Value) -> Value {
     let mut process = json!({"name": "p"});
     process.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -50,7 +50,7 @@ fn unknown_fields() {
             "processes.0.grants.consle: unknown grant; did you mean \"console\"? `true` grants one of console, log",
         ],
     );
-    // Instances and processes are granted the same things by the same words.
+    // Instances and processes have grants of the same form.
     refused(
         instance(json!({"grants": {"powr": true}})),
         &["wasm.0.instances.0.grants.powr: unknown grant; did you mean \"power\"?"],
@@ -69,28 +69,31 @@ fn unknown_fields() {
 
 #[test]
 fn wrong_types() {
-    refused(json!([]), &[": wanted a structure, found a list"]);
+    refused(json!([]), &[": expected a structure, found a list"]);
     refused(
         json!({"name": 1, "processes": {}}),
-        &["processes: wanted a list, found a structure", "name: wanted a string, found a number"],
+        &["processes: expected a list, found a structure", "name: expected a string, found a number"],
     );
-    refused(process(json!({"args": "x"})), &["processes.0.args: wanted a list, found a string"]);
-    refused(process(json!({"args": ["x", 1]})), &["processes.0.args.1: wanted a string, found a number"]);
-    refused(process(json!({"env": {"A": null}})), &["processes.0.env.A: wanted a string, found null"]);
-    refused(process(json!({"executable": "yes"})), &["processes.0.executable: wanted true or false"]);
+    refused(process(json!({"args": "x"})), &["processes.0.args: expected a list, found a string"]);
+    refused(process(json!({"args": ["x", 1]})), &["processes.0.args.1: expected a string, found a number"]);
+    refused(process(json!({"env": {"A": null}})), &["processes.0.env.A: expected a string, found null"]);
+    refused(process(json!({"executable": "yes"})), &["processes.0.executable: expected true or false"]);
     refused(
         process(json!({"grants": {"console": "yes"}})),
-        &["processes.0.grants.console: wanted true or a source: {from: PROCESS}"],
+        &["processes.0.grants.console: expected true or a source: {from: PROCESS}"],
     );
     refused(
         process(json!({"grants": {"console": false}})),
-        &["processes.0.grants.console: a grant is `true`"],
+        &["processes.0.grants.console: a grant must be `true`"],
     );
     refused(
         process(json!({"binary": 3})),
-        &["processes.0.binary: wanted the name of a program or {file: PATH}, found a number"],
+        &["processes.0.binary: expected the name of a program or {file: PATH}, found a number"],
     );
-    refused(json!({"name": "m", "wasm": [{"instances": [3]}]}), &["wasm.0.instances.0: wanted a structure"]);
+    refused(
+        json!({"name": "m", "wasm": [{"instances": [3]}]}),
+        &["wasm.0.instances.0: expected a structure"],
+    );
 }
 
 #[test]
@@ -100,8 +103,8 @@ fn missing_names() {
     refused(
         process(json!({"grants": {"s": {"export": "t"}, "t": {}}})),
         &[
-            "processes.0.grants.s: a grant that is not `true` names its source: {from: PROCESS}",
-            "processes.0.grants.t: a grant that is not `true` names its source",
+            "processes.0.grants.s: a grant that is not `true` must name its source: {from: PROCESS}",
+            "processes.0.grants.t: a grant that is not `true` must name its source",
         ],
     );
 }
@@ -109,16 +112,16 @@ fn missing_names() {
 #[test]
 fn limits_out_of_range() {
     for (limit, value, reason) in [
-        ("memory", json!(0), "0 is not a whole number between 1 and"),
+        ("memory", json!(0), "0 is not a whole number from 1 to"),
         ("memory", json!(-1), "-1 is not"),
         ("memory", json!(1.5), "1.5 is not"),
         ("memory", json!("64MB"), "\"64MB\" has no known unit"),
-        ("memory", json!("16385GiB"), "17593259786240 bytes are more than the possible"),
-        ("memory", json!([]), "wanted a number of bytes"),
-        ("capabilitySlots", json!(65537), "65537 is not a whole number between 1 and 65536"),
-        ("threads", json!(0), "0 is not a whole number between 1 and 1024"),
-        ("priority", json!(32), "32 is not a whole number between 1 and 31"),
-        ("priority", json!("8"), "wanted a number"),
+        ("memory", json!("16385GiB"), "17593259786240 bytes exceed the maximum of"),
+        ("memory", json!([]), "expected a number of bytes"),
+        ("capabilitySlots", json!(65537), "65537 is not a whole number from 1 to 65536"),
+        ("threads", json!(0), "0 is not a whole number from 1 to 1024"),
+        ("priority", json!(32), "32 is not a whole number from 1 to 31"),
+        ("priority", json!("8"), "expected a number"),
     ] {
         refused(
             process(json!({"limits": {limit: value}})),
@@ -126,14 +129,14 @@ fn limits_out_of_range() {
         );
     }
     for (limit, value, reason) in [
-        ("memory", json!("5GiB"), "5368709120 bytes are more than the possible 4294967296"),
+        ("memory", json!("5GiB"), "5368709120 bytes exceed the maximum of 4294967296"),
         ("fuel", json!(0), "0 is not"),
-        ("wallTime", json!(5), "wanted a string such as \"500ms\""),
+        ("wallTime", json!(5), "expected a string such as \"500ms\""),
         ("wallTime", json!("5h"), "\"5h\" has no known unit"),
         ("wallTime", json!("99999999999999s"), "\"99999999999999s\" is too large"),
         ("outputBytes", json!("0B"), "\"0B\" is zero"),
         ("tableElements", json!(1u64 << 32), "4294967296 is not"),
-        ("stack", json!("65MiB"), "68157440 bytes are more than the possible 67108864"),
+        ("stack", json!("65MiB"), "68157440 bytes exceed the maximum of 67108864"),
     ] {
         let wanted = format!("wasm.0.instances.0.limits.{limit}: {reason}");
         refused(instance(json!({"limits": {limit: value}})), &[&wanted]);
@@ -157,12 +160,15 @@ fn hostile_names_and_texts() {
             &["wasm.0.instances.0.module.file: not the path"],
         );
     }
-    // A file may be called anything.
+    // A file may have any name.
     refused(instance(json!({"module": {"file": "x/ä a b.wasm"}})), &[]);
     refused(process(json!({"args": ["a\0b"]})), &["processes.0.args.0: contains a NUL"]);
     refused(process(json!({"env": {"A": "a\0b"}})), &["processes.0.env.A: contains a NUL"]);
-    refused(process(json!({"env": {"A=B": ""}})), &["processes.0.env.A=B: \"A=B\" is no name of an env"]);
-    refused(process(json!({"env": {"": ""}})), &["processes.0.env.: \"\" is no name of an env"]);
+    refused(
+        process(json!({"env": {"A=B": ""}})),
+        &["processes.0.env.A=B: invalid environment variable name \"A=B\""],
+    );
+    refused(process(json!({"env": {"": ""}})), &["processes.0.env.: invalid environment variable name \"\""]);
 }
 
 #[test]
@@ -187,13 +193,13 @@ fn names_that_must_differ() {
     refused(
         json!({"name": "m", "wasm": [{"instances": [{"name": "x"}, {"name": "y", "module": {"file": "z/x.wasm"}}]}]}),
         &[
-            "wasm.0.instances.1.module: two programs would be called \"x\" in the package, so rename a file: this is the module z/x.wasm, the other is a module of this tree",
+            "wasm.0.instances.1.module: two programs would have the name \"x\" in the package; rename one of the files: this is the module z/x.wasm, the other is a module of this tree",
         ],
     );
     refused(
         json!({"name": "m", "processes": [{"name": "x"}], "include": {"modules": ["x"]}}),
         &[
-            "include.modules.0: two programs would be called \"x\" in the package, so rename a file: this is a module of this tree, the other is a native program of this tree",
+            "include.modules.0: two programs would have the name \"x\" in the package; rename one of the files: this is a module of this tree, the other is a native program of this tree",
         ],
     );
 }
@@ -202,9 +208,9 @@ fn names_that_must_differ() {
 fn another_kind_of_value_is_told_with_what_would_be_right() {
     let at = "wasm.0.instances.0";
     for (fields, wanted) in [
-        (json!({"grants": ["console"]}), "grants: wanted a structure, found a list; as in {console: true}"),
-        (json!({"env": ["A=1"]}), "env: wanted a structure, found a list; as in {NAME: VALUE}"),
-        (json!({"args": "a b"}), "args: wanted a list, found a string; [VALUE] is a list of one"),
+        (json!({"grants": ["console"]}), "grants: expected a structure, found a list; as in {console: true}"),
+        (json!({"env": ["A=1"]}), "env: expected a structure, found a list; as in {NAME: VALUE}"),
+        (json!({"args": "a b"}), "args: expected a list, found a string; write [VALUE] for a list of one"),
     ] {
         refused(instance(fields), &[format!("{at}.{wanted}").as_str()]);
     }
@@ -215,7 +221,7 @@ fn limits_with_which_nothing_starts() {
     refused(
         process(json!({"limits": {"memory": "1B"}})),
         &[
-            "processes.0.limits.memory: a process needs 64KiB of memory or more to start, and its limit is 1B; `limits: memory: \"2MiB\"` is enough",
+            "processes.0.limits.memory: a process needs at least 64KiB of memory to start, but its limit is 1B; `limits: memory: \"2MiB\"` is enough",
         ],
     );
     refused(process(json!({"limits": {"memory": "64KiB", "capabilitySlots": 3}})), &[]);
@@ -223,17 +229,17 @@ fn limits_with_which_nothing_starts() {
     refused(
         process(given),
         &[
-            "processes.0.limits.capabilitySlots: the process starts with 5 capabilities, 2 that it is given and 3 of its own, and its limit is 3; `limits: capabilitySlots: 65` is enough",
+            "processes.0.limits.capabilitySlots: the process starts with 5 capabilities, 2 grants and 3 of its own, but its limit is 3; `limits: capabilitySlots: 65` is enough",
         ],
     );
     refused(
         json!({"name": "m", "wasm": [{"limits": {"capabilitySlots": 5, "memory": 4096}, "instances": [{"name": "i"}]}]}),
         &[
             "wasm.0.limits.memory: a process needs 64KiB",
-            "wasm.0.limits.capabilitySlots: the process starts with 6 capabilities, 3 that it is given",
+            "wasm.0.limits.capabilitySlots: the process starts with 6 capabilities, 3 grants",
         ],
     );
-    // Grants that cannot be read are not counted.
+    // Unreadable grants are not counted.
     refused(
         process(json!({"limits": {"capabilitySlots": 3}, "grants": {"consle": true, "log": true}})),
         &["processes.0.grants.consle: unknown grant"],
@@ -284,7 +290,7 @@ fn sources_of_all_kinds() {
         (json!(true), ": unknown grant; `true` grants one of console,"),
         (
             json!({"from": "q", "volume": "v"}),
-            ": a grant has one source, and this has both \"from\" and \"volume\"",
+            ": a grant must have one source, but this has both \"from\" and \"volume\"",
         ),
         (json!({"from": "q", "process": "q"}), ".process: unknown field"),
         (
@@ -293,9 +299,9 @@ fn sources_of_all_kinds() {
         ),
         (
             json!({"device": {"vendor": 65536, "device": 1}}),
-            ".device.vendor: 65536 is not a whole number between 0 and 65535",
+            ".device.vendor: 65536 is not a whole number from 0 to 65535",
         ),
-        (json!({"device": {"vendor": 1, "device": []}}), ".device.device: at least one number is needed"),
+        (json!({"device": {"vendor": 1, "device": []}}), ".device.device: at least one number is required"),
         (json!({"device": {"vendor": 1}}), ".device.device: missing"),
     ] {
         refused(grant(source), &[&format!("{at}{wanted}")]);
@@ -318,11 +324,11 @@ fn grants_as_they_were_written_before() {
         ("disks", json!({"d": {"file": "x"}}), "`NAME: {disk: FILE}`"),
     ] {
         let wanted = format!(
-            "processes.0.grants.{field}: grants are named here directly, each with its source: {now}"
+            "processes.0.grants.{field}: grants are listed here directly, each with its source: {now}"
         );
         refused(process(json!({"grants": {field: value}})), &[&wanted]);
     }
-    // Names like others.
+    // Names are checked like any other.
     refused(process(json!({"grants": {"disks": {"disk": "x"}, "services": {"wellKnown": "timer"}}})), &[]);
 }
 
@@ -330,7 +336,7 @@ fn grants_as_they_were_written_before() {
 fn names_and_interfaces_that_do_not_fit() {
     refused(
         process(json!({"grants": {"wall-clock": {"disk": "x"}}})),
-        &["processes.0.grants.wall-clock: the field of the grant \"wall-clock\" is \"wallClock\""],
+        &["processes.0.grants.wall-clock: the grant \"wall-clock\" has the field name \"wallClock\""],
     );
     refused(
         process(json!({"grants": {"timer": {"disk": "x"}}})),
@@ -348,12 +354,12 @@ fn names_and_interfaces_that_do_not_fit() {
     for interface in ["", "8000000000000001", "0x1", "0x+000000000000001", "0x80000000000000000"] {
         refused(
             json!({"name": "m", "processes": [{"name": "q", "exports": [{"name": "x", "interface": interface}]}]}),
-            &[&format!("processes.0.exports.0.interface: {interface:?} is no interface id")],
+            &[&format!("processes.0.exports.0.interface: invalid interface id {interface:?}")],
         );
     }
     refused(
         instance(json!({"grants": {"d": {"disk": "x", "driver": false}}})),
-        &["wasm.0.instances.0.grants.d: an instance drives no disk"],
+        &["wasm.0.instances.0.grants.d: an instance cannot drive a disk"],
     );
 }
 
@@ -403,7 +409,7 @@ fn a_wasm_host_holds_what_its_instances_hold() {
         ])),
         ["console", "log", "timer", "entropy", "boot-package"]
     );
-    // What two instances can share, the host holds once; a device is for one alone.
+    // The host holds a grant that two instances can share only once; a device has one holder.
     assert_eq!(
         hosted(json!([
             {"name": "a", "grants": {"keys": {"from": "vault", "export": "k"}, "clock": {"wellKnown": "timer"}}},

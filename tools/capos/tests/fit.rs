@@ -1,4 +1,4 @@
-//! Modules that a host would refuse are named when a manifest is checked, with the field that it is about.
+//! Modules that a host would refuse are reported when a manifest is checked, with the field at fault.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
@@ -11,7 +11,7 @@ use capos_host::qemu::ConsoleLine;
 use capos_wasm::Limits;
 use capos_wasm::preview1::{FUNCTIONS, Snapshot};
 
-/// The complaint about an instance of `module` with these other fields, each in a line of its own.
+/// The error for an instance of `module` with these other fields, one per line.
 fn complaint(module: &[u8], fields: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("m.wasm"), module).unwrap();
@@ -25,7 +25,7 @@ fn complaint(module: &[u8], fields: &str) -> String {
         Ok(_) => String::new(),
         Err(error) => error.to_string().replace(&folder.path().display().to_string(), ""),
     };
-    // Whether native programs have been built is another matter.
+    // Skip complaints about native programs that have not been built.
     let lines = found.lines().filter(|line| !line.contains("`make build` builds"));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -100,7 +100,7 @@ fn imports_that_nothing_provides() {
     assert!(of_text(&import(&many), "").contains("\"f5\" and 14 more of \"env\"; if it"));
 }
 
-/// Each module that is imported from has a reason of its own, and the way to build without it.
+/// Each unknown import module has a specific reason, and advice on how to build without it.
 #[test]
 fn unknown_imports_are_told_by_their_family() {
     let import = |(module, name): &(&str, &str)| format!(r#"(import "{module}" "{name}" (func))"#);
@@ -113,14 +113,14 @@ fn unknown_imports_are_told_by_their_family() {
         ("wasi_nn", "compute"),
         ("wasi_snapshot_preview1", "teleport_thing"),
     ]);
-    let wanted = r#"unknown imports "load", "compute" of "wasi_nn" (machine learning (wasi-nn), which is not here); "run" of "wasmedge_process" (WasmEdge's own: "#;
+    let wanted = r#"unknown imports "load", "compute" of "wasi_nn" (machine learning (wasi-nn), which is not supported); "run" of "wasmedge_process" (WasmEdge's own: "#;
     assert!(
         found.contains(wanted) && found.contains("of \"wasi_snapshot_preview1\" (no function"),
         "{found}"
     );
     assert!(found.contains("`unknownImports: \"trap\"`"), "{found}");
     for (module, name, wanted) in [
-        ("wasi_ephemeral_crypto_common", "options_open", "proposed for WASI"),
+        ("wasi_ephemeral_crypto_common", "options_open", "a proposed WASI interface"),
         ("wasi_snapshot_preview1", "sock_open", "no network yet"),
         ("wasix_32v1", "fd_dup", "WASIX"),
         ("wasi:cli/environment@0.2.0", "get-environment", "wasm32-wasip1"),
@@ -169,7 +169,7 @@ fn limits_that_are_too_low() {
     assert_eq!(of_text(&huge, "").lines().count(), 2);
 }
 
-/// A field that cannot be read is one problem, and the module is another.
+/// An unreadable field and the module are separate problems.
 #[test]
 fn what_depends_on_a_broken_field_is_not_said() {
     let add = r#"(module (import "env" "odd" (func)) (memory 3) (func (export "add") (param i32)))"#;
@@ -206,7 +206,7 @@ fn functions_and_limits_are_those_of_the_host() {
     assert_eq!(capos_host::inspect::fit::DEFAULT_TABLE_ELEMENTS, Limits::default().table_elements);
 }
 
-/// A module of many functions goes through several threads, and the first error in it is told.
+/// A large module is validated by several threads, and its first error is reported.
 #[test]
 fn large_modules_are_validated_as_a_whole() {
     let good =
@@ -221,7 +221,8 @@ fn large_modules_are_validated_as_a_whole() {
     assert!(found.contains("expected i32, found i64"), "{found}");
 }
 
-/// Modules of any proposals, whole and damaged, are refused here if and only if the engine would refuse them.
+/// Modules of any proposals, intact and damaged, are refused here if and only if the engine would refuse
+/// them.
 #[test]
 fn what_is_refused_is_what_the_engine_refuses() {
     let mut settings = wasmi::Config::default();
@@ -268,7 +269,7 @@ fn what_is_refused_is_what_the_engine_refuses() {
     assert!(runs > 100 && refused > 100, "{runs} run, {refused} refused");
 }
 
-/// Modules at the bounds of the engine are run, and modules beyond them are refused in the same words here and there.
+/// Modules at the engine's bounds run, and modules beyond them are refused with the same message here and there.
 #[test]
 fn what_is_beyond_a_bound_is_refused_as_by_the_engine() {
     let engine = wasmi::Engine::default();

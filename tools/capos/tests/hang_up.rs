@@ -1,4 +1,4 @@
-//! A run that was started to outlive its terminal.
+//! A run that was started to survive its terminal.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
@@ -9,17 +9,18 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Plays a machine, its boot loader included, that ends with a hang-up, as QEMU does whatever it was started with, and otherwise with its input.
+/// Simulates a machine and its boot loader: it ends with a hang-up, as QEMU does however it was started, or else with its
+/// input.
 const SCRIPT: &str = "import signal
 signal.signal(signal.SIGHUP, lambda *_: os._exit(3))
 connect(); say('[   0.001000] capOS 1.2.3\\n'); put(b'capos: starting the kernel.begun\\n')
 while os.read(0, 1) not in (b'\\x04', b''): pass
 say('capos-exit-status: 0\\n'); sys.exit(33)";
 
-/// The exit status of a run that `shell` starts and that is hung up on, together with all in its process group.
+/// The exit status of a run that `shell` starts, after a hang-up to its whole process group.
 fn status(shell: &str) -> Option<i32> {
     let folder = tempfile::tempdir().unwrap();
-    // Enough of a disc for a stand-in that reads none.
+    // Enough of a disc for a stand-in that does not read it.
     let disc = folder.path().join("disc.iso");
     let mut content = vec![0; 40 << 10];
     content[32 << 10..][..7].copy_from_slice(b"\x01CD001\x01");
@@ -47,7 +48,7 @@ fn status(shell: &str) -> Option<i32> {
     assert_eq!(line, "begun\n");
     kill_process_group(Pid::from_child(&run), Signal::HUP).unwrap();
     let mut input = run.stdin.take().unwrap();
-    // Where the run has ended there is nobody to take it.
+    // If the run has ended, there is no receiver.
     drop(input.write_all(b"go on\n"));
     drop(input);
     run.wait().unwrap().code()

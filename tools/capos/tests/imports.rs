@@ -1,4 +1,4 @@
-//! `tools/cue`: what a manifest may import, and what is refused.
+//! `tools/cue`: which imports a manifest may have, and which are refused.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ fn cue(folder: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) ->
     Command::new(cue).args(arguments).current_dir(folder).output().unwrap()
 }
 
-/// The value of `value` in a manifest that imports `path`, in a folder that is a module; or what is wrong.
+/// The value of `value` in a manifest that imports `path`, in a folder that is a module; or the error.
 fn import(path: &str, value: &str) -> Result<Value, String> {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| {

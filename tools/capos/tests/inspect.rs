@@ -1,4 +1,4 @@
-//! The descriptions of modules and components by `capos inspect`.
+//! The reports of `capos inspect` on modules and components.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::collections::BTreeSet;
@@ -46,12 +46,15 @@ fn imports_come_with_what_grants_them() {
     assert!(line("random_get").contains("(i32, i32) -> (i32)"), "{text}");
     assert!(line("proc_exit").contains("nothing"), "{text}");
     assert!(line("odd").contains("UNKNOWN") && line("odd").contains("--unknown-imports=trap"), "{text}");
-    assert!(line("state").contains("mut i32") && line("state").contains("nothing provides it"), "{text}");
+    assert!(
+        line("state").contains("mut i32") && line("state").contains("not provided by any host"),
+        "{text}"
+    );
     assert!(line("memory  ").contains("2 to 5 pages"), "{text}");
     assert!(line("mutable globals").contains("runs"), "{text}");
 }
 
-/// The table in the documents is tested against the host's own.
+/// The documentation's table is tested against the host's.
 #[test]
 fn traps_replace_functions_and_nothing_else() {
     let odd = r#"(import "env" "odd" (func))"#;
@@ -144,7 +147,8 @@ fn each_proposal_says_whether_it_runs() {
         assert_eq!(found.state(), state, "{text}");
         features.insert(feature.to_owned());
     }
-    // Parts of others, the first version, components; and what is read only of types that garbage collection has.
+    // Fragments of other modules, the first version, components; and parts that occur only with garbage
+    // collection.
     let others =
         ["floats", "gc_types", "call_indirect_overlong", "bulk_memory_opt", "multibyte_array_access"];
     for (name, _) in WasmFeatures::all().iter_names() {
@@ -202,7 +206,7 @@ fn damaged_files_are_told_as_far_as_they_go() {
         let cut = &whole[..end];
         match inspect(cut) {
             Ok(inspected) => {
-                // Some prefixes are modules themselves.
+                // Some prefixes are valid modules.
                 let _ = (inspected.text("cut"), inspected.json());
             }
             Err(error) => assert!(end < 8, "{end}: {error}"),
@@ -231,7 +235,7 @@ fn json_has_what_the_text_has() {
     assert!(json["bytes"].as_u64().unwrap() > 8);
 }
 
-/// Text is taken as `capos run` takes it, and an error in it has its file and line.
+/// Text is accepted as by `capos run`, and errors in it have a file and line.
 #[test]
 fn text_is_assembled() {
     let folder = tempfile::tempdir().unwrap();

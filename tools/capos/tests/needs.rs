@@ -1,4 +1,4 @@
-//! The lists of `capos needs` for the manifests of the tree.
+//! The output of `capos needs` for the manifests of the tree.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::Path;
@@ -52,7 +52,7 @@ fn a_disk_volume_needs_its_server_and_driver() {
     );
 }
 
-/// A thousand instances of one module are one name, and instances may have names that no program has.
+/// A thousand instances of one module are one line, and names of instances need not be names of programs.
 #[test]
 fn names_come_once() {
     needs(

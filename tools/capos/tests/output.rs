@@ -1,4 +1,4 @@
-//! Output that cannot be written: commands say so, and a reader that has seen enough is no failure.
+//! Unwritable output: commands report it, except that a closed pipe is not an error.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs::{self, File};

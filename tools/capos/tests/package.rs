@@ -1,4 +1,4 @@
-//! The boot package: what goes in comes out, each program on pages of its own.
+//! The boot package round-trips, with each program on separate pages.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use capnp::message::ReaderOptions;

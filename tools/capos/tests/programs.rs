@@ -1,4 +1,4 @@
-//! Programs that must not be packed, each with the reason, and what is left of those that may.
+//! Programs that must not be packed, each with the reason, and the packed form of valid ones.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step fails the test")]
 
 use capos_host::elf::loadable_part;
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 const PAGE: usize = 4096;
 
-/// A small program: header, three program headers, text on the second page, data on the third, and after that
-/// what a linker adds for debuggers.
+/// A small program: header, three program headers, text on the second page, data on the third, followed by
+/// the sections that a linker adds for debuggers.
 fn program() -> Vec<u8> {
     let mut elf = vec![0; 3 * PAGE + 500];
     put(&mut elf, 0, b"\x7fELF\x02\x01\x01");
@@ -49,7 +49,7 @@ fn only_what_is_loaded_is_packed() {
     let whole = program();
     let part = loadable_part(&whole).unwrap();
     assert_eq!(part.len(), 2 * PAGE + 0x30);
-    // Nothing points to the sections that are gone, and everything else is as it was.
+    // Nothing refers to the removed sections, and everything else is unchanged.
     assert!(part[40..48].iter().chain(&part[58..64]).all(|byte| *byte == 0));
     assert_eq!(
         (&part[..40], &part[48..58], &part[64..]),

@@ -1,4 +1,4 @@
-//! The run path against a stand-in for QEMU: a script that plays the machine's part.
+//! The run path against a stand-in for QEMU: a script that simulates the machine.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use capos_host::interrupts::Interrupts;
 use capos_host::qemu::{self, Boot, Console, ConsoleLine, End, Firmware, Machine, Run, ShowLog};
 
-/// Python rather than a shell, because it has to connect to the log's socket as QEMU does.
+/// In Python rather than shell, because it has to connect to the log's socket as QEMU does.
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/qemu");
 
 const CAPOS: &str = env!("CARGO_BIN_EXE_capos");
@@ -103,7 +103,7 @@ put(repr((bool(early), data)).encode()); say('capos-exit-status: 0\\n'); sys.exi
 #[test]
 fn a_guest_that_hangs_is_ended() {
     let script = "import signal\nconnect(); say('booting\\n'); put(b'so far'); signal.pause()";
-    // A busy host may need longer until the script has begun; that it is ended at all shows that the limit works.
+    // On a busy host the script may start later; that the run ends at all shows that the limit works.
     for seconds in [1, 10, 100, 1000] {
         let outcome = play(script, b"", Duration::from_secs(seconds), false);
         assert_eq!(outcome.end, End::TimedOut);
@@ -159,7 +159,7 @@ fn a_boot_loader_is_not_heard() {
     assert_eq!(play(&script, b"", LONG, true).output, "Hello\n");
 }
 
-/// A machine that never speaks keeps nobody waiting, on any console line.
+/// A silent machine blocks nothing, on any console line.
 #[test]
 fn a_machine_that_ends_at_once_says_why() {
     let script = "print('no such option', file=sys.stderr); sys.exit(1)";

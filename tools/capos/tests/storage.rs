@@ -1,4 +1,4 @@
-//! Manifests with volumes: what is refused and why, and what the package says of the rest.
+//! Manifests with volumes: which are refused and why, and what the package contains for the rest.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
@@ -46,16 +46,16 @@ const AT: &str = "wasm.0.instances.0";
 #[test]
 fn volumes_are_of_one_kind() {
     for (volume, wanted) in [
-        (json!({}), "volumes.v: a volume is exactly one of ram, files and disk"),
-        (json!({"ram": "4MiB", "files": "x"}), "volumes.v: a volume is exactly one of"),
-        (json!({"ram": "3MiB"}), "volumes.v.ram: a volume has between 4 MiB and 16 TiB"),
+        (json!({}), "volumes.v: a volume must have exactly one of ram, files and disk"),
+        (json!({"ram": "4MiB", "files": "x"}), "volumes.v: a volume must have exactly one of"),
+        (json!({"ram": "3MiB"}), "volumes.v.ram: a volume must have between 4 MiB and 16 TiB"),
         (json!({"ram": "5MB"}), "volumes.v.ram: \"5MB\" has no known unit"),
-        (json!({"ram": "4MiB", "readOnly": true}), "volumes.v.readOnly: only a disk has this"),
-        (json!({"ram": "4MiB", "links": "keep"}), "volumes.v.links: only a volume with `files` or `from`"),
-        (json!({"disk": "x", "links": "keep"}), "volumes.v.links: only a volume with `files` or `from`"),
+        (json!({"ram": "4MiB", "readOnly": true}), "volumes.v.readOnly: only allowed for a disk"),
+        (json!({"ram": "4MiB", "links": "keep"}), "volumes.v.links: only allowed for a volume with `files`"),
+        (json!({"disk": "x", "links": "keep"}), "volumes.v.links: only allowed for a volume with `files`"),
         (json!({"files": "x", "links": "all"}), "volumes.v.links: \"all\" is neither"),
         (json!({"disk": "", "size": "4MiB"}), "volumes.v.disk: not the path of a file"),
-        (json!({"disk": "x", "size": "1B"}), "volumes.v.size: a volume has between"),
+        (json!({"disk": "x", "size": "1B"}), "volumes.v.size: a volume must have between"),
         (json!({"disk": "x", "siez": "4MiB"}), "volumes.v.siez: unknown field"),
         (json!({"disk": "x", "limits": {"fuel": 1}}), "volumes.v.limits.fuel: unknown field"),
         (json!({"ram": "4MiB", "restart": "often"}), "volumes.v.restart: \"often\" is none of"),
@@ -73,7 +73,7 @@ fn two_volumes_do_not_write_to_one_image() {
     };
     refused(&two(true, true), &[]);
     for (first, second) in [(false, false), (true, false), (false, true)] {
-        refused(&two(first, second), &["volumes.b.disk: x is the image of another disk already"]);
+        refused(&two(first, second), &["volumes.b.disk: x is also the image of another disk"]);
     }
 }
 
@@ -91,7 +91,7 @@ fn directories_name_a_volume_a_path_and_rights() {
     for (fields, wanted) in [
         (json!({"volume": "w"}), "volume: no volume is called \"w\""),
         (json!({"volume": "a/b"}), "volume: \"a/b\" is no name"),
-        (json!({"path": "a/../b"}), "path: a path in a volume has no `..`"),
+        (json!({"path": "a/../b"}), "path: a path in a volume must not contain `..`"),
         (json!({"path": ""}), "path: not a path"),
         (json!({"path": "a\0"}), "path: not a path"),
         (json!({"path": "x/".repeat(2049)}), "path: longer than 4096 bytes"),
@@ -162,7 +162,7 @@ fn pipes_have_two_ends() {
 fn streams_files_and_policies() {
     for (fields, wanted) in [
         (json!({"stdin": "consle"}), "stdin: \"consle\" is none of \"console\", \"stream\", \"closed\""),
-        (json!({"stdin": {}}), "stdin: a stream is exactly one of pipe and file"),
+        (json!({"stdin": {}}), "stdin: a stream must have exactly one of pipe and file"),
         (
             json!({"stdin": {"file": {"volume": "v", "path": "x", "append": true}}}),
             "stdin.file.append: unknown",
@@ -254,7 +254,7 @@ fn every_field_arrives() {
         "stderr = (closed = ())",
         "trapUnknownImports = true, restart = (always = ())",
         "descriptors = 9",
-        // 256, and the descriptors of two instances that can have files: 9, and the default of 1024.
+        // 256, plus the descriptors of two instances that can have files: 9, and the default of 1024.
         "capabilitySlots = 1289",
         // The same directory with the same rights is one grant.
         r#"preopens = [(guest = "/same", grant = "preopen/i/0")], stdin = (pipe = "q"), stdout = (pipe = "q")"#,
@@ -291,18 +291,18 @@ fn disk_images_are_found_made_and_replaced() {
     };
     assert_eq!(
         error(&[]),
-        "there is no /a.img; a `size` in the manifest has it made, and so does `capos volume create`"
+        "there is no /a.img; a `size` in the manifest creates it, as does `capos volume create`"
     );
     assert!(error(&[("x".into(), "y".into())]).starts_with("--disk x: the manifest has no disk"));
     fs::write(base.join("a.img"), "").unwrap();
     let other = base.join("deep/other.img");
-    // Nobody expects a folder to be made for a file on the command line.
+    // A folder is not created for a file on the command line.
     let instead = [("b".into(), other.clone())];
     assert_eq!(error(&instead), "--disk b: there is no folder /deep in which /deep/other.img could be made");
     fs::create_dir(base.join("deep")).unwrap();
     assert_eq!(
         error(&[("b".into(), base.join("a.img"))]),
-        "disk b: /a.img is the image of the disk a as well; only disks that are all readOnly can share one"
+        "disk b: /a.img is also the image of the disk a; only readOnly disks can share an image"
     );
     let disks = volumes::disks(&all(), base, &[("b".into(), other.clone())]).unwrap();
     let list: Vec<_> = disks.list.iter().map(|disk| (disk.file.clone(), disk.read_only)).collect();
@@ -311,7 +311,7 @@ fn disk_images_are_found_made_and_replaced() {
     assert_eq!(disks.made, [format!("made {}, 5000KiB", other.display())]);
     assert_eq!(
         error(&[("b".into(), other.clone())]),
-        "/deep/other.img is in use; wait until what uses it has ended, or take a copy of it"
+        "/deep/other.img is in use; wait until its user has ended, or use a copy"
     );
     drop(disks);
     let again = volumes::disks(&all(), base, &[("b".into(), other)]).unwrap();
@@ -319,7 +319,7 @@ fn disk_images_are_found_made_and_replaced() {
     assert!(!base.join("b.img").exists());
 }
 
-/// The problems that a run of the manifest in `base` would meet with its disks.
+/// The problems that a run of the manifest in `base` would have with its disks.
 fn disk_problems(manifest: &Value, base: &Path, instead: &[(String, PathBuf)]) -> Vec<String> {
     let (manifest, problems) = decode::decode_partly(manifest);
     let found = volumes::check_disks(&manifest, base, instead, &Broken::new(&problems));
@@ -340,7 +340,7 @@ fn one_image_behind_two_disks_is_found_under_any_name() {
         json!({"name": "m", "processes": [{"name": "p"}],
             "volumes": {"a": disk(files[0]), "b": disk(files[1])}})
     };
-    // Before the image is there, and after.
+    // Before the image exists, and after.
     for made in [false, true] {
         if made {
             drop(volumes::disks(&all_of(&with(["x.img", "y.img"], false)), base, &[]).unwrap());
@@ -355,7 +355,7 @@ fn one_image_behind_two_disks_is_found_under_any_name() {
         for other in others {
             let problems = disk_problems(&with(["x.img", other], false), base, &[]);
             let wanted = format!(
-                "volumes.b.disk, volumes.a.disk: /{other} and /x.img are one image; only disks that are all readOnly can share one"
+                "volumes.b.disk, volumes.a.disk: /{other} and /x.img are the same image; only readOnly disks can share an image"
             );
             assert_eq!(problems, [wanted]);
         }
@@ -418,12 +418,12 @@ fn an_image_is_made_with_what_is_in_a_folder_and_then_left_alone() {
     })
     .unwrap();
     assert_eq!(fs::read_to_string(&out).unwrap(), "hello");
-    // It has its own life from then on.
+    // From then on it is independent.
     fs::remove_dir_all(base.join("site")).unwrap();
     drop(volumes::disks(&manifest, base, &[]).unwrap());
     refused(
         &json!({"name": "m", "processes": [{"name": "p"}], "volumes": {"v": {"ram": "8MiB", "from": "site"}}}),
-        &["volumes.v.from: only a disk has this"],
+        &["volumes.v.from: only allowed for a disk"],
     );
 }
 

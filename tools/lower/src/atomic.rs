@@ -1,4 +1,4 @@
-//! The atomic instructions, by what they do, on how many bytes, and with values of which type.
+//! The atomic instructions: their effect, width and value type.
 
 use wasm_encoder::ValType;
 use wasmparser_263::{MemArg, Operator};

@@ -1,4 +1,4 @@
-//! Atomic instructions for a program of one thread: plain ones, behind a test of the alignment.
+//! Atomic instructions for single-threaded programs: plain ones, after a test of the alignment.
 
 use anyhow::anyhow;
 use wasm_encoder::reencode::{Error, Reencode as _};
@@ -11,7 +11,7 @@ use crate::helpers::Reason;
 use crate::lowered::Lowered;
 use crate::types::Types;
 
-/// Locals for the operands and the value that was there, beside the address.
+/// Locals for the operands and the old value, besides the address.
 const VALUE: u32 = 1;
 const EXPECTED: u32 = 2;
 const OLD: u32 = 3;
@@ -65,7 +65,7 @@ impl Body<'_> {
             }
             Action::CompareExchange => self.compare_exchange(&operation),
             Action::Notify => {
-                // The count does not matter: nothing waits.
+                // The count is irrelevant: there are no waiters.
                 self.code().drop();
                 let address = self.scratch(operation.address, 0);
                 self.code().local_set(address);
@@ -83,7 +83,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Takes an operand and the address below it from the stack into locals, and tests the address.
+    /// Moves an operand and the address below it from the stack into locals, and tests the address.
     fn address_and(&mut self, operation: &Operation, number: u32) -> (u32, u32) {
         let (address, value) =
             (self.scratch(operation.address, 0), self.scratch(operation.atomic.ty, number));
@@ -97,7 +97,7 @@ impl Body<'_> {
         if mask == 0 {
             return;
         }
-        // Only the lowest bits count, so the sum may wrap.
+        // Only the lowest bits matter, so the sum may wrap.
         let low = operation.at.offset & mask;
         let (mask, low) = (mask.cast_signed(), low.cast_signed());
         self.code().local_get(address);
@@ -128,7 +128,7 @@ impl Body<'_> {
         let old = self.scratch(ty, OLD);
         self.code().local_get(address);
         self.load(operation);
-        // Of what is expected, as many bytes count as are read.
+        // Of the expected value, as many bytes count as are read.
         let bits = operation.atomic.bytes * 8;
         let mut code = self.code();
         code.local_tee(old).local_get(expected);
@@ -143,8 +143,8 @@ impl Body<'_> {
         self.code().end().local_get(old);
     }
 
-    /// On a memory that was declared as shared: 1 when the value is another, 2 when the time is over. Nothing can come in
-    /// between, so that is at once.
+    /// For a memory that was declared as shared: 1 if the value differs, 2 for a time-out. No other thread can intervene,
+    /// so the result is known at once.
     fn wait(&mut self, operation: &Operation) {
         let timeout = self.scratch(ValType::I64, VALUE);
         self.code().local_set(timeout);
@@ -207,7 +207,7 @@ impl Body<'_> {
     }
 }
 
-/// An atomic instruction and where it works.
+/// An atomic instruction and its memory.
 struct Operation {
     atomic: Atomic,
     at: MemArg,

@@ -1,4 +1,4 @@
-//! The module's sections: copied, and what was added put behind what they had.
+//! Copies the module's sections, appending the additions.
 
 use wasm_encoder::reencode::{Reencode as _, utils};
 use wasm_encoder::{
@@ -19,7 +19,7 @@ use crate::names::Names;
 use crate::runtime::Runtime;
 use crate::types::Types;
 
-/// The rewritten module as far as it is known.
+/// The rewritten module so far.
 pub(crate) struct Copy<'a> {
     runtime: Runtime,
     types: TypeSection,
@@ -34,7 +34,7 @@ pub(crate) struct Copy<'a> {
     data_count: Option<u32>,
     bodies: Vec<Function>,
     data: DataSection,
-    /// Custom sections before all others, and the rest.
+    /// Custom sections that precede all others, and the rest.
     first: Vec<CustomSection<'a>>,
     last: Vec<CustomSection<'a>>,
     names: Names<'a>,
@@ -105,7 +105,8 @@ impl<'a> Copy<'a> {
         Ok(())
     }
 
-    /// A shared memory that is the only one becomes the module's own, as its host would have made it.
+    /// A shared memory that is the only one becomes the module's own, like the one its host would have
+    /// created.
     fn import(&mut self, import: Import<'a>) -> Lowered {
         match import.ty {
             TypeRef::Memory(memory) if memory.shared && self.runtime.facts.imported_memories == 1 => {
@@ -118,7 +119,7 @@ impl<'a> Copy<'a> {
 
     fn export(&mut self, mut export: Export<'_>) -> Lowered {
         match export.kind {
-            // Nothing outside can import it.
+            // It cannot be imported from outside.
             ExternalKind::Tag => return Ok(()),
             ExternalKind::Func => export.index = self.entry(export.index),
             _ => {}
@@ -126,7 +127,7 @@ impl<'a> Copy<'a> {
         utils::parse_export(&mut Types, &mut self.exports, export)
     }
 
-    /// The function that the host calls for this one.
+    /// The function that the host calls instead of this one.
     fn entry(&mut self, function: u32) -> u32 {
         if self.runtime.facts.throws(function) {
             self.runtime.helper(Helper::Entry(function))
@@ -138,7 +139,7 @@ impl<'a> Copy<'a> {
     fn custom(&mut self, section: &CustomSectionReader<'a>) {
         match section.as_known() {
             KnownCustom::Name(names) => self.names.read(names),
-            // They name places in the code as it was.
+            // They refer to positions in the original code.
             _ if section.name().starts_with(".debug_") || section.name().starts_with("reloc.") => {}
             _ => {
                 let list = if self.types.is_empty() { &mut self.first } else { &mut self.last };
@@ -159,7 +160,7 @@ impl<'a> Copy<'a> {
 
     fn finish(mut self) -> Lowered<Vec<u8>> {
         let mut next = 0;
-        // Each may ask for more.
+        // Each may request more.
         while let Some(helper) = self.runtime.helpers.get(next).copied() {
             self.functions.function(helper.type_index(&mut self.runtime)?);
             self.bodies.push(helper.body(&mut self.runtime)?);

@@ -1,4 +1,4 @@
-//! Throwing and catching, in both forms of the proposal.
+//! Throwing and catching, in both encodings of the proposal.
 
 use wasm_encoder::reencode::Reencode as _;
 use wasm_encoder::{BlockType, ValType};
@@ -35,7 +35,7 @@ impl Body<'_> {
         }
     }
 
-    /// Goes on with the exception in flight where it is handled.
+    /// Branches to the handler of the exception in flight.
     fn branch_to_handler(&mut self) {
         match self.handler() {
             Some(label) => self.code().br(label),
@@ -45,7 +45,7 @@ impl Body<'_> {
         self.set_dead(true);
     }
 
-    /// Behind a call of what may throw.
+    /// The test after a call that may throw.
     pub(crate) fn check_for_exception(&mut self) {
         let tag = self.runtime.tag_global();
         if let Some(label) = self.handler() {
@@ -55,7 +55,7 @@ impl Body<'_> {
 
     fn tag_type(&self, tag: u32) -> Lowered<u32> {
         let ty = self.runtime.facts.tags.get(tag as usize).copied();
-        ty.ok_or_else(|| Error::UserError(anyhow!("an exception tag that does not exist")))
+        ty.ok_or_else(|| Error::UserError(anyhow!("unknown exception tag")))
     }
 
     fn throw(&mut self, tag: u32) -> Lowered {
@@ -70,7 +70,8 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// A block with the results; in it one that is entered as the original is, and that exceptions leave with nothing.
+    /// A block with the results, and within it one that is entered like the original and that exceptions leave without
+    /// values.
     fn begin_guarded(&mut self, ty: read::BlockType, kind: Kind) -> Lowered {
         let entry = match ty {
             read::BlockType::FuncType(index) => self.runtime.entry_of_block(index)?,
@@ -84,8 +85,8 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Ends the inner block of a construct whose frame has been left: what comes next is for exceptions. Its outer block,
-    /// which has the number `start`, is open.
+    /// Ends the inner block of a construct whose frame has been left: the following code handles exceptions. Its outer
+    /// block, which has the number `start`, is open.
     fn end_guarded(&mut self, start: u32) {
         if !self.is_dead() {
             self.code().br(1);
@@ -95,7 +96,7 @@ impl Body<'_> {
         self.set_dead(false);
     }
 
-    /// Compares the exception with what is caught.
+    /// Compares the exception with the clauses.
     pub(crate) fn end_of_try_table(&mut self, start: u32, catches: &[Catch]) -> Lowered {
         self.end_guarded(start);
         for catch in catches {
@@ -169,7 +170,7 @@ impl Body<'_> {
         let mut kept = None;
         if self.rethrown.contains(&number) {
             let mut top = None;
-            // References that are values may live longer than the clause that they were made for.
+            // References used as values may outlive the clause that created them.
             if self.runtime.any_tag_takes_records() && !self.runtime.facts.references {
                 let (local, global) = (self.add_local(ValType::I32), self.runtime.top_global());
                 self.code().global_get(global).local_set(local);
@@ -180,7 +181,7 @@ impl Body<'_> {
         self.begin_guarded(ty, Kind::Try(kept))
     }
 
-    /// Ends what comes before a clause. The frame that is left is the outer block's.
+    /// Ends the code before a clause. The frame that is left is the outer block's.
     fn end_before_clause(&mut self) -> (u32, Option<Kept>) {
         let Some(frame) = self.frames.pop() else { return (0, None) };
         let kept = match frame.kind {
@@ -213,7 +214,7 @@ impl Body<'_> {
         self.frames.push(Frame { start, handler, kind });
     }
 
-    /// Records that were made since the `try` was entered are free: nothing refers to them any more.
+    /// Frees the records created since the `try` was entered: nothing refers to them any more.
     fn free_records(&mut self, kept: Option<Kept>) {
         if let Some(top) = kept.and_then(|kept| kept.top) {
             let global = self.runtime.top_global();
@@ -257,12 +258,12 @@ impl Body<'_> {
                 return;
             }
         }
-        // What no clause caught.
+        // The exception was not caught by any clause.
         self.branch_to_handler();
         self.code().end();
     }
 
-    /// Ends a `try` whose exceptions go where those go that are thrown directly in the construct `depth` outwards of it.
+    /// Ends a `try` that delegates its exceptions to the construct `depth` outwards of it.
     fn delegate(&mut self, depth: u32) -> Lowered {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         let target = self.frame(depth)?.handler;
@@ -283,7 +284,7 @@ impl Body<'_> {
             Kind::Plain | Kind::TryTable(_) | Kind::Try(_) => None,
         };
         let Some(kept) = kept else {
-            return Err(Error::UserError(anyhow!("a rethrow outside of a clause that catches")));
+            return Err(Error::UserError(anyhow!("rethrow outside a catch clause")));
         };
         let helper = self.runtime.helper(Helper::ThrowReference);
         self.code().local_get(kept.reference).call(helper);

@@ -1,4 +1,4 @@
-//! Facts about a module that its rewriting depends on.
+//! Facts about a module that rewriting depends on.
 
 mod scan;
 
@@ -12,7 +12,7 @@ use wasmparser_263::{
 use crate::lowered::Lowered;
 use crate::types::{is_exception, is_exception_reference};
 
-/// Counts and types of the module's items, and what of them concerns exceptions or threads.
+/// Counts and types of the module's items, and its use of exceptions and threads.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// Function types by index; `None` for structures and arrays.
@@ -26,20 +26,20 @@ pub(crate) struct Facts {
     pub(crate) globals: u32,
     /// The type of each tag.
     pub(crate) tags: Vec<u32>,
-    /// Whether each function may be left by an exception.
+    /// Whether each function may throw.
     throws: Vec<bool>,
-    /// Whether anything is thrown at all.
+    /// Whether the module throws at all.
     pub(crate) anything_throws: bool,
-    /// Whether there are exceptions or references to them.
+    /// Whether it uses exceptions or references to them.
     pub(crate) exceptions: bool,
-    /// Whether there are references to exceptions.
+    /// Whether it uses references to exceptions.
     pub(crate) references: bool,
     /// Whether a reference to an exception may outlive the function that caught it.
     pub(crate) references_escape: bool,
     atomics: bool,
 }
 
-/// Calls between the module's functions, to find those that may throw.
+/// Calls between the module's functions, used to find those that may throw.
 #[derive(Default)]
 struct Calls {
     /// Caller and callee.
@@ -127,7 +127,7 @@ impl Facts {
         self.types.push(Some(ty));
     }
 
-    /// Notes a type that is used; true for references to exceptions.
+    /// Records a type in use; true for references to exceptions.
     fn value(&mut self, ty: ValType) -> bool {
         matches!(ty, ValType::Ref(reference) if self.heap(reference.heap_type()))
     }
@@ -153,7 +153,7 @@ impl Facts {
             TypeRef::Global(_) => self.globals += 1,
             TypeRef::Tag(_) => {
                 return Err(Error::UserError(anyhow!(
-                    "it imports the exception tag {name:?} of {module:?}, which nothing provides; link the module that \
+                    "it imports the exception tag {name:?} of {module:?}, which no host provides; link the module that \
                      defines the tag into it"
                 )));
             }
@@ -184,7 +184,7 @@ impl Facts {
         self.functions.iter().any(|ty| returning.get(*ty as usize).copied().unwrap_or(false))
     }
 
-    /// A function may throw when it does so itself, or calls one that may.
+    /// A function may throw if it throws itself, or calls one that may.
     fn find_throwing(&mut self, calls: &Calls) {
         self.throws = vec![false; self.functions.len()];
         if !self.anything_throws {
@@ -215,7 +215,7 @@ impl Facts {
     /// The index of a function's type.
     pub(crate) fn type_of(&self, function: u32) -> Lowered<u32> {
         let ty = self.functions.get(function as usize).copied();
-        ty.context("a function that does not exist").map_err(Error::UserError)
+        ty.context("unknown function").map_err(Error::UserError)
     }
 
     /// The number of types.
@@ -226,6 +226,6 @@ impl Facts {
     /// The function type with this index.
     pub(crate) fn function_type(&self, index: u32) -> Lowered<&FuncType> {
         let ty = self.types.get(index as usize).and_then(Option::as_ref);
-        ty.context("a function type that does not exist").map_err(Error::UserError)
+        ty.context("unknown function type").map_err(Error::UserError)
     }
 }

@@ -1,4 +1,4 @@
-//! One function: its instructions copied, and those rewritten that the engine does not have.
+//! Rewrites one function: copies its instructions, and rewrites those that the engine lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,15 +15,15 @@ use crate::lowered::Lowered;
 use crate::runtime::Runtime;
 use crate::types::{Types, is_exception, is_exception_reference};
 
-/// More results than this of a function that is left by an exception come from a helper.
+/// A function with more results than this gets zeros from a helper when an exception leaves it.
 const INLINE_ZEROS: usize = 4;
 
-/// A construct of the original that branches can name, with one or two labels here.
+/// A construct of the original that branches can target, with one or two labels here.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    /// The number of its outer label, counted from outside: as many labels are around it.
+    /// The number of its outer label, counted from outside: the number of labels around it.
     pub(crate) start: u32,
-    /// The number of the label that exceptions within it go to; `None` when there can be none.
+    /// The number of the label for exceptions within it; `None` if there can be none.
     pub(crate) handler: Option<u32>,
     pub(crate) kind: Kind,
 }
@@ -34,20 +34,20 @@ pub(crate) enum Kind {
     Plain,
     /// Within the outer label, a block that exceptions leave.
     TryTable(Vec<read::Catch>),
-    /// The same for the guarded part of a `try`, with what its clauses keep for `rethrow`.
+    /// The same for the guarded part of a `try`, with the locals that its clauses keep for `rethrow`.
     Try(Option<Kept>),
     /// A `catch` clause: within the outer label, an `if`.
     Catch(Option<Kept>),
-    /// A `catch_all` clause, which has the outer label alone.
+    /// A `catch_all` clause, which has only the outer label.
     CatchAll(Option<Kept>),
 }
 
-/// Locals of a `try` whose exception is thrown again.
+/// Locals of a `try` whose exception is rethrown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
     /// A reference to the exception.
     pub(crate) reference: u32,
-    /// The first free record when the `try` was entered, where its exceptions may take one.
+    /// The first free record when the `try` was entered, if its exceptions may take one.
     pub(crate) top: Option<u32>,
 }
 
@@ -56,21 +56,21 @@ pub(crate) struct Body<'a> {
     code: Vec<u8>,
     /// Outermost first; the first is the function itself.
     pub(crate) frames: Vec<Frame>,
-    /// The number of labels that are open here.
+    /// Number of labels open here.
     pub(crate) open: u32,
-    /// Constructs that were begun where no execution gets to; what is there is left out.
+    /// Nesting depth of constructs in unreachable code, which is left out.
     dead: Option<u32>,
     locals: Locals,
-    /// The `try` constructs begun so far, and those whose exception is thrown again.
+    /// The number of `try` constructs so far, and those whose exception is rethrown.
     pub(crate) tries: u32,
     pub(crate) rethrown: BTreeSet<u32>,
-    /// The local with the first free record at the start, where the function makes records of its own.
+    /// The local with the first free record on entry, if the function creates records.
     top: Option<u32>,
     /// The function's type.
     ty: u32,
 }
 
-/// The function's locals, and those that are added.
+/// The function's locals, and added ones.
 #[derive(Debug, Default)]
 struct Locals {
     declared: Vec<(u32, ValType)>,
@@ -130,7 +130,7 @@ pub(crate) fn rewrite<R: WasmModuleResources>(
 }
 
 impl Body<'_> {
-    /// Finds out what the function does with exceptions that it catches.
+    /// Determines how the function uses the exceptions that it catches.
     fn prepare(&mut self, function: &FunctionBody<'_>) -> Lowered {
         let mut references = false;
         let mut frames: Vec<Option<u32>> = vec![None];
@@ -167,8 +167,8 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// The blocks around a function that exceptions may leave. One that makes records has another, which every way out
-    /// of it leaves.
+    /// Opens the blocks around a function that exceptions may leave. A function that creates records has another
+    /// block, which every exit leaves.
     fn begin(&mut self, throws: bool) -> Lowered {
         let mut start = 0;
         if let Some(top) = self.top {
@@ -217,7 +217,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Returns the results that are on the stack.
+    /// Returns the results on the stack.
     fn leave(&mut self) {
         match self.top {
             Some(_) => {
@@ -261,12 +261,12 @@ impl Body<'_> {
         self.dead.is_some()
     }
 
-    /// Execution gets here again, or does not.
+    /// Marks the code as reachable or unreachable.
     pub(crate) fn set_dead(&mut self, dead: bool) {
         self.dead = dead.then_some(0);
     }
 
-    /// The label here with this number, counted from inside.
+    /// The relative index of this label, counted from inside.
     pub(crate) fn relative(&self, label: u32) -> u32 {
         self.open.saturating_sub(1).saturating_sub(label)
     }
@@ -274,14 +274,14 @@ impl Body<'_> {
     /// The frame that is `depth` outwards.
     pub(crate) fn frame(&self, depth: u32) -> Lowered<&Frame> {
         let frame = self.frames.iter().rev().nth(depth as usize);
-        frame.ok_or_else(|| Error::UserError(anyhow!("a branch to a construct that does not exist")))
+        frame.ok_or_else(|| Error::UserError(anyhow!("branch to an unknown label")))
     }
 
     fn label(&self, depth: u32) -> Lowered<u32> {
         Ok(self.relative(self.frame(depth)?.start))
     }
 
-    /// The label that exceptions go to from here.
+    /// The label for exceptions thrown here.
     pub(crate) fn handler(&self) -> Option<u32> {
         self.frames.last().and_then(|frame| frame.handler).map(|label| self.relative(label))
     }
@@ -389,7 +389,7 @@ impl Body<'_> {
                 }
                 Ok(())
             }
-            // There is nothing to be in order with.
+            // Nothing to restore.
             Operator::AtomicFence { .. } => Ok(()),
             other => match Atomic::of(&other) {
                 Some(atomic) => self.atomic(atomic),
@@ -405,7 +405,7 @@ impl Body<'_> {
 
     fn end_of_frame(&mut self) -> Lowered {
         let Some(frame) = self.frames.pop() else {
-            return Err(Error::UserError(anyhow!("an end of nothing")));
+            return Err(Error::UserError(anyhow!("unmatched end")));
         };
         if self.frames.is_empty() {
             return self.end(frame.handler);
@@ -422,7 +422,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// An exception that the callee throws goes to the caller: this function is no more.
+    /// An exception that the callee throws goes to the caller, because this function's frame is gone.
     fn tail_call(&mut self, operator: Operator<'_>) -> Lowered {
         if let Some(top) = self.top {
             let ty = match operator {
@@ -433,7 +433,7 @@ impl Body<'_> {
                 _ => self.ty,
             };
             let parameters = self.runtime.facts.function_type(ty)?.params();
-            // Records that the callee is given stay.
+            // Records passed to the callee are kept.
             if !parameters.iter().any(|ty| is_exception_reference(*ty)) {
                 let global = self.runtime.top_global();
                 self.code().local_get(top).global_set(global);
@@ -444,7 +444,7 @@ impl Body<'_> {
         Ok(())
     }
 
-    /// Rewrites instructions on references in general for those to exceptions.
+    /// Rewrites general reference instructions when applied to references to exceptions.
     fn reference(&mut self, operator: Operator<'_>, operand: Option<read::ValType>) -> Lowered {
         let to_exception = operand.is_some_and(is_exception_reference);
         match operator {

@@ -117,7 +117,7 @@ fn load(runtime: &Runtime, code: &mut InstructionSink<'_>, ty: u32) {
     }
 }
 
-/// Adds what follows when the tag is this one, for each tag.
+/// Adds a comparison with each tag, and the given code for a match.
 fn by_tag(
     runtime: &mut Runtime,
     code: &mut InstructionSink<'_>,
@@ -152,7 +152,7 @@ fn throw_reference(runtime: &mut Runtime, code: &mut InstructionSink<'_>) {
     code.unreachable();
 }
 
-/// The first value of a type: what a function returns that is left by an exception.
+/// The zero value of a type, returned by a function that an exception leaves.
 pub(crate) fn zero(code: &mut InstructionSink<'_>, ty: ValType) -> Lowered {
     match ty {
         ValType::I32 => code.i32_const(0),

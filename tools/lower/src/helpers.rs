@@ -1,33 +1,33 @@
 //! Functions that are added to a module: what throwing and catching have in common, and ends with a reason. `helper_code` has their bodies.
 
-/// A function that is added at most once. Numbers are those of types, unless it says otherwise.
+/// A function that is added at most once. Numbers are type indices unless stated otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Helper {
-    /// Takes the values of exceptions with tags of this type, and puts them into their globals.
+    /// Takes the values of an exception with a tag of this type, and stores them in their globals.
     Throw(u32),
     /// Ends the flight of an exception with a tag of this type, and returns its values.
     Take(u32),
     /// Returns the lower half of a reference to the exception in flight, whose tag has this type.
     Keep(u32),
-    /// Takes the lower half of a reference, and puts the values back into their globals.
+    /// Takes the lower half of a reference, and loads the values into their globals.
     Load(u32),
     /// Ends the flight of any exception, and returns a reference to it.
     TakeReference,
-    /// Takes a reference, and puts that exception into flight again.
+    /// Takes a reference, and puts its exception into flight again.
     ThrowReference,
-    /// Returns the reference that it takes; traps when it is null.
+    /// Returns the given reference; traps if it is null.
     NonNull,
     /// Returns the number of a new record.
     Allocate,
-    /// Returns zeros for the results of a function of this type.
+    /// Returns zero results for a function of this type.
     Zeros(u32),
     /// Calls the function with this index for the host, and traps when an exception leaves it.
     Entry(u32),
-    /// Ends the program.
+    /// Traps.
     End(Reason),
 }
 
-/// A rule that was broken.
+/// A reason for a trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     UncaughtException,
@@ -38,31 +38,31 @@ pub(crate) enum Reason {
     Deadlock,
 }
 
-/// Begins the names of functions that end a program; the rest of the name is the reason.
+/// Prefix of the names of trapping functions; the rest of the name is the reason.
 pub const TRAP_PREFIX: &str = "trap: ";
 
-/// Begins the names of all other functions that are added: no code of the program's, and left out of backtraces.
+/// Prefix of the names of all other added functions: not the program's code, and left out of backtraces.
 pub const HELPER_PREFIX: &str = "rewriting: ";
 
-/// Begins, behind [`HELPER_PREFIX`], the names of functions that the host calls in place of others, whose names follow.
+/// After [`HELPER_PREFIX`], the prefix of functions that the host calls instead of others, whose names follow.
 pub const ENTRY_PREFIX: &str = "entry of ";
 
 impl Reason {
-    /// The name of the function that ends the program for it.
+    /// The name of the function that traps for this reason.
     fn name(self) -> String {
         let reason = match self {
             Self::UncaughtException => "uncaught exception",
             Self::NullReference => "null reference to an exception",
-            Self::NoRoom => "no room for another exception that is referred to",
+            Self::NoRoom => "no space for another referenced exception",
             Self::Unaligned => "unaligned atomic",
             Self::ExpectedShared => "expected shared memory",
-            Self::Deadlock => "deadlock: an atomic wait without a timeout, in a program of one thread",
+            Self::Deadlock => "deadlock: an atomic wait without a timeout, in a single-threaded program",
         };
         format!("{TRAP_PREFIX}{reason}")
     }
 }
 
-/// The number that stands for a tag while its exception is in flight: never 0.
+/// The number of a tag in flight: never 0.
 pub(crate) fn tag_number(tag: u32) -> i32 {
     tag.wrapping_add(1).cast_signed()
 }

@@ -3,5 +3,5 @@
 use anyhow::Error as Problem;
 use wasm_encoder::reencode::Error;
 
-/// The result of anything that reads or writes a module.
+/// The result of functions that read or write a module.
 pub(crate) type Lowered<T = ()> = Result<T, Error<Problem>>;

@@ -1,4 +1,4 @@
-//! The section of names, with those of the functions that were added.
+//! The name section, extended by the added functions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::helpers::{ENTRY_PREFIX, HELPER_PREFIX, Helper};
 use crate::lowered::Lowered;
 use crate::runtime::Runtime;
 
-/// Names of functions, those of the module first. What else is named is left out: backtraces name functions alone.
+/// Names of functions, those of the module first. Other names are left out, since backtraces show only functions.
 #[derive(Debug, Default)]
 pub(crate) struct Names<'a> {
     module: Option<&'a str>,
@@ -18,7 +18,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// Reads as far as the section is in order: it has no effect on what the module does.
+    /// Reads as far as the section is valid: it does not affect the module's behaviour.
     pub(crate) fn read(&mut self, section: NameSectionReader<'a>) {
         for subsection in section.into_iter().map_while(Result::ok) {
             match subsection {

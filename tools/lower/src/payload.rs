@@ -1,4 +1,4 @@
-//! The values of the exception in flight: in globals, which all tags share.
+//! The values of the exception in flight, in globals that all tags share.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::lowered::Lowered;
 use crate::types::Types;
 
-/// One value that exceptions of a tag carry.
+/// A value of a tag's exceptions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) ty: ValType,
@@ -18,7 +18,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The type of the global. It holds null when there is no exception, so its type must allow that.
+    /// The type of the global. It is null without an exception, so its type must be nullable.
     pub(crate) fn stored(ty: ValType) -> ValType {
         match ty {
             ValType::Ref(reference) => ValType::Ref(RefType { nullable: true, ..reference }),
@@ -26,23 +26,23 @@ impl Slot {
         }
     }
 
-    /// The reference that may be null in the global and is none in the exception.
+    /// Whether the reference is nullable in the global but not in the exception.
     pub(crate) fn is_non_null(self) -> bool {
         matches!(self.ty, ValType::Ref(reference) if !reference.nullable)
     }
 }
 
-/// The places of each tag's values.
+/// The slots of each tag's values.
 #[derive(Debug, Default)]
 pub(crate) struct Payload {
-    /// By the tag's type: several tags may have one.
+    /// By the tag's type, which several tags may share.
     slots: BTreeMap<u32, Vec<Slot>>,
     /// The globals' types.
     pub(crate) globals: Vec<ValType>,
 }
 
 impl Payload {
-    /// Globals have numbers from `first` on. There are as many of a type as any one tag needs.
+    /// Globals are numbered from `first` on. There are as many of a type as any single tag needs.
     pub(crate) fn new(facts: &Facts, first: u32) -> Lowered<Self> {
         let mut payload = Self::default();
         let mut pools: BTreeMap<ValType, Vec<u32>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Records of exceptions that are referred to: a stack of them, the numbers of each in a memory, its references in tables.
+//! Records of referenced exceptions: a stack of them, with numbers in a memory and references in tables.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::payload::{Payload, Slot};
 
 const PAGE_BITS: i64 = 16;
 
-/// The lower half of a reference to an exception, beside the tag.
+/// The lower half of a reference to an exception, next to the tag.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Packed {
-    /// There are no values.
+    /// No values.
     Nothing,
     /// The only value.
     Integer(Slot),
@@ -39,24 +39,24 @@ impl Packed {
 enum Place {
     /// In the memory, so many bytes from the record's start.
     Byte(u64),
-    /// In the table of its type.
+    /// Index in the table of its type.
     Element(RefType, u32),
 }
 
-/// The layout of all records: each has room for the values of any tag.
+/// The layout of all records: each has space for the values of any tag.
 #[derive(Debug)]
 pub(crate) struct Records {
-    /// Whether there are any; the memory and the tables exist only then.
+    /// Whether there are any; otherwise the memory and the tables do not exist.
     pub(crate) used: bool,
     memory: u32,
     record_bytes: u32,
     first_table: u32,
-    /// The number of references of each type that a record has room for.
+    /// The number of references of each type in a record.
     elements: BTreeMap<RefType, u32>,
 }
 
 impl Records {
-    /// The memory and the tables have these indices, those of further tables following.
+    /// The memory and the first table have these indices; further tables follow.
     pub(crate) fn new(payload: &Payload, memory: u32, first_table: u32) -> Self {
         let mut records =
             Self { used: false, memory, record_bytes: 0, first_table, elements: BTreeMap::new() };
@@ -101,7 +101,7 @@ impl Records {
         self.first_table.saturating_add(self.elements.range(..ty).count() as u32)
     }
 
-    /// Makes room for one more record above `top`, a global, or calls `fail`. Leaves the record's number.
+    /// Allocates another record above `top`, a global, or calls `fail`. Leaves the record's number.
     pub(crate) fn allocate(&self, code: &mut InstructionSink<'_>, top: u32, fail: u32) {
         let needed = |code: &mut InstructionSink<'_>, each: u32| {
             code.global_get(top).i64_extend_i32_u().i64_const(1).i64_add();
@@ -114,7 +114,7 @@ impl Records {
             needed(code, self.record_bytes);
             code.memory_size(self.memory).i64_extend_i32_u().i64_const(PAGE_BITS).i64_shl();
             code.i64_gt_u().if_(BlockType::Empty);
-            // By half, and a record fits into a page.
+            // Grows by half; a record fits into a page.
             code.memory_size(self.memory).i32_const(1).i32_shr_u().i32_const(1).i32_add();
             code.memory_grow(self.memory);
             check(code);

@@ -1,4 +1,4 @@
-//! Items that the rewritten module has beside its own: types, globals, functions, a memory and tables.
+//! Items added to the rewritten module: types, globals, functions, a memory and tables.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::types::Types;
 
 type Signature = (Vec<ValType>, Vec<ValType>);
 
-/// The items that were added so far. They come behind the module's own, so that no index changes.
+/// The items added so far. They come after the module's own, so that no index changes.
 pub(crate) struct Runtime {
     pub(crate) facts: Facts,
     pub(crate) payload: Payload,
     pub(crate) records: Records,
     pub(crate) types: Vec<Signature>,
     type_indices: BTreeMap<Signature, u32>,
-    /// For types of blocks with parameters: the type with those parameters and no result.
+    /// For block types with parameters: the type with the same parameters and no results.
     entries_of_blocks: BTreeMap<u32, u32>,
     pub(crate) helpers: Vec<Helper>,
     helper_indices: BTreeMap<Helper, u32>,
@@ -72,7 +72,8 @@ impl Runtime {
         index
     }
 
-    /// The type of a block that is entered like blocks of type `ty` and leaves nothing; `None` when nothing enters it.
+    /// The type of a block that is entered like blocks of type `ty` and has no results; `None` if it has no
+    /// parameters.
     pub(crate) fn entry_of_block(&mut self, ty: u32) -> Lowered<Option<u32>> {
         if let Some(index) = self.entries_of_blocks.get(&ty) {
             return Ok(Some(*index));
@@ -86,7 +87,7 @@ impl Runtime {
         Ok(Some(index))
     }
 
-    /// The index of a helper, which is added when it is first asked for.
+    /// The index of a helper, which is added at its first use.
     pub(crate) fn helper(&mut self, helper: Helper) -> u32 {
         if let Some(index) = self.helper_indices.get(&helper) {
             return *index;
@@ -100,7 +101,7 @@ impl Runtime {
         index
     }
 
-    /// Whether exceptions whose tag has this type take a record when they are referred to.
+    /// Whether referenced exceptions whose tag has this type take a record.
     pub(crate) fn any_tag_takes_records(&self) -> bool {
         self.payload.all().any(|slots| matches!(Packed::of(slots), Packed::Record))
     }
@@ -114,7 +115,7 @@ impl Runtime {
     }
 }
 
-/// These types as they are in the rewritten module.
+/// These types in the rewritten module.
 fn values(types: &[wasmparser_263::ValType]) -> Lowered<Vec<ValType>> {
     types.iter().map(|ty| Types.val_type(*ty)).collect()
 }

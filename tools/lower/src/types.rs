@@ -1,4 +1,4 @@
-//! Types and instructions as they are in the rewritten module: an `exnref` is an `i64`.
+//! Types and instructions in the rewritten module: an `exnref` is an `i64`.
 
 use anyhow::{Error as Problem, anyhow};
 use wasm_encoder::reencode::{Error, Reencode, utils};
@@ -18,7 +18,7 @@ pub(crate) fn is_exception_reference(ty: read::ValType) -> bool {
     ty.as_reference_type().is_some_and(|reference| is_exception(reference.heap_type()))
 }
 
-/// Copies what does not change otherwise.
+/// Copies everything that needs no other change.
 #[derive(Debug, Default)]
 pub(crate) struct Types;
 
@@ -29,17 +29,18 @@ impl Reencode for Types {
         if is_exception_reference(ty) { Ok(ValType::I64) } else { utils::val_type(self, ty) }
     }
 
-    /// Called for what is no value: the elements of tables.
+    /// Called for types other than values: elements of tables.
     fn ref_type(&mut self, ty: read::RefType) -> Lowered<RefType> {
         if is_exception(ty.heap_type()) {
-            let problem =
-                anyhow!("it keeps references to exceptions in a table; they can be in locals and globals");
+            let problem = anyhow!(
+                "it stores references to exceptions in a table; only locals and globals are supported"
+            );
             return Err(Error::UserError(problem));
         }
         utils::ref_type(self, ty)
     }
 
-    /// For constant expressions: function bodies handle this before.
+    /// For constant expressions; in function bodies this is handled earlier.
     fn instruction<'a>(&mut self, operator: Operator<'a>) -> Lowered<Instruction<'a>> {
         match operator {
             Operator::RefNull { hty } if is_exception(hty) => Ok(Instruction::I64Const(0)),

@@ -1,5 +1,5 @@
-//! The modules in `cases`, rewritten and run by an engine that knows neither exceptions nor atomic instructions. Each says
-//! what its exports return: `;; run NAME ARGUMENT => TYPE:VALUE…`, or `trap REASON`.
+//! The modules in `cases`, rewritten and run by an engine without exceptions and atomic instructions. Each lists the
+//! results of its exports: `;; run NAME ARGUMENT => TYPE:VALUE…`, or `trap REASON`.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use wasmi::{Engine, Error, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
 
-/// As much linear memory as any case needs that frees what it can.
+/// Enough linear memory for any case that frees its records.
 const MEMORY_BYTES: usize = 256 << 10;
 
 /// A call of an export of a case, and its result.
@@ -38,7 +38,7 @@ fn shown(value: &Val) -> String {
     }
 }
 
-/// The engine's words, and the name of the function that ended the program, which says why.
+/// The engine's message, and the name of the trapping function, which gives the reason.
 fn reason(error: &Error, names: &[String]) -> String {
     let text = error.to_string();
     names
@@ -77,7 +77,7 @@ fn check(path: &Path) {
                 let expected = expected.strip_prefix("trap ").unwrap_or_else(|| panic!("{at}: {error}"));
                 let names = trap_names(&lowered);
                 assert!(reason(&error, &names).contains(expected), "{at}: {error}");
-                // It ended there, so what comes next has another.
+                // The trap ended the instance, so later lines use a new one.
                 (store, instance) = start(&engine, &module);
             }
         }

@@ -1,4 +1,4 @@
-//! Modules as a whole: which are rewritten, which are refused, and that the work grows with their size and no faster.
+//! Whole modules: which are rewritten, which are refused, and that the cost is linear in their size.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use capos_lower::lower;
@@ -9,7 +9,7 @@ fn lowered(text: &str) -> Vec<u8> {
     lower(&wat::parse_str(text).unwrap()).unwrap().unwrap()
 }
 
-/// The proposals that the engine has.
+/// The proposals that the engine supports.
 fn engine_features() -> WasmFeatures {
     WasmFeatures::default().difference(
         WasmFeatures::EXCEPTIONS
@@ -25,7 +25,7 @@ fn what_needs_no_rewriting_is_left_alone() {
     assert!(lower(&plain).unwrap().is_none());
     assert!(lower(b"no module").unwrap().is_none());
     assert!(lower(&[]).unwrap().is_none());
-    // What is broken without having anything to do with exceptions is the engine's to report.
+    // Errors unrelated to exceptions are reported by the engine.
     assert!(lower(&plain[..plain.len() - 3]).unwrap().is_none());
 }
 
@@ -92,7 +92,7 @@ fn names_and_other_custom_sections_stay() {
     assert!(text.contains("thrower") && text.contains("uncaught exception"));
 }
 
-/// A function with `n` of each of some constructs, nested and one after the other.
+/// A function with `n` of each of several constructs, nested and sequential.
 fn module_of_size(n: usize) -> Vec<u8> {
     use wasm_encoder::{
         BlockType, Catch, CodeSection, Function, FunctionSection, TagKind, TagSection, TagType, TypeSection,
@@ -110,7 +110,7 @@ fn module_of_size(n: usize) -> Vec<u8> {
         code.block(BlockType::Empty);
     }
     for _ in 0..n {
-        // Out of all blocks, so that what finds labels by walking over them shows.
+        // From within all blocks, so that a linear search for labels would show.
         code.try_table(
             BlockType::Empty,
             [Catch::One { tag: 0, label: depth - 1 }, Catch::All { label: depth - 1 }],

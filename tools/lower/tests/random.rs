@@ -1,11 +1,11 @@
-//! Random modules with exceptions and atomic instructions: none is too much for the rewriting, and what comes out is valid.
+//! Random modules with exceptions and atomic instructions: rewriting handles all of them, and its output is valid.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
 use wasmparser_263::{Validator, WasmFeatures};
 
-/// Proposals that the rewritten module may use: all but those that were rewritten.
+/// Proposals that the rewritten module may use: all except the rewritten ones.
 fn features() -> WasmFeatures {
     WasmFeatures::all()
         .difference(WasmFeatures::EXCEPTIONS | WasmFeatures::LEGACY_EXCEPTIONS | WasmFeatures::THREADS)
@@ -80,7 +80,7 @@ fn what_is_damaged_does_no_harm() {
                     break;
                 }
             }
-            // A result or an error, and no end of the process.
+            // Either a result or an error, but no crash.
             let _ = capos_lower::lower(&damaged);
         }
     }

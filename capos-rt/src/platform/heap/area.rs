@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// Address space for small blocks.
 const AREA_BYTES: usize = 64 << 30;
 
-/// Address space from which dlmalloc's segments are cut, one after the other, so that they merge.
+/// Address space from which dlmalloc's segments are taken contiguously, so that they merge.
 pub(super) struct Area;
 
 static AREA_NEXT: AtomicUsize = AtomicUsize::new(0);
 static AREA_END: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every range handed out is fresh or was given back before. Only called with the heap's lock held.
+// SAFETY: every returned range is fresh or was freed before. Only called with the heap's lock held.
 unsafe impl dlmalloc::Allocator for Area {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         if AREA_END.load(Ordering::Relaxed) == 0 {

@@ -1,17 +1,17 @@
-//! Free blocks of the smallest sizes, kept by the thread that freed them: what a call allocates, the next one
-//! takes again without a lock and without a search.
+//! Free blocks of the smallest sizes, kept by the thread that freed them: the next allocation takes them
+//! without a lock and without a search.
 
 use super::HEAP;
 use core::ptr::NonNull;
 use std::cell::Cell;
 
-/// Every block is aligned so.
+/// Alignment of every block.
 pub(super) const ALIGN: usize = 16;
-/// Sizes go up in steps of this many bytes.
+/// Difference between size classes, in bytes.
 const STEP: usize = 16;
 /// Number of size classes; larger blocks are not cached.
 const CLASSES: usize = 16;
-/// Blocks of a class that one thread keeps.
+/// Blocks of a class kept per thread.
 const KEPT: u32 = 64;
 
 /// A free block.
@@ -52,7 +52,7 @@ pub(super) fn take(class: usize) -> Option<NonNull<u8>> {
     LISTS.with(|lists| {
         let list = &lists[class % CLASSES];
         let block = list.first.get()?;
-        // SAFETY: blocks in a list are free, at least a pointer long, and hold what `put` wrote.
+        // SAFETY: blocks in a list are free, at least a pointer long, and hold the value that `put` wrote.
         list.first.set(unsafe { block.as_ref() }.next);
         list.count.set(list.count.get() - 1);
         Some(block.cast())
@@ -71,7 +71,7 @@ pub(super) unsafe fn put(class: usize, block: *mut u8) -> bool {
         if list.count.get() >= KEPT {
             return false;
         }
-        // SAFETY: the block is aligned, long enough, and nobody else's.
+        // SAFETY: the block is aligned, long enough, and not in use.
         unsafe { block.write(Free { next: list.first.get() }) };
         list.first.set(Some(block));
         list.count.set(list.count.get() + 1);
@@ -79,11 +79,11 @@ pub(super) unsafe fn put(class: usize, block: *mut u8) -> bool {
     })
 }
 
-/// Gives back every block that the calling thread keeps.
+/// Frees every block that the calling thread keeps.
 pub(in crate::platform) fn flush() {
     for class in 0..CLASSES {
         while let Some(block) = take(class) {
-            // SAFETY: the block came from dlmalloc with its class's size and is in no list any more.
+            // SAFETY: the block came from dlmalloc with its class's size and has been removed from the list.
             unsafe { HEAP.small().free(block.as_ptr(), class_bytes(class), ALIGN) };
         }
     }

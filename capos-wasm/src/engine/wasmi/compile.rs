@@ -1,4 +1,4 @@
-//! From bytes to a module that instances can be made of.
+//! Compiles bytes to a module ready for instantiation.
 
 use super::{data::HostData, link::link};
 use crate::{
@@ -11,16 +11,16 @@ use wasmi::{CompilationMode, Config, CustomFuelCosts, Linker};
 /// The name in messages.
 const NAME: &str = "wasmi";
 
-/// A module may not be longer than this.
+/// Maximum length of a module.
 const MAX_MODULE_BYTES: usize = 256 << 20;
 
-/// The least that a nested call takes of a compiled program's stack, whose size is the limit: where it returns to, and a frame
-/// pointer. So many nested calls must be possible for each byte of it.
+/// The least stack that a nested call needs in a compiled program, for the return address and a frame pointer; the
+/// stack limit is given in such bytes. At least limit / 16 nested calls must therefore be possible.
 const BYTES_PER_CALL: usize = 16;
-/// Parameters, locals and operands all have a place of 8 bytes for each call here, of which a compiler keeps most in registers
-/// or nowhere.
+/// Each parameter, local and operand takes 8 bytes for each call here; compilers keep most of them in registers
+/// or eliminate them.
 const VALUE_BYTES_PER_BYTE: usize = 8;
-/// So that any function can be called at all.
+/// Enough to call any function at all.
 const MIN_VALUE_BYTES: usize = 1 << 20;
 
 /// The engine.
@@ -51,9 +51,9 @@ impl<H: Host> Engine<H> for Wasmi {
     }
 }
 
-/// Each module has an engine of its own, which all its instances share: wasmi never frees code while its engine
-/// lives, so that compiling modules for ever on one engine would use up the host's memory. What a function is
-/// translated to when it is first called is there for every later instance.
+/// Each module has its own engine, which all its instances share: wasmi never frees code while its engine
+/// exists, so compiling modules indefinitely on one engine would exhaust the host's memory. A function that was
+/// translated when first called is available to every later instance.
 async fn compile<H: Host>(bytes: &[u8], settings: Settings, pace: &mut Pace) -> Result<Compiled<H>, String> {
     let engine = wasmi::Engine::new(&config(settings.stack_bytes));
     let bytes = export_start(bytes, pace).await;
@@ -62,7 +62,7 @@ async fn compile<H: Host>(bytes: &[u8], settings: Settings, pace: &mut Pace) -> 
     Ok(Compiled { engine, module, linker })
 }
 
-/// Reads and validates a module.
+/// Parses and validates a module.
 async fn parse(engine: &wasmi::Engine, bytes: &[u8], pace: &mut Pace) -> Result<wasmi::Module, String> {
     if bytes.len() > MAX_MODULE_BYTES {
         return Err(format!("it is {} bytes long, more than {MAX_MODULE_BYTES}", bytes.len()));
@@ -72,24 +72,24 @@ async fn parse(engine: &wasmi::Engine, bytes: &[u8], pace: &mut Pace) -> Result<
 }
 
 fn config(stack_bytes: u64) -> Config {
-    // Bounded, and `usize` has 64 bits wherever this runs.
+    // Limited, and `usize` has 64 bits on all supported targets.
     let stack_bytes = stack_bytes as usize;
     let mut config = Config::default();
     config
         .consume_fuel(true)
-        // The whole module is validated at the start and a function translated when it is first called,
-        // so that a start costs nothing for what is never used.
+        // The whole module is validated at the start, and a function is translated when it is first called,
+        // so that unused functions do not slow the start.
         .compilation_mode(CompilationMode::LazyTranslation)
-        // Translating is free, since it is done once for all instances of a module, and bounded by the module's size. A
-        // guest pauses in it as in everything else that takes long.
+        // Translating uses no fuel, since it is done once for all instances of a module and limited by the module's
+        // size. A guest pauses during it as in all other long operations.
         .fuel_cost(CustomFuelCosts {
             bytes_copied_per_fuel: 64,
             fuel_per_bytes_translated: 0,
             fuel_per_bytes_validated: 0,
         })
-        // There is none any more.
+        // The start section has been removed.
         .allow_start_fn(false)
-        // Names are read from the module itself, and only when there is a trap.
+        // Names are read from the module itself, and only after a trap.
         .ignore_custom_sections(true)
         .wasm_wide_arithmetic(true)
         .set_max_recursion_depth((stack_bytes / BYTES_PER_CALL).max(1))

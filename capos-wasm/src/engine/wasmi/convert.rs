@@ -1,4 +1,4 @@
-//! Values, types and errors between wasmi and every engine's own words.
+//! Converts values, types and errors between wasmi and the engine interface.
 
 use crate::{
     Value, ValueType,

@@ -1,4 +1,4 @@
-//! The state that wasmi carries along for an instance.
+//! The per-instance state stored in wasmi's store.
 
 use super::metering::burn;
 use crate::{
@@ -11,13 +11,13 @@ use std::{
 };
 use wasmi::{AsContextMut, Caller, Error, Extern, Memory, Store};
 
-/// The work that every call may cost the host. Only work beyond it, such as walking a long list, burns fuel.
+/// Host work per call that is free of charge. Only additional work, such as walking a long list, uses fuel.
 const FREE_WORK: u64 = 16;
 
 /// The `Store`'s data: one store for each instance.
 pub(crate) struct HostData<H> {
     pub(super) host: H,
-    /// The export named `memory`, once it was looked for and found.
+    /// The export named `memory`, once it has been looked up and found.
     memory: Option<Memory>,
     pub(super) fuel: FuelMeter,
     pub(super) limiter: Limiter,
@@ -29,7 +29,7 @@ impl<H: Host> HostData<H> {
     }
 }
 
-/// Why a host function did not return to the guest.
+/// The reason that a host function did not return to the guest.
 #[derive(Debug)]
 pub(super) enum Pause {
     /// The function waits; its outcome comes from [`poll_host`].
@@ -70,7 +70,7 @@ pub(super) fn host_call<H: Host>(mut caller: Caller<'_, HostData<H>>, call: H::C
     }
 }
 
-/// Burns fuel for what the host did for the guest, or a guest could have it work for ever between two of its own
+/// Charges fuel for the host's work; otherwise a guest could have it work indefinitely between two of its own
 /// instructions.
 fn charge<H: Host>(mut store: impl AsContextMut<Data = HostData<H>>) {
     let mut store = store.as_context_mut();
@@ -82,7 +82,7 @@ fn charge<H: Host>(mut store: impl AsContextMut<Data = HostData<H>>) {
     store.data_mut().fuel.owe(owed);
 }
 
-/// Goes on with the call that suspended the guest.
+/// Continues the call that suspended the guest.
 pub(super) fn poll_host<H: Host>(
     store: &mut Store<HostData<H>>,
     cx: &mut TaskContext<'_>,

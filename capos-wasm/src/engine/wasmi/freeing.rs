@@ -1,17 +1,17 @@
-//! Giving back the memory of an instance that has ended, in turns with the other instances.
+//! Freeing the memory of an ended instance, in turns with the other instances.
 //!
-//! Dropping a store frees its pages in one go, which takes as long as there are many of them.
+//! Dropping a store frees its pages at once, which takes time proportional to their number.
 
 use super::data::HostData;
 use crate::{Discard, engine::Host, pace::Pace};
 use wasmi::Store;
 
-/// Bytes that are given back at once. That many pages take some 60 µs.
+/// Bytes that are freed at once, which takes about 60 µs.
 const STEP_BYTES: usize = 2 << 20;
-/// Has the clock looked at after each step.
+/// Makes the clock be checked after each step.
 const STEP_WORK: usize = 16 << 10;
 
-/// Gives back the pages of all memories and tables but for what takes no longer than a step. Nothing of the guest may run
+/// Frees the pages of all memories and tables except those that take no longer than a step. The guest must not run
 /// afterwards.
 pub(super) async fn free<H: Host>(store: &mut Store<HostData<H>>, discard: Option<Discard>, pace: &mut Pace) {
     let Some(discard) = discard else { return };

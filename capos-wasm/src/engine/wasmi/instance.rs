@@ -26,14 +26,14 @@ pub(super) struct Instance<H: Host> {
     discard: Option<Discard>,
     running: Running,
     results: Vec<Val>,
-    /// Whether others had their turn since the guest ran.
+    /// Whether other tasks have run since the guest ran.
     turn: Turn,
 }
 
-/// The call under way.
+/// The call in progress.
 enum Running {
     Nothing,
-    /// Nothing of the function has run: it begins, or is being translated.
+    /// Nothing of the function has run: it is starting, or being translated.
     Begun {
         function: Func,
         arguments: Vec<Val>,
@@ -46,11 +46,11 @@ enum Running {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// It is this guest's still.
+    /// The turn is still this guest's.
     Kept,
-    /// It was others', and no fuel was given for the next.
+    /// Other tasks had a turn, and no fuel was given for the next one yet.
     Taken,
-    /// It was others', and fuel has been given.
+    /// Other tasks had a turn, and fuel has been given.
     TakenAndGiven,
 }
 
@@ -69,7 +69,7 @@ impl<H: Host> Instance<H> {
         self.instance.get_func(&*self.store, name)
     }
 
-    /// Goes on until the guest stops, or has to; `None` when it can go on at once.
+    /// Continues until the guest stops or must stop; `None` if it can continue at once.
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Option<Step>, End> {
         let outcome = match std::mem::replace(&mut self.running, Running::Nothing) {
             Running::Nothing => return Ok(Some(Step::Returned(Vec::new()))),
@@ -96,7 +96,7 @@ impl<H: Host> Instance<H> {
                     return Ok(Some(Step::Waiting));
                 };
                 let value = Val::I32(value?.cast_signed());
-                // Without a turn of the others in between the slice goes on.
+                // If no other task ran in between, the slice continues.
                 self.begin_turn()?;
                 call.resume(&mut *self.store, &[value], &mut self.results)
             }
@@ -136,7 +136,7 @@ impl<H: Host> Instance<H> {
         }
     }
 
-    /// Gives the guest fuel for a new turn, if others had theirs.
+    /// Gives the guest fuel for a new turn, if other tasks have run.
     fn begin_turn(&mut self) -> Result<(), End> {
         let turn = std::mem::replace(&mut self.turn, Turn::Kept);
         if turn != Turn::Kept {
@@ -148,7 +148,7 @@ impl<H: Host> Instance<H> {
         }
     }
 
-    /// Gives the guest its next slice, which waits for a turn of the others if its own is over.
+    /// Gives the guest its next slice, after other tasks have run if its turn is over.
     fn next_slice(&mut self, required: u64) -> Result<Option<Step>, End> {
         give(&mut self.store, required)?;
         if !self.store.data().fuel.is_turn_over() {
@@ -162,7 +162,7 @@ impl<H: Host> Instance<H> {
         Step::Returned(self.results.iter().map(returned).collect())
     }
 
-    /// The step that an error of wasmi means.
+    /// The step for an error of wasmi.
     fn failure(&mut self, error: &Error) -> Step {
         let code = error.as_trap_code();
         if code == Some(TrapCode::OutOfFuel) {
@@ -171,7 +171,7 @@ impl<H: Host> Instance<H> {
         Step::Trapped(Failure {
             cause: cause(code),
             message: code.map_or_else(|| error.to_string(), |code| code.trap_message().to_owned()),
-            // A start function that was made an export has kept its index.
+            // A start function that was converted to an export has kept its index.
             backtrace: self.module.backtrace(&*self.store),
         })
     }

@@ -1,4 +1,4 @@
-//! From a module to an instance.
+//! Creates an instance of a module.
 
 use super::{
     compile::Compiled,
@@ -32,7 +32,7 @@ async fn instantiate<H: Host>(
     let (host, fuel, limiter, discard) = means.divide();
     let mut store = Box::new(Store::new(&compiled.engine, HostData::new(host, fuel, limiter)));
     store.limiter(|data| &mut data.limiter);
-    // Nothing of the guest's runs here; but copying its data counts too.
+    // No guest code runs here, but copying its data counts too.
     give(&mut store, 0).map_err(|end| end.to_string())?;
     let pause = async |work| pace.spend(work).await;
     let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pause).await;
@@ -47,7 +47,7 @@ async fn instantiate<H: Host>(
                 Some(refused) => refused.to_string(),
                 None => error.to_string(),
             };
-            // Much data may have been copied by then.
+            // Much data may have been copied at this point.
             free(&mut store, discard, pace).await;
             Err(reason)
         }

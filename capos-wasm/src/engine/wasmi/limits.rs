@@ -1,4 +1,4 @@
-//! Memory and table limits, as wasmi asks for them.
+//! Memory and table limits, through wasmi's interface.
 
 use crate::engine::limiter::{Growth, Limiter, MAX_MEMORIES, MAX_TABLES};
 use wasmi::{

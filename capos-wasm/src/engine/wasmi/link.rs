@@ -15,7 +15,7 @@ use crate::{
 };
 use wasmi::{Caller, Error, ExternType, FuncType, Linker, Val, WasmTy, errors::LinkerError};
 
-/// Finds what a module imports. The error names what is unknown.
+/// Resolves a module's imports. The error names what is unknown.
 pub(super) async fn link<H: Host>(
     engine: &wasmi::Engine,
     module: &wasmi::Module,
@@ -84,7 +84,7 @@ impl<H: Host> crate::engine::Linker<H> for Linker<HostData<H>> {
 
 /// Parameters that wasmi can pass: a tuple of its types.
 pub(crate) trait Parameters: Sized {
-    /// Defines a function with these that returns a number.
+    /// Defines a function with these parameters that returns a number.
     fn function<H: Host>(
         linker: &mut Linker<HostData<H>>,
         module: &str,
@@ -92,7 +92,7 @@ pub(crate) trait Parameters: Sized {
         call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
     ) -> Result<(), LinkerError>;
 
-    /// Defines a function with these that returns nothing.
+    /// Defines a function with these parameters that returns nothing.
     fn procedure<H: Host>(
         linker: &mut Linker<HostData<H>>,
         module: &str,

@@ -1,8 +1,8 @@
 //! wasmi: an interpreter, for small, metered, instantly started modules.
 //!
-//! A host function polls what serves it once. When that answers, the guest goes on at once; when it must wait, the host function
-//! fails with [`data::Pause::Suspended`], which makes wasmi hand out the guest's stack; [`instance::Instance`] polls for the answer
-//! and resumes the guest with it.
+//! A host function polls its implementation once. If that is ready, the guest continues at once; if it must wait,
+//! the host function fails with [`data::Pause::Suspended`], which makes wasmi return the guest's stack;
+//! [`instance::Instance`] polls for the result and resumes the guest with it.
 
 mod compile;
 mod convert;

@@ -1,4 +1,4 @@
-//! Shows the arguments and the environment that the manifest entry gives.
+//! Prints the arguments and the environment of its manifest entry.
 
 fn main() {
     for (index, argument) in std::env::args().enumerate() {

@@ -1,5 +1,5 @@
-//! Looks at the granted clocks: the monotonic one advances, the real time is plausible, and a sleep takes at
-//! least as long as it should.
+//! Tests the granted clocks: the monotonic one advances, the real time is plausible, and a sleep is not too
+//! short.
 
 use std::process::ExitCode;
 use std::thread::sleep;

@@ -1,5 +1,5 @@
-//! Keeps a count and some files in a directory that it was given, and shows what happens when it reaches for more. `/data`
-//! may be changed; `/look` is the same directory, only to be looked at; above them is more that it must not see.
+//! Keeps a counter and some files in a granted directory, and shows that it cannot reach more. `/data` is writable;
+//! `/look` is the same directory, read-only; above them are files that it must not see.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// The number of this visit, which is kept durably under a name that always has a whole number.
+/// The number of this visit, which is stored durably in a file that always holds a whole number.
 fn count() -> io::Result<u32> {
     let before = match fs::read_to_string("/data/visits") {
         Ok(text) => text.trim().parse().map_err(io::Error::other)?,
@@ -32,7 +32,8 @@ fn count() -> io::Result<u32> {
     writeln!(file, "{}", before + 1)?;
     file.sync_all()?;
     fs::rename("/data/visits.new", "/data/visits")?;
-    // WASI cannot sync a directory; here, syncing a file syncs what was done to its volume before, the new name as well.
+    // WASI cannot sync a directory; here, syncing a file syncs all earlier changes of its volume, including the new
+    // name.
     file.sync_all()?;
     Ok(before + 1)
 }
@@ -68,14 +69,14 @@ fn list(folder: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Says how a call ended that must not succeed.
+/// Reports the result of a call that must fail.
 fn refused<T>(what: &str, result: io::Result<T>) {
     let mut line = format!("{what}: ");
     // Writing to a string cannot fail.
     let _ = match result.map_err(|error| error.raw_os_error()) {
         Ok(_) => write!(line, "NOT REFUSED"),
         Err(Some(number)) => write!(line, "errno {number}"),
-        Err(None) => write!(line, "refused before the system was asked"),
+        Err(None) => write!(line, "refused before any system call"),
     };
     println!("{line}");
 }

@@ -1,4 +1,4 @@
-//! The first program: one line on the granted console.
+//! Prints one line on the granted console.
 
 fn main() {
     println!("Hello from WASI on capOS");

@@ -1,4 +1,4 @@
-//! Takes memory without end.
+//! Allocates memory without end.
 
 fn main() {
     println!("hog: taking memory");

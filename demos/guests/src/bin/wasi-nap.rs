@@ -1,4 +1,4 @@
-//! Sleeps so many times for so many milliseconds, and says with a line when that is done.
+//! Sleeps a number of times for a number of milliseconds, and prints a line when done.
 
 use std::env;
 use std::io::{self, Write};
@@ -11,6 +11,6 @@ fn main() {
     for _ in 0..times {
         sleep(Duration::from_millis(milliseconds));
     }
-    // Nobody may be reading any more, which changes nothing.
+    // The reader may be gone, which does not matter.
     let _ = writeln!(io::stdout(), "{times}");
 }

@@ -1,5 +1,5 @@
-//! The parts of a pipeline, chosen by the first argument: each reads its input to the end, and goes on when its
-//! output's reader wants no more.
+//! The parts of a pipeline, selected by the first argument: each reads its input to the end, and ends when its
+//! output's reader is gone.
 
 use std::env;
 use std::io::{self, BufRead, ErrorKind, Write};
@@ -29,7 +29,7 @@ fn squares(output: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds up what comes in.
+/// Adds up its input.
 fn sum(output: &mut impl Write) -> io::Result<()> {
     let (mut lines, mut total) = (0u64, 0u64);
     for line in io::stdin().lock().lines() {
@@ -50,8 +50,7 @@ fn main() -> io::Result<()> {
         _ => Err(io::Error::other("usage: numbers | head COUNT | squares | sum")),
     };
     match done.and_then(|()| output.flush()) {
-        // Whoever reads has enough: the end that a part of a pipeline is meant to have. What is still buffered
-        // nobody wants.
+        // The reader has enough: the normal end of a part of a pipeline. Buffered output is discarded.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
             drop(output.into_parts());
             Ok(())

@@ -1,4 +1,4 @@
-//! Asks for random bytes without having been granted an entropy source, and expects to be refused.
+//! Requests random bytes without a granted entropy source, and expects to be refused.
 
 use std::process::ExitCode;
 

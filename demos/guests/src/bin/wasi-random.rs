@@ -1,5 +1,5 @@
-//! Draws bytes from the granted entropy source and looks at how they are distributed.
-//! The argument says how many; 4096 when there is none.
+//! Draws bytes from the granted entropy source and checks their distribution. The argument is the number of
+//! bytes; default 4096.
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    // Seven standard deviations either way: a good source fails once in many billion runs.
+    // Seven standard deviations in either direction: a good source fails once in many billion runs.
     let plausible = |bytes: &[u8]| (100..=415).contains(&chi_squared(bytes));
     if plausible(&first) && plausible(&second) && first != second {
         println!("random: two draws of {length} bytes differ and are evenly distributed");

@@ -1,4 +1,4 @@
-//! Calls itself without end.
+//! Recurses without end.
 
 #[expect(unconditional_recursion, reason = "this program shows what a stack overflow does")]
 fn deeper(depth: u64) -> u64 {

@@ -1,13 +1,13 @@
-//! Moves bytes through its standard streams, as its first argument says: `bytes N` writes all values of a byte N times, `cat`
-//! copies what it reads, and `on` writes until nobody takes it any more. Standard error says how it went.
+//! Moves bytes through its standard streams, as its first argument says: `bytes N` writes all byte values N times, `cat`
+//! copies its input, and `on` writes until the reader is gone. Standard error reports the result.
 
 use std::env;
 use std::io::{self, ErrorKind, Read, Write, stdin, stdout};
 use std::process::ExitCode;
 
-/// Copied at once.
+/// Bytes copied at once.
 const PIECE_BYTES: usize = 64 << 10;
-/// Statuses of what went wrong.
+/// Exit statuses for failures.
 const FAILED: u8 = 1;
 const NOBODY_READS: u8 = 3;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         ["bytes", count] => bytes(count.parse().unwrap_or(1)),
         ["cat"] => cat(),
         ["on"] => on(),
-        _ => Err(io::Error::other("the argument is none of `bytes N`, `cat` and `on`")),
+        _ => Err(io::Error::other("usage: bytes N | cat | on")),
     };
     match result {
         Ok(count) => {

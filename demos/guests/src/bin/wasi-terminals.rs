@@ -1,4 +1,4 @@
-//! Says which of its standard streams it takes for a terminal.
+//! Prints which of its standard streams are terminals.
 
 use std::io::{IsTerminal, stderr, stdin, stdout};
 

@@ -1,5 +1,5 @@
-//! One half of a pair in one host: it holds a console and a timer, and no entropy. A third instance spins all
-//! the while and must not keep this one from its turns.
+//! One half of a pair in one host: it holds a console and a timer, and no entropy. A third instance loops all
+//! the while and must not take this one's turns.
 
 use std::process::ExitCode;
 use std::thread::sleep;

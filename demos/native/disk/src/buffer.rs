@@ -1,5 +1,5 @@
 //! The transfer buffer as bytes.
-// Unsafe here: the buffer is memory that the device changes by itself.
+// Unsafe here: the device changes the buffer's memory by itself.
 #![expect(unsafe_code, reason = "mapped memory is read and written here")]
 
 use capos_schema::block_capnp::block_device;
@@ -24,16 +24,17 @@ impl Buffer {
         assert!(offset <= self.bytes && length <= self.bytes - offset, "the buffer ends there");
     }
 
-    /// Fills a part.
+    /// Writes a part.
     pub(crate) fn set(&self, offset: usize, from: &[u8]) {
         self.check(offset, from.len());
         for (index, byte) in from.iter().enumerate() {
-            // SAFETY: the part is mapped (checked above) as long as the process lives. Volatile, because the device shares it.
+            // SAFETY: the part is mapped (checked above) for the life of the process. Volatile, because the device shares
+            // it.
             unsafe { self.start.add(offset + index).write_volatile(*byte) };
         }
     }
 
-    /// Copies a part.
+    /// Reads a part.
     pub(crate) fn get(&self, offset: usize, length: usize) -> Vec<u8> {
         self.check(offset, length);
         // SAFETY: as for `set`.

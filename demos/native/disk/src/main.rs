@@ -1,5 +1,5 @@
-//! Uses the disk that it was granted as "disk". Says what it finds; ends with status 1 when something is not as it
-//! should be. What it leaves it finds again in the next run.
+//! Uses the disk granted as "disk". Prints its findings; exits with status 1 on any deviation. The next run finds
+//! the data that this one leaves.
 
 mod buffer;
 
@@ -80,7 +80,7 @@ fn pattern(round: u8, sector: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Writes patterns with many requests under way, and reads them back into other parts of the buffer.
+/// Writes patterns with many requests in progress, and reads them back into other parts of the buffer.
 async fn patterns(disk: &Disk, round: u8) -> capnp::Result<()> {
     const REQUESTS: u64 = 48;
     const SECTORS: u32 = 8;
@@ -115,7 +115,7 @@ async fn left(disk: &Disk) -> capnp::Result<()> {
     expect("what was left", disk.buffer.get(0, length) == pattern(0, 1, length), true)
 }
 
-/// Requests that no disk can carry out.
+/// Requests that no disk can execute.
 async fn hostile(disk: &Disk) -> capnp::Result<()> {
     let end = disk.buffer.bytes as u64;
     let sector_bytes = disk.sector_bytes as u64;
@@ -140,7 +140,7 @@ async fn hostile(disk: &Disk) -> capnp::Result<()> {
     Ok(())
 }
 
-/// Calls that are given up while the device works on them harm no others.
+/// Calls dropped while the device works on them do not affect others.
 async fn impatient(disk: &Disk) -> capnp::Result<()> {
     for sector in 0..64 {
         let mut given_up = Box::pin(disk.read(sector, 1, 0));

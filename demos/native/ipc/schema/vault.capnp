@@ -1,5 +1,5 @@
 @0xf1c2d3b4a5968770;
-# What the two processes of the demo say to each other.
+# The interfaces between the two processes of the demo.
 
 interface Vault {
   # Holding a Vault allows opening doors of it and locking them all. It gives no access to doors that
@@ -9,16 +9,16 @@ interface Vault {
   # A door for `visitor`, until the vault is locked or the door is released.
 
   announce @1 (listener :Listener) -> ();
-  # Tells `listener` how many doors are open. Returns when it has heard.
+  # Tells `listener` the number of open doors. Returns when it has received the news.
 
   lock @2 () -> ();
-  # Takes every door back from whoever holds it.
+  # Revokes every door.
 
   whose @3 (door :Door) -> (visitor :Text);
-  # For whom a door of this vault was opened. Fails for any other door.
+  # The visitor for whom a door of this vault was opened. Fails for any other door.
 
   meet @4 (listener :Listener) -> (listener :Listener);
-  # Gives `listener` back.
+  # Returns `listener`.
 }
 
 interface Door {
@@ -28,7 +28,7 @@ interface Door {
 }
 
 interface Listener {
-  # Holding a Listener allows telling it things.
+  # Holding a Listener allows sending it news.
 
   hear @0 (news :Text) -> ();
 }

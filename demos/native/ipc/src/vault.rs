@@ -25,7 +25,7 @@ impl vault::Server for Vault {
         let visitor = params.get()?.get_visitor()?.to_string()?;
         self.open_count.set(self.open_count.get() + 1);
         let door = capos_rt::serve(Door { visitor, open_count: self.open_count.clone() });
-        // What is sent is a copy derived from one that the vault keeps, so that it can be taken back.
+        // The caller gets a copy derived from the vault's own, so that it can be revoked.
         let revocable = Revocable::new(&door)?;
         results.get().set_door(revocable.client());
         self.opened.borrow_mut().push(revocable);
@@ -59,7 +59,7 @@ impl vault::Server for Vault {
         params: vault::WhoseParams,
         mut results: vault::WhoseResults,
     ) -> Result<(), Error> {
-        // A door that was sent away and came back is the same object again.
+        // A door that comes back is recognised as the same object.
         match capos_rt::local_server::<Door, _>(&params.get()?.get_door()?) {
             Some(door) => {
                 results.get().set_visitor(door.visitor.as_str());

@@ -2,7 +2,8 @@ use capos_rt::{block_on, virtual_memory};
 
 const MEBIBYTE: usize = 1 << 20;
 
-/// Allocation in all sizes, and that freed memory is given back: the process's budget would not hold it all.
+/// Tests allocations of all sizes, and that freed memory is returned: the process's budget could not hold all
+/// of it.
 pub(crate) fn all() {
     let mut vectors: Vec<Vec<u8>> = (0..1000).map(|index| vec![index as u8; index]).collect();
     vectors.retain(|vector| vector.len() % 3 == 0);

@@ -1,5 +1,5 @@
-//! Uses the standard library all over. Its argument says which part: "granted" is everything, the others are what
-//! happens to a process that lacks a grant.
+//! Exercises the standard library. Its argument selects the part: "granted" is everything, the others show a
+//! process that lacks a grant.
 
 mod heap;
 mod threads;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             println!("read the clock without a timer: {:?}", Instant::now());
             ExitCode::SUCCESS
         }
-        // Nobody sees this line.
+        // This line is discarded.
         Some("no-console") => {
             println!("written to nowhere");
             ExitCode::from(3)

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// Threads, what is theirs alone, and everything they wait on.
+/// Tests threads, thread-locals, and all ways of waiting.
 pub(crate) fn all() {
     println!("threads: counted {}", counted_with_a_mutex());
     println!("thread-local: {}", thread_local_values());

@@ -1,7 +1,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Both clocks, and sleeping between readings.
+/// Tests both clocks, and sleeping between readings.
 pub(crate) fn all() {
     let before = Instant::now();
     let nap = Duration::from_millis(5);

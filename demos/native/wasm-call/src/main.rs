@@ -1,12 +1,12 @@
-//! Starts WebAssembly instances through the host that it was granted as "wasm-host", calls their exports, reads
-//! what they used, and kills one that loops.
+//! Starts WebAssembly instances through the host granted as "wasm-host", calls their exports, reads their
+//! resource use, and kills one that loops.
 
 use capnp::Error;
 use capos_rt::schema::wasm_capnp::{instance_end, value, wasm_host, wasm_instance};
 use capos_rt::with_deadline;
 use std::time::{Duration, Instant};
 
-/// How long the loop may run before it is killed.
+/// Run time of the loop before it is killed.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 async fn start(host: &wasm_host::Client, name: &str) -> Result<wasm_instance::Client, Error> {

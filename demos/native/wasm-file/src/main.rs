@@ -1,5 +1,5 @@
-//! Starts WebAssembly instances from modules in the directory that it was granted as "modules", passes each what it
-//! chooses of its own capabilities, and follows one that is started again whenever it fails.
+//! Starts WebAssembly instances from modules in the directory granted as "modules", passes each some of its own
+//! capabilities, and observes one that is restarted after each failure.
 
 use capnp::Error;
 use capos_rt::schema::console_capnp::console;
@@ -40,7 +40,7 @@ fn ended(end: instance_end::Reader<'_>) -> Result<Ended, Error> {
 }
 
 impl Held {
-    /// Starts the module in a file, with a standard output if it is to have one, and up to `restarts` more times.
+    /// Starts the module in a file, optionally with a standard output, and with up to `restarts` restarts.
     async fn start(&self, path: &str, output: bool, restarts: u32) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
         let mut spec = request.get().init_spec();

@@ -1,4 +1,4 @@
-//! Lines that go in come out whole, or are counted.
+//! Lines that are added come out complete, or are counted as dropped.
 
 use super::*;
 use proptest::prelude::*;

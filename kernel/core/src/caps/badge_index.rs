@@ -1,24 +1,24 @@
-//! Finding the record of a badge: a binary trie of the badges of one object, whose branches are kept in the records.
+//! Index of an object's badges: a binary trie whose branches are stored in the badge records.
 //!
-//! A branch tells the highest bit in which the badges below it differ, so a search passes at most 64 branches however the
-//! badges were chosen, and nothing is ever moved or rebuilt. There is one branch fewer than there are badges. Each is kept
-//! in a record of the badges below it; one record keeps none.
+//! A branch names the highest bit in which the badges below it differ, so a search passes at most 64 branches
+//! whatever the badges are, and nothing is ever moved or rebuilt. There is one branch fewer than there are badges.
+//! Each is stored in a record of one of the badges below it; one record stores none.
 
 use super::{Arena, Badge};
 use crate::NONE;
 
-/// Where a branch leads: [`NONE`], a record, or with [`BRANCH`] the branch that is kept in a record.
+/// The target of a branch: [`NONE`], a record, or, with [`BRANCH`] set, the branch stored in a record.
 type Link = u32;
 
-/// Above every index of a record.
+/// Greater than any index of a record.
 const BRANCH: u32 = 1 << 31;
 
-/// A branch, in the record that keeps it.
+/// A branch, in the record that stores it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Branch {
-    /// The highest bit in which the badges below differ; [`UNUSED`] if there is no branch here.
+    /// The highest bit in which the badges below differ; [`UNUSED`] if the record stores no branch.
     bit: u8,
-    /// Where badges lead whose bit is clear, and where those lead whose bit is set.
+    /// The subtree of badges with the bit clear, and that of badges with the bit set.
     below: [Link; 2],
 }
 
@@ -31,7 +31,7 @@ impl Branch {
         self.bit != UNUSED
     }
 
-    /// On which side of it a badge is.
+    /// The side of the branch that a badge belongs to.
     const fn side(&self, badge: u64) -> usize {
         (badge >> (self.bit & 63) & 1) as usize
     }
@@ -51,7 +51,7 @@ impl BadgeIndex {
     /// No badges.
     pub(super) const EMPTY: Self = Self { top: NONE };
 
-    /// The record whose badge is most like `badge`.
+    /// The record whose badge shares the longest prefix with `badge` along the search path.
     fn nearest(self, badges: &Arena<Badge>, badge: u64) -> u32 {
         let mut link = self.top;
         while is_branch(link) {
@@ -67,7 +67,7 @@ impl BadgeIndex {
         if badges.at(found).is_some_and(|record| record.badge == badge) { found } else { NONE }
     }
 
-    /// Makes `to` what leads from the branch kept in `keeper` (from the top if there is no such record) to `badge`.
+    /// Sets the link from the branch stored in `keeper` (from the top if there is no such record) towards `badge`.
     fn set_link(&mut self, badges: &mut Arena<Badge>, keeper: u32, badge: u64, to: Link) {
         match badges.at_mut(keeper) {
             Some(record) => record.branch.below[record.branch.side(badge)] = to,
@@ -75,7 +75,7 @@ impl BadgeIndex {
         }
     }
 
-    /// Adds a record, of a badge that is not there.
+    /// Adds a record whose badge is not in the index yet.
     pub(super) fn insert(&mut self, badges: &mut Arena<Badge>, index: u32) {
         let Some(badge) = badges.at(index).map(|record| record.badge) else { return };
         let nearest = self.nearest(badges, badge);
@@ -84,7 +84,7 @@ impl BadgeIndex {
             return;
         };
         let bit = (63 - (differs | 1).leading_zeros()) as u8;
-        // The new branch goes above the first whose badges agree in all bits down to that one.
+        // The new branch goes above the first one whose badges agree in all bits down to the new one's.
         let (mut above, mut link) = (NONE, self.top);
         while is_branch(link) {
             let keeper = link ^ BRANCH;
@@ -99,10 +99,11 @@ impl BadgeIndex {
         self.set_link(badges, above, badge, index | BRANCH);
     }
 
-    /// Takes a record out.
+    /// Removes a record.
     pub(super) fn remove(&mut self, badges: &mut Arena<Badge>, index: u32) {
         let Some(&Badge { badge, branch: own, .. }) = badges.at(index) else { return };
-        // The keepers of the branch that leads to the record, of the one above that, and of the one above the record's own.
+        // The records that store the branch leading to the removed record, the branch above that, and the branch above
+        // the removed record's own.
         let (mut last, mut above_last, mut above_own) = (NONE, NONE, NONE);
         let mut link = self.top;
         while is_branch(link) {
@@ -120,9 +121,9 @@ impl BadgeIndex {
             self.top = NONE;
             return;
         };
-        // The branch that leads to the record goes; what is on its other side takes its place.
+        // The branch leading to the record is removed; its other subtree takes its place.
         self.set_link(badges, above_last, badge, branch.below[branch.side(badge) ^ 1]);
-        // The branch that the record keeps, if another, moves to the record that kept the one which is gone.
+        // If the record stores another branch, that one moves to the record that stored the removed branch.
         let moved = last != index && own.is_used();
         let own = badges.at(index).map_or(own, |record| record.branch);
         if let Some(record) = badges.at_mut(last) {

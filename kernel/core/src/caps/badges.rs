@@ -1,4 +1,5 @@
-//! How many client capabilities each badge of each endpoint has, so that a server learns when the last is gone.
+//! Counts the client capabilities of each badge of each endpoint, so that a server learns when the last one is
+//! gone.
 
 use super::{CapSpace, Node, ObjectId, badge_index::Branch};
 use crate::{
@@ -8,23 +9,25 @@ use crate::{
 };
 use capos_abi::{ErrorCode, Handle, Rights};
 
-/// The most badge records of one endpoint that were minted by processes which cannot receive from it. Their bill ends with
-/// such a process, but the records stay until the server has heard of them: so that is a bound on what nobody pays for, and
-/// on the news that a server gets of badges which are not its own.
+/// The most badge records of one endpoint that were minted by processes without its RECEIVE right. Such a process
+/// stops paying when it ends, but its records remain until the server has read the notification. The limit
+/// therefore bounds the unpaid records and the notifications that a server receives for badges it did not mint.
 pub(super) const MAX_FOREIGN_BADGES: u32 = 1024;
 
-/// The clients of one badge of one endpoint.
+/// A badge of an endpoint.
 pub(super) struct Badge {
     pub(super) object: ObjectId,
     pub(super) badge: u64,
-    /// Capabilities with it.
+    /// Number of capabilities with the badge.
     pub(super) count: u32,
-    /// The process that minted it first, and its table's serial number: its budget pays for this record.
+    /// The process that first minted it, and the serial number of its table: its budget is charged for this
+    /// record.
     payer: u32,
     payer_serial: u64,
-    /// It was minted by a process that could not receive from the endpoint.
+    /// Whether it was minted by a process without the RECEIVE right for the endpoint.
     foreign: bool,
-    /// Its last capability is gone. It is on its object's list, or that of forgotten ones if the object is deaf or gone.
+    /// Whether its last capability is gone. The record is then in its object's list, or in the list of forgotten ones if
+    /// the object has no receiver or is gone.
     pub(super) dropped: bool,
     next: u32,
     previous: u32,
@@ -54,8 +57,8 @@ impl Badge {
 }
 
 impl CapSpace {
-    /// Makes sure that minting `badge` of the object that `source` leads to cannot fail: its record exists, paid by
-    /// `process`. An unused record goes away with [`Self::discard_unused_badge`].
+    /// Ensures that minting `badge` of the object that `source` refers to cannot fail: its record exists and is
+    /// charged to `process`. [`Self::discard_unused_badge`] removes the record again if it is not used.
     pub(super) fn reserve_badge(&mut self, process: u32, source: &Node, badge: u64) -> Result<(), ErrorCode> {
         let id = source.object;
         let object = self.objects.get(id).ok_or(ErrorCode::BadCapability)?;
@@ -67,7 +70,7 @@ impl CapSpace {
             return Err(ErrorCode::BudgetExceeded);
         }
         self.badges.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
-        // The capability itself will need a slot too, in this table or another; here only the record is paid.
+        // The capability itself also needs a slot, in this table or another; only the record is charged here.
         let table = self.table_mut(process).ok_or(ErrorCode::BadCapability)?;
         if table.used >= table.limit {
             return Err(ErrorCode::BudgetExceeded);
@@ -99,7 +102,7 @@ impl CapSpace {
         self.objects.get(id).map_or(NONE, |object| object.badges.find(&self.badges, badge))
     }
 
-    /// Undoes a [`Self::reserve_badge`] that nothing was minted for.
+    /// Undoes a [`Self::reserve_badge`] after which nothing was minted.
     pub(super) fn discard_unused_badge(&mut self, id: ObjectId, badge: u64) {
         let record = self.badge_record(id, badge);
         if self.badges.at(record).is_some_and(|record| record.count == 0 && !record.dropped) {
@@ -107,7 +110,7 @@ impl CapSpace {
         }
     }
 
-    /// Places a client capability below the node of `source`; its record was reserved.
+    /// Inserts a client capability below the node of `source`; its record was reserved.
     #[expect(clippy::too_many_arguments, reason = "what, below what, where, how: each once")]
     pub(super) fn place_minted(
         &mut self,
@@ -121,7 +124,8 @@ impl CapSpace {
     ) {
         let record = self.badge_record(source.object, badge);
         if self.badges.at(record).is_some_and(|record| record.dropped) {
-            // The server made another before it heard of the end of the last: it has nothing to hear any more.
+            // The badge was minted again before the server read that it had been dropped, so there is nothing
+            // to report.
             self.unqueue(record);
             self.charge(record, payer);
         }
@@ -131,7 +135,7 @@ impl CapSpace {
         self.place(node, parent);
     }
 
-    /// Keeps the bill with whoever pays already; only a payer that is gone is replaced, as far as its budget goes.
+    /// A record that already has a payer keeps it. Only a payer that is gone is replaced, if the budget allows.
     fn charge(&mut self, record: u32, payer: u32) {
         let Some(badge) = self.badges.at(record) else { return };
         if self.table(badge.payer).is_some_and(|table| table.serial == badge.payer_serial) {
@@ -146,7 +150,7 @@ impl CapSpace {
         }
     }
 
-    /// One capability fewer. `true` when that was the last and the server is to be told.
+    /// Subtracts one capability. `true` if it was the last one and the server is to be notified.
     pub(super) fn uncount_badge(&mut self, record: u32, id: ObjectId) -> bool {
         let Some(badge) = self.badges.at_mut(record) else { return false };
         badge.count -= 1;
@@ -172,14 +176,14 @@ impl CapSpace {
         true
     }
 
-    /// The badge whose end the server of an endpoint has waited longest to hear of. It will not be told again.
+    /// The badge whose notification has been pending longest at an endpoint. It is removed from the list.
     #[inline(always)]
     pub fn take_dropped_badge(&mut self, id: ObjectId) -> Option<u64> {
         let record = self.objects.get(id)?.dropped.first;
         if record == NONE { None } else { self.take_dropped_record(record) }
     }
 
-    /// Whether the server of an endpoint has to hear of a badge.
+    /// Whether a badge notification is pending for an endpoint.
     #[inline(always)]
     pub(crate) fn has_dropped_badge(&self, id: ObjectId) -> bool {
         self.dropped != 0 && self.objects.get(id).is_some_and(|object| object.dropped.first != NONE)
@@ -192,7 +196,7 @@ impl CapSpace {
         Some(badge)
     }
 
-    /// Takes the record of a dropped badge off its list.
+    /// Removes the record of a dropped badge from its list.
     fn unqueue(&mut self, record: u32) {
         let Some(badge) = self.badges.at_mut(record).filter(|badge| badge.dropped) else { return };
         badge.dropped = false;
@@ -229,7 +233,7 @@ impl CapSpace {
         }
     }
 
-    /// Nobody will ask for the dropped badges of an object any more: their records go in
+    /// The dropped badges of an object will not be read any more; their records are freed by
     /// [`Self::forget_badges_step`].
     pub(super) fn forget_dropped(&mut self, id: ObjectId) {
         let Some(object) = self.objects.get_mut(id) else { return };
@@ -248,7 +252,7 @@ impl CapSpace {
         }
     }
 
-    /// The first record of a badge that no server will ask for, or [`NONE`].
+    /// The first record of a badge that no server will read, or [`NONE`].
     pub(crate) const fn first_forgotten_badge(&self) -> u32 {
         self.forgotten.first
     }
@@ -257,7 +261,7 @@ impl CapSpace {
         self.first_forgotten_badge() != NONE
     }
 
-    /// Frees records of badges that no server will ask for. Whoever paid for them has that many slots more. Returns
+    /// Frees records of badges that no server will read; their payers' budgets are credited. Returns
     /// whether there are more.
     pub fn forget_badges_step(&mut self, work: &mut Work) -> bool {
         while self.has_forgotten_badges() && work.take() {
@@ -266,7 +270,7 @@ impl CapSpace {
         self.has_forgotten_badges()
     }
 
-    /// How many badges are on a list, if it is sound.
+    /// The number of badges in a list, if the list is consistent.
     pub(super) fn listed(&self, list: Dropped, walk: &mut Walk<'_>) -> Result<usize, Flaw> {
         let (mut previous, mut index, mut count) = (NONE, list.first, 0);
         while let Some(badge) = self.badges.at(index) {
@@ -280,7 +284,7 @@ impl CapSpace {
         if index == NONE && list.last == previous {
             Ok(count)
         } else {
-            Err("a list of badges ends nowhere".into())
+            Err("a list of badges has no end".into())
         }
     }
 }

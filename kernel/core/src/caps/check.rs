@@ -1,4 +1,4 @@
-//! Whether tables, tree and counts agree with each other.
+//! Consistency check of tables, tree and counts.
 
 use super::{CapSpace, NodeState, table::SlotState};
 use crate::{
@@ -8,20 +8,20 @@ use crate::{
 use capos_abi::Rights;
 
 impl CapSpace {
-    /// The first disagreement found, if any. Walks everything.
+    /// The first inconsistency, if any. Visits everything.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check(&self) -> Result<(), &'static str> {
         let walk = &mut Walk::new(&|| true);
         let parts = [Self::check_tables, Self::check_tree, Self::check_objects, Self::check_badges];
         parts.iter().try_for_each(|part| part(self, walk)).map_err(Flaw::text)
     }
 
-    /// Whether tables and their slots agree with the capabilities.
+    /// Whether the tables and their slots are consistent with the capabilities.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check_tables(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut used_slots = 0;
         let mut paid = Counts::<u32>::new(self.tables.len() as u32, walk)?;
@@ -46,7 +46,7 @@ impl CapSpace {
                     used_slots += 1;
                     let back = self.nodes.at(node).map(|node| (node.process as usize, node.slot as usize));
                     if back != Some((process, index)) {
-                        return Err("a slot and its node do not name each other".into());
+                        return Err("a slot and its node do not refer to each other".into());
                     }
                 }
             }
@@ -67,10 +67,10 @@ impl CapSpace {
         }
     }
 
-    /// Whether the derivation tree is one.
+    /// Whether the derivation tree is well-formed.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check_tree(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut below = 0i64;
         for node in self.nodes.every() {
@@ -100,13 +100,13 @@ impl CapSpace {
                 }
                 steps += 1;
                 if steps > self.nodes.len() {
-                    return Err("siblings form a circle".into());
+                    return Err("siblings form a cycle".into());
                 }
                 (previous, child) = (child, record.next_sibling);
                 below -= 1;
             }
             if child != NONE {
-                return Err("a list of siblings ends nowhere".into());
+                return Err("a list of siblings has no end".into());
             }
             if node.state == NodeState::Ghost && node.holds == 0 && steps < 2 {
                 return Err("a ghost is not needed".into());
@@ -115,10 +115,10 @@ impl CapSpace {
         if below == 0 { Ok(()) } else { Err("a capability is not among its parent's children".into()) }
     }
 
-    /// Whether objects know how many capabilities lead to them.
+    /// Whether the objects' reference counts are correct.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check_objects(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut all = Counts::<u32>::new(self.objects.places(), walk)?;
         let mut receiving = Counts::<u32>::new(self.objects.places(), walk)?;
@@ -126,13 +126,13 @@ impl CapSpace {
             walk.look()?;
             let Some((_, node)) = node.filter(|(_, node)| node.state == NodeState::Live) else { continue };
             let Some(object) = self.objects.get(node.object) else {
-                return Err("a capability leads to an object that is gone".into());
+                return Err("a capability refers to an object that is gone".into());
             };
             all.add(node.object.index());
             if node.rights.contains(Rights::RECEIVE) {
                 receiving.add(node.object.index());
                 if !object.receiver.may_be(node.process) {
-                    return Err("an object does not know who receives from it".into());
+                    return Err("an object's receiver count is wrong".into());
                 }
             }
         }
@@ -147,10 +147,10 @@ impl CapSpace {
         Ok(())
     }
 
-    /// Whether badges know how many capabilities have them, and are found.
+    /// Whether the badges' counts and the indexes are correct.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check_badges(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut counts = Counts::<u32>::new(self.badges.places(), walk)?;
         let mut records = Counts::<u32>::new(self.objects.places(), walk)?;
@@ -178,7 +178,7 @@ impl CapSpace {
             if count != badge.count || badge.dropped != (count == 0) {
                 return Err("a badge's count is wrong".into());
             }
-            listed = listed.checked_sub(usize::from(badge.dropped)).ok_or("a dropped badge is on no list")?;
+            listed = listed.checked_sub(usize::from(badge.dropped)).ok_or("a dropped badge is in no list")?;
             match self.objects.get(badge.object) {
                 Some(object) if object.badges.find(&self.badges, badge.badge) == id.index() => {
                     records.add(badge.object.index());
@@ -191,11 +191,11 @@ impl CapSpace {
                 None => {}
             }
         }
-        // An index of as many badges has one branch fewer.
+        // An index has one branch fewer than badges.
         walk.over(0..self.objects.places(), |id| {
             let is_sound = records.of(id) == branches.of(id) + u32::from(records.of(id) > 0);
             if is_sound { Ok(()) } else { Err("an index of badges has stray branches".into()) }
         })?;
-        if listed == 0 { Ok(()) } else { Err("a dropped badge is on two lists".into()) }
+        if listed == 0 { Ok(()) } else { Err("a dropped badge is in two lists".into()) }
     }
 }

@@ -1,12 +1,13 @@
-//! Revocation, in steps between which anything else may happen.
+//! Revocation, in steps that may be interleaved with any other operation.
 //!
-//! A revocation walks the tree below its root depth first and deletes leaves. It *holds* the root and the node where it
-//! stands: a held node that is released stays as a ghost, so the walk never loses its place, and what derives from
-//! nodes that are still there is found when the walk comes back to their parents. A capability stays usable until it is
-//! reached; all that was derived from the root before the last step is gone after it, even if the root itself has gone.
+//! A revocation traverses the tree below its root depth first and deletes leaves. It *holds* the root and its
+//! current node: a held node that is released remains as a ghost, so the traversal never loses its position, and
+//! what was derived from nodes that still exist is found when the traversal returns to their parents. A capability
+//! stays usable until it is reached. Everything derived from the root before the last step is gone afterwards, even
+//! if the root itself is gone.
 //!
-//! Records of revoked capabilities stay, on a list of the revocation, until the operations under way through them
-//! have failed: one look at the operations does for all of them.
+//! Records of revoked capabilities are kept in a list of the revocation until the pending operations through them
+//! have failed, so that one pass over the operations suffices for all of them.
 
 use super::{CapSpace, Lost, NodeId};
 use crate::NONE;
@@ -17,48 +18,49 @@ use capos_abi::{ErrorCode, Handle, Rights};
 pub(super) enum NodeState {
     /// A capability.
     Live,
-    /// Only the ties between its children and its parent.
+    /// Only links its children to its parent.
     Ghost,
-    /// A capability that was revoked, for as long as operations through it may be under way. In no tree.
+    /// A capability that was revoked, kept while operations through it may be pending. It is in no tree.
     Revoked,
 }
 
-/// A revocation under way.
+/// A revocation in progress.
 #[derive(Debug)]
 #[must_use]
 pub struct Revocation {
     root: u32,
-    /// Where it stands.
+    /// Its current node.
     cursor: u32,
     /// The first of the revoked nodes, linked by `next_sibling`.
     revoked: u32,
-    /// Tells which tables it has reached: those that bear this number or a higher one.
+    /// Identifies the tables it has affected: those with this number or a higher one.
     number: u64,
-    /// A capability that has changed tables was revoked, so operations may be anybody's.
+    /// Whether it revoked a capability that had moved between tables, so that operations of any process may
+    /// be affected.
     everybody: bool,
 }
 
-/// One move of a revocation.
+/// One step of a revocation.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum Move {
-    /// To another node.
+    /// Moved to another node.
     Went,
-    /// Away from a node that is gone, and what ended with it.
+    /// Moved away from a node that is gone, with the things that ended with it.
     Removed(Lost),
     /// Everything below the root is gone. [`CapSpace::end_revocation_step`] follows.
     Finished,
 }
 
 impl CapSpace {
-    /// Begins to revoke everything derived from `handle`.
+    /// Starts to revoke everything derived from `handle`.
     ///
     /// # Errors
     /// Those of [`Self::lookup`].
     pub fn revoke(&mut self, process: u32, handle: Handle) -> Result<Revocation, ErrorCode> {
         let (root, _) = self.lookup(process, handle, Rights::empty())?;
         if let Some(node) = self.nodes.at_mut(root) {
-            // As the root and as the place where it stands.
+            // Held as the root and as the current node.
             node.holds += 2;
         }
         let number = self.next_revocation;
@@ -66,7 +68,7 @@ impl CapSpace {
         Ok(Revocation { root, cursor: root, revoked: NONE, number, everybody: false })
     }
 
-    /// Goes on with a revocation, in a time that does not depend on the size of the tree.
+    /// Carries out a step of a revocation, in time independent of the size of the tree.
     pub(crate) fn revoke_step(&mut self, revocation: &mut Revocation) -> Move {
         let Revocation { root, cursor, .. } = *revocation;
         let Some(&node) = self.nodes.at(cursor) else { return Move::Finished };
@@ -80,7 +82,7 @@ impl CapSpace {
             return Move::Finished;
         }
         if node.parent == NONE {
-            // Another revocation, of something above, removed it meanwhile.
+            // Another revocation, of an ancestor, removed it meanwhile.
             self.go(revocation, root);
             return Move::Went;
         }
@@ -112,13 +114,13 @@ impl CapSpace {
         }
     }
 
-    /// Takes a node without children out of the tree, and its capability if it has one.
+    /// Removes a node without children from the tree, with its capability if it has one.
     fn remove_revoked(&mut self, revocation: &mut Revocation, index: u32) -> Lost {
         let Some(&was) = self.nodes.at(index) else { return Lost::default() };
         self.unlink(index);
         self.tidy(was.parent);
         if was.state != NodeState::Live {
-            // Another revocation that stands here keeps it.
+            // Another revocation, which is at this node, keeps it.
             self.tidy(index);
             return Lost::default();
         }
@@ -137,17 +139,17 @@ impl CapSpace {
         self.uncount(&was)
     }
 
-    /// Whether an operation under way through `node` is to fail because the capability was revoked.
+    /// Whether a pending operation through `node` must fail because the capability was revoked.
     pub(crate) fn is_revoked(&self, node: NodeId) -> bool {
         self.nodes.get(node).is_some_and(|node| node.state == NodeState::Revoked)
     }
 
-    /// Whether operations of `process` may be under way through what a revocation took.
+    /// Whether operations of `process` may be pending through capabilities that a revocation took.
     pub(crate) fn is_reached(&self, revocation: &Revocation, process: u32) -> bool {
         revocation.everybody || self.table(process).is_some_and(|table| table.revocation >= revocation.number)
     }
 
-    /// Frees one record of those that a finished revocation kept. `false` when there is none.
+    /// Frees one of the records kept by a finished revocation. `false` if there is none.
     pub(crate) fn end_revocation_step(&mut self, revocation: &mut Revocation) -> bool {
         let index = revocation.revoked;
         let Some(node) = self.nodes.at_mut(index) else { return false };

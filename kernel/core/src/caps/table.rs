@@ -11,14 +11,14 @@ use capos_abi::{ErrorCode, Handle};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SlotState {
-    /// Empty; the next empty slot.
+    /// Empty; the index of the next empty slot.
     Free(u32),
-    /// Holds the capability with this node.
+    /// Holds the capability of this node.
     Used(u32),
-    /// Held a capability that was revoked. Its handle says so until it is released or the slot is needed. With its
-    /// neighbours among such slots.
+    /// Held a capability that was revoked. The handle reports this until it is released or the slot is needed. The
+    /// links are to other such slots.
     Revoked { next: u32, previous: u32 },
-    /// Promised to a capability that is about to arrive.
+    /// Reserved for a capability that is about to arrive.
     Reserved,
 }
 
@@ -31,23 +31,23 @@ pub(super) struct Slot {
 pub(super) struct Table {
     pub(super) slots: Vec<Slot>,
     first_free: u32,
-    /// Slots that are not free, and badge records charged to this process.
+    /// Slots that are not free, plus badge records charged to this process.
     pub(super) used: u32,
     pub(super) limit: u32,
     pub(super) tombstones: u32,
     first_tombstone: u32,
     /// Distinguishes this process from an earlier one with the same number.
     pub(super) serial: u64,
-    /// It had a capability with the RECEIVE right.
+    /// Whether it ever had a capability with the RECEIVE right.
     pub(super) serves: bool,
-    /// The number of the latest revocation that took something from it.
+    /// The number of the last revocation that took something from it.
     pub(super) revocation: u64,
-    /// The process ends: nothing is put in any more.
+    /// Whether the process is ending; nothing is inserted any more.
     closing: bool,
 }
 
 impl Table {
-    /// Takes a free slot, or the slot of a revoked capability when the budget leaves no other.
+    /// Takes a free slot, or the slot of a revoked capability if the budget allows no other.
     fn reserve(&mut self) -> Result<Handle, ErrorCode> {
         if self.closing {
             return Err(ErrorCode::BadCapability);
@@ -80,7 +80,7 @@ impl Table {
         Err(ErrorCode::BudgetExceeded)
     }
 
-    /// Notes that the capability of a slot was revoked.
+    /// Notes that the capability in a slot was revoked.
     pub(super) fn bury(&mut self, index: u32) {
         let next = self.first_tombstone;
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
@@ -94,7 +94,7 @@ impl Table {
         }
     }
 
-    /// Takes a slot off the list of those whose capability was revoked.
+    /// Removes a slot from the list of those whose capability was revoked.
     fn leave_tombstones(&mut self, state: SlotState) {
         let SlotState::Revoked { next: behind, previous: before } = state else { return };
         self.tombstones -= 1;
@@ -109,12 +109,12 @@ impl Table {
         }
     }
 
-    /// Empties a slot; handles to what it held are stale from then on.
+    /// Empties a slot; handles to its content become stale.
     pub(super) fn free(&mut self, index: u32) {
         let Some(&Slot { generation, state }) = self.slots.get(index as usize) else { return };
         self.leave_tombstones(state);
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        // A slot whose generations are used up is retired, and stays on the bill.
+        // A slot whose generations are exhausted is retired and remains charged.
         let Some(generation) = generation.checked_add(1) else {
             slot.state = SlotState::Reserved;
             return;
@@ -124,7 +124,7 @@ impl Table {
         self.used -= 1;
     }
 
-    /// Whether the list of revoked slots holds each once.
+    /// Whether the list of revoked slots contains each exactly once.
     pub(super) fn check_lists(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let wrong = Err(Flaw::Found("a table's lists of slots are wrong"));
         let (mut before, mut index, mut count) = (NONE, self.first_tombstone, 0);
@@ -141,21 +141,21 @@ impl Table {
         if index == NONE && count == self.tombstones { Ok(()) } else { wrong }
     }
 
-    /// Free slots that the budget still allows, at most; badge records count like slots.
+    /// The maximum number of slots that the budget still allows; badge records count like slots.
     const fn room(&self) -> u32 {
         if self.closing { 0 } else { self.limit.saturating_sub(self.used) + self.tombstones }
     }
 }
 
-/// How far a step of [`CapSpace::close_table_step`] came.
+/// The result of [`CapSpace::close_table_step`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum TableStep {
-    /// It took out a capability, with which this ended.
+    /// Removed a capability; these things ended with it.
     Lost(Lost),
-    /// The work is spent, and there are more slots.
+    /// The step's work is used up, and there are more slots.
     More,
-    /// The table is gone.
+    /// The table is removed.
     Closed,
 }
 
@@ -170,10 +170,10 @@ impl CapSpace {
         self.tables.get_mut(process as usize)?.as_mut()
     }
 
-    /// Opens an empty table of at most `limit` slots for the process numbered `process`.
+    /// Creates an empty table of at most `limit` slots for the process numbered `process`.
     ///
     /// # Errors
-    /// `BudgetExceeded` when memory is used up, `InvalidArgument` when the process has a table.
+    /// `BudgetExceeded` if there is no memory, `InvalidArgument` if the process already has a table.
     pub fn open_table(&mut self, process: u32, limit: u32) -> Result<(), ErrorCode> {
         let needed = process as usize + 1;
         if needed > self.tables.len() {
@@ -203,20 +203,20 @@ impl CapSpace {
         }
     }
 
-    /// Begins the end of a process: nothing is put into its table any more.
+    /// Starts the end of a process: nothing is inserted into its table any more.
     pub fn begin_close(&mut self, process: u32) {
         if let Some(table) = self.table_mut(process) {
             table.closing = true;
         }
     }
 
-    /// Whether a process has, or had, a capability to receive with.
+    /// Whether a process has or had a capability with the RECEIVE right.
     pub(crate) fn serves(&self, process: u32) -> bool {
         self.table(process).is_some_and(|table| table.serves)
     }
 
-    /// One step of a process's end: empties slots of its table until one held a capability, or the work is spent. After
-    /// the last one the table is gone.
+    /// One step of a process's end: empties slots of its table until one held a capability or the work is used up.
+    /// After the last slot, the table is removed.
     pub fn close_table_step(&mut self, process: u32, work: &mut Work) -> TableStep {
         let Some(table) = self.table_mut(process) else { return TableStep::Closed };
         table.closing = true;
@@ -237,7 +237,7 @@ impl CapSpace {
         TableStep::More
     }
 
-    /// Slots and badge records that a process uses now.
+    /// Slots and badge records that a process currently uses.
     #[must_use]
     pub fn slots_used(&self, process: u32) -> u32 {
         self.table(process).map_or(0, |table| table.used)
@@ -251,7 +251,7 @@ impl CapSpace {
         self.table_mut(process).ok_or(ErrorCode::BadCapability)?.reserve()
     }
 
-    /// Empties the slot `handle`: the capability's children go to its parent. Also clears the slot of a
+    /// Empties the slot `handle`; the capability's children are attached to its parent. Also frees the slot of a
     /// revoked capability.
     ///
     /// # Errors

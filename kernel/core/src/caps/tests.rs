@@ -1,4 +1,4 @@
-//! The capability space against a model that keeps a plain list of capabilities with their parents.
+//! Compares the capability space with a model that keeps a plain list of capabilities with their parents.
 
 use super::{CapSpace, Move, ObjectKind, Revocation, TableStep, TransferError, badges};
 use crate::work::Work;
@@ -101,7 +101,8 @@ fn a_table_full_of_revoked_capabilities_can_be_used_again() {
     caps.check().unwrap();
 }
 
-/// A process that may mint badges of another's endpoint, but not receive, fills up no more than its share.
+/// A process that may mint badges of another's endpoint, but not receive from it, can use only a limited
+/// number of records.
 #[test]
 fn badges_that_nobody_pays_for_have_a_bound() {
     let mut caps = CapSpace::new();
@@ -124,7 +125,7 @@ fn badges_that_nobody_pays_for_have_a_bound() {
             }
         };
         assert_eq!(refused, ErrorCode::BudgetExceeded);
-        // The process ends; its badges wait for the server, and nobody pays for them.
+        // The process ends; its badges wait for the server and are charged to nobody.
         while caps.close_table_step(1, &mut Work::step()) != TableStep::Closed {}
         caps.check().unwrap();
         made
@@ -135,6 +136,6 @@ fn badges_that_nobody_pays_for_have_a_bound() {
         assert!(caps.take_dropped_badge(object).is_some());
     }
     assert_eq!(fill(&mut caps), 10);
-    // The server's own are its own affair.
+    // The limit does not apply to the server's own badges.
     assert!(caps.mint(0, server, Rights::all(), u64::MAX).is_ok());
 }

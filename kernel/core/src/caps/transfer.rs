@@ -1,21 +1,21 @@
-//! Sending capabilities from one table to another, all or none.
+//! Transferring capabilities from one table to another, all or none.
 //!
-//! First everything is checked and room is set aside, so that the handles are known and can be written to the
-//! receiver's memory; only when that has worked, nothing can fail any more and the transfer is committed.
+//! First everything is checked and space is reserved, so that the handles are known and can be written to the
+//! receiver's memory. If that succeeded, nothing can fail any more and the transfer is committed.
 
 use super::{CapSpace, Node};
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights, TransferMode};
 
-/// Why a capability list was not accepted, and whose fault that is.
+/// The reason that a capability list was refused, and which side caused it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TransferError {
-    /// The list names what the sender does not have or may not send that way.
+    /// The list contains a capability that the sender does not have or may not transfer that way.
     Sender(ErrorCode),
-    /// The receiver's table has no room.
+    /// The receiver's table is full.
     ReceiverFull,
 }
 
-/// The request of a descriptor, once checked.
+/// The checked content of a descriptor.
 enum Item {
     Null,
     Copy { node: u32, rights: Rights },
@@ -50,11 +50,11 @@ impl CapSpace {
         })
     }
 
-    /// Checks a capability list and sets room aside; `handles` (as long as the list) tells what the receiver's
-    /// handles will be. Must be followed by [`Self::commit_transfer`] or [`Self::abort_transfer`].
+    /// Checks a capability list and reserves space; `handles` (as long as the list) receives the handles that the
+    /// receiver will get. Must be followed by [`Self::commit_transfer`] or [`Self::abort_transfer`].
     ///
     /// # Errors
-    /// See [`TransferError`]; nothing is set aside then.
+    /// See [`TransferError`]; nothing is reserved then.
     pub fn begin_transfer(
         &mut self,
         from: u32,
@@ -77,7 +77,8 @@ impl CapSpace {
                     if list.iter().enumerate().any(again) {
                         return Err(list_error);
                     }
-                    // The last receiver of an endpoint must not vanish by giving up the right on the way.
+                    // An endpoint must not lose its last receiver because the right is given up in a
+                    // transfer.
                     if let Some(node) = self.node(node)
                         && node.rights.contains(Rights::RECEIVE)
                         && !rights.contains(Rights::RECEIVE)
@@ -140,7 +141,7 @@ impl CapSpace {
         }
     }
 
-    /// Gives back what [`Self::begin_transfer`] set aside.
+    /// Frees what [`Self::begin_transfer`] reserved.
     pub fn abort_transfer(&mut self, from: u32, to: u32, list: &[CapDescriptor], handles: &[u64]) {
         for (descriptor, &handle) in list.iter().zip(handles).filter(|(_, handle)| **handle != 0) {
             if let Some(table) = self.table_mut(to) {
@@ -150,8 +151,8 @@ impl CapSpace {
         }
     }
 
-    /// Does what [`Self::begin_transfer`] prepared. Returns whether any of the capabilities leads to an endpoint that
-    /// `to` may be receiving from.
+    /// Carries out what [`Self::begin_transfer`] prepared. Returns whether any of the capabilities refers to an
+    /// endpoint from which `to` may be receiving.
     pub fn commit_transfer(&mut self, from: u32, to: u32, list: &[CapDescriptor], handles: &[u64]) -> bool {
         let mut leads_back = false;
         for (descriptor, &handle) in list.iter().zip(handles) {
@@ -180,8 +181,8 @@ impl CapSpace {
         leads_back
     }
 
-    /// Checks a list whose capabilities are lent to the kernel, or not used at all: each entry must name a capability, but
-    /// nothing is copied, so the rights to do so are not needed.
+    /// Checks a list whose capabilities are lent to the kernel or not used at all: each entry must refer to a
+    /// capability, but nothing is copied, so the rights required for copying are not needed.
     ///
     /// # Errors
     /// `BadCapabilityList`, or `Revoked`.
@@ -192,8 +193,8 @@ impl CapSpace {
         })
     }
 
-    /// The capability that a descriptor lends to the kernel itself, without moving it: for
-    /// kernel-served objects. `None` for a null capability.
+    /// The capability that a descriptor lends to the kernel without moving it, for
+    /// objects served by the kernel. `None` for a null capability.
     ///
     /// # Errors
     /// `BadCapabilityList`, or those of [`Self::lookup`].

@@ -5,8 +5,8 @@ use crate::NONE;
 use capos_abi::{Handle, Rights};
 
 impl CapSpace {
-    /// Puts a node with reserved slot into the tree (below `parent` unless that is [`NONE`]), its slot and
-    /// the counts. Memory for it has been reserved.
+    /// Inserts a node with a reserved slot into the tree (below `parent` unless that is [`NONE`]), its slot and the
+    /// counts. Memory for it has been reserved.
     pub(super) fn place(&mut self, mut node: Node, parent: u32) -> u32 {
         let (object, process, slot) = (node.object, node.process, node.slot);
         let (receives, badge_record) = (node.rights.contains(Rights::RECEIVE), node.badge_record);
@@ -44,7 +44,7 @@ impl CapSpace {
         }
     }
 
-    /// Takes a capability away; its children become its parent's. The slot is the caller's to change.
+    /// Deletes a capability; its children are attached to its parent. The caller updates the slot.
     pub(super) fn delete(&mut self, index: u32) -> Lost {
         let Some(node) = self.nodes.at_mut(index).filter(|node| node.state == NodeState::Live) else {
             return Lost::default();
@@ -57,14 +57,15 @@ impl CapSpace {
         self.uncount(&was)
     }
 
-    /// Removes a ghost that is of no use any more, and its parent if that becomes such a ghost.
+    /// Removes a ghost that is no longer needed, and its parent if that becomes such a ghost.
     pub(super) fn tidy(&mut self, index: u32) {
         let Some(node) = self.nodes.at(index).filter(|node| node.is_idle_ghost()) else { return };
         let (parent, child) = (node.parent, node.first_child);
         if child == NONE {
             self.unlink(index);
             self.discard(index);
-            // One child fewer. If that leaves one, it takes the parent's place, and then nobody has fewer children.
+            // One child fewer. If that leaves a single child, it takes the parent's place, which reduces no other
+            // node's children.
             if self.nodes.at(parent).is_some_and(Node::is_idle_ghost) {
                 self.tidy_parent(parent);
             }
@@ -73,7 +74,7 @@ impl CapSpace {
         }
     }
 
-    /// Puts the only child of a ghost in its place. Does nothing if there are several.
+    /// Replaces a ghost by its only child. Does nothing if there are several.
     fn tidy_parent(&mut self, index: u32) {
         let Some(&ghost) = self.nodes.at(index) else { return };
         let child = ghost.first_child;
@@ -88,7 +89,7 @@ impl CapSpace {
         self.discard(index);
     }
 
-    /// Takes a node without children out of its parent's list.
+    /// Removes a node without children from its parent's list.
     pub(super) fn unlink(&mut self, index: u32) {
         let Some(node) = self.nodes.at_mut(index) else { return };
         let was = *node;
@@ -96,8 +97,8 @@ impl CapSpace {
         self.set_neighbours(&was, was.next_sibling, was.previous_sibling);
     }
 
-    /// Makes what stands before `node` among its siblings (or else its parent) lead to `next`, and what stands behind it
-    /// lead back to `previous`.
+    /// Makes the previous sibling of `node` (or its parent, if there is none) point to `next`, and its next sibling
+    /// point back to `previous`.
     fn set_neighbours(&mut self, node: &Node, next: u32, previous: u32) {
         match self.nodes.at_mut(node.previous_sibling) {
             Some(before) => before.next_sibling = next,
@@ -112,14 +113,14 @@ impl CapSpace {
         }
     }
 
-    /// Frees the record of a node that is linked to no other.
+    /// Frees the record of a node without links.
     pub(super) fn discard(&mut self, index: u32) {
         if let Some(id) = self.nodes.id_at(index) {
             self.nodes.discard(id);
         }
     }
 
-    /// Takes a capability that is gone off the counts.
+    /// Subtracts a capability that is gone from the counts.
     pub(super) fn uncount(&mut self, node: &Node) -> Lost {
         let mut lost = Lost::default();
         if let Some(object) = self.objects.get_mut(node.object) {
@@ -139,7 +140,7 @@ impl CapSpace {
         lost
     }
 
-    /// Moves a node to another slot; its place in the tree stays.
+    /// Moves a node to another slot; its position in the tree is unchanged.
     pub(super) fn relocate(&mut self, index: u32, process: u32, handle: Handle, rights: Rights) {
         let Some(node) = self.nodes.at_mut(index) else { return };
         let old = (node.process, node.slot);

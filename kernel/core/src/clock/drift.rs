@@ -1,44 +1,46 @@
-//! Whether a clock still keeps time, and how it is put right: its rate changes, and if it has fallen behind noticeably, it
-//! catches up at once. It never goes back.
+//! Detecting and correcting a clock's drift: its rate is changed, and if it is noticeably slow, it
+//! is advanced at once. It never goes back.
 
 use super::{Reading, Reference, Scale, rate};
 
-/// The first check comes so long after the calibration, each further one twice as late, up to [`LONGEST_NS`].
+/// Time from the calibration to the first check; each further interval is twice as long, up to
+/// [`LONGEST_NS`].
 const SHORTEST_NS: u64 = 8_000_000;
 const LONGEST_NS: u64 = 1 << 30;
-/// A rate is left alone while it is right to one part in this many.
+/// A rate is left unchanged while its error is less than one part in this many.
 const GOOD_PARTS: u64 = 50_000;
-/// A rate is changed when the right one is known to one part in this many.
+/// A rate is changed only if the new one is known to one part in this many.
 const KNOWN_PARTS: u64 = 500;
-/// A stretch of time that disagrees by more than one part in this many begins a new measurement: the frequency changed.
+/// An interval that deviates by more than one part in this many starts a new measurement: the frequency has changed.
 const CHANGED_PARTS: u64 = 500;
-/// A reading that takes longer than one part in this many of the time since the last tells nothing about rates.
+/// A reading that takes longer than one part in this many of the time since the last one is not used to
+/// determine rates.
 const SHARP_PARTS: u64 = 1000;
-/// A clock that is this far behind catches up.
+/// A clock that is behind by more than this is advanced.
 const NOTICEABLE_NS: u64 = 5_000_000;
-/// The longest stretch of time that a rate is measured over.
+/// The longest interval that a rate is measured over.
 const BASELINE_NS: u64 = 1 << 36;
 
-/// A reading, with the reference's ticks counted on over wraps.
+/// A reading, with the reference's ticks extended beyond wraparounds.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     reading: Reading,
     ticks: u64,
 }
 
-/// The reference for rates: where the measurement began, and the last sharp reading.
+/// The reference for rates: the start of the measurement, and the last precise reading.
 #[derive(Clone, Copy, Debug)]
 struct Baseline {
     start: Point,
     end: Point,
 }
 
-/// How a clock is put right.
+/// The correction of a clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Correction {
-    /// The scale to go on with.
+    /// The new scale.
     pub scale: Scale,
-    /// How far the clock had run ahead, which it keeps.
+    /// By how much the clock was fast; it keeps this lead.
     pub ahead_ns: u64,
 }
 
@@ -46,7 +48,7 @@ pub struct Correction {
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     reference: Reference,
-    /// The last reading, sharp or not.
+    /// The last reading, precise or not.
     last: Point,
     baseline: Option<Baseline>,
     next_ns: u64,
@@ -55,7 +57,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins with a sharp reading.
+    /// Starts with a precise reading.
     #[must_use]
     pub fn new(reference: Reference, reading: Reading, scale: &Scale) -> Self {
         let start = Point { reading, ticks: 0 };
@@ -72,14 +74,14 @@ impl Watch {
         watch
     }
 
-    /// When the clock shows this, the next check is due.
+    /// The time on the clock at which the next check is due.
     #[must_use]
     #[inline]
     pub const fn next_ns(&self) -> u64 {
         self.next_ns
     }
 
-    /// How often the clock was put right.
+    /// Number of corrections made.
     #[must_use]
     pub const fn corrections(&self) -> u32 {
         self.corrections
@@ -92,8 +94,8 @@ impl Watch {
         self.reference.nanoseconds(self.last.ticks.saturating_add(ticks))
     }
 
-    /// Ticks since the last reading, and whether the reference alone tells. Where it may have wrapped around, the clock says
-    /// how often.
+    /// Ticks since the last reading, and whether they follow from the reference alone. If it may have wrapped
+    /// around, the clock determines how often.
     fn ticks_since_last(&self, reading: &Reading, scale: &Scale) -> (u64, bool) {
         let clock_ns = scale.duration(reading.middle().saturating_sub(self.last.reading.middle()));
         let clock_ticks = super::scaled(clock_ns, self.reference.hertz, super::SECOND_NS);
@@ -106,8 +108,8 @@ impl Watch {
         (ticks.saturating_add(wraps.saturating_mul(period)), false)
     }
 
-    /// Looks at a new reading. Returns what to do if the present scale is wrong. The new one begins at `now`, the counter's
-    /// value at present, with the time that the clock shows there or a later one.
+    /// Evaluates a new reading. Returns a correction if the present scale is wrong. The new scale starts at `now`,
+    /// the counter's present value, with the time that the clock shows there or a later one.
     pub fn check(&mut self, scale: &Scale, reading: Reading, now: u64) -> Option<Correction> {
         let (ticks, is_known) = self.ticks_since_last(&reading, scale);
         let point = Point { reading, ticks: self.last.ticks.saturating_add(ticks) };
@@ -170,12 +172,13 @@ fn rate_between(reference: Reference, first: &Point, second: &Point) -> Option<r
     rate::between(reference, &first.reading, &second.reading, second.ticks.saturating_sub(first.ticks))
 }
 
-/// The longest time between checks: the reference must not wrap around unseen, also when a check comes late.
+/// The longest time between checks: a wraparound of the reference must not go unnoticed, even if a check is
+/// late.
 fn longest_interval(reference: Reference) -> u64 {
     reference.nanoseconds(reference.period() / 4).min(LONGEST_NS)
 }
 
-/// Whether a frequency lies outside a range by more than one part in `parts`.
+/// Whether a frequency is outside a range by more than one part in `parts`.
 fn is_outside(range: rate::Range, hertz: u64, parts: u64) -> bool {
     let slack = hertz / parts;
     hertz.saturating_add(slack) < range.low || range.high.saturating_add(slack) < hertz

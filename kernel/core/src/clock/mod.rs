@@ -1,8 +1,8 @@
-//! Clocks: how fast a counter runs, measured against another of known frequency, and what follows when the two disagree later.
+//! Clocks: measuring a counter's frequency against another of known frequency, and correcting later deviations.
 //!
-//! A virtual processor can be stopped anywhere for any time, also between reading one counter and the other. So every
-//! reading of the reference stands between two readings of the measured counter, and only what must be true in between is
-//! believed.
+//! A virtual processor can be stopped at any point for any time, also between the reads of two counters. Every
+//! reading of the reference is therefore taken between two readings of the measured counter, and only conclusions
+//! that hold for any delay in between are drawn.
 
 pub mod drift;
 pub mod rate;
@@ -14,26 +14,26 @@ pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 /// A free-running counter of known frequency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reference {
-    /// Ticks in a second.
+    /// Ticks per second.
     pub hertz: u64,
-    /// Bits after which it wraps around, at most 63.
+    /// Width of the counter in bits, at most 63.
     pub bits: u32,
 }
 
 impl Reference {
-    /// Ticks until it reads the same again.
+    /// Ticks until the counter wraps around.
     #[must_use]
     pub const fn period(&self) -> u64 {
         1 << self.bits
     }
 
-    /// Ticks from one value to a later one, if it has not wrapped around more than once in between.
+    /// Ticks from one value to a later one, if it has wrapped around at most once in between.
     #[must_use]
     pub const fn elapsed(&self, from: u64, to: u64) -> u64 {
         to.wrapping_sub(from) & (self.period() - 1)
     }
 
-    /// How long that many ticks take.
+    /// The duration of this many ticks.
     #[must_use]
     pub fn nanoseconds(&self, ticks: u64) -> u64 {
         scaled(ticks, SECOND_NS, self.hertz)
@@ -52,27 +52,27 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// How far the measured counter ran meanwhile.
+    /// By how much the measured counter advanced meanwhile.
     #[must_use]
     pub const fn width(&self) -> u64 {
         self.after.saturating_sub(self.before)
     }
 
-    /// Where the measured counter stood when the reference was read, within half the width.
+    /// The measured counter's value when the reference was read, to within half the width.
     #[must_use]
     pub const fn middle(&self) -> u64 {
         self.before.saturating_add(self.width() / 2)
     }
 }
 
-/// How counter steps become nanoseconds.
+/// Converts counter steps to nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Scale {
-    /// The counter at `base_ns`.
+    /// The counter value at `base_ns`.
     pub base: u64,
-    /// Nanoseconds when the counter read `base`.
+    /// The time in nanoseconds at which the counter was `base`.
     pub base_ns: u64,
-    /// Nanoseconds for each step, times 2^[`Scale::SHIFT`].
+    /// Nanoseconds per step, times 2^[`Scale::SHIFT`].
     pub multiplier: u64,
 }
 
@@ -80,7 +80,7 @@ impl Scale {
     /// See [`Scale::multiplier`].
     pub const SHIFT: u32 = 32;
 
-    /// The multiplier for a counter that makes `hertz` steps a second.
+    /// The multiplier for a counter with `hertz` steps per second.
     #[must_use]
     pub fn multiplier_for(hertz: u64) -> u64 {
         scaled(SECOND_NS, 1 << Self::SHIFT, hertz)
@@ -92,7 +92,7 @@ impl Scale {
         self.base_ns.saturating_add(self.duration(counter.saturating_sub(self.base)))
     }
 
-    /// How many steps so many nanoseconds, at most 2^32, are.
+    /// The number of steps in this many nanoseconds, at most 2^32.
     #[must_use]
     #[inline]
     pub const fn steps(&self, nanoseconds: u64) -> u64 {
@@ -100,7 +100,7 @@ impl Scale {
         (nanoseconds << Self::SHIFT) / multiplier
     }
 
-    /// How long that many steps take.
+    /// The duration of this many steps.
     #[must_use]
     pub fn duration(&self, steps: u64) -> u64 {
         scaled(steps, self.multiplier, 1 << Self::SHIFT)

@@ -1,24 +1,24 @@
-//! Many readings, one frequency.
+//! Determining a frequency from several readings.
 
 use super::{Reading, Reference, scaled};
 
 /// The most readings that are compared.
 pub const MAX_READINGS: usize = 8;
 const MAX_PAIRS: usize = MAX_READINGS * (MAX_READINGS - 1) / 2;
-/// Parts in a thousand by which an announced frequency may lie outside the measured range.
+/// An announced frequency is accepted if it is outside the measured range by at most one part in this many.
 const TRUST_PARTS: u64 = 1000;
 
-/// A frequency that lies between two bounds.
+/// A frequency between two bounds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Range {
-    /// Lowest, in hertz.
+    /// Lower bound, in hertz.
     pub low: u64,
-    /// Highest, in hertz.
+    /// Upper bound, in hertz.
     pub high: u64,
 }
 
 impl Range {
-    /// The frequency in the middle.
+    /// The middle of the range.
     #[must_use]
     pub const fn middle(&self) -> u64 {
         self.low + (self.high - self.low) / 2
@@ -35,10 +35,11 @@ impl Range {
     }
 }
 
-/// The frequencies that two readings allow, `ticks` of the reference apart. `None` when they are too close together.
+/// The frequencies consistent with two readings, which are `ticks` of the reference apart. `None` if they are too
+/// close together.
 #[must_use]
 pub fn between(reference: Reference, first: &Reading, second: &Reading, ticks: u64) -> Option<Range> {
-    // Counters show whole ticks: up to one more or less may have passed.
+    // Counters show whole ticks, so the true number may be up to one more or less.
     if ticks < 2 {
         return None;
     }
@@ -49,13 +50,13 @@ pub fn between(reference: Reference, first: &Reading, second: &Reading, ticks: u
     (low <= high).then_some(Range { low, high })
 }
 
-/// The frequency that most pairs of readings agree on; `None` without a majority of readings that do. Where a processor
-/// was stopped so long that the reference wrapped around unseen, the pairs across that gap agree with no others. Looks at
+/// The frequency that most pairs of readings agree on; `None` unless a majority of the readings do. If the processor
+/// was stopped so long that the reference wrapped around unnoticed, the pairs across that gap agree with no others. Uses
 /// the first [`MAX_READINGS`].
 #[must_use]
 pub fn agree(reference: Reference, readings: &[Reading]) -> Option<Range> {
     let readings = readings.get(..MAX_READINGS.min(readings.len()))?;
-    // Bounds in ascending order; where two are equal, ranges begin before others end.
+    // Bounds in ascending order; at equal values, starts of ranges come before ends.
     let mut bounds = [(u64::MAX, Bound::End); 2 * MAX_PAIRS];
     let mut count = 0;
     for (index, second) in readings.iter().enumerate() {
@@ -92,7 +93,7 @@ enum Bound {
     End,
 }
 
-/// The frequency to begin with: an announced one that the measurement does not contradict, else the measured one.
+/// The initial frequency: an announced one unless the measurement contradicts it, otherwise the measured one.
 #[must_use]
 pub fn choose(measured: Option<Range>, announced: Option<u64>) -> Option<u64> {
     match (measured, announced) {

@@ -1,4 +1,4 @@
-//! Clocks on a processor that is stopped wherever it hurts.
+//! Clocks on a processor that is stopped at the most unfavourable moments.
 
 use super::{
     Reading, Reference, SECOND_NS, Scale,
@@ -26,7 +26,8 @@ impl Machine {
         (self.reference_start + super::scaled(at_ns, PM_TIMER.hertz, SECOND_NS)) & (PM_TIMER.period() - 1)
     }
 
-    /// Reads at `at_ns`, having been stopped for so long before and after reading the reference.
+    /// Takes a reading at `at_ns`; the processor is stopped for the given times before and after reading the
+    /// reference.
     fn read(&self, at_ns: u64, before_ns: u64, after_ns: u64) -> Reading {
         Reading {
             before: self.counter(at_ns.saturating_sub(before_ns)),
@@ -41,7 +42,7 @@ fn machine() -> impl Strategy<Value = Machine> {
         .prop_map(|(hertz, start)| Machine { hertz, reference_start: start.into() })
 }
 
-/// A pause: mostly short, sometimes as long as a host that does other things takes.
+/// The length of a stop: mostly short, sometimes as long as on a heavily loaded host.
 fn pause() -> impl Strategy<Value = u64> {
     prop_oneof![8 => 200..3_000_u64, 1 => 3_000..50_000_000_u64, 1 => 50_000_000..2_000_000_000_u64]
 }
@@ -60,7 +61,7 @@ fn readings(machine: Machine, steps: &[(u64, u64, u64)]) -> Vec<Reading> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
-    // All eight together stay below the time in which the reference wraps around.
+    // The sum of all eight stays below the reference's wraparound time.
     proptest::collection::vec((0..100_000_000_u64, 200..50_000_000_u64, pause()), MAX_READINGS..=MAX_READINGS)
         .prop_filter("no wrap", |steps| {
             steps.iter().map(|step| step.0 + step.1 + step.2).sum::<u64>() < 4_000_000_000
@@ -86,7 +87,7 @@ proptest! {
         prop_assert!(range.is_within(400), "{range:?}");
     }
 
-    /// While the processor was stopped, the reference wrapped around unseen.
+    /// The reference wraps around unnoticed while the processor is stopped.
     #[test]
     fn a_stop_longer_than_the_reference_tells_is_outvoted(
         machine in machine(), at in 1..MAX_READINGS, stop_ns in 5_000_000_000..100_000_000_000_u64,
@@ -132,8 +133,8 @@ proptest! {
         }
     }
 
-    /// However wrong the clock began, and however often the processor is stopped, it is right within a second or two and never
-    /// goes back.
+    /// For any initial error, and however often the processor is stopped, the clock is correct within a second
+    /// or two and never goes back.
     #[test]
     fn a_wrong_clock_is_put_right(
         machine in machine(), slower in 1..200_u64, faster in 1..4_u64,
@@ -157,7 +158,7 @@ proptest! {
                 shown = scale.at(now);
             }
         }
-        // A few sharp readings in a row settle it.
+        // A few precise readings in a row suffice.
         for _ in 0..200 {
             at_ns += 50_000_000;
             let (reading, now) = (machine.read(at_ns, 300, 300), machine.counter(at_ns + 300));
@@ -212,7 +213,7 @@ fn an_announced_frequency_is_taken_unless_it_is_wrong() {
     assert_eq!(rate::choose(None, None), None);
 }
 
-/// The clock of a busy host's guest: calibrated a hundred times too slow.
+/// The clock of a guest on a busy host: calibrated a hundred times too slow.
 #[test]
 fn a_clock_that_is_far_behind_catches_up() {
     let machine = Machine { hertz: SECOND_NS, reference_start: 0x00ff_0000 };

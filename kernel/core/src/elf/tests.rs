@@ -1,4 +1,4 @@
-//! Good programs load; whatever is done to their headers, a plan that comes out is safe.
+//! Valid programs load; however their headers are modified, any resulting plan is safe.
 
 use super::{LoadPlan, plan};
 use crate::regions::Protection;

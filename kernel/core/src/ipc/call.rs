@@ -15,27 +15,27 @@ use crate::{
 use capos_abi::{CompletionEntry, CompletionFlags, CompletionKind, ErrorCode, Handle, Rights};
 use core::hint::cold_path;
 
-/// The outcome of handing a call to a receiver.
+/// The outcome of passing a call to a receiver.
 pub(super) enum Handed {
-    /// The receiver's completion is this.
+    /// The receiver's operation is complete, with this completion.
     Over(CompletionEntry),
-    /// The call could not be delivered and has been completed; the receiver still waits.
+    /// The call could not be delivered and has been completed; the receiver is still waiting.
     CallFailed,
-    /// The receiver could not take it, for this reason; the call still waits.
+    /// The receiver could not accept it, for this reason; the call is still waiting.
     ReceiverFailed(ErrorCode),
 }
 
 /// The outcome of a CALL.
 pub(super) enum Called {
-    /// It is a kernel object that is called.
+    /// The target is a kernel object.
     Object(ObjectCall),
-    /// A receiver has it, or it waits for one.
+    /// The call was received, or waits for a receiver.
     Endpoint,
-    /// Nothing yet, but as many receivers as may fail at once could not take it.
+    /// Not completed: the limit of receivers that may fail at once was reached.
     Again,
 }
 
-/// How many calls that cannot be delivered, or receivers that can take none, one submission passes over.
+/// The most undeliverable calls, or receivers unable to accept a call, that one submission passes over.
 pub(super) const FAILED_AT_ONCE: u32 = 16;
 
 impl Ipc {
@@ -77,7 +77,7 @@ impl Ipc {
             return Err(ErrorCode::BudgetExceeded);
         }
         let mut failed = 0;
-        // Most calls find their receiver waiting, and need no record of what they ask for.
+        // Most calls find a waiting receiver and need no record of their content.
         while let Some((receiver, to)) = self.first_receiver(endpoint) {
             let flags = match self.pass_message(machine, caller.process, send, to.process, to.recv) {
                 Ok(flags) => flags,
@@ -120,7 +120,8 @@ impl Ipc {
             }
             return Ok(Called::Endpoint);
         }
-        // Who waits to receive could, or would have been sent away.
+        // Checked only now: an endpoint at which a receiver waits has receivers, since otherwise its RECV would
+        // have ended.
         if !self.caps.has_receivers(object) {
             return Err(ErrorCode::Disconnected);
         }
@@ -133,8 +134,9 @@ impl Ipc {
         Ok(Called::Endpoint)
     }
 
-    /// Makes the record of a receiver that waits at `endpoint` that of an operation of `caller`, whose thread has room.
-    /// The receiver is gone then.
+    /// Turns the record of a receiver that waits at `endpoint` into that of an operation of `caller`, whose thread has
+    /// space for it.
+    /// The receiver's operation no longer exists afterwards.
     #[inline(always)]
     fn take_over(
         &mut self,
@@ -144,7 +146,7 @@ impl Ipc {
         state: State,
         node: NodeId,
     ) -> OperationId {
-        // `begin` keeps a place's last use for this.
+        // `begin` reserves a place's last generation for this.
         let Some((id, operation)) = self.operations.renew(receiver) else { return receiver };
         let (old, gone) = (operation.caller.thread, operation.place);
         let position = core::mem::take(&mut operation.position);
@@ -198,7 +200,7 @@ impl Ipc {
         Ok(id)
     }
 
-    /// Moves a new record away from a place that has no other use left, so that it can be taken over.
+    /// Moves a new record away from a place that has no other generation left, so that it can be taken over.
     #[cold]
     fn begin_elsewhere(&mut self, id: OperationId) -> Result<OperationId, ErrorCode> {
         let mut id = id;
@@ -209,7 +211,7 @@ impl Ipc {
         Ok(id)
     }
 
-    /// Keeps what a call asks for until it is taken.
+    /// Stores the content of a call until it is received.
     pub(super) fn keep_request(&mut self, id: OperationId, request: Request) -> Result<(), ErrorCode> {
         let length = id.index() as usize + 1;
         if length > self.requests.len() {
@@ -223,7 +225,7 @@ impl Ipc {
         Ok(())
     }
 
-    /// Sets the one timer of an operation.
+    /// Sets the single timer of an operation.
     pub(super) fn set_alarm(&mut self, id: OperationId, deadline_ns: u64, alarm: Alarm) -> bool {
         let thread = self.operations.get(id).map_or(NONE, |operation| operation.caller.thread);
         let priority = self.thread(thread).map_or(0, |thread| thread.priority);
@@ -240,7 +242,7 @@ impl Ipc {
         Some((id, operation.caller))
     }
 
-    /// Moves an operation to the list that goes with its new state.
+    /// Moves an operation to the list for its new state.
     #[inline]
     pub(super) fn set_state(&mut self, id: OperationId, state: State) {
         if self.operations.get(id).is_some_and(|operation| operation.state != State::Unlisted) {
@@ -249,7 +251,7 @@ impl Ipc {
         self.enter_list(id.index(), state);
     }
 
-    /// Notes who answers a call. Open calls are on no list.
+    /// Records who serves a call. Open calls are in no list.
     #[inline(always)]
     fn open(&mut self, call: OperationId, server: u32) {
         match self.operations.get_mut(call) {
@@ -258,7 +260,7 @@ impl Ipc {
         }
     }
 
-    /// Puts an operation that is on no list on the one that goes with its new state.
+    /// Inserts an operation that is in no list into the one for its new state.
     #[inline(always)]
     pub(super) fn enter_list(&mut self, index: u32, state: State) {
         let Some(operation) = self.operations.at_mut(index) else { return };
@@ -269,7 +271,7 @@ impl Ipc {
         }
     }
 
-    /// Takes an operation off the list that its state names.
+    /// Removes an operation from the list for its state.
     #[inline]
     pub(super) fn leave_list(&mut self, index: u32) {
         let Some(operation) = self.operations.at_mut(index) else { return };
@@ -316,7 +318,7 @@ impl Ipc {
         Handed::CallFailed
     }
 
-    /// The open call that a reply token names, if `process` is answering it.
+    /// The open call that a reply token refers to, if `process` is serving it.
     #[inline]
     fn open_call(&self, process: u32, token: u64) -> Result<OperationId, ErrorCode> {
         let id = Id::unpack(token);
@@ -329,7 +331,7 @@ impl Ipc {
         }
     }
 
-    /// Removes an open call, which is on no list.
+    /// Removes an open call, which is in no list.
     #[inline(always)]
     fn end_open(&mut self, id: OperationId) {
         let Some(&Operation { caller: Caller { thread, .. }, timer, position, .. }) = self.operations.get(id)
@@ -343,8 +345,8 @@ impl Ipc {
         self.unlink_thread(thread, position);
     }
 
-    /// RETURN with results. An error is the server's, and then the call stays open; but for `Undelivered`, after which
-    /// nobody has what was sent along.
+    /// RETURN with results. An error is returned to the server, and the call then stays open; except for
+    /// `Undelivered`, after which neither side has the capabilities of the message.
     #[inline]
     pub(super) fn return_results<M: Machine>(
         &mut self,
@@ -378,7 +380,7 @@ impl Ipc {
         Ok(())
     }
 
-    /// Ends an open call whose results the caller cannot take, for the reason `code`.
+    /// Ends an open call whose results the caller cannot receive, for the reason `code`.
     #[cold]
     fn undelivered<M: Machine>(
         &mut self,
@@ -417,7 +419,7 @@ impl Ipc {
                     entry.flags = CompletionFlags::EXCEPTION_TEXT.bits();
                 }
                 Err(CopyFault::Source) => return Err(ErrorCode::BadAddress),
-                // The caller still learns the code.
+                // The caller still receives the code.
                 Err(CopyFault::Destination) => {}
             }
         }
@@ -427,7 +429,7 @@ impl Ipc {
     }
 }
 
-/// The list of operations in `state`, at `endpoint` if the state has one.
+/// The list of operations in `state`; for some states it is that of `endpoint`.
 #[inline(always)]
 pub(super) fn list_of<'a>(
     endpoints: &'a mut Arena<Endpoint>,

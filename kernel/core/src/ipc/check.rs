@@ -1,4 +1,4 @@
-//! Whether lists, operations and timers agree with each other.
+//! Consistency check of lists, operations and timers.
 
 use super::{Ipc, List, Operation, State};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl Ipc {
-    /// How many records there are of capabilities, objects and badges, endpoints, operations, queues, deadlines and
-    /// revocations. All are 0 when nobody is left.
+    /// The number of records of capabilities, objects and badges, endpoints, operations, queues, deadlines and
+    /// revocations. All are 0 when there are no processes left.
     #[must_use]
     pub fn leftovers(&self) -> [u32; 7] {
         [
@@ -22,22 +22,22 @@ impl Ipc {
         ]
     }
 
-    /// The first disagreement found, if any. Walks everything.
+    /// The first inconsistency, if any. Visits everything.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check(&self) -> Result<(), &'static str> {
         let walk = &mut Walk::new(&|| true);
         (0..Self::CHECKS).try_for_each(|part| self.check_part(part, walk)).map_err(Flaw::text)
     }
 
-    /// Into how many parts the check is divided, each of which can be done at another time.
+    /// The number of parts of the check, which can be done at different times.
     pub const CHECKS: u32 = 6;
 
-    /// The first disagreement in one part of what [`Self::check`] walks over, if there is such a part and any.
+    /// The first inconsistency in one part of [`Self::check`], if the part exists and there is one.
     ///
     /// # Errors
-    /// The first disagreement found.
+    /// The first inconsistency found.
     pub fn check_part(&self, part: u32, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         match part {
             0 => self.caps.check_tables(walk),
@@ -50,7 +50,7 @@ impl Ipc {
         }
     }
 
-    /// Whether operations are where they say, and threads know theirs.
+    /// Whether operations are in the lists for their states, and threads refer to their operations.
     fn check_operations(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut listed = 0;
         for endpoint in self.endpoints.every() {
@@ -93,12 +93,12 @@ impl Ipc {
             Ok(())
         })?;
         if listed + unlisted != self.operations.len() as usize {
-            return Err("an operation is not on the list that its state names".into());
+            return Err("an operation is not in the list for its state".into());
         }
         self.check_threads(expected, walk)
     }
 
-    /// How many operations are on a list.
+    /// The number of operations in a list.
     fn listed(
         &self,
         list: List,
@@ -109,22 +109,22 @@ impl Ipc {
         while let Some(operation) = self.operations.at(index) {
             walk.look()?;
             if operation.place.previous != previous || !belongs(operation) {
-                return Err("an operation is on a wrong list, or its links are wrong".into());
+                return Err("an operation is in a wrong list, or its links are wrong".into());
             }
             count += 1;
             if count > self.operations.len() as usize {
-                return Err("a list of operations forms a circle".into());
+                return Err("a list of operations forms a cycle".into());
             }
             (previous, index) = (index, operation.place.next);
         }
         if index == NONE && list.last == previous {
             Ok(count)
         } else {
-            Err("a list of operations ends nowhere".into())
+            Err("a list of operations has no end".into())
         }
     }
 
-    /// Whether threads and their operations name each other; there are `expected` of these.
+    /// Whether threads and their operations refer to each other; there are `expected` of these.
     fn check_threads(&self, expected: usize, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         let mut owned = 0;
         for (index, thread) in self.threads.iter().enumerate() {
@@ -136,11 +136,11 @@ impl Ipc {
                     operation.caller.thread as usize == index && operation.position as usize == position
                 };
                 if !self.operations.at(place).is_some_and(belongs) {
-                    return Err("a thread and its operations do not name each other".into());
+                    return Err("a thread and its operations do not refer to each other".into());
                 }
             }
             owned += thread.places().len();
         }
-        if owned == expected { Ok(()) } else { Err("an operation is not on its thread's list".into()) }
+        if owned == expected { Ok(()) } else { Err("an operation is not in its thread's list".into()) }
     }
 }

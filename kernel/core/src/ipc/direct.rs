@@ -1,8 +1,8 @@
-//! The short way of nearly every call: a CALL whose server waits, and a RETURN with the RECV for the next call.
+//! The fast path of most calls: a CALL whose server waits, and a RETURN with the RECV for the next call.
 //!
-//! Both do what [`Ipc::submit`] does with the same entries, or change nothing. Either is one change of hands: the record of
-//! the RECV becomes that of the call, and that of the call becomes the RECV's. The completion is left to post, so that
-//! posting it and switching to its thread can be one thing.
+//! Both do what [`Ipc::submit`] does with the same entries, or change nothing. In either case two operations
+//! exchange roles: the record of the RECV becomes that of the call, and that of the call becomes the RECV's.
+//! Posting the completion is left to the caller, so that posting it and switching to its thread can be combined.
 
 use super::{Caller, Ipc, List, Machine, ObjectCall, Place, State, ThreadOperations};
 use crate::{
@@ -17,28 +17,29 @@ use crate::{
 use capos_abi::{CompletionEntry, CompletionKind, Rights};
 use core::hint::cold_path;
 
-/// A thread that submits entries, and its process.
+/// A submitting thread and its process.
 #[derive(Clone, Copy, Debug)]
 pub struct Party {
     /// The thread's number.
     pub thread: u32,
-    /// Its process's.
+    /// The process's number.
     pub process: u32,
 }
 
-/// The outcome of taking entries the short way.
+/// The outcome of trying the fast path.
 pub enum Direct {
-    /// Nothing was done: the entries are for [`Ipc::submit`].
+    /// Nothing was done; the entries must go to [`Ipc::submit`].
     Declined,
-    /// They are taken. This completion is left to post, for the thread numbered so.
+    /// They are processed. The caller must post this completion to the thread with this number.
     Taken(u32, CompletionEntry),
-    /// They are taken, and nobody gets a completion.
+    /// They are processed, and there is no completion.
     Silent,
-    /// A kernel object is called: as [`super::Submitted::Object`], if the thread's ring has room for the completion.
+    /// The target is a kernel object: as [`super::Submitted::Object`], if the thread's ring has space for the
+    /// completion.
     Object(ObjectCall),
 }
 
-/// Unwraps an option that nearly always is `Some`.
+/// Unwraps an option that is almost always `Some`.
 macro_rules! usually {
     ($option:expr) => {
         match $option {
@@ -52,7 +53,8 @@ macro_rules! usually {
 }
 
 impl Ipc {
-    /// Takes a CALL if a kernel object is called, or its server waits for it alone and the message can be passed.
+    /// Processes a CALL if the target is a kernel object, or if a server waits for this endpoint only and the
+    /// message can be transferred.
     #[inline(always)]
     pub fn call_waiting<M: Machine>(
         &mut self,
@@ -109,14 +111,15 @@ impl Ipc {
             ..CompletionEntry::default()
         };
         let (to, state, position) = (to.thread, State::Open(to.process), operation.position);
-        // Its endpoint stays, and it was the only one on the list.
+        // The endpoint is unchanged, and the operation was the only one in the list.
         (operation.caller, operation.state, operation.node) = (caller(), state, node);
         operation.position = vacancy.fill(index);
         theirs.remove(operations, position);
         Direct::Taken(to, entry)
     }
 
-    /// Takes a RETURN and the RECV behind it, if the results can be passed, and nothing is there to receive.
+    /// Processes a RETURN and the following RECV if the results can be transferred and nothing can be
+    /// received yet.
     #[inline(always)]
     pub fn answer_and_wait<M: Machine>(
         &mut self,
@@ -145,7 +148,7 @@ impl Ipc {
             cold_path();
             return Direct::Declined;
         }
-        // The place needs one more use after this one: who calls next takes it over.
+        // The place needs one more generation after this one: the next caller takes it over.
         let next = usually!(place.next(2));
         let (mine, theirs) = usually!(pair(threads, thread, to.thread));
         let vacancy = usually!(mine.vacancy(2));
@@ -169,8 +172,8 @@ impl Ipc {
     }
 }
 
-/// The operations of two threads, if they are open and not the same: what comes to the caller's own ring does not let it
-/// wait.
+/// The operations of two threads, if they are open and different: a completion for the caller's own ring would not
+/// let it wait.
 #[inline(always)]
 fn pair(
     threads: &mut [Option<ThreadOperations>],
@@ -181,7 +184,7 @@ fn pair(
     Some((first.as_mut()?, second.as_mut()?))
 }
 
-/// Copies a message that comes without capabilities, if it fits.
+/// Copies a message without capabilities, if it fits.
 #[inline(always)]
 fn pass<M: Machine>(machine: &mut M, sender: u32, send: Outgoing, to: &Caller) -> bool {
     let (from, into) = (

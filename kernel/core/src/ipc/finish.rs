@@ -1,16 +1,16 @@
-//! How operations end.
+//! Completion and removal of operations.
 
 use super::{Caller, Ipc, Machine, Operation, OperationId, State, call::list_of, completion};
 use capos_abi::ErrorCode;
 
-/// Posts a completion that says only how it went. Calls that are answered do not pass here.
+/// Posts a completion that contains only a status. Not used for answered calls.
 #[cold]
 pub(super) fn post<M: Machine>(machine: &mut M, thread: u32, user_data: u64, code: Option<ErrorCode>) {
     machine.complete(thread, &completion(user_data, code));
 }
 
 impl Ipc {
-    /// Takes an operation off its thread, its capability and its timer, but leaves its record.
+    /// Detaches an operation from its thread, capability and timer, but keeps its record.
     #[inline]
     fn detach(&mut self, id: OperationId) {
         let Some(operation) = self.operations.get_mut(id) else { return };
@@ -21,8 +21,8 @@ impl Ipc {
         self.unlink_thread(thread, position);
     }
 
-    /// Removes an operation without a completion. This is [`Self::detach`] and [`Self::remove`] in one go, because
-    /// every call passes here twice.
+    /// Removes an operation without a completion. Combines [`Self::detach`] and [`Self::remove`], because
+    /// this is executed twice for every call.
     #[inline]
     pub(super) fn retire(&mut self, id: OperationId) {
         let Some(operation) = self.operations.get(id) else { return };
@@ -38,14 +38,14 @@ impl Ipc {
         }
     }
 
-    /// Removes the record of an operation that is detached already.
+    /// Removes the record of a detached operation.
     #[inline]
     pub(super) fn remove(&mut self, id: OperationId) {
         self.leave_list(id.index());
         self.operations.remove(id);
     }
 
-    /// Removes an operation and posts a completion that says only how it went.
+    /// Removes an operation and posts a completion that contains only a status.
     pub(super) fn finish<M: Machine>(&mut self, machine: &mut M, id: OperationId, code: Option<ErrorCode>) {
         let Some(caller) = self.operations.get(id).map(|operation| operation.caller) else { return };
         self.retire(id);
@@ -54,8 +54,8 @@ impl Ipc {
         }
     }
 
-    /// Ends an operation before its time, with a completion if there is a code. If a server is answering
-    /// it, the server is told.
+    /// Ends an operation early, with a completion if there is a code. If a server is serving
+    /// it, the server is notified.
     pub(super) fn give_up<M: Machine>(&mut self, machine: &mut M, id: OperationId, code: Option<ErrorCode>) {
         let Some(operation) = self.operations.get(id) else { return };
         let (caller, state) = (operation.caller, operation.state);

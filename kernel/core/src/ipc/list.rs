@@ -16,7 +16,7 @@ impl List {
     /// No operations.
     pub const EMPTY: Self = Self { first: NONE, last: NONE };
 
-    /// Adds an operation to the list that its new state names.
+    /// Adds an operation to the list for its new state.
     #[inline(always)]
     pub(super) fn push(&mut self, operations: &mut Arena<Operation>, index: u32, state: State) {
         let last = core::mem::replace(&mut self.last, index);
@@ -30,7 +30,7 @@ impl List {
         }
     }
 
-    /// Takes an operation out.
+    /// Removes an operation.
     #[inline]
     pub(super) fn unlink(&mut self, operations: &mut Arena<Operation>, index: u32) {
         let Some(operation) = operations.at_mut(index) else { return };
@@ -38,7 +38,7 @@ impl List {
         self.close(operations, gone);
     }
 
-    /// Joins what stood beside an operation that has gone with these links.
+    /// Links the neighbours of a removed operation, which had these links.
     #[inline(always)]
     pub(super) fn close(&mut self, operations: &mut Arena<Operation>, gone: Links) {
         let Links { next, previous } = gone;
@@ -54,13 +54,13 @@ impl List {
 }
 
 impl ThreadOperations {
-    /// Whether it may have another.
+    /// Whether the thread may have another operation.
     #[inline(always)]
     pub(super) const fn has_room(&self) -> bool {
         (self.count as usize) < OPERATIONS_PER_THREAD
     }
 
-    /// Where its next operation goes, if it may have so many more.
+    /// The slot for its next operation, if it may have this many more.
     #[inline(always)]
     pub(super) fn vacancy(&mut self, more: u32) -> Option<Vacancy<'_>> {
         let position = self.count;
@@ -68,7 +68,7 @@ impl ThreadOperations {
         Some(Vacancy { place: self.places.get_mut(position as usize)?, position, count: &mut self.count })
     }
 
-    /// Takes out the operation at `position`; the last takes its position.
+    /// Removes the operation at `position`; the last one takes its position.
     #[inline(always)]
     pub(super) fn remove(&mut self, operations: &mut Arena<Operation>, position: u32) {
         let last = self.count.wrapping_sub(1);
@@ -90,7 +90,7 @@ impl ThreadOperations {
     }
 }
 
-/// Room among the operations of a thread.
+/// A free slot among the operations of a thread.
 pub(super) struct Vacancy<'a> {
     place: &'a mut u32,
     position: u32,
@@ -108,7 +108,8 @@ impl Vacancy<'_> {
 }
 
 impl Ipc {
-    /// Adds an operation to its thread's. Fails when that has as many as its ring has completions.
+    /// Adds an operation to its thread's. Fails if the thread already has as many as its ring has
+    /// completions.
     #[inline(always)]
     pub(super) fn link_thread(&mut self, thread: u32, index: u32) -> Result<u32, ErrorCode> {
         let vacancy = self.threads.get_mut(thread as usize).and_then(|thread| thread.as_mut()?.vacancy(1));
@@ -119,7 +120,7 @@ impl Ipc {
         Ok(vacancy.fill(index))
     }
 
-    /// Takes the operation at `position` out of its thread's; the last takes its position.
+    /// Removes the operation at `position` from its thread's; the last one takes its position.
     #[inline(always)]
     pub(super) fn unlink_thread(&mut self, thread: u32, position: u32) {
         let Some(Some(thread)) = self.threads.get_mut(thread as usize) else { return };

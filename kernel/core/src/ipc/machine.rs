@@ -2,16 +2,16 @@ use super::QueueId;
 use crate::caps::ObjectKind;
 use capos_abi::{CapDescriptor, CompletionEntry};
 
-/// A place in some process's memory. A claim until [`Machine`] has used it.
+/// A location in a process's memory. It is unchecked until [`Machine`] accesses it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
-    /// Whose memory.
+    /// The process.
     pub process: u32,
-    /// The address there.
+    /// The address in its memory.
     pub address: u64,
 }
 
-/// Which side of a copy led outside usable memory.
+/// The side of a copy that was not usable memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CopyFault {
     /// Reading.
@@ -22,16 +22,16 @@ pub enum CopyFault {
 
 /// The services that calls need from the rest of the kernel.
 ///
-/// All accesses to process memory check that the process itself could make them, and touch demand-zero
-/// pages as the process would.
+/// All accesses to process memory check that the process itself could make them, and allocate demand-zero
+/// pages just as an access by the process would.
 pub trait Machine {
-    /// Copies bytes between processes: all of them, or on a fault none.
+    /// Copies bytes between processes: all of them, or none on a fault.
     ///
     /// # Errors
     /// See [`CopyFault`].
     fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault>;
 
-    /// Writes bytes into a process: all of them, or on a fault none.
+    /// Writes bytes to a process: all of them, or none on a fault.
     ///
     /// # Errors
     /// [`CopyFault::Destination`].
@@ -49,13 +49,13 @@ pub trait Machine {
     /// [`CopyFault::Destination`].
     fn write_handles(&mut self, to: Place, handles: &[u64]) -> Result<(), CopyFault>;
 
-    /// Posts a completion, and wakes the thread if that was what it waited for.
+    /// Posts a completion, and wakes the thread if it waited for that.
     fn complete(&mut self, thread: u32, entry: &CompletionEntry);
 
     /// The last reference to an object is gone. Never called for endpoints.
     fn object_lost(&mut self, kind: ObjectKind, payload: u64);
 
-    /// A queue whose object ended with what [`Self::object_lost`] was told; asked for until there is none. Calls that
+    /// A queue whose object ended as reported by [`Self::object_lost`]; called until there is none. Calls that
     /// wait in it fail as disconnected.
     fn take_dead_queue(&mut self) -> Option<QueueId> {
         None

@@ -1,4 +1,4 @@
-//! Passing a message and its capabilities from one process to another, whole or not at all.
+//! Transferring a message and its capabilities from one process to another, completely or not at all.
 
 use super::{CopyFault, Ipc, Machine, Place};
 use crate::{
@@ -8,13 +8,13 @@ use crate::{
 use capos_abi::{CapDescriptor, CompletionFlags, ErrorCode, MAX_MESSAGE_CAPS};
 use core::hint::cold_path;
 
-/// Why a message was not passed, and who is told.
+/// The reason that a message was not transferred, and which side is notified.
 pub(super) enum PassError {
     /// The sender.
     Sender(ErrorCode),
     /// The receiver.
     Receiver(ErrorCode),
-    /// The receiver's table has no room, which is told to whoever made the call.
+    /// The receiver's table is full; the caller is notified.
     ReceiverFull,
 }
 
@@ -28,8 +28,8 @@ impl From<CopyFault> for PassError {
 }
 
 impl Ipc {
-    /// Copies `send` out of `sender` to where `receiver` wants it (`recv`). Returns the flags of its completion. Of a message that
-    /// is not passed not a byte is written into the receiver's buffer: what a receiver was not told of is not there.
+    /// Copies `send` from `sender` to the buffers of `receiver` (`recv`). Returns the flags of its completion. If
+    /// the message is not transferred, nothing is written to the receiver's buffer.
     #[inline]
     pub(super) fn pass_message<M: Machine>(
         &mut self,
@@ -74,7 +74,7 @@ impl Ipc {
             TransferError::ReceiverFull => PassError::ReceiverFull,
         })?;
         let to = Place { process: receiver, address: recv.caps };
-        // The bytes come last, because nothing can fail once they are there.
+        // The bytes are written last, because nothing can fail after that.
         let written = machine
             .write_handles(to, handles)
             .and_then(|()| pass_bytes(machine, sender, send, receiver, recv));

@@ -23,7 +23,7 @@ pub struct ObjectCall {
     pub(super) node: NodeId,
     /// The kind of object that is called.
     pub kind: ObjectKind,
-    /// The binary's name for it.
+    /// The binary's identifier of it.
     pub payload: u64,
     /// The rights of the capability.
     pub rights: Rights,
@@ -33,7 +33,7 @@ pub struct ObjectCall {
     pub method: u16,
     /// The parameters.
     pub send: Outgoing,
-    /// When the caller gives up; 0 for never.
+    /// The deadline; 0 if there is none.
     pub deadline_ns: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct Suspended {
     pub send: Outgoing,
     /// The method's number.
     pub method: u16,
-    /// The value that was left with it.
+    /// The value stored with it.
     pub note: u64,
 }
 
@@ -55,7 +55,7 @@ pub struct Suspended {
 pub enum Reply<'a> {
     /// A message, and handles (already in the caller's table) for its capability list.
     Results(&'a [u8], &'a [Handle]),
-    /// An exception and what to tell people.
+    /// An exception and its text.
     Exception(ErrorCode, &'a str),
 }
 
@@ -74,7 +74,7 @@ impl Ipc {
             Reply::Results(message, handles) => match deliver(machine, caller, message, handles) {
                 Ok(entry) => entry,
                 Err(entry) => {
-                    // What the caller never learns of must not fill its table.
+                    // If the caller is not told of the results, they must not occupy its table.
                     for &handle in handles {
                         let _ = self.release(machine, caller.process, handle);
                     }
@@ -88,17 +88,17 @@ impl Ipc {
         }
     }
 
-    /// Answers a call that was suspended. Does nothing if it has ended meanwhile.
+    /// Answers a suspended call. Does nothing if it has already ended.
     pub fn answer<M: Machine>(&mut self, machine: &mut M, id: OperationId, reply: Reply<'_>) {
         let Some(caller) = self.operations.get(id).map(|operation| operation.caller) else { return };
         self.retire(id);
         self.reply(machine, &caller, reply);
     }
 
-    /// A queue for suspended calls.
+    /// Creates a queue for suspended calls.
     ///
     /// # Errors
-    /// `BudgetExceeded` when memory is used up.
+    /// `BudgetExceeded` if there is not enough memory.
     pub fn create_queue(&mut self) -> Result<QueueId, ErrorCode> {
         let queue = Queue { calls: List::EMPTY, dead: None };
         self.queues.insert(queue).map(QueueId).map_err(|_| ErrorCode::BudgetExceeded)
@@ -114,13 +114,13 @@ impl Ipc {
         }
     }
 
-    /// The call that has waited longest in a queue.
+    /// The call that has been in a queue longest.
     #[must_use]
     pub fn first_suspended(&self, queue: QueueId) -> Option<OperationId> {
         self.operations.id_at(self.queues.get(queue.0)?.calls.first)
     }
 
-    /// A suspended call, and the note that was left with it.
+    /// A suspended call, and the note stored with it.
     #[must_use]
     pub fn suspended(&self, id: OperationId) -> Option<Suspended> {
         let caller = self.operations.get(id)?.caller;
@@ -137,8 +137,8 @@ impl Ipc {
         }
     }
 
-    /// Lets a call wait in a queue until [`Self::answer`], with a note for whoever goes on with it. If that fails, the
-    /// caller is told.
+    /// Makes a call wait in a queue until [`Self::answer`], with a note for the code that continues it. If that
+    /// fails, an error is returned to the caller.
     pub fn suspend<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -158,7 +158,7 @@ impl Ipc {
         }
     }
 
-    /// Lets a call wait until `wake_ns`, when it succeeds without results.
+    /// Makes a call wait until `wake_ns`; it then succeeds without results.
     pub fn sleep<M: Machine>(&mut self, machine: &mut M, call: &ObjectCall, wake_ns: u64) {
         let gives_up_first = call.deadline_ns != 0 && call.deadline_ns < wake_ns;
         let deadline_ns = if gives_up_first { call.deadline_ns } else { 0 };
@@ -182,7 +182,7 @@ impl Ipc {
         note: u64,
     ) -> Result<OperationId, ErrorCode> {
         let id = self.begin(call.caller, None, call.node, deadline_ns)?;
-        // Nobody receives this call, so its badge is free for the object's own use.
+        // This call is not received, so its badge field is free for the object's own use.
         let ObjectCall { interface, method, send, .. } = *call;
         match self.keep_request(id, Request { interface, method, badge: note, send }) {
             Ok(()) => Ok(id),
@@ -207,7 +207,7 @@ fn deliver<M: Machine>(
         return Err(entry);
     }
     let place = |address| Place { process: caller.process, address };
-    // The message comes last, because nothing can fail once it is there.
+    // The message is written last, because nothing can fail after that.
     let written = handles
         .iter()
         .enumerate()

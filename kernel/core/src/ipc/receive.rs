@@ -1,4 +1,4 @@
-//! RECV, and what it brings besides calls.
+//! RECV, and the notifications that it receives besides calls.
 
 use super::{
     Caller, Endpoint, Ipc, Machine, OperationId, State,
@@ -9,19 +9,20 @@ use crate::{NONE, arena::Id, caps::ObjectKind};
 use capos_abi::{CompletionEntry, CompletionKind, ErrorCode, Handle, Rights};
 use core::hint::cold_path;
 
-/// How many entries of a list that several processes share are looked at for those of one.
+/// In a list shared by several processes, this many entries are searched for those of one process.
 const LOOKED_AT: usize = 64;
 
 /// The outcome of a RECV.
 pub(super) enum Received {
-    /// Something was there, or it waits.
+    /// Something was received, or the operation waits.
     Done,
-    /// Nothing yet, but as many calls as may fail at once could not be delivered.
+    /// Not completed: the limit of undeliverable calls that may fail at once was reached.
     Again,
 }
 
 impl Ipc {
-    /// A RECV: takes what waits, first the news of callers that gave up, then of badges, then calls; else waits.
+    /// A RECV: takes what is pending, first notifications of cancelled calls, then of badges, then calls;
+    /// otherwise waits.
     #[inline]
     pub(super) fn receive<M: Machine>(
         &mut self,
@@ -79,8 +80,9 @@ impl Ipc {
         Ok(Received::Done)
     }
 
-    /// The token of a call through `endpoint` that `process` was answering when its caller gave up. News for other processes
-    /// that receive from the same endpoint goes behind what comes later, so that a look at a few each time finds everything.
+    /// The token of a call through `endpoint` that `process` was serving when its caller cancelled. Notifications
+    /// for other processes that receive from the same endpoint are moved to the end, so that searching a few each
+    /// time finds all of them.
     #[cold]
     fn take_abandoned(&mut self, process: u32, endpoint: Id<Endpoint>) -> Option<u64> {
         let first = self.endpoints.get(endpoint)?.abandoned.first;
@@ -101,7 +103,8 @@ impl Ipc {
         None
     }
 
-    /// Turns an open call whose caller has its completion into news for the server, delivered at once if it waits.
+    /// Turns an open call whose caller already has its completion into a notification for the server, delivered at
+    /// once if the server waits.
     pub(super) fn abandon<M: Machine>(&mut self, machine: &mut M, id: OperationId, server: u32) {
         let endpoint = self.operations.get(id).and_then(|operation| operation.endpoint);
         let waiting = endpoint.and_then(|endpoint| self.receiver_of(endpoint, server));
@@ -122,8 +125,8 @@ impl Ipc {
         self.endpoints.get(endpoint).is_some_and(|endpoint| self.caps.has_receivers(endpoint.object))
     }
 
-    /// A RECV of `process` that waits at `endpoint`. Among many of other processes it may not be found; then the process is
-    /// told at its next RECV.
+    /// A RECV of `process` that waits at `endpoint`. It may not be found among many of other processes; the process
+    /// is then notified at its next RECV.
     fn receiver_of(&self, endpoint: Id<Endpoint>, process: u32) -> Option<OperationId> {
         let mut index = self.endpoints.get(endpoint)?.receivers.first;
         for _ in 0..LOOKED_AT {
@@ -136,7 +139,7 @@ impl Ipc {
         None
     }
 
-    /// Tells receivers that wait at an endpoint about badges whose last capability is gone.
+    /// Notifies receivers that wait at an endpoint of badges whose last capability is gone.
     pub(super) fn deliver_dropped_badges<M: Machine>(&mut self, machine: &mut M, id: Id<Endpoint>) {
         let Some(object) = self.endpoints.get(id).map(|endpoint| endpoint.object) else { return };
         while let Some((receiver, caller)) = self.first_receiver(id) {

@@ -1,4 +1,4 @@
-//! REVOKE, in steps: first the capabilities go, then the operations that are under way through them fail.
+//! REVOKE, in steps: first the capabilities are removed, then the pending operations through them fail.
 
 use super::{Caller, Ipc, Machine, OperationId, completion};
 use crate::{
@@ -9,23 +9,23 @@ use crate::{
 };
 use capos_abi::{ErrorCode, Handle};
 
-/// A revocation under way.
+/// A revocation in progress.
 pub(super) struct Running {
     revocation: Revocation,
     stage: Stage,
     caller: Caller,
-    /// The next of those whose thread has ended.
+    /// The next one whose thread has ended.
     next: u32,
 }
 
-/// Names a revocation under way.
+/// Identifies a revocation in progress.
 pub(super) type RunningId = Id<Running>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
-    /// Takes capabilities away.
+    /// Removes capabilities.
     Capabilities,
-    /// Fails operations of the threads from this one on.
+    /// Fails operations of the threads starting at this one.
     Operations(u32),
     /// Frees the records of the capabilities.
     Records,
@@ -33,7 +33,7 @@ enum Stage {
 }
 
 impl Ipc {
-    /// Begins to revoke what derives from a capability; [`Self::thread_step`] goes on with it.
+    /// Starts to revoke everything derived from a capability; [`Self::thread_step`] continues.
     #[cold]
     pub(super) fn begin_revocation(&mut self, caller: &Caller, cap: Handle) -> Result<(), ErrorCode> {
         self.revocations.reserve(1).map_err(|_| ErrorCode::BudgetExceeded)?;
@@ -46,14 +46,14 @@ impl Ipc {
         Ok(())
     }
 
-    /// Whether a thread has to go on with [`Self::thread_step`] before it submits anything.
+    /// Whether a thread must continue with [`Self::thread_step`] before it can submit anything.
     #[must_use]
     #[inline]
     pub fn is_working(&self, thread: u32) -> bool {
         self.thread(thread).is_some_and(|thread| thread.revocation.is_some())
     }
 
-    /// Goes on with what a thread submitted last, and posts its completion at the end. Returns whether there is more to do.
+    /// Continues a thread's last submission, and posts its completion at the end. Returns whether there is more to do.
     pub fn thread_step<M: Machine>(&mut self, machine: &mut M, thread: u32, work: &mut Work) -> bool {
         let Some(id) = self.thread(thread).and_then(|thread| thread.revocation) else { return false };
         if self.revocation_step(machine, id, work) {
@@ -71,7 +71,7 @@ impl Ipc {
         false
     }
 
-    /// Leaves what a thread that ends was revoking to [`Self::work_step`].
+    /// Leaves the revocation of a thread that is ending to [`Self::work_step`].
     pub(super) fn orphan_revocation(&mut self, thread: u32) {
         let Some(Some(thread)) = self.threads.get_mut(thread as usize) else { return };
         if let Some(id) = thread.revocation.take()
@@ -81,7 +81,7 @@ impl Ipc {
         }
     }
 
-    /// Goes on with a revocation whose thread has ended.
+    /// Continues a revocation whose thread has ended.
     pub(super) fn orphan_step<M: Machine>(&mut self, machine: &mut M, work: &mut Work) {
         while let Some(id) = self.revocations.id_at(self.orphans).filter(|_| work.is_left()) {
             if self.revocation_step(machine, id, work) {
@@ -131,9 +131,10 @@ impl Ipc {
         true
     }
 
-    /// Fails the operations of a thread that are under way through capabilities that were revoked.
+    /// Fails the pending operations of a thread through revoked capabilities.
     fn fail_revoked<M: Machine>(&mut self, machine: &mut M, thread: u32, work: &mut Work) {
-        // One at a time from the start: what fails may take other operations off the list. There are at most 64.
+        // One at a time from the start, because failing one may remove others from the list. There are at most
+        // 64.
         while let Some(id) = self.revoked_operation(thread) {
             work.spend(1);
             self.give_up(machine, id, Some(ErrorCode::Revoked));

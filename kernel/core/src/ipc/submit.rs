@@ -1,4 +1,4 @@
-//! Taking a submission: what can be done at once is done at once.
+//! Processing a submission, immediately if possible.
 
 use super::{
     Caller, Ipc, Machine, ObjectCall, Operation, OperationId, ThreadOperations, call::Called, completion,
@@ -15,15 +15,15 @@ pub enum Submitted {
     Done,
     /// A kernel object is called; the binary serves it and then calls [`Ipc::reply`] or [`Ipc::suspend`].
     Object(ObjectCall),
-    /// The submission needs a time of any length: [`Ipc::thread_step`] goes on with it, until it has completed. The thread
+    /// The submission takes an unbounded time: [`Ipc::thread_step`] continues it until it has completed. The thread
     /// submits nothing else meanwhile.
     Working,
-    /// The submission has not been taken, but many others failed on the way there: it is to be submitted again, when others
-    /// have had a chance to run.
+    /// The submission has not been processed, but many other operations failed on the way: it must be submitted
+    /// again after other threads have had a chance to run.
     Again,
 }
 
-/// A thread that submits.
+/// A submitting thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Submitter {
     pub(super) thread: u32,
@@ -32,7 +32,7 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    /// How many operations of the thread had no completion yet when this was made.
+    /// The number of the thread's operations without a completion when this value was created.
     #[must_use]
     #[inline]
     pub const fn outstanding(&self) -> u32 {
@@ -41,7 +41,7 @@ impl Submitter {
 }
 
 impl Ipc {
-    /// The thread, if it is open, for [`Self::submit`].
+    /// The thread, if it exists, for [`Self::submit`].
     #[must_use]
     #[inline]
     pub fn submitter(&self, thread: u32) -> Option<Submitter> {
@@ -49,8 +49,8 @@ impl Ipc {
         Some(Submitter { thread, process, outstanding: count })
     }
 
-    /// Takes one submission of a thread that has not been closed meanwhile. The caller has made sure that its completion
-    /// will find room.
+    /// Processes one submission of a thread that has not been closed meanwhile. The caller has ensured that there
+    /// is space for its completion.
     #[inline(always)]
     pub fn submit<M: Machine>(
         &mut self,
@@ -108,7 +108,7 @@ impl Ipc {
         Submitted::Done
     }
 
-    /// The operations that complete at once, besides RETURN. Posts the completion when there is no error.
+    /// The operations besides RETURN that complete at once. Posts the completion if there is no error.
     #[inline(never)]
     fn submit_simple<M: Machine>(
         &mut self,
@@ -142,7 +142,7 @@ impl Ipc {
         Ok(())
     }
 
-    /// Empties a slot. Calls under way through it go on.
+    /// Empties a slot. Pending calls through it continue.
     ///
     /// # Errors
     /// `BadCapability`.
@@ -174,7 +174,7 @@ impl Ipc {
         Ok(())
     }
 
-    /// Whether a process holds the capability `cap` with the rights `needed`, to whatever object.
+    /// Checks that a process has the capability `cap` with the rights `needed`, for any object.
     ///
     /// # Errors
     /// Those of [`crate::caps::CapSpace::lookup`].

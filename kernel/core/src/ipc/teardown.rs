@@ -1,4 +1,4 @@
-//! The end of threads and processes, and what follows from the end of capabilities and objects.
+//! The end of threads and processes, and the consequences of the end of capabilities and objects.
 
 use super::{Endpoint, Ipc, List, Machine, State};
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
 use capos_abi::ErrorCode;
 
 impl Ipc {
-    /// Ends a thread's operations (there are at most 64), without completions; servers that are answering it are told.
+    /// Ends a thread's operations (there are at most 64) without completions; servers that are serving them are
+    /// notified.
     pub fn close_thread<M: Machine>(&mut self, machine: &mut M, thread: u32) {
         self.orphan_revocation(thread);
         while let Some(id) = self.find_operation(thread, |_| true) {
@@ -21,8 +22,9 @@ impl Ipc {
         }
     }
 
-    /// Goes on with the end of a process whose threads are closed: the calls it was answering fail, its capabilities go.
-    /// From the first step on nothing is put into its table, and until the last one its number must not be used again.
+    /// Continues the end of a process whose threads are closed: the calls it was serving fail, and its capabilities are
+    /// dropped.
+    /// After the first step nothing is inserted into its table, and its number must not be reused before the last one.
     /// Returns whether there is more to do.
     pub fn close_process_step<M: Machine>(&mut self, machine: &mut M, process: u32, work: &mut Work) -> bool {
         self.caps.begin_close(process);
@@ -42,7 +44,7 @@ impl Ipc {
         false
     }
 
-    /// Fails the calls that a process was answering. Returns whether there may be more.
+    /// Fails the calls that a process was serving. Returns whether there may be more.
     fn disconnect_step<M: Machine>(&mut self, machine: &mut M, process: u32, work: &mut Work) -> bool {
         let Some(mut place) = self.closing.get(process as usize).copied() else { return false };
         while place < self.operations.places() && work.take() {
@@ -62,13 +64,13 @@ impl Ipc {
         place < self.operations.places()
     }
 
-    /// Ends a process whose threads are closed, whole.
+    /// Ends a process whose threads are closed, in one go.
     pub fn close_process<M: Machine>(&mut self, machine: &mut M, process: u32) {
         while self.close_process_step(machine, process, &mut Work::step()) {}
         self.finish_work(machine);
     }
 
-    /// Tells whom it concerns what ended with a capability; what may take long is left to [`Self::work_step`].
+    /// Handles what ended with a capability; work that may take long is left to [`Self::work_step`].
     pub fn after_loss<M: Machine>(&mut self, machine: &mut M, lost: Lost) {
         if let Some(endpoint) = lost.deaf_endpoint {
             self.silence_endpoint(Id::unpack(endpoint));
@@ -88,7 +90,7 @@ impl Ipc {
         }
     }
 
-    /// Nobody can receive from an endpoint any more.
+    /// An endpoint can no longer receive.
     fn silence_endpoint(&mut self, id: Id<Endpoint>) {
         let Some(endpoint) = self.endpoints.get_mut(id).filter(|endpoint| endpoint.deaf.is_none()) else {
             return;
@@ -96,7 +98,7 @@ impl Ipc {
         if [endpoint.callers, endpoint.receivers, endpoint.abandoned] == [List::EMPTY; 3] {
             return;
         }
-        // No call is handed to these any more.
+        // No call is passed to these any more.
         endpoint.deaf_receivers = core::mem::replace(&mut endpoint.receivers, List::EMPTY);
         endpoint.deaf = Some(core::mem::replace(&mut self.deaf_endpoints, id.index()));
     }
@@ -114,13 +116,13 @@ impl Ipc {
     #[must_use]
     #[inline]
     pub const fn has_work(&self) -> bool {
-        // Looked at in every `CapEnter`: one comparison, since `NONE` has all bits set.
+        // Checked in every `CapEnter`: a single comparison, since `NONE` has all bits set.
         self.orphans & self.deaf_endpoints & self.dead_queues & self.caps.first_forgotten_badge() != NONE
     }
 
-    /// Goes on with what nobody waits for: callers of endpoints that nobody serves any more, calls to objects that are
-    /// gone, badges whose server is gone, revocations whose thread has ended. Each gets its share of `work`. Returns
-    /// whether there is more to do.
+    /// Does work that no thread waits for: failing callers of endpoints that are no longer served and calls to
+    /// objects that are gone, freeing badges whose server is gone, and revocations whose thread has ended. Each
+    /// gets its share of `work`. Returns whether there is more to do.
     pub fn work_step<M: Machine>(&mut self, machine: &mut M, work: &mut Work) -> bool {
         while self.has_work() && work.is_left() {
             for part in [Self::orphan_step::<M>, Self::deaf_step::<M>, Self::dead_step::<M>] {
@@ -135,12 +137,12 @@ impl Ipc {
         self.has_work()
     }
 
-    /// Does all that nobody waits for.
+    /// Does all work that no thread waits for.
     pub fn finish_work<M: Machine>(&mut self, machine: &mut M) {
         while self.work_step(machine, &mut Work::step()) {}
     }
 
-    /// Fails what waits at endpoints that nobody serves any more.
+    /// Fails what waits at endpoints that are no longer served.
     fn deaf_step<M: Machine>(&mut self, machine: &mut M, work: &mut Work) {
         while let Some((id, endpoint)) = self.endpoints.entry_at(self.deaf_endpoints) {
             if !work.take() {

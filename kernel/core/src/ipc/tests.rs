@@ -1,4 +1,4 @@
-//! Calls against a model that keeps, for every submission, who must hear what.
+//! Compares calls with a model that records, for every submission, which completions it must cause.
 
 use super::{CopyFault, Ipc, Machine, ObjectCall, Place, Reply, Submitted};
 use crate::{caps::ObjectKind, work::Work};
@@ -155,7 +155,7 @@ impl World {
         self.submit(0, SubmissionEntry { cap: self.server.0, user_data, ..RECV });
     }
 
-    /// Takes the completions, in order, that a thread has got since.
+    /// Takes the completions that a thread has received since the last call, in order.
     fn take(&mut self, thread: u32) -> Vec<CompletionEntry> {
         let (taken, rest) = self.fake.completions.drain(..).partition(|(other, _)| *other == thread);
         self.fake.completions = rest;
@@ -400,7 +400,7 @@ fn who_serves_an_object_recognises_it() {
     assert_eq!(status(&world.only(0)), Some(ErrorCode::MissingRights));
     world.submit(0, identify(world.server, world.server.0));
     assert_eq!(status(&world.only(0)), Some(ErrorCode::MissingRights));
-    // In results, for whoever does not serve it.
+    // In results, for a process that does not serve it.
     world.fake.descriptors.insert((0, 0x7000), list(Handle(arrived)));
     world.submit(0, SubmissionEntry { token: call.token, send_caps: 0x7000, send_cap_count: 1, ..RETURN });
     assert_eq!((world.only(1).flags, world.only(0).status), (0, 0));

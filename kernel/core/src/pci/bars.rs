@@ -1,65 +1,67 @@
-//! Base address registers: where a function's registers are.
+//! Base address registers: the location of a function's registers.
 
 use super::{BAR_COUNT, MsixTable};
 use capos_abi::PAGE_SIZE;
 
 const IS_PORTS: u32 = 1;
-/// Two bits: 0 for an address of 32 bits, 2 for one of 64.
+/// Two bits: 0 for a 32-bit address, 2 for a 64-bit one.
 const WIDTH: u32 = 0b110;
 const WIDTH_64: u32 = 0b100;
 const PORT_FLAGS: u32 = 0b11;
 const MEMORY_FLAGS: u32 = 0b1111;
-/// The end of the addresses that page tables and frame numbers reach: 16 TiB.
+/// The end of the addresses that page tables and frame numbers support: 16 TiB.
 const MAX_ADDRESS: u64 = 1 << 44;
-/// The longest range of registers given out at once.
+/// The longest range of registers that can be mapped at once.
 const MAX_LENGTH: u64 = 64 << 20;
 
-/// The claim of one register.
+/// The resource that a base address register describes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bar {
     /// Memory addresses.
     Memory {
-        /// The first.
+        /// The first address.
         address: u64,
-        /// How many, a power of two.
+        /// The number of bytes, a power of two.
         length: u64,
     },
     /// I/O ports.
     Ports {
-        /// The first.
+        /// The first port.
         address: u32,
-        /// How many, a power of two.
+        /// The number of ports, a power of two.
         length: u32,
     },
 }
 
-/// Why a range of registers is not to be had.
+/// The reason that a range of registers cannot be provided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RegistersError {
-    /// Offset or length is no multiple of the page size, or the length is zero or too large.
+    /// The offset or length is not a multiple of the page size, or the length is zero or too large.
     Unaligned,
-    /// There is no such register, it is no memory, or it has no address.
+    /// The register does not exist, is not a memory register, or has no address.
     NoMemory,
-    /// The range leads outside.
+    /// The range is outside the register's memory.
     Outside,
-    /// The first or last page may belong to other devices too.
+    /// The first or last page may also belong to other devices.
     SharesPages,
-    /// A page of the interrupt table is in the range.
+    /// The range contains a page of the interrupt table.
     HoldsInterruptTable,
 }
 
 impl RegistersError {
-    /// A sentence for people.
+    /// The reason as a text for error messages.
     #[must_use]
     pub const fn message(self) -> &'static str {
         match self {
             Self::Unaligned => {
-                "offset and length must be multiples of the page size, and not zero or too large"
+                "offset and length must be multiples of the page size, and the length not zero or too large"
             }
-            Self::NoMemory => "that base address register is no memory within reach",
-            Self::Outside => "the range leads outside the device's memory",
+            Self::NoMemory => "this base address register does not describe accessible memory",
+            Self::Outside => "the range is outside the device's memory",
             Self::SharesPages => "the device's memory shares a page with something else",
-            Self::HoldsInterruptTable => "the range touches the interrupt table, which is the kernel's",
+            Self::HoldsInterruptTable => {
+                "the range overlaps the interrupt table, which only the kernel may access"
+            }
         }
     }
 }
@@ -69,8 +71,8 @@ impl RegistersError {
 pub struct Bars(pub [Option<Bar>; BAR_COUNT]);
 
 impl Bars {
-    /// Reads what the registers hold (`values`) and which of their bits can be changed (`masks`: what they read as
-    /// after all ones were written).
+    /// Decodes the registers from their values and from `masks`, the values read after writing all ones,
+    /// which show the writable bits.
     #[must_use]
     pub fn decode(values: &[u32; BAR_COUNT], masks: &[u32; BAR_COUNT]) -> Self {
         let mut bars = [None; BAR_COUNT];
@@ -94,7 +96,7 @@ impl Bars {
         Self(bars)
     }
 
-    /// The memory of register `bar`.
+    /// Address and length of the memory of register `bar`.
     #[must_use]
     pub fn memory(&self, bar: u8) -> Option<(u64, u64)> {
         match *self.0.get(usize::from(bar))? {
@@ -103,7 +105,7 @@ impl Bars {
         }
     }
 
-    /// The physical address of a range of registers that may be given out.
+    /// The physical address of a range of registers that may be mapped by a process.
     ///
     /// # Errors
     /// See [`RegistersError`].
@@ -141,7 +143,7 @@ const fn join(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
-/// The length that a mask of address bits stands for, if they are the upper bits without a gap.
+/// The length described by a mask of address bits, if these are contiguous upper bits.
 fn length(mask: u64) -> Option<u64> {
     let length = (!mask).checked_add(1)?;
     (mask != 0 && length.is_power_of_two()).then_some(length)
@@ -153,7 +155,7 @@ fn memory(value: u64, mask: u64) -> Option<Bar> {
 }
 
 fn ports(value: u32, mask: u32) -> Option<Bar> {
-    // Devices may leave the upper half out: there are 65536 ports.
+    // Devices may omit the upper half: there are only 65536 ports.
     let mask = u64::from(mask & !PORT_FLAGS) | !0xffff;
     let length = length(mask).filter(|&length| length < 1 << 16)?;
     Some(Bar::Ports { address: value & !PORT_FLAGS, length: length as u32 })

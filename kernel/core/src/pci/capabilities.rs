@@ -7,27 +7,27 @@ use core::ops::Range;
 const STATUS_HAS_LIST: u8 = 1 << 4;
 const STATUS: usize = 6;
 const FIRST: usize = 0x34;
-/// The list lies behind the header, at multiples of 4.
+/// The list is after the header, at multiples of 4.
 const LIST_START: usize = 0x40;
 const MAX_LENGTH: usize = (256 - LIST_START) / 4;
 const MSIX: u8 = 0x11;
 const ENTRY_BYTES: u64 = 16;
 
-/// Where a function keeps the table of its message-signalled interrupts.
+/// The location of a function's table of message-signalled interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MsixTable {
     /// Offset of the capability in the configuration space; its control register is the upper half of the word there.
     pub capability: u8,
-    /// Entries in the table.
+    /// Number of entries in the table.
     pub entries: u16,
-    /// The base address register.
+    /// The base address register that contains it.
     pub bar: u8,
-    /// Where the table begins there.
+    /// Offset of the table in that register's memory.
     pub offset: u64,
 }
 
 impl MsixTable {
-    /// The pages of the register that hold a part of the table, as offsets.
+    /// The pages of the register's memory that contain a part of the table, as offsets.
     #[must_use]
     pub const fn pages(&self) -> Range<u64> {
         let end = self.offset + self.entries as u64 * ENTRY_BYTES;
@@ -35,7 +35,7 @@ impl MsixTable {
     }
 }
 
-/// The table, if the function has one.
+/// The function's table, if it has one.
 #[must_use]
 pub fn find_msix(config: &Config) -> Option<MsixTable> {
     let word = |at: usize| config.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);

@@ -1,4 +1,4 @@
-//! Finding out what is there.
+//! Enumerating the functions on all buses.
 
 use super::{Address, MAX_FUNCTIONS};
 use crate::OutOfMemory;
@@ -10,17 +10,17 @@ const NO_VENDOR: u16 = 0xffff;
 const HEADER_ORDINARY: u8 = 0;
 const HEADER_BRIDGE: u8 = 1;
 const MANY_FUNCTIONS: u8 = 0x80;
-/// Base class of bridges, the host's among them: parts of the machine that no process drives.
+/// Base class of bridges, including the host bridge: parts of the machine that processes may not drive.
 const CLASS_BRIDGE: u32 = 0x06;
 
-/// A function that answers.
+/// A function that exists.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Function {
-    /// Where it is.
+    /// Its address.
     pub address: Address,
-    /// Whose it is.
+    /// Vendor identifier.
     pub vendor: u16,
-    /// The vendor's number for it.
+    /// Device identifier, assigned by the vendor.
     pub device: u16,
     /// Base class, subclass and programming interface, 8 bits each.
     pub class: u32,
@@ -35,15 +35,17 @@ impl Function {
     }
 }
 
-/// Every function that can be reached, bridges followed, in the order of their addresses; at most
-/// [`MAX_FUNCTIONS`]. `read` reads a word of a function's configuration space; where nothing is, all ones.
+/// All reachable functions, including those behind bridges, in order of address; at most
+/// [`MAX_FUNCTIONS`]. `read` reads a word of a function's configuration space and returns all ones if there
+/// is no function.
 ///
 /// # Errors
-/// When memory is used up.
+/// If there is not enough memory.
 pub fn enumerate(mut read: impl FnMut(Address, u8) -> u32) -> Result<Vec<Function>, OutOfMemory> {
     let mut found = Vec::new();
     found.try_reserve_exact(MAX_FUNCTIONS)?;
-    // Bit n is bus n: seen, and still to be looked at. A bridge that leads back is not followed twice.
+    // Bit n is bus n: found, and still to be scanned. A bridge that leads to a known bus is not followed
+    // again.
     let mut seen = [false; 256];
     let mut pending = [false; 256];
     (seen[0], pending[0]) = (true, true);
@@ -81,7 +83,7 @@ pub fn enumerate(mut read: impl FnMut(Address, u8) -> u32) -> Result<Vec<Functio
     Ok(found)
 }
 
-/// The function at `address`, and whether its device may have more than one.
+/// The function at `address`, and whether its device may have more than one function.
 fn identify(address: Address, read: &mut impl FnMut(Address, u8) -> u32) -> Option<(Function, bool)> {
     let [v0, v1, d0, d1] = read(address, 0).to_le_bytes();
     let (vendor, device) = (u16::from_le_bytes([v0, v1]), u16::from_le_bytes([d0, d1]));

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// Configuration words by address and offset; all ones where nothing is.
+/// Configuration words by address and offset; all ones for any other address.
 #[derive(Default)]
 struct Machine(BTreeMap<(Address, u8), u32>);
 
@@ -26,12 +26,12 @@ fn bridges_are_followed_and_loops_are_not() {
     machine.0.insert((Address::new(0, 3, 0), 0x18), 0x0005_0500);
     machine.add(Address::new(5, 0, 0), 3, 0x010000, 0x80);
     machine.add(Address::new(5, 0, 7), 4, 0x010000, 0);
-    // A bridge behind the bridge that leads back to bus 0 and one that leads to itself.
+    // Behind the bridge, one bridge leads back to bus 0 and another to its own bus.
     machine.add(Address::new(5, 1, 0), 5, 0x060400, 1);
     machine.0.insert((Address::new(5, 1, 0), 0x18), 0);
     machine.add(Address::new(5, 2, 0), 6, 0x060400, 1);
     machine.0.insert((Address::new(5, 2, 0), 0x18), 0x0505_0505);
-    // Without function 0 there is no device; function 1 of a device with one function is not looked for.
+    // Without function 0 there is no device; a device with a single function is not searched for function 1.
     machine.add(Address::new(0, 9, 1), 7, 0x010000, 0);
     machine.add(Address::new(5, 1, 1), 8, 0x010000, 0);
     machine.add(Address::new(0, 31, 0), 9, 0x010000, 0);
@@ -60,7 +60,7 @@ fn bars_of_all_kinds_are_read() {
     assert_eq!(bars.0[3], None);
     assert_eq!(bars.0[4], None);
     assert_eq!(bars.0[5], Some(Bar::Memory { address: 0xf000_0000, length: 0x10_0000 }));
-    // Port registers may decode 16 bits only; the last register has no second half.
+    // Port registers may decode only 16 bits; the last register has no second half.
     let bars = Bars::decode(&[0xc041, 0, 0, 0, 0, 4], &[0xffc1, 0, 0, 0, 0, 0xffff_f004]);
     assert_eq!(bars.0[0], Some(Bar::Ports { address: 0xc040, length: 0x40 }));
     assert_eq!(bars.0[5], None);

@@ -1,9 +1,10 @@
-//! Changing ranges of an address space: splitting at the ends, then changing whole regions, then joining again.
+//! Changing ranges of an address space: regions are split at the ends of the range, changed as a whole, and
+//! merged again.
 
 use super::{Backing, Protection, Region, RegionError, RegionMap, checked_end};
 
 impl RegionMap {
-    /// Changes the protection of a range, all of which must be reserved or mapped. Contents stay.
+    /// Changes the protection of a range, all of which must be reserved or mapped. Contents are preserved.
     ///
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
@@ -19,7 +20,7 @@ impl RegionMap {
         Ok(())
     }
 
-    /// Whether a range may get a protection, as far as the regions say. Returns its end.
+    /// Checks whether a range may get a protection according to the regions. Returns its end.
     ///
     /// # Errors
     /// See [`RegionError`].
@@ -44,12 +45,12 @@ impl RegionMap {
         Ok(end)
     }
 
-    /// The parts of regions that lie within `start..end`.
+    /// The parts of regions within `start..end`.
     pub(super) fn pieces(&self, start: u64, end: u64) -> impl Iterator<Item = Region> {
         self.overlapping(start, end).iter().filter_map(move |region| region.part(start, end))
     }
 
-    /// Empties a range. `removed` is told each piece that goes; holes in the range are no error.
+    /// Unmaps a range. `removed` is called with each removed piece; holes in the range are not an error.
     ///
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
@@ -69,7 +70,7 @@ impl RegionMap {
         Ok(())
     }
 
-    /// Removes whatever is in a range, also fixed pages: for the kernel's own use.
+    /// Removes everything in a range, including fixed pages: for the kernel's own use.
     ///
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
@@ -80,12 +81,12 @@ impl RegionMap {
         Ok(())
     }
 
-    /// Removes the last region, whatever it is: for taking an address space apart.
+    /// Removes the last region of any kind: for tearing down an address space.
     pub fn pop(&mut self) -> Option<Region> {
         self.regions.pop()
     }
 
-    /// Whether the contents of a range can be discarded: all of it is anonymous.
+    /// Checks whether the contents of a range can be discarded, which requires all of it to be anonymous.
     ///
     /// # Errors
     /// See [`RegionError`].
@@ -98,7 +99,8 @@ impl RegionMap {
         }
     }
 
-    /// Whether a range may be emptied: nothing in it is the kernel's. Holes in it are no error.
+    /// Checks whether a range may be unmapped, which requires it to contain no kernel pages. Holes in it are
+    /// not an error.
     ///
     /// # Errors
     /// See [`RegionError`].
@@ -110,21 +112,22 @@ impl RegionMap {
         Ok(())
     }
 
-    /// Where the `count`th region that ends after `address` ends; the end of everything if there are not so many.
+    /// The end of the `count`th region that ends after `address`; the end of the address space if there are
+    /// fewer.
     #[must_use]
     pub fn end_of(&self, address: u64, count: usize) -> u64 {
         let last = self.first_after(address).saturating_add(count.saturating_sub(1));
         self.regions.get(last).map_or(u64::MAX, |region| region.end)
     }
 
-    /// The regions that `start..end` touches.
+    /// The regions that overlap `start..end`.
     fn overlapping(&self, start: u64, end: u64) -> &[Region] {
         let first = self.first_after(start);
         let last = self.regions.partition_point(|region| region.start < end);
         self.regions.get(first..last.max(first)).unwrap_or(&[])
     }
 
-    /// The same, if there is no hole in the range.
+    /// As [`Self::overlapping`], if there is no hole in the range.
     fn covering(&self, start: u64, end: u64) -> Result<&[Region], RegionError> {
         let regions = self.overlapping(start, end);
         let whole = regions.first().is_some_and(|first| first.start <= start)
@@ -133,14 +136,14 @@ impl RegionMap {
         if whole { Ok(regions) } else { Err(RegionError::NotReserved) }
     }
 
-    /// Splits regions so that some begin at `start` and end at `end`; returns the indices between.
+    /// Splits regions so that there are boundaries at `start` and `end`; returns the indices between.
     fn split_out(&mut self, start: u64, end: u64) -> Result<(usize, usize), RegionError> {
         let first = self.first_after(start);
         let last = self.regions.partition_point(|region| region.start < end).max(first);
         let touched = self.regions.get(first..last).unwrap_or(&[]);
         let splits = usize::from(touched.first().is_some_and(|region| region.start < start))
             + usize::from(touched.last().is_some_and(|region| region.end > end));
-        // The usual case: whole regions.
+        // The usual case: the boundaries already exist.
         if splits == 0 {
             return Ok((first, last));
         }
@@ -164,10 +167,10 @@ impl RegionMap {
         }
     }
 
-    /// Joins the regions from the one before `first` to the one at `last` where they continue each other.
+    /// Merges the regions from the one before `first` to the one at `last` where they are contiguous.
     pub(super) fn merge_around(&mut self, first: usize, last: usize) {
         let end = (last + 1).min(self.regions.len());
-        // The last region that stays; those joined to it leave a gap, which is closed once.
+        // The last region kept; those merged into it leave a gap, which is closed once at the end.
         let mut kept = first.saturating_sub(1);
         for index in kept + 1..end {
             let region = self.regions[index];

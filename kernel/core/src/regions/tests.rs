@@ -1,4 +1,4 @@
-//! The region map against a model that keeps one entry per page.
+//! Compares the region map with a model that keeps one entry per page.
 
 use super::{Backing, Protection, RegionMap};
 use capos_abi::{MAPPING_AREA, PAGE_SIZE, USER_END};
@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use std::{collections::BTreeMap, vec::Vec};
 
 const PAGES: u64 = 24;
-/// From here on numbers of objects stand for private mappings, of objects numbered from 0 on.
+/// Object numbers from here on denote private mappings, of the objects numbered from 0.
 const PRIVATE: u32 = 3;
-/// Where these begin in a page of their object.
+/// Offset within a page of the object at which these begin.
 const UNALIGNED: u64 = 0x123;
 
 /// Per page: object and page of the object (if any), protection, ceiling.
@@ -196,7 +196,7 @@ fn ranges_are_looked_at_before_they_are_changed_piece_by_piece() {
     assert!(map.regions().is_empty());
 }
 
-/// A gap closed for each region that is joined would take minutes.
+/// Closing the gap separately for each merged region would take minutes.
 #[test]
 fn many_regions_are_joined_in_one_go() {
     let count = 1 << 16;

@@ -1,5 +1,5 @@
-//! W^X over all mappings of a memory object: its pages are mapped writable somewhere or executable somewhere, in
-//! whichever address space, but never both.
+//! W^X over all mappings of a memory object: its pages may be mapped writable or mapped executable, in
+//! any number of address spaces, but never both.
 
 use super::{Backing, Protection, Region, RegionError, RegionMap};
 use capos_abi::PAGE_SIZE;
@@ -7,8 +7,8 @@ use capos_abi::PAGE_SIZE;
 #[cfg(test)]
 mod tests;
 
-/// How many pages of all mappings of one object may be stored to, and how many executed. A page that is mapped
-/// twice counts twice.
+/// The number of pages of all mappings of one object that are writable, and that are executable. A page that is
+/// mapped twice counts twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MappedUse {
     writable: u64,
@@ -22,7 +22,7 @@ impl MappedUse {
         Self { writable: 0, executable: 0 }
     }
 
-    /// Whether some mapping may be stored to.
+    /// Whether any mapping is writable.
     #[must_use]
     pub const fn is_writable(&self) -> bool {
         self.writable > 0
@@ -31,7 +31,8 @@ impl MappedUse {
     /// Counts a mapping of `bytes` with `protection`.
     pub fn add(&mut self, protection: Protection, bytes: u64) {
         let pages = bytes / PAGE_SIZE;
-        // At most 2^24 pages a region, 2^12 regions a process and 2^16 processes: far from overflow.
+        // At most 2^24 pages per region, 2^12 regions per process and 2^16 processes: no overflow is
+        // possible.
         if protection.contains(Protection::WRITE) {
             self.writable = self.writable.saturating_add(pages);
         }
@@ -51,7 +52,7 @@ impl MappedUse {
         }
     }
 
-    /// Whether a mapping with `protection` may exist beside those that are counted.
+    /// Whether a mapping with `protection` may exist together with those counted.
     ///
     /// # Errors
     /// `MappedWritable` or `MappedExecutable`.
@@ -66,9 +67,9 @@ impl MappedUse {
     }
 }
 
-/// The counts of every object that regions name.
+/// The mapping counts of all objects.
 pub trait ObjectUses {
-    /// The count of the object that the binary knows by `object`.
+    /// The counts of the object with the identifier `object`.
     fn use_of(&mut self, object: u32) -> Option<&mut MappedUse>;
 }
 
@@ -91,7 +92,7 @@ fn with_use(uses: &mut impl ObjectUses, region: &Region, change: impl FnOnce(&mu
 }
 
 impl RegionMap {
-    /// As [`RegionMap::map`], for part of the object whose count is `mapped`.
+    /// As [`RegionMap::map`], for part of the object whose counts are `mapped`.
     ///
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
@@ -110,7 +111,7 @@ impl RegionMap {
         Ok(start)
     }
 
-    /// As [`RegionMap::protect`], counting the objects that the range maps.
+    /// As [`RegionMap::protect`], updating the counts of the objects mapped in the range.
     ///
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
@@ -123,7 +124,7 @@ impl RegionMap {
     ) -> Result<(), RegionError> {
         self.check_protect(address, length, protection)?;
         let end = address + length;
-        // One object may lie in several pieces of the range, so all are recounted before any is judged.
+        // One object may occur in several pieces of the range, so all are recounted before any is checked.
         for piece in self.pieces(address, end) {
             uncount(uses, &piece);
         }
@@ -135,7 +136,7 @@ impl RegionMap {
             Ok(()) => self.protect(address, length, protection),
             refused => refused,
         };
-        // Changed regions are counted as they are now, unchanged ones as they were.
+        // Changed regions are counted with the new protection, unchanged ones with the old.
         for piece in self.pieces(address, end) {
             count(uses, &piece);
         }

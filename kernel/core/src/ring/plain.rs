@@ -1,11 +1,11 @@
-//! The entries of nearly every call, checked with few comparisons: no capability is sent, nothing has a deadline, and no
-//! address or length is near a bound. Other entries, valid or not, are for [`super::parse`].
+//! Checks the entries of most calls with few comparisons: no capabilities are sent, there is no deadline, and no
+//! address or length is near a limit. All other entries, valid or not, are left to [`super::parse`].
 
 use super::{EntryWords, Incoming, METHOD, Outgoing, word};
 use capos_abi::{Handle, MAX_MESSAGE_BYTES, MAX_MESSAGE_CAPS, Opcode, SubmissionFlags, USER_END};
 use core::hint::cold_path;
 
-/// A CALL. Words of which any value will do are read where they are used.
+/// A CALL. Words that need no check are read where they are used.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<E> {
     entry: E,
@@ -27,7 +27,7 @@ impl<E: EntryWords> Call<E> {
     }
 }
 
-/// A RETURN that posts no completion, and the RECV for the next call.
+/// A RETURN that posts no completion, with the RECV for the next call.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<E> {
     next: E,
@@ -38,19 +38,19 @@ pub struct Answer<E> {
 }
 
 impl<E: EntryWords> Answer<E> {
-    /// Of the RECV.
+    /// The user data of the RECV.
     #[inline(always)]
     pub(crate) fn user_data(&self) -> u64 {
         self.next.word(word::USER_DATA)
     }
 }
 
-/// Addresses below this one have room for the longest message.
+/// From any address below this one, the longest message fits before the end of user space.
 const FAR_FROM_END: u64 = USER_END - MAX_MESSAGE_BYTES as u64;
 const _: () = assert!(MAX_MESSAGE_CAPS * 8 * 2 <= MAX_MESSAGE_BYTES);
 
-/// The bits of the counts of room for the longest message. Room for up to twice as much does no harm,
-/// since no message is longer.
+/// The bits that the counts of sufficiently small buffers may use. Sizes up to twice the longest message do no
+/// harm, since no message is longer.
 const ROOM: u64 = (2 * MAX_MESSAGE_BYTES - 1) as u64 | (2 * MAX_MESSAGE_CAPS as u64 - 1) << 32;
 const _: () = assert!(MAX_MESSAGE_BYTES.is_power_of_two() && MAX_MESSAGE_CAPS.is_power_of_two());
 
@@ -89,7 +89,7 @@ fn incoming(entry: &impl EntryWords) -> Option<Incoming> {
 #[inline(always)]
 pub fn call<E: EntryWords>(entry: E) -> Option<Call<E>> {
     let head = entry.word(word::HEAD);
-    // Many entries are others, or send capabilities: those are told apart first.
+    // Many entries have another opcode or send capabilities: those are sorted out first.
     if (head & !METHOD) != Opcode::Call as u64 {
         return None;
     }
@@ -104,8 +104,8 @@ pub fn call<E: EntryWords>(entry: E) -> Option<Call<E>> {
     Some(Call { cap: Handle(entry.word(word::CAP)), method: (head >> 16) as u16, send, recv, entry })
 }
 
-/// Two entries that are a RETURN without a completion and a RECV, in either order, if they are plain. Nothing is there to
-/// receive yet, so the order does not matter.
+/// Two entries that are a RETURN without a completion and a RECV, in either order, if they are plain. No call can be
+/// received between them, so the order does not matter.
 #[inline(always)]
 pub fn answer<E: EntryWords>(first: E, second: E) -> Option<Answer<E>> {
     let (answer, next) = match (first.word(word::HEAD), second.word(word::HEAD)) {

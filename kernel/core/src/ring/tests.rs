@@ -64,7 +64,7 @@ proptest! {
 
     #[test]
     fn what_is_plain_parses_to_the_same(mut entry in entry(), noise in 0..8u8) {
-        // Most words of a plain entry are zero; the head says which.
+        // Most words of a plain entry are zero; the first word determines which.
         let quiet = if entry.opcode == Opcode::Return as u8 { SubmissionFlags::QUIET.bits() } else { 0 };
         if noise > 0 {
             (entry.flags, entry.rights, entry.badge, entry.deadline_ns, entry.send_cap_count) = (quiet, 0, 0, 0, 0);
@@ -82,7 +82,7 @@ proptest! {
                 _ => {}
             }
         }
-        // Room is cut to what a message can need by one of them only.
+        // Only one of them reduces buffer sizes to what a message can need.
         let cut = |recv: Incoming| Incoming {
             length: recv.length.min(MAX_MESSAGE_BYTES),
             cap_count: recv.cap_count.min(MAX_MESSAGE_CAPS),

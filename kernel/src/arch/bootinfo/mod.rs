@@ -1,4 +1,4 @@
-//! The boot loader's information, in one form for both protocols.
+//! The boot loader's information, in a common form for both protocols.
 
 mod multiboot2;
 mod pvh;
@@ -6,19 +6,19 @@ mod pvh;
 use super::screen::{Framebuffer, VGA_TEXT_ADDRESS};
 use x86_64::PhysAddr;
 
-/// The most memory regions kept; more than any known machine reports.
+/// Maximum number of memory regions; more than any known machine reports.
 const MAX_REGIONS: usize = 64;
 
 /// The boot protocol that started the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Protocol {
-    /// QEMU's `-kernel` and other hypervisors.
+    /// For QEMU's `-kernel` and other hypervisors.
     Pvh,
     /// GRUB.
     Multiboot2,
 }
 
-/// Usable memory from `start` up to, not including, `end`.
+/// Usable memory in the range `start..end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryRegion {
     /// First byte.
@@ -58,17 +58,17 @@ impl BootInfo {
         self.regions.get(..self.region_count).unwrap_or_default()
     }
 
-    /// Where the boot module lies.
+    /// Location of the boot module.
     pub fn module(&self) -> Option<MemoryRegion> {
         self.module
     }
 
-    /// Where the ACPI root pointer structure (or a copy of it) lies.
+    /// Location of the ACPI root pointer structure (or a copy of it).
     pub fn rsdp(&self) -> Option<PhysAddr> {
         self.rsdp
     }
 
-    /// The screen. Where the boot loader says nothing, firmware has left the text mode on, if there is a screen at all.
+    /// The screen. If the boot loader reports nothing, firmware has left the text mode on, if there is a screen at all.
     pub fn framebuffer(&self) -> Option<Framebuffer> {
         let is_memory = |at| self.regions().iter().any(|region| (region.start..region.end).contains(&at));
         self.framebuffer.or_else(|| (!is_memory(VGA_TEXT_ADDRESS)).then_some(Framebuffer::VGA_TEXT))

@@ -55,7 +55,7 @@ fn read_framebuffer(tag: PhysAddr) -> Option<Framebuffer> {
     let content = match kind {
         1 => Content::Pixels,
         2 => Content::Text,
-        // A palette.
+        // An indexed palette.
         _ => return None,
     };
     Some(Framebuffer { address: read_at(tag, 8), pitch, width, height, bits, content })

@@ -1,4 +1,4 @@
-//! Memory that a device was told of.
+//! DMA memory of devices.
 
 use super::Function;
 use crate::{
@@ -7,42 +7,42 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// The most pieces of one device, those that are held back included.
+/// Maximum number of allocations of one device, including those held back.
 const MAX_PIECES: usize = 64;
-/// The most pages in one piece: 16 MiB.
+/// Maximum pages in one allocation: 16 MiB.
 const MAX_PIECE_PAGES: u64 = 4096;
-/// The most pages of one device: 64 MiB.
+/// Maximum pages of one device: 64 MiB.
 const MAX_PAGES: u64 = 16384;
 
-/// Why there is no memory for a device.
+/// The reason why DMA memory is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DmaError {
-    /// It is no length, or too much at once.
+    /// The length is zero or exceeds the maximum.
     BadLength,
-    /// The device has all it may have, perhaps because earlier drivers' memory is held back.
+    /// The device has reached its limit, possibly because earlier drivers' memory is held back.
     TooMuch,
-    /// There are not that many free frames in one piece.
+    /// There are not that many contiguous free frames.
     OutOfMemory,
 }
 
-/// Frames in one piece.
+/// Contiguous frames.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece {
-    /// The first.
+    /// The first frame.
     pub first: Frame,
-    /// How many.
+    /// The number of frames.
     pub pages: u64,
-    /// The process that paid for them.
+    /// The process that is charged for them.
     pub owner: Option<ProcessId>,
 }
 
-/// The memory that a device was told of.
+/// The DMA memory of a device.
 pub(super) struct Dma {
-    /// Pieces that nobody has any more, but that the device may still touch. Has room for all that are lent.
+    /// Released allocations that the device may still access. Has capacity for all allocations.
     held: Vec<Piece>,
     lent_pieces: usize,
     lent_pages: u64,
-    /// It has been a bus master since it was last quiet.
+    /// Whether it has been a bus master since it was last quiesced.
     may_touch: bool,
 }
 
@@ -61,7 +61,7 @@ impl Dma {
 }
 
 impl Function {
-    /// The pages of a piece that is `length` bytes long.
+    /// The pages of an allocation of `length` bytes.
     ///
     /// # Errors
     /// [`DmaError::BadLength`].
@@ -71,7 +71,7 @@ impl Function {
         if is_piece { Ok(pages) } else { Err(DmaError::BadLength) }
     }
 
-    /// Makes sure that it may have a piece of so many pages more.
+    /// Checks that another allocation of this many pages is within the limits.
     ///
     /// # Errors
     /// See [`DmaError`].
@@ -82,22 +82,22 @@ impl Function {
         if is_too_much { Err(DmaError::TooMuch) } else { Ok(()) }
     }
 
-    /// Notes that somebody gets a piece of so many pages, which [`Kernel::release_dma`](crate::kernel::Kernel::release_dma)
-    /// puts back.
+    /// Records an allocation of this many pages, which [`Kernel::release_dma`](crate::kernel::Kernel::release_dma)
+    /// returns.
     ///
     /// # Errors
     /// See [`DmaError`].
     pub fn lend(&mut self, pages: u64) -> Result<(), DmaError> {
         self.check_room(pages)?;
-        // Putting pieces back must not fail.
+        // Returning allocations must not fail.
         self.dma.held.try_reserve(self.dma.lent_pieces + 1).map_err(|_| DmaError::OutOfMemory)?;
         self.dma.lent_pieces += 1;
         self.dma.lent_pages += pages;
         Ok(())
     }
 
-    /// Nobody has `piece` any more. Whether the device may still touch it: then it is kept here until
-    /// [`Self::quiesced`].
+    /// Records that `piece` was released. Returns whether the device may still access it: then it is kept
+    /// here until [`Self::quiesced`].
     pub(super) fn put_back(&mut self, piece: Piece) -> bool {
         self.dma.lent_pieces = self.dma.lent_pieces.saturating_sub(1);
         self.dma.lent_pages = self.dma.lent_pages.saturating_sub(piece.pages);
@@ -107,7 +107,8 @@ impl Function {
         self.dma.may_touch
     }
 
-    /// The device touches nothing that it was told of before, and is no bus master. Returns what was held back.
+    /// Records that the device is not a bus master and accesses nothing it was given before. Returns the memory
+    /// held back.
     pub fn quiesced(&mut self) -> Vec<Piece> {
         self.dma.may_touch = false;
         core::mem::take(&mut self.dma.held)

@@ -1,4 +1,4 @@
-//! One function: what it is, who drives it, and what it was told.
+//! A PCI function: its identity, its session, and its DMA memory.
 
 use super::dma::Dma;
 use crate::{
@@ -12,38 +12,38 @@ use capos_kernel_core::pci::{
 };
 use x86_64::PhysAddr;
 
-/// Most ranges of registers that are given out for one function at a time.
+/// Maximum number of register ranges of one function at a time.
 const MAX_REGISTER_OBJECTS: usize = 32;
 const MSIX_ENABLE: u32 = 1 << 31;
 const MSIX_MASK_ALL: u32 = 1 << 30;
 
-/// Why a function is not opened.
+/// The reason why a function is not opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpenError {
-    /// There is none, or it is a part of the machine.
+    /// It does not exist, or is a part of the machine.
     Missing,
-    /// Somebody has it.
+    /// It is already open.
     Taken,
-    /// The kernel's memory is used up.
+    /// The kernel's memory is exhausted.
     OutOfMemory,
 }
 
-/// Why a range of registers is not given out.
+/// The reason why a range of registers is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RegistersRefused {
-    /// It is not the function's to give.
+    /// It is not memory of the function.
     NotThere(RegistersError),
-    /// Firmware put it over memory or the interrupt controllers.
+    /// Firmware placed it over RAM or the interrupt controllers.
     Overlaps,
-    /// Too many are given out.
+    /// Too many ranges are in use.
     TooMany,
 }
 
-/// The resources of a function while it is open.
+/// The state of a function while it is open.
 struct Session {
     bars: Bars,
     msix: Option<MsixTable>,
-    /// The objects that were given out; some may be gone already.
+    /// The register objects created so far; some may be gone already.
     registers: Vec<ObjectId>,
 }
 
@@ -51,9 +51,9 @@ struct Session {
 pub struct Function {
     identity: pci::Function,
     session: Option<Session>,
-    /// Somebody may still have registers of its last session mapped.
+    /// Registers of its last session may still be mapped.
     awaits_registers: bool,
-    /// The interrupt table, once it was needed.
+    /// The interrupt table, mapped at first use.
     table: Option<Table>,
     pub(super) dma: Dma,
 }
@@ -76,7 +76,7 @@ impl Function {
         arch::pci::write(self.identity.address, offset, value);
     }
 
-    /// Its configuration space as it is now.
+    /// A snapshot of its configuration space.
     pub fn config(&self) -> Config {
         let mut config = [0; CONFIG_BYTES];
         for (offset, bytes) in (0_u8..=252).step_by(4).zip(config.chunks_exact_mut(4)) {
@@ -90,13 +90,15 @@ impl Function {
         self.session.as_ref().map_or_else(Bars::default, |session| session.bars)
     }
 
-    /// Sets and clears bits of the command register; the status bits above it are cleared by ones, so zeroes go there.
+    /// Sets and clears bits of the command register; writing ones would clear the status bits above it, so zeroes are
+    /// written there.
     fn change_command(&self, clear: u32, set: u32) {
         let command = self.read(COMMAND) & 0xffff;
         self.write(COMMAND, command & !clear | set);
     }
 
-    /// Reads where its registers are. Their lengths show when all ones are written, so it must not decode meanwhile.
+    /// Reads its base address registers. Their lengths are read back after writing all ones, so it must not decode
+    /// meanwhile.
     fn read_bars(&self) -> Bars {
         self.change_command(COMMAND_PORTS | COMMAND_MEMORY | COMMAND_BUS_MASTER, 0);
         let (mut values, mut masks) = ([0; BAR_COUNT], [0; BAR_COUNT]);
@@ -125,8 +127,7 @@ impl Function {
         Ok(())
     }
 
-    /// Makes it still: it reads and writes no memory, sends no interrupts and answers nowhere. Returns the register
-    /// objects that were given out.
+    /// Disables bus mastering, interrupts and decoding. Returns the register objects that were created.
     pub(super) fn close(&mut self) -> Vec<ObjectId> {
         self.change_command(COMMAND_BUS_MASTER, 0);
         self.set_msix(0);
@@ -134,17 +135,17 @@ impl Function {
         self.session.take().map(|session| session.registers).unwrap_or_default()
     }
 
-    /// It is not opened before its registers have been taken away from whoever maps them.
+    /// Prevents reopening before its registers have been unmapped everywhere.
     pub(super) fn await_registers(&mut self) {
         self.awaits_registers = true;
     }
 
-    /// They have been.
+    /// Records that its registers have been unmapped.
     pub(super) fn registers_are_back(&mut self) {
         self.awaits_registers = false;
     }
 
-    /// Lets it read and write memory, or not.
+    /// Enables or disables bus mastering.
     pub fn set_bus_master(&mut self, enabled: bool) {
         if enabled {
             self.dma.note_master();
@@ -154,12 +155,12 @@ impl Function {
         }
     }
 
-    /// Whether it may read and write memory now.
+    /// Whether it is a bus master.
     pub fn is_bus_master(&self) -> bool {
         self.read(COMMAND) & COMMAND_BUS_MASTER != 0
     }
 
-    /// The first frame of a range of registers that may be given out.
+    /// The first frame of a range of registers, if it may be mapped.
     ///
     /// # Errors
     /// See [`RegistersRefused`].
@@ -185,14 +186,14 @@ impl Function {
         Ok(Frame::at(PhysAddr::new_truncate(start)))
     }
 
-    /// Remembers an object that was given out. There is room after [`Self::registers`].
+    /// Records a register object. There is capacity after [`Self::registers`].
     pub fn note_registers(&mut self, object: ObjectId) {
         if let Some(session) = &mut self.session {
             session.registers.push(object);
         }
     }
 
-    /// Its interrupt table, switched on; what is not directed somewhere stays masked.
+    /// Its interrupt table, enabled; entries without a route stay masked.
     pub(super) fn interrupt_table(&mut self) -> Option<Table> {
         let session = self.session.as_ref()?;
         let msix = session.msix?;
@@ -224,7 +225,7 @@ impl Function {
         }
     }
 
-    /// Frames that it may still touch though nobody has them any more.
+    /// Frames held back because it may still access them.
     pub(super) fn held_frames(&self) -> u64 {
         self.dma.held_frames()
     }

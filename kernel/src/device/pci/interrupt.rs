@@ -8,33 +8,33 @@ use crate::{
 };
 use capos_kernel_core::ipc::QueueId;
 
-/// After so many that nobody has waited for, an entry is masked until somebody does: a device that fires without end
-/// takes its driver's time and nobody else's.
+/// Number of interrupts without a waiter after which an entry is masked: a device that fires continuously then takes
+/// only its driver's time.
 const MOST_UNHEARD: u64 = 64;
 
-/// Why there is no such interrupt.
+/// The reason why an interrupt is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InterruptError {
     /// The device has no such entry.
     Missing,
-    /// Somebody has it.
+    /// It is already in use.
     Taken,
-    /// The machine's vectors, or the kernel's memory, are used up.
+    /// The machine's vectors, or the kernel's memory, are exhausted.
     OutOfVectors,
 }
 
-/// An entry of a device's interrupt table in somebody's hands.
+/// An entry of a device's interrupt table that has a holder.
 pub struct Interrupt {
     function: u32,
     entry: u64,
-    /// Fired since somebody waited.
+    /// Number of interrupts since the last wait.
     count: u64,
     is_masked: bool,
-    /// The line that it has while its device is open.
+    /// Its route while its device is open.
     line: Option<Line>,
 }
 
-/// The way from the device to who waits.
+/// The route from the device to the waiters.
 #[derive(Clone, Copy)]
 struct Line {
     table: Table,
@@ -43,7 +43,7 @@ struct Line {
 }
 
 impl Interrupt {
-    /// Takes the count of firings since the last call, if there were any, and lets more through.
+    /// Takes the number of interrupts since the last call, if any, and unmasks the entry.
     pub(crate) fn take(&mut self) -> Option<u64> {
         if core::mem::take(&mut self.is_masked)
             && let Some(line) = self.line
@@ -53,7 +53,7 @@ impl Interrupt {
         Some(core::mem::take(&mut self.count)).filter(|&count| count > 0)
     }
 
-    /// Where calls wait for it, unless its device was given up.
+    /// The queue of waiting calls, unless its device was closed.
     pub(crate) fn queue(&self) -> Option<QueueId> {
         self.line.map(|line| line.queue)
     }
@@ -70,7 +70,7 @@ impl Interrupt {
 }
 
 impl Pci {
-    /// Directs an entry of a function's interrupt table to a new interrupt whose calls wait in `queue`.
+    /// Routes an entry of a function's interrupt table to a new interrupt whose calls wait in `queue`.
     ///
     /// # Errors
     /// See [`InterruptError`].
@@ -107,7 +107,7 @@ impl Pci {
         self.interrupts.get_mut(id)
     }
 
-    /// Silences an interrupt whose device is still open.
+    /// Masks an interrupt whose device is still open.
     fn silence(&mut self, id: InterruptId) {
         let Some(interrupt) = self.interrupts.get_mut(id) else { return };
         let Some(Line { table, vector, queue }) = interrupt.line.take() else { return };
@@ -118,7 +118,7 @@ impl Pci {
         self.dead_queues.push(queue);
     }
 
-    /// A function is being closed: its interrupts come no more, and who waits for them is told.
+    /// Ends the interrupts of a function that is being closed, and fails their waiters.
     pub(super) fn end_interrupts(&mut self, number: u32) {
         for index in 0..VECTORS {
             if let Some(&Some(id)) = self.vectors.get(index)
@@ -129,7 +129,7 @@ impl Pci {
         }
     }
 
-    /// The last capability to an interrupt is gone.
+    /// Frees an interrupt without remaining capabilities.
     pub(crate) fn forget_interrupt(&mut self, id: InterruptId) {
         self.silence(id);
         self.interrupts.remove(id);
@@ -142,7 +142,7 @@ impl Kernel {
     /// Handles an interrupt at one of [`DEVICE_VECTORS`].
     pub(crate) fn device_interrupt(&mut self, vector: u8) {
         let place = usize::from(vector.wrapping_sub(DEVICE_VECTORS.start));
-        // A vector that is nobody's was on its way when its holder gave it up.
+        // An interrupt without a holder was in flight when its holder released it.
         let Some(&Some(id)) = self.system.pci.vectors.get(place) else { return };
         if let Some(interrupt) = self.system.pci.interrupts.get_mut(id) {
             interrupt.fire();

@@ -1,5 +1,5 @@
-//! PCI functions in the hands of processes. Each is open at most once; what it gives out (registers, interrupts) ends
-//! with the last capability to it. Memory that it was told of goes back only when it cannot touch it any more.
+//! PCI functions driven by processes. Each is open at most once; its registers and interrupts end with the last
+//! capability to it. DMA memory is freed only when the device can no longer access it.
 
 mod dma;
 mod function;
@@ -19,26 +19,26 @@ pub use dma::{DmaError, Piece};
 pub use function::{Function, OpenError, RegistersRefused};
 pub use interrupt::{Interrupt, InterruptError};
 
-/// Names an interrupt that a process holds.
+/// Identifies an interrupt held by a process.
 pub type InterruptId = Id<Interrupt>;
 
 const VECTOR_COUNT: usize = (arch::apic::DEVICE_VECTORS.end - arch::apic::DEVICE_VECTORS.start) as usize;
 
-/// Every PCI function, and every interrupt that one of them sends to a process.
+/// Every PCI function, and every interrupt routed to a process.
 pub struct Pci {
-    /// In the order of their addresses.
+    /// Sorted by address.
     functions: Vec<Function>,
     interrupts: Arena<Interrupt>,
-    /// Whose each vector is.
+    /// The interrupt of each vector.
     vectors: [Option<InterruptId>; VECTOR_COUNT],
-    /// While registers of devices that were given up are taken away.
+    /// Present while registers of closed devices are being unmapped.
     sweep: Option<sweep::Sweep>,
-    /// Queues of interrupts that ended. Has room for all of them.
+    /// Queues of ended interrupts. Has capacity for all of them.
     dead_queues: Vec<QueueId>,
 }
 
 impl Pci {
-    /// Nothing known yet; [`Kernel::init_pci`] follows.
+    /// The empty state; [`Kernel::init_pci`] follows.
     pub(crate) const fn new() -> Self {
         Self {
             functions: Vec::new(),
@@ -49,7 +49,7 @@ impl Pci {
         }
     }
 
-    /// Looks for the functions, before any process runs: it takes a time that depends on the machine.
+    /// Finds the functions, before any process runs: this takes a time that depends on the machine.
     fn search(&mut self) -> Result<(), OutOfMemory> {
         let found = pci::enumerate(arch::pci::read)?;
         self.functions.try_reserve_exact(found.len())?;
@@ -78,7 +78,7 @@ impl Pci {
         Ok(number as u32)
     }
 
-    /// Frames that devices may still touch though nobody has them any more.
+    /// Frames held back because devices may still access them.
     pub fn held_frames(&self) -> u64 {
         self.functions.iter().map(Function::held_frames).sum()
     }
@@ -89,15 +89,15 @@ impl Pci {
 }
 
 impl System {
-    /// Looks for PCI functions. On a machine with too little memory for that there are none.
+    /// Finds the PCI functions. With too little memory for the search there are none.
     pub(crate) fn init_pci(&mut self) {
         if self.pci.search().is_err() {
-            klog!("pci: there is no memory for the search, so no device can be driven");
+            klog!("pci: not enough memory to list the devices, so none can be driven");
         }
     }
 
-    /// The last capability to a function is gone. What maps its registers loses them in steps; whoever caused this does that
-    /// before anything else.
+    /// Closes a function after its last capability is gone. Its registers are unmapped in steps, which the thread that
+    /// caused this does before anything else.
     pub(crate) fn close_pci_function(&mut self, number: u32) {
         self.pci.end_interrupts(number);
         let Some(function) = self.pci.function(number) else { return };
@@ -117,7 +117,7 @@ impl System {
         }
     }
 
-    /// Memory that a device knows of has lost its last reference.
+    /// Frees DMA memory after its last reference is gone.
     pub(crate) fn release_dma(&mut self, freed: &mm::Freed) {
         let Some((first, device)) = freed.dma else { return };
         let piece = Piece { first, pages: freed.pages, owner: freed.owner };
@@ -126,7 +126,7 @@ impl System {
         }
     }
 
-    /// Gives memory back that no device touches any more.
+    /// Frees memory that no device accesses any more.
     pub(crate) fn free_piece(&mut self, piece: Piece) {
         mm::frames::release_run(piece.first, piece.pages);
         if let Some(process) = piece.owner.and_then(|owner| self.processes.get_mut(owner)) {

@@ -1,25 +1,25 @@
-//! Taking the registers of devices that were given up away from whoever maps them, in steps: every mapping of every process
-//! may be one. Until that is done, none of these devices is opened again.
+//! Unmaps the registers of closed devices in steps, since any mapping of any process may be one. Until that is done, none
+//! of these devices is opened again.
 
 use super::Pci;
 use crate::{kernel::System, work::Budget};
 
-/// How far it has come.
+/// Progress of the sweep.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sweep {
-    /// The process, by its place.
+    /// Index of the current process.
     process: u32,
-    /// Where in its address space.
+    /// Position in its address space.
     address: u64,
 }
 
 impl Pci {
-    /// The registers of a function are gone.
+    /// Starts unmapping the registers of a closed function.
     pub(super) fn begin_sweep(&mut self) {
         self.sweep = Some(Sweep::default());
     }
 
-    /// All are taken away.
+    /// Completes the sweep.
     fn end_sweep(&mut self) {
         self.sweep = None;
         self.functions.iter_mut().for_each(super::Function::registers_are_back);
@@ -27,7 +27,7 @@ impl Pci {
 }
 
 impl System {
-    /// Takes registers away as far as the budget goes. `true` when all are.
+    /// Continues within the budget. `true` when done.
     pub(crate) fn sweep_steps(&mut self, budget: &Budget) -> bool {
         while let Some(Sweep { process, address }) = self.pci.sweep {
             if process >= self.processes.places() {

@@ -1,5 +1,5 @@
-//! Large blocks of the heap: each has a window of address space to itself, in which it grows page by page. So a table of
-//! any length grows without a copy of what it holds.
+//! Large blocks of the heap: each has a separate window of address space, in which it grows page by page. So a table of
+//! any length grows without being copied.
 
 use crate::{
     arch,
@@ -11,19 +11,18 @@ use crate::{
 use capos_kernel_core::{OutOfMemory, frames::FrameAllocator};
 use core::{ops::Range, ptr::NonNull};
 
-/// A window for most blocks: as much as one page table covers.
+/// Size of a normal window: the range of one page table.
 const WINDOW: u64 = 2 << 20;
-/// A window for the longest tables there are.
+/// Size of a window for the longest tables.
 const WIDE_WINDOW: u64 = 1 << 30;
 
-/// Where the windows lie: behind the small blocks, in the part of the address space that one root entry leads to, as the
-/// other root tables have only that.
+/// The range of the windows: after the small blocks, within one root entry, since other root tables share only that.
 const WINDOWS: Range<u64> = kernel_space::HEAP_BASE + (64 << 30)..kernel_space::HEAP_BASE + (192 << 30);
 const WIDE_WINDOWS: Range<u64> = WINDOWS.end..kernel_space::HEAP_BASE + (512 << 30);
 
 const PAGE: u64 = FRAME_BYTES as u64;
 
-/// Which windows are in use.
+/// Allocation of the windows.
 pub(super) struct LargeBlocks {
     windows: FrameAllocator,
     wide: FrameAllocator,
@@ -45,9 +44,9 @@ fn all_free(area: &Range<u64>, window: u64) -> Result<FrameAllocator, OutOfMemor
     Ok(free)
 }
 
-/// Gives the pages `pages` of the window at `start` frames. All or none.
+/// Maps the pages `pages` of the window at `start`. All or none.
 fn fill(start: u64, pages: Range<u64>) -> bool {
-    // Page tables for it, at most, beside the pages themselves.
+    // Maximum number of page tables needed besides the pages.
     if !frames::has_room(pages.end - pages.start + 4) {
         return false;
     }
@@ -67,7 +66,7 @@ fn fill(start: u64, pages: Range<u64>) -> bool {
     true
 }
 
-/// Takes the frames of pages of the window at `start` away.
+/// Unmaps pages of the window at `start` and frees their frames.
 fn empty(start: u64, pages: Range<u64>) {
     for page in pages {
         let address = start + page * PAGE;
@@ -78,8 +77,8 @@ fn empty(start: u64, pages: Range<u64>) {
     }
 }
 
-/// Moves what stands in a window, `count` pages, to the beginning of a wide one that is empty. All or nothing. A window is what
-/// one page table covers, so the table moves, and this takes no time for its pages.
+/// Moves the content of a window, `count` pages, to the beginning of an empty wide one. All or nothing. A window is the
+/// range of one page table, so the table is moved, in constant time.
 fn transplant(from: u64, to: u64, count: u64) -> bool {
     let moved = kernel_space::move_heap_table(from, to);
     if moved {
@@ -97,7 +96,7 @@ impl LargeBlocks {
         Ok(Self { windows: all_free(&WINDOWS, WINDOW)?, wide: all_free(&WIDE_WINDOWS, WIDE_WINDOW)? })
     }
 
-    /// Whether what lies at an address is a large block.
+    /// Whether the block at an address is a large one.
     pub(super) fn is_one(address: usize) -> bool {
         (WINDOWS.start..WIDE_WINDOWS.end).contains(&(address as u64))
     }
@@ -121,7 +120,7 @@ impl LargeBlocks {
         debug_assert!(released);
     }
 
-    /// A block of at least `size` bytes, at the beginning of a page.
+    /// A page-aligned block of at least `size` bytes.
     pub(super) fn allocate(&mut self, size: usize) -> Option<NonNull<u8>> {
         let start = self.take_window(size)?;
         if fill(start, 0..pages(size)) {
@@ -131,14 +130,14 @@ impl LargeBlocks {
         None
     }
 
-    /// Gives back a block of `size` bytes.
+    /// Frees a block of `size` bytes.
     pub(super) fn release(&mut self, address: usize, size: usize) {
         let start = address as u64;
         empty(start, 0..pages(size));
         self.release_window(start);
     }
 
-    /// Makes a block longer or shorter. `None`, and no change, when memory is used up.
+    /// Grows or shrinks a block. `None`, without any change, if memory is exhausted.
     pub(super) fn resize(&mut self, address: usize, old: usize, new: usize) -> Option<NonNull<u8>> {
         if trial::fails() {
             return None;
@@ -162,7 +161,7 @@ impl LargeBlocks {
                 self.release_window(start);
                 return block(wide);
             }
-            // The tables for the way back are there.
+            // The tables for undoing this exist.
             let back = transplant(wide, start, had);
             debug_assert!(back);
         }

@@ -1,8 +1,8 @@
 //! The kernel's heap. Small blocks come from a two-level segregated-fit allocator that grows by whole frames; allocation
-//! and freeing take constant time. Large blocks ([`large`]) have address space to grow in without being copied.
+//! and freeing take constant time. Large blocks ([`large`]) have address space for growing without being copied.
 //!
-//! Memory may be used up at any time, so whatever a process can cause allocates fallibly. What cannot (the `capnp` crate)
-//! uses the memory set aside for [`with_scratch`].
+//! Memory can run out at any time, so all allocations that a process can cause are fallible. Code that cannot allocate
+//! fallibly (the `capnp` crate) uses the memory reserved for [`with_scratch`].
 
 mod large;
 
@@ -18,16 +18,16 @@ use large::LargeBlocks;
 use rlsf::Tlsf;
 use x86_64::PhysAddr;
 
-/// Where the growing part begins.
+/// Start of the growing part.
 const GROWTH_BASE: u64 = kernel_space::HEAP_BASE;
-/// Grows by at least this many bytes.
+/// Minimum growth in bytes.
 const GROWTH_STEP: usize = 64 * 1024;
 
-/// Blocks up to this size may use what is kept for the kernel.
+/// Blocks up to this size may use the kernel's reserve.
 const SMALL_BYTES: usize = 2048;
 /// Blocks of at least this size can grow in place.
 const LARGE_BYTES: usize = 32 * 1024;
-/// Memory for what is allocated and freed while a message is built or read.
+/// Memory for allocations that live only while a message is built or read.
 const SCRATCH_BYTES: usize = 16 * 1024;
 
 type Pool = Tlsf<'static, u32, u32, 24, 16>;
@@ -36,10 +36,10 @@ struct Heap {
     pool: Pool,
     grown_to: u64,
     bytes: usize,
-    /// Once there are frames.
+    /// Present once there are frames.
     large: Option<LargeBlocks>,
     scratch: Pool,
-    /// Where the scratch memory lies.
+    /// Address of the scratch memory.
     scratch_start: usize,
     in_scratch: bool,
 }
@@ -57,7 +57,7 @@ static HEAP: KernelHeap = KernelHeap(Lock::new(Heap {
     in_scratch: false,
 }));
 
-/// Bytes that the heap has taken from the frames.
+/// Bytes that the heap has allocated as frames.
 pub fn bytes() -> usize {
     HEAP.0.lock().bytes
 }
@@ -66,27 +66,27 @@ pub fn bytes() -> usize {
 pub(super) fn init(start: PhysAddr, length: usize) {
     let mut heap = HEAP.0.lock();
     if let Some(pointer) = NonNull::new(physmap::pointer::<u8>(start)) {
-        // SAFETY: the caller hands over this memory, and the direct map makes it usable.
+        // SAFETY: the caller passes ownership of this memory, and the direct map covers it.
         unsafe { heap.pool.insert_free_block_ptr(NonNull::slice_from_raw_parts(pointer, length)) };
         heap.bytes = length;
     }
     let scratch = Layout::new::<[u128; SCRATCH_BYTES / size_of::<u128>()]>();
     if let Some(pointer) = heap.pool.allocate(scratch) {
         heap.scratch_start = pointer.as_ptr().expose_provenance();
-        // SAFETY: the block came from the pool just now and is never given back.
+        // SAFETY: the block was just allocated from the pool and is never freed.
         unsafe { heap.scratch.insert_free_block_ptr(NonNull::slice_from_raw_parts(pointer, SCRATCH_BYTES)) };
     }
 }
 
-/// Lets large blocks lie apart, once frames can be had.
+/// Enables separate large blocks, once frames can be allocated.
 pub(super) fn init_large() -> Result<(), OutOfMemory> {
     let large = LargeBlocks::new()?;
     HEAP.0.lock().large = Some(large);
     Ok(())
 }
 
-/// Runs `work` with allocations from memory that was set aside at the start, so that they do not fail. For what allocates
-/// little and keeps none of it for longer than the call that is being served.
+/// Runs `work` with allocations from memory reserved at the start, so that they cannot fail. For code that allocates
+/// little and keeps none of it beyond the current call.
 pub fn with_scratch<R>(work: impl FnOnce() -> R) -> R {
     let outer = core::mem::replace(&mut HEAP.0.lock().in_scratch, true);
     let result = work();
@@ -94,14 +94,14 @@ pub fn with_scratch<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// A value in a block of its own.
+/// A value in its own block.
 ///
 /// # Errors
-/// When memory is used up.
+/// If memory is exhausted.
 pub fn try_box<T>(value: T) -> Result<Box<T>, OutOfMemory> {
     const { assert!(size_of::<T>() > 0, "the allocator is not asked for empty blocks") };
     let layout = Layout::new::<T>();
-    // SAFETY: the layout is not empty (asserted); the block fits a `T` and is initialized before the box exists.
+    // SAFETY: the layout is not empty (asserted); the block fits a `T` and is initialised before the box exists.
     unsafe {
         let block = alloc::alloc::alloc(layout).cast::<T>();
         if block.is_null() {
@@ -136,10 +136,10 @@ impl Heap {
         self.pool.allocate(layout)
     }
 
-    /// Gives back a block that [`Self::allocate`] gave for this layout.
+    /// Frees a block that [`Self::allocate`] returned for this layout.
     ///
     /// # Safety
-    /// Nothing uses the block any more.
+    /// The block must not be used any more.
     unsafe fn deallocate(&mut self, block: NonNull<u8>, layout: Layout) {
         let address = block.as_ptr().expose_provenance();
         if let Some(large) = &mut self.large
@@ -151,12 +151,13 @@ impl Heap {
         }
         let in_scratch = (self.scratch_start..self.scratch_start + SCRATCH_BYTES).contains(&address);
         let pool = if in_scratch { &mut self.scratch } else { &mut self.pool };
-        // SAFETY: the block came from this pool, which its address tells, and is not used any more (the caller).
+        // SAFETY: the block came from this pool, as its address shows, and is unused by this function's
+        // contract.
         unsafe { pool.deallocate(block, layout.align()) };
     }
 
-    /// Makes a large block longer or shorter without copying it. `None`, and no change, if it is none, would be none, or
-    /// memory is used up.
+    /// Grows or shrinks a large block without copying it. `None`, without any change, if it is not large, would not be
+    /// large, or memory is exhausted.
     fn resize(&mut self, block: NonNull<u8>, old: usize, new: usize) -> Option<NonNull<u8>> {
         let address = block.as_ptr().expose_provenance();
         let large = self.large.as_mut()?;
@@ -170,7 +171,7 @@ impl Heap {
         // Twice the request covers alignment and the allocator's own headers and rounding.
         let wanted = layout.size().checked_mul(2)?.checked_add(layout.align())?;
         let bytes = wanted.max(GROWTH_STEP).checked_next_multiple_of(frames::FRAME_BYTES)?;
-        // Of what is kept for the kernel, small blocks only may have some.
+        // Only small blocks may use the kernel's reserve.
         let frames_needed = (bytes / frames::FRAME_BYTES) as u64;
         if layout.size() > SMALL_BYTES && !frames::has_room(frames_needed) {
             return None;
@@ -202,7 +203,7 @@ impl Heap {
     }
 }
 
-// SAFETY: each part of the heap hands out each byte once until it is given back.
+// SAFETY: each part of the heap returns each byte only once until it is freed.
 unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.lock().allocate(layout).map_or(core::ptr::null_mut(), NonNull::as_ptr)

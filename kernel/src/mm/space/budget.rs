@@ -1,6 +1,6 @@
-//! How many frames a process may use.
+//! The frame budget of a process.
 
-/// A count with a limit.
+/// A counter with a limit.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameBudget {
     used: u32,
@@ -18,17 +18,17 @@ impl FrameBudget {
         self.used
     }
 
-    /// The most that ever were in use.
+    /// Maximum number of frames ever in use.
     pub const fn peak(&self) -> u32 {
         self.peak
     }
 
-    /// Whether there is nothing left of it.
+    /// Whether it is exhausted.
     pub const fn is_used_up(&self) -> bool {
         self.used >= self.limit
     }
 
-    /// Takes `count` frames from the budget, or nothing and `false` if it has not that many.
+    /// Charges `count` frames; if that exceeds the budget, charges nothing and returns `false`.
     #[inline]
     pub fn charge(&mut self, count: u64) -> bool {
         let Some(used) = u32::try_from(count).ok().and_then(|count| self.used.checked_add(count)) else {
@@ -42,7 +42,7 @@ impl FrameBudget {
         true
     }
 
-    /// Gives `count` frames back to the budget.
+    /// Refunds `count` frames.
     #[inline]
     pub fn refund(&mut self, count: u64) {
         self.used = self.used.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));

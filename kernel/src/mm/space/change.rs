@@ -1,4 +1,4 @@
-//! Changes that a process makes to its address space.
+//! Changes of an address space by its process.
 
 use super::{AddressSpace, KEPT, leaf};
 use crate::mm::{
@@ -9,18 +9,18 @@ use capos_kernel_core::regions::{Backing, Protection, RegionError};
 
 const PAGE: u64 = FRAME_BYTES as u64;
 
-/// Why a change was refused.
+/// The reason why a change was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SpaceError {
     /// The range or the protection is not allowed.
     Region(RegionError),
-    /// The object has no such part.
+    /// The range is not within the object.
     OutsideObject,
-    /// The frame budget or the machine's memory is used up.
+    /// The frame budget or the machine's memory is exhausted.
     OutOfMemory,
 }
 
-/// The length of a part of an object that has so many bytes.
+/// The length of a range within an object of this size.
 fn length_within(part: &core::ops::Range<u64>, bytes: u64) -> Result<u64, SpaceError> {
     if part.start > part.end || part.end > bytes {
         return Err(SpaceError::OutsideObject);
@@ -35,7 +35,7 @@ impl From<RegionError> for SpaceError {
 }
 
 impl AddressSpace {
-    /// Reserves a range for demand-zero pages. `ceiling` is what its protection may ever become.
+    /// Reserves a range for demand-zero pages. `ceiling` is the maximum protection it may ever have.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -74,7 +74,8 @@ impl AddressSpace {
         Ok(start)
     }
 
-    /// Maps a copy of part of an object, each page of which is made when it is first touched. The part may begin anywhere.
+    /// Maps a private copy of part of an object, each page of which is copied at first use. The part may start at any
+    /// offset.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -95,7 +96,7 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Changes the protection of a range. Contents stay.
+    /// Changes the protection of a range. Contents are kept.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -114,7 +115,7 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Gives back every page in a range. Objects that were mapped there may have ended then.
+    /// Unmaps every page in a range. Objects that were mapped there may have ended then.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -130,7 +131,7 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Gives back the frames of anonymous pages in a range, which stays reserved and reads as zero.
+    /// Frees the frames of anonymous pages in a range, which stays reserved and reads as zero.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -141,7 +142,7 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Maps kernel-filled pages of its own: takes a frame for each page and lets `fill` write it.
+    /// Maps pages filled by the kernel: allocates a frame for each page and lets `fill` write it.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -173,9 +174,9 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Takes kernel-filled pages away again.
+    /// Unmaps pages filled by the kernel.
     pub(crate) fn remove_fixed(&mut self, address: u64, pages: u64) {
-        // The range is exactly one region made by `place_fixed`, so nothing is split and nothing can fail.
+        // The range is exactly one region created by `place_fixed`, so nothing is split and nothing can fail.
         let _ = self.regions.remove_fixed(address, pages * PAGE);
         self.clear(address, address + pages * PAGE);
         self.holders.flush(address, pages * PAGE);

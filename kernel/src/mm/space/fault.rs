@@ -1,4 +1,4 @@
-//! Filling in pages as they are touched.
+//! Faulting in pages on access.
 
 use super::{AddressSpace, KEPT, OWNED, REGISTER_FLAGS, REGISTERS, leaf};
 use crate::mm::{
@@ -10,7 +10,7 @@ use capos_abi::USER_END;
 use capos_kernel_core::regions::{Backing, Protection, Region};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-/// The access about to be made to a page.
+/// The kind of access to a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
     /// A load.
@@ -21,21 +21,21 @@ pub enum Access {
     Execute,
 }
 
-/// Why a page cannot be touched.
+/// The reason why a page is inaccessible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultError {
-    /// Nothing is there, or it may not be used that way.
+    /// It is unmapped, or the access is not allowed.
     NotAllowed,
-    /// The process's frame budget or the machine's memory is used up.
+    /// The process's frame budget or the machine's memory is exhausted.
     OutOfMemory,
 }
 
-/// Pages of a contiguous object that are mapped together around the one touched.
+/// Pages of a contiguous object that are mapped together around the accessed one.
 const FAULT_AROUND: u64 = 16;
 const PAGE: u64 = FRAME_BYTES as u64;
 
 impl AddressSpace {
-    /// The frame behind `address`, if it is there now, `access` is allowed, and its entry has nothing of `unless`.
+    /// The frame of `address`, if it is mapped, `access` is allowed, and its entry has none of the flags `unless`.
     #[inline]
     fn present(&mut self, address: u64, access: Access, unless: Flags) -> Option<Frame> {
         let entry = match self.recent.get(address) {
@@ -49,14 +49,14 @@ impl AddressSpace {
         allows(entry, access, unless).then(|| entry.frame())
     }
 
-    /// The frame behind `address`, if the kernel used it lately, `access` is allowed, and it is not device registers.
+    /// The frame of `address`, if the kernel used it recently, `access` is allowed, and it is not device registers.
     #[inline(always)]
     pub(in crate::mm) fn recently_present(&self, address: u64, access: Access) -> Option<Entry> {
         self.recent.get(address).filter(|&entry| allows(entry, access, REGISTERS))
     }
 
-    /// The frame behind a user address, filled in if need be. Never device registers: they are not in the direct map, and
-    /// reading them is an effect that only their driver may cause.
+    /// The frame of a user address, faulted in if necessary. Never device registers: they are not in the direct map, and
+    /// reading them has side effects that only their driver may cause.
     ///
     /// # Errors
     /// See [`FaultError`].
@@ -79,8 +79,8 @@ impl AddressSpace {
         }
     }
 
-    /// Handles a page fault of the process: like [`Self::fill`], but a page that is usable already cannot be the
-    /// reason, so trying again would not help.
+    /// Handles a page fault of the process: like [`Self::fill`], but if the page is already accessible, that is
+    /// an error, since retrying would not help.
     ///
     /// # Errors
     /// See [`FaultError`].
@@ -96,7 +96,7 @@ impl AddressSpace {
         self.fill(objects, address, access)
     }
 
-    /// Makes `address` usable for `access` if its region allows it.
+    /// Makes `address` accessible for `access` if its region allows it.
     ///
     /// # Errors
     /// See [`FaultError`].
@@ -113,7 +113,7 @@ impl AddressSpace {
             Access::Write => Protection::WRITE,
             Access::Execute => Protection::EXECUTE,
         };
-        // The processor cannot forbid reads of pages that may be written or executed.
+        // The processor cannot forbid reading pages that are writable or executable.
         if region.protection.is_empty() || (access != Access::Read && !region.protection.contains(needed)) {
             return Err(FaultError::NotAllowed);
         }
@@ -121,7 +121,7 @@ impl AddressSpace {
         let slot = index(address, 1);
         let old = tables::get(table, slot);
         if old != Entry::EMPTY {
-            // It was hidden by an earlier protection, or another thread was faster.
+            // It was hidden by an earlier protection, or another thread faulted it in first.
             self.recent.clear();
             tables::set(table, slot, leaf(old.frame(), region.protection, old.flags() & KEPT));
             return Ok(());
@@ -163,7 +163,7 @@ impl AddressSpace {
         }
     }
 
-    /// Maps a frame of its own that the kernel filled, within a region made for it.
+    /// Maps a frame that the kernel filled, within a region created for it.
     pub(super) fn place(&mut self, address: u64, frame: Frame, protection: Protection) -> bool {
         let Some(table) = self.table_for(address) else { return false };
         tables::set(table, index(address, 1), leaf(frame, protection, OWNED));
@@ -171,7 +171,7 @@ impl AddressSpace {
     }
 }
 
-/// Whether the processor would let user mode use an entry's page that way, and the entry has nothing of `unless`.
+/// Whether the entry allows this access from user mode, and has none of the flags `unless`.
 #[inline(always)]
 fn allows(entry: Entry, access: Access, unless: Flags) -> bool {
     let flags = entry.flags();
@@ -183,7 +183,7 @@ fn allows(entry: Entry, access: Access, unless: Flags) -> bool {
         && (access != Access::Execute || !flags.contains(Flags::NO_EXECUTE))
 }
 
-/// Maps the pages around `page` (which lies in `frame`) that share its table and its aligned group.
+/// Maps the pages around `page` (whose frame is `frame`) that share its table and its aligned group.
 fn map_around(table: Frame, region: &Region, page: u64, frame: Frame, kept: Flags) {
     let group = page & !(FAULT_AROUND * PAGE - 1);
     let start = group.max(region.start);
@@ -197,7 +197,8 @@ fn map_around(table: Frame, region: &Region, page: u64, frame: Frame, kept: Flag
 }
 
 impl AddressSpace {
-    /// Writes to pages whatever their protection, filling them in: for loading a program into anonymous regions.
+    /// Writes to pages regardless of their protection, faulting them in: for loading a program into anonymous
+    /// regions.
     ///
     /// # Errors
     /// See [`FaultError`].

@@ -1,11 +1,11 @@
-//! The CPUs that hold an address space's tables, and flushing what they remember of it.
+//! The CPUs that have an address space's tables loaded, and TLB flushes on them.
 
 use crate::{arch, kernel::MAX_CPUS, mm::frames::FRAME_BYTES};
 
-/// Above this many pages, everything the processor remembers is forgotten at once.
+/// Above this number of pages, the whole TLB is flushed.
 const FLUSH_PAGES: u64 = 32;
 
-/// A set of CPUs. A CPU that loads other tables forgets these, so one that is not in the set remembers nothing.
+/// A set of CPUs. Loading other tables flushes these, so a CPU outside the set has no translations.
 pub(super) struct Holders(u64);
 
 const _: () = assert!(MAX_CPUS <= u64::BITS as usize);
@@ -27,10 +27,10 @@ impl Holders {
         self.0 == 0
     }
 
-    /// Makes every CPU of the set forget its translations of `length` bytes from `address`.
+    /// Flushes the translations of `length` bytes from `address` on every CPU of the set.
     pub(super) fn flush(&self, address: u64, length: u64) {
         let me = 1 << arch::cpu_index();
-        // Another CPU would have to be interrupted, and to have answered before the pages are used again.
+        // Another CPU would have to be interrupted, and to acknowledge before the pages are reused.
         assert!(self.0 & !me == 0, "another CPU holds page tables that change here");
         if self.0 == 0 {
             return;

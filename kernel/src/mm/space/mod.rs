@@ -1,4 +1,4 @@
-//! Address spaces: the regions that a process arranged, and the page tables that follow them as pages are touched.
+//! Address spaces: the regions set up by a process, and page tables that are filled on access.
 
 mod budget;
 mod change;
@@ -23,28 +23,28 @@ pub use budget::FrameBudget;
 pub use change::SpaceError;
 pub use fault::{Access, FaultError};
 
-/// The most regions of one address space.
+/// Maximum number of regions of an address space.
 const MAX_REGIONS: usize = 4096;
 
-/// Marks entries whose frame belongs to the address space and goes back when the page does.
+/// Marks entries whose frame belongs to the address space and is freed with the page.
 const OWNED: Flags = Flags::BIT_9;
 
-/// Marks entries for device registers, which the kernel must not touch as memory.
+/// Marks entries for device registers, which the kernel must not access as memory.
 const REGISTERS: Flags = Flags::BIT_10;
 /// The flags of entries for device registers: uncached.
 const REGISTER_FLAGS: Flags = REGISTERS.union(Flags::NO_CACHE).union(Flags::WRITE_THROUGH);
-/// The flags that stay when an entry's protection changes.
+/// The flags that are kept when an entry's protection changes.
 const KEPT: Flags = OWNED.union(REGISTER_FLAGS);
 
 /// One process's memory.
 pub struct AddressSpace {
     root: Frame,
     regions: RegionMap,
-    /// The frames that it may use and does use.
+    /// Its frame budget and usage.
     pub budget: FrameBudget,
-    /// Translations that the kernel used lately.
+    /// Translations used recently by the kernel.
     recent: Recent,
-    /// The CPUs that hold its tables.
+    /// The CPUs that have its tables loaded.
     holders: Holders,
 }
 
@@ -67,7 +67,7 @@ impl AddressSpace {
         })
     }
 
-    /// Stands in for the memory of a process that has ended: nothing is there and nothing can be.
+    /// A placeholder for the memory of an ended process: nothing is mapped or can be.
     pub(crate) const fn ended() -> Self {
         Self {
             root: Frame::NONE,
@@ -78,7 +78,7 @@ impl AddressSpace {
         }
     }
 
-    /// Puts its tables into use on this CPU.
+    /// Loads its tables on this CPU.
     #[inline]
     pub(crate) fn load(&mut self) {
         self.holders.add(crate::arch::cpu_index());
@@ -86,7 +86,7 @@ impl AddressSpace {
         unsafe { crate::arch::load_root(self.root.address()) };
     }
 
-    /// Notes that this CPU puts other tables into use.
+    /// Records that this CPU loads other tables.
     #[inline]
     pub(crate) fn leave(&mut self) {
         self.holders.remove(crate::arch::cpu_index());
@@ -97,11 +97,11 @@ impl AddressSpace {
         &self.regions
     }
 
-    /// Takes a step of giving back everything. The tables must not be in use any more. `true` when all is given back; objects
-    /// that were mapped may have ended then.
+    /// Runs a step of freeing everything. The tables must not be loaded any more. `true` when everything is freed;
+    /// objects that were mapped may have ended then.
     pub(crate) fn destroy_step(&mut self, objects: &mut MemoryObjects, budget: &Budget) -> bool {
         assert!(self.holders.is_empty(), "a CPU holds page tables that are about to be freed");
-        // Objects live for as long as their frames are in the tables.
+        // Objects must live as long as their frames are in the tables.
         if !self.free_all_tables(budget) {
             return false;
         }
@@ -114,8 +114,8 @@ impl AddressSpace {
         true
     }
 
-    /// Removes the pages of device registers that were taken back from the tables, in regions that end after `from`, as far as
-    /// the budget goes. The regions stay, and touching them is a fault. Returns where to go on, if there is more.
+    /// Unmaps the pages of revoked device registers, in regions that end after `from`, within the budget. The regions
+    /// stay, and accessing them is a fault. Returns where to continue, if there is more.
     pub(crate) fn forget_registers_step(
         &mut self,
         objects: &MemoryObjects,
@@ -141,8 +141,8 @@ impl AddressSpace {
     }
 }
 
-/// A last-level entry for `frame` as `protection` allows. Without any protection the entry is not present but
-/// remembers the frame.
+/// A last-level entry for `frame` with `protection`. Without any protection the entry is not present but
+/// keeps the frame.
 fn leaf(frame: Frame, protection: Protection, kept: Flags) -> Entry {
     let mut flags = kept | Flags::NO_EXECUTE;
     if !protection.is_empty() {

@@ -1,11 +1,11 @@
-//! A few translations that the kernel's own copies used lately, so that most of them need no walk. Like the
-//! processor's, it must forget what changes: every change of an entry that is in use clears it.
+//! A small cache of translations recently used by the kernel's copies, so that most of them need no walk.
+//! Like the TLB, it must be flushed: every change of an entry in use clears it.
 
 use crate::mm::tables::Entry;
 
 const PLACES: usize = 8;
 const PAGE_SHIFT: u32 = 12;
-/// The number of no user page.
+/// A number that no user page has.
 const NO_PAGE: u64 = u64::MAX;
 
 pub(super) struct Recent {
@@ -23,7 +23,7 @@ impl Recent {
         (page as usize % PLACES, page)
     }
 
-    /// The entry for `address`, if it is remembered.
+    /// The cached entry for `address`, if there is one.
     #[inline]
     pub(super) fn get(&self, address: u64) -> Option<Entry> {
         let (place, page) = Self::place(address);
@@ -31,14 +31,14 @@ impl Recent {
         (remembered == page).then_some(entry)
     }
 
-    /// Remembers the entry for `address`, which is present.
+    /// Caches the entry for `address`, which is present.
     #[inline]
     pub(super) fn remember(&mut self, address: u64, entry: Entry) {
         let (place, page) = Self::place(address);
         self.places[place] = (page, entry);
     }
 
-    /// Forgets everything.
+    /// Flushes the cache.
     pub(super) fn clear(&mut self) {
         *self = Self::new();
     }

@@ -1,4 +1,4 @@
-//! Walking page tables.
+//! Page table walks.
 
 use super::{AddressSpace, OWNED};
 use crate::{
@@ -14,7 +14,7 @@ use x86_64::structures::paging::PageTableFlags as Flags;
 
 const TABLE: Flags = Flags::PRESENT.union(Flags::WRITABLE).union(Flags::USER_ACCESSIBLE);
 
-/// Bytes that one entry at `level` covers.
+/// Bytes covered by an entry at `level`.
 const fn span(level: u32) -> u64 {
     1 << (12 + 9 * (level - 1))
 }
@@ -34,7 +34,7 @@ impl AddressSpace {
         Some(tables::get(table, index(address, 1)))
     }
 
-    /// The last-level table for `address`, made if it is missing. `None` when the budget or memory is used up.
+    /// The last-level table for `address`, created if missing. `None` if the budget or memory is exhausted.
     pub(super) fn table_for(&mut self, address: u64) -> Option<Frame> {
         let mut table = self.root;
         for level in [4, 3, 2] {
@@ -51,7 +51,7 @@ impl AddressSpace {
         Some(table)
     }
 
-    /// A frame, charged to the budget, with whatever it held before.
+    /// A frame with undefined contents, charged to the budget.
     pub(super) fn take_frame(&mut self) -> Option<Frame> {
         if !self.budget.charge(1) {
             return None;
@@ -68,7 +68,7 @@ impl AddressSpace {
         self.budget.refund(1);
     }
 
-    /// Replaces every last-level entry in `start..end` that is in use.
+    /// Replaces every last-level entry in use in `start..end`.
     pub(super) fn change_leaves(
         &mut self,
         start: u64,
@@ -79,13 +79,13 @@ impl AddressSpace {
         change_below(self.root, 4, 0, start, end, change);
     }
 
-    /// Empties a few pages, `start..end`: frames of its own go back, and so do tables that hold nothing any more.
+    /// Unmaps a few pages, `start..end`: frees its own frames, and empty tables.
     pub(super) fn clear(&mut self, start: u64, end: u64) {
         self.recent.clear();
         self.clear_below(self.root, 4, 0, start, end, None);
     }
 
-    /// Empties `start..end` as far as `budget` goes, from the start on. `true` when all is empty.
+    /// Unmaps `start..end` within `budget`, from the start on. `true` when everything is unmapped.
     pub(super) fn clear_step(&mut self, start: u64, end: u64, budget: &Budget) -> bool {
         self.recent.clear();
         self.clear_below(self.root, 4, 0, start, end, Some(budget))
@@ -115,7 +115,7 @@ impl AddressSpace {
                 tables::set(table, slot, Entry::EMPTY);
                 self.free_frame(entry.frame());
             }
-            // A table is never left half empty, so that every step gets somewhere.
+            // A table is never left partly cleared, so that every step makes progress.
             if level == 2 && budget.is_some_and(Budget::is_spent) {
                 return false;
             }
@@ -123,10 +123,10 @@ impl AddressSpace {
         true
     }
 
-    /// Where a piece of `start..end` ends that can be changed in one step.
+    /// The end of the part of `start..end` that can be changed in one step.
     pub(crate) fn end_of_piece(&self, start: u64, end: u64) -> u64 {
         let end = end.min(self.regions().end_of(start, PIECE_REGIONS));
-        // What lies within one table takes no looking.
+        // A range within one table needs no search.
         if start / span(2) == (end - 1) / span(2) {
             return end;
         }
@@ -134,7 +134,7 @@ impl AddressSpace {
         end_of_tables(self.root, 4, 0, start, end, &mut left).unwrap_or(end)
     }
 
-    /// Frees user pages of its own and tables, at last the root. `true` when all are free.
+    /// Frees user pages and tables, finally the root. `true` when all are free.
     pub(super) fn free_all_tables(&mut self, budget: &Budget) -> bool {
         if self.root == Frame::NONE {
             return true;
@@ -147,7 +147,7 @@ impl AddressSpace {
         true
     }
 
-    /// How many frames its tables and its own pages really take.
+    /// Number of frames actually used by its tables and its own pages.
     ///
     /// # Errors
     /// [`Flaw::BrokenOff`].
@@ -156,12 +156,12 @@ impl AddressSpace {
     }
 }
 
-/// Regions that are changed in one step at most.
+/// Maximum number of regions changed in one step.
 const PIECE_REGIONS: usize = 64;
-/// Tables that are changed in one step at most, those that lead to others included.
+/// Maximum number of tables changed in one step, including those at higher levels.
 const PIECE_TABLES: u32 = 4;
 
-/// Where the next table begins after as many as are `left`, if there are more in `start..end`.
+/// The start of the next table after `left` more tables, if there are more in `start..end`.
 fn end_of_tables(table: Frame, level: u32, base: u64, start: u64, end: u64, left: &mut u32) -> Option<u64> {
     for (_, at, entry) in used(table, level, base, start, end) {
         if *left == 0 && at > start {
@@ -177,8 +177,8 @@ fn end_of_tables(table: Frame, level: u32, base: u64, start: u64, end: u64, left
     None
 }
 
-/// The entries in use of the table at `level` that stands for `base` and on, as far as `start..end` touches it, with their
-/// slots and addresses. What is changed at a slot meanwhile must be that of the entry given last.
+/// The entries in use of the table at `level` that covers `base`, within `start..end`, with their slots and addresses.
+/// During the iteration only the slot of the last returned entry may be changed.
 fn used(
     table: Frame,
     level: u32,

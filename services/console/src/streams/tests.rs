@@ -1,11 +1,11 @@
-//! Streams over a line that the tests hold.
+//! Streams over a line controlled by the tests.
 
 use super::*;
 use capos_streams::Terminal;
 use std::cell::Cell;
 use std::pin::{Pin, pin};
 
-/// A line that passes on what the test lets it.
+/// A line that passes on data as the test allows.
 #[derive(Default)]
 struct Wire {
     ring: Vec<u8>,
@@ -49,7 +49,7 @@ impl Line for FakeLine {
 struct Setup {
     line: FakeLine,
     streams: Rc<Streams>,
-    /// Whether the host deals with what arrives.
+    /// Whether the host acknowledges what arrives.
     host_takes: Cell<bool>,
 }
 
@@ -60,7 +60,7 @@ impl Setup {
         Self { line, streams, host_takes: Cell::new(true) }
     }
 
-    /// Lets the line pass on its next piece. Whether there was one.
+    /// Lets the line pass on its next piece. Returns whether there was one.
     fn step(&self) -> bool {
         let mut wire = self.line.0.borrow_mut();
         let Some(piece) = wire.waiting.pop_front() else { return false };
@@ -83,7 +83,7 @@ impl Setup {
         while self.step() {}
     }
 
-    /// All that has arrived, by stream, and how much input was asked for.
+    /// Everything that has arrived, by stream, and how much input was requested.
     fn arrived(&self) -> (Vec<u8>, Vec<u8>, usize) {
         let wire = self.line.0.borrow();
         let (mut decoder, mut bytes) = (Decoder::new(), wire.arrived.as_slice());
@@ -109,7 +109,7 @@ fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The output of a future that waits for nothing.
+/// The output of a future that is ready at once.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match poll(pin!(future)) {
         Poll::Ready(output) => output,
@@ -145,7 +145,7 @@ fn writers_wait_for_room_in_turn() {
     let setup = Setup::new();
     let block = vec![1; 32 << 10];
     let mut writes = 0;
-    // One that finds no room waits, and whoever comes later waits behind it, however little it writes.
+    // A writer that finds no room waits, and later ones queue behind it, however little they write.
     let parts = [block.as_slice()];
     let mut waiting = loop {
         let mut write = Box::pin(setup.streams.write(Output::Standard, &parts));
@@ -187,7 +187,7 @@ fn now_or_never(future: impl Future<Output = Result<(), Error>>) -> bool {
     poll(pin!(future)).is_ready()
 }
 
-/// A line may lose what its other end does not take, so there is never much of that.
+/// A line may lose data that its other end does not accept, so little is sent ahead.
 #[test]
 fn little_is_sent_ahead_of_the_host() {
     let setup = Setup::new();

@@ -1,5 +1,5 @@
-//! The two queues of a port over the crate's queue.
-// Unsafe here: what is lent to the device is memory that it changes by itself.
+//! The two queues of a port, over the crate's queue.
+// Unsafe here: memory that is lent to the device changes by itself.
 #![expect(unsafe_code, reason = "buffers are lent to the device")]
 
 use crate::streams::{Broken, OUTGOING_BYTES};
@@ -14,10 +14,11 @@ use virtio_drivers::transport::Transport;
 pub(crate) const RECEIVE: u16 = 0;
 pub(crate) const TRANSMIT: u16 = 1;
 const ENTRIES: usize = 64;
-/// Buffers for input. An emulator fills each once, with what it has read at once, which is a page at most in QEMU.
+/// Number of input buffers. An emulator fills each once, with the result of one read, which is at most a page in
+/// QEMU.
 pub(crate) const BUFFERS: usize = 32;
 pub(crate) const BUFFER_BYTES: usize = 4096;
-/// Pieces of output that the device has at once. Two keep it busy; what is written meanwhile goes out together.
+/// Number of output pieces submitted at once. Two keep the device busy; later writes are combined.
 const PIECES: usize = 4;
 
 const _: () = assert!(BUFFERS <= ENTRIES && PIECES <= ENTRIES);
@@ -38,7 +39,7 @@ fn notify(ring: &Ring, transport: &mut impl Transport, queue: u16) {
 pub(crate) struct Sender {
     ring: Ring,
     memory: Mapping,
-    /// The buffers that the device has, in order: the token and the part of the memory.
+    /// The submitted buffers, in order: the token and the part of the memory.
     under_way: VecDeque<(u16, Range<usize>)>,
 }
 
@@ -53,7 +54,8 @@ impl Sender {
         is_inside.then(|| self.memory.part(piece.start, piece.len())).flatten()
     }
 
-    /// Gives the device a part of the memory, unless it has enough. The part must not be written until it was taken back.
+    /// Submits a part of the memory, unless the device has enough. The part must not be written until it has been taken
+    /// back.
     pub(crate) fn send(
         &mut self,
         transport: &mut impl Transport,
@@ -63,8 +65,8 @@ impl Sender {
             return Ok(false);
         }
         let part = self.part(&piece).ok_or(Broken("a place outside the ring of output"))?;
-        // SAFETY: the memory stays mapped as long as the process lives, and this process writes the part only before it
-        // is sent and after `take_sent` has popped it.
+        // SAFETY: the memory stays mapped for the life of the process, and this process writes the part only before it
+        // is submitted and after `take_sent` has popped it.
         let token = unsafe { self.ring.add(&[part.as_ref()], &mut []) };
         let token = token.map_err(|_| Broken("the console's queue is full"))?;
         self.under_way.push_back((token, piece));
@@ -72,25 +74,27 @@ impl Sender {
         Ok(true)
     }
 
-    /// Takes back what the device is done with. Returns how many bytes that are.
+    /// Takes back completed buffers. Returns the number of bytes.
     pub(crate) fn take_sent(&mut self) -> Result<usize, Broken> {
         let mut sent = 0;
         while let Some(token) = self.ring.peek_used() {
             let next = self.under_way.pop_front().filter(|(its, _)| *its == token);
             let (token, piece) = next.ok_or(Broken("the console finished output that it was not given"))?;
             let part = self.part(&piece).ok_or(Broken("a place outside the ring of output"))?;
-            // SAFETY: the same buffer as was added with this token.
+            // SAFETY: the same buffer that was added with this token.
             let popped = unsafe { self.ring.pop_used(token, &[part.as_ref()], &mut []) };
-            popped.map_err(|_| Broken("the console's queue of output is inconsistent"))?;
+            popped.map_err(|_| Broken("device violated the virtio protocol: inconsistent output queue"))?;
             sent += piece.len();
         }
         Ok(sent)
     }
 
-    /// Whether the device is to interrupt when it is done with something. Returns whether it is already.
+    /// Whether the device must interrupt when it completes something. Returns whether something is already
+    /// completed.
     pub(crate) fn set_notice(&mut self, wanted: bool) -> bool {
         self.ring.set_dev_notify(wanted);
-        // The device looks after it has said that it is done; so whoever comes second sees what the first did.
+        // The device checks the flag after publishing a completion, so at least one side sees the other's
+        // write.
         std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
         wanted && self.ring.can_pop()
     }
@@ -100,7 +104,7 @@ impl Sender {
 pub(crate) struct Receiver {
     ring: Ring,
     memory: Mapping,
-    /// The token of each buffer that the device has.
+    /// The token of each buffer submitted to the device.
     lent: [Option<u16>; BUFFERS],
 }
 
@@ -108,7 +112,7 @@ pub(crate) struct Receiver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Filled {
     pub(crate) buffer: usize,
-    /// Where it is in the memory.
+    /// Its offset in the memory.
     pub(crate) offset: usize,
     /// From 1 to [`BUFFER_BYTES`].
     pub(crate) length: usize,
@@ -119,7 +123,7 @@ const fn offset(buffer: usize) -> usize {
 }
 
 impl Receiver {
-    /// `memory` holds the buffers behind the ring of output.
+    /// `memory` has the buffers after the output ring.
     pub(crate) fn new(transport: &mut impl Transport, memory: Mapping) -> capnp::Result<Self> {
         Ok(Self { ring: ring(transport, RECEIVE)?, memory, lent: [None; BUFFERS] })
     }
@@ -133,34 +137,34 @@ impl Receiver {
         let mut part = self.part(buffer)?;
         let lent = self.lent.get_mut(buffer).filter(|lent| lent.is_none());
         let lent = lent.ok_or(Broken("a buffer that the console has already"))?;
-        // SAFETY: the memory stays mapped as long as the process lives; nothing here refers to a buffer that the device
-        // has, and the bytes of one that it has filled are copied out before it is lent again.
+        // SAFETY: the memory stays mapped for the life of the process; nothing here refers to a submitted buffer, and
+        // the bytes of a filled one are copied out before it is submitted again.
         let token = unsafe { self.ring.add(&[], &mut [part.as_mut()]) };
         *lent = Some(token.map_err(|_| Broken("the console's queue is full"))?);
         Ok(())
     }
 
-    /// Lets the device fill a buffer that it does not have.
+    /// Submits a buffer that the device does not have.
     pub(crate) fn lend(&mut self, transport: &mut impl Transport, buffer: usize) -> Result<(), Broken> {
         self.add(buffer)?;
         notify(&self.ring, transport, RECEIVE);
         Ok(())
     }
 
-    /// Lets the device fill all buffers, when it has none.
+    /// Submits all buffers, none of which the device has.
     pub(crate) fn lend_all(&mut self, transport: &mut impl Transport) -> Result<(), Broken> {
         (0..BUFFERS).try_for_each(|buffer| self.add(buffer))?;
         notify(&self.ring, transport, RECEIVE);
         Ok(())
     }
 
-    /// The next buffer that the device has filled. It belongs to the caller until it is lent again.
+    /// The next buffer that the device has filled. It belongs to the caller until it is submitted again.
     pub(crate) fn next_filled(&mut self) -> Result<Option<Filled>, Broken> {
         let Some(token) = self.ring.peek_used() else { return Ok(None) };
         let buffer = self.lent.iter().position(|lent| *lent == Some(token));
         let buffer = buffer.ok_or(Broken("the console filled a buffer that it does not have"))?;
         let mut part = self.part(buffer)?;
-        // SAFETY: the same buffer as was added with this token.
+        // SAFETY: the same buffer that was added with this token.
         let popped = unsafe { self.ring.pop_used(token, &[], &mut [part.as_mut()]) };
         let length = popped.map_err(|_| Broken("the console's queue of input is inconsistent"))?;
         if let Some(lent) = self.lent.get_mut(buffer) {
@@ -168,7 +172,7 @@ impl Receiver {
         }
         match length as usize {
             length @ 1..=BUFFER_BYTES => Ok(Some(Filled { buffer, offset: offset(buffer), length })),
-            _ => Err(Broken("the console filled a buffer with more than it holds, or with nothing")),
+            _ => Err(Broken("device violated the virtio protocol: input buffer overfull or empty")),
         }
     }
 }

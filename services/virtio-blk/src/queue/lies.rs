@@ -1,4 +1,5 @@
-//! Devices that lie: whatever stands in the rings, a request ends at most once and only if it was begun.
+//! Hostile devices: whatever the rings contain, a request completes at most once and only if it was
+//! submitted.
 
 use super::*;
 use capos_virtio::testing::{Model, lend_memory};
@@ -19,7 +20,7 @@ fn garble(model: &Model, random: &mut Rng, first_page: usize) {
     }
 }
 
-/// How many requests ended, and whether the driver saw that something is wrong.
+/// The number of completed requests, and whether the driver detected a violation.
 fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping) -> (usize, bool) {
     let mut liar = Model::new(DeviceType::Block, control);
     let mut queue = Queue::new(&mut liar, transfer).unwrap();
@@ -62,7 +63,7 @@ fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping
 fn lies_do_no_harm() {
     let control = Mapping::of_host(PHYSICAL, ROUNDS * PAGES_OF_A_QUEUE * PAGE);
     let transfer = Mapping::of_host(PHYSICAL << 1, 512 * SLOTS);
-    // Memory of this process belongs to this test alone.
+    // The memory is private to this test.
     lend_memory(control, transfer);
     let mut random = Rng::with_seed(1);
     let (mut ended, mut caught) = (0, 0);

@@ -1,4 +1,4 @@
-//! Doing to a folder what was done to a volume, so that at no moment a file is only half there or lost.
+//! Applies a volume's changes to a folder, such that a file is never partly written or lost.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{Metadata, Permissions};
@@ -35,14 +35,14 @@ pub(super) fn apply(
     let put = Put { mirror, staging: &staging, steps: &steps }.all(volume, &mut outcome);
     match put {
         Ok(()) => staging.remove().map(|()| outcome),
-        // From here on the staging folder may have the only copy of something.
+        // From here on the staging folder may hold the only copy of a file.
         Err(error) => {
-            Err(error.context(format!("stopped half way; what was there before is in {}", staging.shown())))
+            Err(error.context(format!("interrupted; the previous files are in {}", staging.shown())))
         }
     }
 }
 
-/// The changes to make, without those that are left alone.
+/// The changes to make, without those that are left out.
 fn plan<'a>(
     mirror: &Mirror,
     volume: &mut Volume,
@@ -66,7 +66,7 @@ fn plan<'a>(
     Ok(steps)
 }
 
-/// Where the symbolic link that comes to `path` leads, if that is out of the folder.
+/// The target of the symbolic link to be created at `path`, if it leads out of the folder.
 fn outward(
     mirror: &Mirror,
     volume: &mut Volume,
@@ -85,13 +85,13 @@ fn outward(
             return Some(Through::Out);
         }
         let entry = after.get(at).filter(|entry| entry.kind == Kind::Symlink)?;
-        // What cannot be read now cannot be put anywhere either.
+        // An unreadable link cannot be created either.
         Some(volume.read_link(entry.ino).map_or(Through::Out, Through::To))
     });
     Ok(out.then_some(target))
 }
 
-/// Refuses what would fill the file system of the folder, before any of it is copied.
+/// Rejects changes that would fill the folder's file system, before anything is copied.
 fn check_room(mirror: &Mirror, volume: &mut Volume, steps: &[Step<'_>]) -> Result<()> {
     let mut counted = HashSet::new();
     let mut needed = 0u64;
@@ -101,7 +101,7 @@ fn check_room(mirror: &Mirror, volume: &mut Volume, steps: &[Step<'_>]) -> Resul
         }
     }
     let root = mirror.folder.directory("").with_context(|| mirror.folder().display().to_string())?;
-    // Where the file system does not say, copying will.
+    // If the file system does not report its free space, copying will show.
     let Ok(stat) = rustix::fs::fstatvfs(&root) else { return Ok(()) };
     room(needed, stat.f_bavail.saturating_mul(stat.f_frsize))
 }
@@ -109,16 +109,16 @@ fn check_room(mirror: &Mirror, volume: &mut Volume, steps: &[Step<'_>]) -> Resul
 pub(super) fn room(needed: u64, free: u64) -> Result<()> {
     ensure!(
         needed <= free,
-        "{needed} bytes are to be brought back, and its file system has {free} free; nothing was changed"
+        "the changes need {needed} bytes, and its file system has {free} free; nothing was changed"
     );
     Ok(())
 }
 
-/// Names of a volume have no slash and are not `..`, or it would not open them; but this writes to the host, so
-/// better twice.
+/// Names of a volume contain no slash and are not `..`, or it would not open them; but since this writes to the
+/// host, check again.
 fn check_path(path: &str) -> Result<()> {
     if path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains('\0') {
-        bail!("an entry with the path {path:?}");
+        bail!("invalid entry path {path:?}");
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ fn conflicts(mirror: &Mirror, path: &str, change: &Change) -> Result<bool> {
     let now = look(mirror, path)?;
     Ok(match (&change.removes, mirror.host.get(path)) {
         (Some(_), before) => now.as_ref().map(HostEntry::of) != before.copied(),
-        // New on both sides. Two new directories can become one.
+        // Created on both sides. Two new directories can be merged.
         (None, _) => now.is_some_and(|now| !(now.is_dir() && adds_directory(change))),
     })
 }
@@ -141,12 +141,12 @@ fn look(mirror: &Mirror, path: &str) -> Result<Option<Metadata>> {
     mirror.folder.look(path).with_context(|| mirror.folder().join(path).display().to_string())
 }
 
-/// The bits of a mode that come back: a program has nobody's identity to lend.
+/// The mode bits that are brought back: a program must not create setuid or setgid files.
 const PERMISSIONS: u32 = 0o777;
 
-/// The permissions of the folder's files, of which a volume knows nothing.
+/// The permissions of the folder's files, which a volume does not store.
 struct Modes<'a> {
-    /// Where what the volume began with was.
+    /// The original paths of the volume's initial inodes.
     before: HashMap<Ino, &'a str>,
 }
 
@@ -156,7 +156,7 @@ impl<'a> Modes<'a> {
         Self { before: before.collect() }
     }
 
-    /// The mode of what is put at `path`: that of what it replaces, or else that which it had under another name.
+    /// The mode of the entry at `path`: that of the entry it replaces, or else the one it had under its old name.
     fn of_new(&self, mirror: &Mirror, path: &str, change: &Change) -> Result<Option<Permissions>> {
         let Some(entry) = change.adds else { return Ok(None) };
         for place in [Some(path), self.before.get(&entry.ino).copied()].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! The changes to a volume between two moments.
+//! The changes to a volume between two points in time.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use super::Entry;
 /// The change to one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// The entry that is gone or has been replaced.
+    /// The entry that was removed or replaced.
     pub(super) removes: Option<Kind>,
     /// The entry that is there now.
     pub(super) adds: Option<Entry>,
 }
 
-/// Every path that differs, in the order of paths: a directory comes before what is in it.
+/// Every path that differs, sorted by path: a directory comes before its entries.
 pub(super) fn between(
     before: &BTreeMap<String, Entry>,
     after: &BTreeMap<String, Entry>,
@@ -34,7 +34,7 @@ pub(super) fn between(
     changes
 }
 
-/// Whether an entry is unchanged. Things in a directory have entries of their own, so a directory is as good as another.
+/// Whether an entry is unchanged. A directory's entries are compared separately, so all directories are equal.
 fn same(old: &Entry, new: &Entry) -> bool {
     old == new || old.kind == Kind::Directory && new.kind == Kind::Directory
 }

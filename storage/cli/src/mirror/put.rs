@@ -1,5 +1,5 @@
-//! Moving what is new into its place and what is old out of it. Each step checks what it took away, and takes it back when
-//! that is not what the program had seen.
+//! Moves new entries into place and old ones out of it. Each step checks what it moved away, and moves it back if it is
+//! not the entry that the program had seen.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,15 +20,15 @@ pub(super) struct Put<'a> {
     pub(super) steps: &'a [Step<'a>],
 }
 
-/// The outcome of one step.
+/// The result of one step.
 enum Done {
     Changed,
-    /// Something else was there, and is there still.
+    /// Another entry was there, and still is.
     Conflict,
 }
 
 impl Put<'_> {
-    /// Moves the old out of the way, innermost first, and the new into its place, outermost first.
+    /// Moves the old entries away, innermost first, and the new ones into place, outermost first.
     pub(super) fn all(&self, volume: &mut Volume, outcome: &mut Outcome) -> Result<()> {
         for (index, step) in self.steps.iter().enumerate().rev() {
             let removed = self.remove(index, step);
@@ -46,7 +46,7 @@ impl Put<'_> {
                 Done::Conflict => outcome.conflicts.push(step.path.to_owned()),
             }
         }
-        // Innermost first: a directory that forbids it had its entries before.
+        // Innermost first: a directory whose mode forbids changes already has its entries.
         for step in self.steps.iter().rev() {
             let Some(entry) = step.change.adds.filter(|entry| entry.kind == Kind::Directory) else {
                 continue;
@@ -67,7 +67,7 @@ impl Put<'_> {
     fn remove(&self, index: usize, step: &Step<'_>) -> io::Result<Done> {
         let Some(kind) = step.change.removes else { return Ok(Done::Changed) };
         if replaces(step) {
-            // One step puts the new in place of the old, later.
+            // Replaced in one step, later.
             return Ok(Done::Changed);
         }
         let (directory, name) = match self.mirror.folder.place(step.path) {
@@ -76,7 +76,7 @@ impl Put<'_> {
         };
         if kind == Kind::Directory {
             return match host::remove(&directory, name, AtFlags::REMOVEDIR) {
-                // Something in it was left alone.
+                // An entry in it was left alone.
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty || is_absent(&error) => {
                     Ok(Done::Conflict)
                 }
@@ -128,13 +128,13 @@ impl Put<'_> {
         }
     }
 
-    /// Puts the new in place of the old on a file system that cannot exchange them: a second name of the old is kept.
+    /// Replaces the old entry on a file system that cannot exchange names: a hard link to the old one is kept.
     fn replace(&self, index: usize, step: &Step<'_>, directory: &OwnedFd, name: &str) -> io::Result<Done> {
         let (staging, old) = (&self.staging.folder, old_name(index));
         match linkat(directory, name, staging, &old, AtFlags::empty()) {
             Ok(()) if !self.is_expected(step, &old)? => return Ok(Done::Conflict),
             Ok(()) => {}
-            // No second names either.
+            // Hard links are not supported either.
             Err(_) => {
                 let expected = look(directory, name)
                     .is_ok_and(|meta| self.mirror.host.get(step.path) == Some(&HostEntry::of(&meta)));
@@ -147,20 +147,21 @@ impl Put<'_> {
         Ok(Done::Changed)
     }
 
-    /// Whether what was taken into the staging folder as `name` is what the program had seen at the step's path.
+    /// Whether the entry moved into the staging folder as `name` is the one that the program had seen at the
+    /// step's path.
     fn is_expected(&self, step: &Step<'_>, name: &str) -> io::Result<bool> {
         let taken = HostEntry::of(&look(&self.staging.folder, name)?);
         Ok(self.mirror.host.get(step.path) == Some(&taken))
     }
 }
 
-/// Whether a file or link takes the place of another one.
+/// Whether a file or link replaces another one.
 fn replaces(step: &Step<'_>) -> bool {
     let other = |kind: Kind| kind != Kind::Directory;
     step.change.removes.is_some_and(other) && step.change.adds.is_some_and(|entry| other(entry.kind))
 }
 
-/// Renames without replacing anything, as far as the file system can promise that.
+/// Renames without replacing anything, as far as the file system can guarantee that.
 fn rename(from: &OwnedFd, name: &str, to: &OwnedFd, new_name: &str, flags: RenameFlags) -> io::Result<()> {
     match renameat_with(from, name, to, new_name, flags) {
         Err(Errno::INVAL | Errno::NOSYS) => match look(to, new_name) {

@@ -1,5 +1,5 @@
-//! The folder inside the user's one where new files wait and old ones are kept: on the same file system, so that
-//! moving a file is one step.
+//! The folder within the user's folder that holds new files before and old files after they are moved: on the
+//! same file system, so that a move is one step.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ pub(super) struct Staging {
 
 impl Staging {
     pub(super) fn create(folder: &HostFolder) -> Result<Self> {
-        let number = getrandom::u64().context("no random number for a folder's name")?;
+        let number = getrandom::u64().context("cannot generate a folder name")?;
         let name = format!(".capos-{number:016x}");
         let shown = folder.path().join(&name);
         let made = || -> io::Result<Self> {
@@ -38,12 +38,12 @@ impl Staging {
         made().with_context(|| shown.display().to_string())
     }
 
-    /// Where it is, for messages.
+    /// Its path, for messages.
     pub(super) fn shown(&self) -> std::path::Display<'_> {
         self.shown.display()
     }
 
-    /// Removes it and what it holds.
+    /// Removes it and its contents.
     pub(super) fn remove(&self) -> Result<()> {
         let gone = || -> io::Result<()> {
             let (names, _) = host::names(&self.folder)?;
@@ -55,7 +55,7 @@ impl Staging {
         gone().with_context(|| self.shown().to_string())
     }
 
-    /// Copies what is new from the volume, durably. A file with several names is copied once.
+    /// Copies new content from the volume, durably. A file with several names is copied once.
     pub(super) fn fill(&self, volume: &mut Volume, steps: &[Step<'_>]) -> Result<()> {
         let mut copied = HashMap::new();
         for (index, step) in steps.iter().enumerate() {
@@ -84,7 +84,7 @@ impl Staging {
                 {
                     return Ok(());
                 }
-                // The first, or on a file system without links one that comes back as a file of its own.
+                // The first copy or, on a file system without hard links, a separate copy.
                 let flags =
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mode = Mode::from_raw_mode(0o666);
@@ -100,12 +100,12 @@ impl Staging {
     }
 }
 
-/// Where what is new waits; after an exchange, where what was replaced is kept.
+/// Name of the new entry in the staging folder; after an exchange, of the replaced one.
 pub(super) fn new_name(index: usize) -> String {
     format!("new-{index}")
 }
 
-/// Where what was removed is kept.
+/// Name of the removed entry in the staging folder.
 pub(super) fn old_name(index: usize) -> String {
     format!("old-{index}")
 }

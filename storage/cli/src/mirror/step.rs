@@ -5,14 +5,14 @@ use std::fs::Permissions;
 use super::difference::Change;
 use crate::source::LeftOut;
 
-/// The outcome for the folder.
+/// The result for the folder.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Files, folders and links that were made, replaced or removed.
+    /// Files, folders and links that were created, replaced or removed.
     pub changed: usize,
-    /// Paths that were left as they are, because the folder had changed there as well.
+    /// Paths left unchanged because the folder had changed there as well.
     pub conflicts: Vec<String>,
-    /// Paths that were left as they are, because what the program put there does not belong into the folder.
+    /// Paths left unchanged because the program's entry is not allowed in the folder.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -20,7 +20,7 @@ pub struct Outcome {
 pub(super) struct Step<'a> {
     pub(super) path: &'a str,
     pub(super) change: Change,
-    /// The mode of what is put there.
+    /// The mode of the new entry.
     pub(super) mode: Option<Permissions>,
 }
 

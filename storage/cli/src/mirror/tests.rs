@@ -24,7 +24,7 @@ struct Case {
     mirror: Mirror,
 }
 
-/// A folder with a bit of everything, mirrored.
+/// A folder with one entry of each kind, mirrored.
 fn case() -> Case {
     let folder = tempfile::tempdir().unwrap();
     let (host, image) = (folder.path().join("host"), folder.path().join("image"));
@@ -39,7 +39,7 @@ fn case() -> Case {
 }
 
 impl Case {
-    /// Does something to the volume, as a program would.
+    /// Modifies the volume, as a program would.
     fn program(&self, act: impl FnOnce(&mut Volume)) {
         let mut volume = image::open_to_write(&self.image).unwrap();
         act(&mut volume);
@@ -120,7 +120,7 @@ fn what_is_renamed_keeps_its_mode() {
     assert_eq!(case.back().1, Vec::<String>::new());
     let is = |path: &str| fs::metadata(case.host.join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!(is("renamed"), 0o751);
-    assert_eq!(is("edit"), 0o751, "what takes the place of a file has its mode");
+    assert_eq!(is("edit"), 0o751, "a replaced file keeps its mode");
     assert_eq!(is("moved/deep/file"), 0o700);
     assert_eq!(is("moved"), 0o750);
 }
@@ -179,7 +179,7 @@ fn a_failure_before_the_folder_is_touched_leaves_it_as_it_was() {
         write(volume, "edit", "new");
         write(volume, "rotten", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
     });
-    // The block of "rotten" no longer passes its checksum.
+    // The block of "rotten" now fails its checksum.
     let mut bytes = fs::read(&case.image).unwrap();
     let at = bytes.windows(40).position(|window| window == [b'x'; 40]).unwrap();
     *bytes.get_mut(at).unwrap() = b'y';
@@ -218,7 +218,7 @@ fn many_names_fit_as_well_as_much_data() {
     }
     let source = Source::scan(&host, Links::Inside).unwrap();
     let (bytes, metadata) = (source.device_bytes(1), source.metadata_bytes(1));
-    // Blocks alone would be none.
+    // Data blocks alone would not need any.
     assert!(bytes > 30 << 20, "{bytes}");
     Mirror::create(source, &folder.path().join("image"), bytes, Some(metadata)).unwrap();
 }
@@ -234,7 +234,7 @@ fn a_folder_has_room_for_as_many_small_files_as_for_data() {
         let (bytes, metadata) = (source.device_bytes(room), source.metadata_bytes(room));
         Mirror::create(source, &image, bytes, Some(metadata)).unwrap();
         let mut volume = image::open_to_write(&image).unwrap();
-        // Out of order, as programs make them.
+        // Not in order, as programs create them.
         let blocks = room / 4096;
         for number in 0..blocks {
             let name = format!("file-{:08}.txt", number * 7919 % blocks);

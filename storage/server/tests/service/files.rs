@@ -63,7 +63,7 @@ fn a_file_does_what_it_was_opened_for() {
     call!(object(&neither).stat_request()).unwrap();
     assert_eq!(call!(neither.set_size_request()).err(), Some(Errno::NotCapable));
 
-    // Through a namespace that may not read, a file that was not opened to write shows nothing.
+    // Through a namespace without read access, a file that was not opened for writing shows nothing.
     let drop_box = grant(&volume, "", "w", false).unwrap();
     let blind = open_file(&drop_box, "a", "").unwrap();
     assert_eq!(call!(object(&blind).stat_request()).err(), Some(Errno::NotCapable));

@@ -1,4 +1,4 @@
-//! Limits of what is open, quotas, and messages that are wrong.
+//! Limits of open objects, quotas, and invalid messages.
 
 use capos_fs::{Limits, Options};
 use capos_schema::errno_capnp::Errno;
@@ -27,7 +27,7 @@ fn one_grant_may_have_as_many_files_open_as_large_programs_do() {
     let root = grant(&volume, "", "rwm", false).unwrap();
     let held: Vec<_> = (0..16_383).map(|_| open_file(&root, "x", "rc").unwrap()).collect();
     assert_eq!(open_file(&root, "x", "r").err(), Some(Errno::TooManyFiles));
-    // Others have room left.
+    // Other namespaces still have space.
     open_file(&grant(&volume, "", "rwm", false).unwrap(), "x", "r").unwrap();
     drop(held);
 }
@@ -63,7 +63,7 @@ fn missing_parts_of_a_message_are_errors() {
     let refused = outcome.and_then(|response| Ok(response.get()?.get_error()? != Errno::Success));
     assert!(refused.unwrap_or(true));
     assert_eq!(size(&root, "a"), Ok(0));
-    // Everything else has a default, which names nothing.
+    // Every other field has a default, which names nothing.
     assert_eq!(call!(root.open_request()).err(), Some(Errno::NoEntry));
     assert_eq!(call!(root.unlink_request()).err(), Some(Errno::NoEntry));
 }

@@ -1,4 +1,4 @@
-//! A served volume as its clients see it.
+//! A served volume, tested through its clients.
 
 mod files;
 mod limits;

@@ -1,4 +1,4 @@
-//! Namespaces: what they reach, what they list, and moving between them.
+//! Namespaces: reachable paths, listings, and moves between namespaces.
 
 use capos_schema::errno_capnp::Errno;
 
@@ -40,7 +40,7 @@ fn a_sub_namespace_has_no_more_rights() {
     let less = sub(&more, ".", "w").unwrap();
     assert_eq!(size(&less, "."), Err(Errno::NotCapable));
     assert_eq!(page(&less, 0, 1000).err(), Some(Errno::NotCapable));
-    // A directory that is opened has the rights of where it was opened.
+    // An opened directory has the rights of the namespace through which it was opened.
     let opened = open_dir(&root, "d").unwrap();
     assert_eq!(mkdir(&opened, "e").err(), Some(Errno::NotCapable));
     assert_eq!(page(&opened, 0, 1000), Ok((Vec::new(), true)));
@@ -87,7 +87,7 @@ fn names_move_between_namespaces_of_one_volume_only() {
     assert_eq!(link(&a, "z", &foreign, "z"), Err(Errno::CrossDevice));
     let read_only = sub(&b, ".", "r").unwrap();
     assert_eq!(rename(&a, "z", &read_only, "z"), Err(Errno::NotCapable));
-    // More rights through the link than through the name.
+    // The link would allow more than the name does.
     assert_eq!(link(&sub(&a, ".", "rm").unwrap(), "z", &b, "more"), Err(Errno::NotCapable));
 }
 
@@ -126,7 +126,7 @@ fn the_parent_of_a_namespace_is_itself() {
     assert_eq!(parent(&c), inode(&inner));
     assert_eq!(parent(&inner), inode(&inner));
     assert_eq!(parent(&sub(&inner, "c", "r").unwrap()), inode(&c));
-    // Moved out of the namespace by someone who sees more.
+    // Moved out of the namespace by a holder of a wider one.
     let root = grant(&volume, "", "rwm", false).unwrap();
     rename(&root, "a/b/c", &root, "c").unwrap();
     assert_eq!(parent(&c), inode(&c));

@@ -10,7 +10,7 @@ use capos_volume::BlockDevice;
 
 use crate::support::*;
 
-/// A device that refuses to flush while told so.
+/// A device that refuses to flush while the flag is set.
 #[derive(Debug)]
 struct Failing(Arc<dyn BlockDevice>, AtomicBool);
 
@@ -50,7 +50,7 @@ fn after_a_failure_old_objects_stay_broken_and_new_ones_work() {
 
     let fresh = grant(&volume, "", "rwm", false).unwrap();
     assert_eq!(read(&open_file(&fresh, "kept", "r").unwrap(), 0, 9), Ok(b"kept".to_vec()));
-    // A sync through the old objects must never succeed: what they did is lost.
+    // A sync through the old objects must never succeed: their changes are lost.
     assert_eq!(call!(object(&file).sync_request()).err(), Some(Errno::Io));
     assert_eq!(call!(object(&root).sync_request()).err(), Some(Errno::Io));
     assert_eq!(write(&file, 0, b"more"), Err(Errno::Io));

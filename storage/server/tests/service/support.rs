@@ -1,4 +1,4 @@
-//! Short ways to call, for tests.
+//! Helpers for calls in tests.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(crate) fn service(options: capos_fs::Options) -> FileService {
     FileService::new(open(device()), options, None)
 }
 
-/// Sends a request, and takes the error out of the response.
+/// Sends a request, and extracts the error from the response.
 macro_rules! call {
     ($request:expr) => {{
         let response = futures::executor::block_on($request.send().promise).unwrap();
@@ -120,7 +120,7 @@ pub(crate) fn read(file: &file::Client, offset: u64, length: u32) -> Answer<Vec<
     call!(request).map(|response| response.get().unwrap().get_data().unwrap().to_vec())
 }
 
-/// Size of what is at `path`.
+/// Size of the object at `path`.
 pub(crate) fn size(namespace: &namespace::Client, path: &str) -> Answer<u64> {
     let mut request = namespace.stat_path_request();
     request.get().set_path(path.as_bytes());
@@ -178,12 +178,12 @@ pub(crate) fn page(
     Ok((names, results.get_end()))
 }
 
-/// A client that becomes `client` only when it is asked.
+/// A client that resolves to `client` only when polled.
 pub(crate) fn promised(client: namespace::Client) -> namespace::Client {
     capnp_rpc::new_future_client(Promise::ok(client))
 }
 
-/// The client, for what every object answers.
+/// The client as an `Object`.
 pub(crate) fn object<C: FromClientHook>(client: &C) -> object::Client {
     object::Client::new(client.as_client_hook().add_ref())
 }

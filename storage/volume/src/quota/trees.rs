@@ -7,7 +7,7 @@ use crate::record::{Ino, Kind, key, tag};
 use crate::volume::Volume;
 
 impl Volume {
-    /// Limits what `dir` and all below it may hold. A tree that holds more already can only shrink.
+    /// Limits `dir` and everything below it. A tree that already exceeds its limit can only shrink.
     /// Afterwards links and renames of directories across its border fail with [`Error::CrossDevice`].
     pub fn set_quota(&mut self, dir: Ino, limits: Limits) -> Result<()> {
         self.begin()?;
@@ -50,13 +50,13 @@ impl Volume {
         }))
     }
 
-    /// A directory is the root of its quota tree if its parent belongs to another.
+    /// Whether a directory is the root of its quota tree, that is, its parent belongs to another one.
     fn is_quota_root(&mut self, dir: Ino, number: u32) -> Result<bool> {
         let parent = self.inode(dir)?.parent;
         Ok(parent == dir || self.inode(parent)?.quota != number)
     }
 
-    /// Moves a directory and all below it that belonged to `from` into the tree `to`.
+    /// Moves a directory and everything below it that belonged to `from` into the tree `to`.
     fn adopt(&mut self, dir: Ino, from: u32, to: u32) -> Result<()> {
         let mut waiting = vec![dir];
         while let Some(ino) = waiting.pop() {
@@ -69,7 +69,7 @@ impl Volume {
             } else if inode.quota != to
                 && let Some(inner) = self.quotas.0.get_mut(&inode.quota)
             {
-                // A quota tree within: it stays, and the new one is around it.
+                // A nested quota tree: it stays, and the new one encloses it.
                 if inner.around == from {
                     inner.around = to;
                     let (value, blocks, inodes) =
@@ -112,7 +112,7 @@ mod tests {
         volume.retain(file).unwrap();
         volume.unlink(dir, "file").unwrap();
         volume.remove_dir(ROOT, "dir").unwrap();
-        // The file is still open, and still counts.
+        // The file is still open, and still counted.
         assert_eq!(volume.quota(file).unwrap().map(|quota| quota.inodes), Some(1));
         volume.release(file).unwrap();
         assert!(volume.quotas.0.is_empty());

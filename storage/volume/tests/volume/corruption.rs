@@ -1,4 +1,4 @@
-//! Media that rot, and images that were never volumes: errors, never a panic, and never wrong data.
+//! Damaged media, and images that were never volumes: the result is an error, never a panic or wrong data.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const SIZE: u64 = 4 << 20;
 /// Data blocks begin after two superblocks, two header slots and two copies of 258 frames.
 const FIRST_DATA: usize = (4 * 4096 + 2 * 258 * 4608) / 4096 + 1;
 
-/// A volume with some of everything, and what it shows.
+/// A volume with objects of all kinds, and its snapshot.
 fn filled() -> (Vec<u8>, Snapshot) {
     let device = Arc::new(MemDevice::from_image(&image(SIZE, None)));
     let mut volume = Volume::open(device.clone(), Options::default()).unwrap();
@@ -34,7 +34,7 @@ fn filled() -> (Vec<u8>, Snapshot) {
     (image, seen)
 }
 
-/// Opens an image and uses it in every way. Nothing may panic. Returns what could be read.
+/// Opens an image and uses it in every way. Nothing may panic. Returns the readable content.
 fn use_it(image: &[u8]) -> Result<Volume, Error> {
     for mode in [Mode::ReadOnly, Mode::ReadWrite] {
         let device = Arc::new(MemDevice::from_image(image));
@@ -58,7 +58,7 @@ fn flipped_bits_in_metadata_are_mended_and_in_data_reported() {
     for seed in 0..400 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut sick = image.clone();
-        // Half of them where the data is.
+        // Half of them in the data area.
         let range =
             if random.bool() { 0..SIZE as usize } else { FIRST_DATA * 4096..(FIRST_DATA + 120) * 4096 };
         let place = random.usize(range);
@@ -71,7 +71,7 @@ fn flipped_bits_in_metadata_are_mended_and_in_data_reported() {
             assert_eq!(snapshot(&mut volume).unwrap(), healthy, "seed {seed}");
             continue;
         }
-        // Each file is as it was, or the one that holds the bit is an error.
+        // Each file is unchanged, or the one that holds the bit is an error.
         let bad: Vec<u64> = report
             .problems
             .iter()
@@ -106,7 +106,7 @@ fn a_bad_block_costs_its_file_and_nothing_else() {
     let report = volume.check().unwrap();
     let [Problem::BadBlock { ino, offset: 0 }] = report.problems[..] else { panic!("{report:?}") };
     assert_eq!(volume.read(ino, 0, &mut [0; 10]), Err(Error::Corrupt));
-    // Writing part of the block needs the rest of it; writing it whole heals the file.
+    // Writing part of the block needs the rest of it; writing the whole block repairs the file.
     assert_eq!(volume.write(ino, 5, b"x"), Err(Error::Corrupt));
     let size = volume.stat(ino).unwrap().size as usize;
     volume.write(ino, 0, &vec![1; size.max(4096)]).unwrap();
@@ -158,7 +158,7 @@ fn what_is_no_volume_is_refused() {
         random.fill(&mut bytes);
         assert_eq!(use_it(&bytes).unwrap_err(), Error::Corrupt);
     }
-    // Cut short, and all but the superblock gone.
+    // Truncated, and with everything but the superblock zeroed.
     let (image, _) = filled();
     assert_eq!(use_it(&image[..image.len() - 4096]).unwrap_err(), Error::Corrupt);
     let mut bare = vec![0; image.len()];

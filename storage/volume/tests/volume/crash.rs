@@ -1,5 +1,5 @@
-//! Power cuts: whatever was synced is there, and what is there is what some prefix of the completed operations
-//! made.
+//! Power cuts: all synced operations survive, and the state is one that some prefix of the completed
+//! operations produced.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::snapshot::snapshot;
 
 const SIZE: u64 = 4 << 20;
 
-/// A history: what the device saw, and the model after each number of operations.
+/// A history: the device's requests, and the model after each number of operations.
 struct History {
     log: Vec<Event>,
     models: Vec<Model>,
@@ -40,7 +40,7 @@ fn run(image: &[u8], start: Model, steps: usize, random: &mut fastrand::Rng) -> 
     History { log: recorder.take_log(), models }
 }
 
-/// A volume with so little left that every free block is used many times.
+/// A volume with so little free space that every free block is reused many times.
 fn crowded(fresh: &[u8], left: u64) -> (Vec<u8>, Model) {
     let device = Arc::new(MemDevice::from_image(fresh));
     let mut pair = Pair::open(device.clone(), Model::new()).unwrap();
@@ -51,7 +51,8 @@ fn crowded(fresh: &[u8], left: u64) -> (Vec<u8>, Model) {
     (image, pair.model)
 }
 
-/// Cuts the power at a random moment: what the disk holds then, and which numbers of operations it may show.
+/// Cuts the power at a random moment: returns the disk's content, and the range of operation counts it may
+/// show.
 fn cut(image: &[u8], history: &History, random: &mut fastrand::Rng) -> (Vec<u8>, usize, usize) {
     let moment = random.usize(1..=history.log.len());
     let mut disk = image.to_vec();
@@ -72,7 +73,7 @@ fn cut(image: &[u8], history: &History, random: &mut fastrand::Rng) -> (Vec<u8>,
     (disk, first, last)
 }
 
-/// Opens what a cut left and finds the state that it shows.
+/// Opens the result of a cut and finds the state that it shows.
 fn judge(disk: &[u8], history: &History, first: usize, last: usize, what: &str) -> Model {
     let device = Arc::new(MemDevice::from_image(disk));
     let mut pair = Pair::open(device, Model::new()).unwrap_or_else(|e| panic!("{what}: does not open: {e}"));
@@ -131,7 +132,7 @@ fn refused_reads_lose_nothing_either() {
     refuse(3000..3080, true);
 }
 
-/// Refuses some of what the volume asks its device for.
+/// Fails some of the volume's device requests.
 fn refuse(seeds: std::ops::Range<u64>, reads_too: bool) {
     let fresh = image(SIZE, None);
     let mut reopened = 0;
@@ -154,7 +155,7 @@ fn refuse(seeds: std::ops::Range<u64>, reads_too: bool) {
             if !pair.volume.has_failed() {
                 continue;
             }
-            // The session is over. What a new one shows is a prefix again.
+            // The session is over. A new one again shows a prefix.
             reopened += 1;
             drop(pair);
             recorder.fail_one_in(0);

@@ -1,4 +1,4 @@
-//! A device that remembers every write, so that any crash can be played, and that can fail.
+//! A device that records every write, so that any crash can be simulated, and that can fail.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,14 +11,14 @@ use capos_volume::{BlockDevice, MemDevice, SECTOR};
 pub(crate) enum Event {
     Write(u64, Vec<u8>),
     Flush,
-    /// The test's own note: so many operations were complete, so many of them synced.
+    /// A marker of the test: this many operations were complete, and this many synced.
     Mark {
         completed: usize,
         synced: usize,
     },
 }
 
-/// Records what happens, and refuses some of it.
+/// Records requests, and fails some of them.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     inner: MemDevice,
@@ -29,7 +29,7 @@ pub(crate) struct Recorder {
 struct State {
     log: Vec<Event>,
     random: fastrand::Rng,
-    /// One request in so many fails; 0 for none.
+    /// One in this many requests fails; 0 for none.
     fail_one_in: u32,
     fails_reads: bool,
 }
@@ -107,7 +107,7 @@ impl BlockDevice for Recorder {
     }
 }
 
-/// A device of any size; only what was written takes memory.
+/// A device of any size; only written parts take memory.
 #[derive(Debug)]
 pub(crate) struct Sparse {
     size_bytes: u64,
@@ -153,8 +153,8 @@ fn aligned(offset: u64, len: usize) {
     assert!(offset.is_multiple_of(SECTOR as u64) && len.is_multiple_of(SECTOR), "{offset} {len}");
 }
 
-/// Makes of a disk what a power cut may leave: all that was flushed, and of what was not, any sectors of any writes,
-/// in any order; and garbage in sectors that were being written.
+/// Turns a disk into a possible result of a power cut: everything flushed, and of the rest any sectors of any
+/// writes, in any order; and garbage in sectors that were being written.
 pub(crate) fn tear(image: &mut [u8], unflushed: &[(u64, &[u8])], random: &mut fastrand::Rng) {
     let mut writes: Vec<_> = unflushed.to_vec();
     let keep = random.f32();

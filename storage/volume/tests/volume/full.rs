@@ -1,4 +1,4 @@
-//! Full volumes: the right error, nothing lost, and a way out.
+//! Full volumes: the right error, no data loss, and recovery by freeing space.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ fn a_volume_full_of_data_says_so_and_can_be_overwritten_and_emptied() {
         assert_eq!(end, Error::NoSpace);
         assert!(size > 4_000_000, "full at {size}");
         assert!(volume.usage().blocks_free == 0);
-        // Overwriting needs no space in the end, and finds what it needs meanwhile.
+        // Overwriting needs no additional space in the end, and finds the temporary space it needs.
         let mut at = 0;
         while at < size {
             let count = volume.write(file, at, &vec![round + 100; (size - at).min(50_000) as usize]);
@@ -50,7 +50,7 @@ fn a_volume_full_of_data_says_so_and_can_be_overwritten_and_emptied() {
         let mut out = vec![0; size as usize];
         assert_eq!(volume.read(file, 0, &mut out).unwrap(), out.len());
         assert!(out.iter().all(|b| *b == round + 100));
-        // Cutting in the middle of a block works on a full volume.
+        // Truncating in the middle of a block works on a full volume.
         volume.set_size(file, size - 5001).unwrap();
         volume.unlink(ROOT, "file").unwrap();
         volume.sync().unwrap();
@@ -104,7 +104,8 @@ fn a_volume_takes_as_many_small_files_without_a_sync() {
 
 #[test]
 fn a_volume_full_of_names_says_so_and_can_be_emptied() {
-    // Areas that the store grows into exactly, and others; it shrinks too, so the next round begins elsewhere.
+    // Areas that the store grows into exactly, and others; it also shrinks, so the next round starts
+    // elsewhere.
     for pages in [258, 300, 400, 511, 515, 600] {
         let device = small_device(Some(pages * 4096));
         let mut volume = Volume::open(device.clone(), Options::default()).unwrap();
@@ -128,8 +129,8 @@ fn a_volume_full_of_names_says_so_and_can_be_emptied() {
             };
             assert_eq!(end, Error::NoSpace);
             assert!(made > 120, "{pages} pages, round {round}: full after {made} files");
-            // Renaming to a name as long, and everything that removes, still works; also the worst for the
-            // tree: all but a few names here and there, in one transaction.
+            // Renaming to a name of equal length, and all removals, still work; also in the worst case for
+            // the tree: all but a few scattered names, in one transaction.
             volume.rename(ROOT, &name(0), ROOT, &name(0).replace("number", "numero")).unwrap();
             let mut kept = Vec::new();
             for number in 1..made {
@@ -168,7 +169,7 @@ fn a_volume_full_of_names_can_be_overwritten() {
     volume.sync().unwrap();
     let end = (0..).find_map(|n| volume.create_file(ROOT, &format!("{:200}", n)).err());
     assert_eq!(end, Some(Error::NoSpace));
-    // Again and again, in one transaction and in many; only blocks that were not there find no room.
+    // Repeatedly, in one transaction and in many; only new blocks find no space.
     for round in 0..20 {
         for at in (0..1 << 20).step_by(37_000) {
             let len = 37_000.min((1 << 20) - at as usize);
@@ -189,7 +190,7 @@ fn a_volume_full_of_names_can_be_overwritten() {
 
 #[test]
 fn allocating_much_at_once_cannot_exhaust_the_metadata() {
-    // A large device with room for few records, in a store that could grow once more.
+    // A large device with space for few records, in a store that could grow once more.
     let device: Arc<dyn BlockDevice> = Sparse::new(1 << 30);
     Volume::format(&device, FormatOptions { id: 7, meta_bytes: Some(600 * 4096) }, 0).unwrap();
     let mut volume = Volume::open(device, Options::default()).unwrap();
@@ -206,7 +207,7 @@ fn allocating_much_at_once_cannot_exhaust_the_metadata() {
 fn holes_cannot_exhaust_the_metadata_unseen() {
     let mut volume = small();
     let file = volume.create_file(ROOT, "sparse").unwrap();
-    // The worst for the map: two far blocks in every record, in files without end.
+    // The worst case for the map: two distant blocks in every record, in endless files.
     let mut random = fastrand::Rng::with_seed(3);
     let end = (0..100_000u64).find_map(|_| {
         let at = random.u64(..1 << 40);
@@ -267,7 +268,7 @@ fn quotas_bound_a_tree_and_follow_what_moves() {
     assert_eq!((used.inodes, used.bytes), (5, 8192));
     assert_eq!(volume.quota(inner).unwrap().unwrap().inodes, 2);
 
-    // The outer tree pays for the inner one: 100 kB are 24 blocks, two of them taken.
+    // The outer tree is charged for the inner one: 100 kB are 24 blocks, two of them already counted.
     assert_eq!(volume.write(b, 0, &[2; 200_000]).unwrap(), 22 * 4096);
     assert_eq!(volume.write(a, 0, b"x"), Err(Error::Quota));
     assert_eq!(volume.write(b, 0, &[3; 5000]), Ok(5000));
@@ -275,7 +276,7 @@ fn quotas_bound_a_tree_and_follow_what_moves() {
     assert_eq!(volume.create_file(inner, "d"), Err(Error::Quota));
     assert_eq!(volume.create_file(outer, "d"), Err(Error::Quota));
 
-    // Across the border: files take their weight along, directories and links stay.
+    // Across the border: files are charged to the new tree, directories and links are refused.
     assert_eq!(volume.link(before, inner, "before"), Err(Error::CrossDevice));
     let dir = volume.create_dir(ROOT, "dir").unwrap();
     assert_eq!(volume.rename(ROOT, "dir", outer, "dir"), Err(Error::CrossDevice));
@@ -286,7 +287,7 @@ fn quotas_bound_a_tree_and_follow_what_moves() {
     volume.rename(inner, "b", dir, "b").unwrap();
     volume.rename(dir, "big", outer, "big").unwrap();
 
-    // The same after opening again.
+    // The same after reopening.
     let used = (volume.quota(outer).unwrap(), volume.quota(inner).unwrap());
     assert_eq!(used.0.unwrap().bytes, (2 + 13) * 4096);
     volume.sync().unwrap();

@@ -1,4 +1,4 @@
-//! The volume as its users see it: against a model, through crashes, on bad media, and full to the brim.
+//! Tests of the volume's public interface: against a model, through crashes, on bad media, and when full.
 
 mod corruption;
 mod crash;

@@ -1,4 +1,4 @@
-//! The behaviour of a volume, written down as simply as possible.
+//! A model of a volume, written as simply as possible.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ pub(crate) struct Node {
 pub(crate) struct Model {
     pub(crate) nodes: BTreeMap<u64, Node>,
     next: u64,
-    /// Open files, which live without a name.
+    /// Open files, which may have no name.
     pub(crate) open: Vec<u64>,
     pub(crate) now_ns: u64,
 }
 
-/// Parent directory, name, and what is there.
+/// Parent directory, name, and the object there.
 type Place = (u64, Option<String>, Option<u64>);
 
 impl Model {
@@ -70,7 +70,7 @@ impl Model {
         self.resolve_in(vec![ROOT], path, follow, &mut 0)
     }
 
-    /// The place of `path` from the last of `stack`, whose elements are the directories on the way there.
+    /// Resolves `path` from the last of `stack`, whose elements are the directories on the way there.
     fn resolve_in(
         &self,
         mut stack: Vec<u64>,

@@ -18,7 +18,7 @@ fn a_volume_does_so_for_long() {
     compare(100..102, 20_000);
 }
 
-/// Histories of so many steps.
+/// Histories of this many steps.
 fn compare(seeds: std::ops::Range<u64>, steps: u32) {
     let image = image(16 << 20, None);
     for seed in seeds {
@@ -36,7 +36,7 @@ fn compare(seeds: std::ops::Range<u64>, steps: u32) {
                 );
             }
             if random.u8(..) == 0 {
-                // Closing properly loses nothing.
+                // Closing normally loses nothing.
                 pair.apply(&Op::Sync, &[]);
                 assert_eq!(pair.volume.check().unwrap().problems, [], "seed {seed} step {step}");
                 let model = pair.model.clone();

@@ -1,4 +1,4 @@
-//! Random operations, applied to a volume and to the model side by side.
+//! Random operations, applied to a volume and to the model in parallel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ pub(crate) enum Op {
     Rename(String, String),
     Open(String),
     Close(usize),
-    /// The open file, where, and how much of which byte.
+    /// The open file, the offset, the length, and the byte.
     Write(usize, u64, usize, u8),
     Append(usize, usize, u8),
     SetSize(usize, u64),
@@ -38,7 +38,7 @@ fn path(random: &mut fastrand::Rng) -> String {
     parts.join("/")
 }
 
-/// Picks the next operation. `max_bytes` bounds files, so that comparing stays quick.
+/// Picks the next operation. `max_bytes` bounds files, so that comparing stays fast.
 pub(crate) fn pick(random: &mut fastrand::Rng, open: usize, max_bytes: u64) -> Op {
     let byte = random.u8(1..);
     let slot = if open > 0 { random.usize(..open) } else { 0 };
@@ -83,7 +83,7 @@ pub(crate) fn image(size_bytes: u64, meta_bytes: Option<u64>) -> Vec<u8> {
     image
 }
 
-/// A volume and the model of it.
+/// A volume and its model.
 pub(crate) struct Pair {
     pub(crate) volume: Volume,
     pub(crate) model: Model,
@@ -93,7 +93,7 @@ pub(crate) struct Pair {
 
 pub(crate) fn options(clock: &Arc<AtomicU64>) -> Options {
     let clock = clock.clone();
-    // Small caches, so that eviction and early stores take part.
+    // Small caches, so that eviction and early stores occur.
     Options {
         data_cache_bytes: 64 << 10,
         meta_cache_bytes: 256 << 10,
@@ -110,7 +110,7 @@ impl Pair {
         Ok(Self { volume, model: model.interrupted(), root, clock })
     }
 
-    /// Takes all but about `left` blocks, by a file that random operations do not name.
+    /// Fills all but about `left` blocks, with a file that random operations do not name.
     pub(crate) fn crowd(&mut self, left: u64) {
         self.apply(&Op::Create("hog".to_owned()), &[]);
         self.apply(&Op::Open("hog".to_owned()), &[]);
@@ -119,8 +119,8 @@ impl Pair {
         self.apply(&Op::Close(0), &[]);
     }
 
-    /// Applies an operation to both and compares what they answer. `tolerated` errors of the volume must leave
-    /// everything as it was. Returns the error, if that was the answer.
+    /// Applies an operation to both and compares the results. `tolerated` errors of the volume must leave
+    /// everything unchanged. Returns the error, if that was the result.
     pub(crate) fn apply(&mut self, op: &Op, tolerated: &[Error]) -> Option<Error> {
         let before = self.model.clone();
         self.model.now_ns += 1;
@@ -128,7 +128,7 @@ impl Pair {
         let (volume, root, model) = (&mut self.volume, &self.root, &mut self.model);
         let (got, wanted): (Result<u64, Error>, Result<u64, Error>) = match op {
             Op::Create(path) => {
-                // Through a dangling link too, hence `Follow`; but never what exists.
+                // Through a dangling link too, hence `Follow`; but never an existing object.
                 let exists =
                     model.resolve(path, true).is_ok_and(|(_, name, found)| name.is_none() || found.is_some());
                 if exists {
@@ -165,7 +165,7 @@ impl Pair {
                 model.rename(path, new).map(|()| 0),
             ),
             Op::Open(path) => {
-                // Mostly files, made where there is none; some directories too, which stay when they are removed.
+                // Mostly files, created if missing; also some directories, which stay when they are removed.
                 let writes = !path.contains('.');
                 let flags = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE;
                 let flags = if writes { flags } else { OpenFlags::READ };
@@ -187,7 +187,8 @@ impl Pair {
             Op::Close(slot) => {
                 let ino = model.open[*slot];
                 let got = volume.release(ino);
-                // The handle is gone whatever the answer; the file goes with the next opening at the latest.
+                // The handle is released in either case; the file is removed at the next opening at the
+                // latest.
                 model.close(*slot);
                 (got.map(|()| 0), Ok(0))
             }
@@ -253,7 +254,7 @@ impl Pair {
                 let wanted = data.map(|data| {
                     let start = data.len().min(*offset as usize);
                     let part = &data[start..data.len().min(start + *len)];
-                    // A device that refuses in the middle leaves what came before.
+                    // A device that fails in the middle keeps the earlier writes.
                     let may_be_short = tolerated.contains(&Error::Io);
                     match got {
                         Ok(count)
@@ -289,7 +290,7 @@ impl Pair {
             }
             _ => assert_eq!(got, wanted, "{op:?}"),
         }
-        // Time goes on even where an operation changed nothing.
+        // Time advances even if an operation changed nothing.
         self.model.now_ns = self.clock.load(Ordering::Relaxed);
         got.err()
     }

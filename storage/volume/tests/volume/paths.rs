@@ -1,4 +1,4 @@
-//! Paths: what they reach, and that they never leave their namespace.
+//! Paths: what they resolve to, and that they never leave their namespace.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use capos_volume::{Error, Kind, Last, MemDevice, Namespace, OpenFlags, Options, 
 
 use crate::ops::image;
 
-/// `/secret`, and `/box` with a file, a directory and links of all sorts; and a namespace of the box.
+/// `/secret`, and `/box` with a file, a directory and various links; and a namespace of the box.
 fn boxed(rights: Rights) -> (Volume, Namespace) {
     let device = Arc::new(MemDevice::from_image(&image(8 << 20, None)));
     let mut volume = Volume::open(device, Options::default()).unwrap();
@@ -111,7 +111,7 @@ fn links_are_followed_within() {
     assert_eq!(kind(&mut volume, "dangling", Last::Follow), Err(Error::NotFound));
     assert_eq!(space.read_link(&mut volume, b"round").unwrap(), "dir/../to-dir/deep");
     assert_eq!(space.read_link(&mut volume, b"file"), Err(Error::Invalid));
-    // Forty are followed, not one more.
+    // Forty links are followed, but not more.
     for i in 0..41 {
         let target = if i == 0 { "file".to_owned() } else { format!("chain{}", i - 1) };
         space.create_symlink(&mut volume, target.as_bytes(), format!("chain{i}").as_bytes()).unwrap();
@@ -185,11 +185,11 @@ fn rights_only_shrink() {
     let sub = reader.sub(v, b"to-dir", Rights::all()).unwrap();
     assert_eq!(sub.rights(), Rights::READ);
     assert!(sub.stat(v, b"deep", Last::Follow).is_ok());
-    // What may only be read here may not become writable by a link from elsewhere.
+    // A file that is read-only here must not become writable by a link from elsewhere.
     let root = Namespace::root(v).unwrap();
     assert_eq!(reader.link(v, b"file", Last::Stay, &root, b"mine"), Err(Error::NotCapable));
     assert_eq!(sub.close(v), Ok(()));
-    // Nor may what can only be named here be read or written by a rename to elsewhere.
+    // Nor may a file that can only be named here become readable or writable by a rename to elsewhere.
     let box_of = |v: &mut Volume, rights| root.sub(v, b"box", rights).unwrap();
     for rights in [Rights::MODIFY, Rights::MODIFY | Rights::READ, Rights::MODIFY | Rights::WRITE] {
         let namer = box_of(v, rights);

@@ -32,7 +32,7 @@ fn a_file_without_a_name_lives_while_it_is_open() {
     assert_eq!(volume.link(file, ROOT, "again"), Err(Error::NotFound));
     volume.sync().unwrap();
     assert_eq!(volume.check().unwrap().problems, []);
-    // Interrupted while it is open: it is gone when the volume is opened.
+    // Interrupted while it is open: it is removed when the volume is opened.
     drop(volume);
     let mut volume = Volume::open(device, Options::default()).unwrap();
     assert_eq!(volume.stat(file), Err(Error::NotFound));
@@ -81,7 +81,7 @@ fn sparse_files_read_as_zero_and_cost_what_they_hold() {
     assert_eq!(volume.read(file, 2_999_996, &mut out), Ok(7));
     assert_eq!(out[..7], *b"\0\0\0\0end");
     assert_eq!(volume.stat(file).unwrap().stored_bytes, 4096);
-    // Cut and grown again, the old bytes do not come back.
+    // After truncating and growing again, the old bytes do not come back.
     volume.set_size(file, 3_000_001).unwrap();
     volume.sync().unwrap();
     volume.set_size(file, 4_000_000).unwrap();

@@ -1,4 +1,4 @@
-//! All that a user can see of a volume, to compare.
+//! The user-visible state of a volume, for comparison.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

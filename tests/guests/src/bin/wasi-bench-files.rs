@@ -1,8 +1,8 @@
 #![expect(unsafe_code, reason = "calls WASI itself, without the C library's own work around it")]
 // Unsafe here: WASI functions take addresses.
-//! Measures file operations from inside, in the directory that it finds open, with the monotonic clock, and prints
-//! `name value unit`. The first argument begins the names; a second one, `no-sync`, leaves out what waits for a device, whose
-//! time is not counted in instructions.
+//! Measures file operations from inside, in its preopened directory, with the monotonic clock, and prints
+//! `name value unit`. The first argument is a prefix of the names; a second one, `no-sync`, leaves out operations that
+//! wait for a device, whose time is not counted in instructions.
 //!
 //! Meant to run under QEMU's `-icount shift=0`, where a nanosecond is an instruction.
 
@@ -15,11 +15,11 @@ const CREATE: u16 = 1;
 /// `fd_datasync`, `fd_read`, `fd_seek` and `fd_write`, among others.
 const RIGHTS: u64 = 0x1ff;
 const NAME: &[u8] = b"bench.bin";
-/// So many small files are made in one directory, for the mean of one.
+/// Number of small files created in one directory, for a mean.
 const SMALL_FILES: u32 = 3000;
 const MIB: usize = 1 << 20;
 
-/// A buffer as `fd_write` and `fd_read` take it.
+/// A buffer in the layout of `fd_write` and `fd_read`.
 #[repr(C)]
 struct Buffer {
     address: *mut u8,
@@ -50,14 +50,14 @@ unsafe extern "C" {
 
 fn now_ns() -> u64 {
     let mut time = 0;
-    // SAFETY: `time` is a place for the result.
+    // SAFETY: `time` is valid for the result.
     let errno = unsafe { clock_time_get(MONOTONIC, 1, &mut time) };
     assert_eq!(errno, 0, "the clock is granted");
     time
 }
 
-/// Mean cost of `run` in nanoseconds, the loop around it included. `prepare` is not counted. It is the least of three
-/// means: should a service have waited for its device, whose time is no instructions, that was in one of the others.
+/// Mean cost of `run` in nanoseconds, including the loop around it. `prepare` is not counted. The result is the
+/// lowest of three means: a wait of a service for its device, whose time is not instructions, would affect only one.
 fn measure(runs: u32, mut prepare: impl FnMut(), mut run: impl FnMut()) -> u64 {
     prepare();
     for _ in 0..runs.min(16) {
@@ -76,7 +76,7 @@ fn measure(runs: u32, mut prepare: impl FnMut(), mut run: impl FnMut()) -> u64 {
 
 fn open(name: &[u8]) -> u32 {
     let mut fd = 0;
-    // SAFETY: the path is `name`, and `fd` is a place for the result.
+    // SAFETY: the path is `name`, and `fd` is valid for the result.
     let errno =
         unsafe { path_open(DIRECTORY, 0, name.as_ptr(), name.len(), CREATE.into(), RIGHTS, 0, 0, &mut fd) };
     assert_eq!(errno, 0, "a file can be made in the directory");
@@ -90,18 +90,18 @@ fn close(fd: u32) {
 
 fn rewind(fd: u32) {
     let mut position = 0;
-    // SAFETY: `position` is a place for the result.
+    // SAFETY: `position` is valid for the result.
     assert_eq!(unsafe { fd_seek(fd, 0, 0, &mut position) }, 0, "the file is open");
 }
 
-/// Mean cost of making a file, writing to it and closing it, in nanoseconds, and of removing it again. Storing what was
-/// written is part of it as far as the volume does it by itself meanwhile.
+/// Mean cost of creating a file, writing to it and closing it, in nanoseconds, and of removing it again. Includes
+/// storing the data as far as the volume does that by itself meanwhile.
 fn small_files(buffer: &Buffer) -> (u64, u64) {
     let names: Vec<_> = (0..SMALL_FILES).map(|number| format!("small-{number}")).collect();
     let begun = now_ns();
     for name in &names {
         let (fd, mut done) = (open(name.as_bytes()), 0);
-        // SAFETY: `buffer` describes memory, and `done` is a place for the result.
+        // SAFETY: `buffer` describes memory, and `done` is valid for the result.
         assert_eq!((unsafe { fd_write(fd, buffer, 1, &mut done) }, done), (0, buffer.len_bytes));
         close(fd);
     }
@@ -125,9 +125,10 @@ fn main() -> std::io::Result<()> {
     for (name, length, runs) in [("64", 64, 256), ("4k", 4096, 64), ("1m", MIB, 4)] {
         let buffer = Buffer { address: data.as_mut_ptr(), len_bytes: length };
         let mut done = 0;
-        // SAFETY: `buffer` describes the beginning of `data`, and `done` is a place for the result.
+        // SAFETY: `buffer` describes the beginning of `data`, and `done` is valid for the result.
         let mut write = || assert_eq!((unsafe { fd_write(fd, &buffer, 1, &mut done) }, done), (0, length));
-        // Large pieces stay in one place: more of them than the volume's cache holds would measure the device.
+        // Large pieces stay at one position: more of them than the volume's cache holds would measure the
+        // device.
         let place = || {
             if length == MIB {
                 rewind(fd);
@@ -144,7 +145,7 @@ fn main() -> std::io::Result<()> {
                 },
             ),
         );
-        // What is read must be there, however often the warm-up reads.
+        // The data read must exist, however often the warm-up reads.
         write();
         let mut done = 0;
         let read = || {

@@ -7,12 +7,12 @@
 use std::io::Write;
 
 const RUNS: u32 = 256;
-/// Rounds of the loop that is measured.
+/// Iterations of the measured loop.
 const ROUNDS: u32 = 1000;
 const MONOTONIC: u32 = 1;
 const STDOUT: u32 = 1;
 
-/// A buffer as `fd_write` takes it.
+/// A buffer in the layout of `fd_write`.
 #[repr(C)]
 struct Buffer {
     address: *const u8,
@@ -27,13 +27,13 @@ unsafe extern "C" {
 
 fn now_ns() -> u64 {
     let mut time = 0;
-    // SAFETY: `time` is a place for the result.
+    // SAFETY: `time` is valid for the result.
     let errno = unsafe { clock_time_get(MONOTONIC, 1, &mut time) };
     assert_eq!(errno, 0, "the clock is granted");
     time
 }
 
-/// Mean cost of `run` in nanoseconds, the loop around it included.
+/// Mean cost of `run` in nanoseconds, including the loop around it.
 fn measure(mut run: impl FnMut()) -> u64 {
     for _ in 0..16 {
         run();
@@ -45,7 +45,7 @@ fn measure(mut run: impl FnMut()) -> u64 {
     (now_ns() - start) / u64::from(RUNS)
 }
 
-/// A loop that calls nothing and touches little memory, as programs that compute are made of.
+/// A loop without calls and with few memory accesses, typical of computing programs.
 #[inline(never)]
 fn compute(words: &mut [u32; 256], rounds: u32) -> u32 {
     let mut state = 1u32;
@@ -61,14 +61,14 @@ fn main() -> std::io::Result<()> {
     let clock = measure(|| {
         std::hint::black_box(now_ns());
     });
-    // Sixty-three spaces and a line feed, which no reader of results takes for one.
+    // Sixty-three spaces and a line feed, which is not parsed as a result.
     let mut line = [b' '; 64];
     line[63] = b'\n';
     let buffer = Buffer { address: line.as_ptr(), len_bytes: line.len() };
     let mut failures = 0;
     let write = measure(|| {
         let mut written = 0;
-        // SAFETY: `buffer` describes `line`, and `written` is a place for the result.
+        // SAFETY: `buffer` describes `line`, and `written` is valid for the result.
         failures += unsafe { fd_write(STDOUT, &buffer, 1, &mut written) };
     });
     assert_eq!(failures, 0, "the console is granted");

@@ -1,5 +1,5 @@
-//! Makes, renames, reads back, lists and removes files in a folder of its own below `/data`, which others use as well,
-//! and says with a line how many it has made. Arguments: the folder's name, and how many rounds.
+//! Creates, renames, reads back, lists and removes files in its own folder below `/data`, which other programs use as
+//! well, and prints the number of files created. Arguments: the folder's name, and the number of rounds.
 
 use std::env;
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
 //! The parent's side, shared by the programs that start misbehaving ones: it takes grants, starts a program of the boot
-//! package with some of them, and asks the kernel to check itself.
+//! package with some of them, and runs the kernel's self-check.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::message::{Builder, HeapAllocator, TypedReader};
@@ -19,15 +19,15 @@ pub struct Parent {
     message: PackageMessage,
     /// Starts processes.
     pub spawner: process_spawner::Client,
-    /// Shows the parent's findings.
+    /// Prints the parent's findings.
     pub console: console::Client,
-    /// Keeps the lines that nobody compares.
+    /// Receives output that is not compared.
     pub log: console::Client,
     /// Tells the time.
     pub timer: timer::Client,
     /// Gives random bytes.
     pub entropy: entropy_source::Client,
-    /// Counts the kernel's memory, and makes it fail.
+    /// Reads the kernel's counters, and makes its allocations fail.
     pub diagnostics: diagnostics::Client,
 }
 
@@ -37,7 +37,7 @@ pub struct Child<'a> {
     pub binary: &'a str,
     /// The process's name, then its arguments.
     pub arguments: &'a [&'a str],
-    /// The capabilities that it gets, in this order.
+    /// Its capabilities, in this order.
     pub grants: Vec<Passed>,
     /// Its limits.
     pub limits: OwnedLimits,
@@ -123,7 +123,7 @@ impl Parent {
         capos_package::start(&self.spawner, &self.package, root, program).await
     }
 
-    /// The problems that the kernel finds in its own state.
+    /// The problems found by the kernel's self-check.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Runs modules that nobody wrote in the host that it was granted as "wasm-host": generated ones, and the modules of the
-//! boot package with changes. Whatever they do, each ends or is killed, and a real one runs afterwards as before.
+//! Runs unusual modules in the host granted as "wasm-host": generated ones, and mutated modules of the boot package.
+//! Whatever they do, each ends or is killed, and a normal one still runs afterwards.
 
 use capnp::Error;
 use capos_mangle::{Original, Random, generated};
@@ -15,9 +15,9 @@ use capos_rt::schema::{
 use capos_rt::{grant, with_deadline};
 use std::time::{Duration, Instant};
 
-/// Whose imports generated modules may have: it uses most of what there is.
+/// The module whose imports generated modules may have: it uses most functions.
 const IMPORTS: &str = "wasi-hostile";
-/// The modules that are changed. A module that is started is a message, which bounds its size.
+/// The modules that are mutated. A module is sent in a message, which bounds its size.
 const MODULES: &[&str] = &["wasi-hostile", "wasi-hello-c", "wasi-clock-denied", "wasi-two-b", "wasm-add"];
 /// How long a module may run.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ struct Arena {
     timer: timer::Client,
     entropy: entropy_source::Client,
     directory: namespace::Client,
-    /// How many were refused, ended, were killed.
+    /// Number of refused, ended and killed modules.
     refused: u32,
     ended: u32,
     killed: u32,
@@ -77,7 +77,7 @@ impl Arena {
         request.send().promise.await?.get()?.get_instance()
     }
 
-    /// Whether the host still does what it is for.
+    /// Whether the host still works.
     async fn adds(&self, adder: &[u8]) -> Result<i32, Error> {
         let instance = self.start(adder, false).await?;
         let mut request = instance.call_request();

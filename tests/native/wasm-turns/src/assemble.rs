@@ -1,6 +1,6 @@
-//! Writes small WebAssembly modules whose parts may be very large.
+//! Generates small WebAssembly modules whose parts may be very large.
 
-/// Value types and instructions, by their codes.
+/// Encodings of value types and instructions.
 pub(crate) const I32: u8 = 0x7f;
 pub(crate) const I64: u8 = 0x7e;
 pub(crate) const LOOP: [u8; 2] = [0x03, 0x40];
@@ -15,9 +15,9 @@ pub(crate) const DROP: u8 = 0x1a;
 pub(crate) struct Module {
     pub(crate) pages: u32,
     pub(crate) elements: u32,
-    /// Each with how many `i32` parameters it takes; all return an `i32`.
+    /// Each with its number of `i32` parameters; all return an `i32`.
     pub(crate) imports: Vec<(&'static str, u32)>,
-    /// Each with how many `i64` locals it has.
+    /// Each with its number of `i64` locals.
     pub(crate) functions: Vec<(u32, Vec<u8>)>,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn call(function: u32) -> Vec<u8> {
     [vec![0x10], leb(function)].concat()
 }
 
-/// The same for ever.
+/// The body in an endless loop.
 pub(crate) fn forever(body: &[u8]) -> Vec<u8> {
     [&LOOP[..], body, &BR_0, &[END]].concat()
 }

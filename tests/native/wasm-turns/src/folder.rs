@@ -1,4 +1,4 @@
-//! A folder of one file, for modules that are longer than a message may be.
+//! A folder of one file, for modules longer than a message.
 
 use capnp::Error;
 use capos_rt::schema::{
@@ -7,7 +7,7 @@ use capos_rt::schema::{
 };
 use std::rc::Rc;
 
-/// Serves a folder in which every path leads to a file of these bytes.
+/// Serves a folder in which every path refers to a file with this content.
 pub(crate) fn folder_of(bytes: Vec<u8>) -> namespace::Client {
     capos_rt::serve(Folder(Rc::new(Bytes(bytes))))
 }

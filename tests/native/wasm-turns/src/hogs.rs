@@ -1,11 +1,11 @@
-//! Modules that keep their host busy, each with what takes longest for the fuel that it burns.
+//! Modules that keep their host busy, each with the most expensive operation for its fuel.
 
 use crate::assemble::{BLOCK, DROP, END, LOOP, Module, call, constant, forever, leb};
 
 /// A memory of 16 MiB.
 const PAGES: u32 = 256;
 const ELEMENTS: u32 = 60_000;
-/// Most of the elements that a module may have here.
+/// Number of table elements, nearly the maximum for a module here.
 const MANY_ELEMENTS: u32 = 9_000_000;
 
 /// The modules, by name.
@@ -59,7 +59,7 @@ fn alone_with(functions: Vec<(u32, Vec<u8>)>) -> Module {
     Module { pages: PAGES, elements: ELEMENTS, functions, ..Module::default() }
 }
 
-/// Calls `count` functions with these locals and this body for ever.
+/// Calls `count` functions with these locals and this body in an endless loop.
 fn called(locals: u32, body: &[u8], count: u32) -> Module {
     let calls: Vec<u8> = (1..=count).flat_map(call).collect();
     let mut functions = vec![(0, forever(&calls))];
@@ -69,7 +69,7 @@ fn called(locals: u32, body: &[u8], count: u32) -> Module {
 
 /// Stores a byte in each page of a fresh memory.
 fn touching() -> Module {
-    // local 0 is an address in 64 bits, of which the memory has so many.
+    // Local 0 is a 64-bit address within the memory's size.
     let within = [&constant((64 << 20) - 1)[..], &[0x71]].concat();
     let store = [&constant(1)[..], &[0x3a, 0, 0]].concat();
     let next = [0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0];
@@ -77,7 +77,7 @@ fn touching() -> Module {
     Module { pages: 1024, functions: vec![(1, forever(&body))], ..Module::default() }
 }
 
-/// Stores a byte in each page of a fresh memory, and then behind it.
+/// Stores a byte in each page of a fresh memory, and then beyond it.
 fn touching_all() -> Module {
     let store = [&constant(1)[..], &[0x3a, 0, 0]].concat();
     let next = [0x20, 0, 0x42, 0x80, 0x20, 0x7c, 0x21, 0];
@@ -92,7 +92,7 @@ fn filling(elements: u32) -> Module {
     Module { functions: vec![(0, body)], ..Module::default() }
 }
 
-/// Grows an empty table by `elements` at once: after some rounds, when its neighbour has begun to look.
+/// Grows an empty table by `elements` at once: after some rounds, when its neighbour has started to measure.
 fn growing(elements: u32) -> Module {
     let rounds = [&[0x42][..], constant(50_000).get(1..).unwrap_or_default()].concat();
     let wait = [&LOOP[..], &[0x20, 0, 0x42, 1, 0x7c, 0x22, 0], &rounds, &[0x54, 0x0d, 0, END]].concat();
@@ -101,7 +101,7 @@ fn growing(elements: u32) -> Module {
     Module { functions: vec![(1, body)], ..Module::default() }
 }
 
-/// A table of branches to one block.
+/// A branch table with all targets the same block.
 fn branching() -> Module {
     let targets = 50_000;
     let table = [vec![0x0e], leb(targets), vec![0; targets as usize], vec![0]].concat();
@@ -109,7 +109,7 @@ fn branching() -> Module {
     called(0, &body, 1)
 }
 
-/// Calls itself 20,000 times deep. The depth is kept in the first word of memory.
+/// Recurses 20,000 times. The depth is stored in the first word of memory.
 fn recursion() -> Vec<u8> {
     let load = [&constant(0)[..], &[0x28, 2, 0]].concat();
     let change = |by: u32| [&constant(0)[..], &load, &constant(by), &[0x6a, 0x36, 2, 0]].concat();
@@ -117,17 +117,17 @@ fn recursion() -> Vec<u8> {
         .concat()
 }
 
-/// Local 0 as a float, and back.
+/// Applies the instruction to local 0 as a float.
 fn float(instruction: u8) -> Vec<u8> {
     vec![0x20, 0, 0xbf, instruction, 0xbd, 0x21, 0]
 }
 
-/// Local 0 in both halves of a vector, and back.
+/// Applies the instruction to local 0 in both halves of a vector.
 fn vector(instruction: &[u8]) -> Vec<u8> {
     [&[0x20, 0, 0xfd, 0x12, 0xfd][..], instruction, &[0xfd, 0x1d, 0, 0x21, 0]].concat()
 }
 
-/// Calls a function of Preview 1 for ever.
+/// Calls a function of Preview 1 in an endless loop.
 fn importing(name: &'static str, params: u32, arguments: &[u32]) -> Module {
     let pushed: Vec<u8> = arguments.iter().flat_map(|&argument| constant(argument)).collect();
     let body = forever(&[&pushed[..], &call(0), &[DROP]].concat());

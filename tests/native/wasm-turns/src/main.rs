@@ -1,5 +1,5 @@
-//! Starts modules that keep their host busy, one after the other, in the host that it was granted as "wasm-host", and tells
-//! how long a neighbour of each had to wait for its turn at most.
+//! Starts modules that keep their host busy, one after the other, in the host granted as "wasm-host", and reports the
+//! longest time that a neighbour of each had to wait for its turn.
 
 mod assemble;
 mod folder;
@@ -17,14 +17,14 @@ use capos_rt::{grant, spawn_local};
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// How long a neighbour looks at the clock.
+/// How long a neighbour polls the clock.
 const WATCH_NS: i64 = 20_000_000;
-/// The same, beside a module that ends: until it has, if that is within forty times as long.
+/// The same, beside a module that ends: until it has, or forty times as long.
 const LONG_WATCH_NS: i64 = 100_000_000;
 const LONG_WATCHES: u32 = 40;
-/// As many elements of tables as a module can have from its start.
+/// Maximum number of initial table elements of a module.
 const TABLE_ELEMENTS: u32 = 10_000_000;
-/// No turn is longer, by the time in which every instruction takes a nanosecond.
+/// Upper bound of a turn, with one instruction per nanosecond.
 const MOST_NS: i64 = 1_000_000;
 
 #[derive(Clone)]
@@ -35,7 +35,7 @@ struct Hosts {
 }
 
 impl Hosts {
-    /// Starts an instance whose only purpose is to be busy.
+    /// Starts an instance that keeps the host busy.
     async fn hog(&self, module: &[u8]) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
         let mut spec = request.get().init_spec();
@@ -49,7 +49,7 @@ impl Hosts {
         request.send().promise.await?.get()?.get_instance()
     }
 
-    /// The same from a file, as a module of any length can be, to its end.
+    /// Runs one from a file, which may be of any length, to its end.
     async fn run_file(&self, module: Vec<u8>) -> Result<(), Error> {
         let mut request = self.host.start_request();
         let mut spec = request.get().init_spec();
@@ -63,7 +63,7 @@ impl Hosts {
         hog.wait_request().send().promise.await.map(drop)
     }
 
-    /// Starts an instance that looks at the clock when it is called.
+    /// Starts an instance that polls the clock when called.
     async fn watcher(&self) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
         let mut spec = request.get().init_spec();
@@ -74,7 +74,7 @@ impl Hosts {
     }
 }
 
-/// The longest time between two looks at the clock, of those in `watch_ns`.
+/// The longest time between two polls of the clock, within `watch_ns`.
 async fn longest_gap(watcher: &wasm_instance::Client, watch_ns: i64) -> Result<i64, Error> {
     let mut request = watcher.call_request();
     let mut params = request.get();
@@ -87,7 +87,7 @@ async fn longest_gap(watcher: &wasm_instance::Client, watch_ns: i64) -> Result<i
     }
 }
 
-/// The same, until `wait`, which is the end of a hog, has come.
+/// The same, until `wait`, the end of a hog, is ready.
 async fn longest_gap_until(
     watcher: &wasm_instance::Client,
     wait: impl Future<Output = Result<(), Error>> + 'static,

@@ -1,8 +1,8 @@
-//! Modules of which much is to be read, validated or translated before anything runs. Each ends at once.
+//! Modules that are expensive to read, validate or translate. Each exits at once.
 
 use crate::assemble::{BLOCK, DROP, END, I32, counted, leb, text, vector};
 
-/// Entries of the sections that are long here.
+/// Number of entries in the long sections.
 const MANY: u32 = 100_000;
 const TYPE: [u8; 3] = [0x60, 0, 0];
 
@@ -20,7 +20,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The parts of a module that are more than those of a function without parameters, results and body.
+/// The additional parts of a module, besides a function without parameters, results and body.
 #[derive(Default)]
 struct Parts {
     globals: (u32, Vec<u8>),
@@ -60,12 +60,12 @@ fn code(code: Vec<u8>) -> Vec<u8> {
     Parts { code, ..Parts::default() }.encode()
 }
 
-/// A segment with an entry for each element of the table.
+/// A segment with an entry for each table element.
 fn elements() -> (u32, Vec<u8>) {
     (1, [vec![0, 0x41, 0, END], leb(MANY), vec![0; MANY as usize]].concat())
 }
 
-/// 150,000 blocks in one another, and a branch out of all.
+/// 150,000 nested blocks, and a branch out of all of them.
 fn branch_out() -> Vec<u8> {
     [&[0], BLOCK.repeat(150_000).as_slice(), &[0x0c], &leb(149_999), &[END].repeat(150_000)].concat()
 }

@@ -1,4 +1,5 @@
-//! Folders of the host that a program may write to: volumes for the time of the run, brought back at its end.
+//! Host folders that a program may write to: copied into volumes for the run, with changes brought back at
+//! its end.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +8,13 @@ use capos_volume_tool::{LeftOut, Links, Mirror, Source, show_size};
 
 use super::{App, Dir};
 
-/// The room that a program has in a folder when nothing else is said, unless what is there needs more. Images are sparse
-/// files, so room costs nothing until it is used.
+/// Default space for a program in a folder, unless the content needs more. Images are sparse files, so unused space
+/// costs nothing.
 pub const DEFAULT_ROOM: u64 = 1 << 30;
-/// The room there is then, in sizes of what is there.
+/// Default space in multiples of the content.
 const TIMES: u64 = 4;
 
-/// A folder that was looked at and not copied yet.
+/// A scanned folder that has not been copied yet.
 #[derive(Debug)]
 struct Planned {
     volume: String,
@@ -23,16 +24,16 @@ struct Planned {
     metadata_bytes: u64,
 }
 
-/// The folders of a run, looked at.
+/// The scanned folders of a run.
 #[derive(Debug)]
 pub struct Plan(Vec<Planned>);
 
 impl Plan {
-    /// Looks at those of `dirs` that can be written to. Each has room for `room` bytes, what it holds included, or without
-    /// that for more than it holds.
+    /// Scans the writable ones of `dirs`. Each gets space for `room` bytes, its content included, or by default for more
+    /// than its content.
     ///
     /// # Errors
-    /// When a folder cannot be read, or holds more than it is to have room for.
+    /// If a folder cannot be read, or its content exceeds `room`.
     pub fn make(dirs: &[Dir], room: Option<u64>, links: Links) -> Result<Self> {
         let writable = dirs.iter().enumerate().filter(|(_, dir)| !dir.read_only);
         let planned = writable.map(|(index, dir)| {
@@ -42,7 +43,7 @@ impl Plan {
             let room = room.unwrap_or(enough);
             ensure!(
                 holds <= room,
-                "--dir {}: what it holds takes {} MiB, which is more than --dir-size {}",
+                "--dir {}: its content takes {} MiB, more than --dir-size {}",
                 dir.host.display(),
                 holds.div_ceil(1 << 20),
                 show_size(room)
@@ -54,22 +55,23 @@ impl Plan {
         planned.collect::<Result<_>>().map(Self)
     }
 
-    /// How large the images become, in the order of the folders.
+    /// The resulting image sizes, in the order of the folders.
     pub fn image_sizes(&self) -> Vec<u64> {
         self.0.iter().map(|planned| planned.device_bytes).collect()
     }
 
-    /// Copies every folder into an image in `place`. What cannot be copied is told to `left_out`, for each folder.
+    /// Copies every folder into an image in `place`. Calls `left_out` for each folder with the entries that cannot
+    /// be copied.
     ///
     /// # Errors
-    /// When a folder cannot be copied; before any is, when there is no room for the images.
+    /// If a folder cannot be copied; before any is copied, if there is no space for the images.
     pub fn copy_in(self, place: &Path, mut left_out: impl FnMut(&Path, &[LeftOut])) -> Result<Folders> {
         let needed = self.0.iter().map(|planned| planned.source.data_bytes()).fold(0, u64::saturating_add);
         if let Ok(stat) = rustix::fs::statvfs(place) {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
             ensure!(
                 needed <= free,
-                "--dir: what the folders hold takes {} MiB, and {} has {} MiB free for the copy; TMPDIR names another place",
+                "--dir: the folders' content takes {} MiB, but {} has only {} MiB free for the copy; set TMPDIR to another folder",
                 needed.div_ceil(1 << 20),
                 place.display(),
                 free >> 20
@@ -82,7 +84,7 @@ impl Plan {
             let mirror =
                 Mirror::create(source, &image, device_bytes, Some(metadata_bytes)).with_context(|| {
                     let (host, room) = (host.display(), show_size(room));
-                    format!("--dir {host}: its copy, with room for {room} (--dir-size), cannot be made")
+                    format!("--dir {host}: cannot create its copy with {room} of space (--dir-size)")
                 })?;
             left_out(&host, mirror.left_out());
             folders.push(Folder { volume, image, mirror, room });
@@ -99,27 +101,27 @@ struct Folder {
     room: u64,
 }
 
-/// The folders of a run and the images that stand for them.
+/// The folders of a run and their images.
 #[derive(Debug)]
 pub struct Folders(Vec<Folder>);
 
 impl Folders {
-    /// Which image stands for which disk volume.
+    /// The image of each disk volume.
     pub fn disks(&self) -> Vec<(String, PathBuf)> {
         self.0.iter().map(|folder| (folder.volume.clone(), folder.image.clone())).collect()
     }
 
-    /// The folder behind a volume, and the room that the program has there.
+    /// The folder behind a volume, and the space that the program has there.
     pub fn find(&self, volume: &str) -> Option<(&Path, u64)> {
         let folder = self.0.iter().find(|folder| folder.volume == volume)?;
         Some((folder.mirror.folder(), folder.room))
     }
 
-    /// Does to the folders what the program did to their copies, as far as that was synced. What was not brought back
-    /// because it does not belong there is told to `left_out`.
+    /// Applies the program's changes to the folders, as far as they were synced. Calls `left_out` with the entries
+    /// that are not brought back because they are not allowed in the folder.
     ///
     /// # Errors
-    /// When it cannot be done in full. The images then have all of it.
+    /// If it cannot be completed. The images then have everything.
     pub fn bring_back(&self, mut left_out: impl FnMut(&Path, &[LeftOut])) -> Result<()> {
         let mut problems = Vec::new();
         for Folder { image, mirror, .. } in &self.0 {
@@ -141,7 +143,7 @@ impl Folders {
     }
 }
 
-/// The paths of `folder` that could not be brought back, one line for each reason.
+/// The paths of `folder` that could not be brought back, one line per reason.
 fn in_words(folder: &Path, conflicts: &[String], not_copied: &[LeftOut]) -> Vec<String> {
     let was_there = |path: &&String| {
         let is_at = |above: &str| {
@@ -153,7 +155,7 @@ fn in_words(folder: &Path, conflicts: &[String], not_copied: &[LeftOut]) -> Vec<
     let reasons = [
         (
             hidden,
-            "made by the program where the folder has what was not copied into it, and not brought back",
+            "created by the program where the folder has an entry that was not copied in, and not brought back",
         ),
         (changed, "changed during the run by something else and left alone"),
     ];
@@ -165,10 +167,10 @@ fn in_words(folder: &Path, conflicts: &[String], not_copied: &[LeftOut]) -> Vec<
     .collect()
 }
 
-/// Names at most so many.
+/// Maximum number of names in a message.
 const MOST_NAMED: usize = 10;
 
-/// A line that names what was left out of `folder`, or of what came back to it.
+/// A line with the entries that were left out of `folder`, or not brought back to it.
 pub fn line(folder: &Path, left_out: &[LeftOut], what: &str) -> Option<String> {
     let named: Vec<_> = left_out.iter().take(MOST_NAMED).map(LeftOut::to_string).collect();
     let more = left_out.len().saturating_sub(MOST_NAMED);
@@ -194,7 +196,7 @@ mod tests {
         );
         assert_eq!(
             told(&["abs", "edit", "abs/inner"]),
-            "site: made by the program where the folder has what was not copied into it, and not brought back: abs, abs/inner\n\
+            "site: created by the program where the folder has an entry that was not copied in, and not brought back: abs, abs/inner\n\
              site: changed during the run by something else and left alone: edit"
         );
     }

@@ -1,7 +1,7 @@
 //! The program's arguments and environment.
 //!
-//! CUE takes time with the square of a list's length, and `prog *.c` can have very many arguments. So CUE is given a manifest
-//! without them, and they are put into the result, where decoding checks them as it checks those of any manifest.
+//! CUE's time is quadratic in a list's length, and `prog *.c` can have very many arguments. So CUE evaluates a manifest
+//! without them, and they are added to the result, where decoding checks them as it checks those of any manifest.
 
 use std::fmt::Write as _;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use super::{App, quoted};
 
-/// Where the one instance of [`App::manifest`] is.
+/// Path of the one instance of [`App::manifest`].
 const INSTANCE: &str = "/wasm/0/instances/0";
 
 impl App {
-    /// The manifest without what [`App::complete`] adds to what it evaluates to.
+    /// The manifest without the fields that [`App::complete`] adds to its evaluated form.
     pub fn outline(&self, sizes: &[u64]) -> String {
         self.text(sizes, "")
     }
 
-    /// Makes what [`App::outline`] evaluates to that of [`App::manifest`].
+    /// Turns the evaluated [`App::outline`] into that of [`App::manifest`].
     ///
     /// # Errors
-    /// When it was something else that was evaluated.
+    /// If something else was evaluated.
     pub fn complete(&self, evaluated: &mut Value) -> Result<()> {
         let instance = evaluated.pointer_mut(INSTANCE).and_then(Value::as_object_mut);
         let instance = instance.context("the evaluated manifest has no instance")?;
@@ -35,7 +35,7 @@ impl App {
         Ok(())
     }
 
-    /// The fields that say it, in CUE.
+    /// The fields for arguments and environment, in CUE.
     pub(super) fn launch(&self) -> String {
         let mut text = String::new();
         self.write_launch(&mut text).unwrap_or_default();

@@ -16,9 +16,9 @@ use crate::host_path::folder_of;
 pub struct Dir {
     /// The folder.
     pub host: PathBuf,
-    /// The path under which the program knows it.
+    /// The directory's path as the program sees it.
     pub guest: String,
-    /// Whether the program can only read it.
+    /// Whether it is read-only for the program.
     pub read_only: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct VolumeFile {
     pub file: PathBuf,
     /// The path under which the program knows its root.
     pub guest: String,
-    /// Whether the program can only read it.
+    /// Whether it is read-only for the program.
     pub read_only: bool,
 }
 

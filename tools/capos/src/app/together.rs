@@ -1,4 +1,4 @@
-//! Folders and images that cannot be given to a program together: what it wrote through one of them would be lost, or
+//! Folders and images that cannot be granted together, because data written through one of them would be lost or
 //! never found.
 
 use std::fs;
@@ -13,7 +13,7 @@ use crate::host_path::is_same_file;
 /// Checks all pairs of `dirs` and `volumes`.
 ///
 /// # Errors
-/// Names both options of a pair.
+/// Names both options of the conflicting pair.
 pub fn check(dirs: &[Dir], volumes: &[VolumeFile]) -> Result<()> {
     let mut guests: Vec<(&str, String)> =
         dirs.iter().map(|dir| (dir.guest.as_str(), dir.to_string())).collect();
@@ -30,20 +30,20 @@ pub fn check(dirs: &[Dir], volumes: &[VolumeFile]) -> Result<()> {
             return Ok(());
         }
         let way = match (holds(&one.host, &other.host), holds(&other.host, &one.host)) {
-            (true, true) => "are one folder",
+            (true, true) => "are the same folder",
             (true, false) => "overlap: the second is in the first",
             (false, true) => "overlap: the first is in the second",
             (false, false) => return Ok(()),
         };
         bail!(
-            "{one} and {other} {way}; each would be a copy, and only one of them could be brought back: \
-             leave one out, or put :ro behind it"
+            "{one} and {other} {way}; each would be a copy, and only one could be brought back: \
+             leave one out, or add :ro to it"
         )
     })?;
     each_pair(volumes, |one, other| {
         ensure!(
             (one.read_only && other.read_only) || !is_same_file(&one.file, &other.file),
-            "{one} and {other} are one image, which can be given twice only with :ro behind both: leave one out"
+            "{one} and {other} are the same image, which can be passed twice only if both have :ro: leave one out"
         );
         Ok(())
     })
@@ -55,13 +55,13 @@ fn each_pair<T>(all: &[T], mut check: impl FnMut(&T, &T) -> Result<()>) -> Resul
     pairs.into_iter().try_for_each(|(one, other)| check(one, other))
 }
 
-/// A guest's path without what makes no difference.
+/// A guest path in canonical form.
 fn plain(guest: &str) -> (bool, Vec<&str>) {
     let parts = guest.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     (guest.starts_with('/'), parts)
 }
 
-/// Whether `inner` is the folder `outer` or below it, also by another way.
+/// Whether `inner` is the folder `outer` or below it, also through another path.
 fn holds(outer: &Path, inner: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     let (outer, inner) = (identity(outer), inner.canonicalize().unwrap_or_default());
@@ -88,9 +88,9 @@ mod tests {
         fs::create_dir(at("site-2")).unwrap();
         symlink("site/deep", at("way")).unwrap();
         for (one, other, wanted) in [
-            ("site::/a", "site::/b", "are one folder"),
-            ("site::/a", "site/.::/b", "are one folder"),
-            ("site/deep::/a", "way::/b", "are one folder"),
+            ("site::/a", "site::/b", "are the same folder"),
+            ("site::/a", "site/.::/b", "are the same folder"),
+            ("site/deep::/a", "way::/b", "are the same folder"),
             ("site::/a", "site/deep/er::/b", "the second is in the first"),
             ("way/er::/a", "site::/b", "the first is in the second"),
         ] {
@@ -116,7 +116,7 @@ mod tests {
             [("disk", "disk"), ("disk", "./disk"), ("disk", "twin"), ("link", "disk"), ("new", "./new")]
         {
             let error = checked(&[], &[at(&format!("{one}::/a")), at(&format!("{other}::/b:ro"))]);
-            assert!(error.contains("are one image") && error.contains("::/a and --volume "), "{error}");
+            assert!(error.contains("are the same image") && error.contains("::/a and --volume "), "{error}");
         }
         assert_eq!(checked(&[], &[at("disk::/a:ro"), at("twin::/b:ro")]), "");
         assert_eq!(checked(&[], &[at("disk::/a"), at("other::/b"), at("new::/c"), at("newer::/d")]), "");

@@ -1,4 +1,4 @@
-//! Measures that guests take of themselves, in virtual time that advances with instructions.
+//! Measurements by guests, in virtual time that advances with instructions.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use crate::volumes;
 use crate::workplace::Workplace;
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(300);
-/// Enough that memory is no concern.
+/// Ample memory.
 const MEMORY_MIB: u32 = 256;
 
 /// The output of a guest.
@@ -26,7 +26,7 @@ pub(super) struct Shown {
     pub(super) log: String,
 }
 
-/// How to run a guest.
+/// The parameters for running a guest.
 pub(super) struct How {
     pub(super) memory_mib: u32,
     pub(super) count_instructions: bool,
@@ -35,18 +35,18 @@ pub(super) struct How {
 }
 
 impl Bench<'_> {
-    /// The figures that the guest prints in the form `name value unit`.
+    /// The figures that the guest prints as `name value unit`.
     pub(super) fn guest(&self, manifest: &Path) -> Result<Vec<Measure>> {
         let shown = self.counted(manifest)?;
         let measures: Vec<Measure> = shown.output.lines().filter_map(parse).collect();
         if measures.is_empty() {
-            bail!("{}: printed no measures", manifest.display());
+            bail!("{}: printed no measurements", manifest.display());
         }
         Ok(measures)
     }
 
-    /// From kernel entry until everything has ended, by the kernel log's clock; and of that, what the wasm host
-    /// says starting the instance took.
+    /// The time from kernel entry until everything has ended, by the kernel log's clock; and within that, the
+    /// wasm host's figure for starting the instance.
     pub(super) fn boot_to_hello(&self) -> Result<Vec<Measure>> {
         let manifest = self.project.manifest(HELLO);
         let shown = self.counted(&manifest)?;
@@ -57,7 +57,7 @@ impl Bench<'_> {
         let nanoseconds = end.context("the kernel log does not say when the power went off")?;
         let mut measures = vec![Measure::new("boot_to_wasm_hello", nanoseconds, "instructions")];
         let (compile, instantiate) =
-            shown.log.lines().find_map(start_time).context("the log does not say how long the start took")?;
+            shown.log.lines().find_map(start_time).context("the log has no start time")?;
         measures.push(Measure::new("wasm_compilation", compile, "instructions"));
         measures.push(Measure::new("wasm_instantiation", instantiate, "instructions"));
         Ok(measures)
@@ -140,7 +140,7 @@ fn timestamp(line: &str) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(microseconds * 1000)
 }
 
-/// Bytes that the run's thread writes and we read afterwards.
+/// Bytes written by the run's thread and read afterwards.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 

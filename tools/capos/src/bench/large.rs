@@ -1,4 +1,4 @@
-//! Start of a large module, made here.
+//! The start of a large module, which is generated here.
 
 use std::fs;
 
@@ -8,19 +8,20 @@ use super::guest::{How, TIMEOUT, start_time};
 use super::{Bench, Measure};
 use crate::qemu::{ConsoleLine, End};
 
-/// The functions, of [`PATTERN`]s, and the segments of data: in all 20 MB.
+/// The number of functions, of [`PATTERN`]s in each, and of data segments: 20 MB in total.
 const FUNCTIONS: u32 = 20_000;
 const PATTERNS: usize = 32;
 const SEGMENTS: u32 = 100;
 const SEGMENT_BYTES: u32 = 60_000;
 
-/// Instructions as compilers write them, without results: `local 1 = load(local 0 + 8) + 77; if local 1 { store(local 0, local 1) }`.
+/// Instructions typical of compiled code, without results:
+/// `local 1 = load(local 0 + 8) + 77; if local 1 { store(local 0, local 1) }`.
 const PATTERN: &[u8] = &[
     0x20, 0x00, 0x28, 0x02, 0x08, 0x41, 0xcd, 0x00, 0x6a, 0x22, 0x01, 0x04, 0x40, 0x20, 0x00, 0x20, 0x01,
     0x36, 0x02, 0x00, 0x0b,
 ];
 
-/// Enough for the boot package, the host's copies and the instance.
+/// Enough memory for the boot package, the host's copies and the instance.
 const MEMORY_MIB: u32 = 768;
 
 const MANIFEST: &str = r#"package capos
@@ -51,7 +52,7 @@ impl Bench<'_> {
             bail!("the large module: ended with {:?}\n{}{}", shown.end, shown.output, shown.log);
         }
         let (compile, instantiate) =
-            shown.log.lines().find_map(start_time).context("the log does not say how long the start took")?;
+            shown.log.lines().find_map(start_time).context("the log has no start time")?;
         Ok(vec![
             Measure::new("wasm_compilation_20m", compile, "instructions"),
             Measure::new("wasm_instantiation_20m", instantiate, "instructions"),
@@ -59,7 +60,7 @@ impl Bench<'_> {
     }
 }
 
-/// The module: a program that ends at once, with many functions and much data that it does not use.
+/// The module: a program that exits at once, with many functions and much data that it does not use.
 fn module() -> Vec<u8> {
     let mut module = b"\0asm\x01\0\0\0".to_vec();
     // Types: () -> () and (i32) -> ().
@@ -97,7 +98,7 @@ fn module() -> Vec<u8> {
     module
 }
 
-/// Adds a section of `count` things.
+/// Adds a section of `count` items.
 fn section(module: &mut Vec<u8>, id: u8, count: u32, write: impl FnOnce(&mut Vec<u8>)) {
     let mut content = Vec::new();
     leb(&mut content, count);
@@ -115,7 +116,7 @@ fn leb(to: &mut Vec<u8>, mut value: u32) {
     to.push(value as u8);
 }
 
-/// As [`leb`], with room for a sign.
+/// Like [`leb`], with space for a sign bit.
 fn signed_leb(to: &mut Vec<u8>, mut value: u32) {
     while value >= 0x40 {
         to.push(value as u8 & 0x7f | 0x80);

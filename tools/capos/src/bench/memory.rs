@@ -10,11 +10,11 @@ use crate::qemu::{ConsoleLine, End};
 
 /// A machine that is too small may also hang.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Where the search begins; it has to do.
+/// Upper end of the search; assumed to suffice.
 const ENOUGH_MIB: u32 = 128;
 
 impl Bench<'_> {
-    /// The smallest number of MiB in which the hello program passes.
+    /// The smallest memory in MiB with which the hello program passes.
     pub(super) fn smallest_memory(&self) -> Result<Measure> {
         let manifest = self.project.manifest(HELLO);
         let passes = |memory_mib| {
@@ -37,7 +37,7 @@ impl Bench<'_> {
 /// The smallest number from 1 to `enough` that `passes`, given that all larger ones do too.
 fn smallest(enough: u32, mut passes: impl FnMut(u32) -> Result<bool>) -> Result<u32> {
     if !passes(enough)? {
-        bail!("not even {enough} MiB of memory are enough");
+        bail!("{enough} MiB of memory are not enough");
     }
     let (mut fails, mut passed) = (0, enough);
     while passed - fails > 1 {

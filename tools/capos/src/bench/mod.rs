@@ -1,4 +1,5 @@
-//! The cost of the system: measured by guests under instruction counting, and by looking at what was built.
+//! Benchmarks of the system: measurements by guests under instruction counting, and properties of the built
+//! files.
 
 mod guest;
 mod large;
@@ -16,7 +17,7 @@ use crate::project::Project;
 
 pub use report::rewrite;
 
-/// The manifest whose image is looked at, and with which the smallest memory is found.
+/// The manifest whose image is measured, and with which the smallest memory is found.
 const HELLO: &str = "wasi-hello-rust";
 /// The output of that program.
 const HELLO_OUTPUT: &str = "Hello from WASI on capOS\n";
@@ -26,9 +27,9 @@ const HELLO_OUTPUT: &str = "Hello from WASI on capOS\n";
 pub struct Measure {
     /// The name of the figure: letters, digits and `_`.
     pub name: String,
-    /// How much of it.
+    /// Its value.
     pub value: u64,
-    /// Of what.
+    /// Its unit.
     pub unit: String,
 }
 
@@ -38,7 +39,7 @@ impl Measure {
     }
 }
 
-/// Where measuring happens and with what.
+/// The environment for measuring.
 #[derive(Debug)]
 pub struct Bench<'a> {
     /// The tree.
@@ -48,7 +49,7 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures everything. `found` gets each result, or why there is none, as soon as it is known.
+    /// Runs all measurements. `found` is called with each result, or error, as soon as it is known.
     pub fn run(&self, mut found: impl FnMut(&Result<Vec<Measure>>)) -> Result<Vec<Measure>> {
         let mut all = Vec::new();
         let mut add = |measures: Result<Vec<Measure>>| {

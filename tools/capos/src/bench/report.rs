@@ -7,7 +7,7 @@ use super::Measure;
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
 
-/// Meaning of each result, its target, and the cost elsewhere.
+/// Description of each result, its target, and the cost elsewhere.
 struct Known {
     name: &'static str,
     meaning: &'static str,
@@ -48,7 +48,7 @@ const KNOWN: &[Known] = &[
     ),
     known(
         "longest_kernel_stretch",
-        "the longest that the kernel did not look for something else to run, beside programs that try everything",
+        "the longest time without a preemption point in the kernel, under adversarial programs",
         Some(200_000),
         "",
     ),
@@ -189,7 +189,7 @@ const KNOWN: &[Known] = &[
     known("kernel_unsafe_blocks", "unsafe blocks in the kernel", None, ""),
 ];
 
-/// `document` with the table between its markers replaced by one of `measures`; an error when there are none.
+/// `document` with the table between its markers replaced by one of `measures`; an error without markers.
 pub fn rewrite(document: &str, measures: &[Measure]) -> Result<String, String> {
     let missing = || format!("the document lacks the markers {BEGIN} and {END}");
     let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;

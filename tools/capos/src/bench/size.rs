@@ -1,4 +1,4 @@
-//! How large what was built is.
+//! Sizes of the built files.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::image;
 use crate::project::Project;
 use crate::qemu::ConsoleLine;
 
-/// The parts of the image of `manifest`, the kernel's loaded part, and the code in it.
+/// The parts of the image of `manifest`, the kernel's loaded part, and its code.
 pub(super) fn measure(project: &Project, manifest: &Path) -> Result<Vec<Measure>> {
     let checked = image::check(project, manifest, ConsoleLine::Serial)?;
     let package = image::build(&checked)?;
@@ -33,7 +33,7 @@ pub(super) fn measure(project: &Project, manifest: &Path) -> Result<Vec<Measure>
     Ok(measures)
 }
 
-/// Bytes in the file of all loaded segments, and of the executable ones.
+/// File bytes of all loaded segments, and of the executable ones.
 fn segments(elf: &[u8]) -> object::Result<(u64, u64)> {
     let header = FileHeader64::<LittleEndian>::parse(elf)?;
     let endian = header.endian()?;

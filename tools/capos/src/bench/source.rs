@@ -1,4 +1,4 @@
-//! How much kernel there is to read, and how much of it is unsafe.
+//! Size of the kernel's source, and the number of its unsafe blocks.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn count_folder(folder: &Path, count: &mut Count) -> Result<()> {
 }
 
 fn count_text(text: &str, count: &mut Count) {
-    // Tests stand at the end of their file, as everywhere in this tree.
+    // Tests are at the end of their file, as everywhere in this tree.
     let (code, _) = text.split_once("\n#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
     for line in code.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if line.starts_with("//")

@@ -1,4 +1,4 @@
-//! Sizes, durations and numbers on the command line, each with its bounds: what is wrong is said with what is possible.
+//! Sizes, durations and numbers on the command line, each with bounds that error messages state.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use capos_volume_tool::within_bounds;
 
 use crate::manifest::{MOST_MACHINE_BYTES, duration_of, size_of};
 
-/// Reads a machine's memory in MiB, rounded up; a number alone is one of MiB.
+/// Parses a machine's memory in MiB, rounded up; a plain number is in MiB.
 pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
     let read = match text.parse::<u32>() {
         Ok(0) | Err(_) => size_of(text),
@@ -16,21 +16,21 @@ pub(super) fn machine_memory(text: &str) -> Result<u32, String> {
     u32::try_from(bytes.div_ceil(1 << 20)).map_err(|_| format!("{text:?} is too large"))
 }
 
-/// Reads a whole number of 1 to `most`.
+/// Parses a whole number from 1 to `most`.
 pub(super) fn count<T: TryFrom<u64>>(most: u64) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = text.parse::<u64>().ok().filter(|number| (1..=most).contains(number));
         let number = number.and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| format!("{text:?} is not a whole number of 1 to {most}"))
+        number.ok_or_else(|| format!("{text:?} is not a whole number from 1 to {most}"))
     }
 }
 
-/// Reads a duration such as `500ms`; a number alone is one of seconds.
+/// Parses a duration such as `500ms`; a plain number is in seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let with_unit = if is_number { format!("{text}s") } else { text.to_owned() };
     let read = duration_of(&with_unit).map(Duration::from_nanos);
-    read.map_err(|reason| format!("{}; a number alone is seconds", reason.replace(&with_unit, text)))
+    read.map_err(|reason| format!("{}; a plain number is in seconds", reason.replace(&with_unit, text)))
 }
 
 #[cfg(test)]
@@ -52,7 +52,10 @@ mod tests {
             ("1h", "units ns, us, ms, s, min"),
         ] {
             let error = duration(bad).unwrap_err();
-            assert!(error.contains(wanted) && error.ends_with("a number alone is seconds"), "{bad}: {error}");
+            assert!(
+                error.contains(wanted) && error.ends_with("a plain number is in seconds"),
+                "{bad}: {error}"
+            );
         }
     }
 
@@ -71,7 +74,7 @@ mod tests {
         let read = count::<u32>(255);
         assert_eq!((read("1"), read("255")), (Ok(1), Ok(255)));
         for bad in ["0", "-1", "x", "", "256", "1.5", "99999999999999999999", "100TiB"] {
-            assert!(read(bad).unwrap_err().contains("of 1 to 255"), "{bad}");
+            assert!(read(bad).unwrap_err().contains("from 1 to 255"), "{bad}");
         }
         assert_eq!(count::<u64>(u64::MAX)("18446744073709551615"), Ok(u64::MAX));
     }

@@ -1,4 +1,4 @@
-//! `docs/programs.md` explains all options of a program, and names none that there are not.
+//! `docs/programs.md` explains all options of a program, and names no unknown ones.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::Cli;
 
 const PAGE: &str = include_str!("../../../../docs/programs.md");
 
-/// Options as the page writes them: `--name`, where no letter stands before.
+/// Options as the page writes them: `--name`, without a preceding letter.
 fn on_the_page() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut before = ' ';
@@ -24,7 +24,7 @@ fn on_the_page() -> BTreeSet<String> {
         }
         before = c;
     }
-    // The lines of tables are no options.
+    // Table rules are not options.
     found.retain(|name| name.starts_with(|c: char| c.is_ascii_lowercase()));
     found
 }
@@ -39,7 +39,7 @@ fn the_page_on_programs_names_every_option_and_no_other() {
     let options: BTreeSet<_> = everywhere.filter_map(|arg| arg.get_long()).collect();
     let page = on_the_page();
     let unknown: Vec<_> = page.iter().filter(|name| !options.contains(name.as_str())).collect();
-    assert!(unknown.is_empty(), "docs/programs.md names options that there are not: {unknown:?}");
+    assert!(unknown.is_empty(), "docs/programs.md names unknown options: {unknown:?}");
     let for_programs = arguments
         .iter()
         .filter(|arg| arg.get_help_heading().is_some_and(|heading| heading.contains("WebAssembly program")));

@@ -1,26 +1,26 @@
-//! Why a run from a manifest failed, as its log tells: which processes, instances and volumes ended badly, and how.
+//! Reasons why a run from a manifest failed, from its log: which processes, instances and volumes failed, and how.
 
 use std::path::{Display, PathBuf};
 
 use super::hints::{Fields, with_limit};
 use crate::manifest::Manifest;
 
-/// Stands before what a wasm host logs of an instance.
+/// Prefix of a wasm host's log lines about an instance.
 const INSTANCE: &str = "[wasm-host] ";
-/// Stands before what `init` logs of a process.
+/// Prefix of `init`'s log lines about a process.
 const PROCESS: &str = "[user] init: ";
-/// Stands before what the server of a volume logs.
+/// Prefix of log lines of a volume's server.
 const VOLUME: &str = "[user] fs: ";
-/// Stands before the name of a volume in what `init` logs of its processes.
+/// Prefix of a volume's name in `init`'s log lines about its processes.
 const SERVER: &str = "volume ";
-/// The beginning of the lines of a server that are no failure of the volume.
+/// The beginning of a server's line that is not a failure of the volume.
 pub(super) const FULL: &str = "the volume is full";
-/// The same of a volume without room for names, though there may be some for data.
-pub(super) const FULL_OF_NAMES: &str = "the volume is full of names";
-/// How the line about an end at the program's own will begins.
+/// The same for a volume without space for names, though there may be some for data.
+pub(super) const FULL_OF_NAMES: &str = "the volume has no space for more names";
+/// The beginning of the line about a regular exit.
 const EXITED: &str = "exited with status ";
 
-/// The kind of thing that an account is about.
+/// The subject of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Instance,
@@ -28,7 +28,7 @@ enum Kind {
     Volume,
 }
 
-/// Everything that the log says of one process or instance since its last start.
+/// The log lines about one process or instance since its last start.
 struct Account<'a> {
     name: &'a str,
     kind: Kind,
@@ -36,12 +36,12 @@ struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// Whether it is among the reasons for a failed run. What ended by itself and well is not.
+    /// Whether it is among the reasons for a failed run: a regular exit with status 0 is not.
     fn is_failure(&self) -> bool {
         !self.lines.iter().any(|line| status(line) == Some("0")) && !self.lines.is_empty()
     }
 
-    /// Whether all there is to say is that it exited with a status of its own.
+    /// Whether it has nothing but an exit with its own status.
     fn only_exited(&self) -> bool {
         self.lines.iter().all(|line| status(line).is_some())
     }
@@ -52,9 +52,8 @@ fn status(line: &str) -> Option<&str> {
     line.strip_prefix(EXITED)
 }
 
-/// Why a run of `manifest` ended with a status that is not 0, a line each: `NAME: REASON`. Empty where the status is that
-/// of the only program there is, which then has said itself what it had to say.
-/// `behind` has what is behind volumes on the host.
+/// The reasons why a run of `manifest` ended with a non-zero status, one line each: `NAME: REASON`. Empty if the status
+/// is that of the only program, which has then reported its own errors. `behind` has the host files of volumes.
 pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> Vec<String> {
     let hosts = |name: &str| {
         manifest.processes.iter().any(|process| process.name == name && process.wasm_host.is_some())
@@ -63,12 +62,12 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
     let instance_failed = instances.iter().any(Account::is_failure);
     let volumes = accounts(log, Kind::Volume, |line| !line.starts_with(FULL));
     let processes = accounts(log, Kind::Process, |_| true);
-    // The server of a volume has said why it ended.
+    // The server of a volume has logged why it ended.
     let said = |name: &str| {
         let volume = name.strip_prefix(SERVER);
         volume.is_some_and(|name| volumes.iter().any(|volume| volume.name == name))
     };
-    // The status of a host is that of its instances, so it adds nothing.
+    // A host's status is that of its instances, so it adds nothing.
     let processes = processes.into_iter().filter(|process| {
         !(said(process.name) || hosts(process.name) && instance_failed && process.only_exited())
     });
@@ -98,10 +97,10 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
     told.chain(lines).collect()
 }
 
-/// Volumes and what is behind each on the host: an image or a folder.
+/// Volumes and the image or folder behind each on the host.
 pub(super) type Behind = [(String, PathBuf)];
 
-/// A line about a volume, with what is behind it on the host.
+/// A line about a volume, with its image or folder on the host.
 fn with_host(line: &str, behind: &Behind) -> String {
     match of_volume(line, behind) {
         Some((name, host, rest)) => format!("{SERVER}{name} ({host}){rest}"),
@@ -114,7 +113,7 @@ pub(super) fn of_host(line: &str, behind: &Behind) -> String {
     of_volume(line, behind).map_or_else(|| line.to_owned(), |(_, host, rest)| format!("{host}{rest}"))
 }
 
-/// The volume that a line is about, what is behind it, and what is said of it.
+/// The volume in a line, its image or folder, and the rest of the line.
 fn of_volume<'a>(line: &'a str, behind: &'a Behind) -> Option<(&'a str, Display<'a>, String)> {
     let rest = line.strip_prefix(SERVER)?;
     behind.iter().find_map(|(name, host)| {
@@ -126,7 +125,7 @@ fn of_volume<'a>(line: &'a str, behind: &'a Behind) -> Option<(&'a str, Display<
     })
 }
 
-/// The lines about things of this kind, gathered by the name that they begin with, in the order of the names' first lines.
+/// The lines about items of this kind, grouped by the name that they begin with, in the order of the names' first lines.
 fn accounts<'a>(log: &'a [String], kind: Kind, wanted: impl Fn(&str) -> bool) -> Vec<Account<'a>> {
     let prefix = match kind {
         Kind::Instance => INSTANCE,
@@ -149,7 +148,7 @@ fn accounts<'a>(log: &'a [String], kind: Kind, wanted: impl Fn(&str) -> bool) ->
     accounts
 }
 
-/// Lines that are the same one after another, as of a recursion, become one.
+/// Merges identical consecutive lines, such as those of a recursion.
 pub(super) fn counted(lines: &[&str]) -> Vec<String> {
     let runs = lines.chunk_by(|one, other| one == other);
     let runs = runs.filter_map(|run| run.first().map(|line| (*line, run.len())));
@@ -242,7 +241,7 @@ mod tests {
     }
     #[test]
     fn a_volume_that_failed_is_told_with_its_image() {
-        let log = "[user] fs: v: it is damaged; `capos volume check FILE` says more\n\
+        let log = "[user] fs: v: it is damaged; `capos volume check FILE` gives details\n\
                    [user] fs: w: the volume is full\n\
                    [user] init: volume v: exited with status 1\n[user] init: server: did not start: no volume\n\
                    [user] init: volume v/disk: exited with status 1\n\
@@ -250,7 +249,7 @@ mod tests {
         assert_eq!(
             reasons(&several(), log),
             [
-                "volume v (/srv/v.img): it is damaged; `capos volume check /srv/v.img` says more",
+                "volume v (/srv/v.img): it is damaged; `capos volume check /srv/v.img` gives details",
                 "server: did not start: no volume",
                 "volume v (/srv/v.img)/disk: exited with status 1",
             ]

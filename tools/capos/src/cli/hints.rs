@@ -1,27 +1,27 @@
-//! Hints in a run's log, for their reader: the whole path of the field for a manifest, the option for a program on the
-//! command line. The log has them for both, as `WHAT: raise LIMIT in the manifest or pass --OPTION`.
+//! Hints in a run's log, adapted to their reader: the full path of the field for a manifest, the option for a program
+//! on the command line. The log has both, as `WHAT: raise LIMIT in the manifest or pass --OPTION`.
 
 use capos_volume_tool::show_size;
 
 use crate::manifest::{Manifest, Process, ProcessLimits};
 
-/// Ends at a limit: how the host words them, the field of the limit in a manifest, and its option.
+/// Ends by a limit: the host's wording, the field of the limit in a manifest, and its option.
 const LIMITS: [(&str, &str, &str); 4] = [
     ("out of fuel", "fuel", "--fuel"),
     ("out of memory", "memory", "--memory"),
     ("out of time", "wallTime", "--wall-time"),
     ("out of output", "outputBytes", "--output"),
 ];
-/// The end of a process whose budget was not what ran out.
+/// The end of a process when its own budget was not exhausted.
 const MACHINE: &str = "the machine is out of memory";
-/// The start of a process that its budget of memory, or the machine, was too small for.
+/// The failed start of a process because of its memory budget or the machine's memory.
 const NO_ROOM: &str = "did not start: Overloaded: the limits given, or the machine's memory, do not suffice";
-/// Stands between what a hint says for a manifest and for the command line.
+/// Separates a hint's part for manifests from that for the command line.
 const OR_PASS: &str = " or pass --";
-/// Fields of an instance that hints name, beside its limits and grants.
+/// Fields of an instance in hints, besides its limits and grants.
 const FIELDS: [&str; 4] = ["preopens", "stdin", "stdout", "stderr"];
 
-/// A line about an end; if that was at a limit, with what raises it, for both readers.
+/// A line about an end; if a limit caused it, with the setting that raises it, for both readers.
 pub(super) fn with_limit(line: &str) -> String {
     if line.starts_with(MACHINE) {
         return format!("{line}: give it more with --mem");
@@ -34,17 +34,17 @@ pub(super) fn with_limit(line: &str) -> String {
     }
 }
 
-/// The entries of a manifest that lines with one name are about.
+/// The manifest entries that lines with one name refer to.
 pub(super) struct Fields<'a> {
-    /// Their places: several where several hosts have an instance of that name.
+    /// Their places; several if several hosts have an instance of that name.
     places: Vec<&'a str>,
     process: Option<&'a Process>,
-    /// Of the process, or of the server of a volume.
+    /// Limits of the process, or of the server of a volume.
     limits: Option<&'a ProcessLimits>,
 }
 
 impl<'a> Fields<'a> {
-    /// Of the process of this name, or of `volume NAME`.
+    /// For the process with this name, or for `volume NAME`.
     pub(super) fn of_process(manifest: &'a Manifest, name: &str) -> Self {
         if let Some(name) = name.strip_prefix("volume ") {
             let volume = manifest.volumes.iter().find(|volume| volume.name == name);
@@ -56,15 +56,14 @@ impl<'a> Fields<'a> {
         Self { places, process, limits: process.map(|process| &process.limits) }
     }
 
-    /// Of the instances of this name.
+    /// For the instances with this name.
     pub(super) fn of_instance(manifest: &'a Manifest, name: &str) -> Self {
         let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
         let instances = hosts.flat_map(|host| &host.instances).filter(|instance| instance.name == name);
         Self { places: instances.map(|instance| instance.at.as_str()).collect(), process: None, limits: None }
     }
 
-    /// The line without options of the command line, which a run from a manifest does not take, and with whole paths of
-    /// fields.
+    /// The line without command line options, which do not apply to a run from a manifest, and with full field paths.
     pub(super) fn in_manifest(&self, line: &str) -> String {
         if line == NO_ROOM {
             return format!("{}: {}", plain(line), self.room());
@@ -85,7 +84,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The line with the fields of the grants that it names: those of a host have names that no manifest writes.
+    /// The line with the fields of the grants that it names; a host's grants have generated names that are not
+    /// in the manifest.
     fn with_grants(&self, line: &str) -> String {
         let grants = self.process.iter().flat_map(|process| &process.grants);
         grants.filter(|grant| !grant.at.is_empty()).fold(plain(line), |line, grant| {
@@ -93,7 +93,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A quoted word of a hint, of which `before` stands before it.
+    /// The word in backquotes of a hint that follows `before`.
     fn quoted(&self, word: &str, before: &str) -> String {
         let path = match before.ends_with("grant ") {
             true => Some(format!("grants.{word}")),
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
         paths.join(" or ")
     }
 
-    /// The way to give a process room to start in.
+    /// The way to give a process enough memory to start.
     fn room(&self) -> String {
         let limit = self.process.and_then(|process| Some((&process.at, process.limits.memory_bytes?)));
         match limit {
@@ -117,21 +117,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A line about a start without the kind of its exception, which the text behind it says better.
+/// A line about a start without the kind of its exception, which the following text explains better.
 fn plain(line: &str) -> String {
     ["Failed", "Overloaded"].iter().fold(line.to_owned(), |line, kind| {
         line.replacen(&format!("did not start: {kind}: "), "did not start: ", 1)
     })
 }
 
-/// The line with the option alone, for a program that no manifest names.
+/// The line with only the option, for a program without a manifest.
 pub(super) fn for_options(line: &str) -> String {
     if line == NO_ROOM {
         return format!("{}: give the machine more with --mem", plain(line));
     }
     let Some((text, option)) = line.split_once(OR_PASS) else { return plain(line) };
     let Some((what, field)) = text.rsplit_once(": ") else { return plain(line) };
-    // An option with a value of its own is passed, whatever it was.
+    // An option that takes a value is "passed", whatever the verb was.
     let verb = if field.starts_with("raise `limits.") && !option.contains(' ') { "raise" } else { "pass" };
     let condition =
         field.split_once(", ").map_or_else(String::new, |(condition, _)| format!("{condition}, "));

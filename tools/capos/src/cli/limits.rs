@@ -1,4 +1,4 @@
-//! Limits of a program, each an option with the name that it has in a manifest.
+//! Limits of a program, each an option with the same name as in a manifest.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use crate::manifest::{InstanceLimits, MOST_STACK};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits of a WebAssembly program (--memory is one too)")]
 pub(super) struct LimitArgs {
-    /// Units of fuel, about one for each instruction [default: any]
+    /// Units of fuel, about one per instruction [default: unlimited]
     #[arg(long, value_name = "UNITS", value_parser = count::<u64>(u64::MAX), allow_negative_numbers = true)]
     fuel: Option<u64>,
-    /// Time from its start until it is ended, such as 500ms; a number alone is seconds [default: any]
+    /// Time from its start until it is ended, such as 500ms; a plain number is seconds [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
     wall_time: Option<Duration>,
-    /// The most that it may write to its standard streams, such as 1GiB
+    /// Maximum bytes written to its standard streams, such as 1GiB [default: unlimited]
     #[arg(long, alias = "output-bytes", value_name = "SIZE", value_parser = size_between(1, u64::MAX), allow_negative_numbers = true)]
     output: Option<u64>,
-    /// Elements of all its tables together [default: 65536]
+    /// Maximum number of elements in all its tables [default: 65536]
     #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]
     table_elements: Option<u32>,
-    /// Room for nested calls, such as 8MiB [default: 512KiB]
+    /// Stack for nested calls, such as 8MiB [default: 512KiB]
     #[arg(long, value_name = "SIZE", value_parser = size_between(1, MOST_STACK), allow_negative_numbers = true)]
     stack: Option<u64>,
-    /// Descriptors that it may have open at once [default: 1024]
+    /// Maximum number of open descriptors [default: 1024]
     #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]
     descriptors: Option<u32>,
 }
 
 impl LimitArgs {
-    /// Which of them are given.
+    /// The limits that were given.
     pub(super) fn given(&self) -> [(&'static str, bool); 6] {
         [
             ("--fuel", self.fuel.is_some()),
@@ -44,12 +44,12 @@ impl LimitArgs {
         ]
     }
 
-    /// As a manifest has them, with the memory that another option gives.
+    /// As the limits of a manifest, with the memory from another option.
     pub(super) fn limits(&self, memory_bytes: Option<u64>) -> InstanceLimits {
         InstanceLimits {
             memory_bytes,
             fuel: self.fuel,
-            // The parser bounds it.
+            // Bounded by the parser.
             wall_time_ns: self.wall_time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
             output_bytes: self.output,
             table_elements: self.table_elements,

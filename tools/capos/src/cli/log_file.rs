@@ -1,4 +1,4 @@
-//! Where the kernel log of a run goes.
+//! The kernel log file of a run.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -16,26 +16,26 @@ use crate::project::Project;
 use crate::qemu::is_banner;
 use crate::say::say;
 
-/// Begins the first line of every log, so that a later run knows that it may overwrite it.
+/// The beginning of every log, so that a later run can recognise and overwrite it.
 const FIRST: &str = "capOS kernel log of ";
-/// A log of a machine that began with firmware has its banner within so many bytes.
+/// The log of a machine that started with firmware has its banner within this many bytes.
 const LOOKED_AT: u64 = 4096;
 
-/// A log that is being written.
+/// A log being written.
 #[derive(Debug)]
 pub(super) struct LogFile {
     pub(super) file: File,
     path: PathBuf,
-    /// Why it is not where logs are by default, and so is removed unless somebody has a reason to read it.
+    /// The reason why it is not in the default place; such a log is removed unless someone may need it.
     temporary: Option<String>,
 }
 
 impl LogFile {
-    /// Opens the log of the run called `name`: in the file `given`, in the project's folder for logs, or, where that cannot
-    /// be written, in one for temporary files.
+    /// Opens the log of the run `name`: in the file `given`, in the project's log folder or, if that is not writable, in
+    /// the temporary folder.
     ///
     /// # Errors
-    /// When a given file cannot be written or is something else than a log.
+    /// If a given file is not writable or is not a log.
     pub(super) fn open(project: &Project, given: Option<&Path>, name: &str) -> Result<Self> {
         let mut log = match given {
             Some(path) => {
@@ -44,7 +44,7 @@ impl LogFile {
             }
             None => Self::in_folder(&project.log(name), name)?,
         };
-        // Nothing is lost with it if the file cannot be written: collecting the log says so.
+        // If this write fails, collecting the log will report the error.
         drop(writeln!(log.file, "{FIRST}{name}"));
         Ok(log)
     }
@@ -61,31 +61,32 @@ impl LogFile {
         Ok(Self { file, path, temporary: Some(reason) })
     }
 
-    /// Says where it is, and if that is not where logs are by default, why.
+    /// Prints its path and, if that is not the default place, why.
     pub(super) fn tell(&self) {
-        // From the folder in which the command was given, so that the path can be used there.
+        // Relative to the current folder, so that the path can be used there.
         let here = env::current_dir().unwrap_or_default();
         let path = self.path.strip_prefix(here).unwrap_or(&self.path).display();
         match &self.temporary {
             Some(reason) => say(format_args!(
-                "the log of the run is {path}, because of {reason}; --log names another file"
+                "the log of the run is {path}, because of {reason}; use --log for another file"
             )),
             None => say(format_args!("the log of the run is {path}")),
         }
     }
 
-    /// Removes a temporary log after a run with a status of 0, and tells where it is after another one.
+    /// Removes a temporary log after a run with status 0, and prints its path after another one.
     pub(super) fn end(&self, status: u8) {
         match (&self.temporary, status) {
             (None, _) => {}
-            // It is in a folder that is cleaned anyway.
+            // It is in a folder that is cleaned in any case.
             (Some(_), 0) => drop(fs::remove_file(&self.path)),
             (Some(_), _) => self.tell(),
         }
     }
 }
 
-/// Opens a log at `path` to write. One of our own streams goes on where it is: it may be a file with other output in it.
+/// Opens a log at `path` for writing. One of our own streams is continued at its position: it may be a file with other
+/// output.
 fn create(path: &Path) -> Result<File> {
     let shown = path.display();
     let about = || format!("--log {shown}");
@@ -95,12 +96,12 @@ fn create(path: &Path) -> Result<File> {
     if !fs::metadata(path).is_ok_and(|meta| meta.file_type().is_fifo()) {
         return File::create(path).with_context(about);
     }
-    // Opening it in the usual way would wait for a reader.
+    // A normal open would wait for a reader.
     let opened = OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
     let file = match opened {
         Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
             bail!(
-                "--log {shown} is a FIFO that nothing reads; start its reader first, such as `cat {shown} &`"
+                "--log {shown} is a FIFO without a reader; start its reader first, for example `cat {shown} &`"
             )
         }
         opened => opened.with_context(about)?,
@@ -110,7 +111,7 @@ fn create(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// The stream of ours that a path stands for.
+/// Our own stream that a path refers to.
 fn ours(path: &Path) -> Option<BorrowedFd<'static>> {
     match path.to_str()? {
         "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(stdout()),
@@ -119,13 +120,13 @@ fn ours(path: &Path) -> Option<BorrowedFd<'static>> {
     }
 }
 
-/// Checks that `path`, the value of `--log`, can become a log without the loss of anything else.
+/// Checks that `path`, the value of `--log`, can become a log without destroying anything else.
 ///
 /// # Errors
-/// Says what is there.
+/// States what is there.
 pub(super) fn check(path: &Path) -> Result<()> {
     let shown = path.display();
-    ensure!(!path.as_os_str().is_empty(), "--log: the name of a file is missing");
+    ensure!(!path.as_os_str().is_empty(), "--log: the file name is missing");
     let Ok(meta) = fs::metadata(path) else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         ensure!(
@@ -137,20 +138,17 @@ pub(super) fn check(path: &Path) -> Result<()> {
     };
     ensure!(
         !meta.is_dir(),
-        "--log {shown} is a folder; give a file in it, such as {}",
+        "--log {shown} is a folder; name a file in it, such as {}",
         path.join("capos.log").display()
     );
-    ensure!(
-        !meta.file_type().is_socket(),
-        "--log {shown} is a socket; give a file, or a FIFO that something reads"
-    );
+    ensure!(!meta.file_type().is_socket(), "--log {shown} is a socket; use a file, or a FIFO with a reader");
     if !meta.is_file() || meta.len() == 0 || ours(path).is_some() {
         return Ok(());
     }
     let file = File::open(path).with_context(|| format!("--log {shown}"))?;
     let mut lines = BufReader::new(file.take(LOOKED_AT)).split(b'\n').map_while(Result::ok);
     if !lines.any(|line| line.starts_with(FIRST.as_bytes()) || is_banner(&String::from_utf8_lossy(&line))) {
-        bail!("--log {shown} exists already and is not a kernel log; give another file, or remove this one");
+        bail!("--log {shown} already exists and is not a kernel log; use another file, or remove this one");
     }
     Ok(())
 }
@@ -193,7 +191,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, user, 0).unwrap();
         let open = || LogFile::open(&project, Some(&fifo), "run");
         let error = format!("{:#}", open().unwrap_err());
-        assert!(error.contains("is a FIFO that nothing reads"), "{error}");
+        assert!(error.contains("is a FIFO without a reader"), "{error}");
         let options = || OpenOptions::new();
         let flags = OFlags::NONBLOCK.bits() as i32;
         let mut reader = options().read(true).custom_flags(flags).open(&fifo).unwrap();
@@ -228,7 +226,7 @@ mod tests {
         }
         fs::write(&file, "int main(void) {}\n").unwrap();
         let error = open().unwrap_err();
-        assert!(error.contains("--log") && error.contains("exists already"), "{error}");
+        assert!(error.contains("--log") && error.contains("already exists"), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "int main(void) {}\n");
         assert_eq!(check(Path::new("/dev/null")).map_err(|error| error.to_string()), Ok(()));
         for (path, wanted) in [

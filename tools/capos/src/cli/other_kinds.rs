@@ -1,4 +1,4 @@
-//! Files of capOS that are neither a program nor a manifest, each with the command that takes it.
+//! capOS files that are neither a program nor a manifest, each with the command that takes it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use crate::iso;
 
-/// Begins a volume image, unless it is damaged there.
+/// Magic number of a volume image.
 const VOLUME: &[u8] = b"capOSvol";
-/// The unit that boot packages are padded to, and a word of their messages.
+/// Padding unit of boot packages.
 const PAGE_BYTES: u64 = 4096;
 const WORD_BYTES: u64 = 8;
 
-/// Says what a file is and which command takes it, if it is one of those that capOS makes or comes with.
+/// Identifies a file, and the command that takes it, if it is one of the kinds that capOS creates or uses.
 pub(super) fn other_kind(file: &Path) -> Option<String> {
     let shown = file.display();
     let mut start = [0; 8];
@@ -20,7 +20,7 @@ pub(super) fn other_kind(file: &Path) -> Option<String> {
     opened.read_exact_at(&mut start, 0).ok()?;
     if start == VOLUME {
         return Some(format!(
-            "{shown} is a volume image; `capos volume ls {shown}` lists what is in it, and \
+            "{shown} is a volume image; `capos volume ls {shown}` lists its content, and \
              `capos run --volume {shown}::/data PROGRAM.wasm` gives it to a program"
         ));
     }
@@ -29,10 +29,11 @@ pub(super) fn other_kind(file: &Path) -> Option<String> {
     }
     let bytes = opened.metadata().ok()?.len();
     is_package(start, bytes)
-        .then(|| format!("{shown} looks like a boot package, which `capos image` makes of a manifest"))
+        .then(|| format!("{shown} looks like a boot package, which `capos image` builds from a manifest"))
 }
 
-/// Whether a file with this beginning and length can be a boot package: one segment of a message, and whole pages.
+/// Whether a file with these first bytes and this length can be a boot package: a message of one segment, in whole
+/// pages.
 fn is_package(start: [u8; 8], bytes: u64) -> bool {
     let [a, b, c, d, words @ ..] = start;
     let message = u64::from(u32::from_le_bytes(words)).saturating_mul(WORD_BYTES);

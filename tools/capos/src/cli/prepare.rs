@@ -1,4 +1,4 @@
-//! Preparing a run within its time.
+//! Prepares a run within its time limit.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// The time that the user gave a run, all that comes before the machine's start included.
+/// The user's time limit for a run, including everything before the machine's start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Time {
     begun: Instant,
@@ -14,24 +14,24 @@ pub(super) struct Time {
 }
 
 impl Time {
-    /// From now on. Without `given` there is no end to it.
+    /// Starts now. Without `given` it is unlimited.
     pub(super) fn begin(given: Option<Duration>) -> Self {
         Self { begun: Instant::now(), given }
     }
 
-    /// The time left for the machine; `default` if the user gave none.
+    /// The time left for the machine; `default` without a user's limit.
     pub(super) fn left(&self, default: Duration) -> Duration {
         self.given.map_or(default, |given| given.saturating_sub(self.begun.elapsed()))
     }
 
-    /// How long a run may take.
+    /// The total time of a run.
     pub(super) fn total(&self, default: Duration) -> Duration {
         self.given.unwrap_or(default)
     }
 }
 
-/// Does `work`, and gives up when the time is over. What was begun goes on until the process ends, so it must not own
-/// anything that has to be removed. Returns `None` when the time was over.
+/// Runs `work`, and returns `None` if the time is over first. The work then continues until the process ends, so it
+/// must not own anything that has to be removed.
 pub(super) fn within<T: Send + 'static>(
     time: Time,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -43,9 +43,9 @@ pub(super) fn within<T: Send + 'static>(
     thread::Builder::new()
         .name("prepare".to_owned())
         .stack_size(STACK_BYTES)
-        // Nobody waits for the result when the time was over.
+        // After a time-out nothing waits for the result.
         .spawn(move || drop(done.send(work())))
-        .context("a thread")?;
+        .context("cannot start a thread")?;
     match result.recv_timeout(time.left(Duration::MAX)) {
         Ok(result) => result.map(Some),
         Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -53,7 +53,7 @@ pub(super) fn within<T: Send + 'static>(
     }
 }
 
-/// As much as the first thread has: folders are walked by recursion.
+/// Equal to the main thread's: folders are walked recursively.
 const STACK_BYTES: usize = 8 << 20;
 
 #[cfg(test)]

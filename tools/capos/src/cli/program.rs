@@ -1,4 +1,4 @@
-//! `capos run PROGRAM.wasm`: a program of the user's, with what the command line gives it.
+//! `capos run PROGRAM.wasm`: a user's program, with grants from the command line.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -26,73 +26,73 @@ use crate::qemu::{ConsoleLine, Ended};
 use crate::say::{print, say};
 use crate::workplace::Workplace;
 
-/// The limit of an instance's linear memory when nothing else is said.
+/// The default limit of an instance's linear memory.
 const DEFAULT_MEMORY: u64 = 64 << 20;
-/// The least room in a folder's volume, and the most: it also needs some for itself.
+/// Minimum and maximum space in a folder's volume, which also needs some itself.
 const LEAST_ROOM: u64 = 4 << 20;
 const MOST_ROOM: u64 = 12 << 40;
-/// The memory that the kernel and the services of a run need.
+/// Memory for the kernel and the services of a run.
 const SYSTEM_MIB: u64 = 192;
 
 pub(super) const HELP: &str = "Running a WebAssembly program:
-  The program gets the console as its standard streams and nothing else, unless an option grants it. --print-manifest
-  shows all of it as a manifest that can be kept, changed and run.
+  The program gets the console as its standard streams, and nothing else unless an option grants it. --print-manifest
+  prints the equivalent manifest, which can be saved, changed and run.
 
-  What comes before the program is an option of capos. After it, long options of capos are too, up to the first other
-  word; that and all behind it are the program's arguments, and so is all behind `--`.
+  Options before the program belong to capos. After it, long options of capos are still recognised, up to the first
+  other word; that word and everything after it are the program's arguments, as is everything after `--`.
 
-  --dir HOST::GUEST copies the folder HOST into a volume for the run. When the program has ended, what it did there is
-  done to the folder: files it changed are replaced, files it made are added, files it removed are removed. Files are
-  put in place only after all of them have been copied; a file that something else changed during the run is left
-  alone and named. If anything fails, the volume stays, the message says where, and no file of yours is lost. With
-  :ro behind it the program can only read, and nothing is brought back. HOST alone is also the program's name for it.
+  --dir HOST::GUEST copies the folder HOST into a volume for the run. When the program has ended, its changes are
+  applied to the folder: changed files are replaced, new files added, removed files removed. The folder is not touched
+  until all new files have been copied; a file that something else changed during the run is left alone and reported.
+  If anything fails, the volume is kept, the message says where, and no file of yours is lost. With the suffix :ro the
+  folder is read-only, and nothing is copied back. HOST alone uses the same path for the program.
 
-  --volume FILE::GUEST gives the program a volume image, made with 64 MiB if there is none. It keeps its data from run
-  to run, whatever happens, and `capos volume` moves files in and out.";
+  --volume FILE::GUEST grants a volume image, created with 64 MiB if it does not exist. It keeps its data from run to
+  run, whatever happens, and `capos volume` copies files in and out.";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "For a WebAssembly program")]
 pub(super) struct ProgramArgs {
-    /// Give it a folder: copied in, and changes copied back at the end, unless `:ro` makes it read-only
+    /// Grant a folder: copied in, and changes copied back at the end, unless `:ro` makes it read-only
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     dirs: Vec<Dir>,
-    /// Room for files in each such folder, what it holds included, 4MiB or more [default: 1GiB, or four times what it holds]
+    /// Space for files in each such folder, its content included, 4MiB or more [default: 1GiB, or four times the content]
     #[arg(long, value_name = "SIZE", value_parser = size_between(LEAST_ROOM, MOST_ROOM), allow_negative_numbers = true)]
     dir_size: Option<u64>,
-    /// Treatment of symbolic links that lead out of such a folder: they are left out and named, or kept
+    /// Whether symbolic links that lead out of such a folder are left out (inside) or kept
     #[arg(long, value_name = "WHICH", value_enum, default_value = "inside")]
     links: LinkPolicy,
-    /// Give it a volume image, which keeps its data
+    /// Grant a volume image, which keeps its data
     #[arg(long = "volume", value_name = "FILE::GUEST[:ro]")]
     volumes: Vec<VolumeFile>,
-    /// Set an environment variable, or without a value pass on that of capos; the last one of a name counts
+    /// Set an environment variable or, without a value, inherit it; the last one of a name wins
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     env: Vec<(String, Option<String>)>,
-    /// Name that the program is given as its argument 0, in place of its file's name
+    /// The program's argument 0, in place of its file's name
     #[arg(long, value_name = "NAME")]
     argv0: Option<String>,
-    /// Give it random bytes
+    /// Grant random bytes
     #[arg(long)]
     entropy: bool,
-    /// Give it the monotonic clock, and sleeping
+    /// Grant the monotonic clock, and sleeping
     #[arg(long)]
     clock: bool,
-    /// Give it the time of day
+    /// Grant the time of day
     #[arg(long)]
     wall_clock: bool,
     #[command(flatten)]
     limits: LimitArgs,
-    /// Treatment of an imported function that nobody provides: an error at the start, or a trap when it is called
+    /// Whether an unknown imported function is an error at the start, or a trap when called
     #[arg(long, value_name = "POLICY", value_enum)]
     unknown_imports: Option<UnknownImports>,
-    /// Call this export in place of running it as a program, with the arguments as the types of its parameters have it,
-    /// and print what it returns
+    /// Call this export instead of `_start`, with arguments parsed by the types of its parameters, and print its
+    /// results
     #[arg(long, value_name = "FUNCTION")]
     invoke: Option<String>,
     /// Print the manifest of such a run instead of running it
     #[arg(long)]
     print_manifest: bool,
-    /// Its arguments; those that begin with `--` and are options of capos, after `--`
+    /// Its arguments; arguments that are long options of capos go after `--`
     #[arg(last = true, value_name = "ARGUMENTS")]
     args: Vec<String>,
 }
@@ -119,7 +119,7 @@ impl From<LinkPolicy> for Links {
 }
 
 impl ProgramArgs {
-    /// A manifest says all of this itself.
+    /// Refuses options that a manifest states itself.
     pub(super) fn refuse(&self) -> Result<()> {
         let given = [
             ("--dir", !self.dirs.is_empty()),
@@ -140,7 +140,7 @@ impl ProgramArgs {
             given.into_iter().chain(self.limits.given()).find(|(_, given)| *given).map(|(name, _)| name);
         ensure!(
             wrong.is_none(),
-            "{}: only for a WebAssembly program; a manifest says it itself",
+            "{}: only for a WebAssembly program; set it in the manifest instead",
             wrong.unwrap_or_default()
         );
         Ok(())
@@ -167,7 +167,7 @@ impl ProgramArgs {
     }
 }
 
-/// The variables with their values: each name once. One to be passed on that is not there is left out.
+/// The variables with their values, each name once. An inherited variable that is not set is left out.
 fn environment(
     given: &[(String, Option<String>)],
     ours: impl Fn(&str) -> Option<OsString>,
@@ -193,11 +193,8 @@ fn environment(
 
 pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> Result<u8> {
     let Around { project, args, time, .. } = *around;
-    ensure!(module.to_str().is_some(), "{}: the name of a program's file must be UTF-8", module.display());
-    ensure!(
-        args.disks.is_empty(),
-        "--disk: only for a manifest; --volume FILE::GUEST gives a program a volume"
-    );
+    ensure!(module.to_str().is_some(), "{}: the program's file name must be UTF-8", module.display());
+    ensure!(args.disks.is_empty(), "--disk: only for a manifest; use --volume FILE::GUEST for a program");
     let app = args.program.app(module, args.memory.as_deref())?;
     if let Some(function) = &app.invoke {
         inspect::check_call(module, function, &app.args)?;
@@ -214,12 +211,12 @@ pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> R
     if args.program.print_manifest {
         ensure!(
             !module.starts_with(workplace.path()),
-            "--print-manifest: a manifest names a file, and the program comes from elsewhere"
+            "--print-manifest: the program must be a file, because a manifest names one"
         );
         print(app.manifest(&sizes))?;
         return Ok(0);
     }
-    // Removed at the end, whoever is still at work there; the images are apart, because they may have to stay.
+    // Removed at the end in any case; the images are separate, because they may have to stay.
     let work = {
         let (project, app, place) = (project.clone(), app.clone(), workplace.path().to_owned());
         let (line, images) = (args.line(), workplace.images()?);
@@ -231,7 +228,8 @@ pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> R
     if let Ok(ended) = &ended {
         explain(ended, &app, &folders);
     }
-    // Whatever ended the machine: what the program synced by then is there, and no operation is there in part.
+    // However the machine ended, everything that the program had synced is there, and no operation only in
+    // part.
     let brought =
         folders.bring_back(|folder, left_out| warn(folders::line(folder, left_out, "not brought back")));
     if let Ok(ended) = &ended {
@@ -240,7 +238,7 @@ pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> R
     if let Err(error) = brought {
         let kept = workplace.keep_images();
         let error = error.context(format!(
-            "what the program wrote is in the images in {}; `capos volume export` gets it out",
+            "the program's data is in the images in {}; `capos volume export` extracts it",
             kept.display()
         ));
         match &ended {
@@ -251,7 +249,7 @@ pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> R
     Ok(ended?.exit_status())
 }
 
-/// Packs what boots into `place`, and copies the folders into images in `images`.
+/// Packs the boot images into `place`, and copies the folders into images in `images`.
 fn prepare(
     project: &Project,
     app: &App,
@@ -267,7 +265,7 @@ fn prepare(
     let mut prepared = run::prepare(project, &checked, place, &folders.disks(), run::FOREVER)?;
     let linear = app.limits.memory_bytes.unwrap_or(DEFAULT_MEMORY) >> 20;
     let module_mib = fs::metadata(&app.module).map_or(0, |meta| meta.len() >> 20);
-    // A module is in the package, and again, partly translated, in its host.
+    // A module is in the package and, partly translated, in its host.
     prepared.memory_mib = SYSTEM_MIB + linear + prepared.memory_mib + 4 * module_mib;
     Ok((prepared, folders))
 }
@@ -278,7 +276,7 @@ fn warn(line: Option<String>) {
     }
 }
 
-/// The user wrote no manifest, so what is wrong is said without naming one.
+/// The user wrote no manifest, so the errors do not name one.
 fn without_manifest(error: anyhow::Error) -> anyhow::Error {
     let Some(bad) = error.downcast_ref::<BadManifest>() else { return error };
     let lines = bad.problems().iter().map(|problem| match problem.path.rsplit('.').next() {
@@ -289,10 +287,10 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
     anyhow!("{}", lines.collect::<Vec<_>>().join("\ncapos: "))
 }
 
-/// Statuses of a program that never ran: something around it, or it itself, could not be started.
+/// Statuses of a program that never ran: it, or a part of the system, could not be started.
 const NOT_STARTED: [u8; 2] = [125, 126];
 
-/// Shows what the log says about the program's end, unless that is its own exit status; and which folders were full.
+/// Prints the log's lines about the program's end, unless it exited by itself; and which folders were full.
 fn explain(ended: &Ended, app: &App, folders: &Folders) {
     let (status, behind) = (ended.exit_status(), app.behind());
     if status != 0 {
@@ -305,35 +303,35 @@ fn explain(ended: &Ended, app: &App, folders: &Folders) {
         if let Some((folder, room)) = folders.find(volume) {
             let (folder, room) = (folder.display(), show_size(room));
             say(match full {
-                Full::Data => format!(
-                    "{folder} was full for the program, which has {room} there; --dir-size gives it more"
-                ),
+                Full::Data => {
+                    format!("{folder}: the program ran out of space, which is {room}; --dir-size raises it")
+                }
                 Full::Names => format!(
-                    "{folder} has no room for more files, though perhaps for more data: the program has room for names and \
-                     attributes in proportion to --dir-size, which is {room}"
+                    "{folder}: the program ran out of space for names, though not necessarily for data; the space for names and \
+                     attributes is proportional to --dir-size, which is {room}"
                 ),
             });
         } else if let Some((_, image)) = behind.iter().find(|(name, _)| name == volume) {
             let (what, option) = match full {
-                Full::Data => ("was full for the program", "--size"),
-                Full::Names => ("has no room for more files, though perhaps for more data", "--metadata"),
+                Full::Data => ("was full", "--size"),
+                Full::Names => ("had no space for more files, though perhaps for more data", "--metadata"),
             };
             say(format_args!(
-                "{} {what}; `capos volume create {option}` makes one with more, and `capos volume export` and `import` fill it",
+                "{} {what}; create a larger one with `capos volume create {option}`, and copy the files with `capos volume export` and `import`",
                 image.display()
             ));
         }
     }
 }
 
-/// The kind of room that a volume lacked.
+/// The kind of space that a volume ran out of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Full {
     Data,
     Names,
 }
 
-/// The volumes that had no room for something, as their servers say in the log.
+/// The volumes that ran out of space, from their servers' log lines.
 fn full(log: &[String]) -> BTreeSet<(&str, Full)> {
     let lines = log.iter().filter_map(|line| line.split_once("[user] fs: "));
     let told = lines.filter_map(|(_, rest)| rest.split_once(": "));
@@ -345,8 +343,8 @@ fn full(log: &[String]) -> BTreeSet<(&str, Full)> {
     told.collect()
 }
 
-/// The log's lines about a program's end, unless that is its own exit status; and if there are none, because
-/// something around the program ended or was never started, what else it says.
+/// The log's lines about a program's end, unless it exited by itself; if there are none, because a part of
+/// the system ended or was never started, the other lines.
 fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
     let of = |process: &str| -> Vec<&str> {
         let lines = log.iter().filter_map(|line| line.split_once(process)).map(|(_, rest)| rest);
@@ -358,7 +356,7 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
         if NOT_STARTED.contains(&status) {
             lines = of("[user] fs: ").iter().map(|line| format!("volume {line}")).collect();
         }
-        // What the host says of itself, and what is said of it and of others.
+        // The host's own lines, and lines about it and other processes.
         lines.extend(of("[wasm-host] wasm: ").iter().map(|line| format!("wasm: {line}")));
         lines.extend(of("[user] init: ").iter().map(|line| match line.split_once(": ") {
             Some((process, end)) => format!("{process}: {}", for_options(&with_limit(end))),
@@ -372,7 +370,7 @@ fn reasons(log: &[String], name: &str, status: u8) -> Vec<String> {
 fn variable(text: &str) -> Result<(String, Option<String>), String> {
     let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
     if name.is_empty() {
-        return Err("not of the form NAME=VALUE or NAME".to_owned());
+        return Err("expected NAME=VALUE or NAME".to_owned());
     }
     Ok((name.to_owned(), value.map(str::to_owned)))
 }
@@ -399,7 +397,7 @@ mod tests {
         let log = [
             "[user] fs: dir0: the volume is full",
             "[user] fs: dir1: device error",
-            "[user] fs: dir2: the volume is full of names",
+            "[user] fs: dir2: the volume has no space for more names",
         ]
         .map(str::to_owned);
         let full: Vec<_> = super::full(&log).into_iter().collect();

@@ -1,4 +1,4 @@
-//! `capos run`: what boots, on which machine, and what is said about the end.
+//! `capos run`: selects what boots, on which machine, and reports the end.
 
 use std::fs::{self, File};
 use std::io;
@@ -27,22 +27,22 @@ use crate::say::say;
 use crate::volumes::{self, Disks};
 use crate::workplace::Workplace;
 
-/// Without another choice: how long a manifest may run, and MiB of memory it runs in.
+/// Defaults for a manifest: time limit, and memory in MiB.
 const MANIFEST_TIME: Duration = Duration::from_secs(60);
 const LEAST_MEMORY_MIB: u64 = 128;
-/// Memory of firmware and a boot loader, beside what they load.
+/// Memory of firmware and a boot loader, besides the images.
 const LEAST_FIRMWARE_MIB: u64 = 8;
-/// The most that QEMU gives the machine.
+/// Maximum number of processors in QEMU.
 const MOST_PROCESSORS: u64 = 255;
-/// A program without a limit has this long, eleven days, which clocks can still add to now.
+/// Time limit of a program without one: eleven days, which clocks can still add to the current time.
 pub(super) const FOREVER: Duration = Duration::from_secs(1_000_000);
-/// The exit status of a run whose time was over.
+/// The exit status of a run that timed out.
 const TIMED_OUT: u8 = 124;
 
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = program::HELP)]
 pub(super) struct RunArgs {
-    /// Manifest (a CUE file) or WebAssembly program to boot; `-` for a program from standard input
+    /// Manifest (a CUE file) or WebAssembly program to boot; `-` reads a program from standard input
     #[arg(value_name = "MANIFEST or PROGRAM.wasm", required_unless_present = "iso", conflicts_with = "iso")]
     pub(super) what: Option<PathBuf>,
     /// Boot this disc image instead of a manifest
@@ -51,41 +51,43 @@ pub(super) struct RunArgs {
     /// Firmware that boots the disc image [default: bios]
     #[arg(long, value_enum)]
     firmware: Option<Firmware>,
-    /// End the run after this time, its preparation included, such as 5min; a number alone is seconds [default: 60 for a manifest,
-    /// never for a program]
+    /// End the run after this time, including its preparation, such as 5min; a plain number is seconds [default: 60 for a
+    /// manifest, unlimited for a program]
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true)]
     timeout: Option<Duration>,
-    /// The machine's memory, such as 256MiB; a number alone is MiB [default: 128, or what the images and limits need]
+    /// The machine's memory, such as 256MiB; a plain number is MiB [default: 128, or as much as the images and limits
+    /// need]
     #[arg(long, value_name = "SIZE", value_parser = machine_memory, allow_negative_numbers = true)]
     mem: Option<u32>,
     /// The program's linear memory, such as 64MiB; with a manifest the same as --mem
     #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     pub(super) memory: Option<String>,
-    /// Processors
+    /// Number of processors
     #[arg(long, default_value = "1", value_name = "COUNT", value_parser = count::<u32>(MOST_PROCESSORS), allow_negative_numbers = true)]
     smp: u32,
-    /// More arguments for QEMU, separated by spaces
+    /// Additional arguments for QEMU, separated by spaces
     #[arg(long, default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     qemu_extra: String,
     /// The QEMU command
     #[arg(long, default_value = QEMU, value_name = "COMMAND")]
     qemu: PathBuf,
-    /// Where the kernel log goes: a new file, or that of an earlier log [default: build/log/NAME.log]
+    /// File for the kernel log; must be new or an earlier log [default: build/log/NAME.log]
     #[arg(long, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
-    /// Use this file for a disk volume of the manifest, in place of the one that it names
+    /// Use this file for a disk volume of the manifest, instead of the one that it names
     #[arg(long = "disk", value_name = "NAME=FILE", value_parser = disk_file)]
     pub(super) disks: Vec<(String, PathBuf)>,
-    /// Line that carries the console [default: virtio; for a disc image, what it was made for]
+    /// Transport of the console [default: virtio; for a disc image, the one it was made for]
     #[arg(long, value_enum, value_name = "LINE")]
     console: Option<ConsoleLine>,
-    /// Which streams are terminals for the guest: all, none, or some of stdin,stdout,stderr [default: those that are]
+    /// Which streams are terminals for the guest: all, none, or some of stdin,stdout,stderr [default: those that are
+    /// on the host]
     #[arg(long, value_name = "STREAMS")]
     tty: Option<Tty>,
-    /// Let the clock advance with instructions executed: exact, repeatable, slower
+    /// Advance the clock with executed instructions: exact, repeatable, slower
     #[arg(long)]
     icount: bool,
-    /// Show the kernel log on standard error as it comes
+    /// Show the kernel log on standard error as it is written
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
@@ -93,22 +95,22 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
-    /// The line that carries the consoles of a manifest or program, unless a manifest says so itself.
+    /// The transport of the consoles of a manifest or program, unless the manifest states it.
     pub(super) fn line(&self) -> ConsoleLine {
         self.console.unwrap_or_default()
     }
 }
 
-/// A system to boot, and its needs.
+/// A system to boot, and its requirements.
 pub(super) struct Prepared {
     pub(super) name: String,
     pub(super) boot: Boot,
     pub(super) console: ConsoleLine,
     pub(super) disks: Option<Disks>,
     pub(super) memory_mib: u64,
-    /// Without so much the images do not fit.
+    /// Minimum memory for the images.
     pub(super) least_mib: u64,
-    /// How long it may run if the user does not say.
+    /// The default time limit.
     pub(super) time: Duration,
 }
 
@@ -158,7 +160,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             let on_disc = iso::console(iso);
             if args.console.is_some() && on_disc.is_some() && args.console != on_disc {
                 say(format_args!(
-                    "--console: {} was made for another line; without the option, its own is used",
+                    "--console: {} was made for another console; omit the option to use its own",
                     iso.display()
                 ));
             }
@@ -192,7 +194,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     Ok(ended.exit_status())
 }
 
-/// Context that all steps of a run share.
+/// Context shared by all steps of a run.
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub(super) project: &'a Project,
@@ -201,14 +203,15 @@ pub(super) struct Around<'a> {
     pub(super) time: Time,
 }
 
-/// Tells an error about `copy` as one about where that came from, if that is another file.
+/// Rewrites an error about `copy` to name the original, if that is another file.
 fn named<T>(result: Result<T>, copy: &Path, original: Option<&Path>) -> Result<T> {
     let Some(original) = original.filter(|original| *original != copy) else { return result };
     let shown = if original == Path::new("-") { "standard input".into() } else { original.to_string_lossy() };
     result.map_err(|error| anyhow!(format!("{error:#}").replace(&*copy.to_string_lossy(), &shown)))
 }
 
-/// The file to boot. What can be read only once, such as standard input (`-`) or a pipe, is copied into `place`.
+/// The file to boot. An input that can be read only once, such as standard input (`-`) or a pipe, is copied into
+/// `place`.
 fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
     let about = || what.display().to_string();
     let copied = place.join("stdin.wasm");
@@ -226,7 +229,7 @@ fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
     Ok(copied)
 }
 
-/// Says that the time was over before anything was booted, and returns the exit status.
+/// Reports that the time was over before anything was booted, and returns the exit status.
 pub(super) fn never_started(time: Time) -> u8 {
     let seconds = time.total(FOREVER).as_secs_f64();
     say(format_args!("the time was over after {seconds} seconds, before the machine had started"));
@@ -253,7 +256,7 @@ pub(super) fn prepare(
         Boot::Iso { .. } => (0, LEAST_FIRMWARE_MIB),
     };
     let bytes = package + ram_volume_bytes(&checked.manifest);
-    // Packages of the usual size fit as they are.
+    // Packages of typical size fit without adjustment.
     let more = if bytes > 32 << 20 { bytes >> 20 } else { 0 };
     let memory_mib = LEAST_MEMORY_MIB + more;
     let console = checked.manifest.console.unwrap_or(ConsoleLine::Serial);
@@ -269,7 +272,7 @@ fn ram_volume_bytes(manifest: &Manifest) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-/// Boots, and says why a run that did not end regularly ended.
+/// Boots, and reports why a run ended abnormally.
 pub(super) fn boot(
     around: &Around<'_>,
     prepared: Prepared,
@@ -320,10 +323,7 @@ fn explain(end: &End, timeout: Duration, memory: memory::Given) {
         End::Qemu(reason) => {
             say(reason.trim_end());
             if reason.contains("memory") || reason.contains("initrd is too large") {
-                say(format_args!(
-                    "the machine was to have {} MiB of memory; --mem says how much it has",
-                    memory.mib
-                ));
+                say(format_args!("the machine's memory was set to {} MiB; change it with --mem", memory.mib));
             }
         }
     }
@@ -338,6 +338,6 @@ fn explain(end: &End, timeout: Duration, memory: memory::Given) {
 fn disk_file(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
-        _ => Err("not of the form NAME=FILE".to_owned()),
+        _ => Err("expected NAME=FILE".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The kind of a file that somebody wants to run: a manifest, a program, or something else, with what to do about it.
+//! Identifies a file that the user wants to run: a manifest, a program, or something else, with the remedy.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
@@ -20,10 +20,10 @@ pub(super) enum What {
 
 const TAKES: &str = "`capos run` takes a WebAssembly module (.wasm or .wat) or a manifest (.cue)";
 
-/// More manifests of a folder than this are not named.
+/// Maximum number of manifests of a folder that are listed.
 const MOST_LISTED: usize = 4;
 
-/// Source text by its extension: the language, and how it becomes a module.
+/// Source text by its extension: the language, and how to compile or run it.
 const SOURCES: [(&[&str], &str, &str); 10] = [
     (&["c"], "C", "clang --target=wasm32-wasi -O2 -o NAME.wasm FILE"),
     (&["cc", "cpp", "cxx"], "C++", "clang++ --target=wasm32-wasi -fno-exceptions -O2 -o NAME.wasm FILE"),
@@ -37,19 +37,20 @@ const SOURCES: [(&[&str], &str, &str); 10] = [
     (&["lua"], "Lua", "capos run --dir . lua.wasm FILE"),
 ];
 
-/// Finds out by the first bytes, so that a program's name can be any; a manifest is known by its `.cue`, as CUE has it.
+/// Identifies the file by its first bytes, so that a program can have any name; a manifest is recognised by `.cue`, as
+/// CUE requires.
 pub(super) fn classify(file: &Path) -> Result<What> {
     let shown = file.display();
     if file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         bail!("{shown}: no such file{}", meant_beside(file));
     }
     if file.is_dir() {
-        bail!("{shown} is a folder; {TAKES}, and --dir gives a program a folder");
+        bail!("{shown} is a folder; {TAKES}; use --dir to grant a folder");
     }
     classify_file(file, TAKES)
 }
 
-/// Makes sure that a file is a manifest, which is all that the command of this name takes.
+/// Checks that a file is a manifest, the only kind that the command `command` takes.
 pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
     let shown = file.display();
     let takes = format!("`capos {command}` takes a manifest (.cue)");
@@ -58,7 +59,7 @@ pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
         let shown_all = there.iter().take(MOST_LISTED).map(|name| file.join(name).display().to_string());
         let names = shown_all.collect::<Vec<_>>().join(", ");
         match there.len() {
-            0 => bail!("{shown} is a folder, with no manifest in it; {takes}"),
+            0 => bail!("{shown} is a folder without manifests; {takes}"),
             1..=MOST_LISTED => bail!("{shown} is a folder; {takes}, such as {names}"),
             count => bail!("{shown} is a folder; {takes}, such as {names} or {} more", count - MOST_LISTED),
         }
@@ -69,14 +70,14 @@ pub(super) fn only_manifest(file: &Path, command: &str) -> Result<()> {
     match classify_file(file, &takes)? {
         What::Manifest => Ok(()),
         What::Program => bail!(
-            "{shown} is a WebAssembly program; {takes}. `capos inspect {shown}` tells what it needs, `capos run {shown}` runs it, \
+            "{shown} is a WebAssembly program; {takes}. `capos inspect {shown}` shows what it needs, `capos run {shown}` runs it, \
              and `capos run --print-manifest {shown}` prints a manifest for it"
         ),
     }
 }
 
-/// Makes sure that a file is no manifest, nor another file that `capos inspect` cannot tell about. Files that cannot be
-/// read are left to their reader.
+/// Checks that a file is neither a manifest nor another kind that `capos inspect` does not support. Unreadable files
+/// are left to their reader.
 pub(super) fn only_webassembly(file: &Path) -> Result<()> {
     const TAKES: &str = "`capos inspect` takes a WebAssembly file (.wasm or .wat)";
     let shown = file.display();
@@ -91,13 +92,13 @@ pub(super) fn only_webassembly(file: &Path) -> Result<()> {
     }
     if file.extension().is_some_and(|extension| extension == "cue") {
         bail!(
-            "{shown} is a manifest; {TAKES}. `capos check {shown}` reports what is wrong with it, `capos run {shown}` runs it"
+            "{shown} is a manifest; {TAKES}. `capos check {shown}` reports its errors, `capos run {shown}` runs it"
         );
     }
     Ok(())
 }
 
-/// Manifests in a folder, by name.
+/// Manifests in a folder, sorted by name.
 fn manifests(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -106,16 +107,16 @@ fn manifests(folder: &Path) -> Vec<String> {
     names
 }
 
-/// `takes` says what the command takes.
+/// Identifies a file; `takes` states which files the command accepts.
 fn classify_file(file: &Path, takes: &str) -> Result<What> {
     let shown = file.display();
     let meta = fs::metadata(file).with_context(|| match file.is_symlink() {
-        true => format!("{shown} is a symbolic link that leads nowhere"),
+        true => format!("{shown} is a dangling symbolic link"),
         false => shown.to_string(),
     })?;
     if !meta.is_file() {
-        // Reading from a pipe would take away what it holds, or wait for ever.
-        bail!("{shown} is no regular file; {takes}, saved as a file");
+        // Reading from a pipe would consume its content, or wait for ever.
+        bail!("{shown} is not a regular file; {takes}, saved as a file");
     }
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let mut start = Vec::new();
@@ -128,9 +129,7 @@ fn classify_file(file: &Path, takes: &str) -> Result<What> {
         ),
         [0, b'a', b's', b'm', ..] => return Ok(What::Program),
         [0x7f, b'E', b'L', b'F', ..] if extension == "cwasm" => {
-            bail!(
-                "{shown} was compiled by wasmtime for one processor; {takes}: give the module that it was made from"
-            )
+            bail!("{shown} was compiled by wasmtime for one processor; {takes}: pass the original module")
         }
         [0x7f, b'E', b'L', b'F', ..] => bail!(
             "{shown} is a native program (ELF); {takes}. A program built for capOS itself is named in a manifest: \
@@ -158,7 +157,7 @@ fn advice(command: &str, file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let command = command.replace("NAME", &stem).replace("FILE", &file.to_string_lossy());
     if command.starts_with("capos") {
-        format!("An interpreter that was built for WASI runs it: `{command}`")
+        format!("An interpreter built for WASI runs it: `{command}`")
     } else {
         format!("Compile it first: `{command}`")
     }
@@ -237,7 +236,7 @@ mod tests {
         fs::create_dir(path("empty")).unwrap();
         assert_eq!(
             said("empty"),
-            Err("empty is a folder, with no manifest in it; `capos check` takes a manifest (.cue)".to_owned())
+            Err("empty is a folder without manifests; `capos check` takes a manifest (.cue)".to_owned())
         );
         for name in ["one.cue", "two.cue", "three.cue", ".hidden.cue"] {
             fs::write(path(name), "package capos").unwrap();
@@ -251,12 +250,12 @@ mod tests {
         assert_eq!(said("oen.cue"), Err("oen.cue: no such file; did you mean one.cue?".to_owned()));
         assert_eq!(said("elsewhere/x.cue"), Err("elsewhere/x.cue: no such file".to_owned()));
         std::os::unix::fs::symlink("loop.cue", path("loop.cue")).unwrap();
-        assert!(
-            said("loop.cue").unwrap_err().starts_with("loop.cue is a symbolic link that leads nowhere: ")
-        );
+        assert!(said("loop.cue").unwrap_err().starts_with("loop.cue is a dangling symbolic link: "));
         std::os::unix::net::UnixListener::bind(path("socket.cue")).unwrap();
         assert!(
-            said("socket.cue").unwrap_err().starts_with("socket.cue is no regular file; `capos check` takes")
+            said("socket.cue")
+                .unwrap_err()
+                .starts_with("socket.cue is not a regular file; `capos check` takes")
         );
         fs::write(path("app.wasm"), b"\0asm\x01\0\0\0").unwrap();
         let error = said("app.wasm").unwrap_err();

@@ -1,30 +1,30 @@
-//! Which words on the command line are `capos run`'s, and which are the program's.
+//! Separates the words of the command line that are `capos run`'s from those that are the program's.
 //!
-//! All before the program is ours. After it our long options are still ours, up to the first other word; that
-//! one and all behind it are the program's, and so is all behind `--`.
+//! All words before the program are ours. After it our long options are still ours, up to the first other
+//! word; that one and all after it are the program's, and so is everything after `--`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 
-/// Options of wasmtime that have another form here, and what that is.
+/// Options of wasmtime that have another form here, and a hint.
 const FOREIGN: &[(&[&str], &str)] = &[
     (
         &["-S", "--wasi"],
-        "capos grants with options of its own: --dir, --env NAME for an inherited variable, --clock, --wall-clock, --entropy",
+        "use the options of capos: --dir, --env NAME for an inherited variable, --clock, --wall-clock, --entropy",
     ),
     (
         &["-W", "--wasm"],
-        "limits are options of their own: --memory, --fuel, --stack, --table-elements, --wall-time or --timeout; \
+        "use the options for limits: --memory, --fuel, --stack, --table-elements, --wall-time or --timeout; \
          proposals need no option",
     ),
-    (&["-O", "--optimize"], "there is no compiler to set"),
-    (&["-C", "--codegen"], "there is no compiler to set"),
-    (&["-D", "--debug"], "a program that traps shows its backtrace without it; -v shows the log"),
-    (&["--preload"], "a program can be one module only; link the modules into one"),
-    (&["--mapdir"], "use --dir HOST::GUEST, the host's folder first"),
-    (&["--inherit-env", "--keep-env"], "use --env NAME for each variable that the program is to have"),
+    (&["-O", "--optimize"], "there is no compiler"),
+    (&["-C", "--codegen"], "there is no compiler"),
+    (&["-D", "--debug"], "traps always show a backtrace; -v shows the log"),
+    (&["--preload"], "a program must be a single module; link the modules into one"),
+    (&["--mapdir"], "use --dir HOST::GUEST, the host folder first"),
+    (&["--inherit-env", "--keep-env"], "use --env NAME for each variable to inherit"),
     (&["--trap-unknown-imports"], "use --unknown-imports=trap"),
     (
         &["--tcplisten", "--listenfd", "--inherit-network", "--allow-ip-name-lookup"],
@@ -33,7 +33,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["--wasm-timeout", "--epoch-interruption"], "use --wall-time for the program's own time, or --timeout"),
     (&["--max-memory-size"], "use --memory"),
     (&["--max-wasm-stack"], "use --stack"),
-    (&["--allow-precompiled"], "give the module that it was made from"),
+    (&["--allow-precompiled"], "pass the original module"),
     (
         &[
             "--allow-unknown-exports",
@@ -43,25 +43,24 @@ const FOREIGN: &[(&[&str], &str)] = &[
             "--enable-all",
             "--wasi-modules",
         ],
-        "it is not needed: all that is known is on",
+        "not needed: all supported proposals are enabled",
     ),
-    (&["--config", "--target", "--cache", "--disable-cache", "-g", "-q", "--quiet"], "it is not needed"),
+    (&["--config", "--target", "--cache", "--disable-cache", "-g", "-q", "--quiet"], "not needed"),
 ];
 
 /// Commands of wasmtime that capos does not have, or has under another name.
 const FOREIGN_COMMANDS: [(&str, &str); 8] = [
-    ("compile", "there is no compiler: `capos run` takes the module as it is"),
+    ("compile", "there is no compiler: `capos run` takes the module itself"),
     ("serve", "programs have no network yet"),
     ("wast", "`capos run` takes a module, also as text (.wat)"),
-    ("explore", "`capos inspect` tells what is in a module"),
-    ("objdump", "`capos inspect` tells what is in a module"),
-    ("config", "there is nothing to configure: all is on the command line"),
-    ("settings", "there is no compiler to set"),
+    ("explore", "`capos inspect` shows the content of a module"),
+    ("objdump", "`capos inspect` shows the content of a module"),
+    ("config", "all configuration is on the command line"),
+    ("settings", "there is no compiler"),
     ("completion", "`capos --help` lists the commands"),
 ];
 
-/// Puts the `--` between our words and the program's that whoever gave the command left out. `command` describes all
-/// of the command line.
+/// Inserts the `--` between our words and the program's that the user omitted. `command` describes the command line.
 pub(super) fn arrange(command: &mut Command, mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
     command.build();
     let Some(at) = find_command(command, &words) else { return Ok(words) };
@@ -77,7 +76,7 @@ pub(super) fn arrange(command: &mut Command, mut words: Vec<OsString>) -> Result
         match length(options, word) {
             Some(length) => at += length,
             None if word == "--" => {
-                // All that follows is a program and what is its own.
+                // Everything after this is the program and its arguments.
                 words.remove(at);
                 break;
             }
@@ -107,7 +106,7 @@ pub(super) fn arrange(command: &mut Command, mut words: Vec<OsString>) -> Result
     Ok(words)
 }
 
-/// Where the subcommand stands.
+/// The position of the subcommand.
 fn find_command(command: &Command, words: &[OsString]) -> Option<usize> {
     let mut at = 1;
     while let Some(length) = words.get(at).and_then(|word| length(command, word)) {
@@ -116,14 +115,14 @@ fn find_command(command: &Command, words: &[OsString]) -> Option<usize> {
     words.get(at).map(|_| at)
 }
 
-/// Says what to use in place of a word that is no command of ours, if that is known.
+/// The error for a word that is not a command of ours, if there is a hint for it.
 fn refuse_no_command(command: &Command, word: &OsStr) -> Result<(), String> {
     if command.get_subcommands().any(|ours| ours.get_name() == word) {
         return Ok(());
     }
     let shown = word.display();
     if let Some((_, advice)) = FOREIGN_COMMANDS.iter().find(|(name, _)| word == *name) {
-        return Err(format!("{shown}: a command of wasmtime that capos does not have; {advice}"));
+        return Err(format!("{shown} is a wasmtime command that capos does not have; {advice}"));
     }
     let extension = Path::new(word).extension().and_then(OsStr::to_str).unwrap_or_default();
     if matches!(extension, "wasm" | "wat" | "cue") {
@@ -132,7 +131,7 @@ fn refuse_no_command(command: &Command, word: &OsStr) -> Result<(), String> {
     Ok(())
 }
 
-/// How many words an option takes that begins with `word`; nothing for what is no option of `command`.
+/// Number of words of an option that begins with `word`; `None` if it is not an option of `command`.
 fn length(command: &Command, word: &OsStr) -> Option<usize> {
     let word = word.to_str()?;
     if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
@@ -166,7 +165,7 @@ fn refuse_foreign(word: &OsStr) -> Result<(), String> {
         None => word.starts_with(*name),
     };
     match FOREIGN.iter().find(|(names, _)| names.iter().any(&is)) {
-        Some((_, advice)) => Err(format!("{word}: an option of wasmtime that capos does not have; {advice}")),
+        Some((_, advice)) => Err(format!("{word} is a wasmtime option that capos does not have; {advice}")),
         None => Ok(()),
     }
 }
@@ -239,7 +238,7 @@ mod tests {
             let error = arranged(given).unwrap_err();
             assert!(error.contains(wanted) && error.contains("wasmtime"), "{given}: {error}");
         }
-        // Behind the program they are the program's.
+        // After the program they are the program's.
         assert_eq!(arranged("capos run app.wasm -S x").as_deref(), Ok("capos run app.wasm -- -S x"));
     }
 

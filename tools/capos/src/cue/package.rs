@@ -1,9 +1,9 @@
-//! The `package` clause. A manifest without one would be evaluated for itself in one place and together with the
-//! definitions in another.
+//! Checks the `package` clause. A manifest without one would be evaluated alone in one place and together with
+//! the definitions in another.
 
 use crate::problem::Problem;
 
-/// The package of the definitions in `manifests/schema.cue`, which manifests belong to.
+/// The package of `manifests/schema.cue` and of manifests.
 const PACKAGE: &str = "capos";
 
 /// Checks that the file `text` begins with the clause `package capos`, after comments and attributes.

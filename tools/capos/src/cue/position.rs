@@ -1,8 +1,8 @@
-//! Where in a manifest a field stands, as CUE knows it.
+//! Finds the source position of a manifest's field.
 //!
 //! `cue` prints positions only with errors. So the manifest is evaluated together with a file that contradicts it at
-//! just the field in question, and the position is read from the complaint. That finds fields wherever they come from:
-//! a comprehension, a definition, another file of the package.
+//! just that field, and the position is read from the error. That finds fields wherever they come from: a
+//! comprehension, a definition, another file of the package.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -12,11 +12,11 @@ use std::process::Command;
 use super::command;
 use crate::project::Project;
 
-/// No field has this value: names and texts of manifests have no NUL characters.
+/// A value that no field has: names and strings of manifests have no NUL characters.
 const CONTRADICTION: &str = "\"\\u0000capos\"";
 
-/// `LINE:COLUMN` in `manifest` of the field at each of `paths`, or, where the manifest has no such field, of the closest one
-/// around it. `None` where CUE does not say. Fields of which none is around another take one evaluation together.
+/// `LINE:COLUMN` in `manifest` of the field at each of `paths` or, if the manifest has no such field, of the closest one
+/// around it. `None` if CUE does not report it. Fields that do not contain one another share an evaluation.
 pub fn positions(project: &Project, manifest: &Path, paths: &[&str]) -> Vec<Option<String>> {
     let parts = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     let mut wanted: Vec<Vec<String>> = paths.iter().map(|path| parts(path)).collect();
@@ -38,7 +38,7 @@ pub fn positions(project: &Project, manifest: &Path, paths: &[&str]) -> Vec<Opti
     found
 }
 
-/// Places of which none is within another, each once.
+/// Places of which none contains another, each once.
 fn independent(wanted: &[Vec<String>]) -> Vec<Vec<String>> {
     let mut chosen: Vec<Vec<String>> = Vec::new();
     for parts in wanted.iter().filter(|parts| !parts.is_empty()) {
@@ -63,7 +63,7 @@ fn contradicted(project: &Project, manifest: &Path, places: &[Vec<String>]) -> O
     Some(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A declaration in CUE: [`CONTRADICTION`] at the place that `parts` leads to.
+/// A CUE declaration of [`CONTRADICTION`] at the path `parts`.
 fn contradiction(parts: &[impl AsRef<str>]) -> String {
     let (mut before, mut after) = (String::new(), String::new());
     for (depth, part) in parts.iter().map(AsRef::as_ref).enumerate() {
@@ -83,7 +83,7 @@ fn contradiction(parts: &[impl AsRef<str>]) -> String {
     format!("{before}{CONTRADICTION}{after}")
 }
 
-/// Reads the position from the message about `parts`: indented lines such as `    ./my.cue:6:11` below it.
+/// Extracts the position from the message about `parts`: indented lines such as `    ./my.cue:6:11` below it.
 fn find(messages: &str, parts: &[String], manifest: &Path) -> Option<String> {
     let name = manifest.file_name()?.to_str()?;
     let mut ours = false;

@@ -1,25 +1,26 @@
-//! Bounds on what the engine looks at in one go, which the specification does not have. Their words are the engine's.
+//! Bounds on what the engine processes without a pause, which the specification does not have. The messages are the
+//! engine's.
 
 use wasmparser_263::{
     BlockType, BrTable, ConstExpr, DataKind, ElementItems, ElementKind, FrameKind, FuncValidator,
     FunctionBody, Operator, Payload, Result, ValidatorResources, WasmModuleResources,
 };
 
-/// The most operators of a constant expression, its `end` included.
+/// Maximum number of operators in a constant expression, including its `end`.
 const MAX_OPERATORS: usize = 256;
-/// The most targets of a branch table, times one more than the values that each takes.
+/// Maximum of a branch table's targets, times one more than the values that each takes.
 const MAX_TARGETS: usize = 65_520;
-/// The code of `br_table`.
+/// Opcode of `br_table`.
 const BR_TABLE: u8 = 0x0e;
 
-/// A thing beyond a bound, and where it is.
+/// An item beyond a bound, and its position.
 #[derive(Debug)]
 pub(super) struct Beyond {
     pub(super) offset: u64,
     pub(super) reason: String,
 }
 
-/// Looks at the constant expressions of a section.
+/// Checks the constant expressions of a section.
 pub(super) fn check_expressions(payload: &Payload<'_>) -> Result<Option<Beyond>> {
     let mut found = None;
     let mut look = |expression: &ConstExpr<'_>| {
@@ -58,7 +59,7 @@ pub(super) fn check_expressions(payload: &Payload<'_>) -> Result<Option<Beyond>>
 
 fn long_expression(expression: &ConstExpr<'_>) -> Option<Beyond> {
     let reader = expression.get_binary_reader();
-    // Each operator has a byte.
+    // Each operator takes at least a byte.
     if reader.bytes_remaining() <= MAX_OPERATORS
         || expression.get_operators_reader().into_iter().count() <= MAX_OPERATORS
     {
@@ -68,7 +69,7 @@ fn long_expression(expression: &ConstExpr<'_>) -> Option<Beyond> {
     Some(Beyond { offset: reader.original_position(), reason })
 }
 
-/// Validates a function, of whose branch tables none may be beyond the bound.
+/// Validates a function and checks the bound of its branch tables.
 pub(super) fn validate_function(
     validator: &mut FuncValidator<ValidatorResources>,
     body: &FunctionBody<'_>,
@@ -104,7 +105,7 @@ fn long_table(table: &BrTable<'_>, validator: &FuncValidator<ValidatorResources>
     })
 }
 
-/// The values that a branch takes along. Where it has no target it is not valid.
+/// The number of values that a branch carries. A branch without a target is invalid.
 fn values(depth: u32, validator: &FuncValidator<ValidatorResources>) -> usize {
     let Some(frame) = validator.get_control_frame(depth as usize) else { return 0 };
     match (frame.block_type, frame.kind) {

@@ -1,4 +1,4 @@
-//! Whether a call that a user asked for can be made, before anything boots for it.
+//! Checks that a requested call is possible, before anything boots.
 
 use std::fmt;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::file::module_bytes;
 use super::module::{Kind, Module};
 use crate::manifest::candidates::suggestion;
 
-/// A reason for which a call cannot be made.
+/// A reason why a call is not possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadCall {
-    /// The function, or the number of arguments that it is given.
+    /// The function, or the number of its arguments.
     Function(String),
     /// The argument at this index.
     Argument(usize, String),
@@ -28,11 +28,11 @@ impl fmt::Display for BadCall {
     }
 }
 
-/// Checks that the module exports a function of this name, which takes as many arguments as there are, of types that can
-/// be given, and that each argument is one of its type.
+/// Checks that the module exports a function with this name, that it takes this many arguments, of types that can be
+/// given as text, and that each argument is valid for its type.
 ///
 /// # Errors
-/// For another name, with those that there are, and for other arguments.
+/// For an unknown name, with the existing ones, and for invalid arguments.
 pub fn check_call(path: &Path, function: &str, arguments: &[String]) -> Result<()> {
     let module = Module::interface(&module_bytes(path)?);
     call(&module, function, arguments).map_err(|bad| anyhow!("--invoke {function}: {bad}"))
@@ -56,7 +56,7 @@ pub(crate) fn call(module: &Module, function: &str, arguments: &[String]) -> Res
     Ok(())
 }
 
-/// The type of an export that can be called with numbers.
+/// The type of an exported function that can be called with numbers.
 fn exported<'a>(module: &'a Module, function: &str) -> Result<&'a FuncType, String> {
     let Some(ty) = module.exported_function(function) else {
         let functions = module.exports.iter().filter(|export| matches!(export.kind, Kind::Function(_)));
@@ -78,7 +78,7 @@ fn article(name: &str) -> &'static str {
     if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-/// Says what is wrong with the text of a number, in the host's words.
+/// The error for an invalid number, in the host's words.
 fn number(ty: ValType, text: &str) -> Result<(), String> {
     let wrong = |reason: &dyn fmt::Display| Err(format!("{text:?} is no {ty}: {reason}"));
     let fits = match ty {
@@ -96,8 +96,8 @@ fn number(ty: ValType, text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether an integer is between the least signed and the greatest unsigned one of so many bits; `None` for what is no
-/// integer.
+/// Whether an integer is between the least signed and the greatest unsigned one of this many bits; `None` if it is not
+/// an integer.
 fn integer(text: &str, bits: u32) -> Option<bool> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

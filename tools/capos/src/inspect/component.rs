@@ -5,14 +5,14 @@ use wasmparser_263::{Parser, Payload};
 /// A component's interface.
 #[derive(Debug, Default)]
 pub struct Component {
-    /// The names of what it imports.
+    /// The names of its imports.
     pub imports: Vec<String>,
-    /// The names of what it exports.
+    /// The names of its exports.
     pub exports: Vec<String>,
 }
 
 impl Component {
-    /// Reads as far as the bytes make sense.
+    /// Reads as far as the bytes are valid.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut component = Self::default();
         let mut depth = 0u32;

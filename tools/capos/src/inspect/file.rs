@@ -5,19 +5,23 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-/// A larger file is no program that a host takes.
+/// Maximum size of a program.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Reads a WebAssembly file. Text, which is known by its `.wat`, is assembled.
+/// Reads a WebAssembly file. Text, recognised by the extension `.wat`, is assembled.
 ///
 /// # Errors
-/// When it cannot be read, or is text with an error, which is shown with its place.
+/// If it cannot be read, or is text with an error, which is reported with its position.
 pub fn module_bytes(path: &Path) -> Result<Vec<u8>> {
     let shown = path.display();
     let metadata = fs::metadata(path).with_context(|| shown.to_string())?;
-    ensure!(!metadata.is_dir(), "{shown} is a folder, and a program is a file");
+    ensure!(!metadata.is_dir(), "{shown} is a folder; a program must be a file");
     ensure!(metadata.is_file(), "{shown}: not a file");
-    ensure!(metadata.len() <= MAX_BYTES, "{shown}: {} bytes, more than a program has", metadata.len());
+    ensure!(
+        metadata.len() <= MAX_BYTES,
+        "{shown}: {} bytes, more than the maximum for a program",
+        metadata.len()
+    );
     let bytes = fs::read(path).with_context(|| shown.to_string())?;
     if path.extension().is_some_and(|extension| extension == "wat") {
         return assemble(path, &bytes);
@@ -25,7 +29,7 @@ pub fn module_bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Binary modules pass as they are, as with wasmtime.
+/// Binary modules pass unchanged, as in wasmtime.
 fn assemble(path: &Path, text: &[u8]) -> Result<Vec<u8>> {
     let binary = wat::parse_bytes(text).map_err(|mut error| {
         error.set_path(path);

@@ -1,4 +1,5 @@
-//! Whether a module can start as what a manifest makes of it: what its host would refuse, before anything boots.
+//! Checks that a module can start as a manifest's instance: what its host would refuse is reported before
+//! anything boots.
 
 use wasmparser_263::{FuncType, MemoryType};
 
@@ -9,22 +10,22 @@ use super::setting::Setting;
 use crate::manifest::candidates::suggestion;
 use crate::manifest::{Instance, InstanceLimits};
 
-/// Limits that an instance has when its manifest names none.
+/// Default limits of an instance.
 pub const DEFAULT_MEMORY_BYTES: u64 = 64 << 20;
 /// The same for the elements of its tables.
 pub const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
 const PAGE_BYTES: u64 = 64 << 10;
 
-/// Something that keeps an instance from starting.
+/// A problem that prevents an instance from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// The field of the instance that it is about; empty for its module.
+    /// The field of the instance at fault; empty for its module.
     pub field: String,
-    /// Says what is wrong.
+    /// The problem.
     pub reason: String,
 }
 
-/// Everything about a valid module that keeps `instance` from starting with it.
+/// All problems of a valid module that prevent `instance` from starting.
 pub fn misfits(module: &Module, instance: &Instance, setting: Setting) -> Vec<Misfit> {
     let mut found = Vec::new();
     let mut add = |field: &str, reason: String| found.push(Misfit { field: field.to_owned(), reason });
@@ -68,8 +69,8 @@ fn unknown_functions(module: &Module, instance: &Instance, setting: Setting) -> 
     super::unknown::unknown(module, &unknown, setting)
 }
 
-/// A known function has its type, and nothing else can be imported. (Programs with threads are rewritten to have a memory
-/// of their own.)
+/// A known function must have its type, and nothing else can be imported. (Programs with threads are rewritten to define
+/// their own memory.)
 fn wrong_import(import: &Import) -> Option<String> {
     let Import { module, name, kind } = import;
     match kind {
@@ -81,7 +82,7 @@ fn wrong_import(import: &Import) -> Option<String> {
         }
         Kind::Function(None) => None,
         other => {
-            // One that is shared is the module's own after rewriting, if it is the only one.
+            // A shared memory is the module's own after rewriting, if it is the only one.
             let also =
                 if matches!(other, Kind::Memory(_)) { ", and one shared memory to each module" } else { "" };
             Some(format!(
@@ -92,11 +93,11 @@ fn wrong_import(import: &Import) -> Option<String> {
     }
 }
 
-/// Why the module is no program. One that exports nothing is one that does nothing.
+/// The reason why the module is not a program. A module without exports is a program that does nothing.
 fn no_program(module: &Module, setting: Setting) -> Option<String> {
     if let Some(start) = module.exported_function("_start") {
         let plain = start.params().is_empty() && start.results().is_empty();
-        return (!plain).then(|| "_start takes or returns something".to_owned());
+        return (!plain).then(|| "_start must not have parameters or results".to_owned());
     }
     if module.exports.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! The same as the text, for programs.
+//! The report as JSON.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `capos inspect`: what a WebAssembly file imports, exports and uses, and what running it takes.
+//! `capos inspect`: the imports, exports and contents of a WebAssembly file, and what it needs to run.
 
 mod bounds;
 mod call;
@@ -29,12 +29,12 @@ pub use proposals::{Proposal, State};
 pub use sections::{Section, Sections};
 pub use valid::{Form, refusal};
 
-/// All that is told about a file.
+/// The report on a file.
 #[derive(Debug)]
 pub struct Inspected {
-    /// Its size, that of the binary form.
+    /// Its size in binary form.
     pub bytes: u64,
-    /// Why it is not valid, if it is not: what follows is then as far as it could be read.
+    /// The reason why it is invalid, if it is; the rest is then as far as it could be read.
     pub invalid: Option<String>,
     /// Its interface and contents.
     pub content: Content,
@@ -54,20 +54,20 @@ pub enum Content {
 /// Reads a file, in binary or text form.
 ///
 /// # Errors
-/// When it cannot be read, or is no WebAssembly at all.
+/// If it cannot be read, or is not WebAssembly.
 pub fn inspect_file(path: &Path) -> Result<Inspected> {
     inspect(&module_bytes(path)?).with_context(|| path.display().to_string())
 }
 
-/// Looks at the bytes of a file.
+/// Inspects the bytes of a file.
 ///
 /// # Errors
-/// When they are no WebAssembly at all.
+/// If they are not WebAssembly.
 pub fn inspect(bytes: &[u8]) -> Result<Inspected> {
     let first = Parser::new(0).parse_all(bytes).next();
     let encoding = match first {
         Some(Ok(Payload::Version { encoding, .. })) => encoding,
-        _ => anyhow::bail!("not a WebAssembly file: it does not begin as modules and components do"),
+        _ => anyhow::bail!("not a WebAssembly file: no magic number of a module or component"),
     };
     let content = match encoding {
         Encoding::Module => Content::Module(Box::new(Module::read(bytes))),
@@ -83,7 +83,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected> {
 }
 
 impl Inspected {
-    /// Whether everything that it imports and that nothing provides are functions, which can be replaced by traps.
+    /// Whether all of its unknown imports are functions, which can be replaced by traps.
     pub fn lacks_only_functions(&self) -> bool {
         match &self.content {
             Content::Module(module) => module.lacks_only_functions(),
@@ -91,12 +91,12 @@ impl Inspected {
         }
     }
 
-    /// For people, in columns. `name` is what to call the file.
+    /// The report as text, in columns. `name` is the file's name.
     pub fn text(&self, name: &str) -> String {
         text::render(self, name)
     }
 
-    /// The same for programs.
+    /// The report as JSON.
     pub fn json(&self) -> serde_json::Value {
         json::value(self)
     }

@@ -8,10 +8,10 @@ use wasmparser_263::{
 use super::needs::{Grant, grant_for};
 use super::proposals::{Found, Proposal};
 
-/// The types of things that are imported and exported.
+/// The types of imports and exports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// A function; without its type where that cannot be read.
+    /// A function; without its type if that cannot be read.
     Function(Option<FuncType>),
     /// A table.
     Table(TableType),
@@ -21,14 +21,14 @@ pub enum Kind {
     Global(GlobalType),
     /// An exception tag and the values that it carries.
     Tag(Option<FuncType>),
-    /// Something that does not exist.
+    /// An item that does not exist.
     Nothing,
 }
 
 /// One import.
 #[derive(Debug)]
 pub struct Import {
-    /// The module that it is imported from.
+    /// The module it is imported from.
     pub module: String,
     /// Its name there.
     pub name: String,
@@ -48,13 +48,13 @@ pub struct Export {
 /// Contents of a module.
 #[derive(Debug, Default)]
 pub struct Module {
-    /// In its order.
+    /// In the module's order.
     pub imports: Vec<Import>,
-    /// In its order.
+    /// In the module's order.
     pub exports: Vec<Export>,
-    /// Those that are imported first.
+    /// Imported ones first.
     pub memories: Vec<MemoryType>,
-    /// The same.
+    /// Imported ones first.
     pub tables: Vec<TableType>,
     /// Number of functions that it defines.
     pub functions: u32,
@@ -65,13 +65,13 @@ pub struct Module {
 }
 
 impl Import {
-    /// Returns the capability that it needs; `None` when the host does not know it.
+    /// Returns the capability that it needs; `None` if the host does not know it.
     pub fn grant(&self) -> Option<Grant> {
         matches!(self.kind, Kind::Function(_)).then(|| grant_for(&self.module, &self.name)).flatten()
     }
 }
 
-/// State while a module is read.
+/// State while reading a module.
 #[derive(Default)]
 struct Reader {
     types: Vec<Option<FuncType>>,
@@ -83,12 +83,12 @@ struct Reader {
 }
 
 impl Module {
-    /// Reads as far as the bytes make sense.
+    /// Reads as far as the bytes are valid.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut reader = Reader::default();
         for payload in Parser::new(0).parse_all(bytes) {
             let Ok(payload) = payload else { break };
-            // A section that breaks off gives what came before.
+            // A truncated section gives its first items.
             let _ = reader.payload(payload);
         }
         if reader.module.memories.len() > 1 {
@@ -101,20 +101,20 @@ impl Module {
         reader.module
     }
 
-    /// Reads what others see of a module: imports, exports, memories and tables, and no code.
+    /// Reads the interface of a module: imports, exports, memories and tables, but no code.
     pub(crate) fn interface(bytes: &[u8]) -> Self {
         let mut reader = Reader::default();
         for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
             if matches!(payload, Payload::CodeSectionStart { .. }) {
                 break;
             }
-            // A section that breaks off gives what came before.
+            // A truncated section gives its first items.
             let _ = reader.payload(payload);
         }
         reader.module
     }
 
-    /// The function that is exported under this name, with its type.
+    /// The function exported under this name, with its type.
     pub fn exported_function(&self, name: &str) -> Option<&FuncType> {
         self.exports.iter().find_map(|export| match &export.kind {
             Kind::Function(Some(ty)) if export.name == name => Some(ty),
@@ -122,7 +122,7 @@ impl Module {
         })
     }
 
-    /// Whether it imports nothing but functions, and the memory that a program with threads is given.
+    /// Whether it imports only functions, and the memory that a program with threads imports.
     pub(super) fn lacks_only_functions(&self) -> bool {
         let memories = self.imports.iter().filter(|import| matches!(import.kind, Kind::Memory(_))).count();
         self.imports.iter().all(|import| match &import.kind {
@@ -132,7 +132,7 @@ impl Module {
         })
     }
 
-    /// Says whether it is a program or a library.
+    /// Returns whether it is a program or a library.
     pub fn role(&self) -> &'static str {
         let has = |name| self.exported_function(name).is_some();
         match (has("_start"), has("_initialize"), self.exports.is_empty()) {
@@ -200,7 +200,7 @@ impl Reader {
                     self.globals.push(global.ty);
                     self.module.globals += 1;
                     let mut operators = global.init_expr.get_operators_reader();
-                    // Alone they belong to the first version; several are what a proposal adds.
+                    // A single one belongs to the first version; several are a proposal's addition.
                     while !operators.is_end_then_eof() && !operators.eof() {
                         self.found.constant(&operators.read()?);
                     }
@@ -297,7 +297,7 @@ impl Reader {
         }
     }
 
-    /// Notes a global that others see.
+    /// Records an imported or exported global.
     fn outside(&mut self, ty: GlobalType) {
         if ty.mutable {
             self.found.add("mutable_global");
@@ -319,7 +319,7 @@ impl Reader {
     }
 }
 
-/// `i32 i64 -> f32`, without parentheses where there is nothing.
+/// `i32 i64 -> f32`, without parentheses if there is nothing.
 fn signature(ty: &FuncType) -> String {
     let list = |types: &[ValType]| types.iter().map(ValType::to_string).collect::<Vec<_>>().join(", ");
     match ty.results() {
@@ -359,7 +359,7 @@ pub(super) fn table_text(ty: &TableType) -> String {
 }
 
 impl Kind {
-    /// In one word.
+    /// The kind in one word.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Function(_) => "function",
@@ -379,7 +379,7 @@ impl Kind {
             Self::Table(ty) => table_text(ty),
             Self::Memory(ty) => memory_text(ty),
             Self::Global(ty) => format!("{}{}", if ty.mutable { "mut " } else { "" }, ty.content_type),
-            Self::Nothing => "what it names does not exist".to_owned(),
+            Self::Nothing => "refers to a missing item".to_owned(),
         }
     }
 }

@@ -4,12 +4,12 @@ use wasmparser_263::{FuncType, ValType};
 
 use crate::manifest::candidates::closest;
 
-/// A capability that an import uses, and how a program gets it.
+/// A capability that an import uses, and how to grant it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// The capability, as the table of WASI functions has it; `none` where nothing can be missing.
+    /// The capability, as in the table of WASI functions; `none` if nothing can be missing.
     pub needs: &'static str,
-    /// The option of `capos run`; empty where there is none, or none is needed.
+    /// The option of `capos run`; empty if there is none, or none is needed.
     pub option: &'static str,
     /// The field of an instance in a manifest.
     pub manifest: &'static str,
@@ -23,7 +23,7 @@ const CLOCK: Grant = Grant {
 };
 const ENTROPY: Grant =
     Grant { needs: "EntropySource", option: "--entropy", manifest: "grants: entropy: true" };
-/// Programs on the command line have the console.
+/// Programs on the command line always have the console.
 const DESCRIPTOR: Grant = Grant {
     needs: "Console, pipe, File or Namespace",
     option: "--dir or --volume for files",
@@ -39,11 +39,11 @@ const SUBSCRIPTIONS: Grant = Grant {
 };
 const SOCKET: Grant = Grant { needs: "a socket", option: "", manifest: "" };
 
-/// The modules that WASI's functions are imported from: Preview 1 and the snapshot before it.
+/// The modules of WASI's functions: Preview 1 and the snapshot before it.
 const MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// The functions of Preview 1: name, parameters (`i` is an i32 and `I` an i64), and what each needs. All but `proc_exit`
-/// return an i32.
+/// The functions of Preview 1: name, parameters (`i` is an i32 and `I` an i64), and the capability that each needs. All
+/// but `proc_exit` return an i32.
 const FUNCTIONS: [(&str, &str, Grant); 46] = [
     ("args_get", "ii", NONE),
     ("args_sizes_get", "ii", NONE),
@@ -100,12 +100,12 @@ fn function(module: &str, name: &str) -> Option<&'static (&'static str, &'static
     FUNCTIONS.iter().find(|(function, ..)| *function == name)
 }
 
-/// Returns the capability that an imported function needs; `None` when the host does not know it.
+/// Returns the capability that an imported function needs; `None` if the host does not know it.
 pub fn grant_for(module: &str, name: &str) -> Option<Grant> {
     function(module, name).map(|(_, _, grant)| *grant)
 }
 
-/// Returns the type that an imported function has in the host; `None` when the host does not know it.
+/// Returns the type of an imported function in the host; `None` if the host does not know it.
 pub fn type_of(module: &str, name: &str) -> Option<FuncType> {
     let (name, parameters, _) = function(module, name)?;
     let parameters = parameters.chars().map(|letter| if letter == 'I' { ValType::I64 } else { ValType::I32 });
@@ -113,7 +113,7 @@ pub fn type_of(module: &str, name: &str) -> Option<FuncType> {
     Some(FuncType::new(parameters, results.iter().copied()))
 }
 
-/// Returns the function that was probably meant by the name of one that the host does not know.
+/// Returns the function that was probably meant by an unknown name.
 pub fn meant(module: &str, name: &str) -> Option<&'static str> {
     const NAMES: [&str; FUNCTIONS.len()] = {
         let mut names = [""; FUNCTIONS.len()];

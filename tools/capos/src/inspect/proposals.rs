@@ -1,4 +1,4 @@
-//! The proposals that a module uses, and which of them run.
+//! The proposals that a module uses, and their support.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use wasmparser_263::{
 /// Support for a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// The engine has it.
+    /// The engine supports it.
     Runs,
-    /// It is rewritten when the boot package is built.
+    /// Rewritten when the boot package is built.
     Rewritten,
-    /// A module that uses it does not start; a later release is to run it with another engine, wasmtime.
+    /// A module that uses it does not start; a later release will run it with another engine, wasmtime.
     Later,
-    /// A module that uses it does not start, and no engine here is to run it yet.
+    /// A module that uses it does not start, and no engine is planned yet.
     Missing,
 }
 
@@ -30,12 +30,12 @@ impl State {
     }
 }
 
-/// An addition to the first version of WebAssembly.
+/// An extension of the first version of WebAssembly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Proposal(&'static str);
 
 impl Proposal {
-    /// Its name, as its authors have it.
+    /// Its official name.
     pub fn name(self) -> &'static str {
         match self.0 {
             "sign_extension" => "sign extension",
@@ -67,7 +67,7 @@ impl Proposal {
         }
     }
 
-    /// Returns how it is supported.
+    /// Returns its support.
     pub fn state(self) -> State {
         match self.0 {
             "sign_extension"
@@ -133,7 +133,7 @@ impl Found {
         }
     }
 
-    /// In a constant expression.
+    /// Examines a constant expression's operator.
     pub(super) fn constant(&mut self, operator: &Operator<'_>) {
         match operator {
             Operator::I32Add
@@ -161,7 +161,7 @@ impl Found {
         }
     }
 
-    /// In the type section; `alone` says that it is in no group.
+    /// Examines a type; `alone` means that it is not in a group.
     pub(super) fn ty(&mut self, ty: &SubType, alone: bool) {
         if !alone || !ty.is_final || !ty.supertype_idxs.is_empty() {
             self.add("gc");

@@ -7,7 +7,7 @@ use wasmparser_263::{Parser, Payload};
 /// One section, or all custom sections of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// The specification's name for it, or a custom section's own.
+    /// The specification's name for it, or a custom section's name.
     pub name: String,
     /// The bytes of its content.
     pub bytes: u64,
@@ -16,7 +16,7 @@ pub struct Section {
 /// All sections, the largest first.
 #[derive(Debug, Default)]
 pub struct Sections {
-    /// Those that the specification defines.
+    /// Those defined by the specification.
     pub known: Vec<Section>,
     /// Custom sections.
     pub custom: Vec<Section>,
@@ -40,7 +40,7 @@ const NAMES: [&str; 14] = [
 ];
 
 impl Sections {
-    /// Those of the file itself: what is in modules within a component counts as that component's.
+    /// The sections of the file itself: modules within a component count as the component's.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut known: BTreeMap<String, u64> = BTreeMap::new();
         let mut custom: BTreeMap<String, u64> = BTreeMap::new();
@@ -73,7 +73,7 @@ impl Sections {
     }
 }
 
-/// Components number their sections in another way.
+/// Components number their sections differently.
 fn section_name<'a>(payload: &Payload<'_>, of_module: &'a str) -> &'a str {
     match payload {
         Payload::ComponentImportSection(_) => "component imports",

@@ -1,6 +1,6 @@
 //! The place of what a message is about.
 
-/// Where the reader of a message sets what it is about.
+/// Where the reader of a message changes the setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
     /// In a manifest.

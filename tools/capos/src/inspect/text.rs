@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::module::{memory_text, table_text};
 use super::{Component, Content, Inspected, Module, Section, State};
 
-/// Custom sections beyond these are summed up.
+/// Custom sections beyond these are summarised.
 const CUSTOM_SHOWN: usize = 8;
 
 pub(super) fn render(inspected: &Inspected, name: &str) -> String {
@@ -31,18 +31,18 @@ pub(super) fn render(inspected: &Inspected, name: &str) -> String {
     to
 }
 
-/// Writing to a string does not fail.
+/// Writing to a string cannot fail.
 fn line(to: &mut String, text: &str) {
     let _ = writeln!(to, "{}", text.trim_end());
 }
 
 fn invalid(to: &mut String, inspected: &Inspected) {
     if let Some(reason) = &inspected.invalid {
-        line(to, &format!("Not valid: {reason}. What follows is as far as it can be read."));
+        line(to, &format!("Invalid: {reason}. The rest is shown as far as it can be read."));
     }
 }
 
-/// A name from the file, without what could steer a terminal.
+/// A name from the file, without control characters, which could affect a terminal.
 fn plain(name: &str) -> String {
     name.escape_debug().to_string()
 }
@@ -71,13 +71,13 @@ fn of_module(to: &mut String, module: &Module) {
         let (needs, by) = match import.grant() {
             Some(grant) if grant.needs == "none" => ("nothing".to_owned(), String::new()),
             Some(grant) if grant.option.is_empty() => {
-                (grant.needs.to_owned(), "nothing grants it yet".to_owned())
+                (grant.needs.to_owned(), "cannot be granted yet".to_owned())
             }
             Some(grant) => (grant.needs.to_owned(), format!("{} ({})", grant.option, grant.manifest)),
             None if import.kind.word() == "function" => {
-                ("UNKNOWN".to_owned(), "--unknown-imports=trap makes it one that traps".to_owned())
+                ("UNKNOWN".to_owned(), "--unknown-imports=trap turns it into a trap".to_owned())
             }
-            None => ("UNKNOWN".to_owned(), "nothing provides it".to_owned()),
+            None => ("UNKNOWN".to_owned(), "not provided by any host".to_owned()),
         };
         vec![
             plain(&import.module),

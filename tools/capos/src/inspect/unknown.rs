@@ -1,5 +1,4 @@
-//! Imported functions that nothing provides, in words: by the module that they are imported from, with what makes a module
-//! that does without.
+//! Messages about unknown imported functions: grouped by module, with advice on how to build without them.
 
 use std::collections::BTreeSet;
 
@@ -7,27 +6,27 @@ use super::module::{Import, Module};
 use super::needs::meant;
 use super::setting::Setting;
 
-/// More functions of one module than these, and more modules, are not named.
+/// Maximum number of functions of one module, and of modules, in a message.
 const MOST_NAMED: usize = 6;
 
-/// A family of interfaces: its name, and what to do without it.
+/// A family of interfaces: its name, and how to avoid it.
 struct Family {
     is_it: fn(module: &str, name: &str) -> bool,
     advice: &'static str,
 }
 
-/// How functions of sockets begin.
+/// Prefix of socket functions.
 const SOCKET: &str = "sock_";
 
-/// The first that it is counts.
+/// The first match counts.
 const FAMILIES: [Family; 11] = [
     Family {
         is_it: |module, name| module.starts_with("wasi") && name.starts_with(SOCKET),
-        advice: "sockets as another engine has them: programs have no network yet",
+        advice: "sockets of another engine: programs have no network yet",
     },
     Family {
         is_it: |module, _| matches!(module, "wasi_nn" | "wasi_ephemeral_nn"),
-        advice: "machine learning (wasi-nn), which is not here",
+        advice: "machine learning (wasi-nn), which is not supported",
     },
     Family {
         is_it: |module, _| module.starts_with("wasmedge") || module.starts_with("rust_plugin"),
@@ -35,7 +34,7 @@ const FAMILIES: [Family; 11] = [
     },
     Family {
         is_it: |module, _| module.starts_with("wasi_ephemeral_"),
-        advice: "an interface that was proposed for WASI and is not here",
+        advice: "a proposed WASI interface that is not supported",
     },
     Family {
         is_it: |module, _| module.starts_with("wasix_"),
@@ -74,7 +73,7 @@ const FAMILIES: [Family; 11] = [
     },
     Family {
         is_it: |module, _| matches!(module, "wasi_snapshot_preview1" | "wasi_unstable"),
-        advice: "no function of WASI Preview 1",
+        advice: "not a function of WASI Preview 1",
     },
 ];
 
@@ -106,13 +105,13 @@ impl Group<'_> {
     }
 }
 
-/// The function that was meant by a name with a slip in it. Sockets that WASI does not have are no slips: other engines have
-/// them.
+/// The known function that was probably meant by a misspelt name. Sockets that WASI does not have are not misspelt: other
+/// engines have them.
 fn slip(module: &str, name: &str) -> Option<&'static str> {
     if name.starts_with(SOCKET) { None } else { meant(module, name) }
 }
 
-/// Says which functions of `unknown`, the imports of `module` that nothing provides, are missing, and what to do.
+/// The message about `unknown`, the unknown imports of `module`, with the remedy.
 pub(super) fn unknown(module: &Module, unknown: &[&Import], setting: Setting) -> Option<String> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut seen = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Whether a module is valid, and the engine has what it uses.
+//! Checks that a module is valid, and uses only what the engine supports.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -11,7 +11,7 @@ use super::bounds::{Beyond, check_expressions, validate_function};
 use super::module::Module;
 use super::proposals::State;
 
-/// The features that the engine has.
+/// The features of the engine.
 const ENGINE: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -29,23 +29,23 @@ const ENGINE: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::WIDE_ARITHMETIC);
 
-/// The features that modules are rewritten to do without.
+/// The features that rewriting removes.
 const REWRITTEN: WasmFeatures =
     WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS).union(WasmFeatures::THREADS);
 
-/// With less code than this it is not worth a thread.
+/// Less code than this does not justify a thread.
 const CODE_FOR_A_THREAD: usize = 64 << 10;
 
-/// Whether a module has been rewritten already.
+/// Whether a module has already been rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As its author made it.
+    /// Unmodified.
     Original,
-    /// As the engine gets it.
+    /// As passed to the engine.
     Rewritten,
 }
 
-/// Says why the engine would refuse a module, if it would.
+/// The reason why the engine would refuse a module, if any.
 pub fn refusal(module: &[u8], form: Form) -> Option<String> {
     let features = match form {
         Form::Original => ENGINE.union(REWRITTEN),
@@ -73,7 +73,8 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
     Some(format!("it uses {what}, not supported by this engine (wasmi){elsewhere}: {error}"))
 }
 
-/// Validates the whole module, functions on all processors. Returns what is valid and beyond a bound of the engine.
+/// Validates the whole module, functions on all processors. Returns a valid item that is beyond a bound of the
+/// engine.
 fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<Option<Beyond>> {
     let mut validator = Validator::new_with_features(features);
     let mut functions = Vec::new();
@@ -107,7 +108,7 @@ fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<Opt
 
 type Function<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
-/// Deals functions to so many threads in turn, so that each has large and small ones.
+/// Distributes functions to this many threads in turn, so that each has large and small ones.
 fn dealt(functions: Vec<Function<'_>>, threads: usize) -> impl Iterator<Item = Vec<Function<'_>>> {
     let mut parts: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
     for (index, function) in functions.into_iter().enumerate() {

@@ -1,19 +1,20 @@
-//! Parts of a manifest that could not be read, so that nothing is said about what depends on them.
+//! Unreadable parts of a manifest; parts that depend on them are not checked.
 
 use super::decode::MANIFEST_FIELDS;
 use crate::problem::Problem;
 
-/// The places of what could not be read.
+/// The places of the unreadable parts.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Broken<'a>(&'a [Problem]);
 
 impl<'a> Broken<'a> {
-    /// The places that `problems` are about.
+    /// The places of `problems`.
     pub fn new(problems: &'a [Problem]) -> Self {
         Self(problems)
     }
 
-    /// Whether something at `place`, around it or within it could not be read. A `*` in a place stands for any one part.
+    /// Whether a part at `place`, around it or within it could not be read. A `*` in a place stands for any one
+    /// component.
     pub fn has(&self, place: &str) -> bool {
         self.0.iter().any(|problem| {
             problem.path.is_empty()
@@ -25,24 +26,24 @@ impl<'a> Broken<'a> {
         })
     }
 
-    /// Whether just this place could not be read.
+    /// Whether exactly this place could not be read.
     pub fn is_at(&self, place: &str) -> bool {
         self.0.iter().any(|problem| problem.path == place)
     }
 
-    /// Whether the manifest has a field that it should not have, which may be another one with a slip in its name.
+    /// Whether the manifest has an unknown field, which may be a misspelt one.
     pub fn has_unknown_field(&self) -> bool {
         self.0
             .iter()
             .any(|problem| !problem.path.contains('.') && !MANIFEST_FIELDS.contains(&problem.path.as_str()))
     }
 
-    /// Whether there is a process whose name is not known.
+    /// Whether there is a process with an unreadable name.
     pub fn has_process_name(&self) -> bool {
         self.has("processes.*.name") || self.has("wasm.*.name")
     }
 
-    /// Whether there is an instance whose name is not known.
+    /// Whether there is an instance with an unreadable name.
     pub fn has_instance_name(&self) -> bool {
         self.has("wasm.*.instances.*.name")
     }

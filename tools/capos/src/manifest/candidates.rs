@@ -1,19 +1,19 @@
-//! Suggestions for names that lead nowhere.
+//! Suggestions for unknown names.
 
 use std::fs;
 use std::path::Path;
 
-/// More names than this are not listed.
+/// Maximum number of names listed.
 const MOST_LISTED: usize = 8;
-/// How alike two names must be, of 1, to be taken for a slip of the pen.
+/// Minimum similarity, of 1, for a suggestion.
 const ALIKE: f64 = 0.66;
 
-/// Says that no `kind` is called `wanted`, with the name that was probably meant and, if they are few, all there are.
+/// The error for an unknown name `wanted`, with the name that was probably meant and, if they are few, all names.
 pub fn not_found(kind: &str, wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> String {
     format!("no {kind} is called {wanted:?}{}", suggestion(wanted, there))
 }
 
-/// The part of [`not_found`] that follows the name: which of `there` was probably meant, and what there is.
+/// The part of [`not_found`] after the name: the suggestion among `there`, and the existing names.
 pub fn suggestion(wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> String {
     let there: Vec<_> = there.into_iter().collect();
     let mut there: Vec<&str> = there.iter().map(AsRef::as_ref).collect();
@@ -33,13 +33,13 @@ pub fn suggestion(wanted: &str, there: impl IntoIterator<Item: AsRef<str>>) -> S
     }
 }
 
-/// Says which file or folder beside `path`, where there is nothing, was probably meant; empty if none.
+/// The existing file or folder beside the missing `path` that was probably meant; empty if none.
 pub fn meant_beside(path: &Path) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    // Two that are as likely are not in the order of the file system.
+    // Ties must not depend on the order of the file system.
     names.sort_unstable();
     match closest(&name, &names) {
         Some(meant) => format!("; did you mean {}?", path.with_file_name(meant).display()),
@@ -47,14 +47,14 @@ pub fn meant_beside(path: &Path) -> String {
     }
 }
 
-/// The name among `there` that `wanted` is a slip of: the same but for case, the part behind its last slash, or spelled
-/// much alike.
+/// The name among `there` that was probably meant by `wanted`: equal except for case, equal to the part after its last
+/// slash, or similarly spelt.
 pub fn closest<'a>(wanted: &str, there: &'a [impl AsRef<str>]) -> Option<&'a str> {
     let likeness = |name: &str| {
         let last = name.rsplit('/').next().unwrap_or(name);
         let lower = |text: &str| text.to_lowercase();
         let whole = strsim::normalized_damerau_levenshtein(&lower(wanted), &lower(name));
-        // A name without its first part is nearly certain, but one that is wholly alike is better.
+        // A name without its first component is nearly certain, but an equal one is better.
         let part = 0.99 * strsim::normalized_damerau_levenshtein(&lower(wanted), &lower(last));
         whole.max(part)
     };
@@ -87,7 +87,7 @@ mod tests {
     fn the_last_part_of_a_name_leads_to_the_whole() {
         let said = not_found("process or instance", "upper", ["wasm/upper", "wasm/lower"]);
         assert!(said.contains("did you mean \"wasm/upper\"?"), "{said}");
-        // A process of that very name would be found; one spelled alike comes before an instance spelled less alike.
+        // A process with that very name would be found; a similar one comes before a less similar instance.
         assert!(suggestion("uper", ["upper", "wasm/uber"]).contains("did you mean \"upper\"?"));
     }
 

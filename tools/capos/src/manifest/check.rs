@@ -1,4 +1,4 @@
-//! Checks across fields: names that must differ, references that must lead somewhere, totals.
+//! Checks across fields: names that must be unique, references that must resolve, totals.
 
 mod grants;
 mod limits;
@@ -11,16 +11,16 @@ use super::candidates::not_found;
 use super::model::*;
 use crate::problem::Problem;
 
-/// Most bytes that a process's arguments and environment may have together: they travel in one message.
+/// Maximum size of a process's arguments and environment together: they travel in one message.
 const MOST_PROCESS_LAUNCH_BYTES: usize = 32 * 1024;
-/// The same for an instance, whose host reads them where they lie.
+/// The same for an instance, whose host reads them in place.
 const MOST_INSTANCE_LAUNCH_BYTES: usize = 4 << 20;
-/// The cost of each string beside its bytes, whatever it travels in.
+/// Overhead of each string, in any encoding.
 const STRING_BYTES: usize = 16;
-/// Most capabilities that one process can start with: they travel with that message.
+/// Maximum number of capabilities at a process's start: they travel with that message.
 const MOST_GRANTS: usize = 48;
 
-/// Every problem with how the parts of `manifest` fit together. Nothing is said about what depends on `broken` parts.
+/// All problems across the parts of `manifest`. Parts that depend on `broken` ones are not checked.
 pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let may_start = broken.has("processes") || broken.has("wasm") || broken.has_unknown_field();
@@ -52,12 +52,12 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
     problems
 }
 
-/// How many capabilities the manifest has a process start with.
+/// The number of capabilities with which the manifest starts a process.
 fn given(process: &Process) -> usize {
     process.grants.iter().filter(|grant| grant.is_passed()).count() + process.exports.len()
 }
 
-/// The field `name` of the entry that has this name already. An entry whose name cannot be read has none.
+/// The field `name` of the entry that already has this name. An entry with an unreadable name has none.
 fn taken<'a>(names: &mut HashMap<&'a str, &'a str>, name: &'a str, at: &'a str) -> Option<String> {
     if name.is_empty() {
         return None;
@@ -76,7 +76,7 @@ fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, prob
     for instance in &host.instances {
         if let Some(first) = taken(&mut names, &instance.name, &instance.at) {
             let reason =
-                format!("another instance of {:?} is called {:?} already", process.name, instance.name);
+                format!("another instance of {:?} already has the name {:?}", process.name, instance.name);
             problems.push(Problem::new(format!("{}.name", instance.at), reason).with_other(first));
         }
         let bytes = launch_bytes(instance.argv0.iter().chain(&instance.args), &instance.env);
@@ -114,7 +114,7 @@ fn check_exit_from(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec<
     }
 }
 
-/// The package finds programs by name, so one name must mean one program.
+/// The package finds programs by name, so each name must denote one program.
 fn check_program_names(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut first: HashMap<&str, &Program> = HashMap::new();
     for program in manifest.programs().filter(|program| !program.name.is_empty()) {
@@ -125,7 +125,7 @@ fn check_program_names(manifest: &Manifest, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Two programs whose names in the package are the same.
+/// The error for two programs with the same name in the package.
 fn same_name(program: &Program, known: &Program) -> Problem {
     let what = |program: &Program| match (&program.file, program.kind) {
         (Some(file), ProgramKind::Native) => format!("the native program {}", file.display()),
@@ -134,12 +134,12 @@ fn same_name(program: &Program, known: &Program) -> Problem {
         (None, ProgramKind::Module) => "a module of this tree".to_owned(),
     };
     let reason = format!(
-        "two programs would be called {:?} in the package, so rename a file: this is {}, the other is {}",
+        "two programs would have the name {:?} in the package; rename one of the files: this is {}, the other is {}",
         program.name,
         what(program),
         what(known)
     );
     let problem = Problem::new(program.at.clone(), reason);
-    // The system's own are nowhere in the manifest.
+    // The system's own programs are not in the manifest.
     if known.at.is_empty() { problem } else { problem.with_other(known.at.clone()) }
 }

@@ -1,4 +1,4 @@
-//! From a checked [`Manifest`] to its Cap'n Proto form.
+//! Converts a checked [`Manifest`] to its Cap'n Proto form.
 
 mod grants;
 mod storage;
@@ -14,25 +14,24 @@ use super::model::*;
 use crate::qemu::ConsoleLine;
 
 const FRAME_BYTES: u64 = 4096;
-/// The memory that a wasm host may need beside the linear memories of its instances, and for each byte of a module, of which
-/// it keeps a copy and what it translates.
+/// Memory of a wasm host besides its instances' linear memories, and per byte of a module (its copy and its translation).
 const WASM_HOST_OVERHEAD: u64 = 16 << 20;
 const WASM_HOST_PER_MODULE_BYTE: u64 = 4;
-/// The memory that an interpreter takes for each byte of an instance's `stack`: values, and where calls return to.
+/// Interpreter memory per byte of an instance's `stack`: values and return addresses.
 const WASM_HOST_PER_STACK_BYTE: u64 = 10;
-/// The memory that an element of a table takes, where it is and where it is moved to when the table grows.
+/// Memory per table element: its place, and the new place when the table grows.
 const WASM_HOST_PER_TABLE_ELEMENT: u64 = 16;
-/// Defaults that the schema documents.
+/// Defaults documented in the schema.
 const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
 const DEFAULT_INSTANCE_MEMORY: u64 = 64 << 20;
 const DEFAULT_INSTANCE_STACK: u64 = 512 << 10;
 const DEFAULT_PROCESS_MEMORY: u64 = 64 << 20;
-/// Default and greatest number of capability slots of a process, as the kernel has them.
+/// Default and maximum number of capability slots of a process, as in the kernel.
 const DEFAULT_CAPABILITY_SLOTS: u32 = 256;
 pub(super) const MOST_CAPABILITY_SLOTS: u32 = 65_536;
 const DEFAULT_DESCRIPTORS: u32 = 1024;
 
-/// A manifest with more entries than Cap'n Proto can count.
+/// The error for a manifest with more entries than Cap'n Proto can count.
 #[derive(Debug)]
 pub struct TooLong;
 
@@ -52,7 +51,7 @@ fn counted<T>(list: &[T]) -> impl Iterator<Item = (u32, &T)> {
     (0u32..).zip(list)
 }
 
-/// How large the program of that name is in the package.
+/// The size in the package of the program with this name.
 pub type Sizes<'a> = &'a dyn Fn(&str) -> u64;
 
 /// Writes `from` into `to`.
@@ -62,7 +61,7 @@ pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>)
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
     storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
     let mut entries = to.init_processes(length(&from.processes)?);
-    // Those of volumes come first on the bus.
+    // Disks of volumes come first on the bus.
     let mut disks =
         from.disks().filter(|(_, _, is_volume)| *is_volume).zip(1..).last().map_or(0, |(_, count)| count);
     for (index, process) in counted(&from.processes) {
@@ -112,7 +111,7 @@ fn convert_process(
     Ok(())
 }
 
-/// Zero leaves a limit to the documented default.
+/// Zero selects the documented default.
 fn convert_limits(from: &ProcessLimits, mut to: limits::Builder<'_>) {
     let frames = from.memory_bytes.unwrap_or(0).div_ceil(FRAME_BYTES);
     to.set_frames(u32::try_from(frames).unwrap_or(u32::MAX));
@@ -121,10 +120,10 @@ fn convert_limits(from: &ProcessLimits, mut to: limits::Builder<'_>) {
     to.set_priority(from.priority.unwrap_or(0));
 }
 
-/// The memory limit; `None` leaves it to the documented default.
+/// The memory limit; `None` selects the documented default.
 ///
-/// A wasm host without a limit of its own gets room for the linear memories of the instances that can live
-/// at once, where the default would not do.
+/// A wasm host without an explicit limit gets enough for the linear memories of the instances that can exist
+/// at once, if the default would not suffice.
 fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
     match (&process.limits.memory_bytes, &process.wasm_host) {
         (Some(bytes), _) => Some(*bytes),
@@ -148,7 +147,7 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
             let code = modules.into_iter().map(sizes).fold(WASM_HOST_OVERHEAD, |all, bytes| {
                 all.saturating_add(bytes.saturating_mul(WASM_HOST_PER_MODULE_BYTE))
             });
-            // As they are, and as those get them that are started again.
+            // Each as it is, and again for restarted ones.
             let launch = host.instances.iter().map(Instance::launch_bytes).fold(0, u64::saturating_add);
             let code = code.saturating_add(launch.saturating_mul(2));
             Some(memory.saturating_add(code)).filter(|bytes| *bytes > DEFAULT_PROCESS_MEMORY)
@@ -156,10 +155,10 @@ fn memory_bytes(process: &Process, sizes: Sizes<'_>) -> Option<u64> {
     }
 }
 
-/// The limit of capability slots; `None` leaves it to the documented default.
+/// The limit of capability slots; `None` selects the documented default.
 ///
-/// A wasm host without a limit of its own gets a slot for each file that the instances that can live at once may have
-/// open, as far as there can be so many.
+/// A wasm host without an explicit limit gets a slot for each file that the instances that can exist at once may have
+/// open, up to the maximum.
 fn capability_slots(process: &Process) -> Option<u32> {
     let Some(host) = process.wasm_host.as_ref().filter(|_| process.limits.capability_slots.is_none()) else {
         return process.limits.capability_slots;

@@ -1,4 +1,4 @@
-//! From evaluated JSON to a typed [`Manifest`]: field names, types and ranges.
+//! Decodes evaluated JSON into a typed [`Manifest`]: field names, types and ranges.
 
 mod grants;
 mod storage;
@@ -14,15 +14,15 @@ use crate::problem::Problem;
 use crate::qemu::ConsoleLine;
 use storage::Direction;
 
-/// Most bytes of memory a process limit can name: the package counts 4 KiB frames in 32 bits.
+/// Maximum memory limit of a process: the package counts 4 KiB frames in 32 bits.
 const MOST_PROCESS_MEMORY: u64 = (u32::MAX as u64) << 12;
 const MOST_CAPABILITY_SLOTS: u64 = super::convert::MOST_CAPABILITY_SLOTS as u64;
 const MOST_THREADS: u64 = 1_024;
 const MOST_PRIORITY: u64 = 31;
 const MOST_NAME_BYTES: usize = 63;
-/// A 32-bit linear memory ends here.
+/// Maximum size of a 32-bit linear memory.
 pub const MOST_LINEAR_MEMORY: u64 = 1 << 32;
-/// The most that an instance's stack can have.
+/// Maximum size of an instance's stack.
 pub const MOST_STACK: u64 = 64 << 20;
 
 pub(super) const MANIFEST_FIELDS: [&str; 7] =
@@ -46,17 +46,17 @@ const INSTANCE_FIELDS: [&str; 14] = [
     "limits",
 ];
 
-/// Reads a manifest; on failure every problem that was found.
+/// Decodes a manifest; on failure returns all problems found.
 ///
-/// Defaults are those of `manifests/schema.cue`, so that a manifest that was evaluated without the
-/// definitions gets the same meaning or the same complaints.
+/// Defaults are those of `manifests/schema.cue`, so a manifest that was evaluated without the definitions
+/// gets the same meaning or the same errors.
 pub fn decode(json: &Value) -> Result<Manifest, Vec<Problem>> {
     let (manifest, problems) = decode_partly(json);
     if problems.is_empty() { Ok(manifest) } else { Err(problems) }
 }
 
-/// Reads what can be read of a manifest, and returns the problems with the rest. An entry without a name that can be read
-/// has an empty one.
+/// Decodes the readable parts of a manifest, and returns the problems with the rest. An entry with an unreadable name has
+/// an empty one.
 pub fn decode_partly(json: &Value) -> (Manifest, Vec<Problem>) {
     let sink = Sink::default();
     let manifest = manifest(&Node::root(json, &sink));
@@ -90,7 +90,7 @@ fn manifest(node: &Node<'_>) -> Manifest {
     manifest
 }
 
-/// Only the plain serial port can be asked for; all else depends on the machine.
+/// Only the plain serial port can be selected; otherwise the line depends on the machine.
 fn console(object: &Object<'_>) -> Option<ConsoleLine> {
     let node = object.get("console")?;
     match node.string()? {
@@ -101,7 +101,7 @@ fn console(object: &Object<'_>) -> Option<ConsoleLine> {
     None
 }
 
-/// A program of this tree that `init` starts by itself.
+/// A program of this tree that `init` starts on its own.
 pub(crate) fn built(name: &str) -> Program {
     Program { at: String::new(), kind: ProgramKind::Native, name: name.to_owned(), file: None }
 }
@@ -188,11 +188,11 @@ fn instance(node: &Node<'_>) -> Instance {
     }
 }
 
-/// The name of an export: any but the empty one, which means none.
+/// The name of an export; must not be empty, because that means none.
 fn invoked(node: &Node<'_>) -> Option<String> {
     let name = node.string()?;
     if name.is_empty() {
-        node.problem("the name of an exported function was expected");
+        node.problem("expected the name of an exported function");
     }
     Some(name.to_owned())
 }
@@ -251,8 +251,8 @@ fn program(node: &Node<'_>, kind: ProgramKind) -> Program {
     program
 }
 
-/// The name in the package of a program that is given by its path: the file's without its extension, with a `-`
-/// for whatever a name cannot have.
+/// The package name of a program given by its path: the file name without its extension, with invalid
+/// characters replaced by `-`.
 pub fn name_of(file: &Path) -> String {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let plain = stem.chars().map(|c| if is_plain(c) { c } else { '-' });
@@ -274,12 +274,12 @@ fn name(node: &Node<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Names appear in paths, logs and `host/instance` pairs: plain characters only.
+/// Names appear in paths, logs and `host/instance` pairs, so only plain characters are allowed.
 fn check_name(node: &Node<'_>, name: &str) {
     let starts_plain = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !starts_plain || !name.chars().all(is_plain) || name.len() > MOST_NAME_BYTES {
         let wanted = "names are letters, digits, '.', '_' and '-', begin with a letter or digit, and have at most 63 characters";
-        node.problem(format!("{name:?} is no name: {wanted}"));
+        node.problem(format!("invalid name {name:?}: {wanted}"));
     }
 }
 
@@ -299,7 +299,7 @@ fn variables(object: &Object<'_>) -> Vec<(String, String)> {
     let entries = object.get("env").map(|node| node.entries("NAME: VALUE")).unwrap_or_default();
     let variables = entries.iter().map(|(name, node)| {
         if name.is_empty() || name.contains(['=', '\0']) {
-            node.problem(format!("{name:?} is no name of an environment variable"));
+            node.problem(format!("invalid environment variable name {name:?}"));
         }
         ((*name).to_owned(), text(node).unwrap_or_default())
     });

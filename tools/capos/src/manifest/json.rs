@@ -1,4 +1,4 @@
-//! Reading JSON with the path of every value, collecting all problems instead of stopping at the first.
+//! Decodes JSON with the path of every value, collecting all problems instead of stopping at the first.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use super::candidates::closest;
 use super::units;
 use crate::problem::Problem;
 
-/// Where problems are collected while reading.
+/// Collects problems while reading.
 #[derive(Default)]
 pub(super) struct Sink(RefCell<Vec<Problem>>);
 
@@ -51,21 +51,21 @@ impl<'a> Node<'a> {
         self.wrong_here(wanted, "")
     }
 
-    /// The same with what would be right here, in more words.
+    /// The same, with a description of the expected value.
     fn wrong_here<T>(&self, wanted: &str, right: &str) -> Option<T> {
         let found = match self.value {
             Value::Null => "null",
-            Value::Bool(_) => "a truth value",
+            Value::Bool(_) => "a boolean",
             Value::Number(_) => "a number",
             Value::String(_) => "a string",
             Value::Array(_) => "a list",
             Value::Object(_) => "a structure",
         };
-        self.problem(format!("wanted {wanted}, found {found}{right}"));
+        self.problem(format!("expected {wanted}, found {found}{right}"));
         None
     }
 
-    /// The structure here, whose fields must all be among `known`.
+    /// The structure here; its fields must all be among `known`.
     pub(super) fn object(&self, known: &[&str]) -> Object<'a> {
         let map = self.map(|| format!("; fields here: {}", known.join(", ")));
         for name in map.iter().flat_map(|map| map.keys()).filter(|name| !known.contains(&name.as_str())) {
@@ -79,7 +79,7 @@ impl<'a> Node<'a> {
         Object { map, path: self.path.clone(), sink: self.sink }
     }
 
-    /// The entries of a structure with free field names; `example` shows one.
+    /// The entries of a structure with arbitrary field names; `example` shows one.
     pub(super) fn entries(&self, example: &str) -> Vec<(&'a str, Node<'a>)> {
         let entries = self.map(|| format!("; as in {{{example}}}")).into_iter().flatten();
         entries.map(|(name, value)| (name.as_str(), self.child(name, value))).collect()
@@ -87,7 +87,7 @@ impl<'a> Node<'a> {
 
     pub(super) fn list(&self) -> Vec<Node<'a>> {
         let Value::Array(items) = self.value else {
-            return self.wrong_here("a list", "; [VALUE] is a list of one").unwrap_or_default();
+            return self.wrong_here("a list", "; write [VALUE] for a list of one").unwrap_or_default();
         };
         items.iter().enumerate().map(|(index, value)| self.child(index, value)).collect()
     }
@@ -113,7 +113,7 @@ impl<'a> Node<'a> {
         };
         let count = number.as_u64().filter(|count| (1..=most).contains(count));
         if count.is_none() {
-            self.problem(format!("{number} is not a whole number between 1 and {most}"));
+            self.problem(format!("{number} is not a whole number from 1 to {most}"));
         }
         count
     }
@@ -125,7 +125,7 @@ impl<'a> Node<'a> {
         };
         let found = number.as_u64().filter(|number| *number <= most);
         if found.is_none() {
-            self.problem(format!("{number} is not a whole number between 0 and {most}"));
+            self.problem(format!("{number} is not a whole number from 0 to {most}"));
         }
         found
     }
@@ -138,7 +138,7 @@ impl<'a> Node<'a> {
             _ => self.wrong("a number of bytes or a string such as \"64MiB\""),
         }?;
         if bytes > most {
-            self.problem(format!("{bytes} bytes are more than the possible {most}"));
+            self.problem(format!("{bytes} bytes exceed the maximum of {most}"));
             return None;
         }
         Some(bytes)
@@ -172,7 +172,7 @@ impl<'a> Node<'a> {
         result.map_err(|reason| self.problem(reason)).ok()
     }
 
-    /// `right` says what the structure would be made of.
+    /// `right` describes the expected structure.
     fn map(&self, right: impl FnOnce() -> String) -> Option<&'a Map<String, Value>> {
         match self.value {
             Value::Object(map) => Some(map),
@@ -186,13 +186,13 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The field of that name, if the manifest has it.
+    /// The field with that name, if present.
     pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
         let value = self.map?.get(name)?;
         Some(Node { value, path: join(&self.path, name), sink: self.sink })
     }
 
-    /// The field of that name; its absence is a problem.
+    /// The field with that name; its absence is a problem.
     pub(super) fn need(&self, name: &str) -> Option<Node<'a>> {
         let found = self.get(name);
         if found.is_none() && self.map.is_some() {
@@ -201,12 +201,12 @@ impl<'a> Object<'a> {
         found
     }
 
-    /// The items of the list of that name; none when there is no such field.
+    /// The items of the list with that name; none if the field is absent.
     pub(super) fn items(&self, name: &str) -> Vec<Node<'a>> {
         self.get(name).map(|node| node.list()).unwrap_or_default()
     }
 
-    /// The truth value of that name, false when there is no such field.
+    /// The boolean with that name, false if absent.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.get(name).and_then(|node| node.boolean()).unwrap_or(false)
     }

@@ -14,5 +14,5 @@ pub use decode::{MOST_LINEAR_MEMORY, MOST_STACK, name_of};
 pub use model::*;
 pub use units::duration as duration_of;
 
-/// The most memory that a machine can have: the reach of a processor with 40 bits of physical address, as QEMU's own has.
+/// Maximum memory of a machine: the reach of a processor with 40 bits of physical address, like QEMU's.
 pub(crate) const MOST_MACHINE_BYTES: u64 = 1 << 40;

@@ -19,7 +19,7 @@ pub use storage::*;
 pub struct Manifest {
     /// The name of the run.
     pub name: String,
-    /// Directory trees that directories are granted of; disks in bus order.
+    /// Directory trees whose directories are granted; disks in bus order.
     pub volumes: Vec<Volume>,
     /// Native processes and wasm hosts, in start order.
     pub processes: Vec<Process>,
@@ -27,14 +27,14 @@ pub struct Manifest {
     pub exit_from: Option<String>,
     /// Programs and modules that are packed but not started.
     pub include: Vec<Program>,
-    /// The line that carries its consoles, if the manifest says so; otherwise as it is run.
+    /// The line of its consoles, if the manifest states it; otherwise chosen at the run.
     pub console: Option<ConsoleLine>,
 }
 
 /// A process to start.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Where the manifest says so.
+    /// Its place in the manifest.
     pub at: String,
     /// Its unique name.
     pub name: String,
@@ -52,9 +52,9 @@ pub struct Process {
     pub executable: bool,
     /// Services it serves.
     pub exports: Vec<Export>,
-    /// Meant to end by a fault.
+    /// Expected to end by a fault.
     pub expect_fault: bool,
-    /// The consequence when it has ended.
+    /// The restart policy.
     pub restart: Restart,
     /// Set for a process that hosts WebAssembly instances.
     pub wasm_host: Option<WasmHost>,
@@ -71,7 +71,7 @@ pub enum ProgramKind {
 }
 
 impl ProgramKind {
-    /// The word for it in lists.
+    /// The word for it in listings.
     pub fn word(self) -> &'static str {
         match self {
             Self::Native => "native",
@@ -83,13 +83,13 @@ impl ProgramKind {
 /// A program to pack.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// Where the manifest names it.
+    /// Its place in the manifest.
     pub at: String,
     /// The kind of the program.
     pub kind: ProgramKind,
     /// Its name in the package.
     pub name: String,
-    /// The file as the manifest writes it, when it is not one of the tree's own programs.
+    /// The file as written in the manifest, if it is not one of the tree's programs.
     pub file: Option<PathBuf>,
 }
 
@@ -120,7 +120,7 @@ pub struct WasmHost {
 /// A WebAssembly instance to start.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// Where the manifest says so.
+    /// Its place in the manifest.
     pub at: String,
     /// Its name, unique in its host.
     pub name: String,
@@ -128,13 +128,13 @@ pub struct Instance {
     pub module: Program,
     /// Arguments, the program's name excluded.
     pub args: Vec<String>,
-    /// The program's name, if it is not that of the instance.
+    /// The program's name, if it differs from the instance's.
     pub argv0: Option<String>,
     /// Environment variables and their values.
     pub env: Vec<(String, String)>,
     /// The capabilities that it holds.
     pub grants: Vec<Grant>,
-    /// Directories that it finds open, from descriptor 3 on.
+    /// Directories that are open at the start, from descriptor 3 on.
     pub preopens: Vec<Preopen>,
     /// Standard input.
     pub stdin: Stdio,
@@ -142,11 +142,11 @@ pub struct Instance {
     pub stdout: Stdio,
     /// Standard error.
     pub stderr: Stdio,
-    /// Imported functions that the host does not know trap when called, rather than being refused.
+    /// Unknown imported functions trap when called, rather than being refused.
     pub trap_unknown_imports: bool,
-    /// The export that is called in place of `_start`.
+    /// The export that is called instead of `_start`.
     pub invoke: Option<String>,
-    /// The consequence when it has ended.
+    /// The restart policy.
     pub restart: Restart,
     /// Its limits.
     pub limits: InstanceLimits,
@@ -172,22 +172,22 @@ pub struct InstanceLimits {
     pub output_bytes: Option<u64>,
     /// Elements of all tables.
     pub table_elements: Option<u32>,
-    /// Room for nested calls, in bytes.
+    /// Stack for nested calls, in bytes.
     pub stack_bytes: Option<u64>,
     /// Descriptors open at once.
     pub descriptors: Option<u32>,
 }
 
 impl Manifest {
-    /// Decides what the consoles come over, unless the manifest says it itself.
+    /// Sets the line of the consoles, unless the manifest states it.
     pub fn connect(&mut self, line: ConsoleLine) {
         if *self.console.get_or_insert(line) != ConsoleLine::Serial {
             self.include.push(decode::built(names::CONSOLE_SERVER));
         }
     }
 
-    /// Every disk in bus order: its name, the image, and whether that holds a volume. Those of volumes come first, then those
-    /// that processes use as they are, in start order.
+    /// Every disk in bus order: its name, the image, and whether it holds a volume. Those of volumes come first, then raw
+    /// disks of processes, in start order.
     pub fn disks(&self) -> impl Iterator<Item = (String, &DiskImage, bool)> {
         let volumes = self.volumes.iter().filter_map(|volume| match &volume.source {
             VolumeSource::Disk(image) => Some((volume.name.clone(), image, true)),
@@ -201,7 +201,7 @@ impl Manifest {
         volumes.chain(granted)
     }
 
-    /// Every program that the package must hold, in manifest order, each time it is named.
+    /// Every program that the package must contain, in manifest order, once per mention.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
         let started = self.processes.iter().flat_map(|process| {
             let instances = process.wasm_host.iter().flat_map(|host| &host.instances);

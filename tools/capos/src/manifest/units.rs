@@ -1,4 +1,4 @@
-//! Durations with units. Sizes are those of `capos volume`.
+//! Parses durations. Sizes are parsed by `capos volume`'s library.
 
 /// Nanoseconds in `text`, such as `500ms`.
 pub fn duration(text: &str) -> Result<u64, String> {

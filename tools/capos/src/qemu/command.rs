@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-/// The thing that starts the guest.
+/// The boot method.
 #[derive(Debug, Clone)]
 pub enum Boot {
     /// The kernel directly, by PVH, with the boot package as its module.
@@ -26,53 +26,53 @@ pub enum Boot {
 /// A machine's firmware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Firmware {
-    /// The PC's old one.
+    /// The PC BIOS.
     Bios,
-    /// UEFI, by OVMF.
+    /// UEFI, through OVMF.
     Uefi,
 }
 
-/// A file that becomes a disk of the machine.
+/// A disk of the machine.
 #[derive(Debug, Clone)]
 pub struct Disk {
-    /// The image, as it is.
+    /// The raw image.
     pub file: PathBuf,
-    /// Whether the guest can only read it.
+    /// Whether it is read-only for the guest.
     pub read_only: bool,
 }
 
 /// The Unix sockets that QEMU connects to.
 #[derive(Debug)]
 pub(super) struct Sockets {
-    /// For the second serial port, the kernel's log.
+    /// For the second serial port, which carries the kernel's log.
     pub(super) log: PathBuf,
-    /// For the virtio console, if the machine is to have one.
+    /// For the virtio console, if the machine has one.
     pub(super) streams: Option<PathBuf>,
 }
 
-/// The machine that QEMU makes.
+/// The emulated machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
     /// The QEMU command.
     pub qemu: PathBuf,
     /// Memory in MiB.
     pub memory_mib: u32,
-    /// Processors.
+    /// Number of processors.
     pub cpus: u32,
-    /// Let the clock advance with instructions executed, so that costs are exact.
+    /// Advance the clock with executed instructions, so that costs are exact.
     pub count_instructions: bool,
     /// Its virtio disks, in bus order.
     pub disks: Vec<Disk>,
-    /// More arguments.
+    /// Additional arguments.
     pub extra: Vec<String>,
 }
 
-/// Where Debian and others keep UEFI firmware that boots from one read-only file.
+/// Paths of UEFI firmware in a single read-only file, on Debian and other systems.
 const OVMF: [&str; 3] =
     ["/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/edk2/ovmf/OVMF.fd"];
 
 impl Machine {
-    /// QEMU's arguments; the kernel log and a virtio console go to Unix sockets.
+    /// QEMU's arguments; the kernel log and a virtio console are connected to Unix sockets.
     pub(super) fn arguments(&self, boot: &Boot, sockets: &Sockets) -> Result<Vec<OsString>, String> {
         let mut arguments: Vec<OsString> = Vec::new();
         let accelerator = if !self.count_instructions && hardware_virtualisation() { "kvm" } else { "tcg" };
@@ -119,12 +119,12 @@ impl Machine {
     }
 }
 
-/// `key` and then `path`, with the commas that QEMU would take for the next key doubled.
+/// `key` followed by `path`, with commas doubled, which QEMU would otherwise take for separators.
 fn keyed(key: &str, path: &Path) -> OsString {
     format!("{key}{}", path.display().to_string().replace(',', ",,")).into()
 }
 
-/// A `/dev/kvm` alone proves nothing: the processor must have the feature too.
+/// The existence of `/dev/kvm` proves nothing: the processor must have the feature too.
 fn hardware_virtualisation() -> bool {
     let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = flags.split_ascii_whitespace().any(|flag| matches!(flag, "vmx" | "svm"));

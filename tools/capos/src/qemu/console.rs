@@ -1,4 +1,4 @@
-//! The guest's console as we see it, and the line that it comes over.
+//! The guest's console on the host, and its transport.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write};
@@ -8,20 +8,20 @@ use capos_schema::manifest_capnp;
 use capos_streams::{Terminal, Terminals};
 use rustix::termios::tcgetwinsize;
 
-/// The line that carries a guest's console.
+/// The transport of a guest's console.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ConsoleLine {
-    /// A virtio console: fast, with the streams apart
+    /// A virtio console: fast, with separate streams
     #[default]
     Virtio,
-    /// The serial port, with the streams apart
+    /// The serial port, with separate streams
     FramedSerial,
-    /// The serial port as it is: one output, and no terminal sizes
+    /// The plain serial port: one output, no terminal sizes
     Serial,
 }
 
 impl ConsoleLine {
-    /// As the boot package has it.
+    /// The schema's value.
     pub fn in_package(self) -> manifest_capnp::ConsoleLine {
         match self {
             Self::Virtio => manifest_capnp::ConsoleLine::Virtio,
@@ -31,22 +31,22 @@ impl ConsoleLine {
     }
 }
 
-/// Where a guest's streams come from and go to.
+/// The host's ends of a guest's streams.
 pub struct Console {
     /// Its input.
     pub input: Box<dyn Read + Send>,
-    /// Its standard output, or the one output that there is.
+    /// Its standard output, or its only output.
     pub output: Box<dyn Write + Send>,
     /// Its standard error.
     pub errors: Box<dyn Write + Send>,
-    /// The ends of the streams, now.
+    /// Queries the kinds of the streams.
     pub terminals: TerminalsNow,
 }
 
-/// Finds out what the streams are connected to.
+/// A function that queries the kinds of the streams.
 pub type TerminalsNow = std::sync::Arc<dyn Fn() -> Terminals + Send + Sync>;
 
-/// Which streams the guest is to take for terminals, whatever they are.
+/// Overrides which streams are terminals for the guest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tty {
     /// Standard input.
@@ -72,7 +72,7 @@ impl std::str::FromStr for Tty {
                 "stdin" => tty.stdin = true,
                 "stdout" => tty.stdout = true,
                 "stderr" => tty.stderr = true,
-                _ => return Err("not `all`, `none`, or some of `stdin,stdout,stderr`".to_owned()),
+                _ => return Err("expected `all`, `none`, or some of `stdin,stdout,stderr`".to_owned()),
             }
         }
         Ok(tty)
@@ -80,10 +80,10 @@ impl std::str::FromStr for Tty {
 }
 
 impl Console {
-    /// Our own standard streams; `tty` says which are to be taken for terminals, if not those that are.
+    /// Our own standard streams; `tty` overrides which are terminals.
     ///
     /// # Errors
-    /// When one cannot be opened a second time.
+    /// If one cannot be reopened.
     pub fn of_process(tty: Option<Tty>) -> io::Result<Self> {
         Ok(Self {
             input: Box::new(again(&io::stdin())?),
@@ -99,21 +99,21 @@ impl Console {
 }
 
 impl Console {
-    /// Streams that are no terminals; nothing is kept of errors.
+    /// Streams that are not terminals; standard error is discarded.
     pub fn without_terminal(input: Box<dyn Read + Send>, output: Box<dyn Write + Send>) -> Self {
         let errors = Box::new(io::sink());
         Self { input, output, errors, terminals: std::sync::Arc::new(Terminals::default) }
     }
 }
 
-/// The same open file, without a buffer of ours between.
+/// The same open file, bypassing our buffer.
 fn again(stream: &impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
 
 fn terminal(stream: BorrowedFd<'_>, wanted: Option<bool>) -> Terminal {
     let is_terminal = wanted.unwrap_or_else(|| stream.is_terminal());
-    // A size that is asked for of something else is unknown.
+    // The size of anything else is unknown.
     let size = tcgetwinsize(stream).ok().filter(|_| is_terminal);
     let (columns, rows) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
     Terminal { is_terminal, columns, rows }

@@ -1,16 +1,16 @@
-//! The guest's input: what goes into its serial line for what comes from ours.
+//! The guest's input: encodes our input for its serial line.
 //!
-//! A serial line has no end. As a terminal does, the guest's console takes the byte 4 (Ctrl-D) for the end of
-//! input, and takes the byte after a 22 (Ctrl-V) as it is. So all input passes unchanged and in order.
+//! A serial line has no end. Like a terminal, the guest's console takes the byte 4 (Ctrl-D) as the end of
+//! input, and the byte after a 22 (Ctrl-V) literally. So all input passes unchanged and in order.
 
 use std::io::{self, Read, Write};
 
-/// Ends the input.
+/// The byte that ends the input.
 pub const END_OF_INPUT: u8 = 0x04;
-/// Makes the next byte an ordinary one.
+/// The byte that makes the next one literal.
 pub const QUOTE: u8 = 0x16;
 
-/// Sends all that is written to it so that the guest's console takes it as it is.
+/// Quotes everything written to it, so that the guest's console takes it literally.
 pub(super) struct Quoting<W>(pub(super) W);
 
 impl<W: Write> Write for Quoting<W> {
@@ -24,7 +24,7 @@ impl<W: Write> Write for Quoting<W> {
     }
 }
 
-/// Sends all of `from` to the guest, and then the end.
+/// Sends all of `from` to the guest, then the end of input.
 pub(super) fn forward(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {

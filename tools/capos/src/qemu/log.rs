@@ -1,18 +1,19 @@
-//! The kernel's log: written to a file, its end kept for showing, the exit status read from it.
+//! The kernel's log: written to a file, with its last lines kept for display, and the exit status read from
+//! it.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// Lines kept for showing.
+/// Number of lines kept for display.
 const KEPT_LINES: usize = 400;
-/// A longer line is cut in two, so that a guest cannot make us hold much.
+/// A longer line is split, so that a guest cannot make this process hold much.
 const LONGEST_LINE: u64 = 4096;
-/// Stands in the kernel's first line.
+/// Part of the kernel's first line.
 const BANNER: &str = "] capOS ";
 const STATUS: &str = "capos-exit-status: ";
 
-/// Whether `line` is the kernel's first, perhaps behind what firmware or a boot loader left on the line.
+/// Whether `line` is the kernel's first, possibly after output of firmware or a boot loader on the same line.
 pub(crate) fn is_banner(line: &str) -> bool {
     line.contains(BANNER)
 }
@@ -25,8 +26,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Reads until the log ends and calls `each` for each line. Says also whether the file has all of it: a disk that is
-    /// full is no reason to end a machine.
+    /// Reads until the log ends and calls `each` for each line. Also returns whether the file is complete: a full disk
+    /// is no reason to end a machine.
     pub(super) fn collect(
         from: impl Read,
         mut file: Option<File>,
@@ -36,7 +37,7 @@ impl Log {
         let mut log = Self::default();
         let mut from = BufReader::new(from);
         let mut bytes = Vec::new();
-        // The rest of a line that was cut is as little the kernel's as its beginning was.
+        // The rest of a split line is not the kernel's if its beginning was not.
         let mut is_rest = false;
         while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)? > 0 {
             let line = String::from_utf8_lossy(&bytes);
@@ -69,12 +70,12 @@ impl Log {
         self.status
     }
 
-    /// The last lines.
+    /// The last lines, borrowed.
     pub(super) fn tail(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
 
-    /// The same, to keep.
+    /// The last lines, owned.
     pub(super) fn into_tail(self) -> Vec<String> {
         self.lines.into()
     }

@@ -1,8 +1,8 @@
-//! Running an image in QEMU and finding out how it ended.
+//! Runs an image in QEMU and determines how it ended.
 //!
-//! The guest's console comes over a virtio console, through a socket, or over its first serial port, QEMU's standard
-//! input and output; the second serial port is the kernel's log, which comes through a socket of its own. So our standard
-//! streams have what the guest wrote and nothing else.
+//! The guest's console is a virtio console, connected by a socket, or its first serial port, connected to QEMU's standard
+//! input and output. The second serial port is the kernel's log, connected by another socket. So our standard streams
+//! carry only the guest's output.
 
 mod command;
 mod console;
@@ -21,7 +21,7 @@ pub use output::ISO_MARKER;
 pub use session::{Run, ShowLog, run};
 pub use tie::{OURSELVES, become_tied};
 
-/// How a run ended.
+/// The way a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// The guest ended regularly with this status.
@@ -30,22 +30,22 @@ pub enum End {
     Panic,
     /// The machine reset or powered off without the kernel saying so.
     Reset,
-    /// The time was over.
+    /// The time limit was reached.
     TimedOut,
-    /// A signal asked us to stop.
+    /// A signal requested the end.
     Signalled(i32),
-    /// QEMU itself failed; what it said about it.
+    /// QEMU itself failed, with its message.
     Qemu(String),
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub struct Ended {
     /// How it ended.
     pub end: End,
-    /// Something that the guest wrote to a standard stream could not be written.
+    /// Whether output of the guest could not be written to a standard stream.
     pub lost_output: bool,
-    /// The last lines of its kernel log. The log's file may be another run's by now.
+    /// The last lines of its kernel log. The log's file may already belong to another run.
     pub log: Vec<String>,
 }
 

@@ -1,9 +1,10 @@
-//! The guest's output on its way to ours.
+//! Copies the guest's output to ours.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
-/// The last text that the boot loader of a disc image writes. All up to it is the firmware's and the boot loader's.
+/// The last text written by the boot loader of a disc image. Everything up to it comes from the firmware and the
+/// boot loader.
 pub const ISO_MARKER: &str = "capos: starting the kernel.";
 
 /// Copies until `from` ends.
@@ -21,15 +22,15 @@ pub(super) fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// The bytes after the first place where a marker stands.
+/// Passes on the bytes after the first occurrence of a marker.
 pub(super) struct After<R> {
     from: R,
-    /// Taken away once the marker has been seen.
+    /// Removed once the marker has been seen.
     skip: Option<Skip>,
 }
 
 impl<R> After<R> {
-    /// Without a marker everything.
+    /// Without a marker, passes on everything.
     pub(super) fn new(from: R, marker: Option<&str>) -> Self {
         Self { from, skip: marker.map(Skip::new) }
     }
@@ -52,10 +53,10 @@ impl<R: Read> Read for After<R> {
     }
 }
 
-/// Finds a marker in bytes that come piece by piece.
+/// Finds a marker in bytes that arrive in pieces.
 struct Skip {
     wanted: Vec<u8>,
-    /// The last bytes seen, at most as many as are wanted.
+    /// The last bytes seen, at most as many as the marker has.
     seen: VecDeque<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! One run of QEMU: threads for its streams, one place that decides how it ended.
+//! One run of QEMU: threads for its streams, and the decision how it ended.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,37 +23,38 @@ use super::{End, Ended, input, output};
 use crate::interrupts::Interrupts;
 use crate::say::{say, say_as_it_is};
 
-/// QEMU's exit statuses for what the kernel writes to its exit device, 0x10 and 0x20.
+/// QEMU's exit statuses for the kernel's exit codes 0x10 and 0x20.
 const REGULAR_END: i32 = 0x10 << 1 | 1;
 const KERNEL_PANIC: i32 = 0x20 << 1 | 1;
 
-/// A run to do.
+/// The parameters of a run.
 #[derive(Debug)]
 pub struct Run {
     /// The machine.
     pub machine: Machine,
-    /// The system that starts on it.
+    /// The system that boots on it.
     pub boot: Boot,
-    /// The line that carries its console. The boot package has to say the same.
+    /// The line of its console. The boot package must agree.
     pub console: ConsoleLine,
-    /// How long it may take.
+    /// The time limit.
     pub timeout: Duration,
-    /// Where the kernel log goes.
+    /// The file for the kernel log.
     pub log_file: Option<File>,
-    /// When it is shown on standard error.
+    /// When the log is shown on standard error.
     pub log: ShowLog,
     /// A temporary folder, for the sockets that QEMU connects to.
     pub place: PathBuf,
-    /// The file of the command `capos`, with which QEMU ends when this process is killed. Without it QEMU goes on.
+    /// The path of the command `capos`, which ties QEMU's life to this process. Without it QEMU survives this
+    /// process.
     pub capos: Option<PathBuf>,
 }
 
-/// When the kernel log is shown.
+/// When to show the kernel log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShowLog {
     /// Not at all.
     Never,
-    /// At the end of a run that did not end regularly.
+    /// At the end of a run that ended abnormally.
     AfterFailure,
     /// Line by line.
     AsItComes,
@@ -62,17 +63,17 @@ pub enum ShowLog {
 enum Event {
     OutputEnded(io::Result<()>),
     Signal(i32),
-    /// A terminal has another size now.
+    /// A terminal was resized.
     Resized,
 }
 
-/// Why we end QEMU before it ends by itself.
+/// Reasons for ending QEMU.
 enum Stop {
     TimedOut,
     Signal(i32),
 }
 
-/// Boots, waits for the end, and shows the kernel log if the end was not a regular one.
+/// Boots, waits for the end, and shows the kernel log if the run ended abnormally.
 pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended> {
     let socket = run.place.join("log");
     let listener = listen(&socket)?;
@@ -92,7 +93,7 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
     let qemu = &run.machine.qemu;
     let mut command = run.capos.as_deref().map_or_else(|| Command::new(qemu), |capos| tied(capos, qemu));
     if interrupts.outlives_hang_up() {
-        // QEMU ends with a hang-up even where that was ignored; a terminal sends it to its foreground group.
+        // QEMU ends with a hang-up even if that was ignored; a terminal sends it to its foreground group.
         command.process_group(0);
     }
     let mut child = command
@@ -111,7 +112,7 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
     let guest: Arc<OnceLock<Arc<Guest>>> = Arc::default();
     let link = match streams_listener {
         Some(listener) => {
-            // On the serial port only a kernel speaks that cannot start, before anybody else does.
+            // Only a kernel that cannot start writes to the serial port, before anything else does.
             drop(child.stdin.take());
             show_serial(child.stdout.take());
             Link::Virtio(listener)
@@ -127,7 +128,7 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
     let shared = guest.clone();
     thread::spawn(move || {
         let result = link.pass(console, &shared);
-        // The receiver is gone when the run was stopped.
+        // The receiver is gone when the run has been stopped.
         let _ = events.send(Event::OutputEnded(result));
     });
 
@@ -145,7 +146,7 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
         child.kill().context("ending QEMU")?;
     }
     let status = child.wait().context("waiting for QEMU")?;
-    // Where QEMU never connected, this lets the thread that waits for it see the end.
+    // If QEMU never connected, this lets the waiting thread see the end.
     drop(UnixStream::connect(&socket));
     interrupts.hold();
     let log = join(log)?.context("the kernel log")?;
@@ -175,8 +176,7 @@ fn starting(qemu: &Path) -> String {
 }
 
 fn listen(socket: &Path) -> Result<UnixListener> {
-    UnixListener::bind(socket)
-        .with_context(|| format!("{}; TMPDIR names another place for it", socket.display()))
+    UnixListener::bind(socket).with_context(|| format!("{}; set TMPDIR to another folder", socket.display()))
 }
 
 /// Waits until the guest's output has ended, which it does when QEMU ends.
@@ -197,7 +197,7 @@ fn wait(events: &Receiver<Event>, deadline: Instant, resized: impl Fn()) -> Resu
     }
 }
 
-/// Waits until what the guest wrote before we stopped it has been passed on.
+/// Waits until the output that the guest wrote before it was stopped has been passed on.
 fn drain(events: &Receiver<Event>) {
     const PATIENCE: Duration = Duration::from_secs(5);
     while let Ok(event) = events.recv_timeout(PATIENCE) {
@@ -222,7 +222,8 @@ fn judge(status: ExitStatus, log: &Log, errors: &str) -> End {
     }
 }
 
-/// The signal that ended QEMU, which a terminal's Ctrl-C reaches together with us and which then ends regularly.
+/// The signal that ended QEMU: a terminal's Ctrl-C reaches QEMU together with this process, and is then a
+/// regular end.
 fn terminated(errors: &str) -> Option<i32> {
     let (_, rest) = errors.split_once("terminating on signal ")?;
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -247,59 +248,59 @@ fn collect_log(
         if log::is_banner(line)
             && let Some(ready) = ready.take()
         {
-            // The input's thread may have ended with the input already.
+            // The input's thread may have ended already.
             let _ = ready.send(());
         }
     };
     let (log, kept) = Log::collect(stream, file, each)?;
     if let Err(error) = kept {
-        say(format_args!("the kernel log is not complete in its file: {error}"));
+        say(format_args!("the kernel log's file is incomplete: {error}"));
     }
     Ok(log)
 }
 
-/// Collects what QEMU says. It is the first to show that QEMU has ended: then nobody else connects to `streams`, and who waits
-/// for that sees the end.
+/// Collects QEMU's error output. Its end is the first sign that QEMU has ended: this then connects to `streams`, so that
+/// a thread waiting for a connection sees the end.
 fn collect_errors(child: &mut Child, streams: Option<PathBuf>) -> JoinHandle<String> {
     let stderr = child.stderr.take();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What came before an error is still worth showing.
+        // Output before an error is still worth showing.
         let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
         drop(streams.map(UnixStream::connect));
         String::from_utf8_lossy(&bytes).into_owned()
     })
 }
 
-/// Shows what comes over the serial port.
+/// Shows the serial port's output.
 fn show_serial(output: Option<ChildStdout>) {
     thread::spawn(move || {
         let copied = output.map(|mut output| output::copy(&mut output, &mut io::stderr()));
-        // There is nowhere left to report that standard error is closed.
+        // If standard error is closed, the error cannot be reported.
         drop(copied);
     });
 }
 
 /// The line of the console, ready to pass bytes.
 enum Link {
-    /// QEMU connects to this.
+    /// A socket to which QEMU connects.
     Virtio(UnixListener),
     /// QEMU's own streams.
     Serial {
         input: Option<ChildStdin>,
         output: Option<ChildStdout>,
-        /// The marker before which nothing is the guest's.
+        /// The marker before which output is not the guest's.
         after: Option<&'static str>,
-        /// Whether the streams are apart.
+        /// Whether the streams are separate.
         framed: bool,
-        /// The kernel's first line has come.
+        /// Signals the kernel's first line.
         ready: Receiver<()>,
     },
 }
 
 impl Link {
-    /// Passes bytes both ways until the guest's output ends. Once a guest with streams that are apart is there, it is put
-    /// into `guest`.
+    /// Passes bytes in both directions until the guest's output ends. A guest with separate streams is put into `guest`
+    /// when it appears.
     fn pass(self, console: Console, guest: &OnceLock<Arc<Guest>>) -> io::Result<()> {
         match self {
             Self::Virtio(listener) => {
@@ -322,13 +323,13 @@ impl Link {
     }
 }
 
-/// Forwards input from the kernel's first line on. Before, it would be lost, or read by firmware.
+/// Forwards input from the kernel's first line on. Earlier it would be lost, or read by firmware.
 ///
-/// The thread is never joined. It may wait for input that nobody will type.
+/// The thread is never joined: it may block on input for ever.
 fn forward_input(mut to: ChildStdin, mut from: Box<dyn Read + Send>, ready: Receiver<()>) {
     thread::spawn(move || {
         if ready.recv().is_ok() {
-            // A guest that has ended takes no more input, which is no failure.
+            // A guest that has ended accepts no more input, which is not an error.
             let _ = input::forward(&mut *from, &mut to);
         }
     });

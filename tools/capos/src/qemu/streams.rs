@@ -1,7 +1,7 @@
-//! The host's end of the protocol that keeps a guest's streams apart (`capos-streams`).
+//! The host's end of the protocol that multiplexes a guest's streams (`capos-streams`).
 //!
-//! One thread takes what the guest sends and writes it where it belongs, in the order in which the guest wrote it; while
-//! it writes, the guest waits. Another reads our input, as far as the guest has asked for it.
+//! One thread receives the guest's frames and writes their data to the outputs, in the guest's order; while it writes,
+//! the guest waits. Another reads our input, as far as the guest has requested it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,28 +13,28 @@ use capos_streams::{Decoder, Message, Output, Terminals, input_header};
 use super::console::Console;
 use crate::say::say;
 
-/// Read and written at once, at most.
+/// Maximum number of bytes read or written at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The way to the guest, used by several threads.
+/// The sending side to the guest, used by several threads.
 pub(super) struct Guest {
     line: Mutex<Box<dyn Write + Send>>,
     credit: Mutex<Credit>,
     more_credit: Condvar,
-    /// Something that the guest wrote could not be written, for another reason than that nobody reads it.
+    /// Output of the guest could not be written, for another reason than a closed pipe.
     lost_output: AtomicBool,
 }
 
 #[derive(Default)]
 struct Credit {
-    /// Bytes of input that the guest has asked for and not been sent.
+    /// Bytes of input that the guest has requested and not received yet.
     bytes: u64,
     /// The guest has ended.
     over: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a thread that panicked left is a whole frame or a number.
+    // A panicked thread leaves a whole frame or a number, so the data is valid.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -55,12 +55,12 @@ impl Guest {
         line.flush()
     }
 
-    /// Says what the streams are connected to. A guest that has ended is not interested.
+    /// Sends the kinds of the streams. Errors of a guest that has ended are ignored.
     pub(super) fn tell_terminals(&self, terminals: Terminals) {
         drop(self.send(&[&Message::Terminals(terminals).frame()]));
     }
 
-    /// Whether something that the guest wrote could not be written where it belongs.
+    /// Whether output of the guest could not be written.
     pub(super) fn has_lost_output(&self) -> bool {
         self.lost_output.load(Ordering::Relaxed)
     }
@@ -76,7 +76,7 @@ impl Guest {
         self.more_credit.notify_all();
     }
 
-    /// Waits until the guest wants input. Returns how much; `None` when it has ended.
+    /// Waits until the guest requests input. Returns the amount; `None` when it has ended.
     fn wait_for_credit(&self) -> Option<u64> {
         let mut credit = lock(&self.credit);
         while credit.bytes == 0 && !credit.over {
@@ -85,7 +85,7 @@ impl Guest {
         (!credit.over).then_some(credit.bytes)
     }
 
-    /// Sends input as it is wanted, and then its end.
+    /// Sends input as requested, and then its end.
     fn feed(&self, from: &mut dyn Read) -> io::Result<()> {
         let mut buffer = vec![0; PIECE_BYTES];
         while let Some(wanted) = self.wait_for_credit() {
@@ -95,13 +95,13 @@ impl Guest {
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    // All that can be told is that there is no more.
+                    // A read error can only be reported as the end of input.
                     self.send(&[&Message::InputEnded.frame()])?;
                     return Err(error);
                 }
             };
             let bytes = buffer.get(..count).unwrap_or_default();
-            // At most a piece.
+            // At most `PIECE_BYTES`.
             self.send(&[&input_header(count as u32), bytes])?;
             let mut credit = lock(&self.credit);
             credit.bytes = credit.bytes.saturating_sub(count as u64);
@@ -110,12 +110,12 @@ impl Guest {
     }
 }
 
-/// Where the guest's outputs go.
+/// The destinations of the guest's outputs.
 struct Sinks {
     standard: Box<dyn Write + Send>,
     errors: Box<dyn Write + Send>,
     closed: [bool; 2],
-    /// Bytes that have not been written yet, all of one output: what comes in small pieces is written in larger ones.
+    /// Bytes not written yet, all of one output: small pieces are combined into larger writes.
     pending: Vec<u8>,
     pending_for: Output,
 }
@@ -134,7 +134,7 @@ impl Sinks {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// Writes what is pending. An output that cannot be written is closed for the guest.
+    /// Writes the pending bytes. An output that fails is closed for the guest.
     fn write(&mut self, guest: &Guest) {
         let output = self.pending_for;
         let Some(closed) = self.closed.get_mut(output as usize - 1) else { return };
@@ -151,15 +151,15 @@ impl Sinks {
                 say(format_args!("standard {name}: {error}"));
                 guest.lost_output.store(true, Ordering::Relaxed);
             }
-            // A guest that has ended is not interested.
+            // A guest that has ended needs no notice.
             drop(guest.send(&[&Message::Closed(output).frame()]));
         }
     }
 }
 
-/// Passes the streams both ways until the guest's end of the line is closed.
+/// Relays the streams in both directions until the guest's end of the line is closed.
 ///
-/// The thread that reads our input is not waited for: it may wait for input that nobody will type.
+/// The thread that reads our input is not joined: it may block on input for ever.
 pub(super) fn relay(from: &mut dyn Read, guest: &Arc<Guest>, console: Console) -> io::Result<()> {
     let Console { mut input, output, errors, terminals } = console;
     let feeding = guest.clone();
@@ -178,7 +178,7 @@ pub(super) fn relay(from: &mut dyn Read, guest: &Arc<Guest>, console: Console) -
     result
 }
 
-/// Takes what the guest sends; calls `greeted` when it begins to speak.
+/// Receives the guest's frames; calls `greeted` at its greeting.
 fn take(from: &mut dyn Read, guest: &Guest, mut sinks: Sinks, greeted: impl FnOnce()) -> io::Result<()> {
     let mut greeted = Some(greeted);
     let mut decoder = Decoder::new();
@@ -191,16 +191,16 @@ fn take(from: &mut dyn Read, guest: &Guest, mut sinks: Sinks, greeted: impl FnOn
             match message {
                 Message::Hello => match greeted.take() {
                     Some(greeted) => greeted(),
-                    None => return Err(invalid("the guest begins twice")),
+                    None => return Err(invalid("the guest violated the stream protocol: second greeting")),
                 },
                 Message::Output(output, bytes) => sinks.add(output, bytes, guest),
                 Message::Want(bytes) => guest.add_credit(bytes),
-                _ => return Err(invalid("the guest sent what only the host sends")),
+                _ => return Err(invalid("the guest violated the stream protocol: sent a host message")),
             }
         }
         sinks.write(guest);
         if taken > 0 {
-            // Lines lose what is sent faster than this. A guest that has ended is not interested.
+            // The line loses data that is sent faster than this. A guest that has ended needs no notice.
             drop(guest.send(&[&Message::Taken(taken).frame()]));
         }
         let count = match from.read(&mut buffer) {
@@ -212,7 +212,7 @@ fn take(from: &mut dyn Read, guest: &Guest, mut sinks: Sinks, greeted: impl FnOn
             Err(error) => return Err(error),
         };
         bytes = buffer.get(..count).unwrap_or_default();
-        // At most a piece.
+        // At most `PIECE_BYTES`.
         taken = count as u32;
     }
 }

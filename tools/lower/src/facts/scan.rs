@@ -1,7 +1,7 @@
 //! One pass over the operators of a function, in every module that is run.
 //!
-//! A visitor rather than a loop over [`Operator`](wasmparser_263::Operator)s: it is compiled together with the reader and with
-//! this crate's optimization, and what is of no interest is not even built.
+//! A visitor rather than a loop over [`Operator`](wasmparser_263::Operator)s: it is compiled together with the reader and
+//! with this crate's optimisation level, and unused operators are not even constructed.
 
 use wasmparser_263::{
     FunctionBody, VisitOperator, VisitSimdOperator, for_each_visit_operator, for_each_visit_simd_operator,
@@ -10,7 +10,7 @@ use wasmparser_263::{
 use super::{Calls, Facts};
 use crate::lowered::Lowered;
 
-/// Adds what the operators of `body` are to the facts.
+/// Adds the facts about the operators of `body`.
 pub(super) fn operators(
     facts: &mut Facts,
     function: u32,
@@ -49,7 +49,7 @@ impl Scan<'_> {
     }
 }
 
-/// By proposal, operator and the names of its operands.
+/// By proposal: operator and the names of its operands.
 macro_rules! noted {
     ($scan:ident $proposal:ident Call $callee:ident) => {
         $scan.call($callee)

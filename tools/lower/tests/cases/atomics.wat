@@ -80,7 +80,7 @@
     (i32.atomic.store (i32.const 8) (i32.const 5))
     (i32.atomic.rmw.cmpxchg (i32.const 8) (local.get 0) (i32.const 9))
     (i32.atomic.load (i32.const 8)))
-  ;; Of what is expected, as many bytes count as there are.
+  ;; Of the expected value, as many bytes count as the access has.
   (func (export "compare_narrow") (param i32) (result i32 i32)
     (i32.atomic.store (i32.const 8) (i32.const 5))
     (i32.atomic.rmw8.cmpxchg_u (i32.const 8) (i32.add (i32.const 256) (local.get 0)) (i32.const 9))

@@ -1,4 +1,4 @@
-;; A function's records are free again when it is left, however it is left: so many would not fit otherwise.
+;; A function's records are freed however it is left: otherwise this many would not fit.
 ;; run returned 20000 => i64:600
 ;; run thrown 20000 => i64:700
 ;; run tail_called 20000 => i64:800
@@ -49,7 +49,7 @@
       (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
     (local.get $last))
 
-  ;; What a callee makes does not take the place of what it was given.
+  ;; Records of the callee do not overwrite the ones passed to it.
   (func $down (param $given exnref) (param $depth i32) (result i64)
     (if (i32.eqz (local.get $depth)) (then
       (block $caught (result i64 i64)

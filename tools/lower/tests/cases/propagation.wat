@@ -1,4 +1,4 @@
-;; Exceptions go through frames, however those were called, to the innermost handler that names their tag.
+;; Exceptions propagate through frames, however those were called, to the innermost handler of their tag.
 ;; run direct 0 => i32:1001
 ;; run direct 42 => i32:5042
 ;; run direct 1 => i32:-1
@@ -39,7 +39,7 @@
     (i32.add (i32.const 1) (call_indirect (type $ii) (local.get 0) (i32.const 0))))
   (func $tail_raise (param i32) (result i32) (return_call $raise (local.get 0)))
 
-  ;; The start function may throw as long as it catches.
+  ;; The start function may throw if it catches.
   (func $start
     (block $caught
       (try_table (catch_all $caught) (drop (call $deep (i32.const 3))))
@@ -123,7 +123,7 @@
         (br $next)))
     (local.get $good))
 
-  ;; What is below a handler on the stack stays.
+  ;; Values below a handler on the stack are kept.
   (func (export "operands") (param i32) (result i32)
     (i32.const 100)
     (i32.const 20)

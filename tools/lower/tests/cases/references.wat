@@ -60,7 +60,7 @@
       (try_table (catch $wide $caught) (throw_ref (call $catch_wide (local.get 0))))
       (unreachable)))
 
-  ;; The first is still what it was when the second has been thrown and caught.
+  ;; The first is unchanged after the second has been thrown and caught.
   (func (export "two_at_once") (param i32) (result i64 f64) (local $first exnref) (local $second exnref)
     (local.set $first (call $catch_wide (i32.const 2)))
     (local.set $second (call $catch_wide (i32.const 8)))

@@ -1,4 +1,4 @@
-;; A shared memory is an ordinary one for the only thread there is.
+;; A shared memory is an ordinary one, since there is only one thread.
 ;; shared
 ;; run other 5 => i32:1
 ;; run over 0 => i32:2

@@ -1,4 +1,4 @@
-//! Compiling goes in turns.
+//! Compiling is done in turns with other tasks.
 
 use super::{Settings, compile};
 use crate::{Limits, UnknownImports, pace::Pace, preview1::Preview1};
@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// How often compiling a module lets others run.
+/// The number of times that compiling a module lets other tasks run.
 fn pauses(module: &str) -> usize {
     let module = wat::parse_str(module).expect("it is a module");
     let settings = Settings::new(&Limits::default(), UnknownImports::Deny);
@@ -36,7 +36,7 @@ fn long_sections_are_read_in_turns() {
         format!("(func $f) (elem func {})", numbered(|_| "$f ".to_owned())),
         format!("(func $f) (elem funcref {})", numbered(|_| "(ref.func $f) ".to_owned())),
     ] {
-        // Each item is at least 16 of the 16,384 bytes of a turn, twice.
+        // Each item counts as at least 16 of the 16,384 bytes of a turn, twice.
         let count = pauses(&format!("(module {items})"));
         assert!(count >= 20, "{count} pauses: {}", &items[..60]);
     }

@@ -1,11 +1,11 @@
-//! Opens doors of the vault that it was granted, gives the vault a listener of its own, and sees its doors
-//! taken back.
+//! Opens doors of the vault that it was granted, gives the vault a listener, and observes the revocation of
+//! its doors.
 
 use capnp::Error;
 use native_ipc::vault_capnp::{door, listener, vault};
 use std::rc::Rc;
 
-/// Prints what it hears.
+/// Prints the news.
 struct Listener;
 
 impl listener::Server for Listener {
@@ -31,7 +31,7 @@ async fn announce(vault: &vault::Client) -> Result<(), Error> {
     request.send().promise.await.map(drop)
 }
 
-/// Has the vault look at things that were in the other process before.
+/// Sends objects back to the process that they came from.
 async fn recognise(vault: &vault::Client, door: &door::Client) -> Result<(), Error> {
     let mut request = vault.whose_request();
     request.get().set_door(door.clone());
@@ -49,7 +49,7 @@ async fn recognise(vault: &vault::Client, door: &door::Client) -> Result<(), Err
 async fn run(vault: vault::Client) -> Result<(), Error> {
     let mut request = vault.open_request();
     request.get().set_visitor("Ada");
-    // The first knock is on its way before the door is there.
+    // The first knock is sent before the door has arrived.
     let opening = request.send();
     let early = opening.pipeline.get_door();
     println!("server says: {}", knock(&early, 1).await?);

@@ -1,14 +1,15 @@
-//! The work that ends take grows with what ends, whatever its shape.
+//! The work to tear something down is proportional to its size, whatever its shape.
 
 use super::*;
 
-/// Tables large enough for every shape.
+/// Size of the tables, large enough for every shape.
 const SLOTS: u32 = 1 << 17;
 
-/// The most looks at records that one step may take for each record that it counts.
+/// The most record lookups that a step may need for each record that it counts.
 const LOOKS_PER_RECORD: u64 = 80;
 
-/// Runs `step` until it says that there is no more to do. Returns how many looks at records that took; none takes too many.
+/// Runs `step` until it reports that nothing is left. Returns the total number of record lookups and checks the limit for
+/// each step.
 fn looks(caps: &mut CapSpace, mut step: impl FnMut(&mut CapSpace, &mut Work) -> bool) -> u64 {
     let before = caps.looks();
     loop {
@@ -39,7 +40,8 @@ fn looks_of_revoking(caps: &mut CapSpace, process: u32, root: Handle) -> u64 {
     })
 }
 
-/// A chain of capabilities and as many children of its deepest, which stand in lower slots: so that the chain goes first.
+/// A chain of capabilities with as many children of its deepest one, which are in lower slots, so that the chain is
+/// deleted first.
 fn chain_with_children(count: u32) -> (CapSpace, Handle) {
     let mut caps = CapSpace::new();
     caps.open_table(0, SLOTS).unwrap();
@@ -91,7 +93,7 @@ fn dropped_badges_are_forgotten_in_linear_work() {
         caps.open_table(0, SLOTS).unwrap();
         let (server, _) = caps.insert_new(0, ObjectKind::Endpoint, 0, Rights::all()).unwrap();
         for badge in 0..u64::from(count) {
-            // Badges that share long beginnings, and others.
+            // Badges with long common prefixes, and others.
             let badge = if badge % 2 == 0 { badge } else { badge.wrapping_mul(0x9e37_79b9_7f4a_7c15) };
             let client = caps.mint(0, server, Rights::all(), badge).unwrap();
             assert_eq!(caps.release(0, client).unwrap().badge_on, Some(0));
@@ -114,7 +116,7 @@ fn slots_of_revoked_capabilities_are_found_at_once() {
         caps.derive(0, root, Rights::all()).unwrap();
     }
     looks_of_revoking(&mut caps, 0, root);
-    // A search for each would take minutes.
+    // Searching for each would take minutes.
     for _ in 0..count {
         caps.derive(0, root, Rights::all()).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Revocations and the ends of tables in steps, between which everything else happens.
+//! Revocations and table teardowns in steps, interleaved with all other operations.
 
 use super::{
     model::Entry,
@@ -7,11 +7,12 @@ use super::{
 };
 use std::collections::HashSet;
 
-/// A revocation under way.
+/// A revocation in progress.
 pub(super) struct Ongoing {
     revocation: Revocation,
     pub(super) root: usize,
-    /// The nodes that must be gone at the end: all that derive from its root, also those that came meanwhile.
+    /// The nodes that must be gone at the end: all those derived from its root, including ones created
+    /// meanwhile.
     pub(super) doomed: HashSet<usize>,
 }
 
@@ -59,7 +60,7 @@ impl World {
         self.ongoing.push(Ongoing { revocation, root, doomed });
     }
 
-    /// One move of a revocation, which takes one capability away at most.
+    /// One step of a revocation, which removes at most one capability.
     fn go(&mut self, which: usize) {
         let moved = self.caps.revoke_step(&mut self.ongoing[which].revocation);
         let gone = self.vanished(|error| error == ErrorCode::Revoked);
@@ -87,7 +88,7 @@ impl World {
         }
     }
 
-    /// One step of a table's end.
+    /// One step of a table's teardown.
     fn close(&mut self, process: u32, work: u32) {
         match self.caps.close_table_step(process, &mut Work::of(work)) {
             TableStep::More => {}
@@ -103,7 +104,7 @@ impl World {
                 self.closing = None;
                 assert!(!self.model.alive().any(|(_, entry)| entry.process == process));
                 self.caps.open_table(process, LIMIT).unwrap();
-                // Handles of the new table may be those of the old one.
+                // Handles of the new table may equal those of the old one.
                 for entry in self.model.entries.iter_mut().filter(|entry| entry.process == process) {
                     entry.handle = Handle(u64::MAX);
                 }
@@ -111,7 +112,7 @@ impl World {
         }
     }
 
-    /// The capabilities that the model has and the space has not, for a reason that fits.
+    /// The capabilities that the model contains and the space does not, for a reason accepted by `fits`.
     fn vanished(&self, fits: impl Fn(ErrorCode) -> bool) -> Vec<usize> {
         let gone = |entry: &Entry| match self.caps.lookup(entry.process, entry.handle, Rights::empty()) {
             Ok(_) => false,

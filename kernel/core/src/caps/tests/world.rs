@@ -35,7 +35,7 @@ pub(super) struct World {
     pub(super) caps: CapSpace,
     pub(super) model: Model,
     objects: Vec<ObjectId>,
-    /// Revocations under way.
+    /// Revocations in progress.
     pub(super) ongoing: Vec<Ongoing>,
     /// The process whose table is being closed.
     pub(super) closing: Option<u32>,
@@ -50,7 +50,7 @@ impl World {
         Self { caps, model: Model::default(), objects: Vec::new(), ongoing: Vec::new(), closing: None }
     }
 
-    /// A capability of a process that does not end.
+    /// A capability of a process that is not ending.
     pub(super) fn pick(&self, index: usize) -> Option<usize> {
         let usable = |&(_, entry): &(usize, &Entry)| Some(entry.process) != self.closing;
         let alive: Vec<usize> = self.model.alive().filter(usable).map(|(index, _)| index).collect();
@@ -156,7 +156,7 @@ impl World {
         let expected = if !endpoint.rights.contains(Rights::RECEIVE) {
             Err(ErrorCode::MissingRights)
         } else if client.process != endpoint.process {
-            // The other table may have something else at this handle, or nothing.
+            // The other table may contain something else at this handle, or nothing.
             return;
         } else if !client.rights.contains(Rights::CALL) {
             Err(ErrorCode::MissingRights)
@@ -207,7 +207,7 @@ impl World {
             Ok(()) => assert!(allowed),
         }
         if begun.is_err() {
-            // Room is made by giving up slots of revoked capabilities, never by using more.
+            // Space is made by giving up slots of revoked capabilities, never by exceeding the limit.
             assert!(self.caps.slots_used(from) <= before.0 && self.caps.slots_used(to) <= before.1);
             return;
         }

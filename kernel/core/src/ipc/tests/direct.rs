@@ -1,5 +1,5 @@
-//! The short way against the long one: two worlds get the same entries, one tries the short way first, and everybody hears
-//! the same.
+//! Compares the fast path with the general one: two worlds get the same entries, one of them tries the fast path
+//! first, and the completions must be equal.
 
 use super::*;
 use crate::{
@@ -14,7 +14,7 @@ enum Step {
         change: Change,
     },
     Receive,
-    /// RETURN and RECV in one go.
+    /// RETURN and RECV together.
     Answer {
         which: usize,
         change: Change,
@@ -38,7 +38,7 @@ enum Step {
     Close,
 }
 
-/// The unusual thing about an entry.
+/// The unusual property of an entry.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Nothing,
@@ -51,7 +51,7 @@ enum Change {
     Loud,
     Reserved,
     Cap(u64),
-    /// A kernel object is called.
+    /// The target is a kernel object.
     Object,
 }
 
@@ -102,7 +102,8 @@ fn changed(mut entry: SubmissionEntry, change: Change, object: Handle) -> Submis
     entry
 }
 
-/// One of the two worlds, with the tokens that its server got, in order, and a kernel object that each client can call.
+/// One of the two worlds, with the tokens that its server received, in order, and a kernel object that each client can
+/// call.
 struct Side {
     world: World,
     is_short: bool,
@@ -119,11 +120,12 @@ impl Side {
     }
 
     fn token(&self, which: usize) -> u64 {
-        // The most recent ones: they are answered or open. Otherwise one that names nothing in either world.
+        // The most recent tokens, of answered or open calls; otherwise one that refers to nothing in either
+        // world.
         self.tokens.iter().rev().nth(which).copied().unwrap_or(u64::MAX - which as u64)
     }
 
-    /// Submits entries of a thread, all of them the short way if that takes them. Calls of objects are answered at once.
+    /// Submits entries of a thread, through the fast path where it accepts them. Calls to objects are answered at once.
     fn submit(&mut self, thread: u32, entries: &[SubmissionEntry]) {
         let World { ipc, fake, .. } = &mut self.world;
         let party = Party { thread, process: ipc.submitter(thread).unwrap().process };
@@ -193,7 +195,7 @@ impl Side {
         }
     }
 
-    /// Completions that came since, with the order of a token in its place.
+    /// Completions since the last call, with each token replaced by its ordinal number.
     fn heard(&mut self) -> Vec<(u32, CompletionEntry)> {
         let entries: Vec<_> = self.world.fake.completions.drain(..).collect();
         let named = entries.into_iter().map(|(thread, mut entry)| {
@@ -210,11 +212,11 @@ impl Side {
     }
 }
 
-/// Runs the steps in both worlds. Returns how often the short way was taken.
+/// Runs the steps in both worlds. Returns how often the fast path was used.
 fn compare(steps: &[Step]) -> usize {
     let mut sides = [Side::new(false), Side::new(true)];
     for (step, user_data) in steps.iter().zip(1..) {
-        // As in the kernel, which takes nothing of a thread whose ring may not have room for what it completes.
+        // As in the kernel, which takes no entries of a thread whose ring may lack space for their completions.
         let is_full = |side: &Side| (0..3).any(|thread| side.world.ipc.outstanding(thread) > 60);
         if sides.iter().any(is_full) {
             continue;

@@ -1,10 +1,10 @@
-//! Thousands of operations: each step looks at few, and all steps together at no more than a constant times as many.
+//! Thousands of operations: each step visits few, and the total is proportional to their number.
 
 use super::*;
 
-/// Threads of the client, each with as many calls as it may have.
+/// Number of calls of each of the client's threads, the maximum.
 const CALLS_PER_THREAD: u32 = 64;
-/// The most looks at records that one step may take for each record that it counts.
+/// The most record lookups that a step may need for each record that it counts.
 const LOOKS_PER_RECORD: u64 = 80;
 
 impl Ipc {
@@ -13,7 +13,7 @@ impl Ipc {
     }
 }
 
-/// Submits until the submission is taken. Returns how often that was; no time takes too long.
+/// Submits until the submission is processed. Returns how often; no attempt may take too long.
 fn submit_again(world: &mut World, thread: u32, entry: &SubmissionEntry) -> u32 {
     for times in 1.. {
         let (submitter, start) = (world.ipc.submitter(thread).unwrap(), world.ipc.looks());
@@ -62,13 +62,13 @@ fn receivers_that_can_take_nothing_fail_a_few_at_a_time() {
     all_failed_but(&world, 20, ErrorCode::BadAddress, 21);
 }
 
-/// Process 1 has `threads` threads (from 1 on), whose calls wait at an endpoint of process 0; each thread has a capability
-/// of its own.
+/// Process 1 has `threads` threads (numbered from 1), whose calls wait at an endpoint of process 0; each thread has
+/// its own capability.
 fn many_callers(threads: u32) -> World {
     many_callers_of(threads, CALL.send_address)
 }
 
-/// The same, with messages at `send_address`.
+/// As [`many_callers`], with messages at `send_address`.
 fn many_callers_of(threads: u32, send_address: u64) -> World {
     let mut ipc = Ipc::new();
     ipc.open_process(0, 10 + threads).unwrap();
@@ -92,7 +92,8 @@ fn many_callers_of(threads: u32, send_address: u64) -> World {
     world
 }
 
-/// Runs `step` until it says that there is no more to do. Returns how many looks at records that took; none takes too many.
+/// Runs `step` until it reports that nothing is left. Returns the total number of record lookups and checks the limit for
+/// each step.
 fn looks(world: &mut World, mut step: impl FnMut(&mut World, &mut Work) -> bool) -> u64 {
     let before = world.ipc.looks();
     loop {
@@ -112,7 +113,7 @@ fn all_failed(world: &World, threads: u32, code: ErrorCode) {
     all_failed_but(world, threads, code, 0);
 }
 
-/// The same, but for what a thread heard.
+/// As [`all_failed`], except for the completions of one thread.
 fn all_failed_but(world: &World, threads: u32, code: ErrorCode, except: u32) {
     let mut heard = HashSet::new();
     for (thread, entry) in world.fake.completions.iter().filter(|(thread, _)| *thread != except) {

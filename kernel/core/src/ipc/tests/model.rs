@@ -1,4 +1,5 @@
-//! Random submissions; the model knows for each who must hear of it, and that each is heard of exactly once.
+//! Random submissions; the model knows which thread must receive a completion for each, and checks that there
+//! is exactly one.
 
 use super::*;
 
@@ -29,19 +30,19 @@ enum Step {
     Release {
         client: u32,
     },
-    /// Begins to revoke all client capabilities.
+    /// Starts to revoke all client capabilities.
     Revoke,
-    /// Goes on with that.
+    /// Continues the revocation.
     Go {
         work: u32,
     },
-    /// Gives up the endpoint for another one.
+    /// Replaces the endpoint by a new one.
     Replace,
-    /// Goes on with what nobody waits for.
+    /// Does work that no thread waits for.
     Work {
         work: u32,
     },
-    /// Begins, or goes on with, the end of the second client, which is started again at once.
+    /// Starts or continues the end of the second client, which is restarted at once.
     Close {
         work: u32,
     },
@@ -80,9 +81,9 @@ struct Model {
     /// Tokens that the server may answer.
     open: Vec<u64>,
     ever: HashSet<u64>,
-    /// Tokens whose end the server has heard of.
+    /// Tokens whose cancellation the server has been notified of.
     told: HashSet<u64>,
-    /// The second client ends.
+    /// Whether the second client is ending.
     closing: bool,
 }
 
@@ -103,7 +104,7 @@ impl Model {
                 CompletionKind::Call => {
                     prop_assert!(self.ever.insert(entry.token), "a token is given once");
                     self.open.push(entry.token);
-                    // The server sees the caller's user data as its message's length in this test.
+                    // In this test, the message length received by the server is the caller's user data.
                     let next = self.queue.pop_front();
                     prop_assert_eq!(next.map(|call| call % 100), Some(u64::from(entry.length)), "in order");
                 }
@@ -119,7 +120,7 @@ impl Model {
 }
 
 impl Step {
-    /// Which thread submits something for it.
+    /// The thread that submits it.
     fn thread(&self) -> Option<u32> {
         match *self {
             Self::Call { client, .. } | Self::Mint { client } | Self::Release { client } => Some(client),
@@ -131,7 +132,7 @@ impl Step {
     }
 }
 
-/// The client that ends meanwhile.
+/// The client that ends during the test.
 const DOOMED: u32 = 2;
 
 fn mint(world: &mut World, client: u32) {
@@ -187,7 +188,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
                 SubmissionEntry { opcode: Opcode::Release as u8, cap, user_data, ..SubmissionEntry::NOP },
             );
             world.server = world.ipc.create_endpoint(0).unwrap();
-            // What waits at the old one is delivered no more.
+            // Calls that wait at the old endpoint are not delivered any more.
             model.queue.clear();
         }
         Step::Work { work } => {
@@ -262,7 +263,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
                 user_data,
                 ..SubmissionEntry::NOP
             };
-            // What could wait or revoke is covered above; here the rest must answer at once.
+            // Operations that may wait or revoke are covered above; the others must complete at once.
             let covered = [Opcode::Call as u8, Opcode::Revoke as u8];
             if entry.flags & 1 != 0 || covered.contains(&entry.opcode) {
                 model.waiting.remove(&user_data);
@@ -277,7 +278,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
 }
 
 impl World {
-    /// Whether the caller of an open call no longer waits, as the implementation sees it.
+    /// Whether the caller of an open call has cancelled it, according to the implementation.
     fn gave_up(&self, token: u64) -> bool {
         self.fake
             .completions
@@ -293,7 +294,7 @@ proptest! {
         let mut world = World::new();
         let mut model = Model::default();
         for step in &steps {
-            // A call that its caller gave up can no longer be answered.
+            // A call cancelled by its caller can no longer be answered.
             let callers = world.live_tokens();
             model.open.retain(|token| callers.contains(token));
             run(&mut world, &mut model, step)?;

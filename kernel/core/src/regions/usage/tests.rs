@@ -1,4 +1,4 @@
-//! Counts of mappings against a model that looks at every page of every address space.
+//! Compares the mapping counts with a model that considers every page of every address space.
 
 use super::{MappedUse, ObjectUses, uncount};
 use crate::regions::{Backing, Protection, RegionError, RegionMap};
@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         })
 }
 
-/// Whether the objects of some pages would be writable and executable at once if those pages got `protection`.
+/// Whether the objects of some pages would be both writable and executable if those pages got `protection`.
 fn conflicts(model: &Model, space: usize, pages: core::ops::Range<u64>, protection: Protection) -> bool {
     let mut after = model.clone();
     for page in pages {

@@ -1,4 +1,4 @@
-//! Devices that lie: whatever stands in the rings, output is done at most once and input is at most what a buffer holds.
+//! Hostile devices: whatever the rings contain, output completes at most once and input never exceeds its buffer.
 
 use super::*;
 use capos_virtio::testing::{Model, lend_memory};
@@ -17,9 +17,9 @@ struct Game<'a> {
     first_page: usize,
     sender: Sender,
     receiver: Receiver,
-    /// Entries that the device has said it used, by queue.
+    /// Completions that the device has published, by queue.
     said: [u16; 2],
-    /// Bytes of output that were given and not taken back.
+    /// Bytes of output submitted and not taken back.
     outstanding: usize,
     /// Buffers that the driver has.
     held: Vec<usize>,
@@ -96,14 +96,14 @@ impl Game<'_> {
         Ok(())
     }
 
-    /// How many entries of the queue of output the driver has popped, as far as the device can know.
+    /// The number of entries of the output queue that the driver has popped, as far as the device can know.
     fn sender_popped(&self) -> u16 {
         let given: u16 = self.device.get(self.device.rings(TRANSMIT).available + 2);
         given.wrapping_sub(self.sender.under_way.len() as u16)
     }
 }
 
-/// How much passed, and whether the driver saw that something is wrong.
+/// How much was transferred, and whether the driver detected a violation.
 fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping) -> (usize, bool) {
     let mut device = Model::new(DeviceType::Console, control);
     let mut receiver = Receiver::new(&mut device, transfer).unwrap();
@@ -132,7 +132,7 @@ fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping
 fn lies_do_no_harm() {
     let control = Mapping::of_host(PHYSICAL, ROUNDS * PAGES_OF_A_PORT * PAGE);
     let transfer = Mapping::of_host(PHYSICAL << 1, OUTGOING_BYTES + BUFFERS * BUFFER_BYTES);
-    // Memory of this process belongs to this test alone.
+    // The memory is private to this test.
     lend_memory(control, transfer);
     let mut random = Rng::with_seed(1);
     let (mut passed, mut caught) = (0, 0);

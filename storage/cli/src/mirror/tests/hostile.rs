@@ -1,4 +1,4 @@
-//! Things that a program may put into a folder, and that the folder may turn into meanwhile.
+//! Hostile entries that a program may create in a folder, and concurrent changes of the folder.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
@@ -34,7 +34,7 @@ fn links_that_lead_out_are_left_out_and_named() {
         let sub = volume.lookup(ROOT, "sub").unwrap().ino;
         volume.create_symlink(sub, "up", "../../outside").unwrap();
         volume.create_symlink(sub, "fine", "../edit").unwrap();
-        // Each is harmless alone.
+        // Each of these is harmless alone.
         volume.create_symlink(sub, "self", ".").unwrap();
         volume.create_symlink(sub, "trick", "self/../../outside").unwrap();
     });
@@ -42,7 +42,7 @@ fn links_that_lead_out_are_left_out_and_named() {
     assert_eq!(named(&outcome), ["absolute", "keep", "sub/trick", "sub/up"]);
     assert!(outcome.left_out.iter().any(|left| left.to_string().contains("../outside")));
     assert_eq!(outcome.conflicts, Vec::<String>::new());
-    assert_eq!(case.read("keep"), "kept", "what such a link would have replaced stays");
+    assert_eq!(case.read("keep"), "kept", "the entry that such a link would replace is kept");
     assert_eq!(case.read("sub/fine"), "old");
     for gone in ["absolute", "sub/up", "sub/trick"] {
         assert!(fs::symlink_metadata(case.host.join(gone)).is_err(), "{gone}");
@@ -92,7 +92,8 @@ fn what_a_volume_cannot_hold_is_left_out_and_stays() {
     let mirror = mirrored(&host, &image_file, 8 << 20);
     let left: Vec<_> = mirror.left_out().iter().map(|left| left.path.as_str()).collect();
     assert_eq!(left, ["b\u{fffd}d", "fifo", "out", "sub/socket", "through"]);
-    // A program that makes something of the same name does not get it into the folder, or through the link.
+    // If the program creates an entry of the same name, it is not written to the folder, nor through the
+    // link.
     let mut volume = image::open_to_write(&image_file).unwrap();
     write(&mut volume, "fifo", "now a file");
     let out = volume.create_dir(ROOT, "out").unwrap();
@@ -118,7 +119,7 @@ fn holes_stay_holes_in_both_directions() {
     file.write_at(b"middle", 1 << 30).unwrap();
     let source = Source::scan(&host, Links::Inside).unwrap();
     assert!(source.data_bytes() <= 64 << 10, "{}", source.data_bytes());
-    // Far less than what the file is long.
+    // Far less than the file's length.
     let mirror = Mirror::create(source, &image_file, 8 << 20, None).unwrap();
     let mut volume = image::open_to_write(&image_file).unwrap();
     let mine = volume.lookup(ROOT, "mine").unwrap().ino;
@@ -159,7 +160,7 @@ fn hard_links_stay_hard_links() {
         let sub = volume.lookup(ROOT, "sub").unwrap().ino;
         assert_eq!(volume.lookup(sub, "two").unwrap().ino, one);
         volume.write(one, 0, b"2").unwrap();
-        // New names of a file that was there, and of one that is new.
+        // New names of an existing file, and of a new one.
         let alone = volume.lookup(ROOT, "alone").unwrap().ino;
         volume.link(alone, sub, "not-alone").unwrap();
         let new = volume.create_file(ROOT, "new").unwrap();
@@ -195,7 +196,7 @@ fn identities_are_never_lent() {
     assert_eq!(is("edit"), 0o755);
     assert_eq!(is("dropped"), 0o711);
     assert_eq!(is("shallow"), 0o777);
-    assert_eq!(is("keep"), 0o4755, "what was left alone keeps what it had");
+    assert_eq!(is("keep"), 0o4755, "unchanged files keep their mode");
 }
 
 #[test]
@@ -225,7 +226,7 @@ fn nothing_is_written_through_a_link_that_appeared() {
     assert!(!outside.join("other").exists());
 }
 
-/// Between the plan and the deed, too.
+/// Also between planning and applying.
 #[test]
 fn what_changes_at_the_last_moment_is_put_back() {
     let case = case();
@@ -276,7 +277,7 @@ fn a_failure_half_way_keeps_what_was_there() {
     let staging = Staging::create(&case.mirror.folder).unwrap();
     staging.fill(&mut volume, &steps).unwrap();
     let place = staging.shown().to_string();
-    // What was to become "made" is gone.
+    // The new content of "made" is gone.
     fs::remove_file(std::path::Path::new(&place).join("new-2")).unwrap();
     let put = Put { mirror: &case.mirror, staging: &staging, steps: &steps };
     assert!(put.all(&mut volume, &mut Outcome::default()).is_err());

@@ -22,9 +22,9 @@ pub(crate) async fn kernel(counter: &Counter) -> capnp::Result<()> {
         .await
 }
 
-/// A 64-byte message there and back through the bare ring.
+/// A 64-byte message and its reply through the bare ring.
 pub(crate) fn raw(counter: &Counter) -> capnp::Result<()> {
-    // What the raw server serves has no interface; a console is as good as any.
+    // The raw server has no interface; a console's id is as good as any.
     let raw = capos_rt::take_grant::<console::Client>("raw").map_err(failed)?.into_raw();
     let message = [0x0000_0007_0000_0000_u64, 0, 0, 0, 0, 0, 0, 0];
     let mut answer = [0_u64; 8];
@@ -46,7 +46,7 @@ pub(crate) fn raw(counter: &Counter) -> capnp::Result<()> {
 #[expect(unsafe_code, reason = "this is the bare ring")]
 fn exchange(entry: &SubmissionEntry) {
     let status = capos_rt::ring::with_ring(|ring| {
-        // SAFETY: what the entries of this module point at outlives the exchange.
+        // SAFETY: the memory behind this module's entries outlives the exchange.
         unsafe { ring.push(entry) }.ok()?;
         ring.enter(1, NO_DEADLINE).ok()?;
         ring.pop().map(|completion| completion.status)

@@ -1,18 +1,18 @@
-//! Reading the time-stamp counter, and printing what came of it.
+//! Reads the time-stamp counter, and prints results.
 
 use capos_schema::timer_capnp::timer;
 use std::future::Future;
 
-/// Runs before the first counted one, so that pages, caches of handles and buffers are there.
+/// Runs before the first counted one, to populate pages, handle caches and buffers.
 pub(crate) const WARM_UP: u32 = 16;
-/// Counted runs; their mean is reported.
+/// Number of counted runs; their mean is reported.
 pub(crate) const RUNS: u32 = 128;
 
 /// The permission to read the counter.
 pub(crate) struct Counter(());
 
 impl Counter {
-    /// Asks the Timer for its time page, which allows this process to read the counter.
+    /// Requests the Timer's time page, which allows this process to read the counter.
     pub(crate) async fn new() -> capnp::Result<Self> {
         let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
         timer.time_page_request().send().promise.await?.get()?.get_page()?;
@@ -23,7 +23,7 @@ impl Counter {
     #[expect(unsafe_code, reason = "RDTSC has no safe form")]
     #[must_use]
     pub(crate) fn read(&self) -> u64 {
-        // SAFETY: the process asked for the time page, and may execute RDTSC since.
+        // SAFETY: the process has requested the time page, so it may execute RDTSC.
         unsafe { core::arch::x86_64::_rdtsc() }
     }
 
@@ -39,7 +39,7 @@ impl Counter {
         report(name, (self.read() - start) / u64::from(RUNS));
     }
 
-    /// Reports the mean cost of the future that `run` makes.
+    /// Reports the mean cost of the future returned by `run`.
     pub(crate) async fn measure_async<F: Future<Output = capnp::Result<()>>>(
         &self,
         name: &str,

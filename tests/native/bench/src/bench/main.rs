@@ -1,4 +1,4 @@
-//! Measures what things cost and prints `name value unit`, one a line.
+//! Measures operations and prints one `name value unit` per line.
 //!
 //! Meant to run under QEMU's `-icount shift=0`, where the time-stamp counter counts instructions.
 

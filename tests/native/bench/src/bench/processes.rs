@@ -10,7 +10,7 @@ use capos_schema::manifest_capnp::boot_package;
 use capos_schema::process_capnp::{exit_cause, limits, process_spawner};
 use capos_schema::timer_capnp::timer;
 
-/// Each start is measured this often.
+/// Number of measurements of each start.
 const RUNS: u64 = 8;
 
 /// All measurements with processes.
@@ -23,7 +23,7 @@ pub(crate) async fn all(counter: &Counter) -> capnp::Result<()> {
     let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
     let mut to_first = 0;
     let mut to_exit = 0;
-    // The first start also takes the pages of the package that no one has touched; it is not counted.
+    // The first start also faults in untouched pages of the package; it is not counted.
     for run in 0..=RUNS {
         let started_ns = timer.now_request().send().promise.await?.get()?.get_nanoseconds();
         let start = counter.read();
@@ -38,8 +38,8 @@ pub(crate) async fn all(counter: &Counter) -> capnp::Result<()> {
     Ok(())
 }
 
-/// Starts the smallest program and returns its status: the time at which it began, in nanoseconds (one per
-/// instruction), as far as a status holds it.
+/// Starts the smallest program and returns its status: the time at which it started, in nanoseconds (one per
+/// instruction), truncated to a status.
 async fn start_and_wait(
     spawner: &process_spawner::Client,
     package: &Package,

@@ -13,7 +13,7 @@ pub(crate) fn all(counter: &Counter) {
     futex_round_trip(counter);
 }
 
-/// Two threads that do nothing but give way to each other.
+/// Two threads that only yield to each other.
 fn switch(counter: &Counter) {
     static DONE: AtomicBool = AtomicBool::new(false);
     let other = thread::spawn(|| {
@@ -31,7 +31,7 @@ fn switch(counter: &Counter) {
     let instructions = counter.read() - start;
     DONE.store(true, Ordering::Relaxed);
     other.join().unwrap_or_else(|_| panic!("the yielding thread panicked"));
-    // Each turn goes there and back.
+    // Each turn is a round trip.
     report("thread_switch", instructions / u64::from(2 * RUNS));
 }
 

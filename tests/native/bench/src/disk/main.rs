@@ -1,5 +1,5 @@
-//! Measures what a disk costs through `BlockDevice`: the client, the driver and the kernel between them. The disk's own work
-//! is the host's and takes no instructions here.
+//! Measures the cost of a disk through `BlockDevice`: the client, the driver and the kernel between them. The disk's own
+//! work is done by the host and takes no instructions here.
 
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "../bench/counter.rs"]
@@ -15,7 +15,7 @@ const PAGE: u32 = 4096;
 const MEGABYTE: u32 = 1 << 20;
 const WARM_UP: u64 = 4;
 const RUNS: u64 = 64;
-/// Requests under way at a time where several are.
+/// Concurrent requests in the measurements with several.
 const AT_ONCE: u32 = 16;
 
 fn main() -> std::process::ExitCode {
@@ -42,7 +42,7 @@ async fn run() -> capnp::Result<()> {
     measure(&counter, "block_write_16_times_4k", || several(disk, Direction::Write)).await
 }
 
-/// Reports the mean cost of the future that `run` makes, waiting left out.
+/// Reports the mean cost of the future returned by `run`, excluding waiting.
 async fn measure<F: Future<Output = capnp::Result<()>>>(
     counter: &Counter,
     name: &str,
@@ -66,7 +66,7 @@ enum Direction {
     Write,
 }
 
-/// Moves `bytes` between the `place`th such piece of the disk and that of the buffer.
+/// Transfers `bytes` between piece number `place` of the disk and that of the buffer.
 async fn transfer(
     disk: &block_device::Client,
     direction: Direction,

@@ -1,4 +1,4 @@
-//! Costs without the time in which everything waits for a disk.
+//! Costs excluding the time in which everything waits for a disk.
 
 use std::future::Future;
 
@@ -6,7 +6,7 @@ use capos_schema::diagnostics_capnp::diagnostics;
 
 use crate::counter::{Counter, RUNS, WARM_UP, failed, report};
 
-/// Counts what the processor does, and leaves out how long it does nothing.
+/// Counts the processor's work, excluding idle time.
 pub(crate) struct Busy {
     counter: Counter,
     diagnostics: diagnostics::Client,
@@ -23,7 +23,7 @@ impl Busy {
         Ok(self.counter.read() - idle)
     }
 
-    /// Reports the mean cost of the future that `run` makes, to all processes together.
+    /// Reports the mean cost of the future returned by `run`, in all processes together.
     pub(crate) async fn measure<F: Future<Output = capnp::Result<()>>>(
         &self,
         name: &str,

@@ -1,5 +1,6 @@
-//! Measures what files cost the native process that uses them: the calls, the file service's work, and the disk driver's
-//! where there is a disk; not the time in which all wait for it. Directories are granted as "ram" and "disk".
+//! Measures the cost of files for the native process that uses them: the calls, the file service's work, and the disk
+//! driver's if there is a disk; excluding the time in which all wait for it. Directories are granted as "ram" and
+//! "disk".
 
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "../bench/counter.rs"]
@@ -51,7 +52,7 @@ async fn files(busy: &Busy, directory: &namespace::Client, volume: &str) -> capn
         })
         .await?;
         busy.measure(&format!("native_write_{name}_{volume}"), || write(&file, bytes)).await?;
-        // Not stored blocks of one measure are no part of the next.
+        // Dirty blocks of one measurement must not affect the next.
         sync(&file).await?;
     }
     busy.measure(&format!("native_append_64_sync_{volume}"), || async {

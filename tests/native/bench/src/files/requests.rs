@@ -10,7 +10,7 @@ fn check(error: Errno) -> capnp::Result<()> {
     if error == Errno::Success { Ok(()) } else { Err(failed(format!("{error:?}"))) }
 }
 
-/// Opens a file to read and write, and makes it if there is none.
+/// Opens a file for reading and writing, and creates it if it does not exist.
 pub(crate) async fn open(directory: &namespace::Client, path: &str) -> capnp::Result<file::Client> {
     let mut request = directory.open_request();
     request.get().set_path(path.as_bytes());
@@ -23,7 +23,7 @@ pub(crate) async fn open(directory: &namespace::Client, path: &str) -> capnp::Re
     response.get()?.get_file()
 }
 
-/// Reads `length` bytes from the beginning of a file into memory. Returns how many there were.
+/// Reads `length` bytes from the beginning of a file into memory. Returns the number of bytes.
 pub(crate) async fn read(file: &file::Client, length: usize) -> capnp::Result<usize> {
     let mut place = vec![0; length.min(MAX_DATA_BYTES as usize)];
     let mut done = 0;
@@ -64,7 +64,7 @@ pub(crate) async fn append(file: &file::Client, bytes: &[u8]) -> capnp::Result<(
     check(request.send().promise.await?.get()?.get_error()?)
 }
 
-/// Makes all that was done durable.
+/// Makes all changes durable.
 pub(crate) async fn sync(file: &file::Client) -> capnp::Result<()> {
     let object = object::Client::new(file.as_client_hook().add_ref());
     check(object.sync_request().send().promise.await?.get()?.get_error()?)

@@ -1,4 +1,4 @@
-//! The other side of the call benchmarks: answers 64 bytes by the bare ring, or calls on generated servers.
+//! The server of the call benchmarks: answers 64 bytes by the bare ring, or calls on generated servers.
 
 use capos_abi::{Handle, Opcode, SubmissionEntry, SubmissionFlags};
 use capos_rt::{Cap, serve};
@@ -21,7 +21,7 @@ fn endpoint() -> Handle {
     capos_rt::take_grant::<endpoint::Client>("raw").map_or(Handle::NULL, Cap::into_raw)
 }
 
-/// Receives, and answers with the message that came.
+/// Receives calls, and replies with the received message.
 #[expect(unsafe_code, reason = "this is the bare ring")]
 fn raw() {
     let endpoint = endpoint();
@@ -34,7 +34,7 @@ fn raw() {
         ..SubmissionEntry::default()
     };
     capos_rt::ring::with_ring(|ring| {
-        // SAFETY: `message` lives until this loop ends, and nothing else touches it while the kernel may.
+        // SAFETY: `message` lives until this loop ends, and is not accessed while the kernel may use it.
         let mut state = unsafe { ring.push(&recv) };
         while state.is_ok() && ring.enter(1, capos_abi::NO_DEADLINE).is_ok() {
             let Some(call) = ring.pop() else { break };
@@ -49,13 +49,13 @@ fn raw() {
                 send_length: call.length,
                 ..SubmissionEntry::default()
             };
-            // SAFETY: the kernel copies the answer out before it takes the next RECV, which comes behind it.
+            // SAFETY: the kernel copies the answer before it takes the next RECV, which is queued after it.
             state = unsafe { ring.push(&reply).and_then(|()| ring.push(&recv)) };
         }
     });
 }
 
-/// Serves a Console that swallows what is written, and a VirtualMemory that takes objects and lets them go.
+/// Serves a Console that discards its output, and a VirtualMemory that accepts and releases objects.
 fn generated() -> Result<(), capos_rt::GrantError> {
     capos_rt::block_on(async {
         capos_rt::serve_export::<console::Client>("sink", serve(Sink))?;

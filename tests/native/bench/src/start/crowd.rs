@@ -9,10 +9,10 @@ use capos_schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
 
 const INSTANCES: u64 = 1000;
 const FRAME_BYTES: u64 = 4096;
-/// How often a sleeper is asked whether it has begun.
+/// Number of polls whether a sleeper has started.
 const TRIES: u32 = 1000;
 
-/// Reports everything.
+/// Runs and reports all measurements.
 pub(crate) async fn run(counter: &Counter, host: &wasm_host::Client) -> capnp::Result<()> {
     started_and_ended(counter, host).await?;
     let idle = resident(host, || start(host, HELLO, Begin::Waiting)).await?;
@@ -22,7 +22,7 @@ pub(crate) async fn run(counter: &Counter, host: &wasm_host::Client) -> capnp::R
     Ok(())
 }
 
-/// One after the other, each to its end: programs that print a line, which goes nowhere.
+/// Sequentially, each to its end: programs that print a line, which is discarded.
 async fn started_and_ended(counter: &Counter, host: &wasm_host::Client) -> capnp::Result<()> {
     let begun = counter.read();
     for _ in 0..INSTANCES {
@@ -36,13 +36,13 @@ async fn started_and_ended(counter: &Counter, host: &wasm_host::Client) -> capnp
     Ok(())
 }
 
-/// The memory that each of a thousand instances takes of the machine: in the host, in the kernel, and here.
+/// The memory of the machine used per instance by a thousand: in the host, in the kernel, and here.
 async fn resident<F: Future<Output = capnp::Result<wasm_instance::Client>>>(
     host: &wasm_host::Client,
     mut start_one: impl FnMut() -> F,
 ) -> capnp::Result<u64> {
     let mut instances = Vec::with_capacity(INSTANCES as usize);
-    // The first brings the module into memory, and some pages that the others share with it.
+    // The first one loads the module into memory, and some pages that the others share.
     instances.push(start_one().await?);
     let before = frames_free().await?;
     for _ in 0..INSTANCES {
@@ -53,7 +53,7 @@ async fn resident<F: Future<Output = capnp::Result<wasm_instance::Client>>>(
         instance.kill_request().send().promise.await?;
     }
     drop(instances);
-    // Calls are served in order: with this one, all of that is done.
+    // Calls are served in order, so when this one is, all earlier ones are done.
     start(host, HELLO, Begin::Waiting).await?;
     Ok(bytes)
 }
@@ -63,7 +63,7 @@ async fn frames_free() -> capnp::Result<u64> {
     Ok(diagnostics.counters_request().send().promise.await?.get()?.get_frames_free())
 }
 
-/// Starts a program that sleeps for long, and lets it begin to.
+/// Starts a program with a long sleep, and waits until it sleeps.
 async fn start_sleeper(host: &wasm_host::Client) -> capnp::Result<wasm_instance::Client> {
     let timer: timer::Client = capos_rt::grant(grants::TIMER).map_err(failed)?;
     let mut request = host.start_request();
@@ -77,7 +77,7 @@ async fn start_sleeper(host: &wasm_host::Client) -> capnp::Result<wasm_instance:
         arguments.set(index, argument);
     }
     let instance = request.send().promise.await?.get()?.get_instance()?;
-    // What it burnt is counted when it first waits, and it waits for nothing but its sleep.
+    // Its fuel is accounted when it first waits, and its sleep is the only wait.
     for _ in 0..TRIES {
         if instance.use_request().send().promise.await?.get()?.get_fuel() != 0 {
             return Ok(instance);

@@ -1,6 +1,6 @@
-//! Measures what WebAssembly instances cost the native process that asks for them: starting one (the call,
-//! instantiation of a module that the host has seen before, and the reply), running a thousand to their ends, and
-//! the memory that each of a thousand takes while it waits.
+//! Measures the cost of WebAssembly instances for the native process that starts them: starting one (the call,
+//! instantiation of a known module, and the reply), running a thousand to their ends, and the memory of each of a
+//! thousand waiting ones.
 
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "../bench/counter.rs"]
@@ -10,7 +10,7 @@ mod crowd;
 use capos_schema::wasm_capnp::{wasm_host, wasm_instance};
 use counter::Counter;
 
-/// Modules of the manifest, and the names of what is measured with them.
+/// Modules of the manifest, and the names of their measurements.
 const MODULES: [(&str, &str); 2] = [("empty", "wasm_start_empty"), (HELLO, "wasm_start_hello")];
 const HELLO: &str = "wasi-hello-rust";
 
@@ -24,14 +24,14 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// Whether an instance begins to run by itself.
+/// Whether an instance starts to run by itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Begin {
     Waiting,
     Running,
 }
 
-/// Starts an instance that holds nothing. Dropping the result ends it.
+/// Starts an instance without grants. Dropping the result ends it.
 async fn start(host: &wasm_host::Client, module: &str, begin: Begin) -> capnp::Result<wasm_instance::Client> {
     let mut request = host.start_request();
     let mut spec = request.get().init_spec();

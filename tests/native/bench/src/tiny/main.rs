@@ -1,5 +1,5 @@
-//! The smallest program: asks its Timer for the time as its very first act and ends with it. No runtime, no
-//! standard library, so that what is measured is the kernel's part of a start.
+//! The smallest program: reads its Timer's time as its very first act and exits with it. No runtime and no
+//! standard library, so that only the kernel's part of a start is measured.
 #![no_std]
 #![no_main]
 #![expect(unsafe_code, reason = "a program without a runtime speaks the binary contract itself")]
@@ -13,8 +13,8 @@ use core::sync::atomic::Ordering;
 
 /// `Timer`'s type id and the number of `now`, as in `schema/timer.capnp`.
 ///
-/// The numbers come through the build script: the generated code would bring the standard library with it whenever
-/// another package of the same build turns that feature on.
+/// The numbers come from the build script: the generated code would pull in the standard library whenever another
+/// package of the same build enables that feature.
 const TIMER: u64 = number(env!("TIMER_TYPE_ID"));
 const NOW: u16 = number(env!("TIMER_NOW")) as u16;
 
@@ -31,7 +31,8 @@ static PARAMS: [u64; 2] = [1 << 32, 0];
 
 fn syscall(call: Syscall, first: u64, second: u64, third: u64) -> i64 {
     let result;
-    // SAFETY: the kernel preserves every register but those named; what the entries point at outlives the call.
+    // SAFETY: the kernel preserves every register not named here; the memory behind the entries outlives the
+    // call.
     unsafe {
         asm!(
             "syscall",
@@ -44,7 +45,7 @@ fn syscall(call: Syscall, first: u64, second: u64, third: u64) -> i64 {
     result
 }
 
-/// Where the kernel enters: the ring in the first argument, the bootstrap header in the second.
+/// The entry point: the ring in the first argument, the bootstrap header in the second.
 ///
 /// # Safety
 /// Only the kernel may call this, with the addresses that it mapped.
@@ -67,13 +68,13 @@ pub unsafe extern "C" fn _start(ring: *mut u8, bootstrap: *const BootstrapHeader
         recv_length: 256,
         ..SubmissionEntry::default()
     };
-    // SAFETY: a fresh ring is empty, so its first slot is free; the header holds only atomics.
+    // SAFETY: a fresh ring is empty, so its first slot is free; the header contains only atomics.
     unsafe {
         ring.add(SUBMISSION_OFFSET).cast::<SubmissionEntry>().write_volatile(entry);
         (*ring.cast::<RingHeader>()).submission_tail.store(1, Ordering::Release);
     }
     syscall(Syscall::CapEnter, 1, 1, NO_DEADLINE);
-    // SAFETY: the completion's status is at a fixed place in the first slot, which the kernel has written.
+    // SAFETY: the completion's status is at a fixed offset in the first slot, which the kernel has written.
     let status = unsafe { ring.add(COMPLETION_OFFSET + 8).cast::<i32>().read_volatile() };
     // SAFETY: `results` is live; volatile because the kernel wrote it. Frame, root pointer, then `nanoseconds`.
     let now = unsafe { (&raw const results).cast::<u64>().add(2).read_volatile() };

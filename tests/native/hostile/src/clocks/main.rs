@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: u32 = 40;
 const NAP: Duration = Duration::from_millis(50);
-/// The clocks may differ by one part in this many.
+/// The clocks may differ by one part in this number.
 const PARTS: u64 = 100;
 
-/// The monotonic clock and the second clock, read at once by the kernel, in nanoseconds; and the monotonic clock as the time
-/// page shows it, before and after: how long the answer takes depends on the host.
+/// The monotonic clock and the second clock, read at once by the kernel, in nanoseconds; and the monotonic clock from the
+/// time page, before and after, because the time that the call takes depends on the host.
 struct Clocks {
     kernel: u64,
     second: u64,
@@ -30,7 +30,7 @@ async fn read(diagnostics: &diagnostics::Client) -> capnp::Result<Clocks> {
     })
 }
 
-/// Whether between `least` and `most` passed where `by_second` passed by the second clock.
+/// Whether an interval between `least` and `most` agrees with `by_second`, measured by the second clock.
 fn agree(name: &str, least: u64, most: u64, by_second: u64) -> bool {
     let slack = by_second / PARTS;
     let agrees = least <= by_second + slack && most + slack >= by_second;

@@ -22,7 +22,7 @@ pub(crate) async fn what_is_no_device_is_not_given_out(world: &World) -> Result<
     Ok(())
 }
 
-/// Bridges, to the processor and to other buses.
+/// Bridges to the processor and to other buses.
 pub(crate) async fn parts_of_the_machine_stay_the_kernels(world: &World) -> Result<()> {
     let response = world.bus.functions_request().send().promise.await?;
     let mut bridges = 0;

@@ -1,5 +1,5 @@
-//! Memory that a device is told of.
-// Unsafe here: memory is looked at through its address.
+//! DMA memory.
+// Unsafe here: memory is accessed through its address.
 #![expect(unsafe_code, reason = "mapped memory is looked at through its address")]
 
 use crate::world::{World, allocate, expect, map, refused, set_bus_master, unmap};
@@ -19,7 +19,7 @@ pub(crate) async fn lengths_are_limited(world: &World) -> Result<()> {
 pub(crate) async fn pieces_are_limited(world: &World) -> Result<()> {
     let device = world.open_disk().await?;
     let mut before = None;
-    // The first time, tables grow.
+    // The first allocation may grow tables.
     for _ in 0..2 {
         let mut held = Vec::new();
         let error = loop {
@@ -60,7 +60,7 @@ pub(crate) async fn memory_is_zeroed(world: &World) -> Result<()> {
         let address = map(&memory, 16 * PAGE, "rw").await?;
         for page in 0..16 {
             let word = (address + page * PAGE + 8 * page) as *mut u64;
-            // SAFETY: the range is mapped, and the device was told of nothing.
+            // SAFETY: the range is mapped, and the device does not know it.
             let found = unsafe { word.read_volatile() };
             expect("somebody's data", found == 0)?;
             // SAFETY: as above.
@@ -83,12 +83,12 @@ pub(crate) async fn what_a_master_knows_is_kept_back(world: &World) -> Result<()
     let settle = || device.quiesced_request().send().promise;
     refused("settling while it is a bus master", settle().await, ErrorKind::Failed)?;
     set_bus_master(&device, false).await?;
-    // Off is not enough: what it had begun it may still end.
+    // Disabling is not enough: the device may still complete earlier requests.
     expect("frames went back too early", before - world.free_frames().await? >= PAGES)?;
     settle().await?;
     expect("frames did not come back", world.free_frames().await? + PAGES > before)?;
 
-    // The same when the holder says nothing and goes; the next one settles it.
+    // The same if the holder releases the device without `quiesced`; the next one confirms it.
     let _piece = allocate(&device, PAGES * PAGE).await?;
     set_bus_master(&device, true).await?;
     drop((_piece, device));

@@ -1,5 +1,5 @@
-//! Killing a driver at work, and starting the next.
-// Unsafe here: the transfer buffer is memory that the device changes by itself.
+//! Killing a working driver, and starting the next.
+// Unsafe here: the device changes the transfer buffer's memory by itself.
 #![expect(unsafe_code, reason = "the transfer buffer is looked at through its address")]
 
 use crate::world::{Driver, World, expect, failed, map, unmap};
@@ -10,7 +10,7 @@ use futures::future::join_all;
 use std::cell::Cell;
 
 const SECTOR: u64 = 512;
-/// Each request moves this much.
+/// Number of sectors of each request.
 const SECTORS: u32 = 64;
 const REQUESTS: u64 = 16;
 
@@ -46,7 +46,7 @@ impl Buffer {
         Ok(Self { address: map(&buffer.get_memory()?, bytes, "rw").await?, bytes })
     }
 
-    /// A word at the beginning of what a request moves.
+    /// A word at the beginning of a request's data.
     fn word(&self, request: u64) -> *mut u64 {
         (self.address + request * u64::from(SECTORS) * SECTOR) as *mut u64
     }
@@ -66,14 +66,14 @@ impl Buffer {
     }
 }
 
-/// Kills the driver and waits until it is gone.
+/// Kills the driver and waits until it has ended.
 async fn kill(driver: &Driver) -> Result<()> {
     driver.process.kill_request().send().promise.await?;
     driver.process.wait_request().send().promise.await.map(drop)
 }
 
-/// Has `REQUESTS` requests under way at any time until `count` have ended, kills the driver, and checks that each one
-/// under way ends with the right error.
+/// Keeps `REQUESTS` requests in progress until `count` have completed, kills the driver, and checks that each one in
+/// progress ends with the right error.
 async fn kill_at_work(driver: &Driver, write: bool, count: u64) -> Result<()> {
     let ended = Cell::new(0);
     let killed = Cell::new(false);
@@ -96,7 +96,7 @@ async fn kill_at_work(driver: &Driver, write: bool, count: u64) -> Result<()> {
     driver.process.wait_request().send().promise.await.map(drop)
 }
 
-/// Writes marks, so that a read can be told from no read.
+/// Writes marks, so that a completed read can be distinguished from none.
 async fn write_marks(device: &block_device::Client, buffer: &Buffer, mark: u64) -> Result<()> {
     for request in 0..REQUESTS {
         buffer.set(request, mark + request);
@@ -121,7 +121,7 @@ pub(crate) async fn a_killed_driver_loses_nothing_else(world: &World) -> Result<
     let buffer = Buffer::map(&driver.device).await?;
     write_marks(&driver.device, &buffer, MARK).await?;
     kill_at_work(&driver, false, REQUESTS).await?;
-    // The memory is this process's as long as it is mapped here, whoever paid for it, and nobody else's.
+    // The memory belongs to this process as long as it is mapped here, regardless of the payer.
     for request in 0..REQUESTS {
         buffer.set(request, request);
     }
@@ -150,7 +150,8 @@ pub(crate) async fn a_driver_is_replaced_again_and_again(world: &World) -> Resul
         drop(driver);
         free.push(world.free_frames().await?);
     }
-    // What the last one's device may still touch is kept back, the others' is not. Heaps grow a little at first.
+    // Memory that the last driver's device may still access is held back, the other drivers' is not. Heaps grow
+    // slightly at first.
     let (early, late) = (free.get(20).copied().unwrap_or(0), free.last().copied().unwrap_or(0));
     if late + 10 < early {
         return Err(failed(format!("{} frames are lost", early - late)));

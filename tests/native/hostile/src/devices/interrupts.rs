@@ -1,4 +1,4 @@
-//! Holding interrupts.
+//! Ownership of interrupts.
 
 use crate::world::{World, interrupt, refused};
 use capnp::{ErrorKind, Result};
@@ -29,7 +29,7 @@ pub(crate) async fn waiting_ends_with_the_device(world: &World) -> Result<()> {
     refused("waiting", first.await, ErrorKind::Disconnected)?;
     refused("waiting behind another", second.await, ErrorKind::Disconnected)?;
     refused("waiting again", line.wait_request().send().promise.await, ErrorKind::Disconnected)?;
-    // The old interrupt does not come back with the device.
+    // The old interrupt does not revive with the device.
     let device = world.open_disk().await?;
     refused("waiting again", line.wait_request().send().promise.await, ErrorKind::Disconnected)?;
     interrupt(&device, 0).await.map(drop)
@@ -39,7 +39,7 @@ pub(crate) async fn waiting_ends_when_the_interrupt_is_taken_back(world: &World)
     let device = world.open_disk().await?;
     let line = interrupt(&device, 0).await?;
     let lent = Revocable::new(&line)?;
-    // What is taken back is what was made from it.
+    // Revocation affects the capabilities derived from it.
     let copy = attenuate(&lent.client(), Rights::READ)?;
     let mut waiting = copy.wait_request().send().promise;
     crate::world::expect("an interrupt that did not fire", poll_immediate(&mut waiting).await.is_none())?;
@@ -55,7 +55,7 @@ pub(crate) async fn vectors_come_back(world: &World) -> Result<()> {
     for round in 0..400 {
         let device = world.open_disk().await?;
         let lines = (interrupt(&device, 0).await?, interrupt(&device, 1).await?);
-        // Both ways to lose them.
+        // Both ways to release them.
         if round % 2 == 0 {
             drop(lines);
             drop(device);

@@ -1,7 +1,7 @@
-//! Asks for devices in every way that must be refused, gives them up at every moment, and kills a driver at work:
-//! nothing is lost, and the next driver finds a device that works.
+//! Requests devices in every way that must be refused, releases them at every moment, and kills a working driver:
+//! nothing is leaked, and the next driver finds a working device.
 //!
-//! It needs a virtio disk that nobody drives, the first on the bus.
+//! It needs a virtio disk without a driver, the first on the bus.
 
 mod bus;
 mod child;
@@ -14,7 +14,7 @@ mod world;
 use capnp::Result;
 use world::World;
 
-/// Runs each check and says how it went.
+/// Runs each check and reports its result.
 macro_rules! checks {
     ($world:expr, $($module:ident: $($check:ident)*;)*) => {{
         let mut failures = 0;

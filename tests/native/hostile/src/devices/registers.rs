@@ -5,7 +5,7 @@ use capnp::{ErrorKind, Result};
 use capos_abi::ErrorCode;
 use capos_schema::process_capnp::exit_cause;
 
-/// Where QEMU's virtio devices have their registers, and where their interrupt table.
+/// Base address registers of QEMU's virtio devices, for registers and for the interrupt table.
 const REGISTERS: u8 = 4;
 const TABLE: u8 = 1;
 const PAGE: u64 = 4096;
@@ -53,8 +53,8 @@ pub(crate) async fn registers_are_never_code(world: &World) -> Result<()> {
     unmap(address, PAGE).await
 }
 
-// Unsafe here: a system call is given an address that is no memory.
-/// The kernel reads and writes memory for system calls; it must not do so to registers, nor fall over them.
+// Unsafe here: a system call gets an address that is not memory.
+/// The kernel reads and writes memory for system calls; it must neither do so to registers nor crash on them.
 #[expect(unsafe_code, reason = "a system call is given an address that is no memory")]
 pub(crate) async fn registers_are_no_memory_for_system_calls(world: &World) -> Result<()> {
     let device = world.open_disk().await?;
@@ -62,13 +62,13 @@ pub(crate) async fn registers_are_no_memory_for_system_calls(world: &World) -> R
     let address = map(&memory, PAGE, "rw").await?;
     let futex = capos_abi::Syscall::FutexWait as u64;
     for _ in 0..2 {
-        // SAFETY: a futex word is only read, and a deadline in the past does not wait.
+        // SAFETY: a futex word is only read, and an expired deadline does not wait.
         let result = unsafe { capos_rt::arch::raw_syscall(futex, address, 0, 1) };
         let wanted = -i64::from(ErrorCode::BadAddress as i32);
         if result != wanted {
             return Err(failed(format!("a futex word in registers: {result} instead of {wanted}")));
         }
-        // The second time the page is mapped: a load works, and the kernel still stays away.
+        // The second time the page is mapped: a load works, but the kernel still refuses.
         // SAFETY: the registers are mapped; reading the first one changes nothing.
         unsafe { (address as *const u32).read_volatile() };
     }
@@ -89,7 +89,7 @@ pub(crate) async fn too_many_ranges_are_refused(world: &World) -> Result<()> {
     registers(&device, REGISTERS, 0, PAGE).await.map(drop)
 }
 
-/// A process that keeps a mapping of a device that it gave up touches nothing.
+/// A process that keeps a mapping of a released device cannot access it.
 pub(crate) async fn given_up_registers_are_gone(world: &World) -> Result<()> {
     for misdeed in ["touch-again", "touch-late"] {
         let child = world.start_child(misdeed).await?;

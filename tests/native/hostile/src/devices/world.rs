@@ -1,4 +1,4 @@
-//! The capabilities of this program, and short ways to use them.
+//! The capabilities of this program, with helpers.
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::message::Builder;
@@ -22,7 +22,7 @@ const DISK: u16 = 0x1042;
 /// Grants of this process.
 pub(crate) struct World {
     pub(crate) bus: pci_bus::Client,
-    /// Where the disk is.
+    /// Address of the disk.
     pub(crate) disk: u16,
     package: Package,
     message: PackageMessage,
@@ -31,7 +31,7 @@ pub(crate) struct World {
     diagnostics: diagnostics::Client,
 }
 
-/// A driver and what it serves.
+/// A driver and the device it serves.
 pub(crate) struct Driver {
     pub(crate) process: process::Client,
     pub(crate) device: block_device::Client,
@@ -41,12 +41,12 @@ pub(crate) fn failed(text: impl ToString) -> Error {
     Error::failed(text.to_string())
 }
 
-/// That something holds.
+/// Fails unless the condition holds.
 pub(crate) fn expect(what: &str, holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(failed(what)) }
 }
 
-/// That something was refused, and how.
+/// Fails unless the request was refused with this error.
 pub(crate) fn refused<T>(what: &str, result: Result<T>, kind: ErrorKind) -> Result<()> {
     match result {
         Err(error) if error.kind == kind => Ok(()),
@@ -90,7 +90,7 @@ impl World {
         self.open(self.disk).await
     }
 
-    /// Frames that are free.
+    /// Number of free frames.
     pub(crate) async fn free_frames(&self) -> Result<u64> {
         Ok(self.diagnostics.counters_request().send().promise.await?.get()?.get_frames_free())
     }
@@ -100,7 +100,7 @@ impl World {
         response.get()?.get_problems()?.iter().map(|line| Ok(line?.to_string()?)).collect()
     }
 
-    /// Starts the driver on the disk.
+    /// Starts the driver for the disk.
     pub(crate) async fn start_driver(&self) -> Result<Driver> {
         let endpoint = Endpoint::new()?;
         let all = Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER;
@@ -109,7 +109,7 @@ impl World {
         Ok(Driver { process, device: endpoint.mint(0)? })
     }
 
-    /// Starts this program with the disk, to do something that ends it.
+    /// Starts this program with the disk, for an action that ends it.
     pub(crate) async fn start_child(&self, misdeed: &str) -> Result<process::Client> {
         self.start("devices", &[misdeed], Vec::new()).await
     }
@@ -158,7 +158,7 @@ pub(crate) async fn interrupt(device: &pci_device::Client, entry: u16) -> Result
     request.send().promise.await?.get()?.get_interrupt()
 }
 
-/// Memory for the device, and its address.
+/// DMA memory, and its physical address.
 pub(crate) async fn allocate(
     device: &pci_device::Client,
     length: u64,
@@ -198,7 +198,7 @@ pub(crate) async fn map(memory: &memory_object::Client, length: u64, protection:
     Ok(request.send().promise.await?.get()?.get_address())
 }
 
-/// Gives a range back.
+/// Unmaps a range.
 pub(crate) async fn unmap(address: u64, length: u64) -> Result<()> {
     let mut request = capos_rt::virtual_memory().unmap_request();
     request.get().set_address(address);

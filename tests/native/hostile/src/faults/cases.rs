@@ -2,17 +2,17 @@
 
 use capos_abi::ErrorCode;
 
-/// How a hostile process must end.
+/// The required end of a hostile process.
 pub(crate) enum Expected {
-    /// By itself, having got one of these errors.
+    /// Exits with one of these errors.
     Error(&'static [ErrorCode]),
-    /// By itself, with nothing to report.
+    /// Exits successfully.
     Success,
-    /// By a processor exception with this number, at this address when one is given.
+    /// Ends by a processor exception with this number, at this address if given.
     Fault(u8, Option<u64>),
-    /// By one of these processor exceptions.
+    /// Ends by one of these processor exceptions.
     FaultOneOf(&'static [u8]),
-    /// By using up its frames.
+    /// Ends by exhausting its frames.
     OutOfMemory,
 }
 
@@ -32,12 +32,12 @@ const PAGE: u8 = 14;
 const X87: u8 = 16;
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
-/// Pairs that take turns: the first leaves something in the processor that the second must not find.
+/// Pairs that alternate: the first leaves state in the processor that the second must not find.
 pub(crate) const PAIRS: &[(&str, &str)] =
     &[("leave_selectors", "find_selectors"), ("leave_values", "find_values")];
 
-/// Cases for processes that may make pages executable. They hold one object more, which this process has mapped
-/// writable.
+/// Cases for processes that may make pages executable. They hold an additional object, which this process has
+/// mapped writable.
 pub(crate) const CODE_CASES: &[(&str, Expected)] = &[
     ("executable_beside_writable", Error(&[Failed])),
     ("writable_beside_executable", Error(&[Failed])),
@@ -139,8 +139,8 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("ranges_until_refused", Error(&[Overloaded])),
     ("threads_until_refused", Error(&[Overloaded])),
     ("calls_until_refused", Success),
-    // The processor. Unmasked vector exceptions (#XM) and alignment checks
-    // (#AC) are not among them: QEMU never raises one.
+    // The processor. Unmasked vector exceptions (#XM) and alignment checks (#AC) are not included: QEMU never
+    // raises them.
     ("read_null", Fault(PAGE, Some(0))),
     ("read_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
     ("write_kernel", Fault(PAGE, Some(KERNEL_ADDRESS))),
@@ -170,7 +170,7 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("single_step", Fault(DEBUG, None)),
     ("x87_exception", Fault(X87, None)),
     ("load_bad_segment", Fault(PROTECTION, None)),
-    // A processor refuses the selector; QEMU 7.2 reads the stack as the kernel would first, which SMAP stops.
+    // A processor refuses the selector; QEMU 7.2 first reads the stack as the kernel, which SMAP stops.
     ("far_return_to_ring_0", FaultOneOf(&[PROTECTION, PAGE])),
     ("vector_extension", Fault(UNDEFINED, None)),
     ("protection_keys", Fault(UNDEFINED, None)),

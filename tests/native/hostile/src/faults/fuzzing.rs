@@ -1,14 +1,14 @@
-//! Pairs of fuzzers, each pair sharing an endpoint, until a million calls were made.
+//! Pairs of fuzzers, each pair sharing an endpoint, until a million calls have been made.
 
 use crate::start::Launcher;
 use std::sync::atomic::Ordering;
 
 /// Random `cap_enter` calls that the kernel must survive.
 const CALLS: u64 = 1_000_000;
-/// Fuzzers that may end before doing anything useful, before this gives up.
+/// Maximum number of fuzzers that may end before doing anything useful.
 const STARTS: u64 = 2_000;
 
-/// Returns how many checks failed.
+/// Returns the number of failed checks.
 pub(crate) async fn run(launcher: &Launcher) -> Result<usize, capnp::Error> {
     let (counter, count) = launcher.shared_counter().await?;
     let mut seed = 0_u64;
@@ -22,7 +22,7 @@ pub(crate) async fn run(launcher: &Launcher) -> Result<usize, capnp::Error> {
         let first = launcher.start_fuzzer(seed, &counter, &endpoint).await?;
         let second = launcher.start_fuzzer(seed + 1, &counter, &endpoint).await?;
         seed += 2;
-        // However a fuzzer ends is its own affair; that both ends are reported is the kernel's.
+        // A fuzzer may end in any way; the kernel must report both ends.
         first.wait_request().send().promise.await?;
         second.wait_request().send().promise.await?;
         let problems = launcher.self_check().await?;

@@ -1,4 +1,4 @@
-//! A program that lies in an object of its parent's: its code is never writable anywhere while it runs.
+//! A program stored in its parent's memory object: its code is never writable anywhere while it runs.
 #![expect(unsafe_code, reason = "the program is copied to a raw address")]
 
 use crate::start::{Launcher, describe, small_limits};
@@ -16,7 +16,7 @@ enum Use {
     Write,
 }
 
-/// Returns how many checks failed.
+/// Returns the number of failed checks.
 pub(crate) async fn run(launcher: &Launcher) -> capnp::Result<usize> {
     let program = launcher.program()?;
     let length = (program.len() as u64).next_multiple_of(PAGE);
@@ -29,7 +29,7 @@ pub(crate) async fn run(launcher: &Launcher) -> capnp::Result<usize> {
 
     let start = async |case: &str| start(launcher, &object, program.len() as u64, case).await;
     let mut checks = Vec::new();
-    // The writable mapping is still there, so the code is copied, and this is no hindrance.
+    // The writable mapping still exists, so the code is copied, and the start succeeds.
     checks.push(("runs beside a writable mapping", ends_well(&start("bootstrap_is_intact").await?).await?));
     unmap(address, length).await?;
     let running = start("wait_for_ever").await?;

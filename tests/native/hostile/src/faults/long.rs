@@ -1,4 +1,4 @@
-//! Work of the kernel that processes make long.
+//! Kernel work that processes make long.
 
 use crate::{
     cases::Expected,
@@ -8,7 +8,7 @@ use crate::{
 
 const CASES: [&str; 4] = ["end_of_a_tree", "revocation_of_a_tree", "end_of_badges", "end_of_an_endpoint"];
 
-/// Returns how many checks failed.
+/// Returns the number of failed checks.
 pub(crate) async fn run() -> Result<usize, capnp::Error> {
     let launcher = Launcher::new().await?;
     let mut failures = 0;

@@ -28,7 +28,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// Returns how many checks failed.
+/// Returns the number of failed checks.
 async fn run() -> Result<usize, capnp::Error> {
     let launcher = Launcher::new().await?;
     let mut failures = 0;
@@ -72,7 +72,7 @@ async fn run() -> Result<usize, capnp::Error> {
     Ok(failures)
 }
 
-/// Waits for a case's end. Returns how many checks failed.
+/// Waits for a case's end. Returns the number of failed checks.
 async fn judge(name: &str, process: &process::Client, expected: &Expected) -> Result<usize, capnp::Error> {
     let response = process.wait_request().send().promise.await?;
     let difference = check(response.get()?.get_cause()?, expected)?;

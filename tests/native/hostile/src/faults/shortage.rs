@@ -1,4 +1,4 @@
-//! Memory that is used up: at each of the kernel's allocations in turn, and by processes that take all there is.
+//! Out-of-memory conditions: at each of the kernel's allocations in turn, and by processes that take all memory.
 
 use crate::start::{Launcher, describe, small_limits};
 use capos_schema::{
@@ -7,22 +7,22 @@ use capos_schema::{
 };
 use parent::limits;
 
-/// Allocations that fail one after the other.
+/// Number of consecutive failing allocations.
 const FAILING: u32 = 3;
-/// Exit status of the program that ran without meeting one of them.
+/// Exit status of a program that did not reach the failing allocation.
 const NOT_REACHED: i32 = 77;
-/// More allocations than any of this makes.
+/// More allocations than any of these tests makes.
 const NEVER: u64 = 1 << 40;
-/// Frames that processes cannot have, and a few.
+/// Frames reserved from processes, and a few more.
 const NEARLY_NONE: u64 = 96;
-/// How long to wait for what others do, in steps of a millisecond.
+/// How long to wait for other processes, in steps of a millisecond.
 const PATIENCE: u32 = 20_000;
-/// Calls that others make before what is held is counted.
+/// Number of calls by others before resources are counted.
 const SETTLING: u32 = 50;
-/// Calls that are made while there is no memory.
+/// Number of calls while memory is exhausted.
 const CALLS: u32 = 200;
 
-/// The counts that must be as they were.
+/// The counts that must be unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Counts {
     processes: u32,
@@ -31,17 +31,17 @@ struct Counts {
     endpoints: u32,
 }
 
-/// Returns how many checks failed. If none did, the machine is off then.
+/// Returns the number of failed checks. If there are none, the machine is powered off afterwards.
 pub(crate) async fn run() -> Result<usize, capnp::Error> {
     let launcher = Launcher::new().await?;
     let power: power::Client = capos_rt::grant(capos_schema::grants::POWER)
         .map_err(|error| capnp::Error::failed(error.to_string()))?;
-    // What grows once grows now.
+    // One-time growth happens now.
     for _ in 0..3 {
         start_fails_at(&launcher, NEVER).await?;
         runs_short_at(&launcher, NEVER).await?;
     }
-    // What has ended takes a moment to go.
+    // Ended processes take a moment to be torn down.
     for _ in 0..SETTLING {
         sleep(&launcher).await?;
     }
@@ -64,17 +64,17 @@ pub(crate) async fn run() -> Result<usize, capnp::Error> {
     Ok(failures.max(1))
 }
 
-/// The outcome of a trial.
+/// The result of a trial.
 enum Trial {
-    /// It met the allocations that failed.
+    /// It reached the failing allocations.
     Met,
-    /// It did without.
+    /// It ended before reaching them.
     NotReached,
-    /// Something else than lack of memory happened.
+    /// It failed for another reason than lack of memory.
     Wrong(String),
 }
 
-/// Repeats a trial with the first allocation failing, then the second, until it is not reached.
+/// Repeats a trial with the first allocation failing, then the second, until that is not reached.
 async fn each(
     name: &str,
     launcher: &Launcher,
@@ -118,7 +118,7 @@ async fn start_fails_at(launcher: &Launcher, number: u64) -> Result<Trial, capnp
     Ok(if pending { Trial::NotReached } else { Trial::Met })
 }
 
-/// Lets a program do what needs memory.
+/// Runs a program that needs memory.
 async fn runs_short_at(launcher: &Launcher, number: u64) -> Result<Trial, capnp::Error> {
     let process = launcher.start_in_shortage(number).await?;
     let response = process.wait_request().send().promise.await?;
@@ -126,14 +126,14 @@ async fn runs_short_at(launcher: &Launcher, number: u64) -> Result<Trial, capnp:
     let cause = response.get()?.get_cause()?;
     Ok(match cause.which()? {
         exit_cause::Exited(0) => Trial::Met,
-        // Its budget has room.
+        // Its budget suffices.
         exit_cause::OutOfMemory(_) if cause.get_used_up()? == UsedUp::Machine => Trial::Met,
         exit_cause::Exited(NOT_REACHED) => Trial::NotReached,
         _ => Trial::Wrong(describe(cause)?),
     })
 }
 
-/// Lets processes take all memory there is, goes on without any, and ends them.
+/// Lets processes take all memory, continues without any, and ends them.
 async fn greedy(launcher: &Launcher, before: Counts) -> Result<usize, capnp::Error> {
     let mut processes = Vec::new();
     for frames in [1 << 18, 1 << 14, 1 << 14, 1 << 14] {
@@ -149,7 +149,7 @@ async fn greedy(launcher: &Launcher, before: Counts) -> Result<usize, capnp::Err
         println!("memory: there is still memory");
         failures += 1;
     }
-    // Calls of others go on meanwhile.
+    // Calls of other processes continue meanwhile.
     for _ in 0..CALLS {
         sleep(launcher).await?;
     }
@@ -172,7 +172,7 @@ async fn greedy(launcher: &Launcher, before: Counts) -> Result<usize, capnp::Err
     Ok(failures)
 }
 
-/// Ends a process. What it waits for or uses is gone when this returns.
+/// Ends a process. Everything that it waited for or used is released when this returns.
 async fn end(process: &process::Client) -> Result<(), capnp::Error> {
     process.kill_request().send().promise.await?;
     process.wait_request().send().promise.await?;
@@ -199,7 +199,7 @@ async fn counts(launcher: &Launcher) -> Result<(Counts, u64), capnp::Error> {
     Ok((counts, counters.get_frames_free()))
 }
 
-/// Whether the kernel holds what it held before, or soon does.
+/// Whether the kernel's records are as before, or soon are.
 async fn settles(launcher: &Launcher, before: Counts) -> Result<bool, capnp::Error> {
     for _ in 0..PATIENCE {
         if counts(launcher).await?.0 == before {

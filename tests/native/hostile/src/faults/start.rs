@@ -1,4 +1,4 @@
-//! Starting hostile processes with few resources and few capabilities.
+//! Starts hostile processes with few resources and few capabilities.
 #![expect(unsafe_code, reason = "a page shared with the fuzzers is reached through a raw address")]
 
 use capos_abi::Rights;
@@ -14,21 +14,21 @@ use std::sync::atomic::AtomicU64;
 /// Starts hostile processes.
 pub(crate) struct Launcher(Parent);
 
-/// The code that a process runs.
+/// The code that a process may run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Code {
-    /// That of its program.
+    /// Only its program.
     Given,
-    /// Also what it makes itself.
+    /// Also code that it generates.
     OfItsOwn,
 }
 
-/// A budget that a misbehaving program uses up quickly.
+/// A budget that a misbehaving program exhausts quickly.
 pub(crate) fn small_limits() -> OwnedLimits {
     limits(1024, 64, 4, 4)
 }
 
-/// As many slots and threads as a process may want.
+/// The maximum numbers of slots and threads.
 pub(crate) fn large_limits() -> OwnedLimits {
     limits(8192, 1 << 16, 64, 4)
 }
@@ -56,7 +56,7 @@ impl Launcher {
         self.spawn(arguments, grants, limits, Code::Given).await
     }
 
-    /// The same, for a program that may make pages executable and also holds `object`.
+    /// Like `start`, for a program that may make pages executable and also holds `object`.
     pub(crate) async fn start_compiler(
         &self,
         name: &str,
@@ -74,7 +74,7 @@ impl Launcher {
         self.spawn(&[name], grants, small_limits(), Code::OfItsOwn).await
     }
 
-    /// The same, for the program that does a bit of everything while allocations of the kernel fail.
+    /// Like `start`, for the program that exercises the kernel while its allocations fail.
     pub(crate) async fn start_in_shortage(&self, number: u64) -> capnp::Result<process::Client> {
         let grants = vec![
             pass(
@@ -99,7 +99,7 @@ impl Launcher {
         &self.0.spawner
     }
 
-    /// Starts a fuzzer. What it writes goes to the log, because it writes nonsense.
+    /// Starts a fuzzer. Its output goes to the log, because it is random.
     pub(crate) async fn start_fuzzer(
         &self,
         seed: u64,
@@ -129,7 +129,7 @@ impl Launcher {
         self.0.start(Child { binary: "hostile", arguments, grants, limits, executable }).await
     }
 
-    /// A page that fuzzers count their calls in.
+    /// A page in which fuzzers count their calls.
     pub(crate) async fn shared_counter(&self) -> capnp::Result<(memory_object::Client, &'static AtomicU64)> {
         let memory = capos_rt::virtual_memory();
         let mut request = memory.create_object_request();
@@ -143,16 +143,16 @@ impl Launcher {
         protection.set_write(true);
         let address = request.send().promise.await?.get()?.get_address();
         // SAFETY: the kernel mapped a zeroed page there, readable and writable, which this process never
-        // unmaps; every access by anyone is atomic.
+        // unmaps; all accesses are atomic.
         Ok((object, unsafe { &*(address as *const AtomicU64) }))
     }
 
-    /// A new endpoint for a pair of fuzzers to fight over.
+    /// A new endpoint shared by a pair of fuzzers.
     pub(crate) async fn endpoint(&self) -> capnp::Result<endpoint::Client> {
         capos_rt::endpoint_factory().create_request().send().promise.await?.get()?.get_endpoint()
     }
 
-    /// The capability that counts the kernel's memory, and makes it fail.
+    /// The capability for the kernel's counters, and for failing its allocations.
     pub(crate) const fn diagnostics(&self) -> &diagnostics::Client {
         &self.0.diagnostics
     }
@@ -162,13 +162,13 @@ impl Launcher {
         &self.0.timer
     }
 
-    /// The problems that the kernel finds in its own state.
+    /// The problems found by the kernel's self-check.
     pub(crate) async fn self_check(&self) -> capnp::Result<Vec<String>> {
         self.0.self_check().await
     }
 }
 
-/// A cause in words.
+/// A description of a cause.
 pub(crate) fn describe(cause: exit_cause::Reader<'_>) -> capnp::Result<String> {
     Ok(match cause.which()? {
         exit_cause::Exited(status) => match capos_abi::ErrorCode::from_raw(status) {

@@ -1,4 +1,5 @@
-//! Cases of this program's own: what holders of more than the hostile program gets can ask the kernel for.
+//! Cases of this program itself: requests to the kernel that need more capabilities than the hostile program
+//! has.
 
 mod device;
 mod image;
@@ -10,9 +11,9 @@ use capos_schema::process_capnp::exit_cause;
 pub(crate) const NAMES: [&str; 5] =
     ["self_checks", "large_programs", "device_memory", "device_registers", "kernel_lines"];
 
-/// How often each does what it does.
+/// Number of repetitions of each.
 const TIMES: u32 = 5;
-/// Processes that end with a line in the kernel's log each.
+/// Number of processes that each end with a line in the kernel's log.
 const LINES: u32 = 100;
 
 /// Runs a case.
@@ -27,7 +28,7 @@ pub(crate) async fn run(name: &str) -> capnp::Result<()> {
     }
 }
 
-/// Lets the kernel check itself.
+/// Runs the kernel's self-check.
 async fn self_checks() -> capnp::Result<()> {
     let diagnostics: diagnostics::Client = capos_rt::grant(capos_schema::grants::DIAGNOSTICS)?;
     for _ in 0..TIMES {
@@ -39,7 +40,7 @@ async fn self_checks() -> capnp::Result<()> {
     Ok(())
 }
 
-/// Starts programs with a lot of data, also while the memory that they lie in is mapped writable.
+/// Starts programs with much data, also while their memory objects are mapped writable.
 async fn large_programs() -> capnp::Result<()> {
     for time in 0..TIMES {
         let image = image::Image::new(image::Size::Large, 0).await?;

@@ -1,4 +1,4 @@
-//! Starting the programs that are watched.
+//! Starts the observed programs.
 
 use capos_abi::Rights;
 use capos_schema::device_capnp::pci_bus;
@@ -23,7 +23,8 @@ impl Launcher {
         })
     }
 
-    /// Starts a case: one of this program's own, or of the hostile program, which knows its grants by their order.
+    /// Starts a case: one of this program's own, or of the hostile program, which identifies its grants by their
+    /// order.
     pub(crate) async fn start(&self, case: &str, priority: u8) -> capnp::Result<process::Client> {
         let is_own = crate::case::NAMES.contains(&case);
         let (parent, rights) = (&self.parent, Rights::READ | Rights::WRITE | Rights::EXECUTE);
@@ -54,13 +55,13 @@ impl Launcher {
         Ok(())
     }
 
-    /// The problems that the kernel finds in its own state.
+    /// The problems found by the kernel's self-check.
     pub(crate) async fn self_check(&self) -> capnp::Result<Vec<String>> {
         self.parent.self_check().await
     }
 
-    /// The longest time that the kernel did not look for something else to run since this was last asked, in nanoseconds,
-    /// and what it did meanwhile.
+    /// The kernel's longest time without a preemption point since the last query, in nanoseconds, and a description of
+    /// what it did.
     pub(crate) async fn longest_stretch(&self) -> capnp::Result<(u64, String)> {
         let response = self.parent.diagnostics.longest_stretch_request().send().promise.await?;
         let results = response.get()?;

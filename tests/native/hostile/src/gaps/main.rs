@@ -1,7 +1,7 @@
-//! Starts programs that keep the processor or the kernel busy, one after another, and measures how long this process does not
-//! run when it wants to: beside programs of its own priority, and beside less important ones. Meant for a machine that
-//! counts instructions (`capos run --icount`), where a nanosecond is one. With the argument `beside` it starts nothing, and only
-//! measures beside what else the manifest starts. With the name of a case as its argument it is one of the programs.
+//! Starts programs that keep the processor or the kernel busy, one after another, and measures how long this process is
+//! delayed: beside programs of its own priority, and beside lower-priority ones. Meant for a machine that counts
+//! instructions (`capos run --icount`), where a nanosecond is one. With the argument `beside` it starts nothing, and only
+//! measures beside the manifest's other programs. With the name of a case as its argument it is one of the programs.
 
 mod case;
 mod launcher;
@@ -13,14 +13,14 @@ use core::task::Poll;
 use launcher::Launcher;
 use std::time::{Duration, Instant};
 
-/// This process's priority, as the manifest has it.
+/// This process's priority, as set in the manifest.
 const OWN_PRIORITY: u8 = 20;
 
-/// Beside equals: they get turns of 5 ms each.
+/// Beside equal priorities, which get turns of 5 ms each.
 const EQUAL_BOUND: Duration = Duration::from_millis(50);
-/// Beside what is less important: what the kernel does in one go, and the way out of a sleep.
+/// Beside lower priorities: the kernel's longest step, and the return from a sleep.
 const LOWER_BOUND: Duration = Duration::from_micros(400);
-/// The longest time for which the kernel may run without looking for something else to run.
+/// The longest time that the kernel may run without a preemption point.
 const STRETCH_BOUND_NS: u64 = 200_000;
 
 /// Programs that never stop, at the same priority.
@@ -55,11 +55,11 @@ const LOWERS: [&str; 26] = [
     "kernel_lines",
 ];
 
-/// How long programs are watched that never stop.
+/// How long endless programs are observed.
 const WATCHED: Duration = Duration::from_millis(300);
-/// How long what others started is watched, which takes a while to start.
+/// How long the manifest's programs are observed; they take a while to start.
 const WATCHED_BESIDE: Duration = Duration::from_millis(400);
-/// How long a program may take that is to end.
+/// Time limit of a program that ends.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> std::process::ExitCode {
@@ -113,7 +113,7 @@ async fn run() -> capnp::Result<usize> {
     Ok(failures + problems.len())
 }
 
-/// Wants to run every millisecond beside equals that others started. Returns how many failures there were.
+/// Wakes every millisecond beside equal-priority programs started by others. Returns the number of failures.
 async fn beside() -> usize {
     let start = Instant::now();
     let mut worst = Duration::ZERO;
@@ -129,14 +129,14 @@ async fn beside() -> usize {
     usize::from(is_late)
 }
 
-/// Sleeps for a millisecond. Returns how much longer it was.
+/// Sleeps for a millisecond. Returns by how much it was late.
 async fn late_after_a_millisecond() -> Duration {
     let wanted = Instant::now() + Duration::from_millis(1);
     capos_rt::sleep_until(wanted).await;
     wanted.elapsed()
 }
 
-/// Runs one program and wants to run every millisecond meanwhile. Returns how late this was at most, and what was not as it
+/// Runs one program and wakes every millisecond meanwhile. Returns the maximum delay, and any failure.
 /// should be.
 async fn watch(
     launcher: &Launcher,
@@ -173,7 +173,7 @@ async fn watch(
     Ok((worst, differences))
 }
 
-/// The status with which a process ends, if it ends by itself.
+/// The status with which a process exits, if it exits.
 async fn wait(process: &process::Client) -> capnp::Result<Option<i32>> {
     let response = process.wait_request().send().promise.await?;
     Ok(match response.get()?.get_cause()?.which()? {
@@ -182,7 +182,7 @@ async fn wait(process: &process::Client) -> capnp::Result<Option<i32>> {
     })
 }
 
-/// The output of a future, if it is ready by now.
+/// The output of a future, if it is ready.
 async fn poll_once<F: Future>(mut future: core::pin::Pin<&mut F>) -> Option<F::Output> {
     core::future::poll_fn(|context| {
         Poll::Ready(match future.as_mut().poll(context) {

@@ -1,4 +1,4 @@
-//! Well-formed calls on kernel objects, for cases whose hostility lies in what they ask for.
+//! Well-formed calls on kernel objects, for cases whose hostility is in the requests themselves.
 
 use crate::handles::call;
 use crate::raw::{bootstrap, exit, run};
@@ -19,7 +19,8 @@ pub(crate) fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
         .collect()
 }
 
-/// Calls with `message` and room for `results` words and one capability. Returns the completion and that handle.
+/// Calls with `message` and space for `results` words and one capability. Returns the completion and that
+/// handle.
 pub(crate) fn invoke(
     cap: u64,
     interface: u64,
@@ -45,7 +46,7 @@ pub(crate) fn invoke(
 
 #[expect(unsafe_code, reason = "the kernel wrote the handle behind the compiler's back")]
 fn read_handle(handle: *const u64) -> u64 {
-    // SAFETY: `handle` points at a live local of the caller; volatile because the kernel wrote it.
+    // SAFETY: `handle` refers to a live local of the caller; volatile because the kernel wrote it.
     unsafe { handle.read_volatile() }
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn reserve(address: u64, length: u64, protection: &str) -> (i32, u64)
     let mut results = [0_u64; 64];
     let (completion, _) =
         invoke(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, 0, &message, &mut results);
-    // Frame word, root pointer, then the one data word of the results.
+    // Frame word, root pointer, then the results' single data word.
     (completion.status, results[2])
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn map_object_at(object: u64, address: u64, length: u64, protection: 
         _ => bits,
     });
     // One segment of seven words. The root has three data words (offset, length, address) and two pointers: to entry 0
-    // of the capability list, and to the protection right behind, of one data word.
+    // of the capability list, and to the protection that follows, with one data word.
     let words: [u64; 8] =
         [0x0000_0007_0000_0000, 0x0002_0003_0000_0000, 0, length, address, 3, 0x0000_0001_0000_0000, letters];
     let list = CapDescriptor { handle: object, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
@@ -147,7 +148,7 @@ pub(crate) fn create_endpoint() -> (i32, u64) {
     (done.status, endpoint)
 }
 
-/// `ThreadSpawner.spawn` of a thread that begins at `entry`. Returns the status.
+/// `ThreadSpawner.spawn` of a thread that starts at `entry`. Returns the status.
 pub(crate) fn spawn_thread(entry: u64, top: u64, argument: u64) -> i32 {
     let mut message = Builder::new_default();
     {

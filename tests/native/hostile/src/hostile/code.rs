@@ -1,5 +1,4 @@
-//! The rules for a process that may make code: an object is writable somewhere or
-//! executable somewhere, never both.
+//! The rules for a process that may generate code: an object is mapped writable or executable, never both.
 
 use crate::calls::{create_object, map_object, protect, reserve, unmap};
 use crate::raw::{call_code, exit, grant, poke};
@@ -51,12 +50,12 @@ pub(crate) fn protect_writable_beside_executable() -> i32 {
     protect(second, PAGE, "w")
 }
 
-/// The writable mapping is another process's.
+/// The writable mapping belongs to another process.
 pub(crate) fn map_code_of_parent() -> i32 {
     map_object(grant(PARENTS_OBJECT), PAGE, "rx").0
 }
 
-/// Works as a compiler does: write, stop writing, run; and again with other code.
+/// Works like a compiler: write, unmap, run; and again with other code.
 pub(crate) fn code_written_then_run() -> i32 {
     let object = object();
     let first = must(map_object(object, PAGE, "rw"));
@@ -71,7 +70,7 @@ pub(crate) fn code_written_then_run() -> i32 {
     if (unmapped, ran, closed, opened, ran_again) == (0, 42, 0, 0, 43) { 0 } else { 1 }
 }
 
-/// The same in memory that is no object.
+/// The same in anonymous memory.
 pub(crate) fn private_code_written_then_run() -> i32 {
     let address = must(reserve(0, PAGE, "rw"));
     write_function(address, 42);

@@ -1,4 +1,4 @@
-//! As much as one entry of the kernel takes, of things that the kernel does byte by byte.
+//! The maximum that one kernel entry accepts, of operations whose time is proportional to length.
 
 use crate::calls::words;
 use crate::handles::call;
@@ -14,13 +14,13 @@ use capos_schema::{
 
 /// Entries of one submission.
 const ENTRIES: u32 = 32;
-/// Where the grants of these cases stand.
+/// Indices of these cases' grants.
 const CONSOLE: u32 = 0;
 const TIMER: u32 = 1;
 const LOG: u32 = 2;
 const ENTROPY: u32 = 3;
 
-/// Submits the same entry many times over and expects each to succeed.
+/// Submits the same entry many times and expects each to succeed.
 fn flood(entry: SubmissionEntry) -> i32 {
     (0..ENTRIES).for_each(|_| push(entry));
     if cap_enter(ENTRIES, ENTRIES) < 0 {
@@ -63,7 +63,7 @@ pub(crate) fn console_flood() -> i32 {
     write_flood(grant(CONSOLE))
 }
 
-/// Draws as much as there is at once, many times over.
+/// Draws the maximum at once, many times.
 pub(crate) fn entropy_flood() -> i32 {
     let mut message = Builder::new_default();
     message.init_root::<entropy_source::fill_params::Builder<'_>>().set_length(MAX_FILL_BYTES);
@@ -76,7 +76,7 @@ pub(crate) fn entropy_flood() -> i32 {
     flood(sends(&words(&message), draw))
 }
 
-/// Sends the longest messages there are, to an object that does not look at them.
+/// Sends the longest messages, to an object that ignores them.
 pub(crate) fn message_flood() -> i32 {
     let words = vec![0_u64; 8192];
     let mut message = Builder::new_default();
@@ -93,7 +93,7 @@ pub(crate) fn message_flood() -> i32 {
     flood(sends(&start, now))
 }
 
-/// Sends as many capabilities as a message may have, to itself, with as many messages as there is room for.
+/// Sends the maximum number of capabilities per message, to itself, with the maximum number of messages.
 pub(crate) fn capability_flood() -> i32 {
     let (endpoint, client) = crate::sharing::endpoint();
     let list = [CapDescriptor { handle: client, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };

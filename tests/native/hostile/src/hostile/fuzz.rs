@@ -1,7 +1,7 @@
-//! Random `cap_enter` calls: entries that are nearly right, entries that are nonsense, and everything between.
+//! Random `cap_enter` calls: entries that are nearly valid, entries that are noise, and everything between.
 //!
-//! The calls made are counted in a memory object that the parent shares (grant 0), so that the parent knows how
-//! many there were even when the fuzzer ends itself by unmapping the ground it stands on.
+//! Calls are counted in a memory object that the parent shares (grant 0), so that the parent knows their number
+//! even if the fuzzer ends itself by unmapping its own memory.
 
 use crate::raw::{bootstrap, exit, grant, pop, push, ring, syscall};
 use capnp::message::Builder;
@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 const CALLS_PER_RUN: u64 = 50_000;
 const HANDLES: usize = 64;
 
-/// xorshift64*: the same seed makes the same calls, so a finding can be repeated.
+/// xorshift64*: the same seed makes the same calls, so that a finding can be reproduced.
 struct Random(u64);
 
 impl Random {
@@ -65,7 +65,7 @@ pub(crate) fn run(seed: u64) -> i32 {
                 push(entry);
             }
         }
-        // A deadline of 1 ns has always passed, so no wait lasts; now and then the arguments are nonsense too.
+        // A deadline of 1 ns has always passed, so no wait lasts; occasionally the arguments are random too.
         let wait_for = if fuzzer.random.one_in(50) { fuzzer.random.next() } else { fuzzer.random.below(3) };
         syscall(Syscall::CapEnter as u64, fuzzer.random.below(40), wait_for, 1);
         counter.fetch_add(1, Ordering::Relaxed);
@@ -104,7 +104,7 @@ impl Fuzzer {
         }
     }
 
-    /// New handles and reply tokens come back into play.
+    /// New handles and reply tokens are reused.
     fn learn(&mut self, token: u64) {
         if token != 0 {
             let slot = usize::try_from(self.random.below(8)).unwrap_or(0);
@@ -149,7 +149,7 @@ impl Fuzzer {
         u32::try_from(length & 0xffff_ffff).unwrap_or(0)
     }
 
-    /// A message whose frame is right more often than not, with random content.
+    /// A message whose frame is mostly valid, with random content.
     fn message(&mut self) -> (u64, u32) {
         let at = usize::try_from(self.random.below(1024)).unwrap_or(0);
         let words = self.random.below(24);
@@ -251,7 +251,7 @@ fn map_counter() -> &'static AtomicU64 {
     }
     let mut words = crate::calls::words(&message);
     // The object is the message's only capability: a capability pointer to index 0, in the first of the two
-    // pointers behind the three data words.
+    // pointers after the three data words.
     words[5] = 3;
     let list = [CapDescriptor { handle: grant(0), badge: 0, rights: u32::MAX, mode: 0 }];
     let mut results = [0_u64; 64];
@@ -267,7 +267,7 @@ fn map_counter() -> &'static AtomicU64 {
     if completion.status != 0 {
         exit(100 + completion.status);
     }
-    // SAFETY: the kernel mapped a shared page there, readable and writable, for the life of this process;
-    // every access is atomic.
+    // SAFETY: the kernel mapped a shared page there, readable and writable, for the life of this process; all
+    // accesses are atomic.
     unsafe { &*(core::hint::black_box(&results)[2] as *const AtomicU64) }
 }

@@ -1,4 +1,4 @@
-//! Handles that name nothing, something else, or something this process may not use so.
+//! Handles that name nothing, another object, or an object that this process may not use in that way.
 
 use crate::calls;
 use crate::raw::{bootstrap, cap_enter, grant, poke, push, run};
@@ -12,7 +12,7 @@ use capos_schema::{
 /// An empty message in stream framing: one segment of one word, a null root pointer.
 pub(crate) static EMPTY_MESSAGE: [u64; 2] = [0x0000_0001_0000_0000, 0];
 
-/// A call with an empty message and no room for results.
+/// A call with an empty message and no space for results.
 pub(crate) fn call(cap: u64, interface: u64, method: u16) -> SubmissionEntry {
     SubmissionEntry {
         opcode: Opcode::Call as u8,
@@ -52,7 +52,7 @@ pub(crate) fn stale() -> i32 {
     run(call(copy.token, console::Client::TYPE_ID, 0)).status
 }
 
-/// A slot that was used again must not answer to its old handle.
+/// A reused slot must not answer to its old handle.
 pub(crate) fn stale_after_reuse() -> i32 {
     let first = run(derive(grant(0), Rights::all()));
     release(first.token);
@@ -89,7 +89,7 @@ pub(crate) fn right_not_held() -> i32 {
     run(call(reader.token, console::Client::TYPE_ID, 0)).status
 }
 
-/// A copy that asks for more than its source has gets no more.
+/// A copy that requests more rights than its source gets no more.
 pub(crate) fn rights_never_grow() -> i32 {
     let reader = run(derive(grant(0), Rights::READ));
     let again = run(derive(reader.token, Rights::all()));
@@ -99,7 +99,7 @@ pub(crate) fn rights_never_grow() -> i32 {
     run(call(again.token, console::Client::TYPE_ID, 0)).status
 }
 
-/// A copy to look with changes nothing, whatever the object is.
+/// A read-only copy cannot modify, whatever the object is.
 pub(crate) fn looking_changes_nothing() -> i32 {
     let own = bootstrap();
     let changes = [
@@ -114,7 +114,7 @@ pub(crate) fn looking_changes_nothing() -> i32 {
     if statuses == [statuses[0]; 3] { statuses[0] } else { 99 }
 }
 
-/// A copy to change with shows nothing.
+/// A write-only copy cannot read.
 pub(crate) fn changing_is_not_looking() -> i32 {
     let copy = run(derive(grant(1), Rights::WRITE));
     if copy.status != 0 {
@@ -146,7 +146,7 @@ pub(crate) fn release_twice() -> i32 {
     release(copy.token)
 }
 
-/// Releasing its own address space must not take the ground from under the process or the kernel.
+/// Releasing its own address space must harm neither the process nor the kernel.
 pub(crate) fn release_own_virtual_memory() -> i32 {
     release(bootstrap().virtual_memory)
 }
@@ -155,7 +155,7 @@ fn identify(endpoint: u64, client: u64) -> SubmissionEntry {
     SubmissionEntry { opcode: Opcode::Identify as u8, cap: endpoint, token: client, ..Default::default() }
 }
 
-/// A new endpoint's handle, or how making it failed.
+/// A new endpoint's handle, or the error.
 fn endpoint() -> Result<u64, i32> {
     let mut room = [0_u64; 8];
     let mut handle = [0_u64; 1];
@@ -172,7 +172,7 @@ fn endpoint() -> Result<u64, i32> {
     }
 }
 
-/// Only who receives from an endpoint may ask for badges of it.
+/// Only a receiver of an endpoint may identify its badges.
 pub(crate) fn identify_without_receive() -> i32 {
     let Ok(endpoint) = endpoint() else { return 100 };
     let mint = SubmissionFlags::MINT.bits();
@@ -184,7 +184,7 @@ pub(crate) fn identify_without_receive() -> i32 {
     run(identify(client.token, client.token)).status
 }
 
-/// Another endpoint's capabilities, or anything else, have no badge here.
+/// Capabilities of another endpoint, or other objects, have no badge here.
 pub(crate) fn identify_foreign() -> i32 {
     let (Ok(endpoint), Ok(other)) = (endpoint(), endpoint()) else { return 100 };
     let mint = SubmissionFlags::MINT.bits();
@@ -197,7 +197,7 @@ pub(crate) fn identify_stale() -> i32 {
     run(identify(endpoint, Handle::new(0x00ff_fff0, 1).0)).status
 }
 
-/// Of a message whose second page cannot be read, the receiver's buffer must not get the first.
+/// If a message's second page is unreadable, the receiver's buffer must not get the first.
 pub(crate) fn undelivered_is_unwritten() -> i32 {
     const PAGE: u64 = 4096;
     let Ok(endpoint) = endpoint() else { return 100 };

@@ -1,5 +1,5 @@
-//! Work that a process can make as long as its budget allows: the ends of derivation trees, badges, and queues of callers.
-//! Each takes time in what ends, and the kernel does other things meanwhile.
+//! Work that a process can make as long as its budget allows: the ends of derivation trees, badges, and queues of
+//! callers. Each takes long, and the kernel does other work meanwhile.
 #![expect(unsafe_code, reason = "rings of other threads are reached through raw addresses")]
 
 use crate::calls::{create_endpoint, derive, mint, spawn_thread};
@@ -10,9 +10,9 @@ use capos_abi::{
 };
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Half of the slots that these cases have.
+/// Half of these cases' slots.
 const HALF: usize = 30_000;
-/// Threads that call.
+/// Number of calling threads.
 const CALLERS: usize = 48;
 /// Calls of each, as many as its ring has completions.
 const CALLS: u32 = COMPLETION_ENTRIES;
@@ -23,7 +23,7 @@ fn release(cap: u64) -> i32 {
 
 /// Handles of a chain of capabilities below `root`, and of as many children of the last of them in lower slots.
 fn chain_with_children(root: u64) -> Result<&'static [u64], i32> {
-    // Neither taken later nor given back: the heap does both through the ring that is used raw from here on.
+    // Neither allocated later nor freed: the heap would use the ring, which is accessed raw from here on.
     let handles = vec![0; 2 * HALF].leak();
     let copy = |cap| {
         let done = run(derive(cap));
@@ -47,7 +47,7 @@ fn chain_with_children(root: u64) -> Result<&'static [u64], i32> {
     Ok(handles)
 }
 
-/// Ends with a tree whose upper part goes first.
+/// Ends with a tree whose upper part is removed first.
 pub(crate) fn end_of_a_tree() -> i32 {
     chain_with_children(bootstrap().endpoint_factory).err().unwrap_or(0)
 }
@@ -67,7 +67,7 @@ pub(crate) fn revocation_of_a_tree() -> i32 {
     if handles.iter().step_by(1000).all(is_revoked) { 0 } else { 1 }
 }
 
-/// Drops as many badges as there is room for, which nobody asks for before the endpoint goes.
+/// Drops the maximum number of badges, whose notifications are not received before the endpoint is gone.
 pub(crate) fn end_of_badges() -> i32 {
     let (status, endpoint) = create_endpoint();
     if status != 0 {
@@ -83,9 +83,9 @@ pub(crate) fn end_of_badges() -> i32 {
     release(endpoint)
 }
 
-/// Leaves an endpoint at which thousands of calls wait.
+/// Leaves an endpoint with thousands of waiting calls.
 pub(crate) fn end_of_an_endpoint() -> i32 {
-    // Taken first, for the same reason.
+    // Allocated first, for the same reason.
     let stacks = vec![0_u128; CALLERS * 512].leak();
     let (status, endpoint) = create_endpoint();
     let client = run(mint(endpoint, 1));
@@ -121,7 +121,7 @@ extern "sysv64" fn call_many(ring: u64, client: u64) -> ! {
         let entry = SubmissionEntry { opcode: Opcode::Call as u8, cap: client, ..Default::default() };
         let entries = (ring as usize + SUBMISSION_OFFSET) as *mut SubmissionEntry;
         let slot = (index % capos_abi::SUBMISSION_ENTRIES) as usize;
-        // SAFETY: the slot lies within this thread's ring; volatile because the kernel reads it.
+        // SAFETY: the slot is within this thread's ring; volatile because the kernel reads it.
         unsafe { entries.add(slot).write_volatile(entry) };
         header.submission_tail.store(index.wrapping_add(1), Ordering::Release);
         syscall(Syscall::CapEnter as u64, 1, 0, NO_DEADLINE);
@@ -130,7 +130,7 @@ extern "sysv64" fn call_many(ring: u64, client: u64) -> ! {
     syscall(Syscall::CapEnter as u64, 0, u64::from(CALLS), NO_DEADLINE);
     let completions = (ring as usize + COMPLETION_OFFSET) as *const CompletionEntry;
     let disconnected = (0..CALLS as usize).all(|slot| {
-        // SAFETY: the slot lies within this thread's ring; volatile because the kernel wrote it.
+        // SAFETY: the slot is within this thread's ring; volatile because the kernel wrote it.
         let done = unsafe { completions.add(slot).read_volatile() };
         done.status == ErrorCode::Disconnected as i32
     });

@@ -1,7 +1,7 @@
-//! One misdeed per start: the first argument names it. The exit status is the number of the error that the kernel
-//! answered with, or 0; a misdeed that must end in a fault does not get to exit.
+//! One misdeed per start, named by the first argument. The exit status is the number of the kernel's error, or 0;
+//! a misdeed that must fault does not exit.
 
-// Brings the start-up code and what `std` stands on.
+// Links the start-up code and the platform of `std`.
 use capos_rt as _;
 
 mod calls;

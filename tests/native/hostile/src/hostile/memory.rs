@@ -1,4 +1,4 @@
-//! Asking the address space for what it must refuse, and using up every budget.
+//! Address space requests that must be refused, and exhausting every budget.
 
 use crate::calls::{create_object, invoke, protect, reserve};
 use crate::raw::{bootstrap, exit, grant, jump, poke, push, run, syscall};
@@ -43,7 +43,7 @@ pub(crate) fn reserve_nothing() -> i32 {
 }
 
 pub(crate) fn reserve_null_page() -> i32 {
-    // Address 0 means "anywhere", so the lowest page that can be asked for is the next one.
+    // Address 0 means "anywhere", so the lowest page that can be requested is the next one.
     reserve(PAGE, PAGE, "rw").0
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn protect_of_nothing() -> i32 {
     protect(0x3000_0000_0000, PAGE, "rw")
 }
 
-/// The ring belongs to the kernel as much as to the process.
+/// The ring is also used by the kernel.
 pub(crate) fn protect_own_ring() -> i32 {
     protect(RING_AREA, PAGE, "r")
 }
@@ -142,7 +142,7 @@ pub(crate) fn threads_until_refused() -> i32 {
     })
 }
 
-/// Calls that never return pile up until the kernel takes no more; the process can still end.
+/// Calls that never return accumulate until the kernel refuses more; the process can still end.
 pub(crate) fn calls_until_refused() -> i32 {
     let read = crate::handles::call(
         grant(0),
@@ -167,7 +167,7 @@ pub(crate) fn calls_until_refused() -> i32 {
     }
 }
 
-/// The first error of `attempt`, or 0 when it never failed.
+/// The first error of `attempt`, or 0 if it never failed.
 fn until_refused(attempts: u32, mut attempt: impl FnMut() -> i32) -> i32 {
     for _ in 0..attempts {
         let status = attempt();

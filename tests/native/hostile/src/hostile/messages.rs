@@ -1,4 +1,4 @@
-//! Messages and capability lists that are not what they claim, sent to objects that the kernel serves.
+//! Malformed messages and capability lists, sent to objects that the kernel serves.
 
 use crate::handles::call;
 use crate::raw::{bootstrap, grant, run};
@@ -32,7 +32,7 @@ pub(crate) fn segment_past_the_end() -> i32 {
     write_words(&[0x7fff_ffff_0000_0000, 0])
 }
 
-/// The root pointer leads out of the segment.
+/// The root pointer points outside the segment.
 pub(crate) fn pointer_out_of_bounds() -> i32 {
     // Struct pointer, offset 1000 words, one pointer in it.
     write_words(&[0x0000_0001_0000_0000, 0x0001_0000_0000_0fa0])
@@ -40,11 +40,11 @@ pub(crate) fn pointer_out_of_bounds() -> i32 {
 
 /// A list whose length times element size overflows.
 pub(crate) fn list_overflow() -> i32 {
-    // Root: struct with one pointer, right behind; that pointer: byte list of 2^29-1 elements.
+    // Root: struct with one pointer, immediately after; that pointer: byte list of 2^29-1 elements.
     write_words(&[0x0000_0002_0000_0000, 0x0001_0000_0000_0000, 0xffff_fffa_0000_0001])
 }
 
-/// A pointer that leads back to itself must not be followed for ever.
+/// A cyclic pointer must not be followed for ever.
 pub(crate) fn far_pointer_loop() -> i32 {
     write_words(&[0x0000_0001_0000_0000, 0x0000_0000_0000_0002])
 }
@@ -68,7 +68,7 @@ pub(crate) fn list_stale_handle() -> i32 {
     with_caps(&[CapDescriptor { handle, mode: 0, rights: u32::MAX, badge: 0 }], 1)
 }
 
-/// The message points at capability 9 of an empty list.
+/// The message refers to capability 9 of an empty list.
 pub(crate) fn index_past_the_list() -> i32 {
     // `VirtualMemory.mapObject`: three data words (5 fields), two pointers; the first is a capability pointer.
     let words: [u64; 8] =

@@ -1,17 +1,17 @@
-//! Many memory objects, mapped or not, and an end to all of them at once.
+//! Many memory objects, mapped or not, all released at once.
 
 use crate::calls::{create_object, map_object_at, reserve, unmap};
 use crate::handles::release;
 use crate::raw::poke;
 
 const PAGE: u64 = 4096;
-/// Objects of some pages, all of which have been written to: 32 MiB.
+/// Number of objects of several pages, all of them written: 32 MiB.
 const OBJECTS: u64 = 128;
 const OBJECT_PAGES: u64 = 64;
-/// Objects of one page: nearly as many as an address space has regions.
+/// Number of objects of one page: nearly as many as an address space has regions.
 const MAPPINGS: u64 = 4000;
 
-/// Maps `count` new objects of `pages` pages one behind the other and writes to each page. Returns where, or an error.
+/// Maps `count` new objects of `pages` pages contiguously and writes to each page. Returns the address, or an error.
 fn mapped(count: u64, pages: u64, keep: bool) -> Result<u64, i32> {
     let length = count * pages * PAGE;
     let checked = |status| if status == 0 { Ok(()) } else { Err(status) };
@@ -30,7 +30,7 @@ fn mapped(count: u64, pages: u64, keep: bool) -> Result<u64, i32> {
     Ok(start)
 }
 
-/// Ends with objects that nothing maps any more.
+/// Ends with unmapped objects.
 pub(crate) fn objects_end() -> i32 {
     match mapped(OBJECTS, OBJECT_PAGES, true) {
         Ok(start) => unmap(start, OBJECTS * OBJECT_PAGES * PAGE),
@@ -38,7 +38,7 @@ pub(crate) fn objects_end() -> i32 {
     }
 }
 
-/// Unmaps objects to which there is no capability any more.
+/// Unmaps objects without remaining capabilities.
 pub(crate) fn objects_unmap() -> i32 {
     match mapped(OBJECTS, OBJECT_PAGES, false) {
         Ok(start) => unmap(start, OBJECTS * OBJECT_PAGES * PAGE),
@@ -46,7 +46,7 @@ pub(crate) fn objects_unmap() -> i32 {
     }
 }
 
-/// Unmaps as many objects as can be mapped.
+/// Unmaps the maximum number of mapped objects.
 pub(crate) fn mappings_unmap() -> i32 {
     match mapped(MAPPINGS, 1, false) {
         Ok(start) => unmap(start, MAPPINGS * PAGE),
@@ -54,7 +54,7 @@ pub(crate) fn mappings_unmap() -> i32 {
     }
 }
 
-/// Ends with as many objects as can be mapped.
+/// Ends with the maximum number of mapped objects.
 pub(crate) fn mappings_end() -> i32 {
     mapped(MAPPINGS, 1, false).err().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! As many of a thing as there can be, then an end to all of them at once.
+//! The maximum number of items of each kind, all released at once.
 
 use crate::calls::{create_object, invoke, protect, reserve, unmap};
 use crate::handles::{call, derive, release};
@@ -12,14 +12,14 @@ use capos_schema::{console_capnp::console, timer_capnp::timer};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const PAGE: u64 = 4096;
-/// Capabilities, badges and nodes of a tree.
+/// Number of capabilities, badges and tree nodes.
 const MANY: u32 = 10_000;
-/// Threads.
+/// Number of threads.
 const CROWD: u32 = 500;
-/// Pages: 32 MiB.
+/// Number of pages: 32 MiB.
 const PAGES: u64 = 8_192;
 
-/// Badges of which nobody is told.
+/// Badges whose notifications are not received.
 pub(crate) fn badges() -> i32 {
     let (endpoint, _) = endpoint();
     for badge in 0..u64::from(MANY) {
@@ -36,7 +36,7 @@ pub(crate) fn badges() -> i32 {
     release(endpoint)
 }
 
-/// Handles that are kept for a while. Not on the heap: making that larger would use the ring.
+/// Handles kept for a while. Not on the heap, whose growth would use the ring.
 static LOW: [AtomicU64; MANY as usize] = [const { AtomicU64::new(0) }; MANY as usize];
 
 /// A chain of capabilities whose deepest has as many children as the chain has links. Returns its root.
@@ -45,7 +45,7 @@ fn tree() -> Result<u64, i32> {
         let done = run(derive(of, Rights::all()));
         if done.status == 0 { Ok(done.token) } else { Err(done.status) }
     };
-    // Nothing else refers to this one.
+    // No other reference exists.
     let root = next(bootstrap().endpoint_factory)?;
     for place in &LOW {
         place.store(next(root)?, Ordering::Relaxed);
@@ -64,12 +64,12 @@ fn tree() -> Result<u64, i32> {
     Ok(root)
 }
 
-/// Ends with a tree that is deep and wide.
+/// Ends with a deep and wide tree.
 pub(crate) fn tree_end() -> i32 {
     tree().err().unwrap_or(0)
 }
 
-/// Revokes a tree that is deep and wide.
+/// Revokes a deep and wide tree.
 pub(crate) fn tree_revoke() -> i32 {
     match tree() {
         Ok(root) => {
@@ -79,7 +79,7 @@ pub(crate) fn tree_revoke() -> i32 {
     }
 }
 
-/// Pages that have been written to. Returns the address of the first.
+/// Pages that have been written. Returns the address of the first.
 fn touched(pages: u64) -> Result<u64, i32> {
     let (status, address) = reserve(0, pages * PAGE, "rw");
     if status != 0 {
@@ -108,7 +108,7 @@ pub(crate) fn pages_end() -> i32 {
     touched(PAGES).err().unwrap_or(0)
 }
 
-/// Makes the largest objects, a thousand times.
+/// Creates the largest objects, a thousand times.
 pub(crate) fn huge_objects() -> i32 {
     for _ in 0..1_000 {
         let (status, object) = create_object(64 << 30);
@@ -133,7 +133,7 @@ fn count(word: &AtomicU32) {
     syscall(Syscall::FutexWake as u64, (&raw const *word) as u64, 1, 0);
 }
 
-/// Waits until so many threads have been counted.
+/// Waits until this many threads have been counted.
 fn until(word: &AtomicU32, count: u32) {
     loop {
         let counted = word.load(Ordering::Acquire);
@@ -156,7 +156,7 @@ extern "sysv64" fn waits(_ring: u64, _argument: u64) -> ! {
 
 const STACK_BYTES: usize = 4096;
 
-/// Stacks for a crowd. To be made first: what makes the heap larger uses the ring.
+/// Stacks for many threads. To be allocated first, because heap growth uses the ring.
 fn stacks(count: u32) -> &'static [u8] {
     vec![0_u8; count as usize * STACK_BYTES].leak()
 }
@@ -172,7 +172,7 @@ fn crowd(entry: crate::threads::Entry, stacks: &'static [u8]) -> Result<(), i32>
     Ok(())
 }
 
-/// Wakes a crowd of threads at once, each of which ends.
+/// Wakes many threads at once, each of which ends.
 pub(crate) fn crowd_wakes() -> i32 {
     if let Err(status) = crowd(waits, stacks(CROWD)) {
         return status;
@@ -186,22 +186,22 @@ pub(crate) fn crowd_wakes() -> i32 {
     0
 }
 
-/// Ends with a crowd of threads.
+/// Ends with many threads.
 pub(crate) fn crowd_ends() -> i32 {
     crowd(waits, stacks(CROWD)).err().unwrap_or(0)
 }
 
-/// Threads that sleep, and sleeps of one thread.
+/// Number of sleeping threads, and of sleeps per thread.
 const SLEEPERS: u32 = 200;
 const SLEEPS: u32 = 60;
 
-/// A message with one word: when all wake.
+/// A message with one word: the wake-up time.
 static UNTIL: [AtomicU64; 3] =
     [AtomicU64::new(0x0000_0002_0000_0000), AtomicU64::new(0x0000_0001_0000_0000), AtomicU64::new(0)];
 /// Long enough for all to have started.
 const PATIENCE_NS: u64 = 100_000_000;
 
-/// Waits for many deadlines that are one.
+/// Waits for many equal deadlines.
 extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
     let ring = Ring(ring);
     static ROOM: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
@@ -213,7 +213,7 @@ extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
             recv_length: 16,
             ..call(grant(1), timer::Client::TYPE_ID, 1)
         });
-        // The queue has room for half of them.
+        // The queue has space for half of them.
         if sleep % (SLEEPS / 2) == 0 {
             Ring::enter(SLEEPS / 2, 0);
         }
@@ -221,7 +221,7 @@ extern "sysv64" fn sleeps(ring: u64, _argument: u64) -> ! {
     wait_and_end()
 }
 
-/// The end of a thread of a crowd: once all that it submitted is over.
+/// The end of such a thread: waits until all its operations have completed.
 fn wait_and_end() -> ! {
     count(&READY);
     Ring::enter(0, SLEEPS);
@@ -231,7 +231,7 @@ fn wait_and_end() -> ! {
     }
 }
 
-/// A crowd of threads with many sleeps each, all of which end at one time.
+/// Many threads with many sleeps each, all of which end at the same time.
 pub(crate) fn crowd_sleeps() -> i32 {
     let stacks = stacks(SLEEPERS);
     let mut message = Builder::new_default();
@@ -241,7 +241,7 @@ pub(crate) fn crowd_sleeps() -> i32 {
     if done.status != 0 {
         return done.status;
     }
-    // Frame word, root pointer, then the one word of the results.
+    // Frame word, root pointer, then the results' single word.
     UNTIL[2].store(results[2] + PATIENCE_NS, Ordering::Relaxed);
     if let Err(status) = crowd(sleeps, stacks) {
         return status;
@@ -250,7 +250,7 @@ pub(crate) fn crowd_sleeps() -> i32 {
     0
 }
 
-/// A thread with as many calls as it may have, whose messages cannot be read, or with as many receives that can take none.
+/// A thread with the maximum number of calls, whose messages are unreadable, or of receives with unusable buffers.
 extern "sysv64" fn fails(ring: u64, cap: u64) -> ! {
     const NOWHERE: u64 = 0x1000;
     let ring = Ring(ring);
@@ -276,7 +276,7 @@ extern "sysv64" fn fails(ring: u64, cap: u64) -> ! {
 
 static RECEIVES: AtomicU32 = AtomicU32::new(0);
 
-/// A crowd of threads whose operations at one endpoint all fail when one comes that is in order.
+/// Many threads whose operations at one endpoint all fail when a valid one arrives.
 fn failing_crowd(stacks: &'static [u8], cap: u64, entry: SubmissionEntry) -> i32 {
     for stack in stacks.chunks_exact(STACK_BYTES) {
         if let Err(status) = start_on(stack, fails, cap) {
@@ -292,7 +292,7 @@ fn failing_crowd(stacks: &'static [u8], cap: u64, entry: SubmissionEntry) -> i32
     0
 }
 
-/// Receives where thousands of calls wait that cannot be delivered.
+/// Receives at an endpoint with thousands of undeliverable calls.
 pub(crate) fn bad_calls() -> i32 {
     let stacks = stacks(SLEEPERS);
     let (endpoint, client) = endpoint();
@@ -310,7 +310,7 @@ pub(crate) fn bad_calls() -> i32 {
     )
 }
 
-/// Calls where thousands wait to receive who cannot take it.
+/// Calls an endpoint with thousands of receives with unusable buffers.
 pub(crate) fn bad_receives() -> i32 {
     let stacks = stacks(SLEEPERS);
     let (endpoint, client) = endpoint();
@@ -318,7 +318,7 @@ pub(crate) fn bad_receives() -> i32 {
     failing_crowd(stacks, endpoint, call(client, 1, 0))
 }
 
-/// Ends with as many calls under way as one thread may have, on an object of the kernel and on an endpoint.
+/// Ends with the maximum number of calls of one thread, to a kernel object and to an endpoint.
 pub(crate) fn calls_end() -> i32 {
     let (_, client) = endpoint();
     for _ in 0..30 {

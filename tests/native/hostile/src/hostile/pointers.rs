@@ -1,4 +1,4 @@
-//! Pointers and lengths that lead where they must not.
+//! Invalid pointers and lengths.
 
 use crate::handles::{EMPTY_MESSAGE, call};
 use crate::raw::{bootstrap, grant, run, syscall};
@@ -88,7 +88,7 @@ pub(crate) fn fault_return_from_unmapped() -> i32 {
     error_of(syscall(Syscall::FaultReturn as u64, UNMAPPED, 0, 0))
 }
 
-/// A resumed state that claims to be in the kernel is refused.
+/// A resumed state with kernel addresses is refused.
 pub(crate) fn fault_return_to_kernel() -> i32 {
     let frame = capos_abi::FaultFrame { rip: KERNEL_ADDRESS, rsp: 0x1000, ..Default::default() };
     error_of(syscall(Syscall::FaultReturn as u64, (&raw const frame) as u64, 0, 0))
@@ -100,13 +100,13 @@ pub(crate) fn fault_return_non_canonical() -> i32 {
     error_of(syscall(Syscall::FaultReturn as u64, (&raw const frame) as u64, 0, 0))
 }
 
-/// The join word of a thread that ends may be anything.
+/// The join word of an ending thread may be any value.
 pub(crate) fn thread_exit_word_in_kernel() -> i32 {
     // The only thread ends, so the process ends with status 0 and the word is ignored.
     error_of(syscall(Syscall::ThreadExit as u64, KERNEL_ADDRESS, 0, 0))
 }
 
-/// The bootstrap header is what the kernel wrote, and stays so.
+/// The bootstrap header is as the kernel wrote it, and read-only.
 pub(crate) fn bootstrap_is_intact() -> i32 {
     i32::from(bootstrap().magic != capos_abi::BootstrapHeader::MAGIC)
 }

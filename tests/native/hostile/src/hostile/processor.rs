@@ -1,4 +1,4 @@
-//! One program for every way to make the processor object.
+//! A test for every way to cause a processor exception.
 #![expect(unsafe_code, reason = "each case executes an instruction that must fault")]
 
 use crate::raw::{jump, peek, poke, syscall};
@@ -72,7 +72,7 @@ pub(crate) fn wait_for_ever() -> i32 {
 macro_rules! instruction_cases {
     ($($(#[$meta:meta])* $name:ident => $($line:literal),+;)*) => {
         $($(#[$meta])* pub(crate) fn $name() -> i32 {
-            // SAFETY: not sound, and meant to be: each sequence ends in a fault that ends this process.
+            // SAFETY: deliberately unsound: each sequence ends in a fault that ends this process.
             unsafe { asm!($($line),+, out("rax") _, out("rcx") _, out("rdx") _) };
             0
         })*
@@ -93,7 +93,7 @@ instruction_cases! {
     read_msr => "mov ecx, 0xC0000082", "rdmsr";
     write_cr3 => "xor eax, eax", "mov cr3, rax";
     load_idt => "sub rsp, 16", "lidt [rsp]", "add rsp, 16";
-    /// UMIP hides where the tables stand.
+    /// UMIP hides the addresses of the tables.
     store_gdt => "sub rsp, 16", "sgdt [rsp]", "add rsp, 16";
     read_time_stamp => "rdtsc";
     misaligned_vector => "sub rsp, 32", "movaps xmm0, [rsp + 1]", "add rsp, 32";
@@ -102,7 +102,7 @@ instruction_cases! {
         "fdivp", "fwait", "add rsp, 16";
     load_bad_segment => "mov eax, 0x8", "mov ss, eax";
     far_return_to_ring_0 => "mov eax, 0x8", "push rax", "lea rcx, [rip]", "push rcx", "retfq";
-    /// No thread has the upper halves of these registers saved.
+    /// The upper halves of these registers are not saved for any thread.
     vector_extension => ".byte 0xc5, 0xfc, 0x57, 0xc0"; // vxorps ymm0, ymm0, ymm0
     protection_keys => "xor ecx, ecx", "rdpkru";
     performance_counter => "xor ecx, ecx", "rdpmc";

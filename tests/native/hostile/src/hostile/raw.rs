@@ -1,8 +1,8 @@
-//! The bare binary contract: system calls and the main thread's ring, with nothing checked on the way.
+//! The bare binary contract: system calls and the main thread's ring, unchecked.
 //!
-//! A hostile program has to be able to say things that the runtime would never say, so it goes around it.
-//! After the first raw operation a case must end through [`exit`], because the runtime's own view of the
-//! ring is stale from then on.
+//! A hostile program must be able to make requests that the runtime would never make, so it bypasses the
+//! runtime. After the first raw operation a case must end through [`exit`], because the runtime's own view of
+//! the ring is stale from then on.
 #![expect(unsafe_code, reason = "a hostile program speaks the binary contract directly")]
 
 use capos_abi::{
@@ -15,8 +15,8 @@ use core::sync::atomic::Ordering;
 /// Any system call number with any arguments.
 pub(crate) fn syscall(number: u64, first: u64, second: u64, third: u64) -> i64 {
     let result;
-    // SAFETY: the kernel preserves every register but those named here, and what a call may do to this
-    // process's memory is the point of the exercise: the process is thrown away afterwards.
+    // SAFETY: the kernel preserves every register not named here. A call may corrupt this process's memory,
+    // which is the purpose of the test; the process is discarded afterwards.
     unsafe {
         asm!(
             "syscall",
@@ -34,7 +34,7 @@ pub(crate) fn syscall(number: u64, first: u64, second: u64, third: u64) -> i64 {
 /// Ends the process at once.
 pub(crate) fn exit(status: i32) -> ! {
     syscall(Syscall::ProcessExit as u64, i64::from(status) as u64, 0, 0);
-    // Only reached if the kernel let a process that had ended go on.
+    // Reached only if the kernel lets a process continue after its end.
     loop {
         syscall(Syscall::Yield as u64, 0, 0, 0);
     }
@@ -52,13 +52,12 @@ pub(crate) fn ring() -> &'static RingHeader {
     unsafe { &*(RING_AREA as *const RingHeader) }
 }
 
-/// Writes an entry behind the submission tail and moves the tail.
+/// Writes an entry at the submission tail and advances the tail.
 pub(crate) fn push(entry: SubmissionEntry) {
     let tail = ring().submission_tail.load(Ordering::Relaxed);
     let slot = (tail % SUBMISSION_ENTRIES) as usize;
     let entries = (RING_AREA as usize + SUBMISSION_OFFSET) as *mut SubmissionEntry;
-    // SAFETY: `slot` is below the number of entries that the ring has room for; volatile because the kernel
-    // reads it.
+    // SAFETY: `slot` is within the ring's entries; volatile because the kernel reads it.
     unsafe { entries.add(slot).write_volatile(entry) };
     ring().submission_tail.store(tail.wrapping_add(1), Ordering::Release);
 }
@@ -71,8 +70,7 @@ pub(crate) fn pop() -> Option<CompletionEntry> {
     }
     let slot = (head % COMPLETION_ENTRIES) as usize;
     let entries = (RING_AREA as usize + COMPLETION_OFFSET) as *const CompletionEntry;
-    // SAFETY: `slot` is below the number of entries that the ring has room for; volatile because the kernel
-    // writes it.
+    // SAFETY: `slot` is within the ring's entries; volatile because the kernel writes it.
     let entry = unsafe { entries.add(slot).read_volatile() };
     ring().completion_head.store(head.wrapping_add(1), Ordering::Release);
     Some(entry)
@@ -105,29 +103,28 @@ pub(crate) fn grant(index: u32) -> u64 {
     unsafe { table.add(index as usize).read() }
 }
 
-/// Reads one byte at any address at all.
+/// Reads one byte at an arbitrary address.
 pub(crate) fn peek(address: u64) -> u8 {
-    // SAFETY: not sound, and meant to be: either the page is readable or this process ends with a fault.
+    // SAFETY: deliberately unsound: either the page is readable or this process ends with a fault.
     unsafe { (address as *const u8).read_volatile() }
 }
 
-/// Writes one byte at any address at all.
+/// Writes one byte at an arbitrary address.
 pub(crate) fn poke(address: u64, value: u8) {
     // SAFETY: as for `peek`.
     unsafe { (address as *mut u8).write_volatile(value) }
 }
 
-/// Jumps to any address at all.
+/// Jumps to an arbitrary address.
 pub(crate) fn jump(address: u64) -> ! {
-    // SAFETY: as for `peek`; control never comes back.
+    // SAFETY: as for `peek`; control does not return.
     unsafe { asm!("jmp {}", in(reg) address, options(noreturn)) }
 }
 
-/// Calls a function without arguments at any address at all.
+/// Calls a function without arguments at an arbitrary address.
 pub(crate) fn call_code(address: u64) -> i32 {
     let result: i32;
-    // SAFETY: not sound, and meant to be: either code stands there that returns a number, or this process ends with a
-    // fault.
+    // SAFETY: deliberately unsound: either there is code that returns a number, or this process ends with a fault.
     unsafe { asm!("call {}", in(reg) address, out("eax") result, clobber_abi("sysv64")) };
     result
 }

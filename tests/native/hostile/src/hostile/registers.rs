@@ -1,11 +1,12 @@
-//! Two processes take turns on the processor: one leaves its registers full, the other looks for what it never put there.
+//! Two processes alternate on the processor: one fills its registers, the other looks for values that it did not put
+//! there.
 #![expect(unsafe_code, reason = "registers are filled and read by instructions")]
 
 use crate::raw::{exit, syscall};
 use capos_abi::Syscall;
 use core::arch::asm;
 
-/// How often the second looks: the first gets a turn each time.
+/// Number of checks: the first process gets a turn before each.
 const LOOKS: u32 = 2000;
 /// A user data segment, which every process may load.
 const USER_DATA: u16 = 0x1b;
@@ -16,8 +17,8 @@ fn give_way() {
 
 pub(crate) fn leave_selectors() -> i32 {
     loop {
-        // SAFETY: data segments mean nothing in 64-bit mode. Loading FS clears its base, where thread-local variables are;
-        // nothing here uses any, and the parent ends this process.
+        // SAFETY: data segments have no effect in 64-bit mode. Loading FS clears its base, which thread-local variables
+        // need; this code uses none, and the parent ends this process.
         unsafe {
             asm!("mov ds, {0:x}", "mov es, {0:x}", "mov fs, {0:x}", "mov gs, {0:x}", in(reg) USER_DATA,
                  options(nomem, nostack, preserves_flags));
@@ -29,7 +30,7 @@ pub(crate) fn leave_selectors() -> i32 {
 pub(crate) fn find_selectors() -> i32 {
     for _ in 0..LOOKS {
         let (ds, es, fs, gs): (u64, u64, u64, u64);
-        // SAFETY: reading selectors.
+        // SAFETY: only reads selectors.
         unsafe {
             asm!("mov {:r}, ds", "mov {:r}, es", "mov {:r}, fs", "mov {:r}, gs", out(reg) ds, out(reg) es,
                  out(reg) fs, out(reg) gs, options(nomem, nostack, preserves_flags));
@@ -44,8 +45,8 @@ pub(crate) fn find_selectors() -> i32 {
 
 pub(crate) fn leave_values() -> i32 {
     loop {
-        // SAFETY: fills registers that the compiler is told of, and gives way in between. The control words are as a
-        // function must leave them only for functions that return, which this does not.
+        // SAFETY: fills registers that are declared as clobbered, and yields in between. Functions that return must
+        // preserve the control words, but this one does not return.
         unsafe {
             asm!(
                 "pcmpeqd xmm0, xmm0", "movdqa xmm5, xmm0", "movdqa xmm15, xmm0",
@@ -72,8 +73,8 @@ impl Saved {
 pub(crate) fn find_values() -> i32 {
     for _ in 0..LOOKS {
         let mut saved = Saved([0xff; 512]);
-        // SAFETY: clears registers that the compiler is told of, gives way, and writes 512 bytes to an aligned buffer of that
-        // size.
+        // SAFETY: clears registers that are declared as clobbered, yields, and writes 512 bytes to an aligned buffer of
+        // that size.
         unsafe {
             asm!(
                 "pxor xmm0, xmm0", "pxor xmm5, xmm5", "pxor xmm15, xmm15",
@@ -85,7 +86,7 @@ pub(crate) fn find_values() -> i32 {
                 out("r11") _, out("xmm0") _, out("xmm5") _, out("xmm15") _,
             );
         }
-        // Control word and MXCSR as at the start, no instruction remembered, vector registers as they were.
+        // Control word and MXCSR at their initial values, no last instruction, vector registers unchanged.
         let control = saved.word(0) & 0xffff == 0x037f && saved.word(24) & 0xffff_ffff == 0x1f80;
         let pointers = saved.word(8) | saved.word(16);
         let vectors = [160, 240, 400].map(|at| saved.word(at) | saved.word(at + 8));

@@ -1,4 +1,4 @@
-//! Entries that are wrong by themselves, and ring indices that lie.
+//! Invalid entries, and forged ring indices.
 
 use crate::raw::{cap_enter, exit, pop, push, ring, run, syscall};
 use capos_abi::{COMPLETION_ENTRIES, Opcode, SUBMISSION_ENTRIES, SubmissionEntry};
@@ -16,12 +16,12 @@ pub(crate) fn bad_syscall_huge() -> i32 {
     error_of(syscall(u64::MAX, u64::MAX, u64::MAX, u64::MAX))
 }
 
-/// More unread completions asked for than the queue can hold could never be satisfied.
+/// Waiting for more completions than the queue can hold could never succeed.
 pub(crate) fn wait_for_too_many() -> i32 {
     error_of(cap_enter(0, COMPLETION_ENTRIES + 1))
 }
 
-/// The submission tail is further ahead than the queue is long.
+/// The submission tail is ahead of the head by more than the queue's length.
 pub(crate) fn submission_tail_ahead() -> i32 {
     let head = ring().submission_head.load(Ordering::Relaxed);
     ring().submission_tail.store(head.wrapping_add(SUBMISSION_ENTRIES + 1), Ordering::Release);
@@ -43,12 +43,12 @@ pub(crate) fn completion_head_ahead() -> i32 {
     error_of(cap_enter(1, 0))
 }
 
-/// Userspace overwrites the index that only the kernel writes; the kernel must go by its own copy.
+/// Userspace overwrites the index that only the kernel writes; the kernel must use its own copy.
 pub(crate) fn kernel_index_overwritten() -> i32 {
     ring().completion_tail.store(0xdead_beef, Ordering::Release);
     ring().submission_head.store(0xdead_beef, Ordering::Release);
     let first = cap_enter(0, 0);
-    // Whatever the kernel made of it, it must still answer system calls of this process.
+    // Whatever the kernel did, it must still answer system calls of this process.
     let second = cap_enter(0, 0);
     if first == second { 0 } else { 1 }
 }
@@ -102,7 +102,7 @@ pub(crate) fn completions_never_read() -> i32 {
     if seen == u64::from(taken) && taken >= COMPLETION_ENTRIES / 2 { 0 } else { 3 }
 }
 
-/// The number of the error that a negative result means; 0 for success.
+/// The error number of a negative result; 0 for success.
 pub(crate) fn error_of(result: i64) -> i32 {
     if result < 0 { i32::try_from(-result).unwrap_or(254) } else { 0 }
 }

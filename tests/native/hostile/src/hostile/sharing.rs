@@ -1,4 +1,4 @@
-//! Threads that are always ready to run, and hand the processor to each other.
+//! Threads that are always ready to run, and switch to each other.
 
 use crate::calls::invoke;
 use crate::handles::derive;
@@ -10,9 +10,9 @@ use capos_abi::{NO_DEADLINE, Opcode, RING_AREA, Rights, SubmissionEntry, Submiss
 use capos_schema::endpoint_capnp::endpoint_factory;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Runs and never stops.
+/// Loops without end.
 pub(crate) fn spin() -> i32 {
-    // No hint that this waits: an emulator that counts instructions would be slow at it.
+    // No pause hint: an emulator that counts instructions would be slow.
     let mut count = 0_u64;
     loop {
         count = core::hint::black_box(count.wrapping_add(1));
@@ -39,7 +39,7 @@ pub(crate) fn endpoint() -> (u64, u64) {
     (endpoint, minted.token)
 }
 
-/// One thread calls, the other answers and receives again in one entry of the kernel: for ever.
+/// One thread calls, the other replies and receives again in one kernel entry, without end.
 pub(crate) fn call_pong() -> i32 {
     let (endpoint, client) = endpoint();
     if let Err(status) = start(calls_for_ever, client) {
@@ -80,7 +80,7 @@ extern "sysv64" fn calls_for_ever(ring: u64, client: u64) -> ! {
 
 static TURN: AtomicU32 = AtomicU32::new(0);
 
-/// Two threads wake each other for ever.
+/// Two threads wake each other without end.
 pub(crate) fn futex_pong() -> i32 {
     extern "sysv64" fn other(_ring: u64, me: u64) -> ! {
         play(me as u32)

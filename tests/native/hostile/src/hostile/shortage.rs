@@ -1,4 +1,4 @@
-//! Using up the machine's memory, and doing a bit of everything while allocations of the kernel fail.
+//! Exhausts the machine's memory, and exercises the kernel while its allocations fail.
 
 use crate::calls::{
     self, create_endpoint, create_object, derive, invoke, map_object, mint, reserve, spawn_thread, unmap,
@@ -14,9 +14,9 @@ use capos_schema::{
 };
 
 const PAGE: u64 = 4096;
-/// Exit status when no allocation was left to fail.
+/// Exit status if all allocations succeeded.
 const NOT_REACHED: i32 = 77;
-/// Allocations that fail one after the other.
+/// Number of consecutive failing allocations.
 const FAILING: u32 = 3;
 
 /// The grants, in the order of the start.
@@ -24,10 +24,10 @@ const TIMER: u32 = 1;
 const DIAGNOSTICS: u32 = 2;
 const LOG: u32 = 3;
 
-/// Errors of a call that found no memory.
+/// Errors of a call that ran out of memory.
 const REFUSED: [ErrorCode; 2] = [ErrorCode::Overloaded, ErrorCode::BudgetExceeded];
 
-/// Ends the process unless a call succeeded or was refused for lack of memory. Whether it succeeded.
+/// Ends the process unless a call succeeded or was refused for lack of memory. Returns whether it succeeded.
 fn granted(status: i32) -> bool {
     if status != 0 && !REFUSED.iter().any(|code| *code as i32 == status) {
         exit(status);
@@ -40,8 +40,8 @@ fn until_refused(mut attempt: impl FnMut() -> i32) {
     while granted(attempt()) {}
 }
 
-/// Has the kernel read a page of this process, which fills it in. A page that cannot be had is an error of that call, where
-/// touching it would end the process.
+/// Makes the kernel read a page of this process, which faults it in. A page that cannot be allocated is an error of that
+/// call, while touching it would end the process.
 fn fill(address: u64) -> bool {
     let entry = SubmissionEntry {
         send_address: address,
@@ -67,11 +67,11 @@ extern "C" fn wait_for_ever() -> ! {
     }
 }
 
-/// Takes every frame there is, then what small things there are, and keeps all of it.
+/// Allocates every frame, then all small records, and keeps them.
 pub(crate) fn greedy() -> i32 {
     let stack = vec![0_u64; 1024].leak();
     let top = stack.as_ptr() as u64 + 4096;
-    // Touching a page of its own for the first time would end this process later.
+    // Touching one of its own pages for the first time would end this process later.
     let (status, object) = create_object(PAGE);
     granted(status);
     let (status, endpoint) = create_endpoint();
@@ -87,7 +87,7 @@ pub(crate) fn greedy() -> i32 {
     while fill(page) {
         page += PAGE;
     }
-    // Lists of any length, and records that other processes need some of, too.
+    // Lists of various lengths, and records that other processes need too.
     for pages in [4096, 256, 16, 1] {
         until_refused(|| create_object(pages * PAGE).0);
     }
@@ -102,8 +102,8 @@ pub(crate) fn greedy() -> i32 {
     wait_for_ever()
 }
 
-/// Makes allocations fail from the one that comes as number `number` on. Returns whether others that were to fail have not
-/// come yet.
+/// Makes allocations fail, starting with number `number`. Returns whether failures of an earlier request are still
+/// pending.
 fn fail_allocations(number: u64, count: u32) -> bool {
     let mut message = Builder::new_default();
     {
@@ -116,11 +116,11 @@ fn fail_allocations(number: u64, count: u32) -> bool {
     if done.status != 0 {
         exit(100 + done.status);
     }
-    // Frame word, root pointer, then the data word of the results.
+    // Frame word, root pointer, then the results' data word.
     results[2] & 1 != 0
 }
 
-/// Does a bit of everything while the kernel's allocations from number `number` on fail.
+/// Exercises the kernel while its allocations from number `number` on fail.
 pub(crate) fn shortage(number: u64) -> i32 {
     let stack = vec![0_u64; 1024].leak();
     let top = stack.as_ptr() as u64 + 4096;
@@ -137,19 +137,19 @@ pub(crate) fn shortage(number: u64) -> i32 {
     if fail_allocations(0, 0) { NOT_REACHED } else { 0 }
 }
 
-/// Operations that have not completed yet, and calls that have arrived.
+/// Pending operations, and received calls.
 #[derive(Default)]
 struct Ledger {
     waiting: u32,
     arrived: Vec<u64>,
 }
 
-/// `user_data` of a RECV, and of what completes at once.
+/// `user_data` of a RECV, and of operations that complete at once.
 const RECEIVING: u64 = 8;
 const AT_ONCE: u64 = 7;
 
 impl Ledger {
-    /// Submits what may complete later.
+    /// Submits an operation that may complete later.
     fn start(&mut self, entry: SubmissionEntry) {
         push(entry);
         if cap_enter(1, 0) < 0 {
@@ -158,7 +158,7 @@ impl Ledger {
         self.waiting += 1;
     }
 
-    /// Notes what has completed. Returns the completion of what completes at once, if that is there.
+    /// Records completions. Returns that of an immediate operation, if there is one.
     fn note(&mut self) -> Option<CompletionEntry> {
         let mut found = None;
         while let Some(done) = pop() {
@@ -174,7 +174,7 @@ impl Ledger {
         found
     }
 
-    /// Submits what completes at once.
+    /// Submits an operation that completes at once.
     fn run(&mut self, entry: SubmissionEntry) -> CompletionEntry {
         push(SubmissionEntry { user_data: AT_ONCE, ..entry });
         cap_enter(1, 0);
@@ -193,7 +193,7 @@ impl Ledger {
 
 static mut BUFFER: [u64; 8] = [0; 8];
 
-/// Capabilities of all sorts, calls to itself, and the end of both.
+/// Capabilities of all kinds, calls to itself, and the release of both.
 fn endpoints_and_calls() {
     let (status, endpoint) = create_endpoint();
     if !granted(status) {
@@ -236,7 +236,7 @@ fn endpoints_and_calls() {
     }
 }
 
-/// Objects with short and long lists of pages, ranges that are split, and pages that the kernel fills in.
+/// Objects with short and long page lists, split ranges, and pages that the kernel faults in.
 fn memory() {
     for pages in [4, 1024] {
         let (status, object) = create_object(pages * PAGE);

@@ -1,4 +1,4 @@
-//! More threads than one, each with its ring, made without the runtime.
+//! Several threads, each with its ring, created without the runtime.
 #![expect(unsafe_code, reason = "rings are reached at the addresses that the kernel gives")]
 
 use crate::calls::invoke;
@@ -14,10 +14,10 @@ use core::sync::atomic::Ordering;
 
 const STACK_BYTES: usize = 16 * 1024;
 
-/// The code of a thread: it gets the address of its ring and an argument.
+/// The entry function of a thread: it gets the address of its ring and an argument.
 pub(crate) type Entry = extern "sysv64" fn(u64, u64) -> !;
 
-/// Starts a thread with a stack of its own. The error if there is none.
+/// Starts a thread with its own stack. Returns the error, if any.
 pub(crate) fn start(entry: Entry, argument: u64) -> Result<(), i32> {
     start_on(vec![0_u8; STACK_BYTES].leak(), entry, argument)
 }
@@ -44,7 +44,8 @@ pub(crate) struct Ring(pub(crate) u64);
 
 impl Ring {
     fn header(self) -> &'static RingHeader {
-        // SAFETY: the kernel maps the ring at the address that it gave its thread, and all fields are atomics.
+        // SAFETY: the kernel maps the ring at the address that it passed to its thread, and all fields are
+        // atomics.
         unsafe { &*(self.0 as *const RingHeader) }
     }
 
@@ -53,7 +54,7 @@ impl Ring {
         let tail = self.header().submission_tail.load(Ordering::Relaxed);
         let slot = (tail % SUBMISSION_ENTRIES) as usize;
         let entries = (self.0 as usize + SUBMISSION_OFFSET) as *mut SubmissionEntry;
-        // SAFETY: the slot lies within the ring; volatile because the kernel reads it.
+        // SAFETY: the slot is within the ring; volatile because the kernel reads it.
         unsafe { entries.add(slot).write_volatile(entry) };
         self.header().submission_tail.store(tail.wrapping_add(1), Ordering::Release);
     }
@@ -66,7 +67,7 @@ impl Ring {
         }
         let slot = (head % COMPLETION_ENTRIES) as usize;
         let entries = (self.0 as usize + COMPLETION_OFFSET) as *const CompletionEntry;
-        // SAFETY: the slot lies within the ring; volatile because the kernel writes it.
+        // SAFETY: the slot is within the ring; volatile because the kernel writes it.
         let entry = unsafe { entries.add(slot).read_volatile() };
         self.header().completion_head.store(head.wrapping_add(1), Ordering::Release);
         Some(entry)

@@ -1,4 +1,4 @@
-//! Disks that lie, fail and vanish.
+//! Disks that misbehave, fail and vanish.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::expect;
 use crate::files::{keep, open, read, size, sync, write};
 use crate::server::Spawner;
 
-/// Checks that a disk's claims about itself are not believed.
+/// Checks that invalid properties of a disk are rejected.
 pub(crate) async fn absurd(spawner: &Spawner) -> capnp::Result<()> {
     let sound = Claims::default();
     let refused = [
@@ -52,7 +52,7 @@ pub(crate) async fn absurd(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// Writes, flushes and reads that fail are errors, and what was synced before survives.
+/// Failing writes, flushes and reads are errors, and earlier synced data survives.
 pub(crate) async fn failing(spawner: &Spawner) -> capnp::Result<()> {
     let moods = [Mood::NoWrites(Errno::Io), Mood::NoWrites(Errno::ReadOnly), Mood::NoFlushes, Mood::Mad];
     for (number, mood) in (0..).zip(moods) {
@@ -70,7 +70,7 @@ pub(crate) async fn failing(spawner: &Spawner) -> capnp::Result<()> {
         let fresh = server.root().await?;
         let again = open(&fresh, b"kept").await?.map_err(|error| failed(format!("{error:?}")))?;
         let found = read(&again, 0, 100).await?;
-        // A sync that failed says nothing about what it was to store.
+        // A failed sync leaves it open whether its data was stored.
         let either = [Ok(b"synced".to_vec()), Ok(b"hoping".to_vec())];
         expect("what was synced", either.contains(&found), true)?;
         keep(&fresh, b"after", b"the failure").await?;
@@ -82,7 +82,7 @@ pub(crate) async fn failing(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// Other bytes than were written are noticed.
+/// Changed data is detected.
 pub(crate) async fn rotten(spawner: &Spawner) -> capnp::Result<()> {
     let disk = Disk::with_volume(Claims::default()).await?;
     let data: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
@@ -94,11 +94,11 @@ pub(crate) async fn rotten(spawner: &Spawner) -> capnp::Result<()> {
     expect("syncing", sync(&file).await?, Ok(()))?;
     first.kill().await?;
 
-    // Nothing of it is in the memory of another service.
+    // The data is not in another service's memory.
     let second = spawner.over(&disk).await?;
     let root = second.root().await?;
     let file = open(&root, b"kept").await?.map_err(|error| failed(format!("{error:?}")))?;
-    // Each at a place that was not read before.
+    // Each at a position that was not read before.
     for (place, mood) in (1_u64..).zip([Mood::Rotten, Mood::NoReads, Mood::Mad]) {
         disk.mood.set(mood);
         let (offset, start) = (place * 500_000, place as usize * 500_000);
@@ -113,7 +113,7 @@ pub(crate) async fn rotten(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// A disk that is taken away.
+/// A disk that is revoked.
 pub(crate) async fn vanishing(spawner: &Spawner) -> capnp::Result<()> {
     let disk = Disk::with_volume(Claims::default()).await?;
     let server = spawner.over(&disk).await?;
@@ -122,11 +122,11 @@ pub(crate) async fn vanishing(spawner: &Spawner) -> capnp::Result<()> {
     if let Some(held) = &server.disk {
         held.revoke()?;
     }
-    // Memory still takes it; the disk does not, however often it is asked.
+    // Memory still accepts it; the disk does not, however often the sync is retried.
     expect("a write", write(&file, 0, b"hoping").await?, Ok(6))?;
     for _ in 0..3 {
         expect("a sync", sync(&file).await?, Err(Errno::Io))?;
-        // These may be answered from memory, or not.
+        // These may be served from memory, or not.
         server.namespace("other").await?.ok();
         size(&root, b"kept").await?.ok();
     }
@@ -136,7 +136,7 @@ pub(crate) async fn vanishing(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// Looks at the disk without the service: it must hold these files.
+/// Examines the disk without the service: it must contain these files.
 fn content(disk: &Disk, files: &[(&str, &[u8])]) -> capnp::Result<()> {
     let device: Arc<dyn BlockDevice> = disk.content.clone();
     let mut volume = Volume::open(device, capos_volume::Options::default()).map_err(failed)?;

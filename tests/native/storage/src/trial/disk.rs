@@ -1,4 +1,4 @@
-//! A disk in memory that does what it is told, wrong things too.
+//! A disk in memory that behaves as directed, including misbehaviour.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use capos_volume::{BlockDevice, FormatOptions, MemDevice, SECTOR, Volume};
 pub(crate) const DISK_BYTES: u64 = 8 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// The claims of a disk about itself.
+/// The properties that a disk reports.
 #[derive(Clone, Copy)]
 pub(crate) struct Claims {
     pub(crate) error: Errno,
@@ -40,24 +40,24 @@ impl Default for Claims {
     }
 }
 
-/// How a disk answers.
+/// The behaviour of a disk.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
     Sound,
-    /// Writes and flushes are errors.
+    /// Writes and flushes fail.
     NoWrites(Errno),
-    /// Only flushes are.
+    /// Only flushes fail.
     NoFlushes,
-    /// Reads are errors.
+    /// Reads fail.
     NoReads,
-    /// Reads bring other bytes than were written, and no error.
+    /// Reads return wrong data without an error.
     Rotten,
     /// Every call is an exception.
     Mad,
 }
 
-/// The content of the disk, and how it behaves. Stays when the process that used it is gone.
+/// The content of the disk, and its behaviour. Survives the process that used it.
 pub(crate) struct Disk {
     pub(crate) content: Arc<MemDevice>,
     pub(crate) mood: Cell<Mood>,
@@ -87,7 +87,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// The range between the disk and its buffer for one request: where, how much, and the answer if there is none.
+    /// The range of the disk and offset of the buffer for one request, or the error.
     fn place(&self, sector: u64, sectors: u32, offset: u64) -> Result<(u64, usize, Vec<u8>), Errno> {
         let length = sectors as usize * SECTOR;
         let offset = usize::try_from(offset).map_err(|_| Errno::Invalid)?;

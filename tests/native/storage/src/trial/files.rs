@@ -1,10 +1,10 @@
-//! Operations on files, with what came of them.
+//! Operations on files, with their results.
 
 use capnp::capability::FromClientHook;
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{file, namespace, object};
 
-/// Sends a request, and takes the error out of the response.
+/// Sends a request, and extracts the error from the response.
 macro_rules! ask {
     ($request:expr) => {{
         let response = $request.send().promise.await?;
@@ -20,7 +20,7 @@ fn outcome<T>(error: Errno, value: T) -> Result<T, Errno> {
     if error == Errno::Success { Ok(value) } else { Err(error) }
 }
 
-/// Opens a file to read and write, and makes it if there is none.
+/// Opens a file for reading and writing, and creates it if it does not exist.
 pub(crate) async fn open(directory: &namespace::Client, path: &[u8]) -> Outcome<file::Client> {
     let mut request = directory.open_request();
     request.get().set_path(path);

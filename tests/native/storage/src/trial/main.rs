@@ -1,6 +1,6 @@
-//! Puts the file service on trial: starts it over disks that lie, fail and vanish, and sends it messages that no honest
-//! client sends. It must answer with the right error numbers, go on serving whom it can, never fault, and lose nothing
-//! that was synced. Prints a line for each part that was passed; what is not as it should be ends it with status 1.
+//! Tests the file service's robustness: starts it over disks that misbehave, fail and vanish, and sends it messages
+//! that no honest client sends. It must return the right error numbers, continue to serve other clients, never fault,
+//! and lose no synced data. Prints a line for each passed part; a failure ends it with status 1.
 
 mod devices;
 mod disk;

@@ -10,7 +10,7 @@ use crate::expect;
 use crate::files::{keep, open, read, rename, size};
 use crate::server::Spawner;
 
-/// Capabilities that are not what a method wants.
+/// Capabilities of the wrong kind for a method.
 pub(crate) async fn foreign(spawner: &Spawner) -> capnp::Result<()> {
     let (server, other) = (spawner.in_memory().await?, spawner.in_memory().await?);
     let (root, elsewhere) = (server.root().await?, other.root().await?);
@@ -39,10 +39,10 @@ pub(crate) async fn foreign(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// How many files are open at once: all that one grant may.
+/// Number of open files: the maximum for one grant.
 const FILES: usize = 16_383;
 
-/// Very many open files, each of which still works, until there are as many as there may be.
+/// The maximum number of open files, all of which still work.
 pub(crate) async fn many(spawner: &Spawner) -> capnp::Result<()> {
     let server = spawner.in_memory().await?;
     let root = server.root().await?;
@@ -70,12 +70,12 @@ pub(crate) async fn many(spawner: &Spawner) -> capnp::Result<()> {
     Ok(())
 }
 
-/// How many messages of each kind.
+/// Number of messages of each kind.
 const ROUNDS: u64 = 2000;
-/// Most words of a random message, its segment table included.
+/// Maximum number of words of a random message, its segment table included.
 const MOST_WORDS: usize = 64;
 
-/// Numbers that look random.
+/// Pseudo-random numbers.
 struct Random(u64);
 
 impl Random {
@@ -90,14 +90,14 @@ impl Random {
         self.next() % limit
     }
 
-    /// A message of one segment: wild words, or words as pointers and small numbers are.
+    /// A message of one segment: random words, or words that resemble pointers and small numbers.
     fn message(&mut self, words: &mut [u64; MOST_WORDS]) -> usize {
         let length = 2 + self.below(MOST_WORDS as u64 - 2) as usize;
         let wild = self.below(4) == 0;
         for word in words.iter_mut().take(length) {
             *word = match self.below(if wild { 1 } else { 8 }) {
                 0 => self.next(),
-                // A structure, a list, a far pointer and a capability, with offsets and sizes that are mostly small.
+                // A structure, a list, a far pointer and a capability, with mostly small offsets and sizes.
                 1..4 => {
                     let (offset, sizes) = (self.below(20), self.below(6) << 32 | self.below(4) << 48);
                     offset << 2 | sizes
@@ -115,7 +115,7 @@ impl Random {
     }
 }
 
-/// Bytes in the place of messages, on objects of every kind.
+/// Random bytes instead of messages, to objects of every kind.
 pub(crate) async fn random(spawner: &Spawner) -> capnp::Result<()> {
     let server = spawner.in_memory().await?;
     let root = server.root().await?;
@@ -146,7 +146,7 @@ pub(crate) async fn random(spawner: &Spawner) -> capnp::Result<()> {
         }
     }
     expect("some are answered", answered > 100, true)?;
-    // Whatever they did, the service serves on.
+    // Whatever they did, the service still works.
     let fresh = keep(&root, b"sound", b"content").await?;
     expect("a file", read(&fresh, 0, 100).await?, Ok(b"content".to_vec()))?;
     expect("its size", size(&root, b"sound").await?, Ok(7))?;
@@ -172,7 +172,8 @@ fn call(target: u64, (interface, method): (u64, u16), words: &[u64], bytes: u64,
         ..SubmissionEntry::default()
     };
     capos_rt::ring::with_ring(|ring| {
-        // SAFETY: both buffers outlive the call, which is complete when this returns: nothing else is under way here.
+        // SAFETY: both buffers outlive the call, which is complete when this returns: no other operation is in
+        // progress here.
         if unsafe { ring.push(&entry) }.is_err() || ring.enter(1, NO_DEADLINE).is_err() {
             return false;
         }

@@ -6,7 +6,7 @@ use crate::expect;
 use crate::files::{ask, open, size};
 use crate::server::Spawner;
 
-/// Paths and the errors that they must get, to open a file and to look at it.
+/// Paths and the errors that opening and examining them must return.
 pub(crate) async fn illegal(spawner: &Spawner) -> capnp::Result<()> {
     let server = spawner.in_memory().await?;
     let outside = server.root().await?;

@@ -1,4 +1,4 @@
-//! File services that belong to the trial.
+//! File services started by the trial.
 
 use std::rc::Rc;
 
@@ -20,10 +20,10 @@ use capos_schema::timer_capnp::timer;
 use crate::disk::Disk;
 use crate::files::ask;
 
-/// Places for capabilities that a service has: each object that is open takes one.
+/// Capability slots of a service: each open object takes one.
 const SLOTS: u32 = 17_000;
 
-/// The capabilities that services are started with.
+/// The capabilities for starting services.
 pub(crate) struct Spawner {
     spawner: process_spawner::Client,
     package: Package,
@@ -124,13 +124,13 @@ impl Server {
         Ok(if error == Errno::Success { Ok(response.get()?.get_directory()?) } else { Err(error) })
     }
 
-    /// The same, which must be there.
+    /// The root, which must be available.
     pub(crate) async fn root(&self) -> capnp::Result<namespace::Client> {
         let found = self.namespace("").await?;
         found.map_err(|error| capnp::Error::failed(format!("the root: {error:?}")))
     }
 
-    /// How the process ended: its status, or what else it was.
+    /// The end of the process: its status, or a description of another cause.
     pub(crate) async fn end(&self) -> capnp::Result<Result<i32, String>> {
         let response = self.process.wait_request().send().promise.await?;
         Ok(match response.get()?.get_cause()?.which()? {
@@ -141,7 +141,7 @@ impl Server {
         })
     }
 
-    /// Ends it, which must still be running.
+    /// Kills it; it must still be running.
     pub(crate) async fn kill(self) -> capnp::Result<()> {
         self.process.kill_request().send().promise.await?;
         crate::expect("the service's end", self.end().await?, Err("killed".to_owned()))

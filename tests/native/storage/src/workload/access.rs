@@ -1,11 +1,11 @@
-//! One operation after the other, through the file interfaces.
+//! Single operations through the file interfaces.
 
 use capnp::capability::FromClientHook;
 use capos_history::{Op, content};
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{MAX_DATA_BYTES, file, namespace, object};
 
-/// Sends a request, and takes the error out of the response.
+/// Sends a request, and extracts the error from the response.
 macro_rules! ask {
     ($request:expr) => {{
         let response = $request.send().promise.await?;
@@ -15,7 +15,7 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
-/// Does `op`, which has this number. Returns what came of it.
+/// Applies `op`, which has this number. Returns its result.
 ///
 /// # Errors
 /// If the volume failed.
@@ -77,13 +77,13 @@ async fn attempt(data: &namespace::Client, number: u64, op: &Op) -> capnp::Resul
     })
 }
 
-/// Makes all that was done durable.
+/// Makes all changes durable.
 pub(crate) async fn sync(data: &namespace::Client) -> capnp::Result<Errno> {
     let object = object::Client::new(data.as_client_hook().add_ref());
     Ok(ask!(object.sync_request()).0)
 }
 
-/// The same, where nothing else will do.
+/// Like `sync`, but failing on any error.
 pub(crate) async fn store(data: &namespace::Client) -> capnp::Result<()> {
     match sync(data).await? {
         Errno::Success => Ok(()),
@@ -91,7 +91,7 @@ pub(crate) async fn store(data: &namespace::Client) -> capnp::Result<()> {
     }
 }
 
-/// A write is done as a whole or not at all.
+/// A write is applied as a whole or not at all.
 fn whole(error: Errno, written: u32, length: usize) -> capnp::Result<Errno> {
     if error == Errno::Success && written as usize != length {
         return Err(capnp::Error::failed(format!("{written} of {length} bytes were written")));
@@ -105,7 +105,7 @@ pub(crate) struct Open {
     pub(crate) error: Errno,
 }
 
-/// Opens a file to read and write.
+/// Opens a file for reading and writing.
 pub(crate) async fn open(data: &namespace::Client, path: &str, create: bool) -> capnp::Result<Open> {
     let mut request = data.open_request();
     request.get().set_path(path.as_bytes());
@@ -118,7 +118,7 @@ pub(crate) async fn open(data: &namespace::Client, path: &str, create: bool) -> 
     Ok(Open { file, error })
 }
 
-/// Whether there is something with this name.
+/// Whether the name exists.
 pub(crate) async fn exists(data: &namespace::Client, path: &str) -> capnp::Result<bool> {
     let mut request = data.stat_path_request();
     request.get().set_path(path.as_bytes());
@@ -129,7 +129,7 @@ pub(crate) async fn exists(data: &namespace::Client, path: &str) -> capnp::Resul
     }
 }
 
-/// Makes `bytes` all that a file holds.
+/// Replaces a file's content by `bytes`.
 pub(crate) async fn replace(data: &namespace::Client, path: &str, bytes: &[u8]) -> capnp::Result<()> {
     let Open { file, error } = open(data, path, true).await?;
     let Some(file) = file else {
@@ -147,7 +147,7 @@ pub(crate) async fn replace(data: &namespace::Client, path: &str, bytes: &[u8]) 
     Ok(())
 }
 
-/// Everything in a file.
+/// The content of a file.
 pub(crate) async fn read(data: &namespace::Client, path: &str) -> capnp::Result<Vec<u8>> {
     let mut request = data.open_request();
     request.get().set_path(path.as_bytes());

@@ -7,11 +7,11 @@ use crate::access::{Open, ask, exists, open, read, store};
 
 /// The byte that files are filled with.
 const FILLER: u8 = 0x5a;
-/// Files with names alone, at most.
+/// Maximum number of empty files.
 const MOST_NAMES: u64 = 6000;
 
-/// Fills a directory with data, then with names, and prints how each ends. What was there stays as it was; overwriting,
-/// syncing and removing go on; and afterwards there is as much room as before.
+/// Fills a directory with data, then with names, and prints how each ends. Existing files are unchanged; overwriting,
+/// syncing and removing still work; and afterwards there is as much space as before.
 pub(crate) async fn fill(name: &str, data: &namespace::Client) -> capnp::Result<()> {
     let kept: Vec<u8> = (0..100_000_u32).map(|i| (i * 7) as u8).collect();
     write_all(data, "kept", &kept).await?;
@@ -25,7 +25,7 @@ pub(crate) async fn fill(name: &str, data: &namespace::Client) -> capnp::Result<
     store(data).await?;
     let (second, _) = fill_with_data(data).await?;
     unlink(data, "filler").await?;
-    // What the volume needs for itself may change a little.
+    // The volume's own overhead may change slightly.
     if second + second / 20 < first {
         return Err(capnp::Error::failed(format!("room for {first} bytes, and later for {second}")));
     }
@@ -44,7 +44,7 @@ pub(crate) async fn fill(name: &str, data: &namespace::Client) -> capnp::Result<
     Ok(())
 }
 
-/// Returns how many bytes there was room for, and the error that ended it.
+/// Returns the number of bytes that fit, and the final error.
 async fn fill_with_data(data: &namespace::Client) -> capnp::Result<(u64, Errno)> {
     let Open { file: Some(file), .. } = open(data, "filler", true).await? else {
         return Err(capnp::Error::failed("no file to fill".into()));

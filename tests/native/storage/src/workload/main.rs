@@ -1,4 +1,4 @@
-//! Does file operations in the directory that it was granted as "data" (or, to fill, under other names), for tests.
+//! Performs file operations in the directory granted as "data" (or, to fill, under other names), for tests.
 //!
 //! ```text
 //! fs-workload check SEED COUNT    does the first COUNT operations of a history, and compares what they lead to
@@ -11,16 +11,17 @@
 //!
 //! # What `log` prints
 //!
-//! It is meant to be killed at any moment. The operations are those of `capos_history::Op::number(SEED, n)`, and what they
-//! lead to is what `capos_history::Tree` says, starting from an empty directory and operation 0. Each operation is done
-//! when the volume has answered, and then printed as a line with its number: `17`, or `s17` if it was a sync that
-//! succeeded. When operation END is reached, all is synced and a last line says `end`.
+//! It is designed to be killed at any moment. The operations are those of `capos_history::Op::number(SEED, n)`, and their
+//! result is that of `capos_history::Tree`, starting from an empty directory and operation 0. An operation is complete
+//! when the volume has answered, and is then printed as a line with its number: `17`, or `s17` if it was a successful
+//! sync. When operation END is reached, everything is synced and a last line says `end`.
 //!
-//! So, when the machine is killed after the line of operation n (or after none), what the volume holds afterwards is what
-//! the operations up to some m lead to, where m is at least the operation of the last line with an `s`, and at most n + 1,
-//! whose line may not have come out, or as much more as lines were lost between guest and reader. To go on after a kill,
-//! start again with START m + 1. An operation that fails as it should, for example because its file does not exist, changes nothing and
-//! is printed as any other. If an operation fails in any other way, the program says so and ends with status 1.
+//! So, if the machine is killed after the line of operation n (or before any), the volume's content is the result of the
+//! operations up to some m, where m is at least the operation of the last line with an `s`, and at most n + 1, whose line
+//! may not have been printed, plus the number of lines lost between guest and reader. To continue after a kill, start
+//! again with START m + 1. An operation that fails as expected, for example because its file does not exist, changes
+//! nothing and is printed like any other. If an operation fails in another way, the program says so and exits with status
+//! 1.
 
 mod access;
 mod fill;
@@ -91,7 +92,7 @@ async fn check(data: &namespace::Client, seed: u64, count: u64) -> capnp::Result
     Ok(())
 }
 
-/// Where `resume` keeps how many operations are done. No operation touches it.
+/// The file in which `resume` keeps the number of completed operations. No operation touches it.
 const PROGRESS: &str = "progress";
 
 async fn resume(data: &namespace::Client, seed: u64, count: u64) -> capnp::Result<()> {
@@ -116,7 +117,7 @@ async fn resume(data: &namespace::Client, seed: u64, count: u64) -> capnp::Resul
     Ok(())
 }
 
-/// Does operations, on the volume and in the model.
+/// Performs operations, on the volume and in the model.
 async fn operate(
     data: &namespace::Client,
     seed: u64,

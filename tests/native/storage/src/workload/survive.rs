@@ -7,8 +7,8 @@ use crate::access::{Open, exists, open, read, replace, store};
 
 const KEPT: &str = "kept";
 
-/// Syncs a file, and then writes until the server has ended, which its limits must see to; that is a failure. Started
-/// again, on the volume as another server serves it, it finds the file, and the volume takes another.
+/// Syncs a file, and then writes until the server has ended, which its limits must cause; that is a failure. When
+/// restarted, on the volume as served by another server, it finds the file, and the volume accepts another.
 pub(crate) async fn survive(data: &namespace::Client) -> capnp::Result<()> {
     let content: Vec<u8> = (0..MAX_DATA_BYTES).map(|i| (i * 11) as u8).collect();
     if !exists(data, KEPT).await? {

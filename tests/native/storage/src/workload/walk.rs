@@ -6,7 +6,7 @@ use capos_schema::file_capnp::{Kind, namespace};
 
 use crate::access::{ask, read};
 
-/// Bytes of entries to ask for at once: few, so that listings have several parts.
+/// Bytes of entries requested at once: few, so that listings have several parts.
 const PAGE_BYTES: u32 = 300;
 
 pub(crate) async fn tree(data: &namespace::Client) -> capnp::Result<Tree> {

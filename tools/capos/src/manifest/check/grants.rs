@@ -1,4 +1,4 @@
-//! Grants whose source is there, serves what its holder expects, and whose name nothing else has.
+//! Checks grants: the source exists and serves the interface that the holder expects, and the name is unique.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub(super) fn check(
             problem(format!("{:?} is also an export of this process", grant.name));
         }
         if process.wasm_host.is_some() && !grant.is_passed() {
-            problem("an instance drives no disk; leave `driver` out".to_owned());
+            problem("an instance cannot drive a disk; remove `driver`".to_owned());
         }
         if let Some(reason) = misfit(grant, manifest) {
             problem(reason);
@@ -45,14 +45,14 @@ fn check_exports(process: &Process, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The reason for which the holder of a well-known name would not take the grant.
+/// The reason why the holder of a well-known name would not accept the grant.
 fn misfit(grant: &Grant, manifest: &Manifest) -> Option<String> {
     let known = WellKnown::with_name(&grant.name)?;
     let found = manifest.interface_behind(&grant.source);
     let differs = found != UNKNOWN_INTERFACE && found != known.interface_id;
     differs.then(|| {
         format!(
-            "holders of {:?} expect the interface {:#x}, and this source serves {found:#x}; choose another name",
+            "holders of {:?} expect the interface {:#x}, but this source serves {found:#x}; choose another name",
             grant.name, known.interface_id
         )
     })

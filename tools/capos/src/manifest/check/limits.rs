@@ -1,4 +1,4 @@
-//! Limits with which a process could never start.
+//! Checks for limits too small for any start.
 
 use capos_volume_tool::show_size;
 
@@ -7,13 +7,13 @@ use crate::manifest::broken::Broken;
 use crate::manifest::model::Process;
 use crate::problem::Problem;
 
-/// The capabilities that every process has of its own.
+/// Number of capabilities that every process has in addition to its grants.
 const OWN_CAPABILITIES: usize = 3;
-/// The page tables, stack and launch parameters of the smallest program.
+/// Minimum memory: page tables, stack and launch parameters of the smallest program.
 const LEAST_MEMORY: u64 = 64 << 10;
-/// Enough for a small native program, and for a WebAssembly host to say what it lacks.
+/// Enough for a small native program, and for a WebAssembly host to report what it lacks.
 const ENOUGH_MEMORY: u64 = 2 << 20;
-/// Enough for what a process makes when it starts, beside what it is given.
+/// Enough for the capabilities that a process creates when it starts.
 const MORE_SLOTS: usize = 60;
 
 /// Adds a problem for each limit of `process` that is too small for any start.
@@ -21,7 +21,7 @@ pub(super) fn check(process: &Process, broken: &Broken<'_>, problems: &mut Vec<P
     let at = |field: &str| format!("{}.limits.{field}", process.at);
     if let Some(bytes) = process.limits.memory_bytes.filter(|bytes| *bytes < LEAST_MEMORY) {
         let reason = format!(
-            "a process needs {} of memory or more to start, and its limit is {}; `limits: memory: \"{}\"` is enough for a small program",
+            "a process needs at least {} of memory to start, but its limit is {}; `limits: memory: \"{}\"` is enough for a small program",
             show_size(LEAST_MEMORY),
             show_size(bytes),
             show_size(ENOUGH_MEMORY)
@@ -31,10 +31,10 @@ pub(super) fn check(process: &Process, broken: &Broken<'_>, problems: &mut Vec<P
     let given = given(process);
     let needed = given + OWN_CAPABILITIES;
     let slots = process.limits.capability_slots.filter(|slots| (*slots as usize) < needed);
-    // What could not be read of the grants is none.
+    // Unreadable grants are not counted.
     if let Some(slots) = slots.filter(|_| !broken.has(&format!("{}.grants", process.at))) {
         let reason = format!(
-            "the process starts with {needed} capabilities, {given} that it is given and {OWN_CAPABILITIES} of its own, and its \
+            "the process starts with {needed} capabilities, {given} grants and {OWN_CAPABILITIES} of its own, but its \
              limit is {slots}; `limits: capabilitySlots: {}` is enough",
             needed + MORE_SLOTS
         );

@@ -1,4 +1,4 @@
-//! Volumes that are named must exist, pipes have two ends, and nobody is given the same path twice.
+//! Checks volumes and pipes: volumes exist, pipes have two ends, and paths within an instance are unique.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -12,10 +12,10 @@ use super::super::candidates::not_found;
 use super::super::model::*;
 use crate::problem::Problem;
 
-/// The memory of a machine without volumes.
+/// Memory of a machine without volumes.
 const LEAST_MACHINE_BYTES: u64 = 128 << 20;
 
-/// How a pipe's ends are used in one host.
+/// The uses of a pipe in one host.
 #[derive(Default)]
 struct Pipe {
     readers: Vec<String>,
@@ -50,7 +50,7 @@ pub(super) fn check(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec
     }
 }
 
-/// Two volumes that write to one image would destroy it.
+/// Two volumes that write to one image would corrupt it.
 fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut seen: Vec<(&Path, &DiskImage, String)> = Vec::new();
     let volumes = manifest.volumes.iter().filter_map(|volume| match &volume.source {
@@ -64,7 +64,7 @@ fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
             seen.iter().find(|(file, other, _)| *file == disk.file && !(other.read_only && disk.read_only));
         if let Some((_, _, first)) = shared {
             let reason = format!(
-                "{} is the image of another disk already; only disks that are all readOnly can share one",
+                "{} is also the image of another disk; only readOnly disks can share an image",
                 disk.file.display()
             );
             problems.push(Problem::new(at.clone(), reason).with_other(first.clone()));
@@ -73,7 +73,7 @@ fn check_disks(manifest: &Manifest, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A volume in memory can take all of its size from its server and from the machine.
+/// A volume in memory can use its full size in its server and in the machine.
 fn check_memory(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut total: u64 = 0;
     for volume in &manifest.volumes {
@@ -82,8 +82,8 @@ fn check_memory(manifest: &Manifest, problems: &mut Vec<Problem>) {
         if let Some(limit) = volume.limits.memory_bytes.filter(|limit| *limit <= bytes) {
             let (bytes, limit) = (show_size(bytes), show_size(limit));
             let reason = format!(
-                "the volume of {bytes} (`ram`) does not fit into a server with {limit}; without this limit it has 32 MiB more \
-                 than the volume takes"
+                "the volume of {bytes} (`ram`) does not fit into a server with {limit}; without this limit the server has 32 MiB more \
+                 than the volume"
             );
             problems.push(
                 Problem::new(format!("{}.limits.memory", volume.at), reason)
@@ -93,7 +93,7 @@ fn check_memory(manifest: &Manifest, problems: &mut Vec<Problem>) {
         if total.saturating_add(LEAST_MACHINE_BYTES) > MOST_MACHINE_BYTES {
             let (total, most) = (show_size(total), show_size(MOST_MACHINE_BYTES));
             let reason = format!(
-                "volumes in memory (`ram`) take {total}, and a machine has at most {most} (--mem), all else included"
+                "volumes in memory (`ram`) take {total}, but a machine has at most {most} in total (--mem)"
             );
             problems.push(Problem::new(format!("{}.ram", volume.at), reason));
             return;
@@ -115,9 +115,8 @@ fn check_pipes(host: &WasmHost, problems: &mut Vec<Problem>) {
     }
     for (name, pipe) in pipes {
         match (pipe.readers.as_slice(), pipe.writers.as_slice()) {
-            ([], [writer, ..]) => {
-                problems.push(Problem::new(writer, format!("nothing in this host reads the pipe {name:?}")))
-            }
+            ([], [writer, ..]) => problems
+                .push(Problem::new(writer, format!("no instance of this host reads the pipe {name:?}"))),
             ([reader, ..], []) => {
                 let reason = format!("nothing in this host writes to the pipe {name:?}");
                 problems.push(Problem::new(reader, reason));
@@ -128,7 +127,7 @@ fn check_pipes(host: &WasmHost, problems: &mut Vec<Problem>) {
                     problems.push(Problem::new(other, reason).with_other(first));
                 }
                 if host.sequence {
-                    // The writer would wait for a reader that is started only when the writer has ended.
+                    // The writer would wait for a reader that starts only after the writer has ended.
                     let reason = "instances that run one after the other cannot share a pipe";
                     problems.push(Problem::new(first, reason));
                 }

@@ -30,7 +30,7 @@ pub(super) fn convert_process(
     Ok(())
 }
 
-/// Writes the grants of an instance, each of which its host holds.
+/// Writes the grants of an instance, all of which its host holds.
 pub(super) fn convert_instance(
     manifest: &Manifest,
     from: &[Grant],

@@ -1,4 +1,4 @@
-//! Reading grants and exports.
+//! Decodes grants and exports.
 
 use capos_schema::grants::{ALL, UNKNOWN_INTERFACE, WellKnown};
 
@@ -7,7 +7,7 @@ use super::super::json::{Node, Object};
 use super::super::model::*;
 use super::{check_name, name, storage};
 
-/// The fields that say what kind of source a grant has.
+/// The fields that determine the kind of a grant's source.
 const KINDS: [&str; 5] = ["from", "volume", "disk", "device", "wellKnown"];
 const FORMS: &str = "{from: PROCESS}, {volume: VOLUME, rights: \"r\"}, {disk: FILE}, {device: {vendor: NUMBER, device: NUMBER}} \
                      or {wellKnown: NAME}";
@@ -19,13 +19,13 @@ pub(super) fn grants(object: &Object<'_>) -> Vec<Grant> {
 
 fn grant(field: &str, node: &Node<'_>) -> Option<Grant> {
     if let Some(now) = earlier_form(field, node) {
-        node.problem(format!("grants are named here directly, each with its source: {now}"));
+        node.problem(format!("grants are listed here directly, each with its source: {now}"));
         return None;
     }
     check_name(node, field);
     let known = WellKnown::with_field(field);
     if let (None, Some(meant)) = (known, WellKnown::with_name(field)) {
-        node.problem(format!("the field of the grant {field:?} is {:?}", meant.field));
+        node.problem(format!("the grant {field:?} has the field name {:?}", meant.field));
         return None;
     }
     let name = known.map_or(field, |known| known.name);
@@ -33,21 +33,22 @@ fn grant(field: &str, node: &Node<'_>) -> Option<Grant> {
     Some(Grant { at: node.path().to_owned(), name: name.to_owned(), source, held_as: String::new() })
 }
 
-/// `true` grants the well-known source of the field's name. `false` would suggest that there is something to switch off.
+/// `true` grants the well-known source with the field's name. `false` is refused, since it would suggest that a default
+/// is being disabled.
 fn well_known(field: &str, node: &Node<'_>) -> Option<Source> {
     let Some(known) = WellKnown::with_field(field) else {
         let fields = ALL.map(|known| known.field);
         let meant = closest(field, &fields).map(|meant| format!("; did you mean {meant:?}"));
         let end = if meant.is_some() { "?" } else { ";" };
         node.problem(format!(
-            "unknown grant{}{end} `true` grants one of {}; anything else names its source: {FORMS}",
+            "unknown grant{}{end} `true` grants one of {}; any other grant names its source: {FORMS}",
             meant.unwrap_or_default(),
             fields.join(", ")
         ));
         return None;
     };
     if node.boolean() == Some(false) {
-        node.problem("a grant is `true` or left out");
+        node.problem("a grant must be `true` or omitted");
         return None;
     }
     Some(Source::WellKnown(known.grant))
@@ -61,7 +62,7 @@ fn source(name: &str, node: &Node<'_>) -> Option<Source> {
     let mut kinds = fields.iter().map(|(field, _)| *field).filter(|field| KINDS.contains(field));
     let (kind, other) = (kinds.next(), kinds.next());
     if let (Some(kind), Some(other)) = (kind, other) {
-        node.problem(format!("a grant has one source, and this has both {kind:?} and {other:?}"));
+        node.problem(format!("a grant must have one source, but this has both {kind:?} and {other:?}"));
         return None;
     }
     match kind {
@@ -83,7 +84,7 @@ fn source(name: &str, node: &Node<'_>) -> Option<Source> {
             Some(Source::WellKnown(known?.grant))
         }
         None => {
-            node.problem(format!("a grant that is not `true` names its source: {FORMS}"));
+            node.problem(format!("a grant that is not `true` must name its source: {FORMS}"));
             None
         }
     }
@@ -105,7 +106,7 @@ fn device(node: &Node<'_>) -> Option<Device> {
     let devices = object.need("device").map(|node| {
         let numbers = if node.is_list() { node.list() } else { vec![node.clone()] };
         if numbers.is_empty() {
-            node.problem("at least one number is needed");
+            node.problem("at least one number is required");
         }
         numbers.iter().filter_map(|node| node.number(u16::MAX.into())).collect::<Vec<_>>()
     });
@@ -114,7 +115,7 @@ fn device(node: &Node<'_>) -> Option<Device> {
     Some(Device { vendor: vendor?.try_into().ok()?, devices, index: index.try_into().ok()? })
 }
 
-/// The present form of a list of grants of one kind, as manifests had them before.
+/// The current form of a list of grants of one kind, from an earlier version of manifests.
 fn earlier_form(field: &str, node: &Node<'_>) -> Option<&'static str> {
     let is_source = || node.entries("from: PROCESS").iter().any(|(field, _)| KINDS.contains(field));
     let now = match field {
@@ -143,7 +144,7 @@ fn export(node: &Node<'_>) -> Option<Export> {
     Some(Export { name: object.need("name").as_ref().and_then(name)?, interface })
 }
 
-/// The id of an interface, as the schema compiler writes it.
+/// The id of an interface, as written by the schema compiler.
 fn interface_id(node: &Node<'_>) -> Option<u64> {
     let text = node.string()?;
     let digits = text.strip_prefix('@').unwrap_or(text).strip_prefix("0x");
@@ -152,7 +153,7 @@ fn interface_id(node: &Node<'_>) -> Option<u64> {
     let id = id.filter(|id| id >> 63 == 1);
     if id.is_none() {
         node.problem(format!(
-            "{text:?} is no interface id: 0x and 16 hexadecimal digits, the first 8 or higher"
+            "invalid interface id {text:?}: expected 0x and 16 hexadecimal digits, the first 8 or higher"
         ));
     }
     id

@@ -1,4 +1,4 @@
-//! Reading volumes, directories of them, standard streams and restart policies.
+//! Decodes volumes, directories of them, standard streams and restart policies.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use super::super::json::{Node, Object};
 use super::super::model::*;
 use super::{check_name, name, process_limits};
 
-/// Longest path in a volume, and longest component of one.
+/// Maximum length of a path in a volume, and of a component.
 const MOST_PATH_BYTES: usize = 4096;
 const MOST_NAME_BYTES: usize = 255;
-/// The possible sizes of a volume.
+/// The allowed sizes of a volume.
 const VOLUME_BYTES: std::ops::RangeInclusive<u64> = 4 << 20..=16 << 40;
 
 pub(super) fn volumes(object: &Object<'_>) -> Vec<Volume> {
@@ -25,16 +25,16 @@ fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
         node.object(&["ram", "files", "disk", "size", "from", "readOnly", "links", "limits", "restart"]);
     let (ram, files, disk) = (object.get("ram"), object.get("files"), object.get("disk"));
     if [&ram, &files, &disk].into_iter().flatten().count() != 1 {
-        node.problem("a volume is exactly one of ram, files and disk");
+        node.problem("a volume must have exactly one of ram, files and disk");
         return None;
     }
     for field in ["size", "from", "readOnly"] {
         if let (Some(field), None) = (object.get(field), &disk) {
-            field.problem("only a disk has this");
+            field.problem("only allowed for a disk");
         }
     }
     if let (Some(field), None, None) = (object.get("links"), &files, object.get("from")) {
-        field.problem("only a volume with `files` or `from` has this");
+        field.problem("only allowed for a volume with `files` or `from`");
     }
     let links = object.get("links").and_then(|node| links(&node)).unwrap_or_default();
     let folder = |node: &Node<'_>| Some(Folder { path: host_path(node)?, links });
@@ -70,7 +70,7 @@ fn links(node: &Node<'_>) -> Option<Links> {
 fn volume_bytes(node: &Node<'_>) -> Option<u64> {
     let bytes = node.size(u64::MAX)?;
     if !VOLUME_BYTES.contains(&bytes) {
-        node.problem("a volume has between 4 MiB and 16 TiB");
+        node.problem("a volume must have between 4 MiB and 16 TiB");
         return None;
     }
     Some(bytes.next_multiple_of(4096))
@@ -107,14 +107,14 @@ fn preopen(node: &Node<'_>) -> Preopen {
     let guest = object.need("guest").and_then(|node| {
         let text = node.string()?;
         if text.is_empty() || text.contains('\0') || text.len() > MOST_PATH_BYTES {
-            node.problem("not a path that a program can know a directory by");
+            node.problem("not a valid guest path for a directory");
         }
         Some(text.to_owned())
     });
     Preopen { directory: directory(node, &object), guest: guest.unwrap_or_default(), grant: String::new() }
 }
 
-/// A part that cannot be read has the value that matters least to the rest; a volume, an empty name.
+/// An unreadable part gets the value that affects the rest least; a volume, an empty name.
 pub(super) fn directory(node: &Node<'_>, object: &Object<'_>) -> Directory {
     let volume = object.need("volume").as_ref().and_then(name);
     let path = match object.get("path") {
@@ -146,14 +146,14 @@ pub(super) fn directory(node: &Node<'_>, object: &Object<'_>) -> Directory {
     }
 }
 
-/// A path in a volume without what says nothing: `.`, doubled and outer slashes.
+/// A path in a volume in canonical form: without `.`, doubled and outer slashes.
 fn volume_path(node: &Node<'_>) -> Option<String> {
     let text = node.string()?;
     let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     let reason = if text.contains('\0') || text.is_empty() {
         "not a path"
     } else if parts.contains(&"..") {
-        "a path in a volume has no `..`"
+        "a path in a volume must not contain `..`"
     } else if text.len() > MOST_PATH_BYTES {
         "longer than 4096 bytes"
     } else if parts.iter().any(|part| part.len() > MOST_NAME_BYTES) {
@@ -167,7 +167,7 @@ fn volume_path(node: &Node<'_>) -> Option<String> {
     None
 }
 
-/// Standard input reads; the others write and may append.
+/// Standard input reads; the outputs write and may append.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     In,
@@ -196,7 +196,7 @@ fn stream(node: &Node<'_>, direction: Direction) -> Option<Stdio> {
         (Some(pipe), None) => Some(Stdio::Pipe(name(&pipe)?)),
         (None, Some(file)) => Some(Stdio::File(file_stream(&file, direction)?)),
         _ => {
-            node.problem("a stream is exactly one of pipe and file");
+            node.problem("a stream must have exactly one of pipe and file");
             None
         }
     }
@@ -219,7 +219,7 @@ fn file_stream(node: &Node<'_>, direction: Direction) -> Option<StdioFile> {
         volume: volume?,
         path: folder.to_owned(),
         access: if output { Access::ReadWrite } else { Access::Read },
-        // Output makes its file; it makes what that lies in as well.
+        // Output creates its file, and the directory that contains it.
         create: output,
         quota: Quota::default(),
     };

@@ -1,4 +1,4 @@
-//! Grants: what processes and instances hold, and where each capability comes from.
+//! Grants: the capabilities of processes and instances, and their sources.
 
 use capos_schema::grants::{UNKNOWN_INTERFACE, WellKnown, WellKnownGrant};
 use capos_schema::methods;
@@ -8,17 +8,17 @@ use super::{Directory, DiskImage, Manifest, Process};
 /// A capability of a process or an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Where the manifest grants it; empty for what a wasm host needs for itself.
+    /// Its place in the manifest; empty for a wasm host's own grants.
     pub at: String,
-    /// The name its holder asks for.
+    /// The name under which the holder finds it.
     pub name: String,
-    /// Where it comes from.
+    /// The source of the capability.
     pub source: Source,
-    /// For an instance: the name under which its host is granted it.
+    /// For an instance: the host's name for it.
     pub held_as: String,
 }
 
-/// Where a granted capability comes from.
+/// The source of a granted capability.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The system itself.
@@ -45,9 +45,10 @@ pub struct ExportRef {
 /// A disk without a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskGrant {
-    /// The image that holds it; made empty.
+    /// The image that holds it; created empty.
     pub image: DiskImage,
-    /// Whether a driver is started for it. Otherwise it is only there, for a process that drives it itself.
+    /// Whether a driver is started for it. Otherwise it is only attached, for a process that drives it
+    /// itself.
     pub driven: bool,
 }
 
@@ -56,9 +57,9 @@ pub struct DiskGrant {
 pub struct Device {
     /// The vendor's number.
     pub vendor: u16,
-    /// The vendor's numbers of the device, any of which it may have.
+    /// The device's alternative numbers.
     pub devices: Vec<u16>,
-    /// Its place among those there are, in bus order from 0.
+    /// Its index among the matching devices, in bus order from 0.
     pub index: u32,
 }
 
@@ -67,12 +68,12 @@ pub struct Device {
 pub struct Export {
     /// Its name.
     pub name: String,
-    /// The type id of its interface; [`UNKNOWN_INTERFACE`] where the manifest does not say.
+    /// The type id of its interface; [`UNKNOWN_INTERFACE`] if the manifest does not state it.
     pub interface: u64,
 }
 
 impl Grant {
-    /// A grant that the manifest does not write.
+    /// A grant that is not written in the manifest.
     pub(in crate::manifest) fn implied(grant: WellKnownGrant) -> Self {
         let name = WellKnown::of(grant).name.to_owned();
         Self { at: String::new(), name, source: Source::WellKnown(grant), held_as: String::new() }
@@ -94,7 +95,7 @@ impl Grant {
         }
     }
 
-    /// Whether its holder finds a capability. A disk that it drives itself is only on the bus.
+    /// Whether its holder receives a capability. A disk that it drives itself is only on the bus.
     pub fn is_passed(&self) -> bool {
         self.disk().is_none_or(|disk| disk.driven)
     }
@@ -112,10 +113,10 @@ impl Source {
 }
 
 impl Manifest {
-    /// The type id of the interface that the holder of `grant` finds, as far as the manifest says.
+    /// The type id of the interface of `grant`, as far as the manifest states it.
     pub fn interface_of(&self, grant: &Grant) -> u64 {
         match self.interface_behind(&grant.source) {
-            // Its holders expect that.
+            // The interface that its holders expect.
             UNKNOWN_INTERFACE => {
                 WellKnown::with_name(&grant.name).map_or(UNKNOWN_INTERFACE, |known| known.interface_id)
             }
@@ -123,7 +124,7 @@ impl Manifest {
         }
     }
 
-    /// The type id of the interface that a source serves, as far as the manifest says.
+    /// The type id of a source's interface, as far as the manifest states it.
     pub fn interface_behind(&self, source: &Source) -> u64 {
         match source {
             Source::WellKnown(grant) => WellKnown::of(*grant).interface_id,
@@ -142,7 +143,7 @@ impl Manifest {
 }
 
 impl Process {
-    /// The grants that the manifest writes in this entry, for the process itself or for its instances.
+    /// The grants written in this manifest entry, for the process itself or for its instances.
     pub fn written_grants(&self) -> impl Iterator<Item = &Grant> {
         let instances = self.wasm_host.iter().flat_map(|host| &host.instances);
         let own = self.wasm_host.is_none().then_some(&self.grants);

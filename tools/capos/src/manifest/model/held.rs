@@ -1,18 +1,18 @@
-//! The grants that a wasm host holds: what it needs itself, and what its instances are granted.
+//! The grants that a wasm host holds: its own, and those of its instances.
 
 use capos_schema::grants::{WellKnown, WellKnownGrant};
 
 use super::{Directory, Grant, Source, Stdio, WasmHost};
 
-/// The grants that a host needs for itself: time limits and fair shares, the log, the modules.
+/// A host's own grants: for time limits and fair scheduling, the log, and the modules.
 const OWN: [WellKnownGrant; 3] = [WellKnownGrant::Log, WellKnownGrant::Timer, WellKnownGrant::BootPackage];
 
-/// The beginning of the names under which a host holds what the grants of its instances name.
+/// Prefix of a host's names for the grants of its instances.
 const PREFIX: &str = "grant/";
 
 impl WasmHost {
-    /// The grants of the host, each once: its own, those of its instances, and the directories that they find open. Writes
-    /// the name of each into what refers to it.
+    /// The grants of the host, each once: its own, those of its instances, and the directories of their preopens. Writes
+    /// the name of each into the entries that refer to it.
     pub(in crate::manifest) fn collect_grants(&mut self) -> Vec<Grant> {
         let mut found: Vec<Grant> = OWN.map(Grant::implied).to_vec();
         for instance in &mut self.instances {
@@ -54,7 +54,7 @@ impl WasmHost {
     }
 }
 
-/// The name of the grant of `source`, which becomes a new one of `found` if it is in none yet.
+/// The name of the grant of `source`, which is added to `found` if it is not there yet.
 fn share(found: &mut Vec<Grant>, at: &str, source: &Source, new: impl FnOnce() -> String) -> String {
     if let Some(known) = found.iter().find(|known| known.source.is_shared_with(source)) {
         return known.name.clone();
@@ -69,7 +69,7 @@ fn share_directory(found: &mut Vec<Grant>, directory: &Directory, new: impl FnOn
     share(found, &directory.at, &Source::Directory(directory.clone()), new)
 }
 
-/// The name of a grant of an instance as people write it, without what its host puts before it.
+/// The name of an instance's grant as written in the manifest, without its host's prefix.
 pub(super) fn shown(name: &str) -> &str {
     name.strip_prefix(PREFIX).unwrap_or(name)
 }

@@ -1,4 +1,4 @@
-//! Volumes, directories of them, standard streams, and what follows an end.
+//! Volumes, directories of them, standard streams, and restart policies.
 
 use std::path::PathBuf;
 
@@ -6,38 +6,38 @@ use capos_volume_tool::Links;
 
 use super::{Grant, Process, ProcessLimits};
 
-/// A directory tree, served by a process of its own.
+/// A directory tree, served by a separate process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Where the manifest says so.
+    /// Its place in the manifest.
     pub at: String,
     /// Its unique name.
     pub name: String,
-    /// Where its content is.
+    /// The source of its content.
     pub source: VolumeSource,
     /// The limits of the process that serves it.
     pub limits: ProcessLimits,
-    /// The consequence when that process, or the driver of its disk, has ended.
+    /// The restart policy of that process and the driver of its disk.
     pub restart: Restart,
 }
 
-/// Where a volume's content is. Paths are as the manifest writes them.
+/// The source of a volume's content. Paths are as written in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeSource {
-    /// In memory, of this many bytes: empty at the start, gone at the end.
+    /// In memory, with this many bytes: empty at the start, discarded at the end.
     Ram(u64),
-    /// In the boot package: the files of a folder of the host, never changed.
+    /// In the boot package: the files of a host folder, read-only.
     Files(Folder),
     /// In a disk image.
     Disk(DiskImage),
 }
 
-/// A folder of the host that a volume is filled from.
+/// A host folder from which a volume is filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     /// The folder.
     pub path: PathBuf,
-    /// The treatment of symbolic links in it that lead out of it.
+    /// The treatment of symbolic links that lead out of it.
     pub links: Links,
 }
 
@@ -46,9 +46,9 @@ pub struct Folder {
 pub struct DiskImage {
     /// The image.
     pub file: PathBuf,
-    /// How large to make it if it does not exist; not made without.
+    /// The size with which to create it if it does not exist; without it, it is not created.
     pub size: Option<u64>,
-    /// The folder whose content a volume made on it begins with.
+    /// The folder whose content is copied into a newly created volume.
     pub from: Option<Folder>,
     /// Whether it is protected from changes.
     pub read_only: bool,
@@ -57,38 +57,38 @@ pub struct DiskImage {
 /// A directory of a volume, as it is granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
-    /// Where the manifest grants it.
+    /// Its place in the manifest.
     pub at: String,
     /// The volume's name.
     pub volume: String,
     /// The path in the volume, without `..` and a `/` at its beginning; `.` for the volume's root.
     pub path: String,
-    /// The access that its holder has.
+    /// The holder's access.
     pub access: Access,
-    /// Whether it is made if it is not there.
+    /// Whether it is created if it does not exist.
     pub create: bool,
-    /// The amount that may be kept in it.
+    /// Limits on its content.
     pub quota: Quota,
 }
 
 impl Directory {
-    /// Whether both are the same grant, wherever the manifest has them.
+    /// Whether both are the same grant, regardless of their places in the manifest.
     pub fn same_grant(&self, other: &Self) -> bool {
         let key = |one: &Self| (one.access, one.create, one.quota);
         self.volume == other.volume && self.path == other.path && key(self) == key(other)
     }
 }
 
-/// The access that the holder of a directory has to it.
+/// The access of a directory's holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// See names, attributes and content.
+    /// Read names, attributes and content.
     Read,
-    /// Also change content, and make, remove, link and rename.
+    /// Also change content, and create, remove, link and rename.
     ReadWrite,
 }
 
-/// Limits on a directory and all below it; `None` is no limit.
+/// Limits on a directory and everything below it; `None` is unlimited.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// Bytes of file data.
@@ -97,26 +97,26 @@ pub struct Quota {
     pub inodes: Option<u64>,
 }
 
-/// A directory that a WebAssembly program finds open.
+/// A directory that is open when a WebAssembly program starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preopen {
-    /// The path under which the program knows it.
+    /// The directory's path as the program sees it.
     pub guest: String,
-    /// The name under which its host is granted it.
+    /// The host's name for the grant.
     pub grant: String,
     /// The directory.
     pub directory: Directory,
 }
 
-/// The end of a standard stream of an instance.
+/// The target of a standard stream of an instance.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub enum Stdio {
-    /// The console if that is granted, and otherwise closed.
+    /// The console if that is granted, otherwise closed.
     #[default]
     Console,
-    /// The same, but not for a terminal.
+    /// The same, but never a terminal.
     Stream,
-    /// Nothing.
+    /// Closed.
     Closed,
     /// One end of the pipe of that name.
     Pipe(String),
@@ -127,30 +127,30 @@ pub enum Stdio {
 /// A file as a standard stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StdioFile {
-    /// The name under which the host is granted its directory.
+    /// The host's name for its directory.
     pub grant: String,
-    /// The directory it is in.
+    /// Its directory.
     pub directory: Directory,
     /// Its name there.
     pub name: String,
-    /// Add to what it holds rather than replace that.
+    /// Append to the file rather than replace its content.
     pub append: bool,
 }
 
-/// The consequence of an end.
+/// A restart policy.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// Nothing.
+    /// Never restarted.
     #[default]
     Never,
-    /// It is started again if it has failed, at most this many times.
+    /// Restarted after a failure, at most this many times.
     OnFailure(u32),
-    /// It is started again.
+    /// Restarted after every end.
     Always,
 }
 
 impl Process {
-    /// Every directory that the manifest names in this entry, for itself or for an instance.
+    /// Every directory in this manifest entry, for the process itself or for an instance.
     pub fn directories(&self) -> Vec<&Directory> {
         let instances = self.wasm_host.iter().flat_map(|host| &host.instances).flat_map(|instance| {
             let streams =
@@ -164,14 +164,14 @@ impl Process {
     }
 }
 
-/// The memory that the server of a volume in memory may need beside the volume.
+/// Memory of a volume's server besides a volume in memory.
 const SERVER_OVERHEAD: u64 = 32 << 20;
 
-/// Places for capabilities of the server of a volume: one for each object that it lets be open, and its own.
+/// Capability slots of a volume's server: one for each object that it may have open, and its own.
 const SERVER_SLOTS: u32 = 32_768 + 256;
 
 impl Volume {
-    /// Whether nothing on it can be changed.
+    /// Whether it is read-only.
     pub fn is_read_only(&self) -> bool {
         match &self.source {
             VolumeSource::Ram(_) => false,
@@ -180,7 +180,7 @@ impl Volume {
         }
     }
 
-    /// The name in the package of the image of a packed volume. No program's name has a slash.
+    /// The package name of a packed volume's image. No program's name has a slash.
     pub fn image_name(&self) -> String {
         format!("volume/{}", self.name)
     }
@@ -191,8 +191,8 @@ impl Volume {
         ProcessLimits { memory_bytes: self.memory_bytes(), capability_slots, ..self.limits.clone() }
     }
 
-    /// The memory limit of its server; `None` leaves it to the documented default. A volume in memory gets
-    /// room for all of it.
+    /// The memory limit of its server; `None` selects the documented default. For a volume in memory, it
+    /// includes the volume.
     fn memory_bytes(&self) -> Option<u64> {
         self.limits.memory_bytes.or(match self.source {
             VolumeSource::Ram(bytes) => Some(bytes.saturating_add(SERVER_OVERHEAD)),

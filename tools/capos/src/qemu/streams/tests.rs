@@ -1,4 +1,4 @@
-//! The host's end against a guest that the tests play.
+//! The host's end against a simulated guest.
 
 use super::*;
 use std::net::Shutdown;
@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use capos_streams::Terminal;
 
-/// Keeps what is written to it, until it fails.
+/// Stores everything written to it, until it fails.
 #[derive(Clone)]
 struct Kept(Arc<Mutex<Vec<u8>>>, Option<ErrorKind>);
 
@@ -25,7 +25,7 @@ impl Write for Kept {
     }
 }
 
-/// Input that says how much was asked for.
+/// Input that reports the amount requested.
 struct Asked<R>(R, Sender<usize>);
 
 impl<R: Read> Read for Asked<R> {
@@ -71,10 +71,10 @@ impl Play {
         self.guest.write_all(&message.frame()).unwrap();
     }
 
-    /// Reads until `found` says so of the messages from the host, each as text.
+    /// Reads messages from the host until `found` returns true for one, as text.
     fn hear(&mut self, mut found: impl FnMut(&str) -> bool) {
         loop {
-            // One at a time, so that what follows the message is left for the next call.
+            // One at a time, so that data after the message is left for the next call.
             let mut bytes = [0; 1];
             let count = self.guest.read(&mut bytes).unwrap();
             assert!(count > 0, "the host hung up");

@@ -1,4 +1,4 @@
-//! As much memory for a device as there is at once, and as many mappings of its registers.
+//! The maximum DMA memory at once, and the maximum number of register mappings.
 #![expect(unsafe_code, reason = "mapped registers are reached through their address")]
 
 use capos_schema::device_capnp::{BarKind, pci_bus, pci_device};
@@ -8,7 +8,7 @@ const VIRTIO: u16 = 0x1af4;
 const PAGE: u64 = 4096;
 const MAPPINGS: u32 = 3000;
 
-/// Takes the memory and gives it back, so many times.
+/// Allocates the memory and frees it, this many times.
 pub(super) async fn memory(times: u32) -> capnp::Result<()> {
     let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
     for _ in 0..times {
@@ -25,7 +25,7 @@ pub(super) async fn memory(times: u32) -> capnp::Result<()> {
     Ok(())
 }
 
-/// Maps a page of registers many times, and gives the device up, twice.
+/// Maps a page of registers many times, and releases the device, twice.
 pub(super) async fn registers() -> capnp::Result<()> {
     let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
     for _ in 0..2 {
@@ -47,7 +47,7 @@ pub(super) async fn registers() -> capnp::Result<()> {
             request.get().init_protection().set_read(true);
             let address = request.send().promise.await?.get()?.get_address();
             first.get_or_insert(address);
-            // SAFETY: the page was mapped just now; reading a device's status does it no harm.
+            // SAFETY: the page was mapped just now; reading a device's status is harmless.
             unsafe { (address as *const u8).read_volatile() };
         }
         drop((memory, device));

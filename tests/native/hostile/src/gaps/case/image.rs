@@ -1,4 +1,4 @@
-//! A program made here: a few instructions that look at data, of which there may be a lot.
+//! A program generated here: a few instructions that read data, of which there may be much.
 #![expect(unsafe_code, reason = "the program is written to a raw address")]
 
 use capnp::message::Builder;
@@ -9,12 +9,12 @@ use capos_schema::process_capnp::{limits, process, process_spawner};
 
 const PAGE: u64 = 4096;
 const CODE: u64 = 0x40_0000;
-/// The data lie otherwise in their pages than in the file's.
+/// The data has another offset within its page than in the file.
 const DATA: u64 = 0x1000_0128;
 const DATA_OFFSET: u64 = 0x2840;
 const BSS_BYTES: u64 = 1 << 20;
 
-/// How much data a program has.
+/// The amount of data of a program.
 #[derive(Clone, Copy)]
 pub(super) enum Size {
     Small,
@@ -25,12 +25,12 @@ pub(super) enum Size {
 pub(super) struct Image {
     object: memory_object::Client,
     length: u64,
-    /// Where it is mapped writable, and how much of it.
+    /// Address and length of its writable mapping.
     mapped: core::cell::Cell<Option<(u64, u64)>>,
     spawner: process_spawner::Client,
 }
 
-/// The file: each word of the data is its own number.
+/// The file: each word of the data contains its own index.
 fn file(size: Size, status: u8) -> Vec<u8> {
     let words: u64 = match size {
         Size::Small => 64,
@@ -58,7 +58,7 @@ fn file(size: Size, status: u8) -> Vec<u8> {
     file
 }
 
-/// Looks at a word of each page of the data and at the first that is not in the file, and exits.
+/// Code that reads a word of each page of the data and the first word beyond the file, and exits.
 fn code(words: u64, status: u8) -> Vec<u8> {
     let mut code = vec![0x48, 0xbe];
     code.extend(DATA.to_le_bytes());
@@ -77,7 +77,7 @@ fn code(words: u64, status: u8) -> Vec<u8> {
 }
 
 impl Image {
-    /// A program that exits with `status` if its data are right. It is mapped writable still.
+    /// A program that exits with `status` if its data is right. It is still mapped writable.
     pub(super) async fn new(size: Size, status: u8) -> capnp::Result<Self> {
         let file = file(size, status);
         let length = (file.len() as u64).next_multiple_of(PAGE);
@@ -97,7 +97,7 @@ impl Image {
         Ok(Self { object, length: file.len() as u64, mapped: Some((address, length)).into(), spawner })
     }
 
-    /// Unmaps it, so that nobody writes to it any more.
+    /// Unmaps it, so that it cannot be written any more.
     pub(super) async fn freeze(&self) -> capnp::Result<()> {
         if let Some((address, length)) = self.mapped.take() {
             let mut request = capos_rt::virtual_memory().unmap_request();
@@ -108,7 +108,7 @@ impl Image {
         Ok(())
     }
 
-    /// Starts it, with no more than it needs.
+    /// Starts it, with the minimum resources.
     pub(super) async fn start(&self) -> capnp::Result<process::Client> {
         let mut launch = Builder::new_default();
         launch.init_root::<launch_parameters::Builder<'_>>();
