@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(refused(&list).reasons(Some(&End::OutOfMemory)), [MEMORY]);
         let trap = End::Trap(Trap { message: "integer divide by zero".to_owned(), backtrace: Vec::new() });
         let mut refusals = refused(&[PREOPEN, PATH, OPEN, CLOCK, RANDOM]);
-        assert!(!refusals.reasons(Some(&trap)).is_empty(), "a program that gives up may trap");
+        assert!(!refusals.reasons(Some(&trap)).is_empty(), "a program that fails may trap");
         refusals.trap_says_why();
         assert_eq!(refusals.reasons(Some(&trap)), []);
         refusals.add(STACK);

@@ -22,7 +22,7 @@ const O_TRUNC: u32 = 8;
 ///
 /// The base rights determine whether it is opened for reading and writing; a directory cannot be opened for
 /// writing. See [`Requested`] for the other rights.
-#[expect(clippy::too_many_arguments, reason = "the function has so many")]
+#[expect(clippy::too_many_arguments, reason = "the parameters of the function")]
 pub(super) async fn open(
     context: &mut Context,
     memory: &GuestMemory,

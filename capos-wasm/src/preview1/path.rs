@@ -117,7 +117,7 @@ pub(super) async fn filestat_get(
 }
 
 /// `path_filestat_set_times`: sets the times selected by the flags to the given times or to now.
-#[expect(clippy::too_many_arguments, reason = "the function has so many")]
+#[expect(clippy::too_many_arguments, reason = "the parameters of the function")]
 pub(super) async fn filestat_set_times(
     context: &mut Context,
     memory: &GuestMemory,
@@ -139,7 +139,7 @@ pub(super) async fn filestat_set_times(
 }
 
 /// `path_link`: creates a second name for a file. As in wasmtime, following a symbolic link is `EINVAL`.
-#[expect(clippy::too_many_arguments, reason = "the function has so many")]
+#[expect(clippy::too_many_arguments, reason = "the parameters of the function")]
 pub(super) async fn link(
     context: &mut Context,
     memory: &GuestMemory,
@@ -164,7 +164,7 @@ pub(super) async fn link(
 }
 
 /// `path_rename`: renames or moves an object, replacing the target where POSIX allows it.
-#[expect(clippy::too_many_arguments, reason = "the function has so many")]
+#[expect(clippy::too_many_arguments, reason = "the parameters of the function")]
 pub(super) async fn rename(
     context: &mut Context,
     memory: &GuestMemory,
@@ -203,7 +203,7 @@ pub(super) async fn symlink(
 }
 
 /// `path_readlink`: the target of a symbolic link, truncated to the buffer.
-#[expect(clippy::too_many_arguments, reason = "the function has so many")]
+#[expect(clippy::too_many_arguments, reason = "the parameters of the function")]
 pub(super) async fn readlink(
     context: &mut Context,
     memory: &GuestMemory,

@@ -20,7 +20,7 @@ pub(super) async fn accept(
 }
 
 /// `sock_recv`.
-#[expect(clippy::too_many_arguments, reason = "the function has so many")]
+#[expect(clippy::too_many_arguments, reason = "the parameters of the function")]
 pub(super) async fn recv(
     context: &mut Context,
     _: &GuestMemory,
