@@ -126,7 +126,7 @@ volumes: {v: disk: \"v.img\"
     let found = complaint(text, &[("m.wasm", b"\0asm\x01\0\0\0")]);
     for wanted in [
         "/bad.cue:5:12: processes.1.name: another process is called \"a\" already, at line 4:20",
-        "/bad.cue:7:12: wasm.0.instances.1.name: another instance of \"wasm\" is called \"i\" already, at line 6:28",
+        "/bad.cue:7:12: wasm.0.instances.1.name: another instance of \"wasm\" already has the name \"i\", at line 6:28",
         "/bad.cue:9:13: wasm.0.instances.1.preopens.1.guest: another preopen of this instance is at \"/d/\" already, at line 8:13",
         "/bad.cue:11:14: volumes.w.disk: v.img is also the image of another disk; only readOnly disks can share an image, at line 10:20",
     ] {

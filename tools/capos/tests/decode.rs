@@ -147,11 +147,11 @@ fn limits_out_of_range() {
 fn hostile_names_and_texts() {
     for name in ["", "..", "../../etc/passwd", "a/b", "a b", "a\0b", "ä", "-rf", &"x".repeat(64)] {
         let manifest = json!({"name": "m", "processes": [{"name": name, "binary": "b"}]});
-        refused(manifest, &[&format!("processes.0.name: {name:?} is no name")]);
-        refused(process(json!({"binary": name})), &[&format!("processes.0.binary: {name:?} is no name")]);
+        refused(manifest, &[&format!("processes.0.name: invalid name {name:?}")]);
+        refused(process(json!({"binary": name})), &[&format!("processes.0.binary: invalid name {name:?}")]);
         refused(
             instance(json!({"module": name})),
-            &[&format!("wasm.0.instances.0.module: {name:?} is no name")],
+            &[&format!("wasm.0.instances.0.module: invalid name {name:?}")],
         );
     }
     for file in ["", "..", "/", "a\0.wasm"] {
@@ -183,7 +183,7 @@ fn names_that_must_differ() {
     );
     refused(
         json!({"name": "m", "wasm": [{"instances": [{"name": "i"}, {"name": "i"}]}]}),
-        &["wasm.0.instances.1.name: another instance of \"wasm\" is called \"i\" already"],
+        &["wasm.0.instances.1.name: another instance of \"wasm\" already has the name \"i\""],
     );
     refused(process(json!({"exports": ["s", "s"]})), &["processes.0.exports.1: \"s\" is exported twice"]);
     refused(
@@ -235,7 +235,7 @@ fn limits_with_which_nothing_starts() {
     refused(
         json!({"name": "m", "wasm": [{"limits": {"capabilitySlots": 5, "memory": 4096}, "instances": [{"name": "i"}]}]}),
         &[
-            "wasm.0.limits.memory: a process needs 64KiB",
+            "wasm.0.limits.memory: a process needs at least 64KiB",
             "wasm.0.limits.capabilitySlots: the process starts with 6 capabilities, 3 grants",
         ],
     );

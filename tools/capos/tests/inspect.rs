@@ -222,7 +222,7 @@ fn damaged_files_are_told_as_far_as_they_go() {
     }
     assert!(inspect(b"").is_err() && inspect(b"#!/bin/sh\n").is_err());
     let broken = inspect(&whole[..whole.len() - 1]).unwrap();
-    assert!(broken.invalid.is_some() && broken.text("x").contains("Not valid"));
+    assert!(broken.invalid.is_some() && broken.text("x").contains("Invalid"));
 }
 
 #[test]

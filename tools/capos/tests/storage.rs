@@ -90,7 +90,7 @@ fn directories_name_a_volume_a_path_and_rights() {
     );
     for (fields, wanted) in [
         (json!({"volume": "w"}), "volume: no volume is called \"w\""),
-        (json!({"volume": "a/b"}), "volume: \"a/b\" is no name"),
+        (json!({"volume": "a/b"}), "volume: invalid name \"a/b\""),
         (json!({"path": "a/../b"}), "path: a path in a volume must not contain `..`"),
         (json!({"path": ""}), "path: not a path"),
         (json!({"path": "a\0"}), "path: not a path"),
