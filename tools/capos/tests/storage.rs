@@ -147,7 +147,7 @@ fn pipes_have_two_ends() {
     );
     refused(
         &instances(json!([writes("a", "p")])),
-        &[&format!("{AT}.stdout: nothing in this host reads the pipe \"p\"")],
+        &[&format!("{AT}.stdout: no instance of this host reads the pipe \"p\"")],
     );
     refused(
         &instances(json!([reads("a", "p"), writes("b", "p"), reads("c", "p")])),
