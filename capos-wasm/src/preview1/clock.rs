@@ -1,7 +1,11 @@
 //! `clock_*`: the monotonic clock of the Timer, the time of day of the WallClock.
 
-use super::{Context, Errno, GuestMemory, Stop};
-use crate::{account::Missing, resources::Clocks};
+use super::{Context, Errno, GuestMemory, Stop, memory::place_u64};
+use crate::{
+    account::{Control, Missing},
+    resources::{Clocks, FastClock},
+};
+use std::rc::Rc;
 
 /// The clocks of Preview 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,30 @@ impl ClockId {
             2 | 3 => Ok(Self::CpuTime),
             _ => Err(Errno::Inval),
         }
+    }
+}
+
+/// A monotonic clock that is read without a call, for calls that need no more: they are answered without the instance's task.
+pub(super) struct PromptClock {
+    clock: Option<FastClock>,
+    control: Rc<Control>,
+}
+
+impl PromptClock {
+    pub(super) fn of(context: &Context) -> Self {
+        Self { clock: context.clocks.fast_clock().cloned(), control: context.control.clone() }
+    }
+
+    /// Does as [`time_get`] in the guest's `memory`. `None`, and nothing is done, if that needs more than the clock or fails.
+    #[inline]
+    pub(super) fn time_get(&self, memory: &mut [u8], id: u32, time: u32) -> Option<()> {
+        let clock = self.clock.as_ref()?;
+        // A call that succeeds counts when something was refused before.
+        if ClockId::decode(id) != Ok(ClockId::Monotonic) || self.control.lacks_something() {
+            return None;
+        }
+        *place_u64(memory, time)? = clock().to_le_bytes();
+        Some(())
     }
 }
 

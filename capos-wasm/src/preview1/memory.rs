@@ -93,7 +93,30 @@ impl GuestMemory {
     }
 }
 
+/// The place of a `u64` result in memory that is at hand: where [`GuestMemory::write_u64`] would write.
+pub(super) fn place_u64(memory: &mut [u8], offset: u32) -> Option<&mut [u8; 8]> {
+    aligned::<8>(offset).ok()?;
+    memory.get_mut(offset as usize..)?.first_chunk_mut()
+}
+
 /// Structures must be aligned; as in wasmtime, the error is `EINVAL` otherwise.
 pub(super) fn aligned<const ALIGN: u32>(offset: u32) -> Result<(), Errno> {
     if offset.is_multiple_of(ALIGN) { Ok(()) } else { Err(Errno::Inval) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GuestMemory, place_u64};
+
+    #[test]
+    fn a_place_is_found_wherever_a_write_succeeds_and_nowhere_else() {
+        let mut bytes = [0_u8; 40];
+        let memory = GuestMemory::default();
+        for offset in (0..64).chain([u32::MAX - 8, u32::MAX - 7, u32::MAX]) {
+            let written = memory.lend(&mut bytes, || memory.write_u64(offset, u64::MAX)).is_ok();
+            let place = place_u64(&mut bytes, offset);
+            assert_eq!(place.as_deref(), written.then_some(&[0xff; 8]), "{offset}");
+            bytes.fill(0);
+        }
+    }
 }
