@@ -3,13 +3,15 @@
 //! A module exists as long as an instance of it does or the cache keeps it. The cache keeps the most recently
 //! used modules up to a limit; a module evicted from it is still shared while it exists.
 
-use crate::pace::Pace;
-use futures::channel::oneshot;
+use crate::pace::{Pace, STOPPED};
+use futures::{FutureExt, channel::oneshot};
 use std::{
     borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
+    future::poll_fn,
     rc::{Rc, Weak},
+    task::{Context, Poll},
 };
 use xxhash_rust::xxh3::Xxh3;
 
@@ -95,8 +97,17 @@ impl<S: Ord + Copy, T> Cache<S, T> {
             }
             match self.begin(key) {
                 Ok(compiling) => break compiling,
-                // The senders are always dropped, so the result is always Canceled.
-                Err(other) => drop(other.await),
+                Err(mut other) => {
+                    // The senders are always dropped, so the result is always Canceled. A kill wakes this task too.
+                    let compiled = |cx: &mut Context<'_>| match other.poll_unpin(cx) {
+                        Poll::Pending if !pace.is_stopped() => Poll::Pending,
+                        _ => Poll::Ready(()),
+                    };
+                    poll_fn(compiled).await;
+                    if pace.is_stopped() {
+                        return Err(STOPPED.to_owned());
+                    }
+                }
             }
         };
         let compiled = compile(&bytes, pace).await?;

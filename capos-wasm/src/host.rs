@@ -5,7 +5,7 @@ use crate::{
     account::Control,
     cache::Cache,
     engine::{Engine, EngineKind, Settings, check_early},
-    instance::{Command, Compiled, Plan, command_queue, run, serve, unless_killed},
+    instance::{Command, Compiled, Plan, command_queue, run, serve, until_killed},
     pace::Pace,
     preview1::Preview1,
     resources::{Clocks, FastClock, FastSleep},
@@ -98,15 +98,17 @@ impl Host {
             let names = (spec.name.clone(), spec.module_name.clone());
             // Boxed, so that the instance's task does not keep this state for its whole life.
             let make = Box::pin(make(&config, &*engine, &modules, spec, commands, control.clone()));
-            let made = unless_killed(&control, make).await;
+            let made = until_killed(&control, make).await;
             let end = match made {
-                Some(Ok(life)) => {
-                    control.set_started();
+                Ok(life) => {
+                    if !control.is_killed() {
+                        control.set_started();
+                    }
                     // The capabilities are dropped before the end is reported.
                     life.await
                 }
-                Some(Err(reason)) => failed(&names, &reason),
-                None => End::Killed,
+                Err(_) if control.is_killed() => End::Killed,
+                Err(reason) => failed(&names, &reason),
             };
             control.finish(end);
         });
@@ -127,7 +129,7 @@ async fn make(
     commands: mpsc::UnboundedReceiver<Command>,
     control: Rc<Control>,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
-    let mut pace = Pace::new(config.clock.clone());
+    let mut pace = Pace::starting(config.clock.clone(), control.clone());
     let settings = Settings::new(&spec.limits, spec.options.unknown_imports);
     let begun = config.now_ns();
     let module = match modules.get_placed(&spec.module, settings) {
@@ -137,7 +139,8 @@ async fn make(
                 // A cached module has passed these checks, except for limits, which instantiation checks too.
                 let unknown = spec.options.unknown_imports;
                 check_early::<Preview1>(engine.name(), bytes, &spec.limits, unknown, pace).await?;
-                engine.compile(bytes, settings, pace).await
+                let module = engine.compile(bytes, settings, pace).await?;
+                Ok(Compiled::new(module, config.spawn.clone(), config.clock.clone()))
             };
             // Boxed, since starting a cached module does not need this state.
             Box::pin(modules.get(spec.module, settings, &mut pace, compile)).await

@@ -1,6 +1,7 @@
 //! Doing long work of the host in turns with other tasks.
 
-use crate::{resources::FastClock, turns::yield_once};
+use crate::{account::Control, resources::FastClock, turns::yield_once};
+use std::rc::Rc;
 
 /// Work between two checks of the clock, in parsed bytes or the equivalent.
 const LOOK: usize = 512;
@@ -12,19 +13,44 @@ const TURN_NS: u64 = 250_000;
 /// Weight of an item of a module, relative to parsed bytes.
 pub(crate) const ITEM_WORK: usize = 16;
 
+/// The error of work that stopped because its instance was killed.
+pub(crate) const STOPPED: &str = "the instance has been killed";
+
+/// Weight of checking, comparing and copying a name.
+pub(crate) fn name_work(name: &str) -> usize {
+    name.len() / 4
+}
+
 /// Lets the executor's other tasks run at intervals.
 pub(crate) struct Pace {
     clock: Option<FastClock>,
     began_ns: u64,
     /// Work since the clock was last checked.
     work: usize,
+    /// The instance being started, if any.
+    control: Option<Rc<Control>>,
 }
 
 impl Pace {
     pub(crate) fn new(clock: Option<FastClock>) -> Self {
-        let mut pace = Self { clock, began_ns: 0, work: 0 };
+        let mut pace = Self { clock, began_ns: 0, work: 0, control: None };
         pace.begin();
         pace
+    }
+
+    /// The pace for starting the instance of `control`.
+    pub(crate) fn starting(clock: Option<FastClock>, control: Rc<Control>) -> Self {
+        Self { control: Some(control), ..Self::new(clock) }
+    }
+
+    /// The account of the instance being started, if any.
+    pub(crate) fn control(&self) -> Option<Rc<Control>> {
+        self.control.clone()
+    }
+
+    /// Whether the instance being started has been killed, so that the work should stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| control.is_killed())
     }
 
     fn begin(&mut self) {

@@ -3,8 +3,10 @@
 
 mod area;
 mod cache;
+mod waiting;
 
 pub(super) use cache::flush;
+pub(crate) use waiting::give_back;
 
 use super::memory::{self, Access, whole_pages};
 use area::Area;
@@ -28,6 +30,12 @@ const SLACK_LIMIT: usize = 1 << 30;
 /// A block that shrinks returns its tail if that is at least this long.
 const TRIM_BYTES: usize = 64 * 1024;
 
+/// Has the pages of long blocks given back in parts from now on, after they have been freed: between the turns of the tasks of
+/// [`block_on`](crate::block_on), which therefore must run. Until then they count as the process's memory.
+pub fn free_in_parts() {
+    waiting::await_blocks();
+}
+
 struct Heap(Mutex<Dlmalloc<Area>>);
 
 impl Heap {
@@ -35,11 +43,22 @@ impl Heap {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives back at most `length` bytes of pages that short blocks had. Returns whether there were any.
+    fn give_back(&self, length: usize) -> bool {
+        let _lock = self.small();
+        Area::give_back(length)
+    }
+
     /// # Safety
     /// As for `alloc`, for a layout without a class.
     unsafe fn alloc_uncached(&self, layout: Layout) -> *mut u8 {
         if is_large(layout.size(), layout.align()) {
-            return match memory::reserve(reservation(layout.size()), Access::ReadWrite) {
+            let length = reservation(layout.size());
+            let mut reserved = memory::reserve(length, Access::ReadWrite);
+            while reserved.is_err() && waiting::give_back() {
+                reserved = memory::reserve(length, Access::ReadWrite);
+            }
+            return match reserved {
                 Ok(address) => ptr::with_exposed_provenance_mut(address),
                 Err(_) => ptr::null_mut(),
             };
@@ -52,7 +71,11 @@ impl Heap {
     /// As for `dealloc`, for a layout without a class.
     unsafe fn dealloc_uncached(&self, block: *mut u8, layout: Layout) {
         if is_large(layout.size(), layout.align()) {
-            // If this fails, the pages stay mapped; there is no better option.
+            if layout.size() >= waiting::LONG_BYTES && waiting::are_awaited() {
+                // SAFETY: a large block is its own reservation, and the caller's no more.
+                return unsafe { waiting::put(block, layout.size(), reservation(layout.size())) };
+            }
+            // Failing leaves the pages mapped, which is all that can be done here.
             let _ = memory::unmap(block as usize, reservation(layout.size()));
             return;
         }

@@ -18,4 +18,6 @@ mod tls;
 mod unsupported;
 
 pub(crate) use clock::monotonic_ns;
+pub use heap::free_in_parts;
+pub(crate) use heap::give_back;
 pub use memory::discard_bytes;

@@ -3,6 +3,7 @@
 use super::remote::{OTHER_THREADS, Remote};
 use super::timer::Timers;
 use crate::local::{self, Local};
+use crate::platform;
 use slab::Slab;
 use std::cell::{Cell, LazyCell, RefCell};
 use std::collections::VecDeque;
@@ -206,7 +207,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
         executor.take_remote();
         executor.run_ready();
-        let goes_on = root.woken.load(Ordering::Acquire) || !executor.ready.borrow().is_empty();
+        let goes_on = platform::give_back()
+            || root.woken.load(Ordering::Acquire)
+            || !executor.ready.borrow().is_empty();
         if goes_on || local.operations.any_deferred() {
             local.poll();
         } else {

@@ -20,6 +20,8 @@ const HOST_FAILED: i32 = 125;
 
 fn main() {
     capos_wasm::set_push(capos_rt::push_calls);
+    // Instances have their turns between the parts.
+    capos_rt::free_in_parts();
     let status = block_on(async {
         match run::run().await {
             Ok(status) => status,

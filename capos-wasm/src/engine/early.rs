@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Limits, UnknownImports,
-    pace::{ITEM_WORK, Pace},
+    pace::{ITEM_WORK, Pace, STOPPED, name_work},
 };
 use wasmparser::{Import, MemoryType, Parser, Payload, TypeRef};
 
@@ -30,11 +30,14 @@ pub(crate) async fn check_early<H: Host>(
     let (mut memory, mut elements) = (0u64, 0u64);
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
         pace.spend(ITEM_WORK).await;
+        if pace.is_stopped() {
+            return Err(STOPPED.to_owned());
+        }
         match payload {
             Payload::ImportSection(imports) => {
                 for import in imports.into_iter().map_while(Result::ok) {
                     check::<H>(engine, &import, unknown)?;
-                    pace.spend(ITEM_WORK).await;
+                    pace.spend(ITEM_WORK + name_work(import.module) + name_work(import.name)).await;
                 }
             }
             Payload::MemorySection(memories) => {
@@ -49,6 +52,7 @@ pub(crate) async fn check_early<H: Host>(
                     pace.spend(ITEM_WORK).await;
                 }
             }
+            Payload::CustomSection(section) => pace.spend(name_work(section.name())).await,
             Payload::CodeSectionStart { .. } => break,
             _ => {}
         }

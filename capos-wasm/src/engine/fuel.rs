@@ -86,6 +86,11 @@ impl FuelMeter {
         self.turn_began = self.now();
     }
 
+    /// Whether turns are measured in fuel, since there is no clock.
+    pub(super) fn measures_turns(&self) -> bool {
+        self.clock.is_none()
+    }
+
     /// Whether other tasks should run now.
     pub(super) fn is_turn_over(&self) -> bool {
         let length = if self.clock.is_some() { TURN_NS } else { TURN };

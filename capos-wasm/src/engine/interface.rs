@@ -64,12 +64,15 @@ pub(crate) trait Module<H: Host> {
         means: Means<H>,
         pace: &'a mut Pace,
     ) -> LocalBoxFuture<'a, Result<Box<dyn Instance<H>>, String>>;
+
+    /// Frees it in turns with the executor's other tasks.
+    fn free(self: Box<Self>, pace: Pace) -> LocalBoxFuture<'static, ()>;
 }
 
 /// An instance. It makes one call at a time, and runs only in [`Instance::resume`].
 pub(crate) trait Instance<H: Host> {
     /// The names of its exports, each with whether it is a function.
-    fn exports(&self) -> Vec<(String, bool)>;
+    fn exports(&self) -> Box<dyn Iterator<Item = (&str, bool)> + '_>;
 
     /// The type of an exported function.
     fn signature(&self, function: &str) -> Option<Signature>;
@@ -129,8 +132,8 @@ impl Failure {
     }
 
     /// The trap, with the functions' names in `module`.
-    pub(crate) fn explain(self, module: &[u8]) -> Trap {
-        let backtrace = super::names::name_all(module, &self.backtrace);
+    pub(crate) async fn explain(self, module: &[u8], pace: &mut Pace) -> Trap {
+        let backtrace = super::names::name_all(module, &self.backtrace, pace).await;
         super::failure::explained(self.message, backtrace)
     }
 }

@@ -1,41 +1,54 @@
 //! Names for the functions of a backtrace.
 
+use crate::pace::{ITEM_WORK, Pace, name_work};
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
 };
 use wasmparser::{KnownCustom, Name, NameSectionReader, Parser, Payload};
 
+/// A longer name is truncated before it is demangled.
+const MAX_MANGLED_BYTES: usize = 4000;
 /// A longer name is truncated, since it comes from the module and is written to the log.
 const MAX_NAME_BYTES: usize = 200;
 
 /// The names of the functions with these indices: from the module's name section, otherwise `function N`.
-pub(super) fn name_all(module: &[u8], indices: &[u32]) -> Vec<String> {
+pub(super) async fn name_all(module: &[u8], indices: &[u32], pace: &mut Pace) -> Vec<String> {
     let mut names: BTreeMap<u32, String> = BTreeMap::new();
     // A module without names, or with invalid ones, is still valid.
-    let _ = collect(module, indices, &mut names);
+    let _ = collect(module, indices, &mut names, pace).await;
     let name = |index: &u32| names.get(index).cloned().unwrap_or_else(|| format!("function {index}"));
     indices.iter().map(name).collect()
 }
 
-fn collect(module: &[u8], wanted: &[u32], names: &mut BTreeMap<u32, String>) -> wasmparser::Result<()> {
+async fn collect(
+    module: &[u8],
+    wanted: &[u32],
+    names: &mut BTreeMap<u32, String>,
+    pace: &mut Pace,
+) -> wasmparser::Result<()> {
     for payload in Parser::new(0).parse_all(module) {
+        pace.spend(ITEM_WORK).await;
         let Payload::CustomSection(section) = payload? else { continue };
+        pace.spend(name_work(section.name())).await;
         let KnownCustom::Name(reader) = section.as_known() else { continue };
-        collect_section(reader, wanted, names)?;
+        collect_section(reader, wanted, names, pace).await?;
     }
     Ok(())
 }
 
-fn collect_section(
+async fn collect_section(
     reader: NameSectionReader<'_>,
     wanted: &[u32],
     names: &mut BTreeMap<u32, String>,
+    pace: &mut Pace,
 ) -> wasmparser::Result<()> {
     for subsection in reader {
+        pace.spend(ITEM_WORK).await;
         let Name::Function(functions) = subsection? else { continue };
         for naming in functions {
             let naming = naming?;
+            pace.spend(ITEM_WORK + name_work(naming.name)).await;
             if wanted.contains(&naming.index) {
                 names.insert(naming.index, printable(naming.name));
             }
@@ -46,6 +59,8 @@ fn collect_section(
 
 /// Demangles the name, and removes line breaks and control characters.
 pub(crate) fn printable(name: &str) -> String {
+    // Demangling parses the whole name.
+    let name = name.get(..name.floor_char_boundary(MAX_MANGLED_BYTES)).unwrap_or(name);
     let mut short = Short(String::new());
     // Writing fails only when the limit is reached.
     let _ = match rustc_demangle::try_demangle(name) {

@@ -65,6 +65,8 @@ const REFUSALS: [&str; 8] = [
     "not supported",
     "invalid leading byte",
 ];
+/// A longer message is truncated before it is searched.
+const MAX_ERROR_BYTES: usize = 2000;
 const UNKNOWN_INSTRUCTION: &str = "unknown 0xfe subopcode";
 
 /// The error for a module that could not be parsed: names the proposal that it needs, if that is the reason.
@@ -75,6 +77,8 @@ pub(super) fn explain(engine: &str, module: &[u8], error: &str) -> String {
             Wasmtime.text()
         );
     }
+    // It can contain a name from the module, and is truncated when it is reported.
+    let error = error.get(..error.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or(error);
     let names_one = error.contains(UNKNOWN_INSTRUCTION) || REFUSALS.iter().any(|words| error.contains(words));
     match PROPOSALS.iter().find(|(part, ..)| names_one && error.contains(part)) {
         Some((_, proposal, elsewhere)) => refusal(engine, proposal, *elsewhere, error),

@@ -4,15 +4,63 @@ use crate::{
     End, Value,
     account::{Interrupts, Missing, Refusal},
     cache::Cached,
-    engine::{Instance, Module, Returned, START_EXPORT, Signature, Step},
+    engine::{Instance, Means, Module, Returned, START_EXPORT, Signature, Step},
+    host::Spawn,
     pace::Pace,
     preview1::Preview1,
     resources::FastClock,
 };
-use std::{future::poll_fn, rc::Rc, task::Poll};
+use futures::future::LocalBoxFuture;
+use std::{
+    future::poll_fn,
+    rc::Rc,
+    task::{Context as TaskContext, Poll, Waker},
+};
 
-/// A compiled module whose imports are provided by Preview 1.
-pub(crate) type Compiled = Box<dyn Module<Preview1>>;
+/// A compiled module whose imports are provided by Preview 1. Dropping it frees it in turns with the executor's other tasks.
+pub(crate) struct Compiled {
+    module: Box<dyn Module<Preview1>>,
+    spawn: Spawn,
+    clock: Option<FastClock>,
+}
+
+impl Compiled {
+    pub(crate) fn new(module: Box<dyn Module<Preview1>>, spawn: Spawn, clock: Option<FastClock>) -> Self {
+        Self { module, spawn, clock }
+    }
+
+    pub(crate) fn module(&self) -> &dyn Module<Preview1> {
+        &*self.module
+    }
+}
+
+impl Drop for Compiled {
+    fn drop(&mut self) {
+        let module = std::mem::replace(&mut self.module, Box::new(Freed));
+        let mut freeing = module.free(Pace::new(self.clock.take()));
+        // A small module is freed at once.
+        if freeing.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending() {
+            (self.spawn)(freeing);
+        }
+    }
+}
+
+/// Takes the place of a module that is being freed.
+struct Freed;
+
+impl Module<Preview1> for Freed {
+    fn instantiate<'a>(
+        &'a self,
+        _: Means<Preview1>,
+        _: &'a mut Pace,
+    ) -> LocalBoxFuture<'a, Result<Box<dyn Instance<Preview1>>, String>> {
+        Box::pin(async { Err("its module has been freed".to_owned()) })
+    }
+
+    fn free(self: Box<Self>, _: Pace) -> LocalBoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
 
 /// The export of a library that is called before any other.
 pub(super) const INITIALIZE: &str = "_initialize";
@@ -46,10 +94,13 @@ impl Guest {
     }
 
     /// The names of the exports, each with whether it is a function.
-    pub(super) fn exports(&self) -> Vec<(String, bool)> {
-        let mut exports = self.instance.exports();
-        exports.retain(|(name, _)| name != START_EXPORT);
-        exports
+    pub(super) fn exports(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.instance.exports().filter(|(name, _)| *name != START_EXPORT)
+    }
+
+    /// The pace for long work on behalf of this instance.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.clock.clone())
     }
 
     /// Runs the module's start function, which precedes everything else.
@@ -102,7 +153,9 @@ impl Guest {
                     if failure.is_stack_overflow() {
                         control.refuse(Refusal { import: "a nested call", missing: Missing::Stack });
                     }
-                    return Err(self.cause(End::Trap(failure.explain(&self.module.bytes))));
+                    let mut pace = self.pace();
+                    let trap = Box::pin(failure.explain(&self.module.bytes, &mut pace)).await;
+                    return Err(self.cause(End::Trap(trap)));
                 }
             }
         }

@@ -1,6 +1,10 @@
 //! Calling one export of a module instead of running it as a program.
 
-use crate::{Launch, Value, ValueType};
+use crate::{
+    Launch, Value, ValueType,
+    engine::printable,
+    pace::{ITEM_WORK, Pace},
+};
 
 /// A call requested by a user, with the arguments as typed.
 #[derive(Clone, Debug)]
@@ -35,12 +39,22 @@ impl Invocation {
         values.collect()
     }
 
-    /// The error for an export that does not exist.
-    pub(crate) fn unknown<'a>(&self, exports: impl Iterator<Item = &'a str>) -> String {
+    /// The error for an export that does not exist. `exports` are the names of all exports, each with whether it is a function.
+    pub(crate) async fn unknown<'a>(
+        &self,
+        exports: impl Iterator<Item = (&'a str, bool)>,
+        pace: &mut Pace,
+    ) -> String {
         const SHOWN: usize = 20;
-        let mut names: Vec<_> = exports.map(|name| format!("{name:?}")).collect();
-        let more = names.len().saturating_sub(SHOWN);
-        names.truncate(SHOWN);
+        let (mut names, mut more) = (Vec::new(), 0);
+        for (name, is_function) in exports {
+            match is_function {
+                true if names.len() < SHOWN => names.push(format!("{:?}", printable(name))),
+                true => more += 1,
+                false => {}
+            }
+            pace.spend(ITEM_WORK).await;
+        }
         let names = match (names.is_empty(), more) {
             (true, _) => "it exports none".to_owned(),
             (false, 0) => format!("there are {}", names.join(", ")),
@@ -52,8 +66,9 @@ impl Invocation {
 
 #[cfg(test)]
 mod tests {
-    use super::Invocation;
+    use super::{Invocation, Pace};
     use crate::{Launch, Value, ValueType};
+    use futures::executor::block_on;
 
     fn invocation(arguments: &[&str]) -> Invocation {
         let all = ["name"].iter().chain(arguments).copied();
@@ -73,9 +88,13 @@ mod tests {
 
     #[test]
     fn an_unknown_export_comes_with_those_that_there_are() {
-        let error = invocation(&[]).unknown(["fib", "mem"].into_iter());
+        let unknown = |exports: &[(&str, bool)]| {
+            let mut pace = Pace::new(None);
+            block_on(invocation(&[]).unknown(exports.iter().copied(), &mut pace))
+        };
+        let error = unknown(&[("fib", true), ("memory", false), ("mem", true)]);
         assert_eq!(error, "no exported function \"f\"; there are \"fib\", \"mem\"");
-        assert!(invocation(&[]).unknown([].into_iter()).ends_with("it exports none"));
-        assert!(invocation(&[]).unknown((0..50).map(|_| "g")).ends_with("and 30 more"));
+        assert!(unknown(&[("memory", false)]).ends_with("it exports none"));
+        assert!(unknown(&[("g", true); 50]).ends_with("and 30 more"));
     }
 }

@@ -52,7 +52,7 @@ impl Plan {
             clock: clock.clone(),
             discard,
         };
-        let instance = module.compiled.instantiate(means, pace).await?;
+        let instance = module.compiled.module().instantiate(means, pace).await?;
         let guest = Guest::new(instance, module, interrupts, clock);
         control.set_instantiate_time(now_ns().saturating_sub(begun));
         Ok(guest)
@@ -123,12 +123,12 @@ async fn run_again_and_again(
             Pause::Killed => return End::Killed,
             Pause::Failed => return end,
         }
-        let mut pace = Pace::new(clocks.fast_clock().cloned());
+        let mut pace = Pace::starting(clocks.fast_clock().cloned(), control.clone());
         let instantiate = Box::pin(plan.clone().instantiate(&mut pace));
-        instance = match unless_killed(control, instantiate).await {
-            Some(Ok(instance)) => instance,
-            Some(Err(reason)) => return End::FailedToStart(reason),
-            None => return End::Killed,
+        instance = match until_killed(control, instantiate).await {
+            Ok(instance) => instance,
+            Err(_) if control.is_killed() => return End::Killed,
+            Err(reason) => return End::FailedToStart(reason),
         };
     }
 }
@@ -157,15 +157,13 @@ async fn pause(control: &Control, clocks: &Clocks, until_ns: u64) -> Pause {
     .await
 }
 
-/// Resolves with the output, or with nothing if the instance is killed first.
-pub(crate) async fn unless_killed<T>(control: &Control, future: impl Future<Output = T>) -> Option<T> {
+/// Resolves with the output of `future`, which starts an instance. A kill wakes the task, and `future` checks for it itself: dropping
+/// it would free everything it has allocated without a pause.
+pub(crate) async fn until_killed<T>(control: &Control, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        if control.is_killed() {
-            return Poll::Ready(None);
-        }
         control.set_driver(cx.waker());
-        future.as_mut().poll(cx).map(Some)
+        future.as_mut().poll(cx)
     })
     .await
 }

@@ -13,4 +13,4 @@ pub(crate) use guest::Compiled;
 pub use handle::{CallError, InstanceHandle};
 pub(crate) use handle::{Command, command_queue};
 pub(crate) use invoke::Invocation;
-pub(crate) use life::{Plan, run, serve, unless_killed};
+pub(crate) use life::{Plan, run, serve, until_killed};

@@ -19,7 +19,7 @@ impl Guest {
             return Box::pin(self.invoke(invocation)).await.unwrap_or_else(|end| end);
         }
         let Some(start) = self.signature(START) else {
-            if self.exports().is_empty() {
+            if self.exports().next().is_none() {
                 self.interrupts.control().set_empty_module();
                 return End::Exited(0);
             }
@@ -37,9 +37,8 @@ impl Guest {
     /// Calls an export and writes what it returns to standard output.
     async fn invoke(&mut self, invocation: &Invocation) -> Result<End, End> {
         let Some(signature) = self.signature(&invocation.function) else {
-            let exports = self.exports();
-            let functions = exports.iter().filter(|(_, is_function)| *is_function);
-            return Err(End::FailedToStart(invocation.unknown(functions.map(|(name, _)| name.as_str()))));
+            let mut pace = self.pace();
+            return Err(End::FailedToStart(invocation.unknown(self.exports(), &mut pace).await));
         };
         let types: Vec<Option<ValueType>> = signature.params.iter().map(Type::value).collect();
         let arguments: Vec<Value> = invocation.values(&types).map_err(End::FailedToStart)?;

@@ -23,11 +23,13 @@ impl WasmHost {
 
     async fn launch(&self, spec: InstanceSpec) -> Result<wasm_instance::Client, Error> {
         let handle: InstanceHandle = self.host.start(spec);
+        // Killed if this call is cancelled.
+        let instance = WasmInstance::new(handle.clone());
         handle.started().await;
         if let Some(End::FailedToStart(reason)) = handle.end() {
             return Err(Error::failed(reason));
         }
-        Ok(capnp_rpc::new_client(WasmInstance::new(handle)))
+        Ok(capnp_rpc::new_client(instance))
     }
 
     /// The module that a specification refers to, and its name in messages.

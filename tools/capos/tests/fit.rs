@@ -288,11 +288,39 @@ fn what_is_beyond_a_bound_is_refused_as_by_the_engine() {
     let items = |adds: usize| {
         format!("(memory 1) (data (offset i32.const 1 {}) \"\")", "i32.const 1 i32.add ".repeat(adds))
     };
+    let types = |count: usize| "(type (func))".repeat(count);
+    let exports =
+        |count: usize| (0..count).map(|name| format!("(export \"{name}\" (func $f))")).collect::<String>();
+    let function = |body: &str| format!("(func {body})");
     for (item, refused) in [
         (expression(127), false),
         (expression(128), true),
         (items(127), false),
         (items(128), true),
+        (types(100_000), false),
+        (types(100_001), true),
+        (format!("(func $f) {}", exports(100_000)), false),
+        (format!("(func $f) {}", exports(100_001)), true),
+        ("(global i32 (i32.const 0))".repeat(100_000), false),
+        ("(global i32 (i32.const 0))".repeat(100_001), true),
+        ("(import \"m\" \"f\" (func))".repeat(100_000), false),
+        ("(import \"m\" \"f\" (func))".repeat(100_001), true),
+        (format!("(func (export \"{}\"))", "x".repeat(4_000)), false),
+        (format!("(func (export \"{}\"))", "x".repeat(4_001)), true),
+        (format!("(import \"{}\" \"f\" (func))", "x".repeat(4_000)), false),
+        (format!("(import \"m\" \"{}\" (func))", "x".repeat(4_001)), true),
+        ("(table 1 funcref)".repeat(64), false),
+        ("(table 1 funcref)".repeat(65), true),
+        ("(memory 1)".repeat(16), false),
+        ("(memory 1)".repeat(17), true),
+        (function(&format!("(local {})", "i32 ".repeat(25_000))), false),
+        (function(&format!("(local {})", "i32 ".repeat(25_001))), true),
+        (function(&format!("(local {})", "v128 ".repeat(12_500))), false),
+        (function(&format!("(local i32 {})", "v128 ".repeat(12_500))), true),
+        (function(&format!("{} {}", "i32.const 0 ".repeat(3_000), "drop ".repeat(3_000))), false),
+        (function(&format!("{} {}", "i32.const 0 ".repeat(3_001), "drop ".repeat(3_001))), true),
+        (function(&format!("{} {}", "block ".repeat(49_999), "end ".repeat(49_999))), false),
+        (function(&format!("{} {}", "block ".repeat(50_000), "end ".repeat(50_000))), true),
         (table(65_520, "", ""), false),
         (table(65_521, "", ""), true),
         (table(32_760, "(result i32)", "(i32.const 1)"), false),

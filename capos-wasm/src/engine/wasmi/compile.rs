@@ -3,7 +3,7 @@
 use super::{data::HostData, link::link};
 use crate::{
     engine::{Engine, Host, Module, Settings, proposals::explain, start::export_start},
-    pace::Pace,
+    pace::{Pace, STOPPED},
 };
 use futures::future::LocalBoxFuture;
 use wasmi::{CompilationMode, Config, CustomFuelCosts, Linker};
@@ -57,9 +57,29 @@ impl<H: Host> Engine<H> for Wasmi {
 async fn compile<H: Host>(bytes: &[u8], settings: Settings, pace: &mut Pace) -> Result<Compiled<H>, String> {
     let engine = wasmi::Engine::new(&config(settings.stack_bytes));
     let bytes = export_start(bytes, pace).await;
+    if pace.is_stopped() {
+        return Err(STOPPED.to_owned());
+    }
     let module = parse(&engine, &bytes, pace).await?;
-    let linker = link(&engine, &module, settings.unknown_imports, pace).await?;
-    Ok(Compiled { engine, module, linker })
+    let mut linker = Linker::new(&engine);
+    let linked = link(&mut linker, &module, settings.unknown_imports, pace).await;
+    let compiled = Compiled { engine, module, linker };
+    match linked {
+        Ok(()) => Ok(compiled),
+        Err(reason) => {
+            compiled.free(pace).await;
+            Err(reason)
+        }
+    }
+}
+
+impl<H: Host> Compiled<H> {
+    /// Frees it in turns.
+    pub(super) async fn free(self, pace: &mut Pace) {
+        let Self { engine, module, linker } = self;
+        linker.free_with_pauses(async |work| pace.spend(work).await).await;
+        module.free_with_pauses(engine, async |work| pace.spend(work).await).await;
+    }
 }
 
 /// Parses and validates a module.
@@ -67,7 +87,10 @@ async fn parse(engine: &wasmi::Engine, bytes: &[u8], pace: &mut Pace) -> Result<
     if bytes.len() > MAX_MODULE_BYTES {
         return Err(format!("it is {} bytes long, more than {MAX_MODULE_BYTES}", bytes.len()));
     }
-    let module = wasmi::Module::new_with_pauses(engine, bytes, async |work| pace.spend(work).await).await;
+    let control = pace.control();
+    let is_stopped = || control.as_ref().is_some_and(|control| control.is_killed());
+    let pause = async |work| pace.spend(work).await;
+    let module = wasmi::Module::new_with_pauses(engine, bytes, pause, is_stopped).await;
     module.map_err(|error| explain(NAME, bytes, &error.to_string()))
 }
 

@@ -11,10 +11,20 @@ const STEP_BYTES: usize = 2 << 20;
 /// Makes the clock be checked after each step.
 const STEP_WORK: usize = 16 << 10;
 
-/// Frees the pages of all memories and tables except those that take no longer than a step. The guest must not run
-/// afterwards.
-pub(super) async fn free<H: Host>(store: &mut Store<HostData<H>>, discard: Option<Discard>, pace: &mut Pace) {
-    let Some(discard) = discard else { return };
+/// Frees a store in turns. The guest must not run afterwards.
+pub(super) async fn free<H: Host>(
+    mut store: Box<Store<HostData<H>>>,
+    discard: Option<Discard>,
+    pace: &mut Pace,
+) {
+    if let Some(discard) = discard {
+        free_pages(&mut store, discard, pace).await;
+    }
+    (*store).free_with_pauses(async |work| pace.spend(work).await).await;
+}
+
+/// Frees the pages of all memories and tables except those that take no longer than a step.
+async fn free_pages<H: Host>(store: &mut Store<HostData<H>>, discard: Discard, pace: &mut Pace) {
     let lengths: Vec<usize> =
         (0..).map_while(|index| store.bytes_mut(index).map(|bytes| bytes.len())).collect();
     if lengths.iter().sum::<usize>() <= STEP_BYTES {

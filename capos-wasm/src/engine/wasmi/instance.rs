@@ -151,7 +151,10 @@ impl<H: Host> Instance<H> {
     /// Gives the guest its next slice, after other tasks have run if its turn is over.
     fn next_slice(&mut self, required: u64) -> Result<Option<Step>, End> {
         give(&mut self.store, required)?;
-        if !self.store.data().fuel.is_turn_over() {
+        let fuel = &self.store.data().fuel;
+        // Translation uses no fuel, so a turn measured in fuel would never end in it.
+        let is_over = fuel.is_turn_over() || (required == 0 && fuel.measures_turns());
+        if !is_over {
             return Ok(None);
         }
         self.turn = Turn::TakenAndGiven;
@@ -178,9 +181,9 @@ impl<H: Host> Instance<H> {
 }
 
 impl<H: Host> crate::engine::Instance<H> for Instance<H> {
-    fn exports(&self) -> Vec<(String, bool)> {
+    fn exports(&self) -> Box<dyn Iterator<Item = (&str, bool)> + '_> {
         let exports = self.instance.exports(&*self.store);
-        exports.map(|export| (export.name().to_owned(), export.into_func().is_some())).collect()
+        Box::new(exports.map(|export| (export.name(), export.into_func().is_some())))
     }
 
     fn signature(&self, function: &str) -> Option<Signature> {
@@ -211,7 +214,9 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
         Some(&mut self.store.data_mut().host)
     }
 
-    fn free(mut self: Box<Self>, mut pace: Pace) -> LocalBoxFuture<'static, ()> {
-        Box::pin(async move { free(&mut self.store, self.discard, &mut pace).await })
+    fn free(self: Box<Self>, mut pace: Pace) -> LocalBoxFuture<'static, ()> {
+        // Drops the call in progress, with its stack.
+        let Self { store, discard, .. } = *self;
+        Box::pin(async move { free(store, discard, &mut pace).await })
     }
 }

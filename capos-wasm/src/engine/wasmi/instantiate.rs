@@ -22,6 +22,10 @@ impl<H: Host> Module<H> for Compiled<H> {
     ) -> LocalBoxFuture<'a, Result<Box<dyn Instance<H>>, String>> {
         Box::pin(instantiate(self, means, pace))
     }
+
+    fn free(self: Box<Self>, mut pace: Pace) -> LocalBoxFuture<'static, ()> {
+        Box::pin(async move { (*self).free(&mut pace).await })
+    }
 }
 
 async fn instantiate<H: Host>(
@@ -48,7 +52,7 @@ async fn instantiate<H: Host>(
                 None => error.to_string(),
             };
             // Much data may have been copied at this point.
-            free(&mut store, discard, pace).await;
+            free(store, discard, pace).await;
             Err(reason)
         }
     }

@@ -11,35 +11,37 @@ use crate::{
         Arguments, Host,
         imports::{ImportKind, SPAWN, called_unknown, check_import, is_spawn},
     },
-    pace::{ITEM_WORK, Pace},
+    pace::{ITEM_WORK, Pace, STOPPED, name_work},
 };
 use wasmi::{Caller, Error, ExternType, FuncType, Linker, Val, WasmTy, errors::LinkerError};
 
 /// Resolves a module's imports. The error names what is unknown.
 pub(super) async fn link<H: Host>(
-    engine: &wasmi::Engine,
+    linker: &mut Linker<HostData<H>>,
     module: &wasmi::Module,
     unknown: UnknownImports,
     pace: &mut Pace,
-) -> Result<Linker<HostData<H>>, String> {
-    let mut linker = Linker::new(engine);
+) -> Result<(), String> {
     // A module may import a function several times; it is defined once.
     linker.allow_shadowing(true);
     for import in module.imports() {
         let (module, name) = (import.module(), import.name());
         match (H::signature(module, name), import.ty(), unknown) {
             (None, ExternType::Func(ty), UnknownImports::Trap) => {
-                define_trap(&mut linker, module, name, ty.clone()).map_err(|error| error.to_string())?;
+                define_trap(linker, module, name, ty.clone()).map_err(|error| error.to_string())?;
             }
             (_, ty, _) => {
                 let kind: ImportKind = import_kind(ty);
                 check_import::<H>(module, name, &kind)?;
-                H::define(&mut linker, module, name)?;
+                H::define(linker, module, name)?;
             }
         }
-        pace.spend(ITEM_WORK).await;
+        pace.spend(ITEM_WORK + name_work(module) + name_work(name)).await;
+        if pace.is_stopped() {
+            return Err(STOPPED.to_owned());
+        }
     }
-    Ok(linker)
+    Ok(())
 }
 
 /// Defines a function that ends the program that calls it.

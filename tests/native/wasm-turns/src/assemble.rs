@@ -55,6 +55,69 @@ impl Module {
     }
 }
 
+/// A module by name, made when it is needed.
+pub(crate) type Named = (&'static str, fn() -> Vec<u8>);
+
+const TYPE: [u8; 3] = [0x60, 0, 0];
+
+/// A module of a function without parameters, results and body, and what more there is of each part: entries, with their number.
+/// Type 1 has 900 parameters and results.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) types: (u32, Vec<u8>),
+    pub(crate) imports: (u32, Vec<u8>),
+    pub(crate) memories: u32,
+    pub(crate) tables: u32,
+    pub(crate) globals: (u32, Vec<u8>),
+    pub(crate) exports: (u32, Vec<u8>),
+    pub(crate) elements: (u32, Vec<u8>),
+    pub(crate) data: (u32, Vec<u8>),
+    /// Declarations of locals, and instructions, of the first function.
+    pub(crate) code: Vec<u8>,
+    /// More functions of no locals, each with these instructions.
+    pub(crate) functions: u32,
+    pub(crate) body: Vec<u8>,
+    /// Whether the first function calls the others.
+    pub(crate) calls: bool,
+}
+
+impl Parts {
+    pub(crate) fn encode(self) -> Vec<u8> {
+        let first = self.imports.0;
+        let last = first + self.functions;
+        let types = [&TYPE[..], &crate::bodies::many_values(), &self.types.1].concat();
+        let mut code = if self.code.is_empty() { vec![0] } else { self.code };
+        if self.calls {
+            code.extend((first + 1..=last).flat_map(call));
+        }
+        code.push(END);
+        let more = vector(&[&[0], self.body.as_slice(), &[END]].concat());
+        let codes = [vector(&code), more.repeat(self.functions as usize)].concat();
+        let exports = [text("_start"), vec![0], leb(first), self.exports.1].concat();
+        let table = [vec![0x70, 0], leb(100_000)].concat();
+        let (data_count, tables) = (counted(12, self.data.0, &[]), 1 + self.tables);
+        [
+            b"\0asm\x01\0\0\0".to_vec(),
+            counted(1, 2 + self.types.0, &types),
+            counted(2, self.imports.0, &self.imports.1),
+            counted(3, 1 + self.functions, &vec![0; 1 + self.functions as usize]),
+            counted(4, tables, &table.repeat(tables as usize)),
+            counted(5, self.memories.max(1), &[0, 16].repeat(self.memories.max(1) as usize)),
+            counted(6, self.globals.0, &self.globals.1),
+            counted(7, 1 + self.exports.0, &exports),
+            counted(9, self.elements.0, &self.elements.1),
+            data_count,
+            counted(10, 1 + self.functions, &codes),
+            counted(11, self.data.0, &self.data.1),
+        ]
+        .concat()
+    }
+}
+
+pub(crate) fn repeated(count: u32, item: &[u8]) -> (u32, Vec<u8>) {
+    (count, item.repeat(count as usize))
+}
+
 /// A number in LEB128.
 pub(crate) fn leb(mut value: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -104,7 +167,7 @@ fn section(id: u8, items: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A section of `count` items.
-pub(crate) fn counted(id: u8, count: u32, items: &[u8]) -> Vec<u8> {
+fn counted(id: u8, count: u32, items: &[u8]) -> Vec<u8> {
     let content = [&leb(count), items].concat();
     [vec![id], vector(&content)].concat()
 }

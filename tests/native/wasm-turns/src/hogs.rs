@@ -11,7 +11,7 @@ const MANY_ELEMENTS: u32 = 9_000_000;
 /// The modules, by name.
 pub(crate) fn all() -> Vec<(&'static str, Module)> {
     vec![
-        ("zeroing locals", called(29_000, &[], 1)),
+        ("zeroing locals", called(24_000, &[], 1)),
         ("memory.fill", alone(&with_three(0, 7, PAGES << 16, &[0xfc, 11, 0]))),
         ("memory.copy", alone(&with_three(1, 0, (PAGES << 16) - 1, &[0xfc, 10, 0, 0]))),
         (
@@ -43,6 +43,7 @@ pub(crate) fn all() -> Vec<(&'static str, Module)> {
 pub(crate) fn ending() -> Vec<(&'static str, Module)> {
     vec![
         ("freeing memory after a trap", touching_all()),
+        ("freeing a stack after a trap", alone_with(vec![(0, call(1)), (60, call(1))])),
         ("freeing tables after the end", Module { elements: MANY_ELEMENTS, ..filling(MANY_ELEMENTS) }),
     ]
 }

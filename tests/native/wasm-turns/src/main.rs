@@ -2,6 +2,7 @@
 //! longest time that a neighbour of each had to wait for its turn.
 
 mod assemble;
+mod bodies;
 mod folder;
 mod hogs;
 mod starts;
@@ -19,13 +20,24 @@ use std::rc::Rc;
 
 /// How long a neighbour polls the clock.
 const WATCH_NS: i64 = 20_000_000;
-/// The same, beside a module that ends: until it has, or forty times as long.
+/// The same, beside a module that ends: until it has, if that is within so many times as long.
 const LONG_WATCH_NS: i64 = 100_000_000;
-const LONG_WATCHES: u32 = 40;
-/// Maximum number of initial table elements of a module.
+const LONG_WATCHES: u32 = 200;
+/// Time after which an instance is given up that is being started.
+const KILL_AFTER_NS: u64 = 20_000_000;
+/// As many elements of tables as a module can have from its start.
 const TABLE_ELEMENTS: u32 = 10_000_000;
-/// Upper bound of a turn, with one instruction per nanosecond.
+/// Room for calls; their values and frames can take some 90 MiB then.
+const STACK_BYTES: u64 = 8 << 20;
+/// No turn is longer, by the time in which every instruction takes a nanosecond.
 const MOST_NS: i64 = 1_000_000;
+
+/// How a start ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Ran,
+    Refused,
+}
 
 #[derive(Clone)]
 struct Hosts {
@@ -42,15 +54,17 @@ impl Hosts {
         spec.reborrow().init_module().set_bytes(module);
         spec.set_name("hog");
         spec.set_run(true);
-        spec.reborrow().init_limits().set_table_elements(TABLE_ELEMENTS);
+        let mut limits = spec.reborrow().init_limits();
+        limits.set_table_elements(TABLE_ELEMENTS);
+        limits.set_stack_bytes(STACK_BYTES);
         let mut held = spec.init_grants().init_grants(2);
         hold(held.reborrow().get(0), TIMER, self.timer.clone());
         hold(held.get(1), ENTROPY, self.entropy.clone());
         request.send().promise.await?.get()?.get_instance()
     }
 
-    /// Runs one from a file, which may be of any length, to its end.
-    async fn run_file(&self, module: Vec<u8>) -> Result<(), Error> {
+    /// Starts a module from a file, as one of any length can be. Functions that it imports trap.
+    async fn start_file(&self, module: Vec<u8>) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
         let mut spec = request.get().init_spec();
         let mut file = spec.reborrow().init_module().init_file();
@@ -58,9 +72,16 @@ impl Hosts {
         file.set_path(b"hog.wasm");
         spec.set_name("hog");
         spec.set_run(true);
+        spec.reborrow().init_options().set_trap_unknown_imports(true);
         spec.init_limits().set_table_elements(TABLE_ELEMENTS);
-        let hog = request.send().promise.await?.get()?.get_instance()?;
-        hog.wait_request().send().promise.await.map(drop)
+        request.send().promise.await?.get()?.get_instance()
+    }
+
+    async fn sleep(&self, length_ns: u64) -> Result<(), Error> {
+        let now = self.timer.now_request().send().promise.await?.get()?.get_nanoseconds();
+        let mut request = self.timer.sleep_until_request();
+        request.get().set_nanoseconds(now + length_ns);
+        request.send().promise.await.map(drop)
     }
 
     /// Starts an instance that polls the clock when called.
@@ -90,8 +111,8 @@ async fn longest_gap(watcher: &wasm_instance::Client, watch_ns: i64) -> Result<i
 /// The same, until `wait`, the end of a hog, is ready.
 async fn longest_gap_until(
     watcher: &wasm_instance::Client,
-    wait: impl Future<Output = Result<(), Error>> + 'static,
-) -> Result<i64, Error> {
+    wait: impl Future<Output = Result<How, Error>> + 'static,
+) -> Result<(i64, How), Error> {
     let ended = Rc::new(Cell::new(None));
     let told = ended.clone();
     drop(spawn_local(async move { told.set(Some(wait.await)) }));
@@ -99,16 +120,17 @@ async fn longest_gap_until(
     for _ in 0..LONG_WATCHES {
         longest = longest.max(longest_gap(watcher, LONG_WATCH_NS).await?);
         if let Some(result) = ended.take() {
-            return result.map(|()| longest);
+            return result.map(|how| (longest, how));
         }
     }
     Err(Error::failed("it does not end".to_owned()))
 }
 
-fn tell(name: &str, gap_ns: i64) {
+fn tell(name: &str, gap_ns: i64, how: How) {
+    let refused = if how == How::Refused { ", refused" } else { "" };
     match gap_ns < MOST_NS {
-        true => println!("{name}: within a millisecond"),
-        false => println!("{name}: {gap_ns} ns"),
+        true => println!("{name}{refused}: within a millisecond"),
+        false => println!("{name}{refused}: {gap_ns} ns"),
     }
 }
 
@@ -122,18 +144,35 @@ async fn run() -> Result<(), Error> {
     longest_gap(&watcher, WATCH_NS).await?;
     for (name, module) in hogs::all() {
         let hog = hosts.hog(&module.encode()).await?;
-        tell(name, longest_gap(&watcher, WATCH_NS).await?);
+        tell(name, longest_gap(&watcher, WATCH_NS).await?, How::Ran);
         hog.kill_request().send().promise.await?;
     }
     for (name, module) in hogs::ending() {
         let hog = hosts.hog(&module.encode()).await?;
         let end = hog.wait_request().send().promise;
-        tell(name, longest_gap_until(&watcher, async { end.await.map(drop) }).await?);
+        let (gap_ns, how) = longest_gap_until(&watcher, async { end.await.map(|_| How::Ran) }).await?;
+        tell(name, gap_ns, how);
     }
-    for (name, module) in starts::all() {
-        let hosts = hosts.clone();
-        let life = async move { hosts.run_file(module).await };
-        tell(name, longest_gap_until(&watcher, life).await?);
+    for (name, module) in starts::all().into_iter().chain(bodies::all()) {
+        // Made before the neighbour looks, which this process would keep waiting, too.
+        let (host, bytes) = (hosts.clone(), module());
+        let life = async move {
+            match host.start_file(bytes).await {
+                Ok(hog) => hog.wait_request().send().promise.await.map(|_| How::Ran),
+                Err(_) => Ok(How::Refused),
+            }
+        };
+        let (gap_ns, how) = longest_gap_until(&watcher, life).await?;
+        tell(name, gap_ns, how);
+        let (host, timer, bytes) = (hosts.clone(), hosts.clone(), module());
+        let life = async move {
+            let starting = spawn_local(async move { host.start_file(bytes).await.map(drop) });
+            timer.sleep(KILL_AFTER_NS).await?;
+            starting.abort();
+            Ok(How::Ran)
+        };
+        let (gap_ns, how) = longest_gap_until(&watcher, life).await?;
+        tell(&format!("{name}, given up"), gap_ns, how);
     }
     Ok(())
 }

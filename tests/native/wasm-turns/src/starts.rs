@@ -1,63 +1,73 @@
-//! Modules that are expensive to read, validate or translate. Each exits at once.
+//! Modules of which much is to be read before anything runs, and to be freed afterwards. Each ends at once.
 
-use crate::assemble::{BLOCK, DROP, END, I32, counted, leb, text, vector};
+use crate::assemble::{END, I32, Named, Parts, leb, repeated, text, vector};
 
-/// Number of entries in the long sections.
-const MANY: u32 = 100_000;
-const TYPE: [u8; 3] = [0x60, 0, 0];
+/// Entries of the sections that are long here.
+pub(crate) const MANY: u32 = 99_900;
 
 /// The modules, by name.
-pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn all() -> Vec<Named> {
     vec![
-        (
-            "many globals",
-            Parts { globals: repeated(MANY, &[I32, 0, 0x41, 1, END]), ..Parts::default() }.encode(),
-        ),
-        ("many elements", Parts { elements: elements(), ..Parts::default() }.encode()),
-        ("declarations of no locals", code([leb(500_000), [0, I32].repeat(500_000)].concat())),
-        ("a branch out of nested blocks", code(branch_out())),
-        ("blocks of many values", code(values())),
+        ("many types", || Parts { types: types(MANY), ..parts() }.encode()),
+        ("long types", || Parts { types: long_types(), ..parts() }.encode()),
+        ("many imports", || Parts { imports: imports(MANY), ..parts() }.encode()),
+        ("many functions", || Parts { functions: MANY, ..parts() }.encode()),
+        ("many long functions", || Parts { functions: MANY, body: vec![1; 100], ..parts() }.encode()),
+        ("many called functions", || {
+            Parts { functions: 20_000, calls: true, body: vec![1; 20], ..parts() }.encode()
+        }),
+        ("many memories and tables", || Parts { memories: 16, tables: 63, ..parts() }.encode()),
+        ("many globals", || Parts { globals: repeated(MANY, &[I32, 0, 0x41, 1, END]), ..parts() }.encode()),
+        ("many exports", || Parts { exports: exports(MANY), ..parts() }.encode()),
+        ("many elements", || Parts { elements: elements(), ..parts() }.encode()),
+        ("many expressions", || Parts { elements: expressions(), ..parts() }.encode()),
+        ("many segments of elements", || {
+            Parts { elements: repeated(MANY, &[0, 0x41, 0, END, 2, 0, 0]), ..parts() }.encode()
+        }),
+        ("many passive segments", || {
+            Parts { elements: repeated(MANY, &[1, 0, 2, 0, 0]), ..parts() }.encode()
+        }),
+        ("many segments of data", || {
+            Parts { data: repeated(MANY, &[0, 0x41, 0, END, 1, 7]), ..parts() }.encode()
+        }),
+        ("many passive data", || Parts { data: repeated(MANY, &[1, 1, 7]), ..parts() }.encode()),
     ]
 }
 
-/// The additional parts of a module, besides a function without parameters, results and body.
-#[derive(Default)]
-struct Parts {
-    globals: (u32, Vec<u8>),
-    elements: (u32, Vec<u8>),
-    /// Declarations of locals, and instructions.
-    code: Vec<u8>,
+fn parts() -> Parts {
+    Parts::default()
 }
 
-impl Parts {
-    fn encode(self) -> Vec<u8> {
-        let many = many_values();
-        let types = [&TYPE[..], &many].concat();
-        let export = [text("_start"), vec![0, 0]].concat();
-        let mut code = if self.code.is_empty() { vec![0] } else { self.code };
-        code.push(END);
-        let table = [vec![0x70, 0], leb(MANY)].concat();
-        [
-            b"\0asm\x01\0\0\0".to_vec(),
-            counted(1, 2, &types),
-            counted(3, 1, &[0]),
-            counted(4, 1, &table),
-            counted(6, self.globals.0, &self.globals.1),
-            counted(7, 1, &export),
-            counted(9, self.elements.0, &self.elements.1),
-            counted(10, 1, &vector(&code)),
-        ]
-        .concat()
-    }
+/// So many types that all differ, by which parameters they have.
+fn types(count: u32) -> (u32, Vec<u8>) {
+    let different = (0..count).flat_map(|index| {
+        let params: Vec<u8> = (0..17).map(|bit| if index >> bit & 1 == 0 { 0x7f } else { 0x7e }).collect();
+        [&[0x60][..], &vector(&params), &[0]].concat()
+    });
+    (count, different.collect())
 }
 
-fn repeated(count: u32, item: &[u8]) -> (u32, Vec<u8>) {
-    (count, item.repeat(count as usize))
+/// Types of 1,000 parameters that differ in the last.
+fn long_types() -> (u32, Vec<u8>) {
+    let different = (0..2_000u32).flat_map(|index| {
+        let mut params = vec![0x7f; 983];
+        params.extend((0..17).map(|bit| if index >> bit & 1 == 0 { 0x7f } else { 0x7e }));
+        [&[0x60][..], &vector(&params), &[0]].concat()
+    });
+    (2_000, different.collect())
 }
 
-/// A module of one function.
-fn code(code: Vec<u8>) -> Vec<u8> {
-    Parts { code, ..Parts::default() }.encode()
+/// Functions that nothing provides.
+fn imports(count: u32) -> (u32, Vec<u8>) {
+    let entries =
+        (0..count).flat_map(|index| [text("nothing"), text(&format!("f{index}")), vec![0, 0]].concat());
+    (count, entries.collect())
+}
+
+/// Exports of the first function, whose names are their numbers.
+fn exports(count: u32) -> (u32, Vec<u8>) {
+    let entries = (0..count).flat_map(|index| [text(&index.to_string()), vec![0, 0]].concat());
+    (count, entries.collect())
 }
 
 /// A segment with an entry for each table element.
@@ -65,18 +75,7 @@ fn elements() -> (u32, Vec<u8>) {
     (1, [vec![0, 0x41, 0, END], leb(MANY), vec![0; MANY as usize]].concat())
 }
 
-/// 150,000 nested blocks, and a branch out of all of them.
-fn branch_out() -> Vec<u8> {
-    [&[0], BLOCK.repeat(150_000).as_slice(), &[0x0c], &leb(149_999), &[END].repeat(150_000)].concat()
-}
-
-/// The type of a block with 900 parameters and results.
-fn many_values() -> Vec<u8> {
-    let values = vector(&[I32; 900]);
-    [&[0x60], values.as_slice(), &values].concat()
-}
-
-fn values() -> Vec<u8> {
-    let block = [0x02, 1, END];
-    [&[1, 1, I32], [0x20, 0].repeat(900).as_slice(), &block.repeat(2_000), &[DROP].repeat(900)].concat()
+/// The same of expressions.
+fn expressions() -> (u32, Vec<u8>) {
+    (1, [vec![4, 0x41, 0, END], leb(MANY), [0xd2, 0, END].repeat(MANY as usize)].concat())
 }

@@ -7,7 +7,7 @@ use wasmparser_263::{
     FuncToValidate, FunctionBody, Parser, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use super::bounds::{Beyond, check_expressions, validate_function};
+use super::bounds::{Beyond, check_count, check_expressions, check_names, validate_function};
 use super::module::Module;
 use super::proposals::State;
 
@@ -82,6 +82,10 @@ fn validate(module: &[u8], features: WasmFeatures) -> wasmparser_263::Result<Opt
     parser.set_features(features);
     for payload in parser.parse_all(module) {
         let payload = payload?;
+        let early = check_count(&payload).map_or_else(|| check_names(&payload), |beyond| Ok(Some(beyond)))?;
+        if let Some(beyond) = early {
+            return Ok(Some(beyond));
+        }
         if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
             functions.push((function, body));
         }

@@ -1,0 +1,92 @@
+//! Memory that has been freed and whose pages are given back in parts, so that freeing a large block takes no longer than freeing
+//! a small one.
+
+use super::memory;
+use core::mem;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Shorter blocks are given back at once.
+pub(super) const LONG_BYTES: usize = 4 << 20;
+/// Bytes that are given back at once.
+const STEP_BYTES: usize = 2 << 20;
+
+/// Whether freed blocks wait: something calls [`give_back`] again and again.
+static ARE_AWAITED: AtomicBool = AtomicBool::new(false);
+/// Whether any block waits.
+static ANY: AtomicBool = AtomicBool::new(false);
+/// The address of the first block that waits, or zero.
+static FIRST: Mutex<usize> = Mutex::new(0);
+
+/// The beginning of a block that waits.
+struct Head {
+    /// The address of the next, or zero.
+    next: usize,
+    /// The bytes whose pages have not been given back: the first ones.
+    left: usize,
+    reservation: usize,
+}
+
+const _: () = assert!(mem::size_of::<Head>() < STEP_BYTES && STEP_BYTES < LONG_BYTES);
+
+/// Has long blocks wait from now on.
+pub(super) fn await_blocks() {
+    ARE_AWAITED.store(true, Ordering::Relaxed);
+}
+
+/// Has [`give_back`] look whether pages of short blocks wait.
+pub(super) fn announce() {
+    ANY.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn are_awaited() -> bool {
+    ARE_AWAITED.load(Ordering::Relaxed)
+}
+
+/// Adds a block.
+///
+/// # Safety
+/// The block is a reservation of its own, readable and writable, that nothing uses any more; it has `length` bytes, at least
+/// [`LONG_BYTES`].
+pub(super) unsafe fn put(block: *mut u8, length: usize, reservation: usize) {
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    let head = Head { next: *first, left: length, reservation };
+    // SAFETY: the block is longer than this, aligned to a page, and nothing else uses it.
+    unsafe { block.cast::<Head>().write(head) };
+    *first = block.expose_provenance();
+    ANY.store(true, Ordering::Relaxed);
+}
+
+/// Gives back some pages of a block that waits. Returns whether there are more.
+pub(crate) fn give_back() -> bool {
+    ANY.load(Ordering::Relaxed) && give_back_some()
+}
+
+#[cold]
+fn give_back_some() -> bool {
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    let block = *first;
+    if block == 0 {
+        ANY.store(false, Ordering::Relaxed);
+        drop(first);
+        let gave_back = super::HEAP.give_back(STEP_BYTES);
+        if gave_back {
+            announce();
+        }
+        return gave_back;
+    }
+    let head = ptr::with_exposed_provenance_mut::<Head>(block);
+    // SAFETY: `put` wrote it, and only blocks that wait are in the list, which is locked.
+    let Head { next, left, reservation } = unsafe { head.read() };
+    let kept = left.saturating_sub(1) / STEP_BYTES * STEP_BYTES;
+    if kept > 0 && memory::discard(block + kept, memory::whole_pages(left - kept)).is_ok() {
+        // SAFETY: as above; the page is among those that are kept.
+        unsafe { (&raw mut (*head).left).write(kept) };
+        return true;
+    }
+    *first = next;
+    // Failing leaves the pages mapped, which is all that can be done here.
+    let _ = memory::unmap(block, reservation);
+    true
+}
