@@ -66,7 +66,7 @@ fn arguments() -> Result<()> {
     command.env("CAPOS_TEST_PASSED", "on").env_remove("CAPOS_TEST_ABSENT");
     command.args(["--env", "B=2", "--env", "A=1", "--env", "A=x=y"]);
     command.args(["--env", "CAPOS_TEST_PASSED", "--env", "CAPOS_TEST_ABSENT", "one two", "", "--dir"]);
-    let wanted = "argument 0: wasi-cli-args\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
+    let wanted = "argument 0: wasi-cli-args.wasm\nargument 1: one two\nargument 2: \nargument 3: --dir\n\
                   environment A=x=y\nenvironment B=2\nenvironment CAPOS_TEST_PASSED=on\n";
     ended(&finish(&mut command)?, 0, wanted)?;
     // For a multi-call program, this name selects the function.

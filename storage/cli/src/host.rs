@@ -4,10 +4,11 @@
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, openat};
 use rustix::io::Errno;
 
 /// An open folder.
@@ -55,6 +56,21 @@ impl HostFolder {
             Ok(meta) => Ok(Some(meta)),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the file at `path` is protected from its user: by a mode without any right to write, which even the
+    /// superuser is taken to mean, or by one that denies it to us.
+    pub(crate) fn is_protected(&self, path: &str) -> io::Result<bool> {
+        const WRITE_BITS: u32 = 0o222;
+        let (directory, name) = self.place(path)?;
+        if look(&directory, name)?.permissions().mode() & WRITE_BITS == 0 {
+            return Ok(true);
+        }
+        match accessat(&directory, name, Access::WRITE_OK, AtFlags::empty()) {
+            Ok(()) => Ok(false),
+            Err(Errno::ACCESS | Errno::PERM) => Ok(true),
+            Err(error) => Err(error.into()),
         }
     }
 

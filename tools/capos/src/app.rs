@@ -15,7 +15,7 @@ pub use mount::{Dir, VolumeFile};
 use capos_schema::grants;
 use capos_volume_tool::{Links, show_size};
 
-use crate::manifest::{InstanceLimits, name_of};
+use crate::manifest::{InstanceLimits, name_of, show_duration};
 
 /// A call of `capos run PROGRAM.wasm`.
 #[derive(Debug, Default, Clone)]
@@ -138,7 +138,7 @@ impl App {
         let fields = [
             ("memory", size(memory_bytes)),
             ("fuel", number(fuel)),
-            ("wallTime", wall_time_ns.map(|ns| format!("\"{ns}ns\""))),
+            ("wallTime", wall_time_ns.map(|ns| format!("\"{}\"", show_duration(ns)))),
             ("outputBytes", size(output_bytes)),
             ("tableElements", number(table_elements.map(u64::from))),
             ("stack", size(stack_bytes)),

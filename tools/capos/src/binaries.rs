@@ -10,7 +10,7 @@ use wasmparser_263::{Parser, Payload, TypeRef};
 use crate::elf;
 use crate::inspect::fit::{self, Misfit};
 use crate::inspect::setting::Setting;
-use crate::inspect::{Form, Module, grant_for, module_bytes, refusal};
+use crate::inspect::{Form, MOST_LOOKED_AT, Module, grant_for, module_bytes, refusal, strange};
 use crate::manifest::broken::Broken;
 use crate::manifest::candidates::{closest, meant_beside};
 use crate::manifest::{Manifest, Program, ProgramKind};
@@ -56,7 +56,7 @@ pub fn load(
     let mut programs = Vec::new();
     let mut modules = BTreeMap::new();
     for program in manifest.programs().filter(|program| is_read(program, broken)) {
-        if !seen.insert(program.name.clone()) {
+        if !seen.insert((program.kind, program.name.clone())) {
             continue;
         }
         match read(program, project, folder, imports_of(manifest, program)) {
@@ -80,7 +80,9 @@ pub fn load(
 }
 
 fn is_read(program: &Program, broken: &Broken<'_>) -> bool {
-    !program.name.is_empty() && !broken.is_at(&program.at) && !broken.is_at(&format!("{}.file", program.at))
+    // Without a field of its own a program has the name of its entry.
+    let places = ["file", "name"].map(|field| format!("{}.{field}", program.at));
+    !program.name.is_empty() && !broken.is_at(&program.at) && !places.iter().any(|place| broken.is_at(place))
 }
 
 /// Finds reasons why instances could not start, except those that depend on unreadable fields.
@@ -201,7 +203,11 @@ fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
         return Err("a WebAssembly component; only core modules can run".to_owned());
     }
     if !module.starts_with(&WASM_MODULE) {
-        return Err("not a WebAssembly module".to_owned());
+        let start = module.get(..MOST_LOOKED_AT).unwrap_or(&module);
+        return Err(match strange(start) {
+            Some(kind) => format!("not a WebAssembly module: {kind}"),
+            None => "not a WebAssembly module".to_owned(),
+        });
     }
     let refused = |module: &[u8], form| refusal(module, form).map_or(Ok(()), Err);
     // It will be refused for that in any case, and rewriting a large module takes seconds.

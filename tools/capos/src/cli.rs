@@ -4,6 +4,7 @@ mod amounts;
 #[cfg(test)]
 mod documented;
 mod ending;
+mod full;
 mod hints;
 mod limits;
 mod log_file;
@@ -16,7 +17,9 @@ mod what;
 mod words;
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
@@ -62,10 +65,10 @@ const EXAMPLES: &str = "Examples:
   capos image my.cue -o my.capos                    only build the boot package
 
 Exit statuses of `run`: the guest's own; 70 the kernel failed; 71 QEMU failed; 124 the run timed out;
-1 nothing was booted, or output could not be written; the reason is printed.";
+1 nothing was booted, or output could not be written, and the reason is printed; 2 the command line is invalid.";
 
 /// The exit status for an invalid command line, the same as clap's.
-const BAD_USAGE: i32 = 2;
+const BAD_USAGE: u8 = 2;
 const QEMU: &str = "qemu-system-x86_64";
 
 #[derive(Debug, Subcommand)]
@@ -142,17 +145,29 @@ pub fn main() -> ExitCode {
         Ok(words) => parse(words),
         Err(reason) => {
             report(&anyhow!(reason));
-            return ExitCode::FAILURE;
+            return ExitCode::from(BAD_USAGE);
         }
     };
     match perform(&cli) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             report(&error);
-            ExitCode::FAILURE
+            if error.is::<BadUsage>() { ExitCode::from(BAD_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
+
+/// Options that do not fit together, or not what they are given with.
+#[derive(Debug)]
+struct BadUsage(String);
+
+impl fmt::Display for BadUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for BadUsage {}
 
 /// Like clap's parser, but names arguments that are not UTF-8.
 fn parse(words: Vec<OsString>) -> Cli {
@@ -161,7 +176,7 @@ fn parse(words: Vec<OsString>) -> Cli {
             let strange = words.iter().filter(|word| word.to_str().is_none());
             let strange: Vec<_> = strange.map(|word| word.display().to_string()).collect();
             say(format_args!("options and arguments must be UTF-8: {}", strange.join(", ")));
-            process::exit(BAD_USAGE);
+            process::exit(BAD_USAGE.into());
         }
         error.exit()
     })

@@ -1,22 +1,21 @@
 //! Evaluates a manifest with `tools/cue`, or with the official `cue` command, which takes the same arguments.
 
+mod evaluator;
 mod package;
 mod position;
 
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::string::FromUtf8Error;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
+use evaluator::Bounds;
 pub use position::positions;
 
 /// Whether an evaluation includes `manifests/schema.cue`.
@@ -27,6 +26,9 @@ pub enum Definitions {
     /// The manifest is evaluated alone.
     Leave,
 }
+
+/// The problem with text in single quotes, which in CUE are for bytes, and become another text in JSON.
+pub const BYTES: &str = "text is written in double quotes; in single quotes it is bytes";
 
 /// Evaluates `manifest`. CUE's errors are returned as a [`BadManifest`].
 pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> Result<Value> {
@@ -39,22 +41,20 @@ pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> R
         return Err(BadManifest::new(manifest, vec![problem]).into());
     }
     let cue = command(project);
-    let output = Command::new(&cue)
-        // Ctrl-C is handled by this process.
-        .process_group(0)
-        .args(["export", "--all-errors", "--out", "json"])
-        .arg(manifest)
-        .args((definitions == Definitions::Apply).then(|| project.schema()))
-        .output()
-        .map_err(|error| not_started(error, &cue))?;
-    if output.status.success() {
-        return serde_json::from_slice(&output.stdout).context("the output of cue export");
+    let definitions = (definitions == Definitions::Apply).then(|| project.schema());
+    let files = std::iter::once(manifest).chain(definitions.as_deref()).map(Path::as_os_str);
+    let evaluated = evaluator::export(&cue, files, Bounds::default())?;
+    if let Some(reason) = evaluated.exceeded {
+        bail!("{}: {reason}", manifest.display());
     }
-    let problems = problems(&String::from_utf8_lossy(&output.stderr));
+    if evaluated.status.success() {
+        return serde_json::from_slice(&evaluated.value).context("the output of cue export");
+    }
+    let problems = problems(&evaluated.messages);
     if !problems.is_empty() {
         return Err(BadManifest::new(manifest, problems).into());
     }
-    bail!("{}: {} ended with {}", manifest.display(), cue.display(), output.status)
+    bail!("{}: {} ended with {}", manifest.display(), cue.display(), evaluated.status)
 }
 
 fn not_text(manifest: &Path, error: &FromUtf8Error) -> BadManifest {
@@ -70,16 +70,6 @@ fn command(project: &Project) -> OsString {
         let own = project.tool("cue");
         if own.is_file() { own.into_os_string() } else { "cue".into() }
     })
-}
-
-fn not_started(error: std::io::Error, cue: &OsString) -> anyhow::Error {
-    if error.kind() == ErrorKind::NotFound {
-        return anyhow!(
-            "{} is not installed. `make setup` installs CUE into build/tools/bin; or set CUE to its path",
-            cue.display()
-        );
-    }
-    anyhow!(error).context(format!("running {}", cue.display()))
 }
 
 /// Parses CUE's messages: `path: reason:` with indented source positions below.
@@ -99,6 +89,7 @@ fn problems(text: &str) -> Vec<Problem> {
             continue;
         }
         let (path, reason) = split(line.trim_end_matches(':'));
+        let reason = in_words(reason);
         if reason.ends_with("errors in empty disjunction") {
             position_wanted = false;
             continue;
@@ -113,6 +104,12 @@ fn problems(text: &str) -> Vec<Problem> {
     problems
 }
 
+/// A reason in words of manifests, where CUE's are about its own types.
+fn in_words(reason: &str) -> &str {
+    let is_of_bytes = ["(mismatched types bytes and string)", "(mismatched types string and bytes)"];
+    if is_of_bytes.iter().any(|end| reason.ends_with(end)) { BYTES } else { reason }
+}
+
 /// Splits `processes.0.grants: field not allowed`; a message without a path has an empty one.
 fn split(line: &str) -> (&str, &str) {
     match line.split_once(": ") {
@@ -124,6 +121,13 @@ fn split(line: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_told_as_text_in_the_wrong_quotes() {
+        let text = "name: conflicting values 'e' and =~\"^[A-Z]$\" (mismatched types bytes and string):\n    ./bad.cue:2:7\n";
+        let wanted = Problem { position: Some("2:7".to_owned()), ..Problem::new("name", BYTES) };
+        assert_eq!(problems(text), [wanted]);
+    }
 
     #[test]
     fn messages_become_problems() {

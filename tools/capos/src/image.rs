@@ -161,7 +161,14 @@ fn evaluate(project: &Project, file: &Path, app: Option<&App>) -> Result<(Manife
     };
     let found = error.downcast::<BadManifest>()?;
     let Ok(json) = cue::export(project, file, cue::Definitions::Leave) else { return Err(found.into()) };
-    let (manifest, problems) = decoded(json)?;
-    let problems = if problems.is_empty() { found.problems().to_vec() } else { problems };
+    let (manifest, mut problems) = decoded(json)?;
+    if problems.is_empty() {
+        return Ok((manifest, found.problems().to_vec()));
+    }
+    // As text, bytes are something that nobody wrote.
+    for bytes in found.problems().iter().filter(|problem| problem.reason == cue::BYTES) {
+        problems.retain(|problem| problem.path != bytes.path);
+        problems.push(bytes.clone());
+    }
     Ok((manifest, problems))
 }

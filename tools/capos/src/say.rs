@@ -8,7 +8,20 @@ use anyhow::{Context as _, Result};
 
 /// Writes `capos: ` and `line` to standard error.
 pub(crate) fn say(line: impl Display) {
-    say_as_it_is(format_args!("capos: {line}"));
+    say_as_it_is(format_args!("capos: {}", without_codes(&line.to_string())));
+}
+
+/// The text without ` (os error N)` behind what the system says of an error, which has said it already.
+fn without_codes(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((code, rest)) if code.bytes().all(|byte| byte.is_ascii_digit()) => plain.push_str(rest),
+            _ => plain.extend([" (os error ", part]),
+        }
+    }
+    plain
 }
 
 /// Writes `line` to standard error. If that is closed, the exit status still tells.

@@ -13,7 +13,7 @@ use crate::binaries::Image;
 use crate::host_path::{folder_of, is_same_file};
 use crate::manifest::broken::Broken;
 use crate::manifest::candidates::{meant_beside, suggestion};
-use crate::manifest::{DiskImage, Manifest, VolumeSource};
+use crate::manifest::{DiskImage, Manifest, Stdio, VolumeSource};
 use crate::problem::Problem;
 use crate::qemu::Disk;
 use crate::say::say;
@@ -27,17 +27,58 @@ fn warn(line: Option<String>) {
     }
 }
 
-/// Missing folders to be packed. `folder` is the manifest's.
+/// Missing folders to be packed, and paths missing in them. `folder` is the manifest's.
 pub fn check(manifest: &Manifest, folder: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for volume in &manifest.volumes {
-        if let VolumeSource::Files(files) = &volume.source
-            && let Some(reason) = no_folder(&folder.join(&files.path), "")
-        {
-            problems.push(Problem::new(format!("{}.files", volume.at), reason));
+        let VolumeSource::Files(files) = &volume.source else { continue };
+        let packed = folder.join(&files.path);
+        match no_folder(&packed, "") {
+            Some(reason) => problems.push(Problem::new(format!("{}.files", volume.at), reason)),
+            None => check_packed(manifest, &volume.name, &packed, &mut problems),
         }
     }
     problems
+}
+
+/// The host's path of a directory of the volume that is made of the folder `packed`.
+fn within(packed: &Path, directory: &str) -> PathBuf {
+    if directory == "." { packed.to_owned() } else { packed.join(directory) }
+}
+
+/// Checks paths in the volume that is made of the folder `packed`, in which nothing is ever made.
+fn check_packed(manifest: &Manifest, volume: &str, packed: &Path, problems: &mut Vec<Problem>) {
+    for process in &manifest.processes {
+        let directories = process.listed_directories().filter(|directory| directory.volume == volume);
+        for directory in directories {
+            let path = within(packed, &directory.path);
+            let shown = path.display();
+            let reason = match fs::metadata(&path) {
+                Ok(meta) if meta.is_dir() => continue,
+                Ok(_) => format!("{shown} is a file, and a folder is granted"),
+                Err(_) => {
+                    format!("the volume is packed without it: there is no {shown}{}", meant_beside(&path))
+                }
+            };
+            problems.push(Problem::new(format!("{}.path", directory.at), reason));
+        }
+        for instance in process.wasm_host.iter().flat_map(|host| &host.instances) {
+            let Stdio::File(file) = &instance.stdin else { continue };
+            if file.directory.volume != volume {
+                continue;
+            }
+            let path = within(packed, &file.directory.path).join(&file.name);
+            let shown = path.display();
+            let reason = match fs::metadata(&path) {
+                Ok(meta) if !meta.is_dir() => continue,
+                Ok(_) => format!("{shown} is a folder, and standard input is a file"),
+                Err(_) => {
+                    format!("the volume is packed without it: there is no {shown}{}", meant_beside(&path))
+                }
+            };
+            problems.push(Problem::new(format!("{}.path", file.directory.at), reason));
+        }
+    }
 }
 
 /// The reason why `path` is not a readable folder. `purpose` is appended to the name of a missing one.

@@ -153,6 +153,44 @@ fn definitions_can_be_used_by_name() {
     assert!(found.starts_with("/bad.cue:4:36: processes.0.bogus: field not allowed"), "{found}");
 }
 
+/// Packed folders are on the host, so that a missing path is found before the boot.
+#[test]
+fn packed_volumes_have_what_is_granted_of_them() {
+    let text = "volumes: v: files: \".\"
+wasm: [{instances: [{name: \"i\", module: file: \"m.wasm\", stdin: file: {volume: \"v\", path: \"none.txt\"}, preopens: [
+    {guest: \"/a\", volume: \"v\", path: \"nowhere\", rights: \"r\"},
+    {guest: \"/b\", volume: \"v\", path: \"m.wasm\", rights: \"r\"},
+    {guest: \"/c\", volume: \"v\", path: \"new\", rights: \"rw\", create: true},
+    {guest: \"/d\", volume: \"v\", rights: \"r\"},
+]}]}]";
+    let found = complaint(text, &[("m.wasm", b"\0asm\x01\0\0\0")]);
+    let wanted = [
+        "/bad.cue:5:85: wasm.0.instances.0.stdin.file.path: the volume is packed without it: there is no /./none.txt",
+        "/bad.cue:6:32: wasm.0.instances.0.preopens.0.path: the volume is packed without it: there is no /./nowhere",
+        "/bad.cue:7:32: wasm.0.instances.0.preopens.1.path: /./m.wasm is a file, and a folder is granted",
+        "/bad.cue:8:32: wasm.0.instances.0.preopens.2.path: the volume is packed without it: there is no /./new",
+        "/bad.cue:8:45: wasm.0.instances.0.preopens.2.rights: the volume \"v\" cannot be changed, because its files are packed (`files`); `rights: \"r\"` lets it be read",
+        "/bad.cue:8:59: wasm.0.instances.0.preopens.2.create: the volume \"v\" cannot be changed, because its files are packed (`files`); leave `create` out",
+    ];
+    for wanted in wanted {
+        let message = wanted.split_once(": ").unwrap().1;
+        assert!(found.lines().any(|line| line.ends_with(message)), "{wanted} is not in\n{found}");
+    }
+    assert_eq!(found.lines().filter(|line| line.contains(": wasm.")).count(), 6, "{found}");
+}
+
+#[test]
+fn a_manifest_without_end_is_given_up() {
+    let doublings: Vec<String> =
+        (1..36).map(|n| format!("_a{n}: \"\\(_a{})\\(_a{})\"", n - 1, n - 1)).collect();
+    let text = format!(
+        "_a0: \"0123456789abcdef\"\n{}\nprocesses: [{{name: \"p\", args: [_a35]}}]",
+        doublings.join("\n")
+    );
+    let found = complaint(&text, &[]);
+    assert!(found.ends_with("bad.cue: evaluating it takes more than 2GiB of memory"), "{found}");
+}
+
 #[test]
 fn missing_and_useless_programs() {
     let text = "processes: [{name: \"no-such-program\"}, {name: \"b\", binary: file: \"text\"}]

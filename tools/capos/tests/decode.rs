@@ -132,7 +132,7 @@ fn limits_out_of_range() {
         ("memory", json!("5GiB"), "5368709120 bytes exceed the maximum of 4294967296"),
         ("fuel", json!(0), "0 is not"),
         ("wallTime", json!(5), "expected a string such as \"500ms\""),
-        ("wallTime", json!("5h"), "\"5h\" has no known unit"),
+        ("wallTime", json!("5d"), "\"5d\" has no known unit"),
         ("wallTime", json!("99999999999999s"), "\"99999999999999s\" is too large"),
         ("outputBytes", json!("0B"), "\"0B\" is zero"),
         ("tableElements", json!(1u64 << 32), "4294967296 is not"),
@@ -221,10 +221,10 @@ fn limits_with_which_nothing_starts() {
     refused(
         process(json!({"limits": {"memory": "1B"}})),
         &[
-            "processes.0.limits.memory: a process needs at least 64KiB of memory to start, but its limit is 1B; `limits: memory: \"2MiB\"` is enough",
+            "processes.0.limits.memory: a process needs at least 80KiB of memory to start, but its limit is 1B; `limits: memory: \"2MiB\"` is enough",
         ],
     );
-    refused(process(json!({"limits": {"memory": "64KiB", "capabilitySlots": 3}})), &[]);
+    refused(process(json!({"limits": {"memory": "80KiB", "capabilitySlots": 3}})), &[]);
     let given = json!({"limits": {"capabilitySlots": 3}, "grants": {"console": true}, "exports": ["s"]});
     refused(
         process(given),
@@ -235,7 +235,7 @@ fn limits_with_which_nothing_starts() {
     refused(
         json!({"name": "m", "wasm": [{"limits": {"capabilitySlots": 5, "memory": 4096}, "instances": [{"name": "i"}]}]}),
         &[
-            "wasm.0.limits.memory: a process needs at least 64KiB",
+            "wasm.0.limits.memory: a WebAssembly host needs at least 400KiB",
             "wasm.0.limits.capabilitySlots: the process starts with 6 capabilities, 3 grants",
         ],
     );

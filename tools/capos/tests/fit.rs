@@ -96,6 +96,14 @@ fn imports_that_nothing_provides() {
     }
     let found = of_text(&import(r#"(import "wasi_snapshot_preview1" "fd_close" (func (param i64)))"#), "");
     one(&found, "5:9", "import \"fd_close\" of \"wasi_snapshot_preview1\" is (i64), not (i32) -> (i32)");
+    // Functions that trap would help nothing here.
+    let both = r#"(import "env" "f" (func)) (import "wasi_snapshot_preview1" "fd_close" (func (param i64)))"#;
+    let found = of_text(&import(both), "");
+    assert!(found.contains("unknown import \"f\"") && found.contains("is (i64), not"), "{found}");
+    assert!(!found.contains("unknownImports"), "{found}");
+    let library = r#"(module (import "env" "f" (func)) (func (export "add")))"#;
+    let found = of_text(library, "");
+    assert!(found.contains("unknown import \"f\"") && !found.contains("unknownImports"), "{found}");
     let many: String = (0..20).map(|number| format!(r#"(import "env" "f{number}" (func))"#)).collect();
     assert!(of_text(&import(&many), "").contains("\"f5\" and 14 more of \"env\"; if it"));
 }

@@ -30,7 +30,7 @@ fn manifest() -> Manifest {
                     "nic": {"device": {"vendor": 3, "device": [4, 5], "index": 6}}},
                 "limits": {
                     "memory": "2MiB", "fuel": 6, "wallTime": "7us", "outputBytes": 8, "tableElements": 9,
-                    "stack": 10,
+                    "stack": 4096,
                 },
             }],
         }],
@@ -92,7 +92,7 @@ fn every_field_arrives() {
             r#"source = (held = "timer")"#,
             r#"source = (held = "entropy")"#,
             r#"name = "keys", interfaceId = 9223372036854775809, source = (held = "grant/i/keys")"#,
-            "memoryBytes = 2097152, fuel = 6, wallTimeNanoseconds = 7000, outputBytes = 8, tableElements = 9, stackBytes = 10",
+            "memoryBytes = 2097152, fuel = 6, wallTimeNanoseconds = 7000, outputBytes = 8, tableElements = 9, stackBytes = 4096",
         ] {
             assert!(manifest.contains(part), "{part} is not in {manifest}");
         }

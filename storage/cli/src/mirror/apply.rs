@@ -59,11 +59,25 @@ fn plan<'a>(
         } else if let Some(target) = outward(mirror, volume, after, path, change)? {
             let reason = format!("a symbolic link that leads out, to {target}");
             outcome.left_out.push(LeftOut { path: path.clone(), reason });
+        } else if is_protected(mirror, path, change)? {
+            let reason = "its file may not be written, and is left as it was".to_owned();
+            outcome.left_out.push(LeftOut { path: path.clone(), reason });
         } else {
             steps.push(Step { path, change: *change, mode: modes.of_new(mirror, path, change)? });
         }
     }
     Ok(steps)
+}
+
+/// Whether the program changed, in place, a file that its user may not write. To replace or remove it, it is enough to be
+/// allowed to write the folder that it is in.
+fn is_protected(mirror: &Mirror, path: &str, change: &Change) -> Result<bool> {
+    let before = mirror.volume.get(path).filter(|before| before.kind == Kind::File);
+    let in_place = matches!((before, change.adds), (Some(before), Some(after)) if before.ino == after.ino);
+    if !in_place {
+        return Ok(false);
+    }
+    mirror.folder.is_protected(path).with_context(|| mirror.folder().join(path).display().to_string())
 }
 
 /// The target of the symbolic link to be created at `path`, if it leads out of the folder.

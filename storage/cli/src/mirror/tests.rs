@@ -105,6 +105,26 @@ fn all_that_was_done_is_done_to_the_folder() {
 }
 
 #[test]
+fn a_file_that_may_not_be_written_is_replaced_but_not_changed() {
+    let case = case();
+    let protect = |path: &str| {
+        fs::set_permissions(case.host.join(path), fs::Permissions::from_mode(0o444)).unwrap();
+    };
+    ["keep", "edit", "drop"].into_iter().for_each(protect);
+    case.program(|volume| {
+        write(volume, "edit", "changed");
+        write(volume, "new", "replaced");
+        volume.rename(ROOT, "new", ROOT, "keep").unwrap();
+        volume.unlink(ROOT, "drop").unwrap();
+    });
+    let outcome = case.mirror.bring_back(&case.image).unwrap();
+    let left: Vec<_> = outcome.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left, ["edit (its file may not be written, and is left as it was)"]);
+    assert_eq!((case.read("edit").as_str(), case.read("keep").as_str()), ("old", "replaced"));
+    assert!(!case.host.join("drop").exists() && outcome.conflicts.is_empty());
+}
+
+#[test]
 fn what_is_renamed_keeps_its_mode() {
     let case = case();
     let mode = |path: &str, to: u32| {

@@ -46,6 +46,9 @@ fn split(text: &str) -> Result<(&str, Option<&str>, bool), String> {
     {
         return Err(format!("a path ends with `:ro`, `:rw` or neither, and not with `:{mode}`"));
     }
+    if text.ends_with(':') && !text.ends_with("::") {
+        return Err("a path ends with `:ro` or `:rw`, with one colon".to_owned());
+    }
     match text.split_once("::") {
         Some((host, guest)) => Ok((host, Some(guest), read_only)),
         None => Ok((text, None, read_only)),
@@ -90,9 +93,12 @@ impl Dir {
         let host = &self.host;
         let shown = host.display();
         match fs::metadata(host) {
-            Ok(meta) if meta.is_dir() => fs::read_dir(host)
-                .map(drop)
-                .with_context(|| format!("--dir: the folder {shown} cannot be read")),
+            Ok(meta) if meta.is_dir() => {
+                fs::read_dir(host).with_context(|| format!("--dir: the folder {shown} cannot be read"))?;
+                let is_writable = self.read_only || access(host, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+                ensure!(is_writable, "{}", self.unwritable());
+                Ok(())
+            }
             Ok(_) => bail!(
                 "--dir: {shown} is not a folder; give the program the one that it lies in: --dir {}::{}",
                 folder_of(host).display(),
@@ -104,6 +110,18 @@ impl Dir {
             ),
             Err(error) => bail!("--dir: {}", absent(host, "folder", &error)),
         }
+    }
+}
+
+impl Dir {
+    /// The message about a folder that cannot be written.
+    fn unwritable(&self) -> String {
+        let Self { host, guest, .. } = self;
+        let guest = if host == Path::new(guest) { String::new() } else { format!("::{guest}") };
+        let host = host.display();
+        format!(
+            "--dir: the folder {host} cannot be written by you; `--dir {host}{guest}:ro` gives it to be read"
+        )
     }
 }
 
@@ -209,6 +227,12 @@ mod tests {
             let error = dir(text.clone());
             assert!(error.starts_with("--dir: ") && error.contains(&wanted), "{text}: {error}");
         }
+        let said = |text: &str| text.parse::<Dir>().map(|dir| dir.unwritable()).unwrap();
+        assert!(
+            said("site::/data")
+                .ends_with("site cannot be written by you; `--dir site::/data:ro` gives it to be read")
+        );
+        assert!(said("site").contains("`--dir site:ro`"));
         let volume = |text: String| {
             let volume: VolumeFile = text.parse().unwrap();
             volume.check().map_or_else(|error| format!("{error:#}"), |()| String::new())
@@ -246,7 +270,11 @@ mod tests {
         assert_eq!("/srv/site".parse(), dir("/srv/site", "/srv/site", false));
         assert_eq!("site/:ro".parse(), dir("site/", "site/", true));
         assert_eq!("a:b".parse(), dir("a:b", "a:b", false));
-        for bad in ["", "::", "a::", "::b", ":ro", "a:::ro", "a::/b:RO", "a:Rw", "a::/b:ro:ro"] {
+        let error = "d::/x::ro".parse::<Dir>().unwrap_err();
+        assert!(error.contains("with one colon"), "{error}");
+        for bad in
+            ["", "d::ro", "d::/x::rw", "::", "a::", "::b", ":ro", "a:::ro", "a::/b:RO", "a:Rw", "a::/b:ro:ro"]
+        {
             let parsed: Result<Dir, _> = bad.parse();
             assert!(parsed.is_err(), "{bad}: {parsed:?}");
         }

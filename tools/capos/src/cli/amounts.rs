@@ -27,7 +27,7 @@ pub(super) fn count<T: TryFrom<u64>>(most: u64) -> impl Fn(&str) -> Result<T, St
 
 /// Parses a duration such as `500ms`; a plain number is in seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let with_unit = if is_number { format!("{text}s") } else { text.to_owned() };
     let read = duration_of(&with_unit).map(Duration::from_nanos);
     read.map_err(|reason| format!("{}; a plain number is in seconds", reason.replace(&with_unit, text)))
@@ -39,17 +39,24 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_have_a_unit() {
-        for (text, milliseconds) in [("90", 90_000), ("500ms", 500), ("2min", 120_000), ("1 s", 1000)] {
+        for (text, milliseconds) in [
+            ("90", 90_000),
+            ("500ms", 500),
+            ("2min", 120_000),
+            ("1 s", 1000),
+            ("1.5", 1500),
+            ("1h", 3_600_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         for (bad, wanted) in [
             ("0", "\"0\" is zero"),
             ("", "does not begin with a number"),
             ("-1", "does not begin with a number"),
-            ("1.5", "no known unit"),
+            ("1.5d", "no known unit"),
             ("0s", "is zero"),
             ("99999999999999999999", "\"99999999999999999999\" is too large"),
-            ("1h", "units ns, us, ms, s, min"),
+            ("1d", "units ns, us, ms, s, min"),
         ] {
             let error = duration(bad).unwrap_err();
             assert!(

@@ -2,6 +2,7 @@
 
 use std::path::{Display, PathBuf};
 
+use super::full::{self, of_manifest};
 use super::hints::{Fields, with_limit};
 use crate::manifest::Manifest;
 
@@ -10,15 +11,15 @@ const INSTANCE: &str = "[wasm-host] ";
 /// Prefix of `init`'s log lines about a process.
 const PROCESS: &str = "[user] init: ";
 /// Prefix of log lines of a volume's server.
-const VOLUME: &str = "[user] fs: ";
+pub(super) const VOLUME: &str = "[user] fs: ";
 /// Prefix of a volume's name in `init`'s log lines about its processes.
 const SERVER: &str = "volume ";
-/// The beginning of a server's line that is not a failure of the volume.
-pub(super) const FULL: &str = "the volume is full";
-/// The same for a volume without space for names, though there may be some for data.
-pub(super) const FULL_OF_NAMES: &str = "the volume has no space for more names";
 /// The beginning of the line about a regular exit.
 const EXITED: &str = "exited with status ";
+/// The beginnings of the lines about an instance's end.
+const ENDS: [&str; 6] = [EXITED, "trap: ", "out of ", "killed", "failed to start", "did not start"];
+/// Maximum number of unfinished entries to name.
+const MOST_NAMED: usize = 10;
 
 /// The subject of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
     };
     let instances = accounts(log, Kind::Instance, |line| !line.starts_with("compiled in "));
     let instance_failed = instances.iter().any(Account::is_failure);
-    let volumes = accounts(log, Kind::Volume, |line| !line.starts_with(FULL));
+    let volumes = accounts(log, Kind::Volume, |line| !full::is_told_by(line));
     let processes = accounts(log, Kind::Process, |_| true);
     // The server of a volume has logged why it ended.
     let said = |name: &str| {
@@ -76,8 +77,9 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
         Some(host) => host.instances.len(),
         None => 1,
     });
+    let full = of_manifest(manifest, log, behind);
     if entries.sum::<usize>() == 1 && failed.iter().all(Account::only_exited) {
-        return Vec::new();
+        return full;
     }
     let told = volumes.iter().flat_map(|volume| {
         volume.lines.iter().map(|line| with_host(&format!("{SERVER}{}: {line}", volume.name), behind))
@@ -94,7 +96,32 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
             .map(move |line| with_host(&format!("{}: {line}", account.name), behind))
             .collect::<Vec<_>>()
     });
-    told.chain(lines).collect()
+    told.chain(lines).chain(full).collect()
+}
+
+/// A line with the processes and instances of `manifest` whose end is not in the log of a run whose time was over.
+pub(super) fn unfinished(manifest: &Manifest, log: &[String]) -> Option<String> {
+    let processes = accounts(log, Kind::Process, |_| true);
+    let instances = accounts(log, Kind::Instance, |line| ENDS.iter().any(|end| line.starts_with(end)));
+    // The last word about it, unless it was started again.
+    let has_ended = |accounts: &[Account<'_>], name: &str| {
+        let account = accounts.iter().find(|account| account.name == name);
+        account.and_then(|account| account.lines.last()).is_some_and(|line| !line.contains("; restart "))
+    };
+    let running = manifest.processes.iter().filter(|process| !has_ended(&processes, &process.name));
+    let names: Vec<String> = running
+        .flat_map(|process| match process.wasm_host.as_ref().filter(|host| !host.instances.is_empty()) {
+            Some(host) => {
+                let instances = host.instances.iter().filter(|one| !has_ended(&instances, &one.name));
+                instances.map(|instance| format!("{}/{}", process.name, instance.name)).collect()
+            }
+            None => vec![process.name.clone()],
+        })
+        .collect();
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = names.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| format!("not ended by then: {named}{more}"))
 }
 
 /// Volumes and the image or folder behind each on the host.
@@ -198,7 +225,7 @@ mod tests {
     #[test]
     fn an_end_without_memory_in_the_machine_is_no_limit_of_the_instance() {
         let log = "[user] init: wasm: the machine is out of memory, at address 0x1000, instruction 0x2000\n";
-        let line = "wasm: the machine is out of memory, at address 0x1000, instruction 0x2000: give it more with --mem";
+        let line = "wasm: the machine is out of memory: give it more with --mem";
         assert_eq!(reasons(&one(), log), [line]);
     }
 
@@ -232,13 +259,37 @@ mod tests {
     }
 
     #[test]
+    fn what_had_not_ended_is_named() {
+        let manifest = decode(&several()).unwrap();
+        let unfinished =
+            |log: &str| super::unfinished(&manifest, &log.lines().map(str::to_owned).collect::<Vec<_>>());
+        let all = "not ended by then: server, wasm/a, wasm/b";
+        assert_eq!(unfinished("[user] [wasm-host] a: compiled in 3 ns\n").as_deref(), Some(all));
+        let log = "[user] [wasm-host] a: out of time\n[user] init: server: exited with status 0\n\
+                   [user] [wasm-host] b: exited with status 1; restart 1\n";
+        assert_eq!(unfinished(log).as_deref(), Some("not ended by then: wasm/b"));
+        let log = format!("{log}[user] init: wasm: exited with status 0\n");
+        assert_eq!(unfinished(&log), None);
+    }
+
+    #[test]
     fn a_host_that_failed_by_itself_is_told() {
         let log = "[user] init: wasm: out of memory at address 0x1000\n";
         assert_eq!(
             reasons(&one(), log),
-            ["wasm: out of memory at address 0x1000: raise `wasm.0.limits.memory` in the manifest"]
+            ["wasm: out of memory: raise `wasm.0.limits.memory` in the manifest"]
         );
     }
+    #[test]
+    fn a_full_volume_is_told_of_the_only_program_too() {
+        let mut manifest = one();
+        manifest["volumes"] = json!({"v": {"ram": "8MiB"}});
+        let log = "[user] fs: v: the volume is full\n[user] [wasm-host] a: exited with status 1\n\
+                   [user] init: wasm: exited with status 1\n";
+        let wanted = "volume v was full: raise `volumes.v.ram` in the manifest, where it is 8MiB";
+        assert_eq!(reasons(&manifest, log), [wanted]);
+    }
+
     #[test]
     fn a_volume_that_failed_is_told_with_its_image() {
         let log = "[user] fs: v: it is damaged; `capos volume check FILE` gives details\n\

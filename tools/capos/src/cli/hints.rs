@@ -23,6 +23,7 @@ const FIELDS: [&str; 4] = ["preopens", "stdin", "stdout", "stderr"];
 
 /// A line about an end; if a limit caused it, with the setting that raises it, for both readers.
 pub(super) fn with_limit(line: &str) -> String {
+    let line = without_addresses(line);
     if line.starts_with(MACHINE) {
         return format!("{line}: give it more with --mem");
     }
@@ -32,6 +33,13 @@ pub(super) fn with_limit(line: &str) -> String {
         }
         None => line.to_owned(),
     }
+}
+
+/// A line about an end without memory says where that was found out, which tells nothing about why.
+fn without_addresses(line: &str) -> &str {
+    let is_of_memory = ["out of memory", MACHINE].iter().any(|start| line.starts_with(start));
+    let cut = [", at address ", " at address "].iter().find_map(|at| line.split_once(at));
+    cut.filter(|_| is_of_memory).map_or(line, |(before, _)| before)
 }
 
 /// The manifest entries that lines with one name refer to.
@@ -178,7 +186,7 @@ mod tests {
             ),
             (Fields::of_process(&manifest, "volume w"), "raise `limits.memory` in the manifest"),
         ] {
-            assert_eq!(fields.in_manifest(&end), format!("out of memory at address 0x10: {wanted}"));
+            assert_eq!(fields.in_manifest(&end), format!("out of memory: {wanted}"));
         }
     }
 

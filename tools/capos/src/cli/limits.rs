@@ -6,7 +6,7 @@ use capos_volume_tool::size_between;
 use clap::Args;
 
 use super::amounts::{count, duration};
-use crate::manifest::{InstanceLimits, MOST_STACK};
+use crate::manifest::{InstanceLimits, LEAST_STACK, MOST_STACK};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits of a WebAssembly program (--memory is one too)")]
@@ -24,7 +24,7 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]
     table_elements: Option<u32>,
     /// Stack for nested calls, such as 8MiB [default: 512KiB]
-    #[arg(long, value_name = "SIZE", value_parser = size_between(1, MOST_STACK), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", value_parser = size_between(LEAST_STACK, MOST_STACK), allow_negative_numbers = true)]
     stack: Option<u64>,
     /// Maximum number of open descriptors [default: 1024]
     #[arg(long, value_name = "COUNT", value_parser = count::<u32>(u32::MAX.into()), allow_negative_numbers = true)]

@@ -24,9 +24,12 @@ impl Time {
         self.given.map_or(default, |given| given.saturating_sub(self.begun.elapsed()))
     }
 
-    /// The total time of a run.
-    pub(super) fn total(&self, default: Duration) -> Duration {
-        self.given.unwrap_or(default)
+    /// How long a run may take, in words: behind "ended".
+    pub(super) fn over(&self, default: Duration) -> String {
+        let seconds = self.given.unwrap_or(default).as_secs_f64();
+        let unit = if seconds == 1.0 { "second" } else { "seconds" };
+        let origin = if self.given.is_none() { ", the default" } else { "" };
+        format!("after {seconds} {unit}{origin}")
     }
 }
 
@@ -59,6 +62,15 @@ const STACK_BYTES: usize = 8 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_told_with_where_it_is_from() {
+        let over =
+            |given: Option<u64>| Time::begin(given.map(Duration::from_millis)).over(Duration::from_secs(60));
+        assert_eq!(over(Some(1000)), "after 1 second");
+        assert_eq!(over(Some(500)), "after 0.5 seconds");
+        assert_eq!(over(None), "after 60 seconds, the default");
+    }
 
     #[test]
     fn work_that_takes_longer_is_given_up() {

@@ -1,15 +1,16 @@
 //! `capos run PROGRAM.wasm`: a user's program, with grants from the command line.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, ensure};
 use capos_volume_tool::{Links, show_size, size_between};
 use clap::Args;
 
-use super::ending::{FULL, FULL_OF_NAMES, counted, of_host};
+use super::BadUsage;
+use super::ending::{counted, of_host};
+use super::full::{Full, full};
 use super::hints::{for_options, with_limit};
 use super::limits::LimitArgs;
 use super::log_file::LogFile;
@@ -68,7 +69,7 @@ pub(super) struct ProgramArgs {
     /// Set an environment variable or, without a value, inherit it; the last one of a name wins
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     env: Vec<(String, Option<String>)>,
-    /// The program's argument 0, in place of its file's name
+    /// The program's argument 0 [default: its file's name]
     #[arg(long, value_name = "NAME")]
     argv0: Option<String>,
     /// Grant random bytes
@@ -138,21 +139,24 @@ impl ProgramArgs {
         ];
         let wrong =
             given.into_iter().chain(self.limits.given()).find(|(_, given)| *given).map(|(name, _)| name);
-        ensure!(
-            wrong.is_none(),
-            "{}: only for a WebAssembly program; set it in the manifest instead",
-            wrong.unwrap_or_default()
-        );
-        Ok(())
+        match wrong {
+            Some(option) => {
+                let reason =
+                    format!("{option}: only for a WebAssembly program; set it in the manifest instead");
+                Err(BadUsage(reason).into())
+            }
+            None => Ok(()),
+        }
     }
 
-    fn app(&self, module: &Path, memory: Option<&str>) -> Result<App> {
+    /// `given` is the program as the command line has it, of which `module` may be a copy.
+    fn app(&self, module: &Path, given: &Path, memory: Option<&str>) -> Result<App> {
         let read = size_between(1, MOST_LINEAR_MEMORY);
         let memory = memory.map(|text| read(text).map_err(|reason| anyhow!("--memory: {reason}")));
         Ok(App {
             module: module.to_owned(),
             args: self.args.clone(),
-            argv0: self.argv0.clone(),
+            argv0: self.argv0.clone().or_else(|| file_name(given)),
             env: environment(&self.env, |name| std::env::var_os(name))?,
             dirs: self.dirs.clone(),
             links: self.links.into(),
@@ -165,6 +169,11 @@ impl ProgramArgs {
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
         })
     }
+}
+
+/// The argument 0 of the program in this file, or `-` of that from standard input: as wasmtime has it.
+fn file_name(given: &Path) -> Option<String> {
+    Some(given.file_name()?.to_str()?.to_owned())
 }
 
 /// The variables with their values, each name once. An inherited variable that is not set is left out.
@@ -194,8 +203,11 @@ fn environment(
 pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> Result<u8> {
     let Around { project, args, time, .. } = *around;
     ensure!(module.to_str().is_some(), "{}: the program's file name must be UTF-8", module.display());
-    ensure!(args.disks.is_empty(), "--disk: only for a manifest; use --volume FILE::GUEST for a program");
-    let app = args.program.app(module, args.memory.as_deref())?;
+    if !args.disks.is_empty() {
+        let reason = "--disk: only for a manifest; use --volume FILE::GUEST for a program";
+        return Err(BadUsage(reason.to_owned()).into());
+    }
+    let app = args.program.app(module, args.what.as_deref().unwrap_or(module), args.memory.as_deref())?;
     if let Some(function) = &app.invoke {
         inspect::check_call(module, function, &app.args)?;
     }
@@ -237,13 +249,13 @@ pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> R
     }
     if let Err(error) = brought {
         let kept = workplace.keep_images();
-        let error = error.context(format!(
-            "the program's data is in the images in {}; `capos volume export` extracts it",
+        let error = anyhow!(
+            "{error:#}; the program's data is in the images in {}, and `capos volume export` extracts it",
             kept.display()
-        ));
+        );
         match &ended {
             Ok(ended) if ended.exit_status() == 0 => return Err(error),
-            _ => say(format_args!("{error:#}")),
+            _ => say(error),
         }
     }
     Ok(ended?.exit_status())
@@ -263,10 +275,9 @@ fn prepare(
     let folders =
         plan.copy_in(images, |folder, left_out| warn(folders::line(folder, left_out, "left out")))?;
     let mut prepared = run::prepare(project, &checked, place, &folders.disks(), run::FOREVER)?;
-    let linear = app.limits.memory_bytes.unwrap_or(DEFAULT_MEMORY) >> 20;
-    let module_mib = fs::metadata(&app.module).map_or(0, |meta| meta.len() >> 20);
-    // A module is in the package and, partly translated, in its host.
-    prepared.memory_mib = SYSTEM_MIB + linear + prepared.memory_mib + 4 * module_mib;
+    // A stated limit is included already.
+    let linear_mib = if app.limits.memory_bytes.is_none() { DEFAULT_MEMORY >> 20 } else { 0 };
+    prepared.memory_mib += SYSTEM_MIB + linear_mib;
     Ok((prepared, folders))
 }
 
@@ -312,35 +323,9 @@ fn explain(ended: &Ended, app: &App, folders: &Folders) {
                 ),
             });
         } else if let Some((_, image)) = behind.iter().find(|(name, _)| name == volume) {
-            let (what, option) = match full {
-                Full::Data => ("was full", "--size"),
-                Full::Names => ("had no space for more files, though perhaps for more data", "--metadata"),
-            };
-            say(format_args!(
-                "{} {what}; create a larger one with `capos volume create {option}`, and copy the files with `capos volume export` and `import`",
-                image.display()
-            ));
+            say(full.of_image(image));
         }
     }
-}
-
-/// The kind of space that a volume ran out of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Full {
-    Data,
-    Names,
-}
-
-/// The volumes that ran out of space, from their servers' log lines.
-fn full(log: &[String]) -> BTreeSet<(&str, Full)> {
-    let lines = log.iter().filter_map(|line| line.split_once("[user] fs: "));
-    let told = lines.filter_map(|(_, rest)| rest.split_once(": "));
-    let told = told.filter_map(|(volume, what)| match what {
-        FULL => Some((volume, Full::Data)),
-        FULL_OF_NAMES => Some((volume, Full::Names)),
-        _ => None,
-    });
-    told.collect()
 }
 
 /// The log's lines about a program's end, unless it exited by itself; if there are none, because a part of
@@ -378,6 +363,15 @@ fn variable(text: &str) -> Result<(String, Option<String>), String> {
 #[cfg(test)]
 mod tests {
     #[test]
+    fn argument_0_is_the_files_name_as_it_is() {
+        for (given, wanted) in
+            [("e.wasm", "e.wasm"), ("d/a b.wasm", "a b.wasm"), ("./-x.wasm", "-x.wasm"), ("-", "-")]
+        {
+            assert_eq!(super::file_name(given.as_ref()).as_deref(), Some(wanted));
+        }
+    }
+
+    #[test]
     fn the_last_variable_of_a_name_counts() {
         let given: Vec<_> = ["A=1", "B=x=y", "HOME", "A=2", "NONE", "B"]
             .iter()
@@ -390,18 +384,6 @@ mod tests {
         assert!(super::variable("=x").is_err() && super::variable("").is_err());
         let strange = |_: &str| Some(std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]));
         assert!(super::environment(&given, strange).is_err());
-    }
-
-    #[test]
-    fn the_volumes_that_were_full_are_found() {
-        let log = [
-            "[user] fs: dir0: the volume is full",
-            "[user] fs: dir1: device error",
-            "[user] fs: dir2: the volume has no space for more names",
-        ]
-        .map(str::to_owned);
-        let full: Vec<_> = super::full(&log).into_iter().collect();
-        assert_eq!(full, [("dir0", super::Full::Data), ("dir2", super::Full::Names)]);
     }
 
     fn reasons(log: &str, name: &str, status: u8) -> Vec<String> {
@@ -420,10 +402,10 @@ mod tests {
     #[test]
     fn the_end_of_what_runs_a_program_is_told() {
         let log = "[user] fs: checked\n[user] init: wasm: out of memory at address 0x1000\n";
-        assert_eq!(reasons(log, "app", 137), ["wasm: out of memory at address 0x1000: raise --memory"]);
+        assert_eq!(reasons(log, "app", 137), ["wasm: out of memory: raise --memory"]);
         assert_eq!(reasons(log, "app", 126).len(), 2);
         let log = "[user] init: wasm: the machine is out of memory, at address 0x1000\n";
-        let line = "wasm: the machine is out of memory, at address 0x1000: give it more with --mem";
+        let line = "wasm: the machine is out of memory: give it more with --mem";
         assert_eq!(reasons(log, "app", 137), [line]);
         let log = "[wasm-host] wasm: no entry\n[user] init: wasm: exited with status 125\n";
         assert_eq!(reasons(log, "app", 125), ["wasm: no entry"]);

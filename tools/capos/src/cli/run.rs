@@ -1,7 +1,7 @@
 //! `capos run`: selects what boots, on which machine, and reports the end.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,32 +15,33 @@ use super::memory;
 use super::prepare::{Time, within};
 use super::program::{self, ProgramArgs};
 use super::what::{What, classify};
-use super::{Cli, QEMU, project};
+use super::{BadUsage, Cli, QEMU, project};
 use crate::elf;
 use crate::image::{self, Checked};
+use crate::inspect::MOST_MODULE_BYTES;
 use crate::interrupts::Interrupts;
 use crate::iso;
-use crate::manifest::{Manifest, VolumeSource};
 use crate::project::Project;
 use crate::qemu::{self, Boot, Console, ConsoleLine, End, Ended, Firmware, Machine, Run, ShowLog, Tty};
 use crate::say::say;
 use crate::volumes::{self, Disks};
 use crate::workplace::Workplace;
 
-/// Defaults for a manifest: time limit, and memory in MiB.
+/// The default time limit of a manifest.
 const MANIFEST_TIME: Duration = Duration::from_secs(60);
-const LEAST_MEMORY_MIB: u64 = 128;
 /// Memory of firmware and a boot loader, besides the images.
 const LEAST_FIRMWARE_MIB: u64 = 8;
 /// Maximum number of processors in QEMU.
 const MOST_PROCESSORS: u64 = 255;
 /// Time limit of a program without one: eleven days, which clocks can still add to the current time.
 pub(super) const FOREVER: Duration = Duration::from_secs(1_000_000);
+/// The part of a stream that decides whether it is a module.
+const MOST_LOOKED_AT: u64 = 64 << 10;
 /// The exit status of a run that timed out.
 const TIMED_OUT: u8 = 124;
 
 #[derive(Debug, Clone, Args)]
-#[command(after_long_help = program::HELP)]
+#[command(after_long_help = program::HELP, args_override_self = true)]
 pub(super) struct RunArgs {
     /// Manifest (a CUE file) or WebAssembly program to boot; `-` reads a program from standard input
     #[arg(value_name = "MANIFEST or PROGRAM.wasm", required_unless_present = "iso", conflicts_with = "iso")]
@@ -116,10 +117,11 @@ pub(super) struct Prepared {
 
 pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let time = Time::begin(args.timeout);
-    ensure!(
-        args.firmware.is_none() || args.iso.is_some(),
-        "--firmware: only for a disc image (--iso); manifests and programs boot without firmware"
-    );
+    if args.firmware.is_some() && args.iso.is_none() {
+        let reason =
+            "--firmware: only for a disc image (--iso); manifests and programs boot without firmware";
+        return Err(BadUsage(reason.to_owned()).into());
+    }
     let project = project(cli, args.what.as_deref())?;
     if let Some(log) = &args.log {
         log_file::check(log)?;
@@ -149,12 +151,18 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             prepared
         }
         (None, Some(iso)) => {
-            ensure!(iso.is_file(), "{}: no such file", iso.display());
-            ensure!(
-                iso::is_disc(iso)?,
-                "{0}: not a disc image (ISO 9660); `capos iso MANIFEST -o FILE` makes one, `capos run {0}` runs a program or manifest",
-                iso.display()
-            );
+            ensure!(iso.is_file(), "--iso {}: no such file", iso.display());
+            if !iso::is_disc(iso)? {
+                let shown = iso.display();
+                let runs = if classify(iso).is_ok() {
+                    format!("; `capos run {shown}` runs it as it is")
+                } else {
+                    String::new()
+                };
+                bail!(
+                    "--iso {shown}: not a disc image (ISO 9660); `capos iso MANIFEST -o FILE` makes one{runs}"
+                );
+            }
             let name = iso.file_stem().unwrap_or(iso.as_os_str()).to_string_lossy().into_owned();
             let boot = Boot::Iso { file: iso.clone(), firmware: args.firmware.unwrap_or(Firmware::Bios) };
             let on_disc = iso::console(iso);
@@ -166,7 +174,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
             }
             let console = args.console.or(on_disc).unwrap_or(ConsoleLine::Serial);
             let time = MANIFEST_TIME;
-            let (memory_mib, least_mib) = (LEAST_MEMORY_MIB, LEAST_FIRMWARE_MIB);
+            let (memory_mib, least_mib) = (memory::USUAL_MIB, LEAST_FIRMWARE_MIB);
             Prepared { name, boot, console, disks: None, memory_mib, least_mib, time }
         }
         (None, None) => bail!("neither a manifest nor a disc image was given"),
@@ -180,10 +188,12 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let log = LogFile::open(&project, args.log.as_deref(), &prepared.name)?;
     let ended = boot(&around, prepared, memory, &log, workplace.path())?;
     let mut reasons = Vec::new();
-    if let (Some((manifest, behind)), End::Status(status)) = (&booted, &ended.end)
-        && *status != 0
-    {
-        reasons = ending::reasons(manifest, &ended.log, behind);
+    if let Some((manifest, behind)) = &booted {
+        reasons = match ended.end {
+            End::Status(1..) => ending::reasons(manifest, &ended.log, behind),
+            End::TimedOut => ending::unfinished(manifest, &ended.log).into_iter().collect(),
+            _ => Vec::new(),
+        };
         reasons.iter().for_each(say);
     }
     if ended.exit_status() == 0 || reasons.is_empty() {
@@ -225,14 +235,27 @@ fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
         Box::new(File::open(what).with_context(about)?)
     };
     let mut to = File::create_new(&copied).with_context(|| copied.display().to_string())?;
-    io::copy(&mut from, &mut to).with_context(about)?;
+    copy_module(&mut *from, &mut to).with_context(about)?;
     Ok(copied)
+}
+
+/// Copies a stream that may be without end: of one that is no module, as much as tells what it is; of a module, one byte
+/// more than the largest has, so that its size is refused as that of a file is.
+fn copy_module(from: &mut dyn io::Read, to: &mut dyn io::Write) -> io::Result<()> {
+    const MAGIC: [u8; 4] = *b"\0asm";
+    let mut start = Vec::new();
+    from.take(MOST_LOOKED_AT).read_to_end(&mut start)?;
+    to.write_all(&start)?;
+    if start.starts_with(&MAGIC) {
+        let more = (MOST_MODULE_BYTES + 1).saturating_sub(start.len() as u64);
+        io::copy(&mut from.take(more), to)?;
+    }
+    Ok(())
 }
 
 /// Reports that the time was over before anything was booted, and returns the exit status.
 pub(super) fn never_started(time: Time) -> u8 {
-    let seconds = time.total(FOREVER).as_secs_f64();
-    say(format_args!("the time was over after {seconds} seconds, before the machine had started"));
+    say(format_args!("ended {}, before the machine had started: raise --timeout", time.over(FOREVER)));
     TIMED_OUT
 }
 
@@ -255,21 +278,10 @@ pub(super) fn prepare(
         }
         Boot::Iso { .. } => (0, LEAST_FIRMWARE_MIB),
     };
-    let bytes = package + ram_volume_bytes(&checked.manifest);
-    // Packages of typical size fit without adjustment.
-    let more = if bytes > 32 << 20 { bytes >> 20 } else { 0 };
-    let memory_mib = LEAST_MEMORY_MIB + more;
+    let memory_mib = memory::usual_mib(&checked.manifest, &checked.images, package);
     let console = checked.manifest.console.unwrap_or(ConsoleLine::Serial);
     let name = checked.manifest.name.clone();
     Ok(Prepared { name, boot, console, disks: Some(disks), memory_mib, least_mib, time })
-}
-
-fn ram_volume_bytes(manifest: &Manifest) -> u64 {
-    let sizes = manifest.volumes.iter().map(|volume| match volume.source {
-        VolumeSource::Ram(bytes) => bytes,
-        VolumeSource::Files(_) | VolumeSource::Disk(_) => 0,
-    });
-    sizes.fold(0, u64::saturating_add)
 }
 
 /// Boots, and reports why a run ended abnormally.
@@ -307,19 +319,21 @@ pub(super) fn boot(
     };
     let console = Console::of_process(args.tty).context("our standard streams")?;
     let ended = qemu::run(&run, console, interrupts)?;
-    explain(&ended.end, time.total(prepared.time), given);
+    explain(&ended, &time.over(prepared.time), given);
     Ok(ended)
 }
 
-fn explain(end: &End, timeout: Duration, memory: memory::Given) {
+/// `over` says how long the run could take.
+fn explain(ended: &Ended, over: &str, memory: memory::Given) {
+    let end = &ended.end;
     match end {
         End::Status(_) | End::Signalled(_) => {}
         End::Panic => say("the kernel failed; its log is above"),
-        End::Reset => say("the machine reset; the kernel log is above"),
-        End::TimedOut => {
-            let seconds = timeout.as_secs_f64();
-            say(format_args!("the guest was ended after {seconds} seconds; the kernel log is above"));
+        End::Reset if ended.log.is_empty() => {
+            say("the machine ended before the kernel had said anything; is it QEMU that --qemu names?");
         }
+        End::Reset => say("the machine reset; the kernel log is above"),
+        End::TimedOut => say(format_args!("ended {over}: raise --timeout")),
         End::Qemu(reason) => {
             say(reason.trim_end());
             if reason.contains("memory") || reason.contains("initrd is too large") {
@@ -339,5 +353,35 @@ fn disk_file(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
         _ => Err("expected NAME=FILE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(start: &[u8], rest: impl io::Read) -> u64 {
+        struct Count(u64);
+        impl io::Write for Count {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 += bytes.len() as u64;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut count = Count(0);
+        copy_module(&mut start.chain(rest), &mut count).unwrap();
+        count.0
+    }
+
+    #[test]
+    fn a_stream_without_end_is_not_copied_without_end() {
+        assert_eq!(copied(b"", io::repeat(0)), MOST_LOOKED_AT);
+        assert_eq!(copied(b"y\n", io::repeat(b'y')), MOST_LOOKED_AT);
+        assert_eq!(copied(b"\0asm", io::repeat(0)), MOST_MODULE_BYTES + 1);
+        assert_eq!(copied(b"\0asm", &[0; 100][..]), 104);
+        assert_eq!(copied(b"", io::empty()), 0);
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use super::other_kinds::other_kind;
+use crate::inspect::{MOST_LOOKED_AT, strange};
 use crate::manifest::candidates::meant_beside;
 
 /// A file that can be run.
@@ -121,13 +122,13 @@ fn classify_file(file: &Path, takes: &str) -> Result<What> {
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let mut start = Vec::new();
     let opened = File::open(file).with_context(|| shown.to_string())?;
-    opened.take(8).read_to_end(&mut start).with_context(|| shown.to_string())?;
+    opened.take(MOST_LOOKED_AT as u64).read_to_end(&mut start).with_context(|| shown.to_string())?;
     match start.as_slice() {
         [] => bail!("{shown} is empty; {takes}"),
         [0, b'a', b's', b'm', _, _, 1, 0] => bail!(
             "{shown} is a WebAssembly component; {takes}. Compilers make a core module for the target wasm32-wasip1 (WASI Preview 1)"
         ),
-        [0, b'a', b's', b'm', ..] => return Ok(What::Program),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => return Ok(What::Program),
         [0x7f, b'E', b'L', b'F', ..] if extension == "cwasm" => {
             bail!("{shown} was compiled by wasmtime for one processor; {takes}: pass the original module")
         }
@@ -139,6 +140,10 @@ fn classify_file(file: &Path, takes: &str) -> Result<What> {
     }
     if let Some(kind) = other_kind(file) {
         bail!("{kind}; {takes}");
+    }
+    let is_module = matches!(extension, "" | "wasm") || start.starts_with(b"\0asm");
+    if let Some(kind) = strange(&start).filter(|_| is_module) {
+        bail!("{shown}: not a WebAssembly module: {kind}");
     }
     match extension {
         "cue" => Ok(What::Manifest),

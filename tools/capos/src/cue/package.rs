@@ -12,6 +12,8 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
         position: Some(format!("{line}:1")),
         ..Problem::new("", reason)
     };
+    // Editors on some systems begin files with a byte order mark, which CUE takes as well.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
     let mut lines =
         lines.filter(|(line, _)| !line.is_empty() && !line.starts_with("//") && !line.starts_with('@'));
@@ -37,8 +39,11 @@ mod tests {
 
     #[test]
     fn the_clause_may_follow_comments_and_attributes() {
-        for text in ["package capos\n", "// A manifest.\n\n@experiment(x)\n  package capos // so\nname: 1\n"]
-        {
+        for text in [
+            "package capos\n",
+            "\u{feff}package capos\n",
+            "// A manifest.\n\n@experiment(x)\n  package capos // so\nname: 1\n",
+        ] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
     }

@@ -5,11 +5,10 @@
 //! comprehension, a definition, another file of the package.
 
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use super::command;
+use super::evaluator::{self, Bounds};
 use crate::project::Project;
 
 /// A value that no field has: names and strings of manifests have no NUL characters.
@@ -54,13 +53,9 @@ fn contradicted(project: &Project, manifest: &Path, places: &[Vec<String>]) -> O
     let mut file = tempfile::Builder::new().prefix("capos-").suffix(".cue").tempfile().ok()?;
     let declarations: Vec<String> = places.iter().map(|parts| contradiction(parts)).collect();
     writeln!(file, "package capos\n{}", declarations.join("\n")).ok()?;
-    let output = Command::new(command(project))
-        .process_group(0)
-        .args(["export", "--all-errors", "--out", "json"])
-        .args([manifest, file.path()])
-        .output()
-        .ok()?;
-    Some(String::from_utf8_lossy(&output.stderr).into_owned())
+    let files = [manifest, file.path()].map(Path::as_os_str);
+    let evaluated = evaluator::export(&command(project), files, Bounds::default()).ok()?;
+    Some(evaluated.messages)
 }
 
 /// A CUE declaration of [`CONTRADICTION`] at the path `parts`.

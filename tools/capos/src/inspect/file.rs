@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-/// Maximum size of a program.
-const MAX_BYTES: u64 = 1 << 30;
+/// Maximum size of a program: a boot package stores each in one Cap'n Proto `Data`.
+pub(crate) const MOST_MODULE_BYTES: u64 = (1 << 29) - 1;
 
 /// Reads a WebAssembly file. Text, recognised by the extension `.wat`, is assembled.
 ///
@@ -18,9 +18,9 @@ pub fn module_bytes(path: &Path) -> Result<Vec<u8>> {
     ensure!(!metadata.is_dir(), "{shown} is a folder; a program must be a file");
     ensure!(metadata.is_file(), "{shown}: not a file");
     ensure!(
-        metadata.len() <= MAX_BYTES,
-        "{shown}: {} bytes, more than the maximum for a program",
-        metadata.len()
+        metadata.len() <= MOST_MODULE_BYTES,
+        "{shown}: larger than the maximum for a program, {} MiB",
+        MOST_MODULE_BYTES.div_ceil(1 << 20)
     );
     let bytes = fs::read(path).with_context(|| shown.to_string())?;
     if path.extension().is_some_and(|extension| extension == "wat") {

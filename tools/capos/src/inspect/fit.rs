@@ -29,25 +29,21 @@ pub struct Misfit {
 pub fn misfits(module: &Module, instance: &Instance, setting: Setting) -> Vec<Misfit> {
     let mut found = Vec::new();
     let mut add = |field: &str, reason: String| found.push(Misfit { field: field.to_owned(), reason });
-    if let Some(reason) = unknown_functions(module, instance, setting) {
+    let wrong: Vec<String> = module.imports.iter().filter_map(wrong_import).collect();
+    let no_program = instance.invoke.is_none().then(|| no_program(module, setting)).flatten();
+    // Functions that trap would not help a module that is refused for another reason.
+    let is_all = wrong.is_empty() && no_program.is_none();
+    if let Some(reason) = unknown_functions(module, instance, setting, is_all) {
         add("", reason);
     }
-    for import in &module.imports {
-        if let Some(reason) = wrong_import(import) {
-            add("", reason);
-        }
-    }
+    wrong.into_iter().for_each(|reason| add("", reason));
     match &instance.invoke {
         Some(function) => match call(module, function, &instance.args) {
             Ok(()) => {}
             Err(BadCall::Function(reason)) => add("invoke", format!("{function:?}: {reason}")),
             Err(BadCall::Argument(index, reason)) => add(&format!("args.{index}"), reason),
         },
-        None => {
-            if let Some(reason) = no_program(module, setting) {
-                add("", reason);
-            }
-        }
+        None => no_program.into_iter().for_each(|reason| add("", reason)),
     }
     if let Some(reason) = too_much_memory(module, &instance.limits, setting) {
         add("limits.memory", reason);
@@ -58,7 +54,8 @@ pub fn misfits(module: &Module, instance: &Instance, setting: Setting) -> Vec<Mi
     found
 }
 
-fn unknown_functions(module: &Module, instance: &Instance, setting: Setting) -> Option<String> {
+/// `is_all` says that nothing else is wrong with the module.
+fn unknown_functions(module: &Module, instance: &Instance, setting: Setting, is_all: bool) -> Option<String> {
     if instance.trap_unknown_imports {
         return None;
     }
@@ -66,7 +63,7 @@ fn unknown_functions(module: &Module, instance: &Instance, setting: Setting) -> 
     let unknown: Vec<_> = imports
         .filter(|import| matches!(import.kind, Kind::Function(_)) && import.grant().is_none())
         .collect();
-    super::unknown::unknown(module, &unknown, setting)
+    super::unknown::unknown(module, &unknown, setting, is_all)
 }
 
 /// A known function must have its type, and nothing else can be imported. (Programs with threads are rewritten to define

@@ -11,6 +11,7 @@ mod needs;
 mod proposals;
 mod sections;
 pub mod setting;
+mod strange;
 mod text;
 mod unknown;
 mod valid;
@@ -22,11 +23,13 @@ use wasmparser_263::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 pub use call::{BadCall, check_call};
 pub use component::Component;
+pub(crate) use file::MOST_MODULE_BYTES;
 pub use file::module_bytes;
 pub use module::{Export, Import, Kind, Module};
 pub use needs::{Grant, grant_for, meant, type_of};
 pub use proposals::{Proposal, State};
 pub use sections::{Section, Sections};
+pub(crate) use strange::{MOST_LOOKED_AT, strange};
 pub use valid::{Form, refusal};
 
 /// The report on a file.

@@ -111,8 +111,14 @@ fn slip(module: &str, name: &str) -> Option<&'static str> {
     if name.starts_with(SOCKET) { None } else { meant(module, name) }
 }
 
-/// The message about `unknown`, the unknown imports of `module`, with the remedy.
-pub(super) fn unknown(module: &Module, unknown: &[&Import], setting: Setting) -> Option<String> {
+/// The message about `unknown`, the unknown imports of `module`, with the remedy. `is_all` is whether nothing else keeps the
+/// module from starting.
+pub(super) fn unknown(
+    module: &Module,
+    unknown: &[&Import],
+    setting: Setting,
+    is_all: bool,
+) -> Option<String> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut seen = BTreeSet::new();
     for import in unknown.iter().filter(|import| seen.insert((&import.module, &import.name))) {
@@ -122,7 +128,7 @@ pub(super) fn unknown(module: &Module, unknown: &[&Import], setting: Setting) ->
         }
     }
     let has_slip = |group: &Group<'_>| group.names.iter().any(|name| slip(group.module, name).is_some());
-    let advice = match groups.iter().any(has_slip) || !module.lacks_only_functions() {
+    let advice = match !is_all || groups.iter().any(has_slip) || !module.lacks_only_functions() {
         true => String::new(),
         false => trap_advice(seen.len(), setting),
     };

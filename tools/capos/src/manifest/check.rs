@@ -67,8 +67,7 @@ fn taken<'a>(names: &mut HashMap<&'a str, &'a str>, name: &'a str, at: &'a str) 
 }
 
 fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
-    let is_read = |field: &str| !broken.has(&format!("{}.{field}", process.at));
-    if host.instances.is_empty() && !host.exports && is_read("instances") && is_read("exports") {
+    if host.instances.is_empty() && !host.exports && !broken.has(&process.at) {
         let reason = "has no instances and exports nothing, so it would do nothing";
         problems.push(Problem::new(process.at.clone(), reason));
     }

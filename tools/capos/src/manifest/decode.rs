@@ -6,6 +6,7 @@ mod storage;
 use std::path::Path;
 
 use capos_schema::{methods, names};
+use capos_volume_tool::show_size;
 use serde_json::Value;
 
 use super::json::{Node, Object, Sink};
@@ -22,6 +23,8 @@ const MOST_PRIORITY: u64 = 31;
 const MOST_NAME_BYTES: usize = 63;
 /// Maximum size of a 32-bit linear memory.
 pub const MOST_LINEAR_MEMORY: u64 = 1 << 32;
+/// Minimum stack: enough to enter a program's first functions.
+pub const LEAST_STACK: u64 = 4 << 10;
 /// Maximum size of an instance's stack.
 pub const MOST_STACK: u64 = 64 << 20;
 
@@ -216,9 +219,18 @@ fn instance_limits(node: &Node<'_>) -> InstanceLimits {
         wall_time_ns: object.get("wallTime").and_then(|node| node.duration()),
         output_bytes: object.get("outputBytes").and_then(|node| node.size(u64::MAX)),
         table_elements: count32("tableElements"),
-        stack_bytes: object.get("stack").and_then(|node| node.size(MOST_STACK)),
+        stack_bytes: object.get("stack").and_then(|node| stack(&node)),
         descriptors: count32("descriptors"),
     }
+}
+
+fn stack(node: &Node<'_>) -> Option<u64> {
+    let bytes = node.size(MOST_STACK)?;
+    if bytes < LEAST_STACK {
+        node.problem(format!("no program starts with less than {}", show_size(LEAST_STACK)));
+        return None;
+    }
+    Some(bytes)
 }
 
 fn program_or(node: Option<Node<'_>>, kind: ProgramKind, default: &str, at: &str) -> Program {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::candidates::closest;
 use super::units;
@@ -70,9 +70,14 @@ impl<'a> Node<'a> {
         let map = self.map(|| format!("; fields here: {}", known.join(", ")));
         for name in map.iter().flat_map(|map| map.keys()).filter(|name| !known.contains(&name.as_str())) {
             let all = known.join(", ");
-            let reason = match closest(name, known) {
-                Some(meant) => format!("unknown field; did you mean {meant:?}? Known here: {all}"),
-                None => format!("unknown field; known here: {all}"),
+            let reason = match belongs(name) {
+                Some(place) if closest(name, known).is_none() => {
+                    format!("unknown field; `{name}` belongs in {place}. Known here: {all}")
+                }
+                _ => match closest(name, known) {
+                    Some(meant) => format!("unknown field; did you mean {meant:?}? Known here: {all}"),
+                    None => format!("unknown field; known here: {all}"),
+                },
             };
             self.sink.0.borrow_mut().push(Problem::new(join(&self.path, name), reason));
         }
@@ -111,7 +116,7 @@ impl<'a> Node<'a> {
         let Value::Number(number) = self.value else {
             return self.wrong("a number");
         };
-        let count = number.as_u64().filter(|count| (1..=most).contains(count));
+        let count = whole(number).filter(|count| (1..=most).contains(count));
         if count.is_none() {
             self.problem(format!("{number} is not a whole number from 1 to {most}"));
         }
@@ -210,6 +215,48 @@ impl<'a> Object<'a> {
     pub(super) fn flag(&self, name: &str) -> bool {
         self.get(name).and_then(|node| node.boolean()).unwrap_or(false)
     }
+}
+
+/// A number without a fraction, also one that is written with an exponent.
+fn whole(number: &Number) -> Option<u64> {
+    /// Above, not every whole number is one of floating point.
+    const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = || {
+        let float =
+            number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..=MOST_EXACT).contains(float))?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is in the range of u64"
+        )]
+        Some(float as u64)
+    };
+    number.as_u64().or_else(float)
+}
+
+/// The entry of a manifest that has a field of this name.
+fn belongs(field: &str) -> Option<&'static str> {
+    const INSTANCE: &str = "an entry of `instances`";
+    const VOLUME: &str = "an entry of `volumes`";
+    const PREOPEN: &str = "an entry of `preopens`";
+    Some(match field {
+        "processes" | "wasm" | "volumes" | "exitFrom" | "include" => "the manifest itself, beside its `name`",
+        "instances" | "sequence" => "an entry of `wasm`",
+        "module" | "argv0" | "preopens" | "stdin" | "stdout" | "stderr" | "unknownImports" | "invoke" => {
+            INSTANCE
+        }
+        "binary" | "executable" | "expectFault" => "an entry of `processes`",
+        "grants" | "args" | "env" => "an entry of `processes` or of `instances`",
+        "limits" => "an entry of `processes`, `instances` or `volumes`",
+        "memory" => "`limits`",
+        "fuel" | "wallTime" | "outputBytes" | "tableElements" | "stack" | "descriptors" => {
+            "`limits` of an entry of `instances`"
+        }
+        "capabilitySlots" | "threads" | "priority" => "`limits` of a process",
+        "ram" | "files" | "disk" | "readOnly" | "links" => VOLUME,
+        "guest" | "volume" | "rights" | "quota" => PREOPEN,
+        _ => return None,
+    })
 }
 
 fn join(path: &str, name: impl Display) -> String {

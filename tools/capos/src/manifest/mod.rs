@@ -10,9 +10,9 @@ mod model;
 mod units;
 
 pub use capos_volume_tool::parse_size as size_of;
-pub use decode::{MOST_LINEAR_MEMORY, MOST_STACK, name_of};
+pub use decode::{LEAST_STACK, MOST_LINEAR_MEMORY, MOST_STACK, name_of};
 pub use model::*;
-pub use units::duration as duration_of;
+pub use units::{duration as duration_of, show_duration};
 
 /// Maximum memory of a machine: the reach of a processor with 40 bits of physical address, like QEMU's.
 pub(crate) const MOST_MACHINE_BYTES: u64 = 1 << 40;

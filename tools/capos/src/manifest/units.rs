@@ -2,16 +2,39 @@
 
 /// Nanoseconds in `text`, such as `500ms`.
 pub fn duration(text: &str) -> Result<u64, String> {
-    scaled(
-        text,
-        &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("min", 60_000_000_000)],
-    )
-    .map_err(|reason| format!("{reason}; durations look like 500ms (units ns, us, ms, s, min)"))
+    scaled(text, &UNITS).map_err(|reason| {
+        format!("{reason}; durations look like 500ms or 1.5h (units ns, us, ms, s, min or m, h)")
+    })
+}
+
+/// Units of durations in nanoseconds, from the smallest to the largest.
+const UNITS: [(&str, u64); 7] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("min", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+];
+
+/// A duration in nanoseconds with the largest unit of which it is a whole number.
+pub fn show_duration(ns: u64) -> String {
+    let fitting = UNITS.iter().rev().find(|(_, scale)| ns > 0 && ns.is_multiple_of(*scale));
+    let (unit, scale) = fitting.unwrap_or(&UNITS[0]);
+    format!("{}{unit}", ns / scale)
 }
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
+    let end_of_digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end_of_digits(text));
+    let (fraction, unit) = match rest.strip_prefix('.') {
+        Some(rest) => rest.split_at(end_of_digits(rest)),
+        None => ("", rest),
+    };
+    if rest.starts_with('.') && fraction.is_empty() {
+        return Err(format!("{text:?} has no digits behind the point"));
+    }
     let unit = unit.strip_prefix(' ').unwrap_or(unit);
     if digits.is_empty() {
         return Err(format!("{text:?} does not begin with a number"));
@@ -20,6 +43,7 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
         return Err(format!("{text:?} has no known unit"));
     };
     let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(*scale));
+    let number = number.and_then(|number| number.checked_add(part(fraction, *scale)));
     match number {
         Some(0) => Err(format!("{text:?} is zero")),
         Some(number) => Ok(number),
@@ -27,9 +51,34 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
     }
 }
 
+/// The part of `scale` that decimal digits behind a point make.
+fn part(digits: &str, scale: u64) -> u64 {
+    // No unit has more decimal places than these.
+    let digits = digits.bytes().take(15).map(|digit| u128::from(digit.wrapping_sub(b'0')));
+    let (number, ten) = digits.fold((0, 1), |(number, ten), digit| (number * 10 + digit, ten * 10));
+    u64::try_from(number * u128::from(scale) / ten).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_shown_as_they_are_written() {
+        for text in ["7ns", "1500ms", "90s", "2min", "3h"] {
+            assert_eq!(show_duration(duration(text).unwrap()), text);
+        }
+        assert_eq!(show_duration(0), "0ns");
+    }
+
+    #[test]
+    fn durations_have_decimals() {
+        for (text, ns) in [("1.5s", 1_500_000_000), ("0.25h", 900_000_000_000), ("1.0 m", 60_000_000_000)] {
+            assert_eq!(duration(text), Ok(ns), "{text}");
+        }
+        assert!(duration("1.s").unwrap_err().contains("no digits behind the point"));
+        assert!(duration("0.1ns").unwrap_err().contains("is zero"));
+    }
 
     #[test]
     fn durations() {
@@ -45,7 +94,8 @@ mod tests {
             ("ms", "does not begin with a number"),
             ("-1s", "does not begin with a number"),
             ("64", "has no known unit"),
-            ("64h", "has no known unit"),
+            ("64d", "has no known unit"),
+            ("1.5.5s", "has no known unit"),
             ("0s", "is zero"),
             ("18446744073709551616ns", "is too large"),
             ("18446744073709551615us", "is too large"),

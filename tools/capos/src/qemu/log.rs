@@ -23,6 +23,7 @@ pub(crate) fn is_banner(line: &str) -> bool {
 pub(super) struct Log {
     lines: VecDeque<String>,
     status: Option<u8>,
+    has_banner: bool,
 }
 
 impl Log {
@@ -59,6 +60,7 @@ impl Log {
         if self.lines.len() == KEPT_LINES {
             self.lines.pop_front();
         }
+        self.has_banner |= is_banner(line);
         if let Some(status) = line.strip_prefix(STATUS).filter(|_| !is_rest) {
             self.status = status.parse().ok();
         }
@@ -68,6 +70,11 @@ impl Log {
     /// The status in the last status line. Programs cannot write one: the kernel prefixes their lines.
     pub(super) fn status(&self) -> Option<u8> {
         self.status
+    }
+
+    /// Whether the kernel has started.
+    pub(super) fn has_banner(&self) -> bool {
+        self.has_banner
     }
 
     /// The last lines, borrowed.
@@ -90,7 +97,7 @@ mod tests {
         let text = "[user] capos-exit-status: 3\r\ncapos-exit-status: 9\r\ncapos-exit-status: 42\r\nend";
         let mut seen = Vec::new();
         let (log, _) = Log::collect(text.as_bytes(), None, |line| seen.push(line.to_owned())).unwrap();
-        assert_eq!(log.status(), Some(42));
+        assert_eq!((log.status(), log.has_banner()), (Some(42), false));
         assert_eq!(seen.last().map(String::as_str), Some("end"));
         assert_eq!(seen.len(), 4);
     }
@@ -112,6 +119,13 @@ mod tests {
         let text = format!("{text}capos-exit-status: 7\n");
         let (log, _) = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
         assert_eq!(log.status(), Some(7));
+    }
+
+    #[test]
+    fn that_the_kernel_has_started_is_known_when_its_first_line_is_no_longer_kept() {
+        let text = format!("[   0.000000] capOS 0.1.0\n{}", "x\n".repeat(2 * KEPT_LINES));
+        let (log, _) = Log::collect(text.as_bytes(), None, |_| ()).unwrap();
+        assert!(log.has_banner() && !log.tail().any(is_banner));
     }
 
     #[test]

@@ -164,7 +164,13 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
             judge(status, &log, &errors)
         }
     };
-    if run.log == ShowLog::AfterFailure && !matches!(end, End::Status(_) | End::Signalled(_)) {
+    // A kernel that was running when its time was over has nothing to say about that.
+    let is_telling = match end {
+        End::Status(_) | End::Signalled(_) => false,
+        End::TimedOut => !log.has_banner(),
+        End::Panic | End::Reset | End::Qemu(_) => true,
+    };
+    if run.log == ShowLog::AfterFailure && is_telling {
         show(&log);
     }
     let lost_output = guest.get().is_some_and(|guest| guest.has_lost_output());
@@ -172,7 +178,11 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
 }
 
 fn starting(qemu: &Path) -> String {
-    format!("starting {}; `make setup` installs it", qemu.display())
+    let shown = qemu.display();
+    match qemu.components().count() {
+        1 if qemu.starts_with("qemu-system-x86_64") => format!("starting {shown}; `make setup` installs it"),
+        _ => format!("--qemu {shown}: it cannot be started"),
+    }
 }
 
 fn listen(socket: &Path) -> Result<UnixListener> {

@@ -37,6 +37,9 @@ pub(super) fn check(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec
                 problems.push(Problem::new(format!("{}.volume", directory.at), reason));
             }
         }
+        for directory in process.listed_directories() {
+            check_rights(directory, manifest, problems);
+        }
         if let Some(host) = &process.wasm_host {
             let unread = |stream: &&str| broken.has(&format!("{}.instances.*.{stream}", process.at));
             if !["stdin", "stdout", "stderr"].iter().any(unread) {
@@ -47,6 +50,26 @@ pub(super) fn check(manifest: &Manifest, broken: &Broken<'_>, problems: &mut Vec
                 check_outputs(instance, manifest, problems);
             }
         }
+    }
+}
+
+/// A directory of a volume that cannot be changed is neither made nor written to.
+fn check_rights(directory: &Directory, manifest: &Manifest, problems: &mut Vec<Problem>) {
+    let volume = manifest.volumes.iter().find(|volume| volume.name == directory.volume);
+    let Some(volume) = volume.filter(|volume| volume.is_read_only()) else { return };
+    let why = match &volume.source {
+        VolumeSource::Files(_) => "its files are packed (`files`)",
+        VolumeSource::Ram(_) | VolumeSource::Disk(_) => "its disk is `readOnly`",
+    };
+    let mut problem = |field: &str, right: &str| {
+        let reason = format!("the volume {:?} cannot be changed, because {why}; {right}", volume.name);
+        problems.push(Problem::new(format!("{}.{field}", directory.at), reason));
+    };
+    if directory.access == Access::ReadWrite {
+        problem("rights", "`rights: \"r\"` lets it be read");
+    }
+    if directory.create {
+        problem("create", "leave `create` out");
     }
 }
 
@@ -142,7 +165,8 @@ fn check_guest_paths(instance: &Instance, problems: &mut Vec<Problem>) {
     for preopen in instance.preopens.iter().filter(|preopen| !preopen.guest.is_empty()) {
         let plain: Vec<&str> = preopen.guest.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         let at = format!("{}.guest", preopen.directory.at);
-        match seen.entry((preopen.guest.starts_with('/'), plain)) {
+        // Libraries of C take `a` and `/a` for one.
+        match seen.entry(plain) {
             Entry::Vacant(entry) => {
                 entry.insert(at);
             }

@@ -23,6 +23,9 @@ fn volume(name: &str, node: &Node<'_>) -> Option<Volume> {
     check_name(node, name);
     let object =
         node.object(&["ram", "files", "disk", "size", "from", "readOnly", "links", "limits", "restart"]);
+    if !node.is_object() {
+        return None;
+    }
     let (ram, files, disk) = (object.get("ram"), object.get("files"), object.get("disk"));
     if [&ram, &files, &disk].into_iter().flatten().count() != 1 {
         node.problem("a volume must have exactly one of ram, files and disk");
@@ -245,6 +248,9 @@ fn policy(node: &Node<'_>) -> Option<Restart> {
                 None
             }
         };
+    }
+    if !node.is_object() {
+        return node.wrong("\"never\", \"always\" or {onFailure: NUMBER}");
     }
     let times = node.object(&["onFailure"]).need("onFailure")?.count(u32::MAX.into())?;
     Some(Restart::OnFailure(times.try_into().ok()?))

@@ -150,6 +150,14 @@ pub enum Restart {
 }
 
 impl Process {
+    /// The directories that the manifest has in this entry as such: grants and preopens.
+    pub fn listed_directories(&self) -> impl Iterator<Item = &Directory> {
+        let instances = self.wasm_host.iter().flat_map(|host| &host.instances);
+        let preopens = instances.flat_map(|instance| &instance.preopens);
+        let preopens = preopens.map(|preopen| &preopen.directory);
+        self.written_grants().filter_map(Grant::directory).chain(preopens)
+    }
+
     /// Every directory in this manifest entry, for the process itself or for an instance.
     pub fn directories(&self) -> Vec<&Directory> {
         let instances = self.wasm_host.iter().flat_map(|host| &host.instances).flat_map(|instance| {
