@@ -3,7 +3,6 @@
 use super::remote::{OTHER_THREADS, Remote};
 use super::timer::Timers;
 use crate::local::{self, Local};
-use crate::platform;
 use slab::Slab;
 use std::cell::{Cell, LazyCell, RefCell};
 use std::collections::VecDeque;
@@ -207,9 +206,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
         executor.take_remote();
         executor.run_ready();
-        let goes_on = platform::give_back()
-            || root.woken.load(Ordering::Acquire)
-            || !executor.ready.borrow().is_empty();
+        let goes_on =
+            give_back() || root.woken.load(Ordering::Acquire) || !executor.ready.borrow().is_empty();
         if goes_on || local.operations.any_deferred() {
             local.poll();
         } else {
@@ -314,4 +312,16 @@ pub async fn yield_now() {
         Poll::Pending
     })
     .await;
+}
+
+/// Returns a part of the memory that was freed, and whether there is more.
+#[cfg(target_os = "hermit")]
+fn give_back() -> bool {
+    crate::platform::give_back()
+}
+
+/// The heap of other systems is not ours.
+#[cfg(not(target_os = "hermit"))]
+fn give_back() -> bool {
+    false
 }
