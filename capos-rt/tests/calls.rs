@@ -155,6 +155,25 @@ fn calls_on_promised_capabilities() {
     assert_eq!(answer.join().unwrap(), " knocked 0 times");
 }
 
+/// The promise of the results lives beside the pipeline, and is asked for the results only later.
+#[test]
+fn promised_capabilities_resolve_while_the_call_is_kept() {
+    let (server, client) = common::start();
+    server.run(serve_vault);
+    let answers = client.run(|| {
+        let vault: vault::Client = grant("service").unwrap();
+        block_on(async {
+            let opening = vault.open_request().send();
+            let early = opening.pipeline.get_door();
+            let first = knock(&early).await.unwrap();
+            let door = opening.promise.await.unwrap().get().unwrap().get_door().unwrap();
+            let late = opening.pipeline.get_door();
+            [first, knock(&door).await.unwrap(), knock(&late).await.unwrap(), knock(&early).await.unwrap()]
+        })
+    });
+    assert_eq!(answers.join().unwrap(), [" knocked 0 times"; 4]);
+}
+
 #[test]
 fn revoked_capabilities_fail_and_their_objects_go() {
     let (server, client) = common::start();

@@ -3,10 +3,9 @@
 //! later call.
 #![expect(
     unsafe_code,
-    reason = "counts references to a record that was a box, and passes them out as zero-sized boxes"
+    reason = "counts references to a record that was a box, and becomes one again"
 )]
-// Unsafe here: generated clients require five boxes for each call, each of which would contain only a
-// reference to the record.
+// Unsafe here: the request owns the record as a box, and is turned into the counted record when it is sent.
 
 use super::client::ring_handle;
 use super::executor::TaskId;
@@ -21,10 +20,9 @@ use capnp::{Error, Result, any_pointer};
 use capos_abi::Handle;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
-use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -192,29 +190,8 @@ impl CallRef {
     pub(super) fn remote_promise(&self) -> RemotePromise<any_pointer::Owned> {
         RemotePromise {
             promise: Promise::from_future(CallFuture(Interest::new(self.clone()))),
-            pipeline: any_pointer::Pipeline::new(CallPipeline::boxed(Interest::new(self.clone()))),
+            pipeline: any_pointer::Pipeline::new(Box::new(CallPipeline(Interest::new(self.clone())))),
         }
-    }
-
-    /// Converts the reference to a zero-sized box whose address is that of the call.
-    #[inline]
-    fn into_box<T>(self) -> Box<T> {
-        const { assert!(size_of::<T>() == 0 && align_of::<T>() <= align_of::<Call>()) };
-        let address = ManuallyDrop::new(self).0.as_ptr().expose_provenance();
-        // SAFETY: a zero-sized box may have any address that is aligned and not null, since its memory is never
-        // accessed or freed.
-        unsafe { Box::from_raw(ptr::with_exposed_provenance_mut(address)) }
-    }
-
-    /// Converts the box created by `into_box` back to the reference.
-    ///
-    /// # Safety
-    /// `guise` must still be in such a box, and the reference may be taken from it only once.
-    #[inline]
-    unsafe fn of_box<T>(guise: &T) -> Self {
-        let call = ptr::with_exposed_provenance_mut(ptr::from_ref(guise).addr());
-        // SAFETY: the address is that of a call, which was a box and so is not null.
-        Self(unsafe { NonNull::new_unchecked(call) })
     }
 }
 
@@ -312,7 +289,7 @@ impl Future for CallFuture {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let call = &self.0.0;
         match call.outcome.get() {
-            Some(Ok(_)) => Poll::Ready(Ok(Response::new(CallResponse::boxed(call.clone())))),
+            Some(Ok(_)) => Poll::Ready(Ok(Response::new(Box::new(CallResponse(call.clone()))))),
             Some(Err(error)) => Poll::Ready(Err(error.clone())),
             None => {
                 let waker = match call.waker.take() {
@@ -326,23 +303,12 @@ impl Future for CallFuture {
     }
 }
 
-/// The results of a call that has them: a [`CallRef`] in the form of a box.
-struct CallResponse(());
-
-impl CallResponse {
-    #[inline]
-    fn boxed(call: CallRef) -> Box<dyn ResponseHook> {
-        call.into_box::<Self>()
-    }
-}
+/// The results of a call that has them.
+struct CallResponse(CallRef);
 
 impl ResponseHook for CallResponse {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        // SAFETY: only `boxed` creates one, and a box of a trait object cannot be moved out of.
-        let call = ManuallyDrop::new(unsafe { CallRef::of_box(self) });
-        // SAFETY: the reference represented by the box keeps the call alive while `self` is borrowed.
-        let call: &Call = unsafe { call.0.as_ref() };
-        match call.outcome.get() {
+        match self.0.outcome.get() {
             Some(Ok(received)) => received.root(),
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::failed("the call has no results yet".into())),
@@ -350,52 +316,24 @@ impl ResponseHook for CallResponse {
     }
 }
 
-impl Drop for CallResponse {
-    fn drop(&mut self) {
-        // SAFETY: as in `get`; the box does not exist after this.
-        drop(unsafe { CallRef::of_box(self) });
-    }
-}
-
-/// Promised results: an [`Interest`] in the form of a box.
-struct CallPipeline(());
-
-impl CallPipeline {
-    #[inline]
-    fn boxed(interest: Interest) -> Box<dyn PipelineHook> {
-        let interest = ManuallyDrop::new(interest);
-        // SAFETY: the reference is moved out of a value that is not dropped.
-        unsafe { ptr::read(&raw const interest.0) }.into_box::<Self>()
-    }
-
-    /// The call, which must not be dropped.
-    fn call(&self) -> ManuallyDrop<CallRef> {
-        // SAFETY: only `boxed` creates one, and a box of a trait object cannot be moved out of.
-        ManuallyDrop::new(unsafe { CallRef::of_box(self) })
-    }
-}
+/// Promised results.
+struct CallPipeline(Interest);
 
 impl PipelineHook for CallPipeline {
     fn add_ref(&self) -> Box<dyn PipelineHook> {
-        Self::boxed(Interest::new(CallRef::clone(&self.call())))
+        Box::new(Self(Interest::new(self.0.0.clone())))
     }
 
     fn get_pipelined_cap(&self, path: &[PipelineOp]) -> Box<dyn ClientHook> {
-        let call = self.call();
+        let call = &self.0.0;
         if let Some(outcome) = call.outcome.get() {
             return match capability_at(outcome, path) {
                 Ok(hook) => hook,
                 Err(error) => broken_client(error),
             };
         }
-        let promise = Rc::new(PromiseState::waiting_for(Interest::new(CallRef::clone(&call))));
+        let promise = Rc::new(PromiseState::waiting_for(Interest::new(call.clone())));
         call.pipelined.borrow_mut().push((path.to_vec(), Rc::downgrade(&promise)));
         Box::new(PromiseClient::new(promise))
-    }
-}
-
-impl Drop for CallPipeline {
-    fn drop(&mut self) {
-        drop(Interest(ManuallyDrop::into_inner(self.call())));
     }
 }
