@@ -108,12 +108,15 @@ fn interrupted_early() -> Result<()> {
     let mut command = host_command();
     command.env("TMPDIR", place.path()).args(["run", "-"]);
     let mut capos = command.process_group(0).stdin(Stdio::piped()).spawn()?;
+    // Waiting for the process would close its input, whose end would race with the signal.
+    let input = capos.stdin.take();
     wait_for("its temporary folder", || {
         let mut entries = fs::read_dir(place.path()).ok()?.flatten();
         entries.find(|entry| entry.path().join("stdin.wasm").exists())
     })?;
     kill_process(Pid::from_child(&capos), Signal::INT)?;
     let status = capos.wait()?;
+    drop(input);
     ensure!(status.signal() == Some(Signal::INT.as_raw()), "{status}");
     ensure!(fs::read_dir(place.path())?.next().is_none(), "something is left");
     Ok(())

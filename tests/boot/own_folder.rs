@@ -123,7 +123,7 @@ fn full() -> Result<()> {
     ensure!(outcome.status == Some(51), "status {:?}\n{stderr}", outcome.status);
     let dir = place.path().join("dir");
     let said = stderr.lines().any(|line| {
-        line.contains("was full")
+        line.contains("ran out of space")
             && line.contains(&*dir.to_string_lossy())
             && line.contains("4MiB")
             && line.contains("--dir-size")

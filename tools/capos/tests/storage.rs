@@ -310,7 +310,7 @@ fn disk_images_are_found_made_and_replaced() {
     let list: Vec<_> = disks.list.iter().map(|disk| (disk.file.clone(), disk.read_only)).collect();
     assert_eq!(list, [(base.join("a.img"), true), (other.clone(), false)]);
     assert_eq!(fs::metadata(&other).unwrap().len(), 5000 << 10);
-    assert_eq!(disks.made, [format!("made {}, 5000KiB", other.display())]);
+    assert_eq!(disks.made, [format!("created {}, 5000KiB", other.display())]);
     assert_eq!(
         error(&[("b".into(), other.clone())]),
         "/deep/other.img is in use; wait until its user has ended, or use a copy"
