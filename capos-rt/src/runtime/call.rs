@@ -1,10 +1,7 @@
 //! A call, from its first parameter until its results are no longer needed. Its request, the pending operation, its
 //! promise, its pipeline and its response share one record. The thread reuses the record, with its buffers, for a
 //! later call.
-#![expect(
-    unsafe_code,
-    reason = "counts references to a record that was a box, and becomes one again"
-)]
+#![expect(unsafe_code, reason = "counts references to a record that was a box, and becomes one again")]
 // Unsafe here: the request owns the record as a box, and is turned into the counted record when it is sent.
 
 use super::client::ring_handle;
