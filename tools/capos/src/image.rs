@@ -37,7 +37,7 @@ pub fn check(project: &Project, file: &Path, line: ConsoleLine) -> Result<Checke
     check_with(project, &Source { file, folder: &folder, app: None }, line, None)
 }
 
-/// Like [`check`], including the checks for a run, with `instead` replacing disks that the manifest names.
+/// Like [`check()`], including the checks for a run, with `instead` replacing disks that the manifest names.
 pub fn check_to_run(
     project: &Project,
     file: &Path,
