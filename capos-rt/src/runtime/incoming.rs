@@ -144,7 +144,7 @@ fn retire(mut incoming: Box<Incoming>) {
 
 /// The parameters: an [`IncomingRef`] in the form of a box. The cell says that what a shared reference leads to may
 /// change: without it, the compiler takes for granted that it does not.
-struct Params(#[expect(dead_code, reason = "only its type matters")] UnsafeCell<()>);
+struct Params(UnsafeCell<()>);
 
 impl ParamsHook for Params {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
