@@ -1,5 +1,5 @@
 //! Runs unusual modules in the host granted as "wasm-host": generated ones, and mutated modules of the boot package.
-//! Whatever they do, each ends or is killed, and a normal one still runs afterwards.
+//! Each of them ends or is killed, and an ordinary one still runs afterwards.
 
 use capnp::Error;
 use capos_mangle::{Original, Random, generated};
