@@ -2,6 +2,7 @@
 # Directories and files.
 
 using import "errno.capnp".Errno;
+using Supervision = import "supervision.capnp";
 
 const maxDataBytes :UInt32 = 57344;
 # Maximum bytes moved by one `read`, `write` or `append` (14 blocks of 4 KiB). Longer requests are shortened,
@@ -151,9 +152,9 @@ interface Namespace extends(Object) {
   # itself.
 }
 
-interface Volume {
-  # Holding a Volume allows reaching everything on it with every right, and setting quotas. It is meant for the process
-  # that grants namespaces of the volume.
+interface Volume extends(Supervision.Grantor, Supervision.Flushable) {
+  # Holding a Volume allows reaching everything on it with every right, and setting quotas. It is for whoever hands out
+  # namespaces of the volume. `grant` takes a `DirectoryGrant` and makes a Namespace; `flush` does what `sync` does.
 
   namespace @0 (path :Data, rights :Rights, create :Bool, quota :Quota) -> (error :Errno, directory :Namespace);
   # The directory at `path` with these rights; with `create`, it and its missing parents are created. A `quota` with a
@@ -164,6 +165,14 @@ interface Volume {
   usage @1 () -> (error :Errno, blockBytes :UInt32, blocks :UInt64, blocksFree :UInt64, inodes :UInt64, readOnly :Bool);
 
   sync @2 () -> (error :Errno);
+}
+
+struct DirectoryGrant {
+  # A directory of a volume as a manifest grants it: the parameters of `Volume.namespace`.
+  path @0 :Text;
+  rights @1 :Rights;
+  create @2 :Bool;
+  quota @3 :Quota;
 }
 
 struct Quota {

@@ -3,7 +3,6 @@
 
 using Launch = import "launch.capnp";
 using Process = import "process.capnp";
-using File = import "file.capnp";
 using Grants = import "grants.capnp";
 
 struct BootPackage {
@@ -23,50 +22,10 @@ struct Binary {
 struct Manifest {
   name @0 :Text;
   processes @1 :List(ProcessEntry);
-  # Started in this order.
+  # Started in this order, but each after those that it is granted exports of.
   exitFrom @2 :Text;
-  # The process or instance ("host/instance") whose exit status ends the system. If empty, the system
-  # ends when every entry has ended, with the first non-zero status in manifest order.
-  volumes @3 :List(VolumeEntry);
-  # Each served by a separate process, started before the others.
-  console @4 :ConsoleLine;
-}
-
-enum ConsoleLine {
-  # The target of the `console` grants of processes and instances.
-  serial @0;
-  # The plain first serial port: one output, and a byte that ends the input. The kernel's own Console.
-  virtio @1;
-  # The first virtio console, connected to the host command, with separate streams.
-  framedSerial @2;
-  # The first serial port, connected to the host command, with separate streams.
-}
-
-struct VolumeEntry {
-  name @0 :Text;
-  union {
-    ram @1 :UInt64;
-    # In memory: empty at the start, at most this many bytes, discarded at the end.
-    packed @2 :Text;
-    # Names one of `BootPackage.binaries`: a volume image, which is not modified.
-    disk @3 :UInt32;
-    # The virtio disk with this number, counted from 0 in bus order.
-  }
-  readOnly @4 :Bool;
-  limits @5 :Process.Limits;
-  # Limits of the process that serves the volume.
-  restart @6 :RestartPolicy;
-  # Restart policy after that process, or the driver of its disk, has ended: both are restarted.
-}
-
-struct NamespaceRef {
-  # A directory of a volume, as a grant.
-  volume @0 :Text;
-  path @1 :Text;
-  rights @2 :File.Rights;
-  create @3 :Bool;
-  # Create the directory and its parents if they do not exist.
-  quota @4 :File.Quota;
+  # The process or instance ("host/instance") whose exit status ends the system. Empty: the system ends
+  # when every entry that is no service has ended, with the first non-zero status in manifest order.
 }
 
 struct RestartPolicy {
@@ -97,6 +56,20 @@ struct ProcessEntry {
   expectFault @9 :Bool;
   # The process is expected to end by a fault; that is then not a failure.
   restart @10 :RestartPolicy;
+  group @11 :Text;
+  # Entries with the same group end and start together: when one has ended and is to be started again, the others are killed and
+  # all are started. Empty: a group of its own.
+  isService @12 :Bool;
+  # The system does not wait for its end, and its status does not count.
+  flush @13 :FlushEntry;
+  # Called before the system ends, for the entries that were started last first.
+}
+
+struct FlushEntry {
+  export @0 :Text;
+  # The export of the same entry that serves Flushable; empty for none.
+  timeoutNanoseconds @1 :UInt64;
+  # Zero: as long as it takes.
 }
 
 struct GrantEntry {
@@ -111,15 +84,13 @@ struct GrantEntry {
     wellKnown @2 :Grants.WellKnownGrant;
     export @3 :ExportRef;
     # An endpoint that another process of this manifest serves.
-    directory @4 :NamespaceRef;
-    # A Namespace.
-    disk @5 :UInt32;
-    # The virtio disk with this number, counted from 0 in bus order, as a BlockDevice that a driver process serves.
-    device @6 :DeviceRef;
+    device @4 :DeviceRef;
     # A PciDevice, for this holder alone.
-    held @7 :Text;
-    # Only for an instance: the grant of its host process with this name.
+    held @5 :Text;
+    # Only for an instance: what its host process was granted under this name.
   }
+  readOnly @6 :Bool;
+  # The holder has the right to read and no other, where the source gives more.
 }
 
 struct DeviceRef {
@@ -133,6 +104,8 @@ struct DeviceRef {
 struct ExportRef {
   process @0 :Text;
   export @1 :Text;
+  wanted @2 :AnyPointer;
+  # Null: the export itself. Otherwise the export serves Grantor, and this describes what it is to make.
 }
 
 struct WasmHostEntry {

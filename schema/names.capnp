@@ -19,6 +19,8 @@ const diskGrant :Text = "disk";
 
 const consoleExport :Text = "console";
 # The Console of the console server.
+const flushExport :Text = "flush";
+# The Flushable of the console server.
 const volumeExport :Text = "volume";
 # The Volume of a volume server.
 const diskExport :Text = "disk";

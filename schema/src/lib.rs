@@ -39,6 +39,7 @@ schema! {
     names_capnp
     power_capnp
     process_capnp
+    supervision_capnp
     timer_capnp
     wasm_capnp
 }

@@ -120,10 +120,39 @@ impl Endpoint {
         mint(self.0.get(), badge, CLIENT_RIGHTS).map(owned_client).map_err(from_code)
     }
 
+    /// The right to mint clients of this endpoint without the right to receive. Calls of clients fail once no holder of the
+    /// receiving side is left.
+    ///
+    /// # Errors
+    /// As [`mint`](Self::mint).
+    pub fn minter(&self) -> Result<Minter> {
+        let entry = SubmissionEntry {
+            opcode: Opcode::Derive as u8,
+            rights: (Rights::MINT | Rights::TRANSFER).bits(),
+            cap: self.0.get().0,
+            ..SubmissionEntry::default()
+        };
+        make(entry).map(|handle| Minter(OwnedHandle::new(handle))).map_err(from_code)
+    }
+
     /// The endpoint itself, for granting with the rights that the server needs. This value keeps ownership.
     #[must_use]
     pub fn receiver(&self) -> endpoint_capnp::endpoint::Client {
         super::borrowed_client(self.0.get())
+    }
+}
+
+/// The right to mint clients of an endpoint that another process receives from.
+#[derive(Debug)]
+pub struct Minter(OwnedHandle);
+
+impl Minter {
+    /// A client capability; the server sees `badge` with each of its calls.
+    ///
+    /// # Errors
+    /// As [`Endpoint::mint`].
+    pub fn mint<C: FromClientHook>(&self, badge: u64) -> Result<C> {
+        mint(self.0.get(), badge, CLIENT_RIGHTS).map(owned_client).map_err(from_code)
     }
 }
 

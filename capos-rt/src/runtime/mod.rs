@@ -20,7 +20,7 @@ mod timer;
 pub(crate) use call::Call;
 pub(crate) use client::{Asked, borrowed_client};
 pub use client::{local_server, serve, serve_rc};
-pub use endpoint::{Endpoint, Revocable, attenuate, handle_of};
+pub use endpoint::{Endpoint, Minter, Revocable, attenuate, handle_of};
 pub(crate) use executor::Executor;
 pub use executor::{JoinHandle, block_on, block_on_alone, push_calls, spawn_local, yield_now};
 pub use grant::{

@@ -1,4 +1,8 @@
-//! Restart policies of manifests, and the delays between restarts.
+//! Decisions of supervisors: the order of starts, restart policies, and the delays between restarts.
+
+mod order;
+
+pub use order::start_order;
 
 use capos_schema::manifest_capnp::restart_policy;
 

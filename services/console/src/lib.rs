@@ -3,7 +3,7 @@
 //! console, which every machine has.
 //!
 //! `streams` implements transfers and waiting, independent of the line; `server` is the interface; `virtio` and
-//! `serial` are the lines. `unsafe` is used only where buffers are lent to the device (`virtio::queue`).
+//! `serial` are the lines.
 
 mod outgoing;
 mod serial;
@@ -14,10 +14,11 @@ mod virtio;
 
 use capos_schema::console_capnp::console;
 use capos_schema::device_capnp::pci_device;
+use capos_schema::supervision_capnp::flushable;
 use std::rc::Rc;
 use streams::Streams;
 
-/// Serves the export "console" over the virtio console behind `device`, until that fails.
+/// Serves the exports "console" and "flush" over the virtio console behind `device`, until that fails.
 ///
 /// # Errors
 /// The cause of the failure.
@@ -28,7 +29,7 @@ pub async fn over_virtio(device: pci_device::Client) -> capnp::Result<()> {
     Err(streams.broken().await.into())
 }
 
-/// Serves the export "console" over `line`, until that fails.
+/// Serves the exports "console" and "flush" over `line`, until that fails.
 ///
 /// # Errors
 /// The cause of the failure.
@@ -44,5 +45,7 @@ fn serve(line: Box<dyn streams::Line>) -> capnp::Result<Rc<Streams>> {
     let streams = Rc::new(Streams::new(line)?);
     let console: console::Client = capos_rt::serve(server::ConsoleServer(streams.clone()));
     capos_rt::serve_export(capos_schema::names::CONSOLE_EXPORT, console)?;
+    let flush: flushable::Client = capos_rt::serve(server::LastFlush(streams.clone()));
+    capos_rt::serve_export(capos_schema::names::FLUSH_EXPORT, flush)?;
     Ok(streams)
 }

@@ -1,4 +1,4 @@
-//! Serves the export "console" over the virtio console behind the grant "device", or over the serial line behind the
+//! Serves the exports "console" and "flush" over the virtio console behind the grant "device", or over the serial line behind the
 //! grant "line", as selected by the argument "virtio" or "serial".
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use capos_schema::console_capnp::console::{
     WriteErrorParams, WriteErrorResults, WriteLineParams, WriteLineResults, WriteParams, WriteResults,
 };
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, terminal};
+use capos_schema::supervision_capnp::flushable;
 use capos_streams::{Output, Terminal};
 use std::rc::Rc;
 
@@ -60,6 +61,19 @@ impl Server for ConsoleServer {
     }
 
     async fn flush(self: Rc<Self>, _: FlushParams, _: FlushResults) -> Result<(), Error> {
+        self.0.flush().await
+    }
+}
+
+/// The end of the run of everyone who was granted the console.
+pub(crate) struct LastFlush(pub(crate) Rc<Streams>);
+
+impl flushable::Server for LastFlush {
+    async fn flush(
+        self: Rc<Self>,
+        _: flushable::FlushParams,
+        _: flushable::FlushResults,
+    ) -> Result<(), Error> {
         self.0.flush().await
     }
 }

@@ -1,32 +1,41 @@
-//! The first process. It holds every singleton capability, starts the processes that the manifest names, gives
-//! each exactly the grants of its entry, and ends the system when they have ended.
+//! The first process, a supervisor. It holds every singleton capability, starts the processes that the manifest lists in the
+//! order of what needs what, gives each exactly what its entry lists, starts again what has ended as its entry says, has
+//! services finish their work, and ends the system. Which programs these are, and what they serve, is data to it.
 
-mod consoles;
+mod board;
 mod devices;
-mod disks;
-mod restart;
-mod servers;
+mod entries;
+mod exports;
+mod flush;
 mod singletons;
-mod spawn;
+mod start;
 mod status;
-mod volumes;
+mod supervise;
 
 use capos_package::Package;
-use capos_rt::{block_on, spawn_local};
+use capos_rt::block_on;
 use capos_schema::console_capnp::console;
-use capos_schema::manifest_capnp::{boot_package, manifest};
+use capos_schema::manifest_capnp::boot_package;
 use capos_schema::power_capnp::power;
 
-use consoles::Console;
-use restart::Setup;
-use servers::World;
+use board::Board;
+use entries::Entries;
+use exports::Exports;
 use singletons::Singletons;
-use spawn::Endpoints;
-use std::cell::RefCell;
-use volumes::Volumes;
+use supervise::Group;
 
 /// The system's exit status if init itself fails.
 const INIT_FAILED: u8 = 125;
+
+/// All that starting and watching processes takes.
+pub(crate) struct Setup {
+    root: boot_package::Reader<'static>,
+    package: &'static Package,
+    singletons: &'static Singletons,
+    entries: Entries,
+    exports: Exports,
+    board: Board,
+}
 
 fn main() {
     block_on(async {
@@ -49,72 +58,37 @@ fn main() {
     });
 }
 
-/// Starts everything, waits for everything, and returns the system's exit status.
+/// Starts everything, waits until the run is over, and returns the system's exit status.
 async fn run(singletons: &'static Singletons) -> capnp::Result<u8> {
     let package: &'static Package = Box::leak(Box::new(Package::map(singletons.boot_package.clone()).await?));
     let message = Box::leak(Box::new(package.message()?));
     let root: boot_package::Reader<'static> = message.get_root()?;
-    let manifest = root.get_manifest()?;
-    let world = World { root, package, singletons };
-    let console = Console::start(manifest.get_console()?, world).await?;
-    let volumes: &'static Volumes = Box::leak(Box::new(Volumes::start(manifest, world).await?));
-    let endpoints = RefCell::new(Endpoints::create(manifest)?);
-    let setup = Box::leak(Box::new(Setup { root, package, singletons, console, volumes, endpoints }));
-    let status = run_processes(manifest, setup).await;
-    let shown = setup.console.flush(&singletons.log).await;
-    let synced = volumes.sync(&singletons.log).await;
-    let status = status?;
-    Ok(if synced && shown || status != 0 { status } else { INIT_FAILED })
+    let entries = Entries::read(root.get_manifest()?)?;
+    let (exports, board) = (Exports::create(&entries)?, Board::new(entries.list.len()));
+    let setup = Box::leak(Box::new(Setup { root, package, singletons, entries, exports, board }));
+    let status = run_processes(setup).await;
+    let all_flushed = flush::all(setup).await;
+    Ok(if all_flushed || status != 0 { status } else { INIT_FAILED })
 }
 
 /// Starts every process, and waits until the run is over. Returns its status.
-async fn run_processes(manifest: manifest::Reader<'static>, setup: &'static Setup) -> capnp::Result<u8> {
-    let exit_from = manifest.get_exit_from()?.to_str()?;
-    // "host/instance" is decided by the host process, which ends with that instance's status.
-    let exit_process = exit_from.split('/').next().unwrap_or_default();
-    let mut waiting = Vec::new();
-    let mut restarting = Vec::new();
-    for entry in manifest.get_processes()? {
-        let name = entry.get_name()?.to_str()?;
-        let process = match setup.start(entry).await {
+async fn run_processes(setup: &'static Setup) -> u8 {
+    let Setup { entries, .. } = setup;
+    let mut groups: Vec<Group> = entries.groups().into_iter().map(Group::new).collect();
+    for &index in &entries.order {
+        let process = match start::start(setup, index).await {
             Ok(process) => process,
-            Err(error) => return Ok(setup.not_started(name, &error).await),
+            Err(error) => return supervise::not_started(setup, index, &error).await,
         };
-        if restart::may_restart(entry)? {
-            restarting.push(entry);
-        }
-        let ends_system = !exit_process.is_empty() && name == exit_process;
-        waiting.push((ends_system, spawn_local(restart::watch(setup, entry, name, process))));
-    }
-    setup.endpoints.borrow_mut().keep_for(&restarting)?;
-
-    if let Some(index) = waiting.iter().position(|(ends_system, _)| *ends_system) {
-        // The other processes are watched, and their ends logged, as long as this one runs.
-        return Ok(waiting.swap_remove(index).1.await);
-    }
-    let mut first_failure = 0;
-    for (_, ended) in waiting {
-        let status = ended.await;
-        if first_failure == 0 {
-            first_failure = status;
+        if let Some(place) = groups.iter().position(|group| group.has(index))
+            && let Some(group) = groups.get_mut(place)
+            && group.add(setup, index, process)
+        {
+            supervise::watch(setup, groups.swap_remove(place));
         }
     }
-    Ok(first_failure)
-}
-
-/// Waits for the end of one process, logs it, and returns its status.
-pub(crate) async fn wait(
-    name: String,
-    process: capos_schema::process_capnp::process::Client,
-    log_to: console::Client,
-    expect_fault: bool,
-) -> u8 {
-    let (text, status) = match status::of(&process, expect_fault).await {
-        Ok(end) => end,
-        Err(error) => (format!("cannot be watched: {error}"), INIT_FAILED),
-    };
-    log(&log_to, &format!("init: {name}: {text}")).await;
-    status
+    setup.exports.keep_for(entries);
+    setup.board.all_ended(&entries.awaited()).await
 }
 
 /// Writes a line to the system log. Errors of the log are ignored.

@@ -8,6 +8,7 @@
 
 mod convert;
 mod file;
+mod grant;
 mod namespace;
 mod shared;
 mod volume;

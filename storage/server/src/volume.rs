@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use capos_schema::file_capnp::namespace as namespace_interface;
+use capos_schema::file_capnp::quota;
 use capos_schema::file_capnp::volume::{
     self, NamespaceParams, NamespaceResults, SyncParams, SyncResults, UsageParams, UsageResults,
 };
@@ -19,8 +20,12 @@ impl Root {
         Self(shared)
     }
 
-    /// A namespace with a separate account.
-    fn grant(
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    /// A namespace with an account of its own.
+    pub(crate) fn namespace_at(
         &self,
         path: &[u8],
         rights: Rights,
@@ -40,6 +45,11 @@ impl Root {
         let opened = Opened { ino: granted.ino(), kind: Kind::Directory };
         Ok(self.0.register(Directory::new(slot, opened, granted.rights(), opened.ino)))
     }
+}
+
+pub(crate) fn limits(quota: quota::Reader<'_>) -> Limits {
+    let some = |limit| (limit != 0).then_some(limit);
+    Limits { bytes: some(quota.get_bytes()), inodes: some(quota.get_inodes()) }
 }
 
 /// The namespace at `path`, which may begin with slashes or be empty for the root itself.
@@ -88,12 +98,10 @@ impl volume::Server for Root {
         mut results: NamespaceResults,
     ) -> capnp::Result<()> {
         let params = params.get()?;
-        let quota = params.get_quota()?;
-        let some = |limit| (limit != 0).then_some(limit);
-        let quota = Limits { bytes: some(quota.get_bytes()), inodes: some(quota.get_inodes()) };
+        let quota = limits(params.get_quota()?);
         let rights = convert::rights(params.get_rights()?);
         let mut results = results.get();
-        let granted = self.grant(params.get_path()?, rights, params.get_create(), quota);
+        let granted = self.namespace_at(params.get_path()?, rights, params.get_create(), quota);
         answer!(results, granted.map(|directory| results.set_directory(directory)))
     }
 

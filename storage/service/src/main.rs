@@ -1,9 +1,9 @@
-//! The file service: serves one volume, as the export "volume". `init` starts one for each volume of the manifest.
+//! The file service: serves one volume, as the export "volume". `capos` lists one for each volume of a manifest.
 //!
 //! ```text
-//! fs ram BYTES            a volume in memory, empty at the start
-//! fs packed NAME          the image NAME of the boot package, read-only
-//! fs disk [read-only]     the disk behind the grant "disk"
+//! fs VOLUME ram BYTES            a volume in memory, empty at the start
+//! fs VOLUME packed NAME          the image NAME of the boot package, read-only
+//! fs VOLUME disk [read-only]     the disk behind the grant "disk"
 //! ```
 //!
 //! It runs on one thread, and an operation that waits for the device blocks those behind it. Grants: "entropy" and
@@ -37,13 +37,13 @@ fn main() -> ExitCode {
 
 /// Writes a line to the log, beginning with the name of the volume.
 fn say(what: &str) {
-    let name = std::env::args().next().unwrap_or_default();
+    let name = std::env::args().nth(1).unwrap_or_default();
     eprintln!("fs: {name}: {what}");
 }
 
 /// Opens the volume and starts to serve it.
 fn begin(arguments: &[String]) -> Result<FileService, String> {
-    let parts: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    let parts: Vec<&str> = arguments.iter().skip(2).map(String::as_str).collect();
     let medium = Medium::find(&parts)?;
     let clock = clock::clock();
     let volume = medium.open(&clock)?;

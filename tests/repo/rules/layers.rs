@@ -1,4 +1,4 @@
-//! The layers of the WebAssembly host: permitted references.
+//! Layers, and which may name which: those of the WebAssembly host, and the supervisor, which names no service.
 
 use capos_repo::{Source, sources};
 use regex::Regex;
@@ -18,9 +18,12 @@ const NOT_OF_RESOURCES: &str =
     r"\b[Ww]asm\b|[Pp]review ?1|\bfd_|fdflags|\brights\b|GuestMemory|\bEBADF|\bENO[A-Z]+";
 
 fn of(folder: &str) -> Vec<Source> {
-    let prefix = format!("capos-wasm/src/{folder}/");
+    below(&format!("capos-wasm/src/{folder}/"))
+}
+
+fn below(prefix: &str) -> Vec<Source> {
     let found: Vec<_> =
-        sources(".rs").unwrap().into_iter().filter(|source| source.path.starts_with(&prefix)).collect();
+        sources(".rs").unwrap().into_iter().filter(|source| source.path.starts_with(prefix)).collect();
     assert!(!found.is_empty(), "no files in {prefix}");
     found
 }
@@ -46,6 +49,12 @@ fn layers_name_only_what_is_below_them() {
         let rule = format!("{folder}/ is below that");
         none(&lines(&of(folder), &Regex::new(&pattern).unwrap(), &rule));
     }
+}
+
+#[test]
+fn the_supervisor_names_no_service() {
+    let service = r"capos_schema::names|\b(file|block|entropy|wasm)_capnp|[Vv]irtio|\b[Vv]olume|\b[Dd]isk";
+    none(&lines(&below("services/init/src/"), &Regex::new(service).unwrap(), "a service in the supervisor"));
 }
 
 #[test]

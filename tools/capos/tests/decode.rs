@@ -97,6 +97,30 @@ fn wrong_types() {
 }
 
 #[test]
+fn services_groups_and_flushes() {
+    refused(process(json!({"service": 1})), &["processes.0.service: expected true or false"]);
+    refused(process(json!({"group": "a b"})), &["processes.0.group: "]);
+    refused(process(json!({"group": ["g"]})), &["processes.0.group: expected a string, found a list"]);
+    refused(
+        process(json!({"flush": 3})),
+        &["processes.0.flush: expected the name of an export or {export: NAME"],
+    );
+    refused(process(json!({"flush": {"timeout": "1s"}})), &["processes.0.flush.export: missing"]);
+    refused(
+        process(json!({"exports": ["e"], "flush": {"export": "e", "timeout": 1}})),
+        &["processes.0.flush.timeout: expected a string such as \"500ms\", found a number"],
+    );
+    refused(
+        process(json!({"exports": ["e"], "flush": {"export": "e", "after": "x"}})),
+        &["processes.0.flush.after: unknown field"],
+    );
+    refused(
+        process(json!({"exports": ["end"], "flush": "ens"})),
+        &["processes.0.flush: \"ens\" is no export of this process; did you mean \"end\"?"],
+    );
+}
+
+#[test]
 fn missing_names() {
     refused(json!({"processes": [{}]}), &["processes.0.name: missing", "name: missing"]);
     refused(json!({"name": "m", "wasm": [{"instances": [{}]}]}), &["wasm.0.instances.0.name: missing"]);

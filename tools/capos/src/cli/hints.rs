@@ -240,10 +240,11 @@ mod tests {
             {"name": "host", "instances": [{"name": "h", "preopens": [preopen]}]}
         ]}))
         .unwrap();
-        let line = "did not start: Failed: the grant \"preopen/h/0\": directory \"none\" of volume v: it is not there";
+        let line =
+            "did not start: Failed: the grant \"preopen/h/0\": volume v: directory \"none\": it is not there";
         assert_eq!(
             Fields::of_process(&manifest, "host").in_manifest(line),
-            "did not start: `wasm.0.instances.0.preopens.0`: directory \"none\" of volume v: it is not there"
+            "did not start: `wasm.0.instances.0.preopens.0`: volume v: directory \"none\": it is not there"
         );
     }
 

@@ -7,7 +7,7 @@ mod storage;
 use std::collections::HashMap;
 
 use super::broken::Broken;
-use super::candidates::not_found;
+use super::candidates::{not_found, suggestion};
 use super::model::*;
 use crate::problem::Problem;
 
@@ -40,6 +40,7 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
         }
         limits::check(process, broken, &mut problems);
         grants::check(process, manifest, broken, &mut problems);
+        check_flush(process, broken, &mut problems);
         let bytes = launch_bytes(&process.args, &process.env);
         check_launch(&process.at, bytes, MOST_PROCESS_LAUNCH_BYTES, &mut problems);
         if let Some(host) = &process.wasm_host {
@@ -64,6 +65,20 @@ fn taken<'a>(names: &mut HashMap<&'a str, &'a str>, name: &'a str, at: &'a str) 
     }
     let first = *names.entry(name).or_insert(at);
     (first != at).then(|| format!("{first}.name"))
+}
+
+/// Checks that the export that is called before the run ends is there.
+fn check_flush(process: &Process, broken: &Broken<'_>, problems: &mut Vec<Problem>) {
+    let Some(flush) = process.flush.as_ref().filter(|_| !broken.has(&format!("{}.exports", process.at)))
+    else {
+        return;
+    };
+    let exports = || process.exports.iter().map(|export| &export.name);
+    if !exports().any(|export| *export == flush.export) {
+        let there = suggestion(&flush.export, exports());
+        let reason = format!("{:?} is no export of this process{there}", flush.export);
+        problems.push(Problem::new(format!("{}.flush", process.at), reason));
+    }
 }
 
 fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, problems: &mut Vec<Problem>) {

@@ -10,8 +10,8 @@ use capos_schema::launch_capnp::variable;
 use capos_schema::manifest_capnp::{instance_entry, manifest, process_entry};
 use capos_schema::process_capnp::limits;
 
+use super::expand;
 use super::model::*;
-use crate::qemu::ConsoleLine;
 
 const FRAME_BYTES: u64 = 4096;
 /// Memory of a wasm host besides its instances' linear memories, and per byte of a module (its copy and its translation).
@@ -56,14 +56,10 @@ pub type Sizes<'a> = &'a dyn Fn(&str) -> u64;
 
 /// Writes `from` into `to`.
 pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>) -> Result<(), TooLong> {
+    let from = &expand::expanded(from);
     to.set_name(&from.name);
-    to.set_console(from.console.unwrap_or(ConsoleLine::Serial).in_package());
     to.set_exit_from(from.exit_from.as_deref().unwrap_or_default());
-    storage::convert_volumes(&from.volumes, to.reborrow().init_volumes(length(&from.volumes)?));
     let mut entries = to.init_processes(length(&from.processes)?);
-    // Disks of volumes come first on the bus.
-    let mut disks =
-        from.disks().filter(|(_, _, is_volume)| *is_volume).zip(1..).last().map_or(0, |(_, count)| count);
     for (index, process) in counted(&from.processes) {
         let mut entry = entries.reborrow().get(index);
         let limits = ProcessLimits {
@@ -72,16 +68,14 @@ pub fn convert(from: &Manifest, sizes: Sizes<'_>, mut to: manifest::Builder<'_>)
             ..process.limits
         };
         convert_limits(&limits, entry.reborrow().init_limits());
-        convert_process(from, process, &mut disks, entry)?;
+        convert_process(from, process, entry)?;
     }
     Ok(())
 }
 
-/// `next_disk` is the number of the next disk on the bus.
 fn convert_process(
     manifest: &Manifest,
     from: &Process,
-    next_disk: &mut u32,
     mut to: process_entry::Builder<'_>,
 ) -> Result<(), TooLong> {
     to.set_name(&from.name);
@@ -94,10 +88,15 @@ fn convert_process(
     for (index, export) in counted(&from.exports) {
         exports.set(index, export.name.as_str());
     }
-    let passed = length(&from.grants.iter().filter(|grant| grant.is_passed()).collect::<Vec<_>>())?;
-    grants::convert_process(manifest, &from.grants, next_disk, to.reborrow().init_grants(passed))?;
-
+    grants::convert_process(manifest, &from.grants, to.reborrow().init_grants(length(&from.grants)?))?;
     storage::convert_restart(from.restart, to.reborrow().init_restart());
+    to.set_group(from.group.as_deref().unwrap_or_default());
+    to.set_is_service(from.is_service);
+    if let Some(flush) = &from.flush {
+        let mut entry = to.reborrow().init_flush();
+        entry.set_export(&flush.export);
+        entry.set_timeout_nanoseconds(flush.timeout_ns.unwrap_or(0));
+    }
 
     if let Some(host) = &from.wasm_host {
         let mut entry = to.init_wasm_host();

@@ -30,8 +30,21 @@ pub const MOST_STACK: u64 = 64 << 20;
 
 pub(super) const MANIFEST_FIELDS: [&str; 7] =
     ["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"];
-const PROCESS_FIELDS: [&str; 10] =
-    ["name", "binary", "args", "env", "grants", "limits", "executable", "exports", "expectFault", "restart"];
+const PROCESS_FIELDS: [&str; 13] = [
+    "name",
+    "binary",
+    "args",
+    "env",
+    "grants",
+    "limits",
+    "executable",
+    "exports",
+    "expectFault",
+    "restart",
+    "group",
+    "service",
+    "flush",
+];
 const INSTANCE_FIELDS: [&str; 14] = [
     "name",
     "module",
@@ -124,8 +137,23 @@ fn process(node: &Node<'_>) -> Process {
         exports: grants::exports(&object),
         expect_fault: object.flag("expectFault"),
         restart: storage::restart(&object),
+        group: object.get("group").as_ref().and_then(self::name),
+        is_service: object.flag("service"),
+        flush: object.get("flush").as_ref().and_then(flush),
         wasm_host: None,
     }
+}
+
+fn flush(node: &Node<'_>) -> Option<Flush> {
+    if node.is_string() {
+        return Some(Flush { export: name(node)?, timeout_ns: None });
+    }
+    if !node.is_object() {
+        return node.wrong("the name of an export or {export: NAME, timeout: DURATION}");
+    }
+    let object = node.object(&["export", "timeout"]);
+    let timeout_ns = object.get("timeout").and_then(|node| node.duration());
+    Some(Flush { export: object.need("export").as_ref().and_then(name)?, timeout_ns })
 }
 
 fn process_limits(node: &Node<'_>) -> ProcessLimits {

@@ -5,6 +5,7 @@ pub mod candidates;
 pub mod check;
 pub mod convert;
 pub mod decode;
+mod expand;
 mod json;
 mod model;
 mod units;

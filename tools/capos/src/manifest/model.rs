@@ -8,7 +8,7 @@ use super::decode;
 use crate::qemu::ConsoleLine;
 
 mod grants;
-mod held;
+pub(in crate::manifest) mod held;
 mod storage;
 
 pub use grants::*;
@@ -56,6 +56,12 @@ pub struct Process {
     pub expect_fault: bool,
     /// The restart policy.
     pub restart: Restart,
+    /// The group that it starts and ends with; `None` for one of its own.
+    pub group: Option<String>,
+    /// The run does not wait for its end.
+    pub is_service: bool,
+    /// How it is told to finish its work before the run ends.
+    pub flush: Option<Flush>,
     /// Set for a process that hosts WebAssembly instances.
     pub wasm_host: Option<WasmHost>,
 }
@@ -91,6 +97,15 @@ pub struct Program {
     pub name: String,
     /// The file as written in the manifest, if it is not one of the tree's programs.
     pub file: Option<PathBuf>,
+}
+
+/// How a process is told to finish its work.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Flush {
+    /// Its export that serves `Flushable`.
+    pub export: String,
+    /// How long that may take; `None` for as long as it takes.
+    pub timeout_ns: Option<u64>,
 }
 
 /// The limits of a process; `None` is the documented default.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use capos_schema::manifest_capnp;
 use capos_streams::{Terminal, Terminals};
 use rustix::termios::tcgetwinsize;
 
@@ -20,18 +19,7 @@ pub enum ConsoleLine {
     Serial,
 }
 
-impl ConsoleLine {
-    /// The schema's value.
-    pub fn in_package(self) -> manifest_capnp::ConsoleLine {
-        match self {
-            Self::Virtio => manifest_capnp::ConsoleLine::Virtio,
-            Self::FramedSerial => manifest_capnp::ConsoleLine::FramedSerial,
-            Self::Serial => manifest_capnp::ConsoleLine::Serial,
-        }
-    }
-}
-
-/// The host's ends of a guest's streams.
+/// Where a guest's streams come from and go to.
 pub struct Console {
     /// Its input.
     pub input: Box<dyn Read + Send>,

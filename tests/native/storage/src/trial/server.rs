@@ -56,13 +56,13 @@ impl Spawner {
         let client: block_device::Client = capos_rt::serve_rc(disk.clone());
         let disk = Revocable::new(&client)?;
         let passed = pass("disk", &disk.client());
-        let (volume, process) = self.start(vec!["disk"], Some(passed)).await?;
+        let (volume, process) = self.start(vec!["trial", "disk"], Some(passed)).await?;
         Ok(Server { volume, process, disk: Some(disk) })
     }
 
     /// Starts a service with a volume in memory.
     pub(crate) async fn in_memory(&self) -> capnp::Result<Server> {
-        let (volume, process) = self.start(vec!["ram", "8388608"], None).await?;
+        let (volume, process) = self.start(vec!["trial", "ram", "8388608"], None).await?;
         Ok(Server { volume, process, disk: None })
     }
 

@@ -2,30 +2,24 @@
 
 use capnp::struct_list;
 use capos_schema::manifest_capnp::{device_ref, grant_entry};
+use capos_schema::names;
 
+use super::super::expand;
 use super::super::model::*;
 use super::{TooLong, counted, length, storage};
 
-/// Writes the grants of a process. `next_disk` is the number of the next disk on the bus.
+/// Writes the grants of a process, all of which it is passed.
 pub(super) fn convert_process(
     manifest: &Manifest,
     from: &[Grant],
-    next_disk: &mut u32,
     mut to: struct_list::Builder<'_, grant_entry::Owned>,
 ) -> Result<(), TooLong> {
-    let mut places = 0..;
-    for grant in from {
-        if grant.is_passed()
-            && let Some(place) = places.next()
-        {
-            let mut entry = to.reborrow().get(place);
-            entry.set_name(&grant.name);
-            entry.set_interface_id(manifest.interface_of(grant));
-            convert_source(&grant.source, *next_disk, entry)?;
-        }
-        if grant.disk().is_some() {
-            *next_disk += 1;
-        }
+    for (index, grant) in counted(from) {
+        let mut entry = to.reborrow().get(index);
+        entry.set_name(&grant.name);
+        entry.set_interface_id(manifest.interface_of(grant));
+        entry.set_read_only(grant.read_only);
+        convert_source(&grant.source, entry)?;
     }
     Ok(())
 }
@@ -44,7 +38,7 @@ pub(super) fn convert_instance(
     }
 }
 
-fn convert_source(from: &Source, disk: u32, to: grant_entry::Builder<'_>) -> Result<(), TooLong> {
+fn convert_source(from: &Source, to: grant_entry::Builder<'_>) -> Result<(), TooLong> {
     let mut to = to.init_source();
     match from {
         Source::WellKnown(grant) => to.set_well_known(*grant),
@@ -53,8 +47,14 @@ fn convert_source(from: &Source, disk: u32, to: grant_entry::Builder<'_>) -> Res
             export.set_process(&from.process);
             export.set_export(&from.export);
         }
-        Source::Directory(directory) => storage::convert_directory(directory, to.init_directory()),
-        Source::Disk(_) => to.set_disk(disk),
+        Source::Directory(directory) => {
+            let mut export = to.init_export();
+            export.set_process(expand::volume_server(&directory.volume));
+            export.set_export(names::VOLUME_EXPORT);
+            storage::convert_directory(directory, export.init_wanted().init_as());
+        }
+        // Another process serves those that are passed: see `expand`.
+        Source::Disk(_) => {}
         Source::Device(device) => convert_device(device, to.init_device())?,
     }
     Ok(())

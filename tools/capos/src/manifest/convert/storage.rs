@@ -1,33 +1,12 @@
-//! Volumes, directories of them, standard streams and restart policies as Cap'n Proto.
+//! Directories of volumes, standard streams and restart policies as Cap'n Proto.
 
-use capos_schema::file_capnp::rights;
-use capos_schema::manifest_capnp::{instance_entry, namespace_ref, restart_policy, stdio, volume_entry};
+use capos_schema::file_capnp::{directory_grant, rights};
+use capos_schema::manifest_capnp::{instance_entry, restart_policy, stdio};
 
 use super::super::model::*;
-use super::{TooLong, convert_limits, counted, length};
+use super::{TooLong, counted, length};
 
-pub(super) fn convert_volumes(from: &[Volume], mut to: capnp::struct_list::Builder<'_, volume_entry::Owned>) {
-    let mut disk = 0;
-    for (index, volume) in counted(from) {
-        let mut entry = to.reborrow().get(index);
-        entry.set_name(&volume.name);
-        entry.set_read_only(volume.is_read_only());
-        match &volume.source {
-            VolumeSource::Ram(bytes) => entry.set_ram(*bytes),
-            VolumeSource::Files(_) => entry.set_packed(volume.image_name()),
-            VolumeSource::Disk(_) => {
-                entry.set_disk(disk);
-                disk += 1;
-            }
-        }
-        let limits = volume.server_limits();
-        convert_limits(&limits, entry.reborrow().init_limits());
-        convert_restart(volume.restart, entry.init_restart());
-    }
-}
-
-pub(super) fn convert_directory(from: &Directory, mut to: namespace_ref::Builder<'_>) {
-    to.set_volume(&from.volume);
+pub(super) fn convert_directory(from: &Directory, mut to: directory_grant::Builder<'_>) {
     to.set_path(&from.path);
     to.set_create(from.create);
     let mut quota = to.reborrow().init_quota();

@@ -30,7 +30,8 @@ fn grant(field: &str, node: &Node<'_>) -> Option<Grant> {
     }
     let name = known.map_or(field, |known| known.name);
     let source = if node.is_boolean() { well_known(field, node) } else { source(name, node) }?;
-    Some(Grant { at: node.path().to_owned(), name: name.to_owned(), source, held_as: String::new() })
+    let (at, name) = (node.path().to_owned(), name.to_owned());
+    Some(Grant { at, name, source, read_only: false, held_as: String::new() })
 }
 
 /// `true` grants the well-known source with the field's name. `false` is refused, since it would suggest that a default

@@ -14,7 +14,9 @@ pub struct Grant {
     pub name: String,
     /// The source of the capability.
     pub source: Source,
-    /// For an instance: the host's name for it.
+    /// Whether its holder may only read, where the source gives more.
+    pub read_only: bool,
+    /// For an instance: the name under which its host is granted it.
     pub held_as: String,
 }
 
@@ -75,8 +77,12 @@ pub struct Export {
 impl Grant {
     /// A grant that is not written in the manifest.
     pub(in crate::manifest) fn implied(grant: WellKnownGrant) -> Self {
-        let name = WellKnown::of(grant).name.to_owned();
-        Self { at: String::new(), name, source: Source::WellKnown(grant), held_as: String::new() }
+        Self::inner(WellKnown::of(grant).name, Source::WellKnown(grant))
+    }
+
+    /// A grant of a process that the manifest does not write.
+    pub(in crate::manifest) fn inner(name: &str, source: Source) -> Self {
+        Self { at: String::new(), name: name.to_owned(), source, read_only: false, held_as: String::new() }
     }
 
     /// The disk that it grants, if it is one.

@@ -61,7 +61,7 @@ fn share(found: &mut Vec<Grant>, at: &str, source: &Source, new: impl FnOnce() -
     }
     let name = new();
     let (at, source) = (at.to_owned(), source.clone());
-    found.push(Grant { at, name: name.clone(), source, held_as: String::new() });
+    found.push(Grant { at, name: name.clone(), source, read_only: false, held_as: String::new() });
     name
 }
 
@@ -69,7 +69,7 @@ fn share_directory(found: &mut Vec<Grant>, directory: &Directory, new: impl FnOn
     share(found, &directory.at, &Source::Directory(directory.clone()), new)
 }
 
-/// The name of an instance's grant as written in the manifest, without its host's prefix.
-pub(super) fn shown(name: &str) -> &str {
+/// The name of a grant of an instance as people write it, without what its host puts before it.
+pub(in crate::manifest) fn shown(name: &str) -> &str {
     name.strip_prefix(PREFIX).unwrap_or(name)
 }

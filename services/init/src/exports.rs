@@ -1,0 +1,149 @@
+//! The endpoints behind the exports of processes.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use capnp::capability::{Client, FromClientHook};
+use capnp::traits::HasTypeId;
+use capos_abi::Rights;
+use capos_package::Passed;
+use capos_rt::{Endpoint, Minter};
+use capos_schema::endpoint_capnp::endpoint;
+use capos_schema::manifest_capnp::grant_entry;
+
+use crate::entries::Entries;
+
+type Name = (String, String);
+
+/// The exports of all processes, by process and name.
+pub(crate) struct Exports {
+    all: RefCell<BTreeMap<Name, Export>>,
+    /// The processes of which anything was granted.
+    used: RefCell<BTreeSet<String>>,
+}
+
+struct Export {
+    /// Kept until the process has it: calls on what no process receives from any more fail.
+    endpoint: Option<Endpoint>,
+    minter: Minter,
+    /// How often it was made anew.
+    renewals: u32,
+    /// Whether the process was started at all.
+    has_started: bool,
+}
+
+impl Export {
+    fn new() -> capnp::Result<Self> {
+        let endpoint = Endpoint::new()?;
+        let minter = endpoint.minter()?;
+        Ok(Self { endpoint: Some(endpoint), minter, renewals: 0, has_started: false })
+    }
+}
+
+impl Exports {
+    /// Makes an endpoint for each export that the manifest names.
+    pub(crate) fn create(entries: &Entries) -> capnp::Result<Self> {
+        let mut all = BTreeMap::new();
+        for entry in &entries.list {
+            for export in entry.reader.get_exports()? {
+                all.insert((entry.name.to_owned(), export?.to_string()?), Export::new()?);
+            }
+        }
+        Ok(Self { all: RefCell::new(all), used: RefCell::default() })
+    }
+
+    /// Forgets all that neither starting processes again nor the end of the run needs. Servers see their callers go when this
+    /// process keeps nothing of their endpoints.
+    pub(crate) fn keep_for(&self, entries: &Entries) {
+        let mut needed = BTreeSet::new();
+        for entry in entries.restartable() {
+            // What was read before, when the processes were started.
+            for export in entry.reader.get_exports().into_iter().flatten().flatten() {
+                needed.insert((entry.name.to_owned(), export.to_string().unwrap_or_default()));
+            }
+            for grant in entry.reader.get_grants().into_iter().flatten() {
+                if let Ok(grant_entry::source::Export(Ok(from))) = grant.get_source().which() {
+                    let text = |text: capnp::Result<capnp::text::Reader<'_>>| {
+                        text.ok().and_then(|text| text.to_string().ok()).unwrap_or_default()
+                    };
+                    needed.insert((text(from.get_process()), text(from.get_export())));
+                }
+            }
+        }
+        for entry in &entries.list {
+            let flush = entry.flush.iter().map(|flush| (entry.name.to_owned(), flush.export.to_owned()));
+            needed.extend(flush);
+        }
+        self.all.borrow_mut().retain(|name, _| needed.contains(name));
+    }
+
+    /// Gives every export of `process` a new endpoint. Holders of the old one get `Disconnected`.
+    pub(crate) fn renew(&self, process: &str) -> capnp::Result<()> {
+        for ((server, _), export) in self.all.borrow_mut().iter_mut() {
+            if server == process {
+                let renewals = export.renewals.wrapping_add(1);
+                *export = Export { renewals, has_started: export.has_started, ..Export::new()? };
+            }
+        }
+        Ok(())
+    }
+
+    /// The receiving side of an export, as a grant of the process that serves it.
+    pub(crate) fn receiver(&self, process: &str, export: &str) -> capnp::Result<Passed> {
+        self.with(process, export, |found| {
+            let endpoint =
+                found.endpoint.as_ref().ok_or_else(|| capnp::Error::failed("served already".into()))?;
+            Ok(Passed {
+                name: export.to_owned(),
+                client: Client::new(endpoint.receiver().into_client_hook()),
+                interface: endpoint::Client::TYPE_ID,
+                rights: Rights::RECEIVE | Rights::MINT | Rights::CALL | Rights::TRANSFER,
+            })
+        })
+    }
+
+    /// Gives up this process's receiving sides of what `process` exports, which has them or was not to be started.
+    pub(crate) fn hand_over(&self, process: &str) {
+        for ((server, _), export) in self.all.borrow_mut().iter_mut() {
+            if server == process {
+                export.endpoint = None;
+                export.has_started = true;
+            }
+        }
+    }
+
+    /// A client of an export, and how often it was renewed.
+    pub(crate) fn client<C: FromClientHook>(&self, process: &str, export: &str) -> capnp::Result<(C, u32)> {
+        self.with(process, export, |export| Ok((export.minter.mint(0)?, export.renewals)))
+    }
+
+    /// Whether the process of an export was started yet.
+    pub(crate) fn has_started(&self, process: &str, export: &str) -> bool {
+        self.with(process, export, |export| Ok(export.has_started)).unwrap_or(false)
+    }
+
+    /// How often an export was made anew.
+    pub(crate) fn renewals(&self, process: &str, export: &str) -> Option<u32> {
+        self.with(process, export, |export| Ok(export.renewals)).ok()
+    }
+
+    /// Notes that something of `process` was granted.
+    pub(crate) fn set_used(&self, process: &str) {
+        self.used.borrow_mut().insert(process.to_owned());
+    }
+
+    pub(crate) fn is_used(&self, process: &str) -> bool {
+        self.used.borrow().contains(process)
+    }
+
+    fn with<T>(
+        &self,
+        process: &str,
+        export: &str,
+        work: impl FnOnce(&Export) -> capnp::Result<T>,
+    ) -> capnp::Result<T> {
+        let all = self.all.borrow();
+        let found = all.get(&(process.to_owned(), export.to_owned()));
+        work(found.ok_or_else(|| capnp::Error::failed(format!("{process} has no export \"{export}\"")))?)
+    }
+}
