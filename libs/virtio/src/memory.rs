@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
 /// Host memory with the alignment of DMA memory.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 #[derive(Clone)]
 #[repr(align(4096))]
 struct Page {
@@ -41,7 +41,7 @@ impl Mapping {
     }
 
     /// Zeroed host memory, for tests. It is never freed.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn of_host(physical: u64, length: usize) -> Self {
         let memory: &'static mut [Page] =
@@ -50,7 +50,7 @@ impl Mapping {
     }
 
     /// Its physical address.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn physical(&self) -> u64 {
         self.physical
@@ -71,6 +71,27 @@ impl Mapping {
         // SAFETY: the offset lies within the mapping (checked above).
         let start = unsafe { self.start.add(offset) };
         Some(NonNull::slice_from_raw_parts(start, length))
+    }
+
+    /// Copies `bytes` to `offset`. Returns false and changes nothing if they do not fit. The device may see the bytes change in
+    /// any order.
+    #[must_use]
+    pub fn write(&self, offset: usize, bytes: &[u8]) -> bool {
+        let Some(place) = self.part(offset, bytes.len()) else { return false };
+        // SAFETY: the place lies in the mapping, to which no references exist but in calls of the queue; `bytes` are none of it,
+        // since nothing makes a slice of a mapping.
+        unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
+        true
+    }
+
+    /// Fills `bytes` from `offset`. Returns false and changes nothing if the mapping ends before. The device may write
+    /// concurrently.
+    #[must_use]
+    pub fn read(&self, offset: usize, bytes: &mut [u8]) -> bool {
+        let Some(place) = self.part(offset, bytes.len()) else { return false };
+        // SAFETY: as for `write`; any bytes are valid ones.
+        unsafe { NonNull::from(bytes).cast::<u8>().copy_from_nonoverlapping(place.cast(), place.len()) };
+        true
     }
 
     /// The `length` bytes at physical `address`, if they are within the mapping.
@@ -111,9 +132,15 @@ pub(crate) fn set_memory(control: Mapping, transfer: Mapping) {
     drop(LENT.set(Lent { control, transfer, used: AtomicUsize::new(0) }));
 }
 
-/// Unused zeroed pages of the control memory: their physical address, and their mapping.
+/// An unused zeroed page of the control memory, for headers and the like.
 #[must_use]
-pub fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
+pub fn take_control() -> Option<Mapping> {
+    let (physical, start) = take_pages(1)?;
+    Some(Mapping { start, physical, length: PAGE_SIZE })
+}
+
+/// Unused zeroed pages of the control memory: their physical address, and their mapping.
+fn take_pages(pages: usize) -> Option<(PhysAddr, NonNull<u8>)> {
     let lent = LENT.get()?;
     let length = pages.checked_mul(PAGE_SIZE)?;
     let offset = lent.used.fetch_add(length, Ordering::Relaxed);

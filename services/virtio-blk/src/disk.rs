@@ -1,13 +1,16 @@
 //! Requests as futures: several in progress at once, completed by the device's interrupt.
 
-use crate::queue::{Broken, Kind, Queue, SERIAL_BYTES, SLOTS, Status};
+use crate::queue::{Kind, Queue, SERIAL_BYTES, SLOTS, Status};
 use capos_schema::device_capnp::interrupt;
-use capos_virtio::Registers;
+use capos_virtio::{Broken, Registers};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+
+const NO_INTERRUPT: Broken = Broken("it has no interrupt any more");
+const NOT_BEGUN: Broken = Broken("it finished a request that was not begun");
 
 /// The use of a request's slot.
 #[derive(Default)]
@@ -28,8 +31,8 @@ struct State {
     slots: [Slot; SLOTS],
     /// Tasks waiting for a free slot, in order.
     waiting: VecDeque<Waker>,
-    /// The device violated the protocol.
-    broken: bool,
+    /// Set when the device is not used any more.
+    broken: Option<Broken>,
 }
 
 /// The requests of one disk.
@@ -45,22 +48,18 @@ struct Taken {
 impl Requests {
     pub(crate) fn new(registers: Registers, queue: Queue) -> Self {
         let slots = std::array::from_fn(|_| Slot::Free);
-        Self(Rc::new(RefCell::new(State {
-            registers,
-            queue,
-            slots,
-            waiting: VecDeque::new(),
-            broken: false,
-        })))
+        Self(Rc::new(RefCell::new(State { registers, queue, slots, waiting: VecDeque::new(), broken: None })))
     }
 
-    /// Completes requests as the device does, until the device or its interrupt fails.
-    pub(crate) async fn serve(self, interrupt: interrupt::Client) {
+    /// Completes requests as the device does, until the device or its interrupt fails. Returns how.
+    pub(crate) async fn serve(self, interrupt: interrupt::Client) -> Broken {
         loop {
             let fired = interrupt.wait_request().send().promise.await;
             let mut state = self.0.borrow_mut();
-            if fired.is_err() || state.collect().is_err() {
-                return state.give_up();
+            let collected = if fired.is_ok() { state.collect() } else { Err(NO_INTERRUPT) };
+            if let Err(broken) = collected {
+                state.give_up(broken);
+                return broken;
             }
         }
     }
@@ -81,8 +80,8 @@ impl Requests {
     async fn begin(&self, kind: Kind) -> Result<Taken, Broken> {
         poll_fn(|context| {
             let mut state = self.0.borrow_mut();
-            if state.broken {
-                return Poll::Ready(Err(Broken));
+            if let Some(broken) = state.broken {
+                return Poll::Ready(Err(broken));
             }
             let Some(slot) = state.slots.iter().position(|slot| matches!(slot, Slot::Free)) else {
                 state.waiting.push_back(context.waker().clone());
@@ -106,7 +105,7 @@ impl State {
     /// Processes the device's completions.
     fn collect(&mut self) -> Result<(), Broken> {
         while let Some((index, status)) = self.queue.next_finished()? {
-            let slot = self.slots.get_mut(index).ok_or(Broken)?;
+            let slot = self.slots.get_mut(index).ok_or(NOT_BEGUN)?;
             match std::mem::take(slot) {
                 Slot::Waiting(waker) => {
                     *slot = Slot::Finished(status);
@@ -115,7 +114,7 @@ impl State {
                     }
                 }
                 Slot::Abandoned => self.admit(),
-                Slot::Free | Slot::Finished(_) => return Err(Broken),
+                Slot::Free | Slot::Finished(_) => return Err(NOT_BEGUN),
             }
         }
         Ok(())
@@ -128,8 +127,8 @@ impl State {
     }
 
     /// Fails all requests: the device will complete nothing more.
-    fn give_up(&mut self) {
-        self.broken = true;
+    fn give_up(&mut self, broken: Broken) {
+        self.broken = Some(broken);
         for slot in &mut self.slots {
             if let Slot::Waiting(Some(waker)) = slot {
                 waker.wake_by_ref();
@@ -146,11 +145,11 @@ impl Taken {
             let broken = state.broken;
             match state.slots.get_mut(self.slot) {
                 Some(Slot::Finished(status)) => Poll::Ready(Ok(*status)),
-                Some(Slot::Waiting(waker)) if !broken => {
+                Some(Slot::Waiting(waker)) if broken.is_none() => {
                     *waker = Some(context.waker().clone());
                     Poll::Pending
                 }
-                _ => Poll::Ready(Err(Broken)),
+                _ => Poll::Ready(Err(broken.unwrap_or(NOT_BEGUN))),
             }
         })
         .await

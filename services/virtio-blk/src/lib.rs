@@ -2,8 +2,6 @@
 //! requests.
 //!
 //! The program's only access to the machine is one `PciDevice`, which provides registers, interrupt and memory.
-//!
-//! `unsafe` is used only where buffers are lent to the device (`queue`).
 
 mod disk;
 mod queue;

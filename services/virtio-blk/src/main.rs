@@ -9,8 +9,7 @@ async fn run() -> capnp::Result<()> {
     let (disk, serving) = Disk::start(virtio_blk::take_charge(device).await?).await?;
     let disk: block_device::Client = capos_rt::serve(disk);
     capos_rt::serve_export(capos_schema::names::DISK_EXPORT, disk)?;
-    serving.await;
-    Err(capnp::Error::failed("device violated the virtio-blk protocol".into()))
+    Err(serving.await.into())
 }
 
 fn main() -> ExitCode {

@@ -1,11 +1,7 @@
-//! The request queue: virtio's block requests (virtio 1.2, 5.2.6) over the crate's queue.
-// Unsafe here: memory that is lent to the device changes by itself.
-#![expect(unsafe_code, reason = "buffers are lent to the device")]
+//! The queue of requests: virtio's block requests (virtio 1.2, 5.2.6) over the queue of `capos-virtio`.
 
 use crate::transfer::Transfer;
-use capos_virtio::{Mapping, System, take_pages};
-use std::ptr::NonNull;
-use virtio_drivers::queue::VirtQueue;
+use capos_virtio::{Broken, Chain, Mapping, Part, take_control};
 use virtio_drivers::transport::Transport;
 
 /// The only queue in use.
@@ -23,6 +19,7 @@ const STATUS_OFFSET: usize = 40;
 const NO_STATUS: u8 = 0xff;
 
 const _: () = assert!(SLOTS * SLOT_BYTES <= virtio_drivers::PAGE_SIZE);
+const OUTSIDE: Broken = Broken("a place outside the memory of requests");
 
 /// A request to the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,47 +56,38 @@ impl Status {
     }
 }
 
-/// The error after a protocol violation by the device, which is not used any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Broken;
-
-/// Requests in progress, by slot.
+/// Requests under way, by slot.
 pub(crate) struct Queue {
-    ring: VirtQueue<System, ENTRIES>,
+    /// Each buffer's tag is its slot.
+    ring: capos_virtio::Queue<usize, ENTRIES>,
     /// One page of control memory.
-    page: NonNull<u8>,
+    control: Mapping,
     transfer: Mapping,
-    /// The request in each slot, and its token.
-    under_way: [Option<(u16, Kind)>; SLOTS],
 }
 
 impl Queue {
     pub(crate) fn new(transport: &mut impl Transport, transfer: Mapping) -> capnp::Result<Self> {
-        let ring = VirtQueue::new(transport, QUEUE, false, false)
-            .map_err(|error| capnp::Error::failed(error.to_string()))?;
-        let page = take_pages(1).ok_or_else(|| capnp::Error::failed("too little control memory".into()))?.1;
-        Ok(Self { ring, page, transfer, under_way: [None; SLOTS] })
+        let ring = capos_virtio::Queue::new(transport, QUEUE)?;
+        let control =
+            take_control().ok_or_else(|| capnp::Error::failed("too little control memory".into()))?;
+        Ok(Self { ring, control, transfer })
     }
 
-    /// A part of a slot's control memory. `slot` is below [`SLOTS`].
-    fn control(&self, slot: usize, offset: usize, length: usize) -> NonNull<[u8]> {
-        assert!(slot < SLOTS && offset + length <= SLOT_BYTES, "a slot ends there");
-        // SAFETY: the slots are within the page (asserted above and at compile time).
-        let start = unsafe { self.page.add(slot * SLOT_BYTES + offset) };
-        NonNull::slice_from_raw_parts(start, length)
+    /// A part of a slot's control memory.
+    fn part(&self, slot: usize, offset: usize, length: usize) -> Option<Part> {
+        (slot < SLOTS).then(|| Part::of(&self.control, slot * SLOT_BYTES + offset, length)).flatten()
     }
 
-    /// The buffers of a request; `None` if its transfer is not within the buffer.
-    fn buffers(&self, slot: usize, kind: Kind) -> Option<Buffers> {
-        let data = match kind {
-            Kind::Read(transfer) | Kind::Write(transfer) => {
-                Some(self.transfer.part(transfer.offset, transfer.length)?)
-            }
-            Kind::Flush => None,
-            Kind::Serial => Some(self.control(slot, SERIAL_OFFSET, SERIAL_BYTES)),
-        };
-        let (header, status) = (self.control(slot, 0, HEADER_BYTES), self.control(slot, STATUS_OFFSET, 1));
-        Some(Buffers { header, data, status, reads_data: matches!(kind, Kind::Write(_)) })
+    /// The buffer of a request. A transfer that does not lie in the memory for data has none.
+    fn chain(&self, slot: usize, kind: Kind) -> Option<Chain> {
+        let (header, status) = (self.part(slot, 0, HEADER_BYTES)?, self.part(slot, STATUS_OFFSET, 1)?);
+        let data = |transfer: Transfer| Part::of(&self.transfer, transfer.offset, transfer.length);
+        match kind {
+            Kind::Read(transfer) => Chain::new(&[header], &[data(transfer)?, status]),
+            Kind::Write(transfer) => Chain::new(&[header, data(transfer)?], &[status]),
+            Kind::Flush => Chain::new(&[header], &[status]),
+            Kind::Serial => Chain::new(&[header], &[self.part(slot, SERIAL_OFFSET, SERIAL_BYTES)?, status]),
+        }
     }
 
     /// Submits a request in a free slot, and notifies the device if necessary.
@@ -109,76 +97,31 @@ impl Queue {
         slot: usize,
         kind: Kind,
     ) -> Result<(), Broken> {
-        let buffers = self.buffers(slot, kind).ok_or(Broken)?;
-        // SAFETY: the slot is free, so neither the device nor any reference uses these bytes.
-        unsafe {
-            buffers.header.cast::<[u8; HEADER_BYTES]>().write(kind.header());
-            buffers.status.cast::<u8>().write(NO_STATUS);
+        let chain = self.chain(slot, kind).ok_or(OUTSIDE)?;
+        let is_written = self.control.write(slot * SLOT_BYTES, &kind.header())
+            && self.control.write(slot * SLOT_BYTES + STATUS_OFFSET, &[NO_STATUS]);
+        if !is_written {
+            return Err(OUTSIDE);
         }
-        // SAFETY: the buffers stay mapped for the life of the process, and the control memory of a slot is not touched
-        // before `next_finished` has popped it. The client may write the data meanwhile; neither this process nor the
-        // crate reads or writes it, they use only the address and the length.
-        let token = unsafe { buffers.with_lists(|inputs, outputs| self.ring.add(inputs, outputs)) };
-        let token = token.map_err(|_| Broken)?;
-        *self.under_way.get_mut(slot).ok_or(Broken)? = Some((token, kind));
-        if self.ring.should_notify() {
-            transport.notify(QUEUE);
-        }
+        self.ring.lend(chain, slot)?;
+        self.ring.notify(transport);
         Ok(())
     }
 
     /// The slot of a request that the device has completed, and its status.
     pub(crate) fn next_finished(&mut self) -> Result<Option<(usize, Status)>, Broken> {
-        let Some(token) = self.ring.peek_used() else { return Ok(None) };
-        let is_its = |entry: &Option<(u16, Kind)>| entry.is_some_and(|(its, _)| its == token);
-        let slot = self.under_way.iter().position(is_its).ok_or(Broken)?;
-        let (_, kind) = self.under_way.get_mut(slot).and_then(Option::take).ok_or(Broken)?;
-        let buffers = self.buffers(slot, kind).ok_or(Broken)?;
-        // SAFETY: the same buffers that were added with this token.
-        let popped =
-            unsafe { buffers.with_lists(|inputs, outputs| self.ring.pop_used(token, inputs, outputs)) };
-        popped.map_err(|_| Broken)?;
-        // SAFETY: the device has completed the slot.
-        let status = unsafe { buffers.status.cast::<u8>().read_volatile() };
-        Ok(Some((slot, Status(status))))
+        let Some((slot, _)) = self.ring.take()? else { return Ok(None) };
+        let mut status = [NO_STATUS];
+        let is_read = self.control.read(slot * SLOT_BYTES + STATUS_OFFSET, &mut status);
+        if is_read { Ok(Some((slot, Status(status[0])))) } else { Err(OUTSIDE) }
     }
 
     /// The result of a finished [`Kind::Serial`] in `slot`.
     pub(crate) fn serial(&self, slot: usize) -> [u8; SERIAL_BYTES] {
-        // SAFETY: the bytes are within the slot, whose request the device has completed.
-        unsafe {
-            self.control(slot, SERIAL_OFFSET, SERIAL_BYTES).cast::<[u8; SERIAL_BYTES]>().read_volatile()
-        }
-    }
-}
-
-/// The memory that a request lends to the device.
-struct Buffers {
-    header: NonNull<[u8]>,
-    data: Option<NonNull<[u8]>>,
-    status: NonNull<[u8]>,
-    /// Whether the device reads the data; otherwise it writes it.
-    reads_data: bool,
-}
-
-impl Buffers {
-    /// Calls `work` with the lists of buffers that the device reads and writes.
-    ///
-    /// # Safety
-    /// The buffers must be valid, and `work` must only add them to a queue or pop them from it.
-    unsafe fn with_lists<R>(
-        &self,
-        work: impl for<'a> FnOnce(&'a [&'a [u8]], &'a mut [&'a mut [u8]]) -> R,
-    ) -> R {
-        let Self { header, data, mut status, reads_data } = *self;
-        // SAFETY: guaranteed by the caller, as this function's contract states.
-        unsafe {
-            match data {
-                Some(data) if reads_data => work(&[header.as_ref(), data.as_ref()], &mut [status.as_mut()]),
-                Some(mut data) => work(&[header.as_ref()], &mut [data.as_mut(), status.as_mut()]),
-                None => work(&[header.as_ref()], &mut [status.as_mut()]),
-            }
-        }
+        let mut serial = [0; SERIAL_BYTES];
+        // A slot lies in the page.
+        let _ = self.control.read(slot * SLOT_BYTES + SERIAL_OFFSET, &mut serial);
+        serial
     }
 }
 

@@ -1,7 +1,7 @@
 //! `BlockDevice` (schema/block.capnp).
 
 use crate::disk::Requests;
-use crate::queue::{Broken, Kind, Status};
+use crate::queue::{Kind, Status};
 use crate::setup::Hardware;
 use crate::transfer::Geometry;
 use capos_rt::JoinHandle;
@@ -11,6 +11,7 @@ use capos_schema::block_capnp::block_device::{
 };
 use capos_schema::errno_capnp::Errno;
 use capos_schema::memory_capnp::memory_object;
+use capos_virtio::Broken;
 use std::rc::Rc;
 
 /// A disk for clients.
@@ -23,17 +24,15 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Starts serving a disk. The returned task ends when the disk fails permanently.
+    /// Starts serving a disk. The returned task ends when the disk fails permanently, with the reason.
     ///
     /// # Errors
-    /// If the device does not answer its first request.
-    pub async fn start(hardware: Hardware) -> capnp::Result<(Self, JoinHandle<()>)> {
+    /// When it does not answer its first request.
+    pub async fn start(hardware: Hardware) -> capnp::Result<(Self, JoinHandle<Broken>)> {
         let Hardware { registers, queue, interrupt, transfer_memory, geometry, can_flush } = hardware;
         let requests = Requests::new(registers, queue);
         let serving = capos_rt::spawn_local(requests.clone().serve(interrupt));
-        let serial = requests.serial().await.map_err(|Broken| {
-            capnp::Error::failed("device violated the virtio-blk protocol on its first request".into())
-        })?;
+        let serial = requests.serial().await?;
         let serial = printable(&serial.unwrap_or_default());
         Ok((Self { requests, geometry, transfer_memory, can_flush, serial }, serving))
     }

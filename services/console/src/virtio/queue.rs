@@ -1,13 +1,9 @@
-//! The two queues of a port, over the crate's queue.
-// Unsafe here: memory that is lent to the device changes by itself.
-#![expect(unsafe_code, reason = "buffers are lent to the device")]
+//! The two queues of a port over the queue of `capos-virtio`.
 
 use crate::streams::{Broken, OUTGOING_BYTES};
-use capos_virtio::{Mapping, System};
+use capos_virtio::{Chain, Mapping, Part, Queue};
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::ptr::NonNull;
-use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::Transport;
 
 /// The queues of port 0.
@@ -23,35 +19,27 @@ const PIECES: usize = 4;
 
 const _: () = assert!(BUFFERS <= ENTRIES && PIECES <= ENTRIES);
 
-type Ring = VirtQueue<System, ENTRIES>;
-
-fn ring(transport: &mut impl Transport, queue: u16) -> capnp::Result<Ring> {
-    VirtQueue::new(transport, queue, false, false).map_err(|error| capnp::Error::failed(error.to_string()))
-}
-
-fn notify(ring: &Ring, transport: &mut impl Transport, queue: u16) {
-    if ring.should_notify() {
-        transport.notify(queue);
+impl From<capos_virtio::Broken> for Broken {
+    fn from(capos_virtio::Broken(reason): capos_virtio::Broken) -> Self {
+        Self(reason)
     }
 }
 
 /// The queue that carries output.
 pub(crate) struct Sender {
-    ring: Ring,
+    /// Each buffer's tag is its number, counted from the first.
+    ring: Queue<u64, ENTRIES>,
     memory: Mapping,
-    /// The submitted buffers, in order: the token and the part of the memory.
-    under_way: VecDeque<(u16, Range<usize>)>,
+    /// The parts of the memory that the device has, in order; the first has the number `taken`.
+    under_way: VecDeque<Range<usize>>,
+    taken: u64,
 }
 
 impl Sender {
     /// `memory` begins with the ring of output.
     pub(crate) fn new(transport: &mut impl Transport, memory: Mapping) -> capnp::Result<Self> {
-        Ok(Self { ring: ring(transport, TRANSMIT)?, memory, under_way: VecDeque::with_capacity(PIECES) })
-    }
-
-    fn part(&self, piece: &Range<usize>) -> Option<NonNull<[u8]>> {
-        let is_inside = !piece.is_empty() && piece.end <= OUTGOING_BYTES;
-        is_inside.then(|| self.memory.part(piece.start, piece.len())).flatten()
+        let ring = Queue::new(transport, TRANSMIT)?;
+        Ok(Self { ring, memory, under_way: VecDeque::with_capacity(PIECES), taken: 0 })
     }
 
     /// Submits a part of the memory, unless the device has enough. The part must not be written until it has been taken
@@ -64,27 +52,23 @@ impl Sender {
         if self.under_way.len() == PIECES {
             return Ok(false);
         }
-        let part = self.part(&piece).ok_or(Broken("a place outside the ring of output"))?;
-        // SAFETY: the memory stays mapped for the life of the process, and this process writes the part only before it
-        // is submitted and after `take_sent` has popped it.
-        let token = unsafe { self.ring.add(&[part.as_ref()], &mut []) };
-        let token = token.map_err(|_| Broken("the console's queue is full"))?;
-        self.under_way.push_back((token, piece));
-        notify(&self.ring, transport, TRANSMIT);
+        let is_inside = piece.end <= OUTGOING_BYTES;
+        let part = is_inside.then(|| Part::of(&self.memory, piece.start, piece.len())).flatten();
+        let chain = part.and_then(|part| Chain::new(&[part], &[]));
+        let chain = chain.ok_or(Broken("a place outside the ring of output"))?;
+        self.ring.lend(chain, self.taken.wrapping_add(self.under_way.len() as u64))?;
+        self.under_way.push_back(piece);
+        self.ring.notify(transport);
         Ok(true)
     }
 
     /// Takes back completed buffers. Returns the number of bytes.
     pub(crate) fn take_sent(&mut self) -> Result<usize, Broken> {
         let mut sent = 0;
-        while let Some(token) = self.ring.peek_used() {
-            let next = self.under_way.pop_front().filter(|(its, _)| *its == token);
-            let (token, piece) = next.ok_or(Broken("the console finished output that it was not given"))?;
-            let part = self.part(&piece).ok_or(Broken("a place outside the ring of output"))?;
-            // SAFETY: the same buffer that was added with this token.
-            let popped = unsafe { self.ring.pop_used(token, &[part.as_ref()], &mut []) };
-            popped.map_err(|_| Broken("device violated the virtio protocol: inconsistent output queue"))?;
-            sent += piece.len();
+        while let Some((number, _)) = self.ring.take()? {
+            let piece = self.under_way.pop_front().filter(|_| number == self.taken);
+            sent += piece.ok_or(Broken("the console finished output out of order"))?.len();
+            self.taken = self.taken.wrapping_add(1);
         }
         Ok(sent)
     }
@@ -92,20 +76,17 @@ impl Sender {
     /// Whether the device must interrupt when it completes something. Returns whether something is already
     /// completed.
     pub(crate) fn set_notice(&mut self, wanted: bool) -> bool {
-        self.ring.set_dev_notify(wanted);
-        // The device checks the flag after publishing a completion, so at least one side sees the other's
-        // write.
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-        wanted && self.ring.can_pop()
+        self.ring.set_notice(wanted)
     }
 }
 
 /// The queue that carries input.
 pub(crate) struct Receiver {
-    ring: Ring,
+    /// Each buffer's tag is its number.
+    ring: Queue<usize, ENTRIES>,
     memory: Mapping,
-    /// The token of each buffer submitted to the device.
-    lent: [Option<u16>; BUFFERS],
+    /// Whether the device has a buffer.
+    lent: [bool; BUFFERS],
 }
 
 /// A buffer with input.
@@ -125,54 +106,42 @@ const fn offset(buffer: usize) -> usize {
 impl Receiver {
     /// `memory` has the buffers after the output ring.
     pub(crate) fn new(transport: &mut impl Transport, memory: Mapping) -> capnp::Result<Self> {
-        Ok(Self { ring: ring(transport, RECEIVE)?, memory, lent: [None; BUFFERS] })
-    }
-
-    fn part(&self, buffer: usize) -> Result<NonNull<[u8]>, Broken> {
-        let part = (buffer < BUFFERS).then(|| self.memory.part(offset(buffer), BUFFER_BYTES)).flatten();
-        part.ok_or(Broken("a place outside the buffers of input"))
+        Ok(Self { ring: Queue::new(transport, RECEIVE)?, memory, lent: [false; BUFFERS] })
     }
 
     fn add(&mut self, buffer: usize) -> Result<(), Broken> {
-        let mut part = self.part(buffer)?;
-        let lent = self.lent.get_mut(buffer).filter(|lent| lent.is_none());
+        let lent = self.lent.get_mut(buffer).filter(|lent| !**lent);
         let lent = lent.ok_or(Broken("a buffer that the console has already"))?;
-        // SAFETY: the memory stays mapped for the life of the process; nothing here refers to a submitted buffer, and
-        // the bytes of a filled one are copied out before it is submitted again.
-        let token = unsafe { self.ring.add(&[], &mut [part.as_mut()]) };
-        *lent = Some(token.map_err(|_| Broken("the console's queue is full"))?);
+        let part = Part::of(&self.memory, offset(buffer), BUFFER_BYTES);
+        let chain = part.and_then(|part| Chain::new(&[], &[part]));
+        self.ring.lend(chain.ok_or(Broken("a place outside the buffers of input"))?, buffer)?;
+        *lent = true;
         Ok(())
     }
 
     /// Submits a buffer that the device does not have.
     pub(crate) fn lend(&mut self, transport: &mut impl Transport, buffer: usize) -> Result<(), Broken> {
         self.add(buffer)?;
-        notify(&self.ring, transport, RECEIVE);
+        self.ring.notify(transport);
         Ok(())
     }
 
     /// Submits all buffers, none of which the device has.
     pub(crate) fn lend_all(&mut self, transport: &mut impl Transport) -> Result<(), Broken> {
         (0..BUFFERS).try_for_each(|buffer| self.add(buffer))?;
-        notify(&self.ring, transport, RECEIVE);
+        self.ring.notify(transport);
         Ok(())
     }
 
     /// The next buffer that the device has filled. It belongs to the caller until it is submitted again.
     pub(crate) fn next_filled(&mut self) -> Result<Option<Filled>, Broken> {
-        let Some(token) = self.ring.peek_used() else { return Ok(None) };
-        let buffer = self.lent.iter().position(|lent| *lent == Some(token));
-        let buffer = buffer.ok_or(Broken("the console filled a buffer that it does not have"))?;
-        let mut part = self.part(buffer)?;
-        // SAFETY: the same buffer that was added with this token.
-        let popped = unsafe { self.ring.pop_used(token, &[], &mut [part.as_mut()]) };
-        let length = popped.map_err(|_| Broken("the console's queue of input is inconsistent"))?;
+        let Some((buffer, length)) = self.ring.take()? else { return Ok(None) };
         if let Some(lent) = self.lent.get_mut(buffer) {
-            *lent = None;
+            *lent = false;
         }
-        match length as usize {
-            length @ 1..=BUFFER_BYTES => Ok(Some(Filled { buffer, offset: offset(buffer), length })),
-            _ => Err(Broken("device violated the virtio protocol: input buffer overfull or empty")),
+        match length {
+            0 => Err(Broken("the console filled a buffer with nothing")),
+            length => Ok(Some(Filled { buffer, offset: offset(buffer), length })),
         }
     }
 }

@@ -36,7 +36,7 @@ fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping
                 begun[slot] = true;
             }
             8..13 => {
-                let true_ones = queue.under_way.iter().flatten().map(|(token, _)| u32::from(*token));
+                let true_ones = queue.ring.lent().map(|(token, _)| u32::from(token));
                 let Some(token) = random.choice(true_ones.collect::<Vec<_>>()) else { continue };
                 liar.finish(QUEUE, ENTRIES as u16, said, token, 0);
                 said = said.wrapping_add(1);
@@ -51,10 +51,10 @@ fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping
                     let _ = queue.serial(slot);
                     ended += 1;
                 }
-                Err(Broken) => return (ended, true),
+                Err(Broken(_)) => return (ended, true),
             },
         }
-        assert!(queue.ring.available_desc() <= ENTRIES);
+        assert!(queue.ring.room() <= ENTRIES);
     }
     (ended, false)
 }

@@ -50,14 +50,15 @@ impl Game<'_> {
                 }
             }
             4..8 => {
-                let Some((token, _)) = self.sender.under_way.front() else { return Ok(()) };
-                let token = u32::from(*token);
+                let first = self.sender.ring.lent().find(|(_, number)| **number == self.sender.taken);
+                let Some((token, _)) = first else { return Ok(()) };
+                let token = u32::from(token);
                 if self.said[1] == self.sender_popped() {
                     self.finish(TRANSMIT, token, 0);
                 }
             }
             8..12 => {
-                let tokens: Vec<u16> = self.receiver.lent.iter().flatten().copied().collect();
+                let tokens: Vec<u16> = self.receiver.ring.lent().map(|(token, _)| token).collect();
                 let Some(token) = self.random.choice(tokens) else { return Ok(()) };
                 let length = self.random.u32(1..=BUFFER_BYTES as u32);
                 self.finish(RECEIVE, token.into(), length);
