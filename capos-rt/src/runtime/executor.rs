@@ -185,7 +185,8 @@ impl Executor {
     }
 }
 
-/// Runs `future` to completion on this thread, together with all spawned tasks.
+/// Runs `future` to completion on this thread, together with all spawned tasks. May also be called within a task or a
+/// server's method, which is then suspended; all other tasks and new calls to objects of this thread proceed.
 ///
 /// # Panics
 /// If nothing is left that could wake it, or if the thread is not one of the runtime's.
@@ -215,32 +216,6 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
         local.operations.process(local);
         executor.timers.fire();
-    }
-}
-
-/// Runs `future`, which may wait only for calls to other processes, to completion. Everything else on this thread is
-/// suspended meanwhile: no other task is polled, and no call to an object of the thread is started. So a server's method
-/// can wait for another process without being re-entered.
-///
-/// # Panics
-/// If the future waits for anything but a call, or if the thread is not one of the runtime's.
-pub fn block_on_alone<F: Future>(future: F) -> F::Output {
-    let local = local::current();
-    let root = local.executor.signal(None);
-    root.woken.store(true, Ordering::Relaxed);
-    let waker = Waker::from(root.clone());
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if root.woken.swap(false, Ordering::AcqRel) {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return output;
-            }
-        } else {
-            assert!(local.operations.any_calls(), "waiting for something that is no call");
-            local.wait(capos_abi::NO_DEADLINE);
-            local.operations.process_calls(local);
-        }
     }
 }
 

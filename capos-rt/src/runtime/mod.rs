@@ -22,7 +22,7 @@ pub(crate) use client::{Asked, borrowed_client};
 pub use client::{local_server, serve, serve_rc};
 pub use endpoint::{Endpoint, Minter, Revocable, attenuate, handle_of};
 pub(crate) use executor::Executor;
-pub use executor::{JoinHandle, block_on, block_on_alone, push_calls, spawn_local, yield_now};
+pub use executor::{JoinHandle, block_on, push_calls, spawn_local, yield_now};
 pub use grant::{
     Cap, GrantError, endpoint_factory, grant, grant_untyped, take_grant, take_grant_untyped, thread_spawner,
     virtual_memory,

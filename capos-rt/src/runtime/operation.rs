@@ -94,11 +94,6 @@ impl Operations {
         !self.slots.borrow().is_empty()
     }
 
-    /// Whether a call is in progress or queued.
-    pub(super) fn any_calls(&self) -> bool {
-        self.calls.get() != 0
-    }
-
     /// Whether there are completions deferred by [`process_calls`](Self::process_calls).
     #[inline]
     pub(super) fn any_deferred(&self) -> bool {
@@ -215,6 +210,7 @@ impl Operations {
     /// Processes every unread completion.
     pub(super) fn process(&self, local: &Local) {
         let taken = self.drop_taken(local);
+        let end = self.first_returning.get() + taken as u64;
         let mut completion = CompletionEntry::default();
         while self.next_completion(local, &mut completion) {
             match completion.user_data {
@@ -225,8 +221,10 @@ impl Operations {
         }
         // Answers that the kernel refused have been processed.
         if taken != 0 {
-            self.returning.borrow_mut().drain(..taken);
-            self.first_returning.set(self.first_returning.get() + taken as u64);
+            // A method that ran a nested `block_on` may have processed some of them already.
+            let left = end.saturating_sub(self.first_returning.get());
+            self.returning.borrow_mut().drain(..left as usize);
+            self.first_returning.set(self.first_returning.get() + left);
         }
     }
 

@@ -13,14 +13,15 @@ use capos_schema::file_capnp::{MAX_DATA_BYTES, file::read_results};
 use capos_volume::{Error, OpenFlags, Result, Volume};
 
 use crate::convert::{answer, set_attributes, set_time};
-use crate::shared::Held;
+use crate::shared::OpenInode;
+use crate::turns::Changes;
 
 /// Space in a message besides `MAX_DATA_BYTES`.
 const SPARE_BYTES: usize = 4096;
 
 /// A file, opened for reading, writing, or both.
 pub struct OpenFile {
-    held: Held,
+    held: OpenInode,
     /// `READ`, `WRITE` and `TIMES` from opening.
     flags: OpenFlags,
     /// Whether its attributes are visible.
@@ -28,7 +29,7 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    pub(crate) fn new(held: Held, flags: OpenFlags, namespace_reads: bool) -> Self {
+    pub(crate) fn new(held: OpenInode, flags: OpenFlags, namespace_reads: bool) -> Self {
         let visible = namespace_reads || flags.intersects(OpenFlags::READ | OpenFlags::WRITE);
         Self { held, flags, visible }
     }
@@ -44,6 +45,16 @@ impl OpenFile {
             return Err(Error::NotCapable);
         }
         self.held.with(work)
+    }
+
+    /// Reads cached data while another operation waits for the device. Returns false if that is not possible.
+    fn read_cached(&self, offset: u64, length: u32, results: &mut read_results::Builder<'_>) -> bool {
+        let Some(cached) = self.held.cached().filter(|_| self.flags.contains(OpenFlags::READ)) else {
+            return false;
+        };
+        let length = length.min(MAX_DATA_BYTES);
+        let Some(count) = cached.readable(self.held.ino, offset, length as usize) else { return false };
+        count == 0 || cached.read(self.held.ino, offset, results.reborrow().init_data(count as u32))
     }
 
     fn read_into(&self, offset: u64, length: u32, results: &mut read_results::Builder<'_>) -> Result<()> {
@@ -81,12 +92,17 @@ impl file::Server for OpenFile {
     async fn read(self: Rc<Self>, params: ReadParams, mut results: ReadResults) -> capnp::Result<()> {
         let params = params.get()?;
         let mut results = results.get();
+        if self.read_cached(params.get_offset(), params.get_length(), &mut results) {
+            return Ok(());
+        }
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(results, self.read_into(params.get_offset(), params.get_length(), &mut results))
     }
 
     async fn write(self: Rc<Self>, params: WriteParams, mut results: WriteResults) -> capnp::Result<()> {
         let params = params.get()?;
         let (offset, data) = (params.get_offset(), cut(params.get_data()?));
+        let _turn = self.held.turn(Changes::File(self.held.ino)).await;
         let mut results = results.get();
         let written = self.with(OpenFlags::WRITE, |volume| volume.write(self.held.ino, offset, data));
         answer!(results, written.map(|count| results.set_written(count as u32)))
@@ -94,6 +110,7 @@ impl file::Server for OpenFile {
 
     async fn append(self: Rc<Self>, params: AppendParams, mut results: AppendResults) -> capnp::Result<()> {
         let data = cut(params.get()?.get_data()?);
+        let _turn = self.held.turn(Changes::File(self.held.ino)).await;
         let mut results = results.get();
         let appended = self.with(OpenFlags::WRITE, |volume| volume.append(self.held.ino, data));
         answer!(
@@ -111,6 +128,7 @@ impl file::Server for OpenFile {
         mut results: SetSizeResults,
     ) -> capnp::Result<()> {
         let size = params.get()?.get_size();
+        let _turn = self.held.turn(Changes::File(self.held.ino)).await;
         answer!(results.get(), self.with(OpenFlags::WRITE, |volume| volume.set_size(self.held.ino, size)))
     }
 
@@ -120,6 +138,7 @@ impl file::Server for OpenFile {
         mut results: AllocateResults,
     ) -> capnp::Result<()> {
         let (offset, length) = (params.get()?.get_offset(), params.get()?.get_length());
+        let _turn = self.held.turn(Changes::File(self.held.ino)).await;
         answer!(
             results.get(),
             self.with(OpenFlags::WRITE, |volume| volume.allocate(self.held.ino, offset, length))
@@ -129,6 +148,7 @@ impl file::Server for OpenFile {
 
 impl object::Server for OpenFile {
     async fn stat(self: Rc<Self>, _: StatParams, mut results: StatResults) -> capnp::Result<()> {
+        let _turn = self.held.turn(Changes::Nothing).await;
         let mut results = results.get();
         let found = if self.visible {
             self.held.with(|volume| volume.stat(self.held.ino))
@@ -145,6 +165,7 @@ impl object::Server for OpenFile {
     ) -> capnp::Result<()> {
         let params = params.get()?;
         let (accessed, modified) = (set_time(params.get_accessed()?)?, set_time(params.get_modified()?)?);
+        let _turn = self.held.turn(Changes::Nothing).await;
         let set = self.with(OpenFlags::WRITE | OpenFlags::TIMES, |volume| {
             volume.set_times(self.held.ino, accessed, modified)
         });
@@ -152,6 +173,7 @@ impl object::Server for OpenFile {
     }
 
     async fn sync(self: Rc<Self>, _: SyncParams, mut results: SyncResults) -> capnp::Result<()> {
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(results.get(), self.held.with(Volume::sync))
     }
 }

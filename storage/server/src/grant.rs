@@ -9,6 +9,8 @@ use capos_schema::supervision_capnp::{flushable, grantor};
 use capos_volume::Volume;
 
 use crate::convert;
+use crate::shared::Turn;
+use crate::turns::Changes;
 use crate::volume::{Root, limits};
 
 impl grantor::Server for Root {
@@ -21,6 +23,7 @@ impl grantor::Server for Root {
         let wanted: directory_grant::Reader<'_> = params.get_wanted().get_as()?;
         let path = wanted.get_path()?;
         let (rights, quota) = (convert::rights(wanted.get_rights()?), limits(wanted.get_quota()?));
+        let _turn = Turn::take(self.shared(), Changes::Nothing).await;
         let directory =
             self.namespace_at(path.as_bytes(), rights, wanted.get_create(), quota).map_err(|error| {
                 let path = String::from_utf8_lossy(path.as_bytes());
@@ -39,6 +42,7 @@ impl flushable::Server for Root {
         _: flushable::FlushParams,
         _: flushable::FlushResults,
     ) -> capnp::Result<()> {
+        let _turn = Turn::take(self.shared(), Changes::Nothing).await;
         let synced = self.shared().current(Volume::sync);
         synced.map_err(|error| capnp::Error::failed(reason(convert::errno(error))))
     }

@@ -1,7 +1,8 @@
 //! Serves a volume: the objects of `schema/file.capnp`, over `capos-volume`.
 //!
 //! [`serve`] turns a [`Volume`] into a `Volume` capability; namespaces and files are obtained from that. Everything
-//! runs on the thread that created it, and every operation is complete when its method returns.
+//! runs on the thread that created it, and operations are executed one after the other. A device may let further calls
+//! arrive while it is being waited for: reads of cached data are answered then, and all other calls wait for their turn.
 //!
 //! Messages are hostile: names are looked up, sizes are limited, and the number of open objects per namespace is
 //! limited ([`Options`]). An object is freed, and its inode released, when its last client is dropped.
@@ -11,6 +12,7 @@ mod file;
 mod grant;
 mod namespace;
 mod shared;
+mod turns;
 mod volume;
 
 use std::future::poll_fn;
@@ -22,19 +24,20 @@ use capos_volume::{Result, Volume};
 pub use file::OpenFile;
 pub use namespace::Directory;
 
-use shared::Shared;
+use shared::{Shared, Turn};
+use turns::Changes;
 use volume::Root;
 
 /// Limits of open objects. Beyond them opening is `tooManyFiles`.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ObjectLimits {
     /// For each namespace returned by `Volume.namespace`, with everything opened through it.
     pub objects_per_grant: u32,
     /// In total.
     pub objects: u32,
 }
 
-impl Default for Limits {
+impl Default for ObjectLimits {
     fn default() -> Self {
         Self { objects_per_grant: 16_384, objects: 32_768 }
     }
@@ -62,7 +65,7 @@ impl Default for Clients {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Limits of open objects.
-    pub limits: Limits,
+    pub limits: ObjectLimits,
     /// Functions that create clients.
     pub clients: Clients,
     /// Called the first time that the volume is out of space.
@@ -98,8 +101,9 @@ impl FileService {
         capnp_rpc::new_client(Root::new(self.0.clone()))
     }
 
-    /// Makes all changes so far durable. Costs nothing if there are none.
-    pub fn sync(&self) -> Result<()> {
+    /// Makes every completed operation durable. Free if nothing has changed.
+    pub async fn sync(&self) -> Result<()> {
+        let _turn = Turn::take(&self.0, Changes::Nothing).await;
         self.0.sync()
     }
 

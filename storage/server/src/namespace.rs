@@ -21,14 +21,15 @@ use capos_volume::{
 
 use crate::convert::{self, answer, last, set_attributes, set_time};
 use crate::file::OpenFile;
-use crate::shared::{Held, Slot};
+use crate::shared::{OpenInode, Slot};
+use crate::turns::Changes;
 
 /// Bytes of an entry in a message besides its name: structure, pointer, and the text's rounding.
 const ENTRY_BYTES: usize = 40;
 
 /// A directory and everything below it, with rights.
 pub struct Directory {
-    held: Held,
+    held: OpenInode,
     namespace: Namespace,
     /// The root of the namespace through which this directory was opened: `..` stops there.
     top: Ino,
@@ -38,7 +39,7 @@ impl Directory {
     /// The directory in `opened`, which the current session has retained for it.
     pub(crate) fn new(slot: Slot, opened: Opened, rights: Rights, top: Ino) -> Self {
         let namespace = Namespace::from_opened(opened, rights);
-        Self { held: Held::new(slot, opened.ino), namespace, top }
+        Self { held: OpenInode::new(slot, opened.ino), namespace, top }
     }
 
     /// Calls `work` with the namespace and the volume.
@@ -65,7 +66,7 @@ impl Directory {
             Kind::File | Kind::Symlink => {
                 let may_write = self.namespace.rights().contains(Rights::WRITE);
                 let flags = if may_write { flags } else { flags.difference(OpenFlags::TIMES) };
-                let file = OpenFile::new(Held::new(slot, opened.ino), flags, reads);
+                let file = OpenFile::new(OpenInode::new(slot, opened.ino), flags, reads);
                 let visible = file.is_visible();
                 results.set_file((self.held.shared().options.clients.file)(Rc::new(file)));
                 visible
@@ -144,6 +145,8 @@ impl namespace::Server for Directory {
         let flags = convert::open_flags(params.get_flags()?);
         let mut results = results.get();
         let (path, last) = (params.get_path()?, last(params.get_follow()));
+        let changes = if flags.contains(OpenFlags::TRUNCATE) { Changes::Any } else { Changes::Nothing };
+        let _turn = self.held.turn(changes).await;
         answer!(results, self.open_into(path, last, flags, &mut results))
     }
 
@@ -151,6 +154,7 @@ impl namespace::Server for Directory {
         let params = params.get()?;
         let rights = convert::rights(params.get_rights()?);
         let mut results = results.get();
+        let _turn = self.held.turn(Changes::Nothing).await;
         let sub = Self::sub(&self, params.get_path()?, rights);
         answer!(results, sub.map(|directory| results.set_directory(directory)))
     }
@@ -163,6 +167,7 @@ impl namespace::Server for Directory {
         let params = params.get()?;
         let (path, last) = (params.get_path()?, last(params.get_follow()));
         let mut results = results.get();
+        let _turn = self.held.turn(Changes::Nothing).await;
         let found = self.with(|namespace, volume| namespace.stat(volume, path, last));
         answer!(results, found.map(|found| set_attributes(results.reborrow().init_attributes(), &found)))
     }
@@ -175,6 +180,7 @@ impl namespace::Server for Directory {
         let params = params.get()?;
         let (path, last) = (params.get_path()?, last(params.get_follow()));
         let (accessed, modified) = (set_time(params.get_accessed()?)?, set_time(params.get_modified()?)?);
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(
             results.get(),
             self.with(|namespace, volume| namespace.set_times(volume, path, last, accessed, modified))
@@ -188,6 +194,7 @@ impl namespace::Server for Directory {
     ) -> capnp::Result<()> {
         let params = params.get()?;
         let mut results = results.get();
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(results, self.list_into(params.get_cookie(), params.get_max_bytes(), &mut results))
     }
 
@@ -198,6 +205,7 @@ impl namespace::Server for Directory {
     ) -> capnp::Result<()> {
         let path = params.get()?.get_path()?;
         let mut results = results.get();
+        let _turn = self.held.turn(Changes::Nothing).await;
         let target = self.with(|namespace, volume| namespace.read_link(volume, path));
         answer!(results, target.map(|target| results.set_target(target.as_bytes())))
     }
@@ -208,6 +216,7 @@ impl namespace::Server for Directory {
         mut results: CreateDirectoryResults,
     ) -> capnp::Result<()> {
         let path = params.get()?.get_path()?;
+        let _turn = self.held.turn(Changes::Nothing).await;
         let made = self.with(|namespace, volume| namespace.create_dir(volume, path));
         answer!(results.get(), made.map(drop))
     }
@@ -218,6 +227,7 @@ impl namespace::Server for Directory {
         mut results: CreateSymbolicLinkResults,
     ) -> capnp::Result<()> {
         let (target, path) = (params.get()?.get_target()?, params.get()?.get_path()?);
+        let _turn = self.held.turn(Changes::Nothing).await;
         let made = self.with(|namespace, volume| namespace.create_symlink(volume, target, path));
         answer!(results.get(), made.map(drop))
     }
@@ -227,6 +237,7 @@ impl namespace::Server for Directory {
         let to = self.other(params.get_to()?).await;
         let (path, new_path) = (params.get_path()?, params.get_new_path()?);
         let last = last(params.get_follow());
+        let _turn = self.held.turn(Changes::Nothing).await;
         let linked = to.and_then(|to| {
             to.with(|_, _| Ok(()))?;
             self.with(|namespace, volume| namespace.link(volume, path, last, &to.namespace, new_path))
@@ -238,6 +249,7 @@ impl namespace::Server for Directory {
         let params = params.get()?;
         let to = self.other(params.get_to()?).await;
         let (path, new_path) = (params.get_path()?, params.get_new_path()?);
+        let _turn = self.held.turn(Changes::Nothing).await;
         let renamed = to.and_then(|to| {
             to.with(|_, _| Ok(()))?;
             self.with(|namespace, volume| namespace.rename(volume, path, &to.namespace, new_path))
@@ -247,6 +259,7 @@ impl namespace::Server for Directory {
 
     async fn unlink(self: Rc<Self>, params: UnlinkParams, mut results: UnlinkResults) -> capnp::Result<()> {
         let path = params.get()?.get_path()?;
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(results.get(), self.with(|namespace, volume| namespace.unlink(volume, path)))
     }
 
@@ -256,11 +269,13 @@ impl namespace::Server for Directory {
         mut results: RemoveDirectoryResults,
     ) -> capnp::Result<()> {
         let path = params.get()?.get_path()?;
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(results.get(), self.with(|namespace, volume| namespace.remove_dir(volume, path)))
     }
 
     async fn parent(self: Rc<Self>, _: ParentParams, mut results: ParentResults) -> capnp::Result<()> {
         let mut results = results.get();
+        let _turn = self.held.turn(Changes::Nothing).await;
         let found = self.above();
         answer!(results, found.map(|found| set_attributes(results.reborrow().init_attributes(), &found)))
     }
@@ -269,6 +284,7 @@ impl namespace::Server for Directory {
 impl object::Server for Directory {
     async fn stat(self: Rc<Self>, _: StatParams, mut results: StatResults) -> capnp::Result<()> {
         let mut results = results.get();
+        let _turn = self.held.turn(Changes::Nothing).await;
         let found = self.with(|namespace, volume| {
             namespace.need(Rights::READ)?;
             volume.stat(self.held.ino)
@@ -283,6 +299,7 @@ impl object::Server for Directory {
     ) -> capnp::Result<()> {
         let params = params.get()?;
         let (accessed, modified) = (set_time(params.get_accessed()?)?, set_time(params.get_modified()?)?);
+        let _turn = self.held.turn(Changes::Nothing).await;
         let set = self.with(|namespace, volume| {
             namespace.need(Rights::WRITE)?;
             volume.set_times(self.held.ino, accessed, modified)
@@ -291,6 +308,7 @@ impl object::Server for Directory {
     }
 
     async fn sync(self: Rc<Self>, _: SyncParams, mut results: SyncResults) -> capnp::Result<()> {
+        let _turn = self.held.turn(Changes::Nothing).await;
         answer!(results.get(), self.held.with(Volume::sync))
     }
 }

@@ -6,10 +6,11 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use capos_schema::file_capnp::namespace;
-use capos_volume::{Error, Ino, Result, Volume};
+use capos_volume::{CachedFiles, Error, Ino, Result, Volume};
 
 use crate::namespace::Directory;
-use crate::{Full, Limits, Options, Reopen};
+use crate::turns::{Changes, Turns, Wait};
+use crate::{Full, ObjectLimits, Options, Reopen};
 
 pub(crate) struct Shared {
     /// Absent only after it failed and could not be reopened.
@@ -17,6 +18,11 @@ pub(crate) struct Shared {
     /// The current opening of the volume. Objects of an earlier one return only errors: their holders' changes
     /// may be lost, and a later sync must not make them seem durable.
     session: Cell<u64>,
+    /// The files of that volume, as far as they are in memory.
+    cached: RefCell<CachedFiles>,
+    turns: Rc<Turns>,
+    /// Inodes to let go of once the operation under way is done, each with its session.
+    let_go: RefCell<Vec<(u64, Ino)>>,
     reopen: Option<Reopen>,
     pub(crate) options: Options,
     objects: Cell<u32>,
@@ -32,8 +38,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(volume: Volume, options: Options, reopen: Option<Reopen>) -> Self {
         Self {
+            cached: RefCell::new(volume.cached_files()),
             volume: RefCell::new(Some(volume)),
             session: Cell::new(0),
+            turns: Rc::default(),
+            let_go: RefCell::default(),
             reopen,
             options,
             objects: Cell::new(0),
@@ -44,7 +53,7 @@ impl Shared {
         }
     }
 
-    /// Calls `work` with the volume as it is now.
+    /// Calls `work` with the volume as it is now. The caller has its turn.
     #[inline]
     pub(crate) fn current<T>(&self, work: impl FnOnce(&mut Volume) -> Result<T>) -> Result<T> {
         if !self.used.replace(true)
@@ -97,9 +106,32 @@ impl Shared {
             self.session.set(self.session.get() + 1);
             // The old session must release the device before the new one recovers it.
             drop(self.volume.take());
-            *self.volume.borrow_mut() = Some(reopen()?);
+            let volume = reopen()?;
+            self.cached.replace(volume.cached_files());
+            *self.volume.borrow_mut() = Some(volume);
         }
         self.current(work)
+    }
+
+    /// Releases an inode: now, or at the end of the operation in progress.
+    fn let_go(&self, session: u64, ino: Ino) {
+        self.let_go.borrow_mut().push((session, ino));
+        if self.turns.begin(Changes::Nothing) {
+            self.end_turn();
+        }
+    }
+
+    /// Releases the inodes that were dropped during the operation in progress, then ends its turn.
+    fn end_turn(&self) {
+        loop {
+            let Some((session, ino)) = self.let_go.borrow_mut().pop() else { break };
+            if session == self.session.get() {
+                // If it cannot be released now, it is removed when the volume is next opened.
+                let _ = self.current(|volume| volume.release(ino));
+            }
+        }
+        self.cached.borrow().settle();
+        self.turns.end();
     }
 
     /// Finds the directory of this volume behind `client`, which must be resolved.
@@ -126,6 +158,26 @@ impl Shared {
     }
 }
 
+/// An operation's exclusive use of the volume, until dropped. Its holder waits for nothing but the device.
+pub(crate) struct Turn(Rc<Shared>);
+
+impl Turn {
+    /// Waits for all earlier operations.
+    #[inline]
+    pub(crate) async fn take(shared: &Rc<Shared>, changes: Changes) -> Self {
+        if !shared.turns.begin_alone(changes) {
+            Wait::new(shared.turns.clone(), changes).await;
+        }
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.end_turn();
+    }
+}
+
 /// The number of objects opened through one namespace that the volume returned.
 #[derive(Default)]
 pub(crate) struct Account {
@@ -140,7 +192,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(crate) fn take(shared: &Rc<Shared>, account: &Rc<Account>) -> Result<Self> {
-        let Limits { objects_per_grant, objects } = shared.options.limits;
+        let ObjectLimits { objects_per_grant, objects } = shared.options.limits;
         if account.objects.get() >= objects_per_grant || shared.objects.get() >= objects {
             return Err(Error::TooManyOpen);
         }
@@ -158,13 +210,13 @@ impl Drop for Slot {
 }
 
 /// An inode kept alive for an object.
-pub(crate) struct Held {
+pub(crate) struct OpenInode {
     slot: Slot,
     session: u64,
     pub(crate) ino: Ino,
 }
 
-impl Held {
+impl OpenInode {
     /// Takes over `ino`, which the current session has retained.
     pub(crate) fn new(slot: Slot, ino: Ino) -> Self {
         let session = slot.shared.session.get();
@@ -173,6 +225,21 @@ impl Held {
 
     pub(crate) fn shared(&self) -> &Rc<Shared> {
         &self.slot.shared
+    }
+
+    /// Waits for the turn of an operation on this object.
+    pub(crate) async fn turn(&self, changes: Changes) -> Turn {
+        Turn::take(&self.slot.shared, changes).await
+    }
+
+    /// The cached content, if it may be read out of turn: another operation waits for the device, and no unfinished operation
+    /// changes this file.
+    pub(crate) fn cached(&self) -> Option<CachedFiles> {
+        let shared = &self.slot.shared;
+        let may = shared.turns.is_taken()
+            && self.session == shared.session.get()
+            && shared.turns.leave_alone(self.ino);
+        may.then(|| shared.cached.borrow().clone())
     }
 
     /// Reserves another object of the same account.
@@ -190,9 +257,8 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for OpenInode {
     fn drop(&mut self) {
-        // If it cannot be released now, it is removed when the volume is next opened.
-        let _ = self.with(|volume| volume.release(self.ino));
+        self.slot.shared.let_go(self.session, self.ino);
     }
 }

@@ -7,11 +7,12 @@ use capos_schema::file_capnp::quota;
 use capos_schema::file_capnp::volume::{
     self, NamespaceParams, NamespaceResults, SyncParams, SyncResults, UsageParams, UsageResults,
 };
-use capos_volume::{Error, Kind, Limits, Mode, Namespace, Opened, Result, Rights, Volume};
+use capos_volume::{Error, Kind, Mode, Namespace, Opened, QuotaLimits, Result, Rights, Volume};
 
 use crate::convert::{self, answer};
 use crate::namespace::Directory;
-use crate::shared::{Account, Shared, Slot};
+use crate::shared::{Account, Shared, Slot, Turn};
+use crate::turns::Changes;
 
 pub(crate) struct Root(Rc<Shared>);
 
@@ -20,7 +21,7 @@ impl Root {
         Self(shared)
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
         &self.0
     }
 
@@ -30,7 +31,7 @@ impl Root {
         path: &[u8],
         rights: Rights,
         create: bool,
-        quota: Limits,
+        quota: QuotaLimits,
     ) -> Result<namespace_interface::Client> {
         let slot = Slot::take(&self.0, &Rc::new(Account::default()))?;
         let granted = self.0.revived(|volume| {
@@ -47,9 +48,9 @@ impl Root {
     }
 }
 
-pub(crate) fn limits(quota: quota::Reader<'_>) -> Limits {
+pub(crate) fn limits(quota: quota::Reader<'_>) -> QuotaLimits {
     let some = |limit| (limit != 0).then_some(limit);
-    Limits { bytes: some(quota.get_bytes()), inodes: some(quota.get_inodes()) }
+    QuotaLimits { bytes: some(quota.get_bytes()), inodes: some(quota.get_inodes()) }
 }
 
 /// The namespace at `path`, which may begin with slashes or be empty for the root itself.
@@ -80,8 +81,8 @@ fn find(
 }
 
 /// Sets the quota of a namespace's directory, if one is given and the volume is writable.
-fn limit(volume: &mut Volume, namespace: &Namespace, quota: Limits) -> Result<()> {
-    if volume.mode() == Mode::ReadOnly || quota == Limits::default() {
+fn limit(volume: &mut Volume, namespace: &Namespace, quota: QuotaLimits) -> Result<()> {
+    if volume.mode() == Mode::ReadOnly || quota == QuotaLimits::default() {
         return Ok(());
     }
     let limited = volume.set_quota(namespace.ino(), quota);
@@ -101,12 +102,14 @@ impl volume::Server for Root {
         let quota = limits(params.get_quota()?);
         let rights = convert::rights(params.get_rights()?);
         let mut results = results.get();
+        let _turn = Turn::take(&self.0, Changes::Nothing).await;
         let granted = self.namespace_at(params.get_path()?, rights, params.get_create(), quota);
         answer!(results, granted.map(|directory| results.set_directory(directory)))
     }
 
     async fn usage(self: Rc<Self>, _: UsageParams, mut results: UsageResults) -> capnp::Result<()> {
         let mut results = results.get();
+        let _turn = Turn::take(&self.0, Changes::Nothing).await;
         let usage = self.0.revived(|volume| Ok((volume.usage(), volume.mode() == Mode::ReadOnly)));
         answer!(
             results,
@@ -121,6 +124,7 @@ impl volume::Server for Root {
     }
 
     async fn sync(self: Rc<Self>, _: SyncParams, mut results: SyncResults) -> capnp::Result<()> {
+        let _turn = Turn::take(&self.0, Changes::Nothing).await;
         answer!(results.get(), self.0.current(Volume::sync))
     }
 }

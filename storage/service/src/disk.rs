@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 
-use capos_rt::{SharedMemory, block_on, block_on_alone};
+use capos_rt::{SharedMemory, block_on};
 use capos_schema::block_capnp::block_device;
 use capos_schema::errno_capnp::Errno;
 use capos_volume::{BlockDevice, SECTOR};
@@ -22,8 +22,8 @@ struct Client {
     buffer: SharedMemory,
 }
 
-/// The device behind the grant "disk". Calls wait for the driver's answer and block everything else in this process;
-/// after the driver has ended they fail.
+/// The device behind the grant "disk". Calls wait for the driver's answer; after the driver has ended they fail. Meanwhile
+/// calls of clients are started, and those that need the volume wait for their turn.
 #[derive(Debug)]
 pub(crate) struct Disk {
     size_bytes: u64,
@@ -99,7 +99,7 @@ fn with_client<T>(work: impl FnOnce(&Client) -> io::Result<T>) -> io::Result<T> 
 /// Unpacks the outcome of a call to the driver.
 macro_rules! answer {
     ($request:expr) => {
-        block_on_alone(async {
+        block_on(async {
             let response = $request.send().promise.await.map_err(io::Error::other)?;
             let error =
                 response.get().and_then(|results| Ok(results.get_error()?)).map_err(io::Error::other)?;

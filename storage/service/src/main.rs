@@ -17,7 +17,7 @@ mod sync;
 
 use std::process::ExitCode;
 
-use capos_fs::{Clients, FileService, Full, Limits, Options};
+use capos_fs::{Clients, FileService, Full, ObjectLimits, Options};
 
 use medium::Medium;
 
@@ -50,7 +50,7 @@ fn begin(arguments: &[String]) -> Result<FileService, String> {
     let options = Options {
         // `serve_rc` created directories, so one that comes back in a message is recognised.
         clients: Clients { file: capos_rt::serve_rc, directory: capos_rt::serve_rc },
-        limits: Limits::default(),
+        limits: ObjectLimits::default(),
         when_full: Some(|full| {
             say(match full {
                 Full::Data => "the volume is full",

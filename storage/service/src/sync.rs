@@ -14,7 +14,7 @@ pub(crate) async fn keep(service: FileService) {
         // An unused service never wakes up.
         service.used().await;
         capos_rt::sleep(EVERY).await;
-        match service.sync() {
+        match service.sync().await {
             Ok(()) => failing = false,
             Err(error) => {
                 if !failing {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::layout::BLOCK;
+use crate::layout::{BLOCK, BLOCK64};
 use crate::record::Ino;
 
 /// The content of one block.
@@ -32,12 +32,68 @@ pub(crate) struct Cache {
     order: VecDeque<(Ino, u64)>,
     /// Number of blocks of each kind to keep.
     limit: usize,
+    /// Sizes of files that have not changed since they were read, in the slot of their number: needed for reads of cached
+    /// blocks out of turn.
+    sizes: Box<[(Ino, u64); SIZES]>,
+    /// Whether an operation that changes something is in progress, so that the cache may hold part of a change.
+    pub(crate) is_half_done: bool,
 }
+
+/// Number of slots for sizes of files.
+pub(crate) const SIZES: usize = 256;
+/// A number that no file has.
+const NO_FILE: Ino = 0;
 
 impl Cache {
     /// Holds up to `limit` clean blocks, and requests a flush at as many dirty ones.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { blocks: BTreeMap::new(), dirty: BTreeSet::new(), order: VecDeque::new(), limit: limit.max(8) }
+        Self {
+            blocks: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            order: VecDeque::new(),
+            limit: limit.max(8),
+            sizes: Box::new([(NO_FILE, 0); SIZES]),
+            is_half_done: false,
+        }
+    }
+
+    fn size_place(&mut self, ino: Ino) -> Option<&mut (Ino, u64)> {
+        self.sizes.get_mut(ino as usize % SIZES)
+    }
+
+    /// Records the size of a file that is being read.
+    #[inline]
+    pub(crate) fn remember_size(&mut self, ino: Ino, size: u64) {
+        if let Some(place) = self.size_place(ino) {
+            *place = (ino, size);
+        }
+    }
+
+    /// Forgets the size of a file that is about to change.
+    #[inline]
+    pub(crate) fn forget_size(&mut self, ino: Ino) {
+        if let Some(place) = self.size_place(ino).filter(|place| place.0 == ino) {
+            place.0 = NO_FILE;
+        }
+    }
+
+    /// The number of bytes that a read of `most` at `offset` returns, if all of them are cached and no operation is half done.
+    pub(crate) fn readable(&mut self, ino: Ino, offset: u64, most: usize) -> Option<usize> {
+        let (known, size) = *self.size_place(ino)?;
+        if self.is_half_done || known != ino || ino == NO_FILE {
+            return None;
+        }
+        let length = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(most);
+        let blocks = offset / BLOCK64..(offset + length as u64).div_ceil(BLOCK64);
+        (length == 0 || blocks.into_iter().all(|index| self.contains(ino, index))).then_some(length)
+    }
+
+    /// Writes into a block at `offset` of the file if the block is already dirty; otherwise returns false.
+    pub(crate) fn write_dirty(&mut self, ino: Ino, index: u64, offset: u64, data: &[u8]) -> bool {
+        let Some(block) = self.dirty(ino, index) else { return false };
+        let start = (offset % BLOCK64) as usize;
+        block[start..start + data.len()].copy_from_slice(data);
+        true
     }
 
     pub(crate) fn get(&mut self, ino: Ino, index: u64) -> Option<&[u8; BLOCK]> {
@@ -74,7 +130,7 @@ impl Cache {
     }
 
     /// The block, for modification, if it is already dirty.
-    pub(crate) fn dirty(&mut self, ino: Ino, index: u64) -> Option<&mut [u8; BLOCK]> {
+    fn dirty(&mut self, ino: Ino, index: u64) -> Option<&mut [u8; BLOCK]> {
         self.blocks.get_mut(&(ino, index)).filter(|cached| cached.dirty).map(|cached| &mut *cached.data)
     }
 

@@ -32,13 +32,9 @@ impl Volume {
     /// Reads up to `out.len()` bytes from `offset`; fewer at the end of the file. A block that fails its
     /// checksum is [`Error::Corrupt`]; the data before it has been read.
     pub fn read(&mut self, ino: Ino, offset: u64, out: &mut [u8]) -> Result<usize> {
-        let inode = self.inode(ino)?;
-        match inode.kind {
-            Kind::File => {}
-            Kind::Directory => return Err(Error::IsDirectory),
-            Kind::Symlink => return Err(Error::Invalid),
-        }
-        let len = usize::try_from(inode.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let size = self.writable_file(ino)?;
+        self.cache.borrow_mut().remember_size(ino, size);
+        let len = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
         let mut loaded: Option<(u64, Group)> = None;
         let mut done = 0;
         while done < len {
@@ -46,7 +42,7 @@ impl Volume {
             let (index, start) = (at / BLOCK64, (at % BLOCK64) as usize);
             let part = (BLOCK - start).min(len - done);
             let target = &mut out[done..done + part];
-            if let Some(data) = self.cache.get(ino, index) {
+            if let Some(data) = self.cache.borrow_mut().get(ino, index) {
                 target.copy_from_slice(&data[start..start + part]);
                 done += part;
                 continue;
@@ -65,7 +61,7 @@ impl Volume {
             } else {
                 self.fetch(ino, index, mapping).map(|block| {
                     target.copy_from_slice(&block[start..start + part]);
-                    self.cache.insert_clean(ino, index, block);
+                    self.cache.borrow_mut().insert_clean(ino, index, block);
                     part
                 })
             };
@@ -75,7 +71,7 @@ impl Volume {
                 Err(error) => return Err(error),
             }
         }
-        self.cache.evict();
+        self.cache.borrow_mut().evict();
         Ok(done)
     }
 
@@ -86,7 +82,7 @@ impl Volume {
         let most = (out.len() / BLOCK).min((GROUP - index % GROUP) as usize);
         while count < most
             && group.get(index + count as u64).block == first.block.saturating_add(count as u32)
-            && !self.cache.contains(ino, index + count as u64)
+            && !self.cache.borrow_mut().contains(ino, index + count as u64)
         {
             count += 1;
         }
@@ -115,13 +111,13 @@ impl Volume {
 
     /// Loads a stored block into the cache, so that part of it can be changed.
     pub(crate) fn load(&mut self, ino: Ino, index: u64) -> Result<()> {
-        if self.cache.contains(ino, index) {
+        if self.cache.borrow_mut().contains(ino, index) {
             return Ok(());
         }
         let mapping = self.group(ino, index / GROUP)?.get(index);
         if !mapping.is_hole() {
             let block = self.fetch(ino, index, mapping)?;
-            self.cache.insert_clean(ino, index, block);
+            self.cache.borrow_mut().insert_clean(ino, index, block);
         }
         Ok(())
     }
@@ -131,7 +127,7 @@ impl Volume {
         // Fast path: small writes mostly hit a dirty block.
         let mut group: Option<(u64, Group)> = None;
         for index in first..=last {
-            if self.cache.is_dirty(ino, index) {
+            if self.cache.borrow_mut().is_dirty(ino, index) {
                 states.push(State::Dirty);
                 continue;
             }
@@ -152,7 +148,8 @@ impl Volume {
         let mut why = Error::NoSpace;
         for retry in may_commit {
             let mut states = self.states(ino, first, last)?;
-            let free = u64::from(self.blocks.free()).saturating_sub(self.cache.dirty_count() as u64);
+            let free =
+                u64::from(self.blocks.free()).saturating_sub(self.cache.borrow_mut().dirty_count() as u64);
             let reserve = u64::from(self.reserve());
             let quota_left = self.quotas.blocks_left(quota);
             let (mut taken, mut added, mut fit) = (0, 0, 0);
@@ -176,7 +173,8 @@ impl Volume {
                 fit += 1;
             }
             let whole = fit == states.len();
-            let gain = self.cache.dirty_count() > 0 || self.blocks.free() < self.blocks.free_after_commit();
+            let gain = self.cache.borrow_mut().dirty_count() > 0
+                || self.blocks.free() < self.blocks.free_after_commit();
             if whole || why == Error::Quota || !retry || !gain {
                 states.truncate(fit);
                 return if states.is_empty() { Err(why) } else { Ok(states) };
@@ -202,12 +200,8 @@ impl Volume {
         let mut len = data.len().min(MAX_WRITE_BYTES).min(room);
         let first = offset / BLOCK64;
         let last = (offset + len as u64 - 1) / BLOCK64;
-        if first == last
-            && let Some(block) = self.cache.dirty(ino, first)
-        {
+        if first == last && self.cache.borrow_mut().write_dirty(ino, first, offset, &data[..len]) {
             // Fast path for small writes to a dirty block, whose space is already accounted for.
-            let start = (offset % BLOCK64) as usize;
-            block[start..start + len].copy_from_slice(&data[..len]);
             self.grown(ino, 0, offset + len as u64)?;
             return Ok(len);
         }
@@ -236,12 +230,13 @@ impl Volume {
         for index in first..=last {
             let start = if index == first { (offset % BLOCK64) as usize } else { 0 };
             let part = (BLOCK - start).min(len - done);
-            self.cache.change(ino, index)[start..start + part].copy_from_slice(&data[done..done + part]);
+            let mut cache = self.cache.borrow_mut();
+            cache.change(ino, index)[start..start + part].copy_from_slice(&data[done..done + part]);
             done += part;
         }
         let added = states.iter().filter(|state| **state == State::Hole).count() as u64;
         self.grown(ino, added, end)?;
-        self.cache.evict();
+        self.cache.borrow_mut().evict();
         Ok(len)
     }
 

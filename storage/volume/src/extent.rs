@@ -21,14 +21,14 @@ impl Volume {
             // The truncated part must read as zero when the file grows again.
             let (index, start) = (size / BLOCK64, (size % BLOCK64) as usize);
             if start != 0 {
-                let needs_room = !self.cache.is_dirty(ino, index)
-                    && self.blocks.free() as usize <= self.cache.dirty_count();
+                let needs_room = !self.cache.borrow_mut().is_dirty(ino, index)
+                    && self.blocks.free() as usize <= self.cache.borrow_mut().dirty_count();
                 if needs_room {
                     self.commit()?;
                 }
                 self.load(ino, index)?;
-                if self.cache.contains(ino, index) {
-                    self.cache.change(ino, index)[start..].fill(0);
+                if self.cache.borrow_mut().contains(ino, index) {
+                    self.cache.borrow_mut().change(ino, index)[start..].fill(0);
                 }
             }
             let cut = self.cut(ino, size.div_ceil(BLOCK64));
@@ -45,7 +45,7 @@ impl Volume {
     pub(crate) fn cut(&mut self, ino: Ino, index: u64) -> Result<()> {
         /// Records processed at once, so that a large file does not need much memory.
         const BATCH: usize = 256;
-        let unstored = self.cache.dirty_within(ino, index..u64::MAX);
+        let unstored = self.cache.borrow_mut().dirty_within(ino, index..u64::MAX);
         let mut freed = unstored.len() as u64;
         if let Some(group) = self.sole_group(ino)? {
             freed += self.cut_group(ino, 0, group, index)?;
@@ -66,7 +66,7 @@ impl Volume {
                 }
             }
         }
-        self.cache.cut(ino, index);
+        self.cache.borrow_mut().cut(ino, index);
         let inode = self.inode_mut(ino)?;
         inode.blocks = inode.blocks.saturating_sub(freed);
         let quota = inode.quota;
@@ -82,7 +82,7 @@ impl Volume {
         }
         let group = if blocks == 0 { Group::default() } else { self.group(ino, 0)? };
         let stored = group.0.iter().filter(|mapping| !mapping.is_hole()).count();
-        let unstored = self.cache.dirty_within(ino, 0..GROUP);
+        let unstored = self.cache.borrow_mut().dirty_within(ino, 0..GROUP);
         let unstored = unstored.iter().filter(|index| group.get(**index).is_hole()).count();
         Ok((blocks == (stored + unstored) as u64).then_some(group))
     }
@@ -94,7 +94,7 @@ impl Volume {
             let mapping = group.get(i);
             if !mapping.is_hole() {
                 self.blocks.release(mapping.block);
-                freed += u64::from(!self.cache.is_dirty(ino, i));
+                freed += u64::from(!self.cache.borrow_mut().is_dirty(ino, i));
                 group.set(i, Mapping::default());
                 is_changed = true;
             }
@@ -110,7 +110,7 @@ impl Volume {
     pub fn next_data(&mut self, ino: Ino, offset: u64) -> Result<Option<Range<u64>>> {
         let size = self.writable_file(ino)?;
         let first = offset / BLOCK64;
-        let mut begin = self.cache.dirty_within(ino, first..u64::MAX).first().copied();
+        let mut begin = self.cache.borrow_mut().dirty_within(ino, first..u64::MAX).first().copied();
         let until = begin.unwrap_or(u64::MAX);
         self.store.scan(
             &key2(tag::MAP, ino, first / GROUP),
@@ -131,7 +131,8 @@ impl Volume {
         )?;
         let Some(begin) = begin else { return Ok(None) };
         let group = self.group(ino, begin / GROUP)?;
-        let is_stored = |index: u64| !group.get(index).is_hole() || self.cache.is_dirty(ino, index);
+        let is_stored =
+            |index: u64| !group.get(index).is_hole() || self.cache.borrow_mut().is_dirty(ino, index);
         let end = (begin + 1..(begin / GROUP + 1) * GROUP).find(|index| !is_stored(*index));
         let end = end.unwrap_or((begin / GROUP + 1) * GROUP);
         let data = offset.max(begin * BLOCK64)..size.min(end * BLOCK64);
@@ -170,7 +171,8 @@ impl Volume {
         let needed = added + u64::from(self.reserve());
         self.need_meta((last / GROUP - first / GROUP + 1) * GROUP_BYTES)?;
         let lacks = |volume: &Self| {
-            u64::from(volume.blocks.free()).saturating_sub(volume.cache.dirty_count() as u64) < needed
+            u64::from(volume.blocks.free()).saturating_sub(volume.cache.borrow_mut().dirty_count() as u64)
+                < needed
         };
         if lacks(self) {
             self.commit()?;
@@ -195,18 +197,19 @@ impl Volume {
     fn holes(&self, ino: Ino, number: u64, first: u64, last: u64) -> Result<Vec<u64>> {
         let group = self.group(ino, number)?;
         let indices = first.max(number * GROUP)..=last.min(number * GROUP + GROUP - 1);
-        let is_hole = |index: &u64| group.get(*index).is_hole() && !self.cache.is_dirty(ino, *index);
+        let is_hole =
+            |index: &u64| group.get(*index).is_hole() && !self.cache.borrow_mut().is_dirty(ino, *index);
         Ok(indices.filter(is_hole).collect())
     }
 
     /// Fills them with blocks of zeros. Returns their number.
     fn fill(&mut self, ino: Ino, number: u64, first: u64, last: u64) -> Result<u64> {
-        if self.cache.wants_flush() {
+        if self.cache.borrow_mut().wants_flush() {
             self.flush_blocks()?;
         }
         let holes = self.holes(ino, number, first, last)?;
         for index in &holes {
-            self.cache.change(ino, *index);
+            self.cache.borrow_mut().change(ino, *index);
         }
         Ok(holes.len() as u64)
     }

@@ -11,6 +11,7 @@
 
 mod blocks;
 mod cache;
+mod cached;
 mod check;
 mod data;
 mod device;
@@ -31,6 +32,7 @@ mod store;
 mod volume;
 mod writeback;
 
+pub use cached::CachedFiles;
 pub use check::{Problem, Report};
 pub use data::{MAX_FILE_BYTES, MAX_WRITE_BYTES};
 #[cfg(unix)]
@@ -42,6 +44,6 @@ pub use inode::{Attributes, SetTime};
 pub use layout::{BLOCK, MIN_DEVICE_BYTES, room_bytes};
 pub use namespace::{Namespace, OpenFlags, Opened, Rights};
 pub use path::{Last, MAX_LINKS_FOLLOWED, MAX_PATH_BYTES};
-pub use quota::{Limits, QuotaUse};
+pub use quota::{QuotaLimits, QuotaUse};
 pub use record::{Entry, Ino, Kind, ROOT};
 pub use volume::{Clock, FormatOptions, Mode, Options, Trust, Usage, Volume};

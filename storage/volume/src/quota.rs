@@ -11,7 +11,7 @@ use crate::record::{Reader, key_ino};
 
 /// Limits of a directory tree. `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct QuotaLimits {
     /// Bytes of stored blocks; holes are free.
     pub bytes: Option<u64>,
     /// Files, directories and links, the directory itself included.
@@ -22,7 +22,7 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaUse {
     /// Its limits.
-    pub limits: Limits,
+    pub limits: QuotaLimits,
     /// Bytes of blocks.
     pub bytes: u64,
     /// Files, directories and links.
@@ -32,7 +32,7 @@ pub struct QuotaUse {
 #[derive(Debug, Default)]
 struct Quota {
     around: u32,
-    limits: Limits,
+    limits: QuotaLimits,
     blocks: u64,
     inodes: u64,
 }
@@ -53,7 +53,7 @@ impl Quotas {
         let some = |limit| (limit != u64::MAX).then_some(limit);
         // Its usage may have been counted already: inodes come before quotas.
         let quota = self.0.entry(number).or_default();
-        quota.limits = Limits { bytes: some(bytes), inodes: some(inodes) };
+        quota.limits = QuotaLimits { bytes: some(bytes), inodes: some(inodes) };
         quota.around = around;
         let (blocks, inodes) = (quota.blocks as i64, quota.inodes as i64);
         // Counted before the enclosing tree was known.

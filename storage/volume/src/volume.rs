@@ -1,13 +1,16 @@
 //! A volume: opening, closing, committing, and the state behind all operations.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::blocks::Blocks;
 use crate::cache::Cache;
+use crate::cached::CachedFiles;
 use crate::device::{BlockDevice, Overlay};
 use crate::error::{Error, Result};
 use crate::frames::{Frames, Health};
@@ -115,7 +118,7 @@ pub struct Volume {
     clock: Clock,
     pub(crate) trust: Trust,
     pub(crate) blocks: Blocks,
-    pub(crate) cache: Cache,
+    pub(crate) cache: Rc<RefCell<Cache>>,
     pub(crate) inodes: BTreeMap<Ino, CachedInode>,
     pub(crate) opens: BTreeMap<Ino, u32>,
     pub(crate) quotas: Quotas,
@@ -189,7 +192,7 @@ impl Volume {
             clock: options.clock,
             trust: options.trust,
             blocks: Blocks::new(geometry.first_data_block() as u32, geometry.blocks as u32),
-            cache: Cache::new(options.data_cache_bytes / BLOCK),
+            cache: Rc::new(RefCell::new(Cache::new(options.data_cache_bytes / BLOCK))),
             inodes: BTreeMap::new(),
             opens: BTreeMap::new(),
             quotas: Quotas::default(),
@@ -255,7 +258,7 @@ impl Volume {
 
     /// Its space usage.
     pub fn usage(&self) -> Usage {
-        let reserved = self.cache.dirty_count() as u64 + u64::from(self.reserve());
+        let reserved = self.cache.borrow_mut().dirty_count() as u64 + u64::from(self.reserve());
         Usage {
             block_bytes: BLOCK as u32,
             blocks: u64::from(self.blocks.total()),
@@ -296,17 +299,23 @@ impl Volume {
         if self.has_failed() {
             return Err(Error::Io);
         }
-        if self.cache.wants_flush() {
+        if self.cache.borrow_mut().wants_flush() {
             self.flush_blocks()?;
         }
         self.trim_inodes()?;
         if self.store.changes() > COMMIT_AFTER_CHANGES {
             self.commit()?;
         }
+        self.cache.borrow_mut().is_half_done = true;
         Ok(())
     }
 
-    /// Makes every completed operation durable: the implementation of `fd_sync` and `fd_datasync`.
+    /// The cached content of its files.
+    pub fn cached_files(&self) -> CachedFiles {
+        CachedFiles(self.cache.clone())
+    }
+
+    /// Makes every completed operation durable: what `fd_sync` and `fd_datasync` wait for.
     pub fn sync(&mut self) -> Result<()> {
         if self.has_failed() {
             return Err(Error::Io);
@@ -371,6 +380,7 @@ impl Volume {
 
     /// An inode, for modification.
     pub(crate) fn inode_mut(&mut self, ino: Ino) -> Result<&mut Inode> {
+        self.cache.borrow_mut().forget_size(ino);
         let cached = self.cached(ino)?;
         cached.dirty = true;
         Ok(&mut cached.inode)
@@ -396,7 +406,7 @@ impl Volume {
     pub(crate) fn need_meta(&mut self, bytes: u64) -> Result<bool> {
         /// At worst two blocks at the two ends of a record, with empty entries between them.
         const PER_DIRTY_BLOCK: u64 = 300;
-        let pending = self.cache.dirty_count() as u64 * PER_DIRTY_BLOCK;
+        let pending = self.cache.borrow_mut().dirty_count() as u64 * PER_DIRTY_BLOCK;
         if self.store.has_room(bytes + pending + META_SLACK_BYTES) {
             return Ok(false);
         }
@@ -419,7 +429,7 @@ impl Volume {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, MemDevice};
+    use crate::{MemDevice, QuotaLimits};
 
     #[test]
     fn looking_at_many_inodes_keeps_few_in_memory() {
@@ -430,7 +440,7 @@ mod tests {
         let files: Vec<Ino> =
             (0..3 * INODES_CACHED).map(|n| volume.create_file(dir, &n.to_string()).unwrap()).collect();
         // One operation that changes all of them.
-        volume.set_quota(dir, Limits { bytes: None, inodes: Some(1 << 20) }).unwrap();
+        volume.set_quota(dir, QuotaLimits { bytes: None, inodes: Some(1 << 20) }).unwrap();
         assert!(volume.inodes.len() <= 2 * INODES_CACHED + 1);
         volume.sync().unwrap();
         for mode in [Mode::ReadWrite, Mode::ReadOnly] {

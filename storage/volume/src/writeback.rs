@@ -30,10 +30,10 @@ struct Batch {
 impl Volume {
     /// Stores all dirty blocks. They are not durable before the commit.
     pub(crate) fn flush_blocks(&mut self) -> Result<()> {
-        while self.cache.dirty_count() > 0 {
+        while self.cache.borrow_mut().dirty_count() > 0 {
             self.flush_batch()?;
         }
-        self.cache.evict();
+        self.cache.borrow_mut().evict();
         Ok(())
     }
 
@@ -57,14 +57,14 @@ impl Volume {
             if old != 0 && old != block {
                 self.blocks.release(old);
             }
-            self.cache.set_clean(ino, index);
+            self.cache.borrow_mut().set_clean(ino, index);
         }
         Ok(())
     }
 
     /// Allocates a place for each of the first dirty blocks.
     fn place(&mut self, batch: &mut Batch) -> Result<()> {
-        for (ino, index) in self.cache.first_dirty(BATCH_BLOCKS) {
+        for (ino, index) in self.cache.borrow_mut().first_dirty(BATCH_BLOCKS) {
             let number = index / GROUP;
             let known = batch.groups.last().filter(|(of, last, _)| (*of, *last) == (ino, number));
             let old = match known {
@@ -96,12 +96,15 @@ impl Volume {
                 group = groups.next();
             }
             let Some((_, _, group)) = group.as_deref_mut() else { return Err(Error::Io) };
-            let Some(data) = self.cache.get(*ino, *index) else { return Err(Error::Io) };
             if run.is_empty() {
                 run_start = *block;
             }
+            // The borrow ends before the wait for the device, so that cached data can be read meanwhile.
+            let mut cache = self.cache.borrow_mut();
+            let Some(data) = cache.get(*ino, *index) else { return Err(Error::Io) };
             group.set(*index, Mapping { block: *block, sum: block_sum(*ino, *index, data) });
             run.extend_from_slice(data);
+            drop(cache);
             if placed.peek().is_none_or(|next| next.block != block + 1) {
                 self.device.write_at(u64::from(run_start) * BLOCK64, &run)?;
                 run.clear();

@@ -1,13 +1,13 @@
 //! Limits of open objects, quotas, and invalid messages.
 
-use capos_fs::{Limits, Options};
+use capos_fs::{ObjectLimits, Options};
 use capos_schema::errno_capnp::Errno;
 
 use crate::support::*;
 
 #[test]
 fn one_grant_does_not_use_up_what_others_need() {
-    let limits = Limits { objects_per_grant: 10, objects: 1000 };
+    let limits = ObjectLimits { objects_per_grant: 10, objects: 1000 };
     let service = service(Options { limits, ..Options::default() });
     let volume = service.client();
     let (a, b) = (grant(&volume, "", "rwm", false).unwrap(), grant(&volume, "", "rwm", false).unwrap());

@@ -1,6 +1,6 @@
 //! Directories of a volume as quota trees: setting a quota, and moving what lies below it into it.
 
-use super::{Limits, MAX_NESTED, Quota, QuotaUse, Quotas};
+use super::{MAX_NESTED, Quota, QuotaLimits, QuotaUse, Quotas};
 use crate::error::{Error, Result};
 use crate::layout::BLOCK;
 use crate::record::{Ino, Kind, key, tag};
@@ -9,7 +9,7 @@ use crate::volume::Volume;
 impl Volume {
     /// Limits `dir` and everything below it. A tree that already exceeds its limit can only shrink.
     /// Afterwards links and renames of directories across its border fail with [`Error::CrossDevice`].
-    pub fn set_quota(&mut self, dir: Ino, limits: Limits) -> Result<()> {
+    pub fn set_quota(&mut self, dir: Ino, limits: QuotaLimits) -> Result<()> {
         self.begin()?;
         let (kind, present) = self.inode(dir).map(|inode| (inode.kind, inode.quota))?;
         if kind != Kind::Directory {
@@ -107,7 +107,7 @@ mod tests {
         Volume::format(&device, Default::default(), 0).unwrap();
         let mut volume = Volume::open(device, Options::default()).unwrap();
         let dir = volume.create_dir(ROOT, "dir").unwrap();
-        volume.set_quota(dir, Limits { bytes: Some(1 << 20), inodes: None }).unwrap();
+        volume.set_quota(dir, QuotaLimits { bytes: Some(1 << 20), inodes: None }).unwrap();
         let file = volume.create_file(dir, "file").unwrap();
         volume.retain(file).unwrap();
         volume.unlink(dir, "file").unwrap();

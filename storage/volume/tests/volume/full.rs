@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use capos_volume::{
-    BlockDevice, Error, FormatOptions, Kind, Limits, MemDevice, Options, ROOT, Volume, room_bytes,
+    BlockDevice, Error, FormatOptions, Kind, MemDevice, Options, QuotaLimits, ROOT, Volume, room_bytes,
 };
 
 use crate::device::Sparse;
@@ -256,7 +256,7 @@ fn quotas_bound_a_tree_and_follow_what_moves() {
     let outer = volume.create_dir(ROOT, "outer").unwrap();
     let before = volume.create_file(outer, "before").unwrap();
     volume.write(before, 0, &[1; 8192]).unwrap();
-    let limits = |bytes, inodes| Limits { bytes, inodes };
+    let limits = |bytes, inodes| QuotaLimits { bytes, inodes };
     volume.set_quota(outer, limits(Some(100_000), Some(6))).unwrap();
     let inner = volume.create_dir(outer, "inner").unwrap();
     volume.set_quota(inner, limits(Some(1 << 30), Some(3))).unwrap();

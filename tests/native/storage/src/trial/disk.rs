@@ -1,8 +1,10 @@
 //! A disk in memory that behaves as directed, including misbehaviour.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use capos_rt::SharedMemory;
 use capos_schema::block_capnp::block_device::{
@@ -55,6 +57,8 @@ pub(crate) enum Mood {
     Rotten,
     /// Every call is an exception.
     Mad,
+    /// Reads, writes and flushes wait for [`Disk::resume`].
+    Stopped,
 }
 
 /// The content of the disk, and its behaviour. Survives the process that used it.
@@ -62,6 +66,9 @@ pub(crate) struct Disk {
     pub(crate) content: Arc<MemDevice>,
     pub(crate) mood: Cell<Mood>,
     pub(crate) flushes: Cell<u64>,
+    /// Waiting requests, and tests that wait for one.
+    stopped: RefCell<Vec<Waker>>,
+    watching: RefCell<Vec<Waker>>,
     claims: Claims,
     buffer: SharedMemory,
     object: memory_object::Client,
@@ -76,7 +83,8 @@ impl Disk {
         let buffer = SharedMemory::map(object.clone(), BUFFER_BYTES as u64).await?;
         let content = Arc::new(MemDevice::new(DISK_BYTES));
         let (mood, flushes) = (Cell::default(), Cell::default());
-        Ok(Rc::new(Self { content, mood, flushes, claims, buffer, object }))
+        let (stopped, watching) = (RefCell::default(), RefCell::default());
+        Ok(Rc::new(Self { content, mood, flushes, stopped, watching, claims, buffer, object }))
     }
 
     /// A disk with an empty volume.
@@ -111,6 +119,36 @@ impl Disk {
         let (at, offset, mut bytes) = self.place(sector, sectors, offset)?;
         self.buffer.read(offset, &mut bytes).map_err(|_| Errno::Invalid)?;
         self.content.write_at(at, &bytes).map_err(|_| Errno::Invalid)
+    }
+
+    /// Resumes after [`Mood::Stopped`].
+    pub(crate) fn resume(&self) {
+        self.mood.set(Mood::Sound);
+        self.stopped.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits for a request to a stopped disk.
+    pub(crate) async fn reached(&self) {
+        poll_fn(|context| {
+            if !self.stopped.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.watching.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    async fn go_on(&self) {
+        poll_fn(|context| {
+            if self.mood.get() != Mood::Stopped {
+                return Poll::Ready(());
+            }
+            self.stopped.borrow_mut().push(context.waker().clone());
+            self.watching.take().into_iter().for_each(Waker::wake);
+            Poll::Pending
+        })
+        .await;
     }
 
     fn check_mad(&self) -> capnp::Result<()> {
@@ -152,6 +190,7 @@ impl block_device::Server for Disk {
 
     async fn read(self: Rc<Self>, params: ReadParams, mut results: ReadResults) -> capnp::Result<()> {
         self.check_mad()?;
+        self.go_on().await;
         let params = params.get()?;
         let outcome = match self.mood.get() {
             Mood::NoReads => Err(Errno::Io),
@@ -163,6 +202,7 @@ impl block_device::Server for Disk {
 
     async fn write(self: Rc<Self>, params: WriteParams, mut results: WriteResults) -> capnp::Result<()> {
         self.check_mad()?;
+        self.go_on().await;
         let params = params.get()?;
         let outcome = match self.mood.get() {
             Mood::NoWrites(error) => Err(error),
@@ -174,6 +214,7 @@ impl block_device::Server for Disk {
 
     async fn flush(self: Rc<Self>, _: FlushParams, mut results: FlushResults) -> capnp::Result<()> {
         self.check_mad()?;
+        self.go_on().await;
         self.flushes.set(self.flushes.get() + 1);
         results.get().set_error(match self.mood.get() {
             Mood::NoFlushes => Errno::Io,

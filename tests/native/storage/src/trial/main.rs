@@ -8,6 +8,7 @@ mod files;
 mod messages;
 mod paths;
 mod server;
+mod stopped;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ async fn run() -> capnp::Result<()> {
     devices::failing(&spawner).await?;
     devices::rotten(&spawner).await?;
     devices::vanishing(&spawner).await?;
+    stopped::stopped(&spawner).await?;
     paths::illegal(&spawner).await?;
     messages::foreign(&spawner).await?;
     messages::many(&spawner).await?;
