@@ -117,7 +117,7 @@ impl Machine for Fake {
 }
 
 /// Processes 0 (a server) to 2, each with one thread of the same number.
-struct World {
+struct TestProcesses {
     ipc: Ipc,
     fake: Fake,
 }
@@ -134,7 +134,7 @@ fn entry(opcode: Opcode, cap: u64) -> SubmissionEntry {
     SubmissionEntry { opcode: opcode as u8, cap, ..base }
 }
 
-impl World {
+impl TestProcesses {
     fn new() -> Self {
         let nothing = CapDescriptor { handle: 0, badge: 0, rights: u32::MAX, mode: 0 };
         let completions = Vec::with_capacity(MAX_COMPLETIONS);
@@ -203,7 +203,7 @@ impl World {
 
 /// All operations of calls and capabilities.
 fn calls_and_capabilities() {
-    let mut world = World::new();
+    let mut world = TestProcesses::new();
     (0..3).for_each(|number| world.open(number));
     let ipc = &mut world.ipc;
     let endpoint = counting(|| ipc.create_endpoint(0)).map_or(0, |handle| handle.0);

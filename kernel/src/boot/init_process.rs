@@ -10,7 +10,7 @@ use crate::{
     kernel::Kernel,
     mm::{self, ObjectId},
     objects::open_process,
-    process::{Bootstrap, Limits, NewProcess, ProcessId, StartError},
+    process::{Bootstrap, NewProcess, ProcessId, ProcessLimits, StartError},
 };
 use alloc::vec::Vec;
 use capnp::{message::ReaderOptions, serialize::read_message_from_flat_slice_no_alloc};
@@ -19,7 +19,7 @@ use capos_kernel_core::caps::ObjectKind;
 use capos_schema::manifest_capnp::boot_package;
 
 /// The first process has the maximum budget; it is trusted to divide the machine.
-const LIMITS: Limits = Limits { frames: 16384, threads: 16, priority: 31 };
+const LIMITS: ProcessLimits = ProcessLimits { frames: 16384, threads: 16, priority: 31 };
 
 const CAPABILITY_SLOTS: u32 = 4096;
 

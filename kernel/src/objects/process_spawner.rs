@@ -1,7 +1,7 @@
 //! `ProcessSpawner` (schema/process.capnp): reading the parameters. The module `spawn` starts the process.
 
 use super::{Answer, Context, Failure, Parameters, message::results_with_cap, spawn};
-use crate::process::Limits;
+use crate::process::ProcessLimits;
 use capnp::traits::Imbue;
 use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::{arena::Id, caps::ObjectKind};
@@ -64,7 +64,7 @@ fn or_default<T: PartialEq + From<u8>>(value: T, default: T) -> T {
 }
 
 /// Reads the limits of the new process and its number of capability slots.
-fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limits, u32), Failure> {
+fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(ProcessLimits, u32), Failure> {
     let highest =
         context.kernel.system.processes.at(context.call.caller.process).map_or(1, |p| p.priority_limit);
     let priority = or_default(asked.get_priority(), DEFAULT_PRIORITY.min(highest));
@@ -75,7 +75,7 @@ fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(Limi
     if slots > MAX_SLOTS {
         return Err(Failure::failed("more than 65536 capability slots"));
     }
-    let limits = Limits {
+    let limits = ProcessLimits {
         frames: or_default(asked.get_frames(), DEFAULT_FRAMES),
         threads: or_default(asked.get_threads(), DEFAULT_THREADS),
         priority,

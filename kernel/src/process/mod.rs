@@ -13,7 +13,7 @@ use alloc::{string::String, vec::Vec};
 use capos_kernel_core::{arena::Id, ipc::QueueId};
 
 pub use load::LoadError;
-pub use start::{Bootstrap, Limits, NewProcess, StartError};
+pub use start::{Bootstrap, NewProcess, ProcessLimits, StartError};
 
 /// Identifies a process.
 pub type ProcessId = Id<Process>;

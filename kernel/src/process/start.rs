@@ -16,7 +16,7 @@ use capos_kernel_core::regions::Protection;
 
 /// The limits of a process.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ProcessLimits {
     /// Number of frames, including page tables.
     pub frames: u32,
     /// Number of threads.
@@ -36,7 +36,7 @@ pub struct NewProcess<'a> {
     /// The name, for the log.
     pub name: &'a str,
     /// Its limits.
-    pub limits: Limits,
+    pub limits: ProcessLimits,
     /// Whether it may make pages executable.
     pub executable: bool,
 }

@@ -14,12 +14,12 @@ const LISTS: usize = 16;
 
 /// The threads of a process that wait on futexes: lists selected by address.
 pub struct FutexWaiters {
-    lists: [Ends; LISTS],
+    lists: [WaitList; LISTS],
 }
 
 /// The positions of the first and last thread of a list; [`NONE`] if it is empty.
 #[derive(Clone, Copy)]
-struct Ends {
+struct WaitList {
     first: u32,
     last: u32,
 }
@@ -39,12 +39,12 @@ impl FutexLinks {
 impl FutexWaiters {
     /// No thread waits.
     pub(crate) const fn new() -> Self {
-        Self { lists: [Ends { first: NONE, last: NONE }; LISTS] }
+        Self { lists: [WaitList { first: NONE, last: NONE }; LISTS] }
     }
 
     /// The list for the word at `address`. Adjacent words are in different lists.
     #[inline]
-    fn list(&mut self, address: u64) -> &mut Ends {
+    fn list(&mut self, address: u64) -> &mut WaitList {
         &mut self.lists[((address / 4) ^ (address / 256)) as usize % LISTS]
     }
 }

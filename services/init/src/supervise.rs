@@ -28,7 +28,7 @@ struct Running {
 }
 
 /// How a process ended.
-struct Ended {
+struct EndedMember {
     index: usize,
     how: String,
     status: u8,
@@ -60,14 +60,16 @@ impl Group {
     }
 
     /// Waits for the next process to end, and takes it out. Returns `None` when none is left.
-    async fn next_end(&mut self) -> Option<Ended> {
+    async fn next_end(&mut self) -> Option<EndedMember> {
         poll_fn(|context| {
             if self.running.is_empty() {
                 return Poll::Ready(None);
             }
             let found = self.running.iter_mut().enumerate().find_map(|(place, running)| {
                 match Pin::new(&mut running.end).poll(context) {
-                    Poll::Ready((how, status)) => Some((place, Ended { index: running.index, how, status })),
+                    Poll::Ready((how, status)) => {
+                        Some((place, EndedMember { index: running.index, how, status }))
+                    }
                     Poll::Pending => None,
                 }
             });
@@ -88,7 +90,7 @@ impl Group {
             running.process.kill_request().send().promise.await.ok();
         }
         let mut statuses = Vec::new();
-        while let Some(Ended { index, how, status }) = self.next_end().await {
+        while let Some(EndedMember { index, how, status }) = self.next_end().await {
             say(setup, index, &how).await;
             statuses.push((index, status));
         }
@@ -135,7 +137,7 @@ pub(crate) fn watch(setup: &'static Setup, group: Group) {
 async fn supervise(setup: &'static Setup, mut group: Group) {
     let mut backoff = Backoff::new();
     let mut restarts = 0u32;
-    while let Some(Ended { index, how, status }) = group.next_end().await {
+    while let Some(EndedMember { index, how, status }) = group.next_end().await {
         let policy = setup.entries.list.get(index).map(|entry| entry.restart).unwrap_or_default();
         if !policy.follows(status != 0, restarts) {
             say(setup, index, &how).await;
@@ -169,9 +171,10 @@ async fn supervise(setup: &'static Setup, mut group: Group) {
         if let Err(statuses) = again {
             for &member in &group.members {
                 let status = statuses.iter().find(|(index, _)| *index == member);
-                setup
-                    .board
-                    .set(member, State::Ended(status.map_or(status::NOT_STARTED, |(_, status)| *status)));
+                setup.board.set(
+                    member,
+                    State::Ended(status.map_or(status::NOT_STARTED, |(_, status)| *status)),
+                );
                 setup.exports.hand_over(setup.entries.list.get(member).map_or("", |entry| entry.name));
             }
         }

@@ -8,20 +8,20 @@ use capos_rt::schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
 use std::fmt;
 
 /// The capabilities of this program.
-struct Held {
+struct Capabilities {
     host: wasm_host::Client,
     modules: namespace::Client,
     console: console::Client,
 }
 
 /// How an instance ended.
-enum Ended {
+enum HowEnded {
     Exited(i32),
     Trapped,
     Otherwise,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for HowEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(status) => write!(f, "exited with status {status}"),
@@ -31,15 +31,15 @@ impl fmt::Display for Ended {
     }
 }
 
-fn ended(end: instance_end::Reader<'_>) -> Result<Ended, Error> {
+fn ended(end: instance_end::Reader<'_>) -> Result<HowEnded, Error> {
     Ok(match end.which()? {
-        instance_end::Exited(status) => Ended::Exited(status),
-        instance_end::Trap(_) => Ended::Trapped,
-        _ => Ended::Otherwise,
+        instance_end::Exited(status) => HowEnded::Exited(status),
+        instance_end::Trap(_) => HowEnded::Trapped,
+        _ => HowEnded::Otherwise,
     })
 }
 
-impl Held {
+impl Capabilities {
     /// Starts the module in a file, optionally with a standard output, and with up to `restarts` restarts.
     async fn start(&self, path: &str, output: bool, restarts: u32) -> Result<wasm_instance::Client, Error> {
         let mut request = self.host.start_request();
@@ -56,7 +56,7 @@ impl Held {
         request.send().promise.await?.get()?.get_instance()
     }
 
-    async fn end(&self, instance: &wasm_instance::Client) -> Result<Ended, Error> {
+    async fn end(&self, instance: &wasm_instance::Client) -> Result<HowEnded, Error> {
         let response = instance.wait_request().send().promise.await?;
         ended(response.get()?.get_end()?)
     }
@@ -86,7 +86,7 @@ impl Held {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let held = Held {
+    let held = Capabilities {
         host: capos_rt::grant(capos_rt::schema::names::WASM_HOST_EXPORT)?,
         modules: capos_rt::grant("modules")?,
         console: capos_rt::grant(capos_rt::schema::grants::CONSOLE)?,

@@ -11,10 +11,10 @@ const LIMIT: u32 = 12;
 
 mod growth;
 mod model;
+mod processes;
 mod steps;
-mod world;
 
-use world::{World, step};
+use processes::{Processes, step};
 
 /// Carries out a revocation.
 fn revoke_all(caps: &mut CapSpace, revocation: &mut Revocation) {
@@ -26,26 +26,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn agrees_with_a_list(steps in proptest::collection::vec(step(), 1..120), doomed in 0..PROCESSES) {
-        let mut world = World::new();
+        let mut processes = Processes::new();
         for step in &steps {
-            world.run(step);
-            world.check();
+            processes.run(step);
+            processes.check();
         }
-        while world.caps.close_table_step(doomed, &mut Work::step()) != TableStep::Closed {
-            world.caps.check().unwrap();
+        while processes.caps.close_table_step(doomed, &mut Work::step()) != TableStep::Closed {
+            processes.caps.check().unwrap();
         }
-        while world.caps.forget_badges_step(&mut Work::of(2)) {
-            world.caps.check().unwrap();
+        while processes.caps.forget_badges_step(&mut Work::of(2)) {
+            processes.caps.check().unwrap();
         }
-        for index in 0..world.model.entries.len() {
-            if world.model.entries[index].alive && world.model.entries[index].process == doomed {
-                world.model.remove(index);
+        for index in 0..processes.model.entries.len() {
+            if processes.model.entries[index].alive && processes.model.entries[index].process == doomed {
+                processes.model.remove(index);
             }
         }
-        prop_assert_eq!(world.caps.slots_used(doomed), 0);
-        world.check();
-        world.caps.open_table(doomed, LIMIT).unwrap();
-        world.check();
+        prop_assert_eq!(processes.caps.slots_used(doomed), 0);
+        processes.check();
+        processes.caps.open_table(doomed, LIMIT).unwrap();
+        processes.check();
     }
 
     #[test]

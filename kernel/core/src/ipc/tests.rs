@@ -72,7 +72,7 @@ impl Machine for Fake {
 }
 
 /// A server (process and thread 0) and two clients with a badged capability each.
-struct World {
+struct TestMachine {
     ipc: Ipc,
     fake: Fake,
     server: Handle,
@@ -108,7 +108,7 @@ const RETURN: SubmissionEntry = SubmissionEntry {
     ..SubmissionEntry::NOP
 };
 
-impl World {
+impl TestMachine {
     fn new() -> Self {
         let mut ipc = Ipc::new();
         for number in 0..3 {
@@ -177,7 +177,7 @@ fn status(entry: &CompletionEntry) -> Option<ErrorCode> {
 #[test]
 fn a_call_reaches_the_server_and_comes_back() {
     for server_first in [true, false] {
-        let mut world = World::new();
+        let mut world = TestMachine::new();
         if server_first {
             world.receive(7);
             world.call(1, 5);
@@ -200,7 +200,7 @@ fn a_call_reaches_the_server_and_comes_back() {
 
 #[test]
 fn each_side_answers_for_its_own_memory() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     let client = world.clients[0].0;
     world.receive(1);
     world.submit(1, SubmissionEntry { cap: client, send_address: BAD, ..CALL });
@@ -232,7 +232,7 @@ fn each_side_answers_for_its_own_memory() {
 
 #[test]
 fn nothing_is_written_of_what_is_not_delivered() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     let call = SubmissionEntry { cap: world.clients[0].0, send_caps: 0x7000, send_cap_count: 1, ..CALL };
     let descriptor = |handle| CapDescriptor { handle, badge: 0, rights: u32::MAX, mode: 0 };
     world.receive(1);
@@ -255,7 +255,7 @@ fn nothing_is_written_of_what_is_not_delivered() {
 
 #[test]
 fn a_server_learns_that_what_it_minted_was_not_taken() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     while world.ipc.caps.derive(1, world.clients[0], Rights::all()).is_ok() {}
     world.receive(1);
     world.call(1, 2);
@@ -272,7 +272,7 @@ fn a_server_learns_that_what_it_minted_was_not_taken() {
 
 #[test]
 fn a_server_that_dies_fails_its_callers() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     world.receive(1);
     world.call(1, 2);
     world.call(2, 3);
@@ -288,7 +288,7 @@ fn a_server_that_dies_fails_its_callers() {
 
 #[test]
 fn a_caller_that_dies_is_reported_and_its_badge_dropped() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     world.receive(1);
     world.call(1, 2);
     let token = world.only(0).token;
@@ -309,7 +309,7 @@ fn a_caller_that_dies_is_reported_and_its_badge_dropped() {
 
 #[test]
 fn revocation_reaches_calls_under_way() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     world.receive(1);
     world.call(1, 2);
     world.call(2, 3);
@@ -330,7 +330,7 @@ fn revocation_reaches_calls_under_way() {
 
 #[test]
 fn deadlines_and_cancellation_end_calls() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     let cap = world.clients[0].0;
     world.submit(1, SubmissionEntry { cap, user_data: 2, deadline_ns: 100, ..CALL });
     world.ipc.expire(&mut world.fake, 99);
@@ -353,7 +353,7 @@ fn deadlines_and_cancellation_end_calls() {
 
 #[test]
 fn capabilities_travel_with_messages_or_not_at_all() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     let (gift, _) = world.ipc.caps.insert_new(1, ObjectKind::Console, 0, Rights::all()).unwrap();
     let descriptor = |handle: u64, mode| CapDescriptor { handle, badge: 0, rights: u32::MAX, mode };
     world.fake.descriptors.insert((1, 0x7000), [descriptor(gift.0, 1), descriptor(12345, 0)].into());
@@ -373,7 +373,7 @@ fn capabilities_travel_with_messages_or_not_at_all() {
 
 #[test]
 fn who_serves_an_object_recognises_it() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     let list = |handle: Handle| vec![CapDescriptor { handle: handle.0, badge: 0, rights: u32::MAX, mode: 0 }];
     let client = world.clients[0];
     let other = world.ipc.create_endpoint(0).unwrap();
@@ -408,7 +408,7 @@ fn who_serves_an_object_recognises_it() {
 
 #[test]
 fn kernel_objects_answer_at_once_or_later() {
-    let mut world = World::new();
+    let mut world = TestMachine::new();
     let (timer, _) = world.ipc.caps.insert_new(1, ObjectKind::Timer, 0, Rights::all()).unwrap();
     let entry = SubmissionEntry { cap: timer.0, user_data: 8, ..CALL };
     let call = world.submit(1, entry).unwrap();

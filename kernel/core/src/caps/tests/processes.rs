@@ -31,7 +31,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-pub(super) struct World {
+pub(super) struct Processes {
     pub(super) caps: CapSpace,
     pub(super) model: Model,
     objects: Vec<ObjectId>,
@@ -41,7 +41,7 @@ pub(super) struct World {
     pub(super) closing: Option<u32>,
 }
 
-impl World {
+impl Processes {
     pub(super) fn new() -> Self {
         let mut caps = CapSpace::new();
         for process in 0..PROCESSES {

@@ -2,7 +2,7 @@
 
 use super::{
     model::Entry,
-    world::{Step, World, step},
+    processes::{Processes, Step, step},
     *,
 };
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ fn interleaved() -> impl Strategy<Value = Interleaved> {
     ]
 }
 
-impl World {
+impl Processes {
     fn run_interleaved(&mut self, step: &Interleaved) {
         match *step {
             Interleaved::Plain(ref step) => self.run(step),
@@ -126,20 +126,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(768))]
     #[test]
     fn steps_leave_everything_in_order(steps in proptest::collection::vec(interleaved(), 1..160)) {
-        let mut world = World::new();
+        let mut processes = Processes::new();
         for step in &steps {
-            world.run_interleaved(step);
-            world.check();
+            processes.run_interleaved(step);
+            processes.check();
         }
-        while !world.ongoing.is_empty() {
-            world.go(world.ongoing.len() - 1);
-            world.check();
+        while !processes.ongoing.is_empty() {
+            processes.go(processes.ongoing.len() - 1);
+            processes.check();
         }
         for process in 0..PROCESSES {
-            while world.caps.close_table_step(process, &mut Work::step()) != TableStep::Closed {}
+            while processes.caps.close_table_step(process, &mut Work::step()) != TableStep::Closed {}
         }
-        while world.caps.forget_badges_step(&mut Work::step()) {}
-        world.caps.check().unwrap();
-        prop_assert_eq!(world.caps.records(), [0; 3], "nothing is left of anything");
+        while processes.caps.forget_badges_step(&mut Work::step()) {}
+        processes.caps.check().unwrap();
+        prop_assert_eq!(processes.caps.records(), [0; 3], "nothing is left of anything");
     }
 }

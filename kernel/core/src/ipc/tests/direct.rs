@@ -105,7 +105,7 @@ fn changed(mut entry: SubmissionEntry, change: Change, object: Handle) -> Submis
 /// One of the two worlds, with the tokens that its server received, in order, and a kernel object that each client can
 /// call.
 struct Side {
-    world: World,
+    world: TestMachine,
     is_short: bool,
     tokens: Vec<u64>,
     object: Handle,
@@ -114,7 +114,7 @@ struct Side {
 
 impl Side {
     fn new(is_short: bool) -> Self {
-        let mut world = World::new();
+        let mut world = TestMachine::new();
         let object = world.ipc.caps.insert_new(1, ObjectKind::Timer, 0, Rights::all()).unwrap().0;
         Self { world, is_short, tokens: Vec::new(), object, short: 0 }
     }
@@ -127,7 +127,7 @@ impl Side {
 
     /// Submits entries of a thread, through the fast path where it accepts them. Calls to objects are answered at once.
     fn submit(&mut self, thread: u32, entries: &[SubmissionEntry]) {
-        let World { ipc, fake, .. } = &mut self.world;
+        let TestMachine { ipc, fake, .. } = &mut self.world;
         let party = Party { thread, process: ipc.submitter(thread).unwrap().process };
         let direct = match entries {
             _ if !self.is_short => Direct::Declined,

@@ -14,7 +14,7 @@ impl Ipc {
 }
 
 /// Submits until the submission is processed. Returns how often; no attempt may take too long.
-fn submit_again(world: &mut World, thread: u32, entry: &SubmissionEntry) -> u32 {
+fn submit_again(world: &mut TestMachine, thread: u32, entry: &SubmissionEntry) -> u32 {
     for times in 1.. {
         let (submitter, start) = (world.ipc.submitter(thread).unwrap(), world.ipc.looks());
         let submitted = world.ipc.submit(&mut world.fake, submitter, entry);
@@ -64,18 +64,18 @@ fn receivers_that_can_take_nothing_fail_a_few_at_a_time() {
 
 /// Process 1 has `threads` threads (numbered from 1), whose calls wait at an endpoint of process 0; each thread has
 /// its own capability.
-fn many_callers(threads: u32) -> World {
+fn many_callers(threads: u32) -> TestMachine {
     many_callers_of(threads, CALL.send_address)
 }
 
 /// As [`many_callers`], with messages at `send_address`.
-fn many_callers_of(threads: u32, send_address: u64) -> World {
+fn many_callers_of(threads: u32, send_address: u64) -> TestMachine {
     let mut ipc = Ipc::new();
     ipc.open_process(0, 10 + threads).unwrap();
     ipc.open_process(1, 10 + threads).unwrap();
     ipc.open_thread(0, 0, 8).unwrap();
     let server = ipc.create_endpoint(0).unwrap();
-    let mut world = World { ipc, fake: Fake::default(), server, clients: Vec::new() };
+    let mut world = TestMachine { ipc, fake: Fake::default(), server, clients: Vec::new() };
     for thread in 1..=threads {
         world.ipc.open_thread(thread, 1, 8).unwrap();
         let mode = capos_abi::TransferMode::Mint as u32;
@@ -94,7 +94,7 @@ fn many_callers_of(threads: u32, send_address: u64) -> World {
 
 /// Runs `step` until it reports that nothing is left. Returns the total number of record lookups and checks the limit for
 /// each step.
-fn looks(world: &mut World, mut step: impl FnMut(&mut World, &mut Work) -> bool) -> u64 {
+fn looks(world: &mut TestMachine, mut step: impl FnMut(&mut TestMachine, &mut Work) -> bool) -> u64 {
     let before = world.ipc.looks();
     loop {
         let (mut work, start) = (Work::step(), world.ipc.looks());
@@ -109,12 +109,12 @@ fn looks(world: &mut World, mut step: impl FnMut(&mut World, &mut Work) -> bool)
 }
 
 /// Checks that every call has failed once with `code`.
-fn all_failed(world: &World, threads: u32, code: ErrorCode) {
+fn all_failed(world: &TestMachine, threads: u32, code: ErrorCode) {
     all_failed_but(world, threads, code, 0);
 }
 
 /// As [`all_failed`], except for the completions of one thread.
-fn all_failed_but(world: &World, threads: u32, code: ErrorCode, except: u32) {
+fn all_failed_but(world: &TestMachine, threads: u32, code: ErrorCode, except: u32) {
     let mut heard = HashSet::new();
     for (thread, entry) in world.fake.completions.iter().filter(|(thread, _)| *thread != except) {
         assert_eq!(status(entry), Some(code));

@@ -135,7 +135,7 @@ impl Step {
 /// The client that ends during the test.
 const DOOMED: u32 = 2;
 
-fn mint(world: &mut World, client: u32) {
+fn mint(world: &mut TestMachine, client: u32) {
     let mode = capos_abi::TransferMode::Mint as u32;
     let list = [CapDescriptor { handle: world.server.0, badge: client.into(), rights: u32::MAX, mode }];
     let mut handles = [0];
@@ -145,7 +145,7 @@ fn mint(world: &mut World, client: u32) {
     }
 }
 
-fn close(world: &mut World, model: &mut Model, work: u32) {
+fn close(world: &mut TestMachine, model: &mut Model, work: u32) {
     if !core::mem::replace(&mut model.closing, true) {
         world.ipc.close_thread(&mut world.fake, DOOMED);
         let waiting = &mut model.waiting;
@@ -160,7 +160,7 @@ fn close(world: &mut World, model: &mut Model, work: u32) {
     }
 }
 
-fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
+fn run(world: &mut TestMachine, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
     let thread = step.thread();
     if (thread == Some(DOOMED) && model.closing) || (thread == Some(0) && world.ipc.is_working(0)) {
         return Ok(());
@@ -277,7 +277,7 @@ fn run(world: &mut World, model: &mut Model, step: &Step) -> Result<(), TestCase
     model.absorb(&mut world.fake)
 }
 
-impl World {
+impl TestMachine {
     /// Whether the caller of an open call has cancelled it, according to the implementation.
     fn gave_up(&self, token: u64) -> bool {
         self.fake
@@ -291,7 +291,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn every_submission_is_heard_of_once(steps in proptest::collection::vec(step(), 1..120)) {
-        let mut world = World::new();
+        let mut world = TestMachine::new();
         let mut model = Model::default();
         for step in &steps {
             // A call cancelled by its caller can no longer be answered.
@@ -317,7 +317,7 @@ proptest! {
     }
 }
 
-impl World {
+impl TestMachine {
     fn live_tokens(&self) -> HashSet<u64> {
         self.ipc
             .operations

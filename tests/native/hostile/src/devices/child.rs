@@ -2,7 +2,7 @@
 // Unsafe here: registers are accessed through addresses that may be unmapped.
 #![expect(unsafe_code, reason = "registers are touched through an address that may lead nowhere")]
 
-use crate::world::{failed, map, registers};
+use crate::device_test::{failed, map, registers};
 use capnp::Result;
 use capos_schema::device_capnp::pci_device;
 use std::process::ExitCode;

@@ -20,7 +20,7 @@ const VIRTIO: u16 = 0x1af4;
 const DISK: u16 = 0x1042;
 
 /// Grants of this process.
-pub(crate) struct World {
+pub(crate) struct DeviceTest {
     pub(crate) bus: pci_bus::Client,
     /// Address of the disk.
     pub(crate) disk: u16,
@@ -60,7 +60,7 @@ fn pass<C: FromClientHook + HasTypeId>(name: &str, client: C, rights: Rights) ->
     Passed { name: name.to_owned(), client, interface: C::TYPE_ID, rights }
 }
 
-impl World {
+impl DeviceTest {
     pub(crate) async fn new() -> Result<Self> {
         let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
         let response = bus.functions_request().send().promise.await?;

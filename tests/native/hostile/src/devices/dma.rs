@@ -2,13 +2,13 @@
 // Unsafe here: memory is accessed through its address.
 #![expect(unsafe_code, reason = "mapped memory is looked at through its address")]
 
-use crate::world::{World, allocate, expect, map, refused, set_bus_master, unmap};
+use crate::device_test::{DeviceTest, allocate, expect, map, refused, set_bus_master, unmap};
 use capnp::{ErrorKind, Result};
 
 const PAGE: u64 = 4096;
 
-pub(crate) async fn lengths_are_limited(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn lengths_are_limited(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     for length in [0, 1, PAGE + 1, (16 << 20) + PAGE, 1 << 40, u64::MAX, u64::MAX - PAGE + 1] {
         refused("a length", allocate(&device, length).await, ErrorKind::Failed)?;
     }
@@ -16,8 +16,8 @@ pub(crate) async fn lengths_are_limited(world: &World) -> Result<()> {
     expect("an address in the middle of a page", address > 0 && address % PAGE == 0)
 }
 
-pub(crate) async fn pieces_are_limited(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn pieces_are_limited(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let mut before = None;
     // The first allocation may grow tables.
     for _ in 0..2 {
@@ -31,15 +31,15 @@ pub(crate) async fn pieces_are_limited(world: &World) -> Result<()> {
         refused("piece upon piece", error, ErrorKind::Overloaded)?;
         expect("not 64 pieces", held.len() == 64)?;
         drop(held);
-        let free = world.free_frames().await?;
+        let free = device_test.free_frames().await?;
         expect("frames are lost", before.replace(free).is_none_or(|before| before == free))?;
     }
     Ok(())
 }
 
 /// This process has 64 MiB.
-pub(crate) async fn the_payer_has_a_budget(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn the_payer_has_a_budget(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let mut held = Vec::new();
     let error = loop {
         match allocate(&device, 16 << 20).await {
@@ -53,8 +53,8 @@ pub(crate) async fn the_payer_has_a_budget(world: &World) -> Result<()> {
     allocate(&device, 16 << 20).await.map(drop)
 }
 
-pub(crate) async fn memory_is_zeroed(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn memory_is_zeroed(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     for _ in 0..4 {
         let (memory, _) = allocate(&device, 16 * PAGE).await?;
         let address = map(&memory, 16 * PAGE, "rw").await?;
@@ -71,29 +71,29 @@ pub(crate) async fn memory_is_zeroed(world: &World) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn what_a_master_knows_is_kept_back(world: &World) -> Result<()> {
+pub(crate) async fn what_a_master_knows_is_kept_back(device_test: &DeviceTest) -> Result<()> {
     const PAGES: u64 = 32;
-    let before = world.free_frames().await?;
-    let device = world.open_disk().await?;
+    let before = device_test.free_frames().await?;
+    let device = device_test.open_disk().await?;
     let piece = allocate(&device, PAGES * PAGE).await?;
     set_bus_master(&device, true).await?;
     drop(piece);
-    let kept = before - world.free_frames().await?;
+    let kept = before - device_test.free_frames().await?;
     expect("the device may still write to frames that are free", kept >= PAGES)?;
     let settle = || device.quiesced_request().send().promise;
     refused("settling while it is a bus master", settle().await, ErrorKind::Failed)?;
     set_bus_master(&device, false).await?;
     // Disabling is not enough: the device may still complete earlier requests.
-    expect("frames went back too early", before - world.free_frames().await? >= PAGES)?;
+    expect("frames went back too early", before - device_test.free_frames().await? >= PAGES)?;
     settle().await?;
-    expect("frames did not come back", world.free_frames().await? + PAGES > before)?;
+    expect("frames did not come back", device_test.free_frames().await? + PAGES > before)?;
 
     // The same if the holder releases the device without `quiesced`; the next one confirms it.
     let _piece = allocate(&device, PAGES * PAGE).await?;
     set_bus_master(&device, true).await?;
     drop((_piece, device));
-    expect("frames went back with the holder", before - world.free_frames().await? >= PAGES)?;
-    let device = world.open_disk().await?;
+    expect("frames went back with the holder", before - device_test.free_frames().await? >= PAGES)?;
+    let device = device_test.open_disk().await?;
     device.quiesced_request().send().promise.await?;
-    expect("frames did not come back", world.free_frames().await? + PAGES > before)
+    expect("frames did not come back", device_test.free_frames().await? + PAGES > before)
 }

@@ -2,7 +2,7 @@
 // Unsafe here: the device changes the transfer buffer's memory by itself.
 #![expect(unsafe_code, reason = "the transfer buffer is looked at through its address")]
 
-use crate::world::{Driver, World, expect, failed, map, unmap};
+use crate::device_test::{DeviceTest, Driver, expect, failed, map, unmap};
 use capnp::{ErrorKind, Result};
 use capos_schema::block_capnp::block_device;
 use capos_schema::errno_capnp::Errno;
@@ -115,9 +115,9 @@ async fn check_marks(device: &block_device::Client, buffer: &Buffer, mark: u64) 
     Ok(())
 }
 
-pub(crate) async fn a_killed_driver_loses_nothing_else(world: &World) -> Result<()> {
+pub(crate) async fn a_killed_driver_loses_nothing_else(device_test: &DeviceTest) -> Result<()> {
     const MARK: u64 = 0x6b69_6c6c_0000_0000;
-    let driver = world.start_driver().await?;
+    let driver = device_test.start_driver().await?;
     let buffer = Buffer::map(&driver.device).await?;
     write_marks(&driver.device, &buffer, MARK).await?;
     kill_at_work(&driver, false, REQUESTS).await?;
@@ -125,7 +125,7 @@ pub(crate) async fn a_killed_driver_loses_nothing_else(world: &World) -> Result<
     for request in 0..REQUESTS {
         buffer.set(request, request);
     }
-    let next = world.start_driver().await?;
+    let next = device_test.start_driver().await?;
     let other = Buffer::map(&next.device).await?;
     for request in 0..REQUESTS {
         expect("a dead driver's device wrote to memory", buffer.get(request) == request)?;
@@ -136,19 +136,19 @@ pub(crate) async fn a_killed_driver_loses_nothing_else(world: &World) -> Result<
     kill(&next).await
 }
 
-pub(crate) async fn a_driver_is_replaced_again_and_again(world: &World) -> Result<()> {
+pub(crate) async fn a_driver_is_replaced_again_and_again(device_test: &DeviceTest) -> Result<()> {
     const MARK: u64 = 0x6167_6169_0000_0000;
     const ROUNDS: u64 = 40;
     let mut free = Vec::new();
     for round in 0..ROUNDS {
-        let driver = world.start_driver().await?;
+        let driver = device_test.start_driver().await?;
         let buffer = Buffer::map(&driver.device).await?;
         write_marks(&driver.device, &buffer, MARK + (round << 16)).await?;
         check_marks(&driver.device, &buffer, MARK + (round << 16)).await?;
         kill_at_work(&driver, round % 2 == 0, 5 * (round % 10)).await?;
         buffer.unmap().await?;
         drop(driver);
-        free.push(world.free_frames().await?);
+        free.push(device_test.free_frames().await?);
     }
     // Memory that the last driver's device may still access is held back, the other drivers' is not. Heaps grow
     // slightly at first.

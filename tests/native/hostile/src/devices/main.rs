@@ -5,21 +5,21 @@
 
 mod bus;
 mod child;
+mod device_test;
 mod dma;
 mod driver;
 mod interrupts;
 mod registers;
-mod world;
 
 use capnp::Result;
-use world::World;
+use device_test::DeviceTest;
 
 /// Runs each check and reports its result.
 macro_rules! checks {
-    ($world:expr, $($module:ident: $($check:ident)*;)*) => {{
+    ($device_test:expr, $($module:ident: $($check:ident)*;)*) => {{
         let mut failures = 0;
         $($(
-            match $module::$check($world).await {
+            match $module::$check($device_test).await {
                 Ok(()) => println!("devices: {}: ok", stringify!($check)),
                 Err(error) => {
                     failures += 1;
@@ -32,8 +32,8 @@ macro_rules! checks {
 }
 
 async fn run() -> Result<u32> {
-    let world = &World::new().await?;
-    let mut failures: u32 = checks!(world,
+    let device_test = &DeviceTest::new().await?;
+    let mut failures: u32 = checks!(device_test,
         bus: one_holder_at_a_time what_is_no_device_is_not_given_out parts_of_the_machine_stay_the_kernels
             rights_are_needed opening_for_ever_leaves_nothing;
         registers: ranges_outside_are_refused the_interrupt_table_is_the_kernels registers_are_never_code
@@ -44,7 +44,7 @@ async fn run() -> Result<u32> {
             what_a_master_knows_is_kept_back;
         driver: a_killed_driver_loses_nothing_else a_driver_is_replaced_again_and_again;
     );
-    for problem in world.self_check().await? {
+    for problem in device_test.self_check().await? {
         failures += 1;
         println!("devices: self-check: {problem}");
     }

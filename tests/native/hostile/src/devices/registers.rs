@@ -1,6 +1,6 @@
 //! Mapping a device's registers.
 
-use crate::world::{World, bar_length, expect, failed, map, refused, registers, unmap};
+use crate::device_test::{DeviceTest, bar_length, expect, failed, map, refused, registers, unmap};
 use capnp::{ErrorKind, Result};
 use capos_abi::ErrorCode;
 use capos_schema::process_capnp::exit_cause;
@@ -10,8 +10,8 @@ const REGISTERS: u8 = 4;
 const TABLE: u8 = 1;
 const PAGE: u64 = 4096;
 
-pub(crate) async fn ranges_outside_are_refused(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn ranges_outside_are_refused(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let length = bar_length(&device, REGISTERS).await?;
     expect("the device has no registers", length >= PAGE)?;
     for (what, bar, offset, bytes) in [
@@ -33,15 +33,15 @@ pub(crate) async fn ranges_outside_are_refused(world: &World) -> Result<()> {
     registers(&device, REGISTERS, length - PAGE, PAGE).await.map(drop)
 }
 
-pub(crate) async fn the_interrupt_table_is_the_kernels(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn the_interrupt_table_is_the_kernels(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let length = bar_length(&device, TABLE).await?;
     expect("the table is elsewhere", length == PAGE)?;
     refused("the table", registers(&device, TABLE, 0, PAGE).await, ErrorKind::Failed)
 }
 
-pub(crate) async fn registers_are_never_code(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn registers_are_never_code(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let memory = registers(&device, REGISTERS, 0, PAGE).await?;
     refused("executable registers", map(&memory, PAGE, "rx").await, ErrorKind::Failed)?;
     let address = map(&memory, PAGE, "r").await?;
@@ -56,8 +56,8 @@ pub(crate) async fn registers_are_never_code(world: &World) -> Result<()> {
 // Unsafe here: a system call gets an address that is not memory.
 /// The kernel reads and writes memory for system calls; it must neither do so to registers nor crash on them.
 #[expect(unsafe_code, reason = "a system call is given an address that is no memory")]
-pub(crate) async fn registers_are_no_memory_for_system_calls(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn registers_are_no_memory_for_system_calls(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let memory = registers(&device, REGISTERS, 0, PAGE).await?;
     let address = map(&memory, PAGE, "rw").await?;
     let futex = capos_abi::Syscall::FutexWait as u64;
@@ -75,8 +75,8 @@ pub(crate) async fn registers_are_no_memory_for_system_calls(world: &World) -> R
     unmap(address, PAGE).await
 }
 
-pub(crate) async fn too_many_ranges_are_refused(world: &World) -> Result<()> {
-    let device = world.open_disk().await?;
+pub(crate) async fn too_many_ranges_are_refused(device_test: &DeviceTest) -> Result<()> {
+    let device = device_test.open_disk().await?;
     let mut held = Vec::new();
     let error = loop {
         match registers(&device, REGISTERS, 0, PAGE).await {
@@ -90,9 +90,9 @@ pub(crate) async fn too_many_ranges_are_refused(world: &World) -> Result<()> {
 }
 
 /// A process that keeps a mapping of a released device cannot access it.
-pub(crate) async fn given_up_registers_are_gone(world: &World) -> Result<()> {
+pub(crate) async fn given_up_registers_are_gone(device_test: &DeviceTest) -> Result<()> {
     for misdeed in ["touch-again", "touch-late"] {
-        let child = world.start_child(misdeed).await?;
+        let child = device_test.start_child(misdeed).await?;
         let response = child.wait_request().send().promise.await?;
         match response.get()?.get_cause()?.which()? {
             exit_cause::Fault(fault) => expect("another fault", fault?.get_vector() == 14)?,
@@ -100,7 +100,7 @@ pub(crate) async fn given_up_registers_are_gone(world: &World) -> Result<()> {
             _ => return Err(failed(format!("{misdeed}: it ended otherwise"))),
         }
         // It can be driven again at once.
-        world.open_disk().await?;
+        device_test.open_disk().await?;
     }
     Ok(())
 }
