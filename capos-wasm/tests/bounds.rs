@@ -65,9 +65,9 @@ fn functions_beyond_bounds_are_refused() {
         (nested(49_999), nested(50_000), "blocks are nested deeper than the limit of 50000"),
         (ifs(49_999), ifs(200_000), "blocks are nested deeper than the limit of 50000"),
         (
-            format!("(local i32) {}", operands(3_000)),
-            format!("(local i32) {}", operands(3_001)),
-            "more operands on the stack than the limit of 3000",
+            format!("(local i32) {}", operands(2_000)),
+            format!("(local i32) {}", operands(2_001)),
+            "more operands on the stack than the limit of 2000",
         ),
         (locals(25_000, "i32"), locals(25_001, "i32"), "they exceed the limit of 25000"),
         (locals(12_500, "v128"), locals(12_501, "v128"), "they exceed the limit of 25000"),
@@ -84,11 +84,11 @@ fn functions_beyond_bounds_are_refused() {
 #[test]
 fn the_most_locals_and_operands_fit_together() {
     let most = |locals: usize, ty: &str| {
-        let pushed = "local.get 0 ".repeat(2_999);
+        let pushed = "local.get 0 ".repeat(1_999);
         format!(
             "(local {}) {pushed} (local.set 1 (local.get 2)) (block) {}",
             format!("{ty} ").repeat(locals),
-            "drop ".repeat(2_999)
+            "drop ".repeat(1_999)
         )
     };
     assert_eq!(body_end(&most(25_000, "i64")), End::Exited(0));

@@ -83,6 +83,10 @@ pub(crate) trait Instance<H: Host> {
     /// Continues the call until it returns, waits, has had its turn, or has ended.
     fn resume(&mut self, cx: &mut TaskContext<'_>) -> Step;
 
+    /// The indices of the functions that were on the stack when the last call trapped, innermost first, in the module as it
+    /// was given. Finding them takes time in the number of the module's functions.
+    fn backtrace<'a>(&'a self, pace: &'a mut Pace) -> LocalBoxFuture<'a, Vec<u32>>;
+
     /// The functions that it imports, between two calls.
     fn host(&mut self) -> Option<&mut H>;
 
@@ -109,8 +113,6 @@ pub(crate) enum Step {
 pub(crate) struct Failure {
     pub(super) cause: Cause,
     pub(super) message: String,
-    /// The indices of the functions on the stack, innermost first, in the module as it was given.
-    pub(super) backtrace: Vec<u32>,
 }
 
 /// Kinds of traps that must be distinguished.
@@ -131,9 +133,9 @@ impl Failure {
         self.cause == Cause::StackOverflow
     }
 
-    /// The trap, with the functions' names in `module`.
-    pub(crate) async fn explain(self, module: &[u8], pace: &mut Pace) -> Trap {
-        let backtrace = super::names::name_all(module, &self.backtrace, pace).await;
+    /// The trap in the functions of `backtrace`, with their names in `module`.
+    pub(crate) async fn explain(self, backtrace: &[u32], module: &[u8], pace: &mut Pace) -> Trap {
+        let backtrace = super::names::name_all(module, backtrace, pace).await;
         super::failure::explained(self.message, backtrace)
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt::{self, Write},
 };
-use wasmparser::{KnownCustom, Name, NameSectionReader, Parser, Payload};
+use wasmparser::{BinaryReader, KnownCustom, Name, NameSectionReader, Parser, Payload};
 
 /// A longer name is truncated before it is demangled.
 const MAX_MANGLED_BYTES: usize = 4000;
@@ -32,12 +32,13 @@ async fn collect(
         let Payload::CustomSection(section) = payload? else { continue };
         pace.spend(name_work(section.name())).await;
         let KnownCustom::Name(reader) = section.as_known() else { continue };
-        collect_section(reader, wanted, names, pace).await?;
+        collect_section(module, reader, wanted, names, pace).await?;
     }
     Ok(())
 }
 
 async fn collect_section(
+    module: &[u8],
     reader: NameSectionReader<'_>,
     wanted: &[u32],
     names: &mut BTreeMap<u32, String>,
@@ -46,15 +47,30 @@ async fn collect_section(
     for subsection in reader {
         pace.spend(ITEM_WORK).await;
         let Name::Function(functions) = subsection? else { continue };
-        for naming in functions {
-            let naming = naming?;
-            pace.spend(ITEM_WORK + name_work(naming.name)).await;
-            if wanted.contains(&naming.index) {
-                names.insert(naming.index, printable(naming.name));
+        // Read as bytes: to check that a long name is UTF-8 takes long, and only its beginning is used.
+        let mut entries = BinaryReader::new(module.get(functions.range()).unwrap_or_default(), 0);
+        for _ in 0..entries.read_var_u32()? {
+            let (index, length) = (entries.read_var_u32()?, entries.read_var_u32()?);
+            let name = entries.read_bytes(length as usize)?;
+            pace.spend(ITEM_WORK).await;
+            if wanted.contains(&index) {
+                names.insert(index, printable(beginning(name)));
             }
         }
     }
     Ok(())
+}
+
+/// The beginning of a name, as far as it is used and is UTF-8.
+fn beginning(name: &[u8]) -> &str {
+    let part = name.get(..MAX_MANGLED_BYTES).unwrap_or(name);
+    match std::str::from_utf8(part) {
+        Ok(text) => text,
+        Err(error) => {
+            let valid = part.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(valid).unwrap_or_default()
+        }
+    }
 }
 
 /// Demangles the name, and removes line breaks and control characters.
@@ -88,12 +104,32 @@ impl fmt::Write for Short {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_NAME_BYTES, printable};
+    use super::{MAX_MANGLED_BYTES, MAX_NAME_BYTES, Pace, beginning, name_all, printable};
+    use futures::executor::block_on;
 
     #[test]
     fn names_are_plain_and_short() {
         assert_eq!(printable("_RNvCsj7tOLqQT1xd_10wasi_stack6deeper"), "wasi_stack::deeper");
         assert_eq!(printable("main\n\x1b[2J"), "main??[2J");
         assert_eq!(printable(&"x".repeat(1000)).len(), MAX_NAME_BYTES);
+    }
+
+    #[test]
+    fn long_names_are_read_as_far_as_they_are_used() {
+        let long = "\u{10348}".repeat(10_000);
+        assert_eq!(beginning(long.as_bytes()).len(), MAX_MANGLED_BYTES);
+        assert_eq!(beginning(format!("x{long}").as_bytes()).len(), MAX_MANGLED_BYTES - 3);
+        assert_eq!(beginning(b"main\xff"), "main");
+        assert_eq!(beginning(b""), "");
+    }
+
+    #[test]
+    fn names_come_from_the_name_section() {
+        // Function names: one of index 1, one of index 3 that is cut off.
+        let names = [1, 11, 2, 1, 4, b'm', b'a', b'i', b'n', 3, 9, b'x', b'y'];
+        let custom = [&[4][..], b"name", &names].concat();
+        let module = [&b"\0asm\x01\0\0\0\0"[..], &[custom.len() as u8], &custom].concat();
+        let told = block_on(name_all(&module, &[3, 1], &mut Pace::new(None)));
+        assert_eq!(told, ["function 3", "main"]);
     }
 }

@@ -154,7 +154,8 @@ impl Guest {
                         control.refuse(Refusal { import: "a nested call", missing: Missing::Stack });
                     }
                     let mut pace = self.pace();
-                    let trap = Box::pin(failure.explain(&self.module.bytes, &mut pace)).await;
+                    let backtrace = self.instance.backtrace(&mut pace).await;
+                    let trap = Box::pin(failure.explain(&backtrace, &self.module.bytes, &mut pace)).await;
                     return Err(self.cause(End::Trap(trap)));
                 }
             }

@@ -8,7 +8,7 @@ use super::{
     rights::{NoRight, Rights},
     snapshot::Snapshot,
 };
-use crate::resources::Output;
+use crate::{resources::Output, turns::yield_once};
 use capos_schema::file_capnp::MAX_DATA_BYTES;
 use std::{
     future::poll_fn,
@@ -17,6 +17,8 @@ use std::{
 
 /// Longer lists are refused.
 const MAX_SUBSCRIPTIONS: u32 = 1024;
+/// Subscriptions that are dealt with before other tasks run.
+const PART: usize = 128;
 /// The longest `subscription` of any snapshot.
 const SUBSCRIPTION_BYTES: usize = 56;
 const EVENT_BYTES: u32 = 32;
@@ -68,24 +70,34 @@ pub(super) async fn oneoff(
     memory.check(Claim { offset: subscriptions, len_bytes: count * each })?;
     let mut list = Vec::with_capacity(count as usize);
     for index in 0..count {
+        let_others_run(index as usize).await;
         let claim = Claim { offset: subscriptions + index * each, len_bytes: each };
         let mut bytes = [0; SUBSCRIPTION_BYTES];
         memory.with(claim, |source| bytes[..source.len()].copy_from_slice(source))?;
         list.push(decode(bytes, context.snapshot)?);
     }
     let mut clocks = Clocks::default();
-    for subscription in &mut list {
+    for (index, subscription) in list.iter_mut().enumerate() {
+        let_others_run(index).await;
         prepare(context, &mut clocks, subscription).await?;
     }
     wait(context, &mut list).await;
     let mut written = 0;
-    for subscription in &list {
+    for (index, subscription) in list.iter().enumerate() {
+        let_others_run(index).await;
         if let Some(event) = encode(subscription) {
             memory.write_bytes(events + written * EVENT_BYTES, &event)?;
             written += 1;
         }
     }
     Ok(memory.write_u32(nevents, written)?)
+}
+
+/// Yields before the first item of each part of a long list except the first part.
+async fn let_others_run(index: usize) {
+    if index > 0 && index.is_multiple_of(PART) {
+        yield_once().await;
+    }
 }
 
 fn decode(bytes: [u8; SUBSCRIPTION_BYTES], snapshot: Snapshot) -> Result<Subscription, Errno> {
@@ -256,8 +268,11 @@ impl Clocks {
 async fn wait(context: &mut Context, list: &mut [Subscription]) {
     let earliest = list.iter().filter_map(|subscription| subscription.deadline_ns).min();
     let mut sleep = earliest.and_then(|deadline| Some((deadline, context.clocks.sleep_until(deadline)?)));
+    // All are polled before the call returns or waits, a part at a time.
+    let mut begin = 0;
     poll_fn(|cx| {
-        if let Some((deadline, promise)) = &mut sleep
+        if begin == 0
+            && let Some((deadline, promise)) = &mut sleep
             && let Poll::Ready(result) = promise.as_mut().poll(cx)
         {
             let due = list
@@ -268,11 +283,18 @@ async fn wait(context: &mut Context, list: &mut [Subscription]) {
             });
             sleep = None;
         }
-        for subscription in list.iter_mut().filter(|subscription| subscription.fired.is_none()) {
+        let part = list.iter_mut().skip(begin).take(PART);
+        for subscription in part.filter(|subscription| subscription.fired.is_none()) {
             if let Poll::Ready(result) = poll_stream(context, subscription.wanted, cx) {
                 subscription.fired = Some(result);
             }
         }
+        begin += PART;
+        if begin < list.len() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        begin = 0;
         match list.iter().any(|subscription| subscription.fired.is_some()) {
             true => Poll::Ready(()),
             false => Poll::Pending,

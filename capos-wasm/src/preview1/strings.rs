@@ -9,6 +9,8 @@ use crate::{
 
 /// Bytes written before other tasks run.
 const PIECE_BYTES: usize = 32 << 10;
+/// Strings written before other tasks run.
+const PIECE_STRINGS: usize = 512;
 
 /// One of the lists.
 pub(super) trait List {
@@ -55,6 +57,7 @@ pub(super) async fn get<L: List>(
     aligned::<4>(pointers)?;
     let (mut pointer, mut next) = (pointers, buffer);
     let mut begins = true;
+    let mut begun: usize = 0;
     for (index, piece) in L::of(&context.launch).bytes().chunks(PIECE_BYTES).enumerate() {
         if index > 0 {
             yield_once().await;
@@ -64,6 +67,10 @@ pub(super) async fn get<L: List>(
             if begins {
                 memory.write_u32(pointer, next)?;
                 pointer = pointer.checked_add(4).ok_or(Errno::Fault)?;
+                begun += 1;
+                if begun.is_multiple_of(PIECE_STRINGS) {
+                    yield_once().await;
+                }
             }
             begins = part.ends_with(&[0]);
             next = next.checked_add(to_u32(part.len())?).ok_or(Errno::Fault)?;

@@ -174,8 +174,6 @@ impl<H: Host> Instance<H> {
         Step::Trapped(Failure {
             cause: cause(code),
             message: code.map_or_else(|| error.to_string(), |code| code.trap_message().to_owned()),
-            // A start function that was converted to an export has kept its index.
-            backtrace: self.module.backtrace(&*self.store),
         })
     }
 }
@@ -208,6 +206,12 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
                 Err(end) => return Step::Ended(end),
             }
         }
+    }
+
+    fn backtrace<'a>(&'a self, pace: &'a mut Pace) -> LocalBoxFuture<'a, Vec<u32>> {
+        // A start function that was converted to an export has kept its index.
+        let pause = async |work| pace.spend(work).await;
+        Box::pin(self.module.backtrace_with_pauses(&*self.store, pause))
     }
 
     fn host(&mut self) -> Option<&mut H> {

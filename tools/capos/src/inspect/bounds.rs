@@ -20,7 +20,7 @@ const MAX_BLOCKS: usize = 50_000;
 /// The longest name of an import or export, in bytes.
 const MAX_NAME_BYTES: usize = 4_000;
 /// The most operands on a function's stack.
-const MAX_OPERANDS: usize = 3_000;
+const MAX_OPERANDS: usize = 2_000;
 
 /// The most operators of a constant expression, its `end` included.
 const MAX_OPERATORS: usize = 256;
