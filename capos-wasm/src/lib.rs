@@ -17,7 +17,6 @@ mod account;
 mod cache;
 mod end;
 mod engine;
-mod held;
 mod host;
 mod instance;
 mod launch;
@@ -34,13 +33,13 @@ pub use account::{Missing, Refusal, StartTime, Usage};
 pub use capos_restart::Restart;
 pub use end::{End, Trap};
 pub use engine::EngineKind;
-pub use held::{NamedGrant, WrongInterface, well_known};
 pub use host::{Host, HostConfig, InstanceSpec, Spawn};
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
 pub use options::{Discard, Options, RestartObserver, UnknownImports};
 pub use resources::{
-    FastClock, FastSleep, Grants, PipeReader, PipeWriter, Preopen, Sink, Source, pipe, set_push,
+    FastClock, FastSleep, Grants, NamedGrant, PipeReader, PipeWriter, Preopen, Sink, Source, WrongInterface,
+    pipe, set_push, well_known,
 };
 pub use value::{Value, ValueType};

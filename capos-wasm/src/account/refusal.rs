@@ -19,8 +19,10 @@ pub enum Missing {
     Stdout,
     /// Standard error.
     Stderr,
-    /// Any directory.
+    /// Any directory, for a program that listed those granted.
     Preopen,
+    /// Any directory, for a program that used a path.
+    Directory,
     /// A right for a directory or file.
     Right,
     /// Linear memory beyond the instance's limit.
@@ -56,7 +58,7 @@ impl Missing {
             Self::Stdin => "a Console, pipe or File as standard input",
             Self::Stdout => "a Console, pipe or File as standard output",
             Self::Stderr => "a Console, pipe or File as standard error",
-            Self::Preopen => "a Namespace (preopened directory)",
+            Self::Preopen | Self::Directory => "a Namespace (preopened directory)",
             Self::Right => "a right that its Namespace (preopened directory) was not granted with",
             Self::Memory => "more linear memory than its limit allows",
             Self::Stack => "more stack than its limit allows",
@@ -81,7 +83,7 @@ impl Missing {
             Self::Stdin => "grant `console` or set `stdin` in the manifest",
             Self::Stdout => "grant `console` or set `stdout` in the manifest",
             Self::Stderr => "grant `console` or set `stderr` in the manifest",
-            Self::Preopen => {
+            Self::Preopen | Self::Directory => {
                 "if it is to use files, list one in `preopens` in the manifest or pass --dir or --volume"
             }
             Self::Right => {
@@ -205,7 +207,7 @@ impl Refusals {
     fn of_a_failure(&self) -> Vec<Refusal> {
         let causal = self.list.iter().rev().filter(|(refusal, before)| self.is_causal(refusal, before));
         let causal: Vec<_> = causal.map(|(refusal, _)| *refusal).collect();
-        let telling = |refusal: &&Refusal| refusal.missing != Missing::Preopen;
+        let telling = |refusal: &&Refusal| !matches!(refusal.missing, Missing::Preopen | Missing::Directory);
         match causal.iter().any(|refusal| telling(&refusal)) {
             true => causal.iter().filter(telling).copied().collect(),
             false => causal,
@@ -223,7 +225,7 @@ impl Refusals {
         match refusal.missing {
             Missing::Timer | Missing::WallClock => at_the_end || self.said.errors_speak_of(OF_TIME),
             Missing::Entropy => at_the_end || self.said.errors_speak_of(OF_RANDOMNESS),
-            Missing::Preopen if !refusal.import.starts_with("path_") => self.said.speaks_of(OF_FILES),
+            Missing::Preopen => self.said.speaks_of(OF_FILES),
             _ => late,
         }
     }
@@ -239,7 +241,7 @@ mod tests {
     const OPEN: Refusal = Refusal { import: "path_open", missing: Missing::Right };
     const PREOPEN: Refusal = Refusal { import: "fd_prestat_get", missing: Missing::Preopen };
 
-    const PATH: Refusal = Refusal { import: "path_open", missing: Missing::Preopen };
+    const PATH: Refusal = Refusal { import: "path_open", missing: Missing::Directory };
     const MEMORY: Refusal = Refusal { import: "memory.grow", missing: Missing::Memory };
     const STACK: Refusal = Refusal { import: "a nested call", missing: Missing::Stack };
     const FAILED: Option<&End> = Some(&End::Exited(1));

@@ -77,7 +77,7 @@ impl Context {
             Err(Stop::Errno(Errno::Badf))
                 if self.import.starts_with("path_") && !self.descriptors.has_preopens() =>
             {
-                self.refuse(Missing::Preopen);
+                self.refuse(Missing::Directory);
                 Err(Stop::Errno(Errno::Badf))
             }
             Ok(()) => {

@@ -7,7 +7,7 @@ use crate::account::Control;
 use capos_schema::file_capnp::MAX_DATA_BYTES;
 
 /// A position in a file.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
     /// The descriptor's position, which advances.
     Position,

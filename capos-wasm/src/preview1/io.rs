@@ -45,17 +45,11 @@ async fn read_at(
     context: &mut Context,
     memory: &GuestMemory,
     fd: u32,
-    (iovs, iovs_len): (u32, u32),
+    iovs: (u32, u32),
     at: At,
     nread: u32,
 ) -> Result<(), Stop> {
-    let descriptor = context.descriptor(fd)?;
-    if let (Object::Input(_), At::Offset(_)) = (&descriptor.object, at) {
-        return Err(Errno::Spipe.into());
-    }
-    check_reader(descriptor, at.needs(Rights::FD_READ))?;
-    memory.check_u32(nread)?;
-    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let (descriptor, buffers) = Direction::Read.check(context, memory, fd, iovs, at, nread)?;
     let flags = descriptor.flags;
     let count = match &mut descriptor.object {
         Object::File(file) => file_io::read(file, memory, buffers, at).await?,
@@ -95,18 +89,12 @@ async fn write_at(
     context: &mut Context,
     memory: &GuestMemory,
     fd: u32,
-    (iovs, iovs_len): (u32, u32),
+    iovs: (u32, u32),
     at: At,
     nwritten: u32,
 ) -> Result<(), Stop> {
     let control = context.control.clone();
-    let descriptor = context.descriptor(fd)?;
-    if let (Object::Output(_), At::Offset(_)) = (&descriptor.object, at) {
-        return Err(Errno::Spipe.into());
-    }
-    check_writer(descriptor, at.needs(Rights::FD_WRITE))?;
-    memory.check_u32(nwritten)?;
-    let buffers = Iovecs::check(memory, iovs, iovs_len)?;
+    let (descriptor, buffers) = Direction::Write.check(context, memory, fd, iovs, at, nwritten)?;
     let flags = descriptor.flags;
     if fd == STDERR || fd == STDOUT && control.lacks_something() {
         notice(&control, memory, fd == STDERR, buffers)?;
@@ -117,6 +105,65 @@ async fn write_at(
         Object::Input(_) | Object::Directory(_) => return Err(Errno::Badf.into()),
     };
     Ok(memory.write_u32(nwritten, count)?)
+}
+
+/// The direction of a transfer.
+#[derive(Clone, Copy)]
+enum Direction {
+    Read,
+    Write,
+}
+
+impl Direction {
+    /// Checks everything that can be checked before a transfer: the descriptor, the place of the count, and the buffers.
+    fn check<'a>(
+        self,
+        context: &'a mut Context,
+        memory: &GuestMemory,
+        fd: u32,
+        (iovs, iovs_len): (u32, u32),
+        at: At,
+        count: u32,
+    ) -> Result<(&'a mut Descriptor, Iovecs), Stop> {
+        let descriptor = context.descriptor(fd)?;
+        self.check_descriptor(descriptor, at)?;
+        memory.check_u32(count)?;
+        Ok((descriptor, Iovecs::check(memory, iovs, iovs_len)?))
+    }
+
+    /// `ESPIPE` for an offset in a stream, `EBADF` for an object that is not open in this direction, `ENOTCAPABLE` for rights that
+    /// were given up.
+    fn check_descriptor(self, descriptor: &Descriptor, at: At) -> Result<(), Stop> {
+        let (is_open, right) = match (self, &descriptor.object) {
+            (Self::Read, Object::Input(_)) | (Self::Write, Object::Output(_)) if at != At::Position => {
+                return Err(Errno::Spipe.into());
+            }
+            (Self::Read, object) => (object.reads(), Rights::FD_READ),
+            (Self::Write, object) => (object.writes(), Rights::FD_WRITE),
+        };
+        if !is_open {
+            return Err(Errno::Badf.into());
+        }
+        Ok(descriptor.need(at.needs(right))?)
+    }
+}
+
+impl Object {
+    fn reads(&self) -> bool {
+        match self {
+            Self::Input(_) => true,
+            Self::File(file) => file.reads,
+            Self::Output(_) | Self::Directory(_) => false,
+        }
+    }
+
+    fn writes(&self) -> bool {
+        match self {
+            Self::Output(_) => true,
+            Self::File(file) => file.writes,
+            Self::Input(_) | Self::Directory(_) => false,
+        }
+    }
 }
 
 impl At {
@@ -138,22 +185,4 @@ fn notice(control: &Control, memory: &GuestMemory, is_error: bool, mut buffers: 
     buffers.gather(memory, start)?;
     control.said(is_error, start, total);
     Ok(())
-}
-
-/// `EBADF` if it is not open for reading, `ENOTCAPABLE` if the rights were given up.
-fn check_reader(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
-    match &descriptor.object {
-        Object::File(file) if file.reads => Ok(descriptor.need(rights)?),
-        Object::Input(_) => Ok(descriptor.need(rights)?),
-        _ => Err(Errno::Badf.into()),
-    }
-}
-
-/// `EBADF` if it is not open for writing, `ENOTCAPABLE` if the rights were given up.
-fn check_writer(descriptor: &Descriptor, rights: Rights) -> Result<(), Stop> {
-    match &descriptor.object {
-        Object::File(file) if file.writes => Ok(descriptor.need(rights)?),
-        Object::Output(_) => Ok(descriptor.need(rights)?),
-        _ => Err(Errno::Badf.into()),
-    }
 }

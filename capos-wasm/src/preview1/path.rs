@@ -27,6 +27,18 @@ impl Context {
             _ => Err(Errno::Badf.into()),
         }
     }
+
+    /// The directory behind a descriptor that has `rights`, and a path to use in it.
+    fn place<'a, 'm>(
+        &'a mut self,
+        memory: &'m GuestMemory,
+        fd: u32,
+        rights: Rights,
+        (path, path_len): (u32, u32),
+    ) -> Result<(&'a Directory, GuestPath<'m>), Stop> {
+        let directory = self.directory(fd, rights)?;
+        Ok((directory, GuestPath::claim(memory, path, path_len)?))
+    }
 }
 
 /// A path in the guest's memory, within bounds and not too long.
@@ -76,8 +88,8 @@ macro_rules! by_name {
             path: u32,
             path_len: u32,
         ) -> Result<(), Stop> {
-            let directory = context.directory(fd, Rights::$right)?;
-            directory.$method(GuestPath::claim(memory, path, path_len)?).await?;
+            let (directory, path) = context.place(memory, fd, Rights::$right, (path, path_len))?;
+            directory.$method(path).await?;
             context.control.changed_a_directory();
             Ok(())
         }
@@ -108,9 +120,8 @@ pub(super) async fn filestat_get(
     filestat: u32,
 ) -> Result<(), Stop> {
     let snapshot = context.snapshot;
-    let directory = context.directory(fd, Rights::PATH_FILESTAT_GET)?;
+    let (directory, path) = context.place(memory, fd, Rights::PATH_FILESTAT_GET, (path, path_len))?;
     let follow = follow(flags)?;
-    let path = GuestPath::claim(memory, path, path_len)?;
     Filestat::check_place(memory, filestat, snapshot)?;
     let attributes = directory.stat_path(path, follow).await?;
     Ok(Filestat::from(attributes).write(memory, filestat, snapshot)?)
@@ -129,10 +140,9 @@ pub(super) async fn filestat_set_times(
     modified: u64,
     time_flags: u32,
 ) -> Result<(), Stop> {
-    let directory = context.directory(fd, Rights::PATH_FILESTAT_SET_TIMES)?;
+    let (directory, path) = context.place(memory, fd, Rights::PATH_FILESTAT_SET_TIMES, (path, path_len))?;
     let follow = follow(flags)?;
     let (accessed, modified) = times(accessed, modified, time_flags)?;
-    let path = GuestPath::claim(memory, path, path_len)?;
     directory.set_times_path(path, follow, accessed, modified).await?;
     context.control.changed_a_directory();
     Ok(())
@@ -152,11 +162,10 @@ pub(super) async fn link(
     new_path_len: u32,
 ) -> Result<(), Stop> {
     let to = context.directory(new_fd, Rights::PATH_LINK_TARGET)?.clone();
-    let directory = context.directory(fd, Rights::PATH_LINK_SOURCE)?;
+    let (directory, path) = context.place(memory, fd, Rights::PATH_LINK_SOURCE, (path, path_len))?;
     if follow(flags)? {
         return Err(Errno::Inval.into());
     }
-    let path = GuestPath::claim(memory, path, path_len)?;
     let new_path = GuestPath::claim(memory, new_path, new_path_len)?;
     directory.link(path, to, new_path).await?;
     context.control.changed_a_directory();
@@ -176,8 +185,7 @@ pub(super) async fn rename(
     new_path_len: u32,
 ) -> Result<(), Stop> {
     let to = context.directory(new_fd, Rights::PATH_RENAME_TARGET)?.clone();
-    let directory = context.directory(fd, Rights::PATH_RENAME_SOURCE)?;
-    let path = GuestPath::claim(memory, path, path_len)?;
+    let (directory, path) = context.place(memory, fd, Rights::PATH_RENAME_SOURCE, (path, path_len))?;
     let new_path = GuestPath::claim(memory, new_path, new_path_len)?;
     directory.rename(path, to, new_path).await?;
     context.control.changed_a_directory();
@@ -194,9 +202,8 @@ pub(super) async fn symlink(
     path: u32,
     path_len: u32,
 ) -> Result<(), Stop> {
-    let directory = context.directory(fd, Rights::PATH_SYMLINK)?;
+    let (directory, path) = context.place(memory, fd, Rights::PATH_SYMLINK, (path, path_len))?;
     let target = GuestPath::claim(memory, target, target_len)?;
-    let path = GuestPath::claim(memory, path, path_len)?;
     directory.symlink(target, path).await?;
     context.control.changed_a_directory();
     Ok(())
@@ -214,8 +221,7 @@ pub(super) async fn readlink(
     buffer_len: u32,
     used: u32,
 ) -> Result<(), Stop> {
-    let directory = context.directory(fd, Rights::PATH_READLINK)?;
-    let path = GuestPath::claim(memory, path, path_len)?;
+    let (directory, path) = context.place(memory, fd, Rights::PATH_READLINK, (path, path_len))?;
     memory.check(Claim { offset: buffer, len_bytes: buffer_len })?;
     memory.check_u32(used)?;
     let take = |target: &[u8]| {

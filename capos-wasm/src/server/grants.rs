@@ -1,7 +1,7 @@
 //! Reading grants from a message.
 
 use super::terminals;
-use crate::{Grants, NamedGrant, Preopen, Sink, Source, held::well_known};
+use crate::{Grants, NamedGrant, Preopen, Sink, Source, WrongInterface, well_known};
 use capnp::{Error, capability::Client, struct_list};
 use capos_schema::{
     grants,
@@ -63,7 +63,7 @@ fn read(reader: instance_grants::Reader<'_>, named: &[NamedGrant]) -> Result<Gra
     let stdin_file = take!(has_stdin_file, get_stdin_file).map(Source::File);
     let stdout_file = take!(has_stdout_file, get_stdout_file).map(Sink::File);
     let stderr_file = take!(has_stderr_file, get_stderr_file).map(Sink::File);
-    let failed = |error: crate::held::WrongInterface| Error::failed(error.to_string());
+    let failed = |error: WrongInterface| Error::failed(error.to_string());
     Ok(Grants {
         stdin: take!(has_stdin, get_stdin).map(Source::Console).or(stdin_file),
         stdout: take!(has_stdout, get_stdout).map(Sink::Console).or(stdout_file),
