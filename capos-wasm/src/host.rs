@@ -1,7 +1,7 @@
 //! Starting instances.
 
 use crate::{
-    Discard, End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Options,
+    Discard, End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Options, Spawn,
     account::Control,
     cache::Cache,
     engine::{Engine, EngineKind, Settings, check_early},
@@ -21,9 +21,6 @@ use std::{
 /// A longer reason is truncated: it may contain names chosen by the module, and is written to a message and
 /// the log.
 const MAX_REASON_BYTES: usize = 2000;
-
-/// Runs a future on the embedder's single-threaded executor until it ends.
-pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
 
 /// The services that a host requires from its embedder.
 #[derive(Clone)]

@@ -33,11 +33,11 @@ pub use account::{Missing, Refusal, StartTime, Usage};
 pub use capos_restart::Restart;
 pub use end::{End, Trap};
 pub use engine::EngineKind;
-pub use host::{Host, HostConfig, InstanceSpec, Spawn};
+pub use host::{Host, HostConfig, InstanceSpec};
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
-pub use options::{Discard, Options, RestartObserver, UnknownImports};
+pub use options::{Discard, Options, RestartObserver, Spawn, UnknownImports};
 pub use resources::{
     FastClock, FastSleep, Grants, NamedGrant, PipeReader, PipeWriter, Preopen, Sink, Source, WrongInterface,
     pipe, set_push, well_known,

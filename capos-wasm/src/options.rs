@@ -1,8 +1,12 @@
-//! Options for starting instances, and optional functions of a host's embedder.
+//! Options for starting instances, and functions of a host's embedder.
 
 use crate::{End, Restart};
 use capos_schema::manifest_capnp::restart_policy;
+use futures::future::LocalBoxFuture;
 use std::rc::Rc;
+
+/// Runs a future on the embedder's single-threaded executor until it ends.
+pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
 
 /// Frees the memory of bytes that are not used any more; they may afterwards be zero or unchanged.
 pub type Discard = fn(&mut [u8]);

@@ -1,15 +1,14 @@
 //! The host's grants, and the part of them that each instance receives.
 
 use crate::{
+    directories::preopens,
     named::Named,
     pipes::Ends,
     stdio::{self, Terminals},
 };
 use capos_rt::grant;
-use capos_schema::{
-    console_capnp::console, file_capnp::namespace, grants, manifest_capnp::instance_entry, timer_capnp::timer,
-};
-use capos_wasm::{FastClock, FastSleep, Grants, NamedGrant, Preopen, well_known};
+use capos_schema::{console_capnp::console, grants, manifest_capnp::instance_entry, timer_capnp::timer};
+use capos_wasm::{FastClock, FastSleep, Grants, NamedGrant, well_known};
 use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 
@@ -83,21 +82,6 @@ impl Held {
 /// Prefixes an error with the field of an entry that it concerns.
 fn of(field: &str) -> impl Fn(String) -> String {
     move |reason| format!("`{field}`: {reason}")
-}
-
-/// The directories that `entry` lists; each was granted to this host under the name in the entry.
-fn preopens(entry: instance_entry::Reader<'_>) -> capnp::Result<Vec<Preopen>> {
-    let mut preopens = Vec::new();
-    for preopen in entry.get_preopens()? {
-        let path = preopen.get_guest()?.to_str()?.to_owned();
-        preopens.push(Preopen { path, directory: directory(preopen.get_grant()?.to_str()?)? });
-    }
-    Ok(preopens)
-}
-
-/// The directory that this host was granted under `name`.
-pub(crate) fn directory(name: &str) -> capnp::Result<namespace::Client> {
-    grant(name).map_err(|error| capnp::Error::failed(format!("the directory {name:?}: {error}")))
 }
 
 fn sleep_until(deadline_ns: u64) -> LocalBoxFuture<'static, ()> {

@@ -5,6 +5,7 @@
 //! receive the grants that their entries list: well-known grants of the host, and capabilities granted to
 //! it for them. How they ended is written to "log".
 
+mod directories;
 mod entry;
 mod grants;
 mod named;

@@ -1,6 +1,6 @@
 //! Standard streams as described by a manifest entry.
 
-use crate::grants::directory;
+use crate::directories::directory;
 use capos_schema::{
     console_capnp::console,
     errno_capnp::Errno,

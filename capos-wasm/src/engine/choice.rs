@@ -1,5 +1,9 @@
 //! The choice of an engine.
 
+mod arguments;
+
+pub(crate) use arguments::Arguments;
+
 use super::{Engine, Host, wasmi::Wasmi};
 use std::rc::Rc;
 

@@ -1,6 +1,6 @@
 //! The functions that guests import, as engines see them.
 
-use super::values::ValueTypes;
+use super::{choice::Arguments, values::ValueTypes};
 use crate::End;
 use std::task::{Context as TaskContext, Poll};
 
@@ -53,7 +53,3 @@ pub(crate) trait Linker<H: Host> {
         call: impl Fn(A) -> H::Call + Send + Sync + 'static,
     ) -> Result<(), String>;
 }
-
-/// The parameters of an imported function: a tuple of `u32` and `u64` that every engine supports.
-pub(crate) trait Arguments: super::wasmi::Parameters {}
-impl<A: super::wasmi::Parameters> Arguments for A {}

@@ -18,9 +18,10 @@ mod start;
 mod values;
 mod wasmi;
 
+pub(crate) use choice::Arguments;
 pub use choice::EngineKind;
 pub(crate) use early::check_early;
-pub(crate) use host::{Arguments, Host, Linker, Outcome};
+pub(crate) use host::{Host, Linker, Outcome};
 pub(crate) use interface::{Engine, Instance, Means, Module, Settings, Step};
 pub(crate) use names::printable;
 pub(crate) use start::START_EXPORT;

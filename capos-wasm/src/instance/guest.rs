@@ -1,16 +1,14 @@
 //! An instance with its host's policy: when it runs, and how its ends are interpreted.
 
 use crate::{
-    End, Value,
+    End, Spawn, Value,
     account::{Interrupts, Missing, Refusal},
     cache::Cached,
     engine::{Instance, Means, Module, Returned, START_EXPORT, Signature, Step},
-    host::Spawn,
     pace::Pace,
     preview1::Preview1,
     resources::FastClock,
 };
-use futures::future::LocalBoxFuture;
 use std::{
     future::poll_fn,
     rc::Rc,
@@ -19,46 +17,38 @@ use std::{
 
 /// A compiled module whose imports are provided by Preview 1. Dropping it frees it in turns with the executor's other tasks.
 pub(crate) struct Compiled {
-    module: Box<dyn Module<Preview1>>,
+    /// Present until it is dropped.
+    module: Option<Box<dyn Module<Preview1>>>,
     spawn: Spawn,
     clock: Option<FastClock>,
 }
 
 impl Compiled {
     pub(crate) fn new(module: Box<dyn Module<Preview1>>, spawn: Spawn, clock: Option<FastClock>) -> Self {
-        Self { module, spawn, clock }
+        Self { module: Some(module), spawn, clock }
     }
 
-    pub(crate) fn module(&self) -> &dyn Module<Preview1> {
-        &*self.module
+    /// Creates an instance. The error says what is missing.
+    pub(crate) async fn instantiate(
+        &self,
+        means: Means<Preview1>,
+        pace: &mut Pace,
+    ) -> Result<Box<dyn Instance<Preview1>>, String> {
+        match &self.module {
+            Some(module) => module.instantiate(means, pace).await,
+            None => Err("its module has been freed".to_owned()),
+        }
     }
 }
 
 impl Drop for Compiled {
     fn drop(&mut self) {
-        let module = std::mem::replace(&mut self.module, Box::new(Freed));
+        let Some(module) = self.module.take() else { return };
         let mut freeing = module.free(Pace::new(self.clock.take()));
         // A small module is freed at once.
         if freeing.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending() {
             (self.spawn)(freeing);
         }
-    }
-}
-
-/// Takes the place of a module that is being freed.
-struct Freed;
-
-impl Module<Preview1> for Freed {
-    fn instantiate<'a>(
-        &'a self,
-        _: Means<Preview1>,
-        _: &'a mut Pace,
-    ) -> LocalBoxFuture<'a, Result<Box<dyn Instance<Preview1>>, String>> {
-        Box::pin(async { Err("its module has been freed".to_owned()) })
-    }
-
-    fn free(self: Box<Self>, _: Pace) -> LocalBoxFuture<'static, ()> {
-        Box::pin(async {})
     }
 }
 

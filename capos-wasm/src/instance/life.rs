@@ -52,7 +52,7 @@ impl Plan {
             clock: clock.clone(),
             discard,
         };
-        let instance = module.compiled.module().instantiate(means, pace).await?;
+        let instance = module.compiled.instantiate(means, pace).await?;
         let guest = Guest::new(instance, module, interrupts, clock);
         control.set_instantiate_time(now_ns().saturating_sub(begun));
         Ok(guest)

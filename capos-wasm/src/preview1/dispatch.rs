@@ -2,50 +2,10 @@
 
 use super::for_each_function;
 use super::{
-    Context, Errno, GuestMemory, clock, fd, filestat, io, open, path, poll, proc, random, readdir,
-    rights::NoRight, sched, seek, sock, strings,
+    Context, Errno, GuestMemory, Stop, clock, fd, filestat, io, open, path, poll, proc, random, readdir,
+    sched, seek, sock, strings,
 };
-use crate::{End, account::Missing, engine::Outcome, resources::Error};
-
-/// The reason that a function did not succeed.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The guest receives this error number.
-    Errno(Errno),
-    /// The descriptor does not have the right.
-    NoRight,
-    /// The instance ends here.
-    End(End),
-}
-
-impl From<NoRight> for Stop {
-    fn from(_: NoRight) -> Self {
-        Self::NoRight
-    }
-}
-
-impl From<Errno> for Stop {
-    fn from(errno: Errno) -> Self {
-        Self::Errno(errno)
-    }
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Errno(error.into())
-    }
-}
-
-impl From<Result<(), Stop>> for Outcome {
-    fn from(result: Result<(), Stop>) -> Self {
-        match result {
-            Ok(()) => Self::Returned(Errno::Success as u32),
-            Err(Stop::Errno(errno)) => Self::Returned(errno as u32),
-            Err(Stop::NoRight) => Self::Returned(Errno::Notcapable as u32),
-            Err(Stop::End(end)) => Self::Ended(end),
-        }
-    }
-}
+use crate::account::Missing;
 
 /// Functions that programs call when they report an error and exit. The environment determines how a panic is
 /// shown.

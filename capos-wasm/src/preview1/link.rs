@@ -1,7 +1,7 @@
 //! The functions of Preview 1 as an engine's imports, one for each line of the table.
 
-use super::{Call, Preview1, Snapshot, for_each_function};
-use crate::engine::Linker;
+use super::{Call, Snapshot, for_each_function};
+use crate::engine::{Host, Linker};
 
 macro_rules! define_link {
     (
@@ -9,7 +9,7 @@ macro_rules! define_link {
         exit { $exit:ident($($earg:ident: $ety:ident),*) = $_ef:path, $_en:ident, $_em:expr, $_eb:ident; }
     ) => {
         /// Defines one function; unknown names are ignored.
-        pub(super) fn define<L: Linker<Preview1>>(
+        pub(super) fn define<H: Host<Call = (Snapshot, Call)>, L: Linker<H>>(
             linker: &mut L,
             snapshot: Snapshot,
             name: &str,

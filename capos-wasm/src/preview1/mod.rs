@@ -30,6 +30,7 @@ mod sched;
 mod seek;
 mod snapshot;
 mod sock;
+mod stop;
 mod stream;
 mod strings;
 mod table;
@@ -41,6 +42,7 @@ pub use memory::GuestMemory;
 pub use snapshot::Snapshot;
 pub use table::{Basis, FUNCTIONS, Function, MODULE, Needs, function};
 
-pub(crate) use dispatch::{Call, Stop};
+pub(crate) use dispatch::Call;
+pub(crate) use stop::Stop;
 pub(crate) use table::for_each_function;
 pub(crate) use task::Preview1;

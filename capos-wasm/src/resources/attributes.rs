@@ -1,6 +1,6 @@
 //! Attributes of files and directories.
 
-use super::{Error, file::ask};
+use super::{Error, ask::ask};
 use capos_schema::file_capnp::{attributes, object, set_time};
 
 pub(crate) use capos_schema::file_capnp::Kind;

@@ -3,9 +3,9 @@
 
 use super::{
     Attributes, Error, File, Kind, SetTime,
+    ask::ask,
     attributes::{set_times, stat},
     error::outcome,
-    file::ask,
 };
 use capnp::capability::FromClientHook;
 use capos_schema::file_capnp::{MAX_DATA_BYTES, namespace, object};

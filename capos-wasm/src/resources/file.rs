@@ -2,6 +2,7 @@
 
 use super::{
     Attributes, Error, Push, SetTime,
+    ask::ask,
     attributes::{set_times, stat},
 };
 use capnp::capability::FromClientHook;
@@ -13,21 +14,6 @@ pub(crate) struct File {
     /// Whether results arrive immediately.
     push: Push,
 }
-
-/// Sends a request on a file or directory, immediately with a `$push`, waits for its results and checks the error in
-/// them;
-/// `$use` receives the results.
-macro_rules! ask {
-    ($request:expr, $(pushed by $push:expr,)? |$results:ident| $use:expr) => {{
-        let promise = $request.send().promise;
-        $(let promise = $push.call(promise);)?
-        let response = promise.await.map_err($crate::resources::Error::of_file_call)?;
-        let $results = response.get().map_err($crate::resources::Error::of_file_call)?;
-        $crate::resources::error::outcome($results.get_error())?;
-        $use
-    }};
-}
-pub(super) use ask;
 
 impl File {
     pub(crate) fn new(client: file::Client) -> Self {

@@ -4,6 +4,7 @@
 //! This layer is independent of the version of WASI: it has no error numbers, rights, descriptors or guest memory. All
 //! operations fail with an [`Error`]. Data is passed to closures directly in the message, so that it is copied only once.
 
+mod ask;
 mod attributes;
 mod clock;
 mod console;

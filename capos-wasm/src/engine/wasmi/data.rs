@@ -1,6 +1,6 @@
 //! The per-instance state stored in wasmi's store.
 
-use super::metering::burn;
+use super::units::burn;
 use crate::{
     End,
     engine::{Host, Outcome, fuel::FuelMeter, limiter::Limiter},

@@ -13,7 +13,7 @@ use crate::{
     },
     pace::{ITEM_WORK, Pace, STOPPED, name_work},
 };
-use wasmi::{Caller, Error, ExternType, FuncType, Linker, Val, WasmTy, errors::LinkerError};
+use wasmi::{Caller, Error, ExternType, FuncType, Linker, Val, errors::LinkerError};
 
 /// Resolves a module's imports. The error names what is unknown.
 pub(super) async fn link<H: Host>(
@@ -71,7 +71,8 @@ impl<H: Host> crate::engine::Linker<H> for Linker<HostData<H>> {
         name: &str,
         call: impl Fn(A) -> H::Call + Send + Sync + 'static,
     ) -> Result<(), String> {
-        A::function(self, module, name, call).map_err(|error| error.to_string())
+        let serve = move |caller: Caller<'_, HostData<H>>, arguments: A| host_call(caller, call(arguments));
+        A::define(self, module, name, serve).map_err(|error| error.to_string())
     }
 
     fn procedure<A: Arguments>(
@@ -80,66 +81,8 @@ impl<H: Host> crate::engine::Linker<H> for Linker<HostData<H>> {
         name: &str,
         call: impl Fn(A) -> H::Call + Send + Sync + 'static,
     ) -> Result<(), String> {
-        A::procedure(self, module, name, call).map_err(|error| error.to_string())
+        let serve =
+            move |caller: Caller<'_, HostData<H>>, arguments: A| host_call(caller, call(arguments)).map(drop);
+        A::define(self, module, name, serve).map_err(|error| error.to_string())
     }
 }
-
-/// Parameters that wasmi can pass: a tuple of its types.
-pub(crate) trait Parameters: Sized {
-    /// Defines a function with these parameters that returns a number.
-    fn function<H: Host>(
-        linker: &mut Linker<HostData<H>>,
-        module: &str,
-        name: &str,
-        call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
-    ) -> Result<(), LinkerError>;
-
-    /// Defines a function with these parameters that returns nothing.
-    fn procedure<H: Host>(
-        linker: &mut Linker<HostData<H>>,
-        module: &str,
-        name: &str,
-        call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
-    ) -> Result<(), LinkerError>;
-}
-
-macro_rules! parameters {
-    ($($name:ident: $ty:ident),*) => {
-        impl<$($ty: WasmTy),*> Parameters for ($($ty,)*) {
-            fn function<H: Host>(
-                linker: &mut Linker<HostData<H>>,
-                module: &str,
-                name: &str,
-                call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
-            ) -> Result<(), LinkerError> {
-                let serve = move |caller: Caller<'_, HostData<H>>, $($name: $ty),*| -> Result<u32, Error> {
-                    host_call(caller, call(($($name,)*)))
-                };
-                linker.func_wrap(module, name, serve).map(drop)
-            }
-
-            fn procedure<H: Host>(
-                linker: &mut Linker<HostData<H>>,
-                module: &str,
-                name: &str,
-                call: impl Fn(Self) -> H::Call + Send + Sync + 'static,
-            ) -> Result<(), LinkerError> {
-                let serve = move |caller: Caller<'_, HostData<H>>, $($name: $ty),*| -> Result<(), Error> {
-                    host_call(caller, call(($($name,)*))).map(drop)
-                };
-                linker.func_wrap(module, name, serve).map(drop)
-            }
-        }
-    };
-}
-
-parameters!();
-parameters!(a: A);
-parameters!(a: A, b: B);
-parameters!(a: A, b: B, c: C);
-parameters!(a: A, b: B, c: C, d: D);
-parameters!(a: A, b: B, c: C, d: D, e: E);
-parameters!(a: A, b: B, c: C, d: D, e: E, f: F);
-parameters!(a: A, b: B, c: C, d: D, e: E, f: F, g: G);
-parameters!(a: A, b: B, c: C, d: D, e: E, f: F, g: G, i: I);
-parameters!(a: A, b: B, c: C, d: D, e: E, f: F, g: G, i: I, j: J);

@@ -13,6 +13,8 @@ mod instantiate;
 mod limits;
 mod link;
 mod metering;
+mod parameters;
+mod units;
 
 pub(super) use compile::Wasmi;
-pub(crate) use link::Parameters;
+pub(crate) use parameters::Parameters;
