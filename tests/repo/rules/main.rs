@@ -1,5 +1,6 @@
 //! The repository rules. Each test lists all violations of its rule, with their places.
 
+mod circles;
 mod code;
 mod coverage;
 mod documents;
