@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a thread finds its state through a pointer that it set itself")]
 
 use crate::message::{Pool, retire};
-use crate::ring::Ring;
+use crate::ring::queue::Ring;
 use crate::runtime::{Asked, Call, Executor, Incoming, Operations, Servers};
 use capos_abi::{CompletionEntry, NO_DEADLINE, SUBMISSION_ENTRIES, SubmissionEntry};
 use std::cell::{Cell, RefCell};

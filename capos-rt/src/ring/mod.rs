@@ -3,7 +3,7 @@
 //! [`Ring`] maintains the index protocol. The validity of the memory behind an entry's addresses is up to the
 //! caller of [`Ring::push`], which is therefore unsafe.
 
-mod queue;
+pub(crate) mod queue;
 mod sync;
 
 pub use queue::{Ring, RingFull};

@@ -171,10 +171,9 @@ async fn supervise(setup: &'static Setup, mut group: Group) {
         if let Err(statuses) = again {
             for &member in &group.members {
                 let status = statuses.iter().find(|(index, _)| *index == member);
-                setup.board.set(
-                    member,
-                    State::Ended(status.map_or(status::NOT_STARTED, |(_, status)| *status)),
-                );
+                setup
+                    .board
+                    .set(member, State::Ended(status.map_or(status::NOT_STARTED, |(_, status)| *status)));
                 setup.exports.hand_over(setup.entries.list.get(member).map_or("", |entry| entry.name));
             }
         }

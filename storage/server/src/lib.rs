@@ -11,6 +11,7 @@ mod convert;
 mod file;
 mod grant;
 mod namespace;
+mod registry;
 mod shared;
 mod turns;
 mod volume;

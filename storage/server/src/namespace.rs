@@ -42,6 +42,14 @@ impl Directory {
         Self { held: OpenInode::new(slot, opened.ino), namespace, top }
     }
 
+    /// Creates a client through which this directory is found again when it comes back in a message.
+    pub(crate) fn into_client(self) -> namespace::Client {
+        let directory = Rc::new(self);
+        let shared = directory.held.shared().clone();
+        shared.directories.insert(&directory);
+        (shared.options.clients.directory)(directory)
+    }
+
     /// Calls `work` with the namespace and the volume.
     fn with<T>(&self, work: impl FnOnce(&Namespace, &mut Volume) -> Result<T>) -> Result<T> {
         self.held.with(|volume| work(&self.namespace, volume))
@@ -60,7 +68,7 @@ impl Directory {
         let visible = match opened.kind {
             Kind::Directory => {
                 let directory = Self::new(slot, opened, self.namespace.rights(), self.top);
-                results.set_directory(self.held.shared().register(directory));
+                results.set_directory(directory.into_client());
                 reads
             }
             Kind::File | Kind::Symlink => {
@@ -83,7 +91,7 @@ impl Directory {
         let slot = self.held.another()?;
         let sub = self.with(|namespace, volume| namespace.sub(volume, path, rights))?;
         let opened = Opened { ino: sub.ino(), kind: Kind::Directory };
-        Ok(self.held.shared().register(Self::new(slot, opened, sub.rights(), opened.ino)))
+        Ok(Self::new(slot, opened, sub.rights(), opened.ino).into_client())
     }
 
     fn list_into(
@@ -129,13 +137,13 @@ impl Directory {
     /// The directory of this volume behind `client`.
     async fn other(&self, client: namespace::Client) -> Result<Rc<Self>> {
         let resolved: namespace::Client = get_resolved_cap(client).await;
-        self.held.shared().directory(&resolved).ok_or(Error::CrossDevice)
+        self.held.shared().directories.find(&*resolved.client.hook).ok_or(Error::CrossDevice)
     }
 }
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        self.held.shared().unregister(std::ptr::from_ref(self) as usize);
+        self.held.shared().directories.remove(self);
     }
 }
 

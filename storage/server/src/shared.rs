@@ -1,14 +1,12 @@
-//! The state shared by the objects of one volume: the volume, the open files of each client, and our own directories.
+//! The state shared by the objects of one volume: the volume, the turns of operations, and the counts of open objects.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use capos_schema::file_capnp::namespace;
 use capos_volume::{CachedFiles, Error, Ino, Result, Volume};
 
-use crate::namespace::Directory;
+use crate::registry::Registry;
 use crate::turns::{Changes, Turns, Wait};
 use crate::{Full, ObjectLimits, Options, Reopen};
 
@@ -18,11 +16,11 @@ pub(crate) struct Shared {
     /// The current opening of the volume. Objects of an earlier one return only errors: their holders' changes
     /// may be lost, and a later sync must not make them seem durable.
     session: Cell<u64>,
-    /// The files of that volume, as far as they are in memory.
+    /// The cached content of its files.
     cached: RefCell<CachedFiles>,
     turns: Rc<Turns>,
-    /// Inodes to let go of once the operation under way is done, each with its session.
-    let_go: RefCell<Vec<(u64, Ino)>>,
+    /// Inodes to release at the end of the operation in progress, each with its session.
+    to_release: RefCell<Vec<(u64, Ino)>>,
     reopen: Option<Reopen>,
     pub(crate) options: Options,
     objects: Cell<u32>,
@@ -31,8 +29,8 @@ pub(crate) struct Shared {
     used: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
     told_full: Cell<bool>,
-    /// Directories, by the pointer of their clients' hooks.
-    directories: RefCell<BTreeMap<usize, Weak<Directory>>>,
+    /// The directories that clients hold.
+    pub(crate) directories: Registry,
 }
 
 impl Shared {
@@ -42,14 +40,14 @@ impl Shared {
             volume: RefCell::new(Some(volume)),
             session: Cell::new(0),
             turns: Rc::default(),
-            let_go: RefCell::default(),
+            to_release: RefCell::default(),
             reopen,
             options,
             objects: Cell::new(0),
             used: Cell::new(false),
             waiting: RefCell::default(),
             told_full: Cell::new(false),
-            directories: RefCell::default(),
+            directories: Registry::default(),
         }
     }
 
@@ -114,8 +112,8 @@ impl Shared {
     }
 
     /// Releases an inode: now, or at the end of the operation in progress.
-    fn let_go(&self, session: u64, ino: Ino) {
-        self.let_go.borrow_mut().push((session, ino));
+    fn release(&self, session: u64, ino: Ino) {
+        self.to_release.borrow_mut().push((session, ino));
         if self.turns.begin(Changes::Nothing) {
             self.end_turn();
         }
@@ -124,7 +122,7 @@ impl Shared {
     /// Releases the inodes that were dropped during the operation in progress, then ends its turn.
     fn end_turn(&self) {
         loop {
-            let Some((session, ino)) = self.let_go.borrow_mut().pop() else { break };
+            let Some((session, ino)) = self.to_release.borrow_mut().pop() else { break };
             if session == self.session.get() {
                 // If it cannot be released now, it is removed when the volume is next opened.
                 let _ = self.current(|volume| volume.release(ino));
@@ -132,29 +130,6 @@ impl Shared {
         }
         self.cached.borrow().settle();
         self.turns.end();
-    }
-
-    /// Finds the directory of this volume behind `client`, which must be resolved.
-    pub(crate) fn directory(&self, client: &namespace::Client) -> Option<Rc<Directory>> {
-        let hook = &client.client.hook;
-        // Other kinds of clients have other brands, and pointers with other meanings.
-        if hook.get_brand() != 0 {
-            return None;
-        }
-        self.directories.borrow().get(&hook.get_ptr())?.upgrade()
-    }
-
-    /// Creates a client through which `directory` is found again.
-    pub(crate) fn register(&self, directory: Directory) -> namespace::Client {
-        let directory = Rc::new(directory);
-        let address = Rc::as_ptr(&directory) as usize;
-        self.directories.borrow_mut().insert(address, Rc::downgrade(&directory));
-        (self.options.clients.directory)(directory)
-    }
-
-    /// Removes the directory at `address`, which is being dropped.
-    pub(crate) fn unregister(&self, address: usize) {
-        self.directories.borrow_mut().remove(&address);
     }
 }
 
@@ -259,6 +234,6 @@ impl OpenInode {
 
 impl Drop for OpenInode {
     fn drop(&mut self) {
-        self.slot.shared.let_go(self.session, self.ino);
+        self.slot.shared.release(self.session, self.ino);
     }
 }

@@ -44,7 +44,7 @@ impl Root {
             Ok(found)
         })?;
         let opened = Opened { ino: granted.ino(), kind: Kind::Directory };
-        Ok(self.0.register(Directory::new(slot, opened, granted.rights(), opened.ino)))
+        Ok(Directory::new(slot, opened, granted.rights(), opened.ino).into_client())
     }
 }
 
