@@ -187,8 +187,15 @@ impl Ring {
 mod tests {
     use super::*;
     use crate::arch::KernelModel;
-    use crate::testing::new_ring;
     use std::rc::Rc;
+
+    #[repr(C, align(4096))]
+    struct Pages([u8; capos_abi::RING_BYTES]);
+
+    /// Memory for a ring, which lives until the process ends.
+    fn new_ring() -> NonNull<u8> {
+        NonNull::from(Box::leak(Box::new(Pages([0; capos_abi::RING_BYTES])))).cast()
+    }
 
     /// A model that takes entries while their completions fit, and completes them at once.
     struct AtOnce(NonNull<u8>);

@@ -1,6 +1,6 @@
 //! Unreadable parts of a manifest; parts that depend on them are not checked.
 
-use super::decode::MANIFEST_FIELDS;
+use super::model::Manifest;
 use crate::problem::Problem;
 
 /// The places of the unreadable parts.
@@ -35,7 +35,7 @@ impl<'a> Broken<'a> {
     pub fn has_unknown_field(&self) -> bool {
         self.0
             .iter()
-            .any(|problem| !problem.path.contains('.') && !MANIFEST_FIELDS.contains(&problem.path.as_str()))
+            .any(|problem| !problem.path.contains('.') && !Manifest::FIELDS.contains(&problem.path.as_str()))
     }
 
     /// Whether there is a process with an unreadable name.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::broken::Broken;
 use super::candidates::{not_found, suggestion};
+use super::model::launch::launch_bytes;
 use super::model::*;
 use crate::problem::Problem;
 
@@ -15,8 +16,6 @@ use crate::problem::Problem;
 const MOST_PROCESS_LAUNCH_BYTES: usize = 32 * 1024;
 /// The same for an instance, whose host reads them in place.
 const MOST_INSTANCE_LAUNCH_BYTES: usize = 4 << 20;
-/// Overhead of each string, in any encoding.
-const STRING_BYTES: usize = 16;
 /// Maximum number of capabilities at a process's start: they travel with that message.
 const MOST_GRANTS: usize = 48;
 
@@ -96,15 +95,6 @@ fn check_instances(process: &Process, host: &WasmHost, broken: &Broken<'_>, prob
         let bytes = launch_bytes(instance.argv0.iter().chain(&instance.args), &instance.env);
         check_launch(&instance.at, bytes, MOST_INSTANCE_LAUNCH_BYTES, problems);
     }
-}
-
-/// The size of arguments and environment.
-pub(super) fn launch_bytes<'a>(
-    args: impl IntoIterator<Item = &'a String>,
-    env: &'a [(String, String)],
-) -> usize {
-    let names_and_values = env.iter().flat_map(|(name, value)| [name, value]);
-    args.into_iter().chain(names_and_values).map(|text| text.len() + STRING_BYTES).sum()
 }
 
 fn check_launch(at: &str, bytes: usize, most: usize, problems: &mut Vec<Problem>) {

@@ -28,8 +28,6 @@ pub const LEAST_STACK: u64 = 4 << 10;
 /// Maximum size of an instance's stack.
 pub const MOST_STACK: u64 = 64 << 20;
 
-pub(super) const MANIFEST_FIELDS: [&str; 7] =
-    ["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"];
 const PROCESS_FIELDS: [&str; 13] = [
     "name",
     "binary",
@@ -80,7 +78,7 @@ pub fn decode_partly(json: &Value) -> (Manifest, Vec<Problem>) {
 }
 
 fn manifest(node: &Node<'_>) -> Manifest {
-    let object = node.object(&MANIFEST_FIELDS);
+    let object = node.object(&Manifest::FIELDS);
     let mut processes: Vec<Process> = object.items("processes").iter().map(process).collect();
     processes.extend(object.items("wasm").iter().map(wasm_host));
     let mut include = Vec::new();
@@ -98,10 +96,10 @@ fn manifest(node: &Node<'_>) -> Manifest {
         console: console(&object),
     };
     if manifest.disks().next().is_some() {
-        manifest.include.push(built(names::DISK_DRIVER));
+        manifest.include.push(Program::of_this_tree(names::DISK_DRIVER));
     }
     if !manifest.volumes.is_empty() {
-        manifest.include.push(built(names::VOLUME_SERVER));
+        manifest.include.push(Program::of_this_tree(names::VOLUME_SERVER));
     }
     manifest
 }
@@ -115,11 +113,6 @@ fn console(object: &Object<'_>) -> Option<ConsoleLine> {
         _ => node.problem("must be \"host\" or \"serial\""),
     }
     None
-}
-
-/// A program of this tree that `init` starts on its own.
-pub(crate) fn built(name: &str) -> Program {
-    Program { at: String::new(), kind: ProgramKind::Native, name: name.to_owned(), file: None }
 }
 
 fn process(node: &Node<'_>) -> Process {

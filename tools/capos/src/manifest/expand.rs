@@ -4,7 +4,6 @@
 use capos_schema::grants::WellKnownGrant;
 use capos_schema::{methods, names};
 
-use super::decode::built;
 use super::model::held::shown;
 use super::model::*;
 use crate::qemu::ConsoleLine;
@@ -95,7 +94,7 @@ fn console_server(line: ConsoleLine) -> Process {
     };
     Process {
         name: CONSOLE.to_owned(),
-        binary: built(names::CONSOLE_SERVER),
+        binary: Program::of_this_tree(names::CONSOLE_SERVER),
         args: vec![mode.to_owned()],
         grants: vec![grant, Grant::implied(WellKnownGrant::Log)],
         exports: vec![
@@ -115,7 +114,7 @@ fn disk_driver(name: String, index: u32) -> Process {
     let device = Source::Device(Device { vendor: VIRTIO, devices: VIRTIO_DISKS.to_vec(), index });
     Process {
         name,
-        binary: built(names::DISK_DRIVER),
+        binary: Program::of_this_tree(names::DISK_DRIVER),
         grants: vec![Grant::inner(names::DEVICE_GRANT, device), Grant::implied(WellKnownGrant::Log)],
         exports: vec![exports(names::DISK_EXPORT, methods::block_device::INTERFACE_ID)],
         is_service: true,
@@ -147,7 +146,7 @@ fn volume_processes(volume: &Volume, disk: Option<u32>) -> Vec<Process> {
         }
     };
     processes.push(Process {
-        binary: built(names::VOLUME_SERVER),
+        binary: Program::of_this_tree(names::VOLUME_SERVER),
         args: std::iter::once(volume.name.clone()).chain(medium).collect(),
         grants,
         exports: vec![exports(names::VOLUME_EXPORT, methods::volume::INTERFACE_ID)],

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use capos_schema::names;
 
-use super::decode;
 use crate::qemu::ConsoleLine;
 
 mod grants;
 pub(in crate::manifest) mod held;
+pub(in crate::manifest) mod launch;
 mod storage;
 
 pub use grants::*;
@@ -99,6 +99,13 @@ pub struct Program {
     pub file: Option<PathBuf>,
 }
 
+impl Program {
+    /// A native program of this tree.
+    pub(crate) fn of_this_tree(name: &str) -> Self {
+        Self { at: String::new(), kind: ProgramKind::Native, name: name.to_owned(), file: None }
+    }
+}
+
 /// How a process is told to finish its work.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Flush {
@@ -170,7 +177,7 @@ pub struct Instance {
 impl Instance {
     /// The size of its arguments and environment.
     pub fn launch_bytes(&self) -> u64 {
-        super::check::launch_bytes(self.argv0.iter().chain(&self.args), &self.env) as u64
+        launch::launch_bytes(self.argv0.iter().chain(&self.args), &self.env) as u64
     }
 }
 
@@ -194,10 +201,14 @@ pub struct InstanceLimits {
 }
 
 impl Manifest {
+    /// Its fields.
+    pub(in crate::manifest) const FIELDS: [&str; 7] =
+        ["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"];
+
     /// Sets the line of the consoles, unless the manifest states it.
     pub fn connect(&mut self, line: ConsoleLine) {
         if *self.console.get_or_insert(line) != ConsoleLine::Serial {
-            self.include.push(decode::built(names::CONSOLE_SERVER));
+            self.include.push(Program::of_this_tree(names::CONSOLE_SERVER));
         }
     }
 
