@@ -18,7 +18,8 @@ interface Console {
 
   read @2 (maxBytes :UInt32) -> (bytes :Data);
   # Waits until at least one byte of input is available and returns between 1 and `maxBytes` bytes
-  # (at most `maxReadBytes`). Empty `bytes` mean end of input, now and for every later read.
+  # (at most `maxReadBytes`). Empty `bytes` mean end of input, now and for every later read. Errors: `failed`, now and for
+  # every later read, when the rest of the input cannot be read.
 
   writeError @3 (bytes :Data) -> ();
   # Like `write`, to standard error.

@@ -33,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("streams-input-over-a-serial-line".to_owned(), || copy("framed-serial", SHORT_BYTES)),
         trial("streams-an-output-that-nobody-reads".to_owned(), nobody_reads),
         trial("streams-an-output-that-cannot-be-written".to_owned(), lost_output),
+        trial("streams-an-input-that-cannot-be-read".to_owned(), unreadable_input),
         trial("streams-input-that-nobody-reads-stays".to_owned(), unread_input),
         trial("streams-keep-their-order-on-one-file".to_owned(), one_file),
         trial("streams-tty-says-what-is-a-terminal".to_owned(), tty_option),
@@ -131,6 +132,27 @@ fn lost_output() -> Result<()> {
         outcome.status.code() == Some(1) && stderr.contains("standard output: No space left"),
         "{stderr}"
     );
+    Ok(())
+}
+
+/// The program gets an error where the line can transmit one; otherwise the run fails.
+fn unreadable_input() -> Result<()> {
+    for (line, guest_said, is_run_error) in
+        [("virtio", "I/O error", false), ("framed-serial", "I/O error", false), ("serial", "", true)]
+    {
+        let mut command = run("wasi-streams", &["--console", line], &["cat"]);
+        let outcome = command
+            .stdin(File::open("/")?)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?
+            .wait_with_output()?;
+        let (stdout, stderr) = (text(&outcome.stdout), text(&outcome.stderr));
+        let about = format!("{line}: {:?}: {stdout}{stderr}", outcome.status);
+        ensure!(outcome.status.code().is_some_and(|status| status != 0), "{about}");
+        ensure!(stderr.contains("capos: standard input: Is a directory"), "{about}");
+        ensure!(stderr.contains(guest_said) && is_run_error == stdout.contains("wrote 0 bytes"), "{about}");
+    }
     Ok(())
 }
 

@@ -73,6 +73,7 @@ fn fixed<'a>(message: Message<'_>) -> Message<'a> {
         Message::Want(bytes) => Message::Want(bytes),
         Message::Terminals(terminals) => Message::Terminals(terminals),
         Message::InputEnded => Message::InputEnded,
+        Message::InputFailed => Message::InputFailed,
         Message::Closed(output) => Message::Closed(output),
         Message::Taken(bytes) => Message::Taken(bytes),
         Message::Output(output, _) => Message::Output(output, &[]),
@@ -105,6 +106,7 @@ mod tests {
             Message::Terminals(terminals),
             Message::Input(b"\x04\x16"),
             Message::InputEnded,
+            Message::InputFailed,
             Message::Closed(Output::Errors),
             Message::Taken(65_560),
         ]
@@ -159,7 +161,7 @@ mod tests {
     fn what_is_no_frame_is_refused() {
         for bytes in [
             *b"\0\0\0\0\0\0\0\0",           // kind 0
-            *b"\x09\0\0\0\0\0\0\0",         // unknown kind
+            *b"\x0a\0\0\0\0\0\0\0",         // unknown kind
             *b"\x02\0\0\0\x01\0\0\0",       // output of stream 0
             *b"\x02\x03\0\0\x01\0\0\0",     // output of an unknown stream
             *b"\x05\x01\0\0\x01\0\0\0",     // input on an output stream
@@ -190,7 +192,7 @@ mod tests {
             let mut decoder = Decoder::new();
             let bytes: Vec<u8> = (0..64)
                 .map(|index| match index % 8 {
-                    0 => next() % 10,
+                    0 => next() % 11,
                     1 => next() % 3,
                     4 => next() % 20,
                     2 | 3 | 5..=7 => 0,

@@ -82,10 +82,11 @@ pub(crate) enum Kind {
     InputEnded = 6,
     Closed = 7,
     Taken = 8,
+    InputFailed = 9,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Hello,
         Self::Output,
         Self::Want,
@@ -94,6 +95,7 @@ impl Kind {
         Self::InputEnded,
         Self::Closed,
         Self::Taken,
+        Self::InputFailed,
     ];
 
     /// Whether its payload is a piece of a stream, of any length.
@@ -107,7 +109,7 @@ impl Kind {
             Self::Hello => GREETING.len(),
             Self::Want | Self::Taken => COUNT_BYTES,
             Self::Terminals => TERMINALS_BYTES,
-            Self::Output | Self::Input | Self::InputEnded | Self::Closed => 0,
+            Self::Output | Self::Input | Self::InputEnded | Self::InputFailed | Self::Closed => 0,
         }
     }
 }
@@ -173,6 +175,8 @@ pub enum Message<'a> {
     Input(&'a [u8]),
     /// From the host: end of input.
     InputEnded,
+    /// From the host: the rest of the input cannot be read.
+    InputFailed,
     /// From the host: the output's reader is gone.
     Closed(Output),
     /// From the host: this many more bytes of the line have been processed, headers included.
@@ -191,6 +195,7 @@ impl<'a> Message<'a> {
             Kind::Terminals => Self::Terminals(read_terminals(payload)?),
             Kind::Input => Self::Input(payload),
             Kind::InputEnded => Self::InputEnded,
+            Kind::InputFailed => Self::InputFailed,
             Kind::Closed => Self::Closed(header.output()?),
         })
     }
@@ -206,6 +211,7 @@ impl<'a> Message<'a> {
             Self::Terminals(terminals) => (Kind::Terminals, 0, write_terminals(terminals)),
             Self::Input(bytes) => (Kind::Input, 0, bytes.to_vec()),
             Self::InputEnded => (Kind::InputEnded, 0, Vec::new()),
+            Self::InputFailed => (Kind::InputFailed, 0, Vec::new()),
             Self::Closed(output) => (Kind::Closed, *output as u8, Vec::new()),
         };
         // Messages are shorter than 4 GiB.

@@ -46,6 +46,14 @@ impl From<Broken> for Error {
     }
 }
 
+/// How the input ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InputEnd {
+    Regular,
+    /// The host could not read the rest of it.
+    Failed,
+}
+
 pub(crate) struct Streams(RefCell<State>);
 
 struct State {
@@ -60,7 +68,7 @@ struct State {
     input: VecDeque<u8>,
     /// Bytes of input requested but not received.
     asked: usize,
-    input_ended: bool,
+    input_end: Option<InputEnd>,
     readers: Vec<Waker>,
     terminals: Option<Terminals>,
     /// Tasks that wait for the host's first message.
@@ -82,7 +90,7 @@ impl Streams {
             decoder: Decoder::new(),
             input: VecDeque::new(),
             asked: 0,
-            input_ended: false,
+            input_end: None,
             readers: Vec::new(),
             terminals: None,
             curious: Vec::new(),
@@ -152,25 +160,33 @@ impl Streams {
         if is_open { Ok(()) } else { Err(Error::disconnected("the output's reader is gone".into())) }
     }
 
-    /// Waits for input and passes a contiguous part of it to `take`, which returns how much it took. After the end of
-    /// input `take` gets nothing.
+    /// Waits for input and passes a contiguous part of it to `take`. After the end of input `take` gets nothing.
+    ///
+    /// # Errors
+    /// `failed` when all input has been passed on and the host could not read more.
     pub(crate) async fn read(&self, most: usize, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
-        self.wait_for(|state, context| {
-            let (piece, _) = state.input.as_slices();
-            let piece = piece.get(..most.min(piece.len())).unwrap_or_default();
-            if piece.is_empty() && !state.input_ended {
-                state.readers.push(context.waker().clone());
+        let is_whole = self
+            .wait_for(|state, context| {
+                let (piece, _) = state.input.as_slices();
+                let piece = piece.get(..most.min(piece.len())).unwrap_or_default();
+                match state.input_end {
+                    None if piece.is_empty() => {
+                        state.readers.push(context.waker().clone());
+                        state.pump()?;
+                        return Ok(None);
+                    }
+                    Some(InputEnd::Failed) if piece.is_empty() => return Ok(Some(false)),
+                    _ => {}
+                }
+                take(piece);
+                let length = piece.len();
+                state.input.drain(..length);
+                state.ask_for_input()?;
                 state.pump()?;
-                return Ok(None);
-            }
-            take(piece);
-            let length = piece.len();
-            state.input.drain(..length);
-            state.ask_for_input()?;
-            state.pump()?;
-            Ok(Some(()))
-        })
-        .await
+                Ok(Some(true))
+            })
+            .await?;
+        if is_whole { Ok(()) } else { Err(Error::failed("the host could not read the input".into())) }
     }
 
     /// The kinds of the streams on the host, once it has sent them.
@@ -286,7 +302,7 @@ impl State {
     /// Requests more input if less than half of the maximum is outstanding.
     fn ask_for_input(&mut self) -> Result<(), Broken> {
         let held = self.input.len() + self.asked;
-        if self.input_ended || held > INCOMING_BYTES / 2 || self.outgoing.room() < RESERVED_BYTES {
+        if self.input_end.is_some() || held > INCOMING_BYTES / 2 || self.outgoing.room() < RESERVED_BYTES {
             return Ok(());
         }
         let more = INCOMING_BYTES - held;
@@ -308,13 +324,8 @@ impl State {
                 self.input.extend(bytes);
                 self.readers.drain(..).for_each(Waker::wake);
             }
-            Message::InputEnded => {
-                if std::mem::replace(&mut self.input_ended, true) {
-                    return Err(Broken("the host violated the stream protocol: second end of input"));
-                }
-                self.asked = 0;
-                self.readers.drain(..).for_each(Waker::wake);
-            }
+            Message::InputEnded => self.end_input(InputEnd::Regular)?,
+            Message::InputFailed => self.end_input(InputEnd::Failed)?,
             Message::Closed(output) => {
                 if let Some(closed) = self.closed.get_mut(output as usize - 1) {
                     *closed = true;
@@ -334,6 +345,15 @@ impl State {
                 return Err(Broken("the host violated the stream protocol: sent a machine's message"));
             }
         }
+        Ok(())
+    }
+
+    fn end_input(&mut self, end: InputEnd) -> Result<(), Broken> {
+        if self.input_end.replace(end).is_some() {
+            return Err(Broken("the host violated the stream protocol: second end of input"));
+        }
+        self.asked = 0;
+        self.readers.drain(..).for_each(Waker::wake);
         Ok(())
     }
 

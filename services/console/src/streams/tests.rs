@@ -237,6 +237,20 @@ fn input_comes_only_as_it_was_asked_for() {
 }
 
 #[test]
+fn input_that_the_host_cannot_read_has_no_regular_end() {
+    let setup = Setup::new();
+    assert!(read(&setup, 10).is_pending());
+    setup.host_says(&Message::Input(b"one")).unwrap();
+    setup.host_says(&Message::InputFailed).unwrap();
+    assert_eq!(read(&setup, 2), Poll::Ready(b"on".to_vec()));
+    assert_eq!(read(&setup, 2), Poll::Ready(b"e".to_vec()));
+    for _ in 0..2 {
+        let error = now(setup.streams.read(2, |bytes| panic!("{bytes:?}"))).unwrap_err();
+        assert_eq!(error.kind, capnp::ErrorKind::Failed);
+    }
+}
+
+#[test]
 fn however_much_input_there_is_little_is_stored() {
     let setup = Setup::new();
     let (mut given, mut taken) = (0, 0);
@@ -260,6 +274,8 @@ fn hosts_that_lie_are_refused() {
         (false, vec![Message::Input(b"x")]),
         (true, vec![Message::InputEnded, Message::InputEnded]),
         (true, vec![Message::InputEnded, Message::Input(b"x")]),
+        (true, vec![Message::InputEnded, Message::InputFailed]),
+        (true, vec![Message::InputFailed, Message::Input(b"x")]),
         (true, vec![Message::Taken(1 << 20)]),
         (true, vec![Message::Hello]),
         (true, vec![Message::Want(1)]),

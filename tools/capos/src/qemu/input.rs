@@ -24,15 +24,31 @@ impl<W: Write> Write for Quoting<W> {
     }
 }
 
-/// Sends all of `from` to the guest, then the end of input.
-pub(super) fn forward(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
+/// The line for the user about input that cannot be read.
+pub(super) fn unreadable(error: &io::Error) -> String {
+    format!("standard input: {error}")
+}
+
+/// Sends all of `from` to the guest, then the end of input. An error of `from` is passed to `unreadable`; the line can
+/// transmit it only as the end of input.
+///
+/// # Errors
+/// Those of `to`.
+pub(super) fn forward(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    unreadable: impl FnOnce(&io::Error),
+) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {
         let count = match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) => {
+                unreadable(&error);
+                break;
+            }
         };
         to.write_all(&quoted(buffer.get(..count).unwrap_or_default()))?;
         to.flush()?;
@@ -59,7 +75,22 @@ mod tests {
     #[test]
     fn every_byte_passes_and_the_end_is_marked() {
         let mut sent = Vec::new();
-        forward(&mut b"a\x04b\x16\x00\xff\n".as_slice(), &mut sent).unwrap();
+        let unreadable = |error: &io::Error| panic!("{error}");
+        forward(&mut b"a\x04b\x16\x00\xff\n".as_slice(), &mut sent, unreadable).unwrap();
         assert_eq!(sent, b"a\x16\x04b\x16\x16\x00\xff\n\x04");
+    }
+
+    #[test]
+    fn input_that_cannot_be_read_ends_and_is_reported() {
+        struct Unreadable;
+        impl Read for Unreadable {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::IsADirectory.into())
+            }
+        }
+        let (mut sent, mut reported) = (Vec::new(), None);
+        let mut from = b"one".as_slice().chain(Unreadable);
+        forward(&mut from, &mut sent, |error| reported = Some(error.kind())).unwrap();
+        assert_eq!((sent.as_slice(), reported), (&b"one\x04"[..], Some(io::ErrorKind::IsADirectory)));
     }
 }

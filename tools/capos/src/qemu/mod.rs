@@ -43,6 +43,8 @@ pub enum End {
 pub struct Ended {
     /// How it ended.
     pub end: End,
+    /// Whether input could not be read and the guest could not be told, as on a plain serial line.
+    pub lost_input: bool,
     /// Whether output of the guest could not be written to a standard stream.
     pub lost_output: bool,
     /// The last lines of its kernel log. The log's file may already belong to another run.
@@ -53,7 +55,7 @@ impl Ended {
     /// The exit status of the host command.
     pub fn exit_status(&self) -> u8 {
         match self.end.exit_status() {
-            0 if self.lost_output => 1,
+            0 if self.lost_output || self.lost_input => 1,
             status => status,
         }
     }

@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -110,6 +111,7 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
     let errors = collect_errors(&mut child, streams);
     let terminals = console.terminals.clone();
     let guest: Arc<OnceLock<Arc<Guest>>> = Arc::default();
+    let lost_input = Arc::<AtomicBool>::default();
     let link = match streams_listener {
         Some(listener) => {
             // Only a kernel that cannot start writes to the serial port, before anything else does.
@@ -123,6 +125,7 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
             after: matches!(run.boot, Boot::Iso { .. }).then_some(super::ISO_MARKER),
             framed: run.console == ConsoleLine::FramedSerial,
             ready: wait_ready,
+            lost_input: lost_input.clone(),
         },
     };
     let shared = guest.clone();
@@ -174,7 +177,8 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
         show(&log);
     }
     let lost_output = guest.get().is_some_and(|guest| guest.has_lost_output());
-    Ok(Ended { end, lost_output, log: log.into_tail() })
+    let lost_input = lost_input.load(Ordering::Relaxed);
+    Ok(Ended { end, lost_input, lost_output, log: log.into_tail() })
 }
 
 fn starting(qemu: &Path) -> String {
@@ -305,6 +309,8 @@ enum Link {
         framed: bool,
         /// Signals the kernel's first line.
         ready: Receiver<()>,
+        /// Set when the guest was sent an end of input in place of an error.
+        lost_input: Arc<AtomicBool>,
     },
 }
 
@@ -318,13 +324,13 @@ impl Link {
                 let to = Box::new(socket.try_clone()?);
                 streams::relay(&mut socket, guest.get_or_init(|| Guest::new(to)), console)
             }
-            Self::Serial { input: Some(input), output: Some(output), after, framed, ready } => {
+            Self::Serial { input: Some(input), output: Some(output), after, framed, ready, lost_input } => {
                 let mut output = output::After::new(output, after);
                 if framed {
                     let to = Box::new(input::Quoting(input));
                     return streams::relay(&mut output, guest.get_or_init(|| Guest::new(to)), console);
                 }
-                forward_input(input, console.input, ready);
+                forward_input(input, console.input, ready, lost_input);
                 let mut to = console.output;
                 output::copy(&mut output, &mut *to)
             }
@@ -336,11 +342,20 @@ impl Link {
 /// Forwards input from the kernel's first line on. Earlier it would be lost, or read by firmware.
 ///
 /// The thread is never joined: it may block on input for ever.
-fn forward_input(mut to: ChildStdin, mut from: Box<dyn Read + Send>, ready: Receiver<()>) {
+fn forward_input(
+    mut to: ChildStdin,
+    mut from: Box<dyn Read + Send>,
+    ready: Receiver<()>,
+    lost: Arc<AtomicBool>,
+) {
     thread::spawn(move || {
         if ready.recv().is_ok() {
+            let unreadable = |error: &io::Error| {
+                lost.store(true, Ordering::Relaxed);
+                say(input::unreadable(error));
+            };
             // A guest that has ended accepts no more input, which is not an error.
-            let _ = input::forward(&mut *from, &mut to);
+            let _ = input::forward(&mut *from, &mut to, unreadable);
         }
     });
 }

@@ -11,6 +11,7 @@ use std::thread;
 use capos_streams::{Decoder, Message, Output, Terminals, input_header};
 
 use super::console::Console;
+use super::input;
 use crate::say::say;
 
 /// Maximum number of bytes read or written at once.
@@ -85,7 +86,7 @@ impl Guest {
         (!credit.over).then_some(credit.bytes)
     }
 
-    /// Sends input as requested, and then its end.
+    /// Sends input as requested, and then its end, or that it cannot be read.
     fn feed(&self, from: &mut dyn Read) -> io::Result<()> {
         let mut buffer = vec![0; PIECE_BYTES];
         while let Some(wanted) = self.wait_for_credit() {
@@ -95,8 +96,7 @@ impl Guest {
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    // A read error can only be reported as the end of input.
-                    self.send(&[&Message::InputEnded.frame()])?;
+                    self.send(&[&Message::InputFailed.frame()])?;
                     return Err(error);
                 }
             };
@@ -167,7 +167,7 @@ pub(super) fn relay(from: &mut dyn Read, guest: &Arc<Guest>, console: Console) -
         if let Err(error) = feeding.feed(&mut *input)
             && error.kind() != ErrorKind::BrokenPipe
         {
-            say(format_args!("standard input: {error}"));
+            say(input::unreadable(&error));
         }
     };
     let result = take(from, guest, Sinks::new(output, errors), || {
