@@ -106,7 +106,7 @@ clippy = env -u MAKEFLAGS -u MFLAGS $(RUST_BIN)/cargo-clippy clippy --locked $(Q
 help: ## this list
 	echo "capOS. Targets:"
 	sed -n 's/^\([a-zA-Z][a-zA-Z0-9%_-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 26
-	echo "Programs to run: $(sort $(filter-out schema,$(basename $(notdir $(wildcard manifests/*.cue)))))"
+	echo "Programs to run: $(USER_MANIFESTS)"
 	echo "Settings: V=1 (build commands, kernel log), TIMEOUT=seconds, MEM=64M, SMP=cpus, QEMU_EXTRA='qemu options',"
 	echo "  PROFILE=shipped (link-time optimisation: as released and as benchmarks measure, slow to build)"
 
@@ -122,6 +122,11 @@ kernel: ## build the kernel
 userspace: ## build init, services, the WebAssembly host and the native demos
 	echo "build: userspace" >&2
 	$(call cargo,build,$(USER_FLAGS))
+
+# The manifests that users boot, and those and the tests' together.
+USER_MANIFESTS := $(sort $(filter-out schema,$(call stems,$(wildcard manifests/*.cue))))
+MANIFESTS := $(USER_MANIFESTS) $(filter-out schema,$(call stems,$(wildcard tests/manifests/*.cue)))
+no_manifest = scripts/no-manifest.sh '$(1)' $(USER_MANIFESTS)
 
 # The builder of a module in each language. Only the selected ones are requested.
 guests: $(call modules,$(foreach kind,C_GUESTS GO_GUESTS TEXT_GUESTS,$(call choose,module,$($(kind))))) $(if $(CHOSEN_RUST_GUESTS),guests-rust) ## build the WebAssembly programs, into build/wasm
@@ -175,7 +180,7 @@ programs: kernel host build/setup/run ## build only what `capos run PROGRAM.wasm
 	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk'
 
 # Builds only what one manifest names. Errors in the manifest are reported when it is run.
-programs-%: %.cue kernel host
+$(MANIFESTS:%=programs-%): programs-%: %.cue kernel host
 	needs=$$(build/tools/bin/capos needs $< 2>/dev/null) || exit 0; \
 	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 
@@ -202,8 +207,14 @@ endif
 
 run: run-$(NAME) ## build and boot the first program, and print its output
 
-run-%: %.cue programs-% build/setup/run ## boot manifests/NAME.cue; exits with the guest's exit status
+$(MANIFESTS:%=run-%): run-%: %.cue programs-% build/setup/run
 	$(call run_program,$*)
+
+# Of names without a manifest.
+run-%: ## boot manifests/NAME.cue; exits with the guest's exit status
+	$(call no_manifest,$*)
+programs-%:
+	$(call no_manifest,$*)
 
 image: programs-$(NAME) ## pack the boot package of NAME=... into build/NAME.img
 	build/tools/bin/capos image $(PROFILE_OPTION) $(call manifest,$(NAME)) -o build/$(NAME).img --force
@@ -226,7 +237,6 @@ check: ## run all checks that need no boot: format, lints, repository rules, uni
 	scripts/check.sh
 
 # A filter that matches boots builds what those need; any other filter builds everything.
-MANIFESTS := $(filter-out schema,$(call stems,$(wildcard manifests/*.cue tests/manifests/*.cue)))
 TESTED := $(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),$(name))))
 e2e: $(if $(TESTED),tested,build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))

@@ -8,6 +8,7 @@ mod layers;
 mod memory;
 mod names;
 mod new_service;
+mod no_manifest;
 mod patches;
 mod quotes;
 mod setup;
