@@ -116,6 +116,15 @@ fn open(path: &Path, mode: Mode) -> Result<Volume> {
 }
 
 fn open_on(device: FileDevice, path: &Path, mode: Mode) -> Result<Volume> {
+    let (found, created) = (device.size_bytes(), Volume::stored_size_bytes(&device));
+    if let Some(created) = created.filter(|created| *created > found) {
+        bail!(
+            "{} is cut off: the volume in it was created with {}, and the file has only {}",
+            path.display(),
+            show_size(created),
+            show_size(found)
+        );
+    }
     Volume::open(Arc::new(device), options(mode))
         .with_context(|| format!("the volume in {} cannot be opened", path.display()))
 }

@@ -24,6 +24,22 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
+fn an_image_without_its_end_is_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("v.img");
+    let file = image.clone();
+    run(VolumeCommand::Create { file, size: 8 << 20, metadata: None, force: false }).unwrap();
+    for (bytes, shown) in [(5 << 20, "5MiB"), (9 << 10, "9KiB")] {
+        fs::OpenOptions::new().write(true).open(&image).unwrap().set_len(bytes).unwrap();
+        let error = format!("{:#}", run(VolumeCommand::Check { file: image.clone() }).unwrap_err());
+        let wanted =
+            format!(" is cut off: the volume in it was created with 8MiB, and the file has only {shown}");
+        assert!(error.ends_with(&wanted), "{error}");
+        assert!(capos_volume_tool::probe(&image).is_err());
+    }
+}
+
+#[test]
 fn a_path_that_breaks_a_rule_is_refused_with_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("disk.img");

@@ -155,19 +155,23 @@ impl Geometry {
 
     /// Reads whichever superblock is valid.
     pub(crate) fn load(device: &Arc<dyn BlockDevice>) -> Result<Self> {
-        let device_blocks = device.size_bytes() / BLOCK64;
         if device.size_bytes() < MIN_DEVICE_BYTES {
             return Err(Error::Corrupt);
         }
+        Self::find(&**device, device.size_bytes() / BLOCK64).ok_or(Error::Corrupt)
+    }
+
+    /// The size of the volume according to whichever superblock is valid, even if the device is smaller.
+    pub(crate) fn stored_bytes(device: &dyn BlockDevice) -> Option<u64> {
+        Self::find(device, u64::MAX).map(|geometry| geometry.blocks * BLOCK64)
+    }
+
+    fn find(device: &dyn BlockDevice, device_blocks: u64) -> Option<Self> {
         let mut block = vec![0; BLOCK];
-        for place in [0, BLOCK64] {
-            if device.read_at(place, &mut block).is_ok()
-                && let Some(geometry) = Self::decode(&block, device_blocks)
-            {
-                return Ok(geometry);
-            }
-        }
-        Err(Error::Corrupt)
+        [0, BLOCK64].into_iter().find_map(|place| {
+            device.read_at(place, &mut block).ok()?;
+            Self::decode(&block, device_blocks)
+        })
     }
 
     /// Whether one of the superblocks has the magic number, however damaged the rest may be.

@@ -127,6 +127,8 @@ pub struct Volume {
     stored_next_ino: Ino,
     pub(crate) inode_count: u64,
     failed: bool,
+    /// The last modifying operation failed for lack of space for metadata.
+    lacks_meta: bool,
 }
 
 impl fmt::Debug for Volume {
@@ -142,8 +144,6 @@ impl fmt::Debug for Volume {
 const COMMIT_AFTER_CHANGES: u64 = 8192;
 /// Number of inodes kept in memory by modifying operations; other operations keep twice as many.
 const INODES_CACHED: usize = 1024;
-/// Maximum size of the records of a new file with a short name.
-const NAME_BYTES: u64 = 320;
 /// Space reserved for removing and renaming, so that a full volume can be emptied.
 const META_SLACK_BYTES: u64 = 16 << 10;
 
@@ -168,6 +168,12 @@ impl Volume {
     /// Whether there is a volume on `device`, even one too damaged to open.
     pub fn is_on(device: &dyn BlockDevice) -> bool {
         Geometry::is_marked(device)
+    }
+
+    /// The size of the volume on `device` as recorded when it was created; `None` if that cannot be read. A device that is
+    /// smaller has lost its end, and such a volume does not open.
+    pub fn stored_size_bytes(device: &dyn BlockDevice) -> Option<u64> {
+        Geometry::stored_bytes(device)
     }
 
     /// Opens the volume on `device`, recovering it first if it was interrupted.
@@ -200,6 +206,7 @@ impl Volume {
             stored_next_ino: 0,
             inode_count: 0,
             failed: false,
+            lacks_meta: false,
         };
         let orphans = volume.survey()?;
         if options.mode == Mode::ReadWrite {
@@ -270,9 +277,10 @@ impl Volume {
         }
     }
 
-    /// Whether there is no space for another file's name and attributes, though there may be for data.
+    /// Whether the last modifying operation failed for lack of space for names and attributes; there may be space for
+    /// data.
     pub fn is_full_of_names(&self) -> bool {
-        !self.store.has_room(META_SLACK_BYTES + NAME_BYTES)
+        self.lacks_meta
     }
 
     /// Whether the device failed in a way that prevents further changes in this session. Reopening the volume
@@ -299,6 +307,7 @@ impl Volume {
         if self.has_failed() {
             return Err(Error::Io);
         }
+        self.lacks_meta = false;
         if self.cache.borrow_mut().wants_flush() {
             self.flush_blocks()?;
         }
@@ -422,7 +431,8 @@ impl Volume {
             let counted = self.store.count_pages();
             self.note(counted)?;
         }
-        if self.store.has_room(bytes + META_SLACK_BYTES) { Ok(has_changed) } else { Err(Error::NoSpace) }
+        self.lacks_meta = !self.store.has_room(bytes + META_SLACK_BYTES);
+        if self.lacks_meta { Err(Error::NoSpace) } else { Ok(has_changed) }
     }
 }
 

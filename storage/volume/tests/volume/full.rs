@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use capos_volume::{
-    BlockDevice, Error, FormatOptions, Kind, MemDevice, Options, QuotaLimits, ROOT, Volume, room_bytes,
+    BlockDevice, Error, FormatOptions, Kind, MAX_TARGET_BYTES, MemDevice, Options, QuotaLimits, ROOT, Volume,
+    room_bytes,
 };
 
 use crate::device::Sparse;
@@ -35,6 +36,7 @@ fn a_volume_full_of_data_says_so_and_can_be_overwritten_and_emptied() {
             }
         };
         assert_eq!(end, Error::NoSpace);
+        assert!(!volume.is_full_of_names());
         assert!(size > 4_000_000, "full at {size}");
         assert!(volume.usage().blocks_free == 0);
         // Overwriting needs no additional space in the end, and finds the temporary space it needs.
@@ -167,8 +169,15 @@ fn a_volume_full_of_names_can_be_overwritten() {
     let file = volume.create_file(ROOT, "file").unwrap();
     volume.write(file, 0, &[1; 1 << 20]).unwrap();
     volume.sync().unwrap();
+    let end =
+        (0..).find_map(|n| volume.create_symlink(ROOT, &n.to_string(), &"x".repeat(MAX_TARGET_BYTES)).err());
+    assert_eq!((end, volume.is_full_of_names()), (Some(Error::NoSpace), true));
+    volume.create_file(ROOT, "a short name").unwrap();
+    assert!(!volume.is_full_of_names());
     let end = (0..).find_map(|n| volume.create_file(ROOT, &format!("{:200}", n)).err());
-    assert_eq!(end, Some(Error::NoSpace));
+    assert_eq!((end, volume.is_full_of_names()), (Some(Error::NoSpace), true));
+    assert_eq!(volume.allocate(file, 0, 1 << 30), Err(Error::NoSpace));
+    assert!(!volume.is_full_of_names(), "that was about data");
     // Repeatedly, in one transaction and in many; only new blocks find no space.
     for round in 0..20 {
         for at in (0..1 << 20).step_by(37_000) {
