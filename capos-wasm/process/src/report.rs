@@ -19,14 +19,12 @@ pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
     .await;
 }
 
-/// Logs the end of the instance `name`: for a trap with its functions, for a failure with the refused
-/// calls and the missing grants.
+/// Logs the end of the instance `name`: for a trap with its functions, and in any case with the refused calls and the
+/// missing grants that explain it.
 pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusal]) {
     let mut lines = vec![end.to_string()];
     lines.extend(backtrace(end));
-    if end.status() != 0 {
-        lines.extend(refusals.iter().map(Refusal::to_string));
-    }
+    lines.extend(refusals.iter().map(Refusal::to_string));
     log(held, name, &lines).await;
 }
 

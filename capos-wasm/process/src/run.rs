@@ -123,7 +123,8 @@ fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: End
                 if handle.is_empty_module() {
                     report::empty_module(&runner.held, name).await;
                 }
-                (end, handle.refusals())
+                let refusals = if end.status() == 0 { handle.unheard() } else { handle.refusals() };
+                (end, refusals)
             }
             Err(reason) => (End::FailedToStart(reason), Vec::new()),
         };

@@ -156,6 +156,11 @@ impl Control {
         self.refusals.borrow().reasons(self.end.borrow().as_ref())
     }
 
+    /// The refusals of calls of this function, whether or not they matter.
+    pub(crate) fn refusals_of(&self, import: &str) -> Vec<Refusal> {
+        self.refusals.borrow().of(import)
+    }
+
     pub(crate) fn set_compile_time(&self, compile_ns: u64) {
         self.start_time.set(StartTime { compile_ns, ..self.start_time.get() });
     }

@@ -1,6 +1,9 @@
 //! Refusals: authority that a program requested but was not granted, with text that says how to grant it.
 
-use super::said::{OF_FILES, OF_RANDOMNESS, OF_TIME, Said};
+use super::said::{
+    OF_DESCRIPTORS, OF_FILES, OF_INPUT, OF_MEMORY, OF_QUOTAS, OF_RANDOMNESS, OF_RIGHTS, OF_TABLES, OF_TIME,
+    Said,
+};
 use crate::End;
 use std::fmt;
 
@@ -37,6 +40,10 @@ pub enum Missing {
     Descriptor,
     /// More open files than the server of its directory allows.
     OpenObject,
+    /// A capability slot of the host process.
+    Slot,
+    /// Space beyond a directory's quota.
+    Quota,
 }
 
 /// A call that failed because of a missing grant.
@@ -66,6 +73,8 @@ impl Missing {
             Self::TableElements => "more table elements than its limit allows",
             Self::Descriptor => "more descriptors than its limit allows",
             Self::OpenObject => "more open files than the server of its directory allows for one grant",
+            Self::Slot => "more capability slots than the limit of its host allows",
+            Self::Quota => "more space than the quota of its directory allows",
         }
     }
 
@@ -97,6 +106,8 @@ impl Missing {
             Self::OpenObject => {
                 "divide them among several entries of `preopens` in the manifest or pass --dir or --volume several times"
             }
+            Self::Slot => "raise `limits.capabilitySlots` of its host in the manifest",
+            Self::Quota => "raise the `quota` of its entry in `preopens`",
         }
     }
 }
@@ -156,9 +167,7 @@ impl Refusals {
         self.progress.calls += 1;
         // The program requested another clock, or used another function.
         self.list.retain(|(refusal, _)| !refusal.missing.can_be_done_without() || refusal.import != import);
-        if self.list.iter().any(|(refusal, _)| refusal.missing.can_be_done_without()) && !reports {
-            self.progress.other_calls += 1;
-        }
+        self.progress.other_calls += u64::from(!reports);
     }
 
     /// Records a message of `length` bytes, which begins with `message`, on standard output or standard
@@ -184,11 +193,16 @@ impl Refusals {
         self.list.retain(|(refusal, _)| refusal.missing == Missing::Memory);
     }
 
+    /// All refusals of calls of this function, the earliest first.
+    pub(crate) fn of(&self, import: &str) -> Vec<Refusal> {
+        self.list.iter().map(|(refusal, _)| *refusal).filter(|refusal| refusal.import == import).collect()
+    }
+
     /// The refusals that may be the reason for the instance's failure, the latest first; before it has ended, those that
     /// would be if it failed.
     /// Exceeding the stack limit ends an instance, and is then the only reason; exceeding other limits is reported by
     /// ends that name their options.
-    /// A missing directory is listed only if there is no other refusal.
+    /// A missing directory is listed only if there is no other refusal, and a missing output last.
     pub(crate) fn reasons(&self, end: Option<&End>) -> Vec<Refusal> {
         let only = |missing| {
             let mut of_it = self.list.iter().rev().map(|(refusal, _)| *refusal);
@@ -208,25 +222,36 @@ impl Refusals {
         let causal = self.list.iter().rev().filter(|(refusal, before)| self.is_causal(refusal, before));
         let causal: Vec<_> = causal.map(|(refusal, _)| *refusal).collect();
         let telling = |refusal: &&Refusal| !matches!(refusal.missing, Missing::Preopen | Missing::Directory);
-        match causal.iter().any(|refusal| telling(&refusal)) {
+        let mut reasons: Vec<_> = match causal.iter().any(|refusal| telling(&refusal)) {
             true => causal.iter().filter(telling).copied().collect(),
             false => causal,
-        }
+        };
+        // Programs rarely fail for lack of an output, but what they wrote there may have been the reason.
+        reasons.sort_by_key(|refusal| matches!(refusal.missing, Missing::Stdout | Missing::Stderr));
+        reasons
     }
 
     /// Whether the program probably ended because of the refusal: it ended soon after, or its output mentions it.
-    /// Many programs request a clock or random bytes when they start and continue without, and every program that
-    /// can use files looks for directories when it starts.
+    /// Many programs request a clock or random bytes when they start and continue without, every program that can use
+    /// files looks for directories when it starts, and some try what they may do, such as whether a file can be written.
     fn is_causal(&self, refusal: &Refusal, before: &Progress) -> bool {
         let late = self.progress.calls - before.calls <= CALLS_OF_AN_END;
         let at_the_end = late
             && self.progress.other_calls == before.other_calls
             && self.progress.output_bytes - before.output_bytes <= OUTPUT_OF_AN_END;
+        let mentioned = |words| at_the_end || late && self.said.speaks_of(words);
         match refusal.missing {
             Missing::Timer | Missing::WallClock => at_the_end || self.said.errors_speak_of(OF_TIME),
             Missing::Entropy => at_the_end || self.said.errors_speak_of(OF_RANDOMNESS),
             Missing::Preopen => self.said.speaks_of(OF_FILES),
-            _ => late,
+            Missing::Directory => mentioned(OF_FILES),
+            Missing::Right => mentioned(OF_RIGHTS) || mentioned(OF_FILES),
+            Missing::Descriptor | Missing::OpenObject | Missing::Slot => mentioned(OF_DESCRIPTORS),
+            Missing::Quota => mentioned(OF_QUOTAS),
+            Missing::Stdin => mentioned(OF_INPUT),
+            Missing::Memory => at_the_end || late && self.said.errors_speak_of(OF_MEMORY),
+            Missing::TableElements => at_the_end || late && self.said.errors_speak_of(OF_TABLES),
+            Missing::Stdout | Missing::Stderr | Missing::Stack | Missing::Threads => late,
         }
     }
 }
@@ -274,7 +299,9 @@ mod tests {
     fn what_was_found_elsewhere_is_no_reason() {
         let mut refusals = refused(&[CLOCK, OPEN]);
         refusals.succeeded("clock_time_get", false);
-        assert_eq!(refusals.reasons(FAILED), [OPEN], "another clock did");
+        assert_eq!(refusals.reasons(FAILED), [], "another clock did, and the program went on");
+        let message = b"a.log: Operation not permitted\n";
+        refusals.said(true, message, message.len() as u32);
         refusals.succeeded("path_open", false);
         assert_eq!(refusals.reasons(FAILED), [OPEN], "reading is something else");
         refusals.changed_a_directory();
@@ -296,6 +323,41 @@ mod tests {
         }
         assert_eq!(refused(&[PREOPEN]).reasons(FAILED), [], "looking for directories is no use of files");
         assert_eq!(refused(&[PREOPEN, PATH]).reasons(FAILED), [PATH], "a path is");
+    }
+
+    #[test]
+    fn what_was_only_tried_is_a_reason_where_a_message_speaks_of_it() {
+        let of = |missing| Refusal { import: "fd_write", missing };
+        for (missing, message) in [
+            (Missing::Right, "error: attempt to write a readonly database"),
+            (Missing::Right, "Os { code: 63, kind: PermissionDenied, message: \"Operation not permitted\" }"),
+            (Missing::Descriptor, "x: No file descriptors available"),
+            (Missing::OpenObject, "open x: too many open files"),
+            (Missing::Slot, "x: Too many open files in system"),
+            (Missing::Quota, "write: Quota exceeded"),
+            (Missing::Stdin, "cannot read standard input"),
+            (Missing::Memory, "memory allocation of 8 bytes failed"),
+            (Missing::TableElements, "table overflow"),
+        ] {
+            let refusal = of(missing);
+            assert_eq!(refused(&[refusal]).reasons(FAILED), [refusal], "nothing came after {missing:?}");
+            let mut refusals = refused(&[refusal]);
+            refusals.succeeded("args_get", false);
+            assert_eq!(refusals.reasons(FAILED), [], "{missing:?}: the program went on");
+            refusals.said(true, b"expected a number, found x\n", 27);
+            assert_eq!(refusals.reasons(FAILED), [], "{missing:?}: the program said something else");
+            refusals.said(true, message.as_bytes(), message.len() as u32);
+            assert_eq!(refusals.reasons(FAILED), [refusal], "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_output_comes_last() {
+        let [out, err] =
+            [Missing::Stdout, Missing::Stderr].map(|missing| Refusal { import: "fd_write", missing });
+        let refusals = refused(&[OPEN, out, err, Refusal { import: "fd_fdstat_get", ..out }]);
+        assert_eq!(refused(&[OPEN, out, err]).reasons(FAILED), [OPEN, err, out]);
+        assert_eq!(refusals.of("fd_write"), [out, err], "asking for a stream's kind is no output");
     }
 
     #[test]

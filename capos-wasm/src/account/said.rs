@@ -56,6 +56,42 @@ pub(super) const OF_FILES: &[&str] = &[
 pub(super) const OF_TIME: &[&str] =
     &["clock", "sleep", "not implemented", "not supported", "enosys", "error 52", "errno 52"];
 
+/// Phrases in messages about a lack of permission, besides those about files. 63 is `EPERM`.
+pub(super) const OF_RIGHTS: &[&str] = &[
+    "permi",
+    "denied",
+    "readonly",
+    "read-only",
+    "read only",
+    "eperm",
+    "error 63",
+    "errno 63",
+    "writ",
+    "save",
+    "creat",
+    "remove",
+    "delete",
+    "rename",
+];
+
+/// Phrases in messages about too many open files. 33 is `EMFILE`, 41 `ENFILE`.
+pub(super) const OF_DESCRIPTORS: &[&str] =
+    &["open files", "descriptor", "emfile", "enfile", "error 33", "errno 33", "error 41", "errno 41"];
+
+/// Phrases in messages about a full quota. 19 is `EDQUOT`.
+pub(super) const OF_QUOTAS: &[&str] =
+    &["quota", "no space", "edquot", "error 19", "errno 19", "writ", "save"];
+
+/// Phrases in messages about standard input that could not be read. 8 is `EBADF`.
+pub(super) const OF_INPUT: &[&str] =
+    &["input", "stdin", "bad file", "ebadf", "error 8)", "errno 8]", "to read", "not read", "reading"];
+
+/// Phrases in messages about a lack of memory. 48 is `ENOMEM`.
+pub(super) const OF_MEMORY: &[&str] = &["memory", "alloc", "enomem", "error 48", "errno 48"];
+
+/// Phrases in messages about a table that could not grow.
+pub(super) const OF_TABLES: &[&str] = &["table"];
+
 /// Phrases in messages about missing random bytes.
 pub(super) const OF_RANDOMNESS: &[&str] =
     &["random", "entropy", "not implemented", "not supported", "enosys", "error 52", "errno 52"];

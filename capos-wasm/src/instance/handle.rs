@@ -2,7 +2,7 @@
 
 use crate::{
     End, Value,
-    account::{Control, Refusal, StartTime, Usage},
+    account::{Control, Missing, Refusal, StartTime, Usage},
 };
 use futures::channel::{mpsc, oneshot};
 use std::{fmt, rc::Rc};
@@ -87,6 +87,12 @@ impl InstanceHandle {
     /// The authority that it requested and was not granted, which may be the reason for a failure.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.control.refusals()
+    }
+
+    /// The outputs that it was not granted, and to which it wrote without effect.
+    pub fn unheard(&self) -> Vec<Refusal> {
+        let refused = self.control.refusals_of("fd_write").into_iter();
+        refused.filter(|refusal| matches!(refusal.missing, Missing::Stdout | Missing::Stderr)).collect()
     }
 
     /// The name and the interface of each capability that it holds by name; empty after its end.

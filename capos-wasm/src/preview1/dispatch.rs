@@ -33,6 +33,10 @@ impl Context {
                 self.refuse(Missing::Right);
                 Err(Stop::Errno(Errno::Perm))
             }
+            Err(Stop::Errno(Errno::Dquot)) => {
+                self.refuse(Missing::Quota);
+                Err(Stop::Errno(Errno::Dquot))
+            }
             // Descriptors of directories stem from one that was preopened.
             Err(Stop::Errno(Errno::Badf))
                 if self.import.starts_with("path_") && !self.descriptors.has_preopens() =>

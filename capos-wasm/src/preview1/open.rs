@@ -68,9 +68,11 @@ pub(super) async fn open(
     };
     context.descriptors.check_room().inspect_err(|_| context.refuse(Missing::Descriptor))?;
     let opened_as = directory.open(path, options).await.inspect_err(|errno| {
-        // The instance's limit has been checked already.
-        if *errno == Errno::Mfile {
-            context.refuse(Missing::OpenObject);
+        match *errno {
+            // The instance's limit has been checked already.
+            Errno::Mfile => context.refuse(Missing::OpenObject),
+            Errno::Nfile => context.refuse(Missing::Slot),
+            _ => {}
         }
     })?;
     let opened_as = match opened_as {

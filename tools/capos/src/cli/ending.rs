@@ -2,6 +2,8 @@
 
 use std::path::{Display, PathBuf};
 
+use capos_schema::grants::CONSOLE;
+
 use super::full::{self, of_manifest};
 use super::hints::{Fields, with_limit};
 use crate::manifest::Manifest;
@@ -18,6 +20,8 @@ const SERVER: &str = "volume ";
 const EXITED: &str = "exited with status ";
 /// The beginnings of the lines about an instance's end.
 const ENDS: [&str; 6] = [EXITED, "trap: ", "out of ", "killed", "failed to start", "did not start"];
+/// The beginning of an instance's line about an output that it does not have.
+const UNHEARD: &str = "fd_write needs ";
 /// Maximum number of unfinished entries to name.
 const MOST_NAMED: usize = 10;
 
@@ -77,9 +81,10 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
         Some(host) => host.instances.len(),
         None => 1,
     });
-    let full = of_manifest(manifest, log, behind);
+    let mut added = of_manifest(manifest, log, behind);
+    added.extend(failed.iter().filter_map(|account| silence(manifest, account)));
     if entries.sum::<usize>() == 1 && failed.iter().all(Account::only_exited) {
-        return full;
+        return added;
     }
     let told = volumes.iter().flat_map(|volume| {
         volume.lines.iter().map(|line| with_host(&format!("{SERVER}{}: {line}", volume.name), behind))
@@ -96,7 +101,32 @@ pub(super) fn reasons(manifest: &Manifest, log: &[String], behind: &Behind) -> V
             .map(move |line| with_host(&format!("{}: {line}", account.name), behind))
             .collect::<Vec<_>>()
     });
-    told.chain(lines).chain(full).collect()
+    told.chain(lines).chain(added).collect()
+}
+
+/// The line about a native process whose exit status is not explained, since it could not write an explanation.
+fn silence(manifest: &Manifest, account: &Account<'_>) -> Option<String> {
+    let process = manifest.processes.iter().find(|process| process.name == account.name)?;
+    // A hint about a host's instance comes from the host, which knows whether it wrote anything.
+    let is_silent = account.kind == Kind::Process
+        && account.only_exited()
+        && process.wasm_host.is_none()
+        && !process.grants.iter().any(|grant| grant.name == CONSOLE.name);
+    let hint = "its output, if any, was discarded: grant `console` in the manifest";
+    is_silent.then(|| {
+        format!("{}: {}", account.name, Fields::of_process(manifest, account.name).in_manifest(hint))
+    })
+}
+
+/// The lines about outputs that programs wrote to and did not have, in a run that succeeded.
+pub(super) fn unheard(manifest: &Manifest, log: &[String]) -> Vec<String> {
+    let instances = accounts(log, Kind::Instance, |line| line.starts_with(UNHEARD));
+    let lines = instances.iter().flat_map(|account| {
+        let fields = Fields::of_instance(manifest, account.name);
+        let lines = account.lines.iter().map(move |line| fields.in_manifest(line));
+        lines.map(|line| format!("{}: its output was discarded: {line}", account.name))
+    });
+    lines.collect()
 }
 
 /// A line with the processes and instances of `manifest` whose end is not in the log of a run whose time was over.
@@ -248,6 +278,32 @@ mod tests {
             reasons(&several(), log),
             ["b: exited with status 3", "server: exception 14 at address 0x0"]
         );
+    }
+
+    #[test]
+    fn a_failed_process_without_a_console_cannot_say_why() {
+        let manifest = |grants: Value| json!({"name": "m", "processes": [{"name": "p", "grants": grants}]});
+        let log = "[user] init: p: exited with status 3\n";
+        assert_eq!(
+            reasons(&manifest(json!({})), log),
+            ["p: its output, if any, was discarded: grant `processes.0.grants.console` in the manifest"]
+        );
+        assert_eq!(reasons(&manifest(json!({"console": true})), log), [""; 0]);
+    }
+
+    #[test]
+    fn output_without_a_console_is_told_of_a_success_too() {
+        let log = "[user] [wasm-host] a: exited with status 0\n[user] [wasm-host] a: fd_write needs a Console, pipe or File \
+                   as standard output: grant `console` or set `stdout` in the manifest\n[user] init: wasm: exited with status 0\n";
+        let log: Vec<_> = log.lines().map(str::to_owned).collect();
+        assert_eq!(
+            unheard(&decode(&one()).unwrap(), &log),
+            [
+                "a: its output was discarded: fd_write needs a Console, pipe or File as standard output: grant \
+              `wasm.0.instances.0.grants.console` or set `wasm.0.instances.0.stdout` in the manifest"
+            ]
+        );
+        assert_eq!(unheard(&decode(&one()).unwrap(), log.get(..1).unwrap()), [""; 0]);
     }
 
     #[test]

@@ -20,10 +20,20 @@ const NO_ROOM: &str = "did not start: Overloaded: the limits given, or the machi
 const OR_PASS: &str = " or pass --";
 /// Fields of an instance in hints, besides its limits and grants.
 const FIELDS: [&str; 4] = ["preopens", "stdin", "stdout", "stderr"];
+/// A field of an instance's host in hints about the instance.
+const HOST_FIELD: &str = "limits.capabilitySlots";
+/// A part of errors about values that a schema of another version defines.
+const OTHER_SCHEMA: &str = "Enum value or union discriminant";
 
 /// A line about an end; if a limit caused it, with the setting that raises it, for both readers.
 pub(super) fn with_limit(line: &str) -> String {
     let line = without_addresses(line);
+    if line.contains(OTHER_SCHEMA) {
+        return format!(
+            "{line}; a program in the image was built from another version than this capos: build both again, as \
+             `make programs` does, and programs of your own as well"
+        );
+    }
     if line.starts_with(MACHINE) {
         return format!("{line}: give it more with --mem");
     }
@@ -46,6 +56,8 @@ fn without_addresses(line: &str) -> &str {
 pub(super) struct Fields<'a> {
     /// Their places; several if several hosts have an instance of that name.
     places: Vec<&'a str>,
+    /// For instances: the places of their hosts.
+    hosts: Vec<&'a str>,
     process: Option<&'a Process>,
     /// Limits of the process, or of the server of a volume.
     limits: Option<&'a ProcessLimits>,
@@ -57,18 +69,24 @@ impl<'a> Fields<'a> {
         if let Some(name) = name.strip_prefix("volume ") {
             let volume = manifest.volumes.iter().find(|volume| volume.name == name);
             let places = volume.iter().map(|volume| volume.at.as_str()).collect();
-            return Self { places, process: None, limits: volume.map(|volume| &volume.limits) };
+            let limits = volume.map(|volume| &volume.limits);
+            return Self { places, hosts: Vec::new(), process: None, limits };
         }
         let process = manifest.processes.iter().find(|process| process.name == name);
         let places = process.iter().map(|process| process.at.as_str()).collect();
-        Self { places, process, limits: process.map(|process| &process.limits) }
+        Self { places, hosts: Vec::new(), process, limits: process.map(|process| &process.limits) }
     }
 
     /// For the instances with this name.
     pub(super) fn of_instance(manifest: &'a Manifest, name: &str) -> Self {
-        let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
-        let instances = hosts.flat_map(|host| &host.instances).filter(|instance| instance.name == name);
-        Self { places: instances.map(|instance| instance.at.as_str()).collect(), process: None, limits: None }
+        let hosts =
+            manifest.processes.iter().filter_map(|process| Some((process, process.wasm_host.as_ref()?)));
+        let all = hosts.flat_map(|(process, host)| host.instances.iter().map(move |one| (process, one)));
+        let (hosts, places) = all
+            .filter(|(_, instance)| instance.name == name)
+            .map(|(process, instance)| (process.at.as_str(), instance.at.as_str()))
+            .unzip();
+        Self { places, hosts, process: None, limits: None }
     }
 
     /// The line without command line options, which do not apply to a run from a manifest, and with full field paths.
@@ -107,8 +125,9 @@ impl<'a> Fields<'a> {
             true => Some(format!("grants.{word}")),
             false => (word.starts_with("limits.") || FIELDS.contains(&word)).then(|| word.to_owned()),
         };
-        let Some(path) = path.filter(|_| !self.places.is_empty()) else { return format!("`{word}`") };
-        let paths: Vec<_> = self.places.iter().map(|place| format!("`{place}.{path}`")).collect();
+        let places = if word == HOST_FIELD && !self.hosts.is_empty() { &self.hosts } else { &self.places };
+        let Some(path) = path.filter(|_| !places.is_empty()) else { return format!("`{word}`") };
+        let paths: Vec<_> = places.iter().map(|place| format!("`{place}.{path}`")).collect();
         paths.join(" or ")
     }
 
@@ -207,6 +226,14 @@ mod tests {
                 "raise the `rights` of its entry in `preopens` or pass --dir or --volume without `:ro`",
                 "raise the `rights` of its entry in `wasm.0.instances.0.preopens`",
             ),
+            (
+                "raise `limits.capabilitySlots` of its host in the manifest",
+                "raise `wasm.0.limits.capabilitySlots` of its host in the manifest",
+            ),
+            (
+                "raise the `quota` of its entry in `preopens`",
+                "raise the `quota` of its entry in `wasm.0.instances.0.preopens`",
+            ),
             ("build it with `-O2`", "build it with `-O2`"),
         ] {
             assert_eq!(fields.in_manifest(&format!("f needs x: {hint}")), format!("f needs x: {wanted}"));
@@ -230,6 +257,20 @@ mod tests {
             ("trap: unreachable", "trap: unreachable"),
         ] {
             assert_eq!(for_options(&with_limit(line)), wanted);
+        }
+    }
+
+    #[test]
+    fn a_program_of_another_version_is_recognised() {
+        let line = "did not start: Failed: Enum value or union discriminant 7 was not present in schema.";
+        for told in [
+            for_options(&with_limit(line)),
+            Fields::of_process(&manifest(), "p").in_manifest(&with_limit(line)),
+        ] {
+            assert!(
+                told.contains("another version than this capos") && told.contains("`make programs`"),
+                "{told}"
+            );
         }
     }
 

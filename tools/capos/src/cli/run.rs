@@ -191,6 +191,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     if let Some((manifest, behind)) = &booted {
         reasons = match ended.end {
             End::Status(1..) => ending::reasons(manifest, &ended.log, behind),
+            End::Status(0) => ending::unheard(manifest, &ended.log),
             End::TimedOut => ending::unfinished(manifest, &ended.log).into_iter().collect(),
             _ => Vec::new(),
         };
