@@ -52,7 +52,8 @@ pub fn export(project: &Project, manifest: &Path, definitions: Definitions) -> R
     }
     let problems = problems(&evaluated.messages);
     if !problems.is_empty() {
-        return Err(BadManifest::new(manifest, problems).into());
+        let bad = BadManifest::new(manifest, problems);
+        return Err(bad.locate(|file, paths| positions(project, file, paths)).into());
     }
     bail!("{}: {} ended with {}", manifest.display(), cue.display(), evaluated.status)
 }
@@ -105,9 +106,15 @@ fn problems(text: &str) -> Vec<Problem> {
 }
 
 /// A reason in words of manifests, where CUE's are about its own types.
-fn in_words(reason: &str) -> &str {
+fn in_words(reason: &str) -> String {
+    if let Some(allowed) = reason.strip_prefix("incomplete value ") {
+        return match allowed.contains(" | ") {
+            true => format!("it has no single value, only the alternatives {allowed}"),
+            false => format!("it has no value, only a condition for one: {allowed}"),
+        };
+    }
     let is_of_bytes = ["(mismatched types bytes and string)", "(mismatched types string and bytes)"];
-    if is_of_bytes.iter().any(|end| reason.ends_with(end)) { BYTES } else { reason }
+    if is_of_bytes.iter().any(|end| reason.ends_with(end)) { BYTES.to_owned() } else { reason.to_owned() }
 }
 
 /// Splits `processes.0.grants: field not allowed`; a message without a path has an empty one.
@@ -127,6 +134,16 @@ mod tests {
         let text = "name: conflicting values 'e' and =~\"^[A-Z]$\" (mismatched types bytes and string):\n    ./bad.cue:2:7\n";
         let wanted = Problem { position: Some("2:7".to_owned()), ..Problem::new("name", BYTES) };
         assert_eq!(problems(text), [wanted]);
+    }
+
+    #[test]
+    fn a_value_that_is_only_a_condition_is_explained() {
+        for (reason, wanted) in [
+            ("incomplete value string", "it has no value, only a condition for one: string"),
+            ("incomplete value \"a\" | \"b\"", "it has no single value, only the alternatives \"a\" | \"b\""),
+        ] {
+            assert_eq!(problems(&format!("name: {reason}\n")), [Problem::new("name", wanted)]);
+        }
     }
 
     #[test]

@@ -286,7 +286,9 @@ fn grants_without_a_source() {
         json!({"name": "m", "processes": [
             {"name": "c", "grants": {"wasm-host": {"from": "wasm"}}},
         ], "wasm": [{"instances": [{"name": "i"}]}]}),
-        &["processes.0.grants.wasm-host: process \"wasm\" does not export \"wasm-host\""],
+        &[
+            "processes.0.grants.wasm-host: the WebAssembly host \"wasm\" serves no instances of others: set `exports: true` in its entry",
+        ],
     );
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use wasmparser_263::WasmFeatures;
 
-use capos_host::inspect::{Content, Inspected, Module, State, check_call, grant_for, inspect, inspect_file};
+use capos_host::inspect::{
+    Content, Form, Inspected, Module, State, check_call, grant_for, inspect, inspect_file, refusal,
+};
 
 fn inspected(text: &str) -> Inspected {
     inspect(&wat::parse_str(text).unwrap()).unwrap()
@@ -223,6 +225,28 @@ fn damaged_files_are_told_as_far_as_they_go() {
     assert!(inspect(b"").is_err() && inspect(b"#!/bin/sh\n").is_err());
     let broken = inspect(&whole[..whole.len() - 1]).unwrap();
     assert!(broken.invalid.is_some() && broken.text("x").contains("Invalid"));
+}
+
+#[test]
+fn a_cut_off_file_says_where_and_its_sizes_are_of_what_is_there() {
+    let data = "x".repeat(1000);
+    let text = format!(r#"(module (memory 1) (func (drop (i32.const 1))) (data (i32.const 0) "{data}"))"#);
+    let whole = wat::parse_str(text).unwrap();
+    let size = whole.len();
+    let text = inspect(&whole[..size - 100]).unwrap().text("x");
+    let reason = format!(
+        "Invalid: the file is cut off at byte {}, within its data section, which ends at byte {size}.",
+        size - 100
+    );
+    assert!(text.contains(&reason), "{text}");
+    let refused = refusal(&whole[..size - 100], Form::Original).unwrap();
+    assert!(refused.starts_with("not a valid module: the file is cut off at byte "), "{refused}");
+    let functions = "(func (drop (i32.const 1)))".repeat(1000);
+    let whole = wat::parse_str(format!("(module {functions})")).unwrap();
+    let cut = inspect(&whole[..whole.len() / 2]).unwrap();
+    let sections: u64 = cut.sections.known.iter().map(|section| section.bytes).sum();
+    assert!(sections <= cut.bytes, "{sections} of {}", cut.bytes);
+    assert!(cut.text("x").contains("within its code section"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Checks that a module can start as a manifest's instance: what its host would refuse is reported before
 //! anything boots.
 
+use capos_volume_tool::show_size;
 use wasmparser_263::{FuncType, MemoryType};
 
 use super::call::{BadCall, call};
@@ -75,7 +76,10 @@ fn wrong_import(import: &Import) -> Option<String> {
             let known = type_of(module, name)?;
             let text = |ty: &FuncType| Kind::Function(Some(ty.clone())).text();
             (*ty != known)
-                .then(|| format!("import {name:?} of {module:?} is {}, not {}", text(ty), text(&known)))
+                .then(|| {
+                    let (wanted, known) = (text(ty), text(&known));
+                    format!("it imports {name:?} of {module:?} with the type {wanted}, but that function has the type {known}")
+                })
         }
         Kind::Function(None) => None,
         other => {
@@ -121,8 +125,10 @@ fn too_much_memory(module: &Module, limits: &InstanceLimits, setting: Setting) -
         Setting::Field => format!("`limits: memory: \"{mebibytes}MiB\"`"),
         Setting::Option => format!("--memory {mebibytes}MiB"),
     };
-    (wanted > limit)
-        .then(|| format!("it needs {wanted} bytes of memory and its limit is {limit}; {set} allows that"))
+    (wanted > limit).then(|| {
+        let (wanted, limit) = (show_size(wanted), show_size(limit));
+        format!("it needs {wanted} of memory and its limit is {limit}; {set} allows that")
+    })
 }
 
 fn bytes(memory: &MemoryType) -> u64 {

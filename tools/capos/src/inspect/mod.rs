@@ -28,6 +28,7 @@ pub use file::module_bytes;
 pub use module::{Export, Import, Kind, Module};
 pub use needs::{Grant, grant_for, meant, type_of};
 pub use proposals::{Proposal, State};
+use sections::cut_off;
 pub use sections::{Section, Sections};
 pub(crate) use strange::{MOST_LOOKED_AT, strange};
 pub use valid::{Form, refusal};
@@ -79,7 +80,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected> {
     let validated = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes);
     Ok(Inspected {
         bytes: bytes.len() as u64,
-        invalid: validated.err().map(|error| error.to_string()),
+        invalid: validated.err().map(|error| {
+            let cut = (encoding == Encoding::Module).then(|| cut_off(bytes)).flatten();
+            cut.unwrap_or_else(|| error.to_string())
+        }),
         content,
         sections: Sections::read(bytes),
     })

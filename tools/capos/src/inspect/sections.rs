@@ -45,6 +45,7 @@ impl Sections {
         let mut known: BTreeMap<String, u64> = BTreeMap::new();
         let mut custom: BTreeMap<String, u64> = BTreeMap::new();
         let mut depth = 0u32;
+        let size = bytes.len() as u64;
         for payload in Parser::new(0).parse_all(bytes) {
             let Ok(payload) = payload else { break };
             let at_top = depth <= 1;
@@ -63,7 +64,10 @@ impl Sections {
                 other if at_top => {
                     if let Some((id, range)) = other.as_section() {
                         let name = NAMES.get(usize::from(id)).copied().unwrap_or("other");
-                        *known.entry(section_name(other, name).to_owned()).or_default() += length(&range);
+                        let name = section_name(other, name);
+                        // A section that the file cuts off counts as far as it is there.
+                        let there = range.start.min(size)..range.end.min(size);
+                        *known.entry(name.to_owned()).or_default() += length(&there);
                     }
                 }
                 _ => {}
@@ -71,6 +75,44 @@ impl Sections {
         }
         Self { known: largest_first(known), custom: largest_first(custom) }
     }
+}
+
+/// The reason why a module of these bytes is invalid, if it ends within a section.
+pub(super) fn cut_off(bytes: &[u8]) -> Option<String> {
+    const PREAMBLE_BYTES: usize = 8;
+    let mut start = PREAMBLE_BYTES;
+    loop {
+        let (id, rest) = bytes.get(start..)?.split_first()?;
+        let name = NAMES.get(usize::from(*id))?;
+        let size = bytes.len();
+        let Some((length, header)) = leb128(rest) else {
+            return (rest.len() < LONGEST_LENGTH).then(|| {
+                format!("the file is cut off at byte {size}, within the header of its {name} section")
+            });
+        };
+        let end = (start + 1 + header).checked_add(usize::try_from(length).ok()?)?;
+        if end > size {
+            return Some(format!(
+                "the file is cut off at byte {size}, within its {name} section, which ends at byte {end}"
+            ));
+        }
+        start = end;
+    }
+}
+
+/// Maximum number of bytes of a section's length.
+const LONGEST_LENGTH: usize = 5;
+
+/// The number at the beginning of `bytes`, and how many bytes it takes.
+fn leb128(bytes: &[u8]) -> Option<(u32, usize)> {
+    let mut value = 0u64;
+    for (index, byte) in bytes.iter().take(LONGEST_LENGTH).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Some((u32::try_from(value).ok()?, index + 1));
+        }
+    }
+    None
 }
 
 /// Components number their sections differently.

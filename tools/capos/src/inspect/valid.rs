@@ -10,6 +10,7 @@ use wasmparser_263::{
 use super::bounds::{Beyond, check_count, check_expressions, check_names, validate_function};
 use super::module::Module;
 use super::proposals::State;
+use super::sections::cut_off;
 
 /// The features of the engine.
 const ENGINE: WasmFeatures = WasmFeatures::FLOATS
@@ -59,7 +60,8 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
         Err(error) => error,
     };
     if let Err(error) = validate(module, WasmFeatures::all()) {
-        return Some(format!("not a valid module: {error}"));
+        let reason = cut_off(module).unwrap_or_else(|| error.to_string());
+        return Some(format!("not a valid module: {reason}"));
     }
     let proposals = Module::read(module).proposals.into_iter();
     let refused: Vec<_> = proposals.filter(|proposal| !proposal.state().runs()).collect();

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use capos_schema::grants::{UNKNOWN_INTERFACE, WellKnown};
+use capos_schema::names;
 
 use super::super::broken::Broken;
 use super::super::candidates::{not_found, suggestion};
@@ -74,6 +75,10 @@ fn check_export(
         }
         Some(other) if from.export.is_empty() || broken.has(&format!("{}.exports", other.at)) => {}
         Some(other) if manifest.export(from).is_none() => {
+            if other.wasm_host.is_some() && from.export == names::WASM_HOST_EXPORT {
+                let reason = "serves no instances of others: set `exports: true` in its entry";
+                return problem(format!("the WebAssembly host {:?} {reason}", other.name));
+            }
             let there = suggestion(&from.export, other.exports.iter().map(|export| &export.name));
             problem(format!("process {:?} does not export {:?}{there}", other.name, from.export));
         }
