@@ -67,7 +67,11 @@ fn what_starts_is_not_complained_about() {
 fn files_that_are_no_valid_modules() {
     one(&complaint(b"hello, hello", ""), "5:9", "/m.wasm: not a WebAssembly module");
     let module = wat::parse_str(format!("(module (memory 1) {START})")).unwrap();
-    one(&complaint(&module[..module.len() - 3], ""), "5:9", "/m.wasm: not a valid module: the file is cut off at byte ");
+    one(
+        &complaint(&module[..module.len() - 3], ""),
+        "5:9",
+        "/m.wasm: not a valid module: the file is cut off at byte ",
+    );
     one(
         &of_text(r#"(module (type (struct)) (func (export "_start")))"#, ""),
         "5:9",
