@@ -41,7 +41,7 @@ mod tests;
 pub use direct::{Direct, Party};
 pub use list::List;
 pub use machine::{CopyFault, Machine, Place};
-pub use objects::{ObjectCall, QueueId, Reply, Suspended};
+pub use objects::{ObjectCall, Reply, Suspended};
 pub use submit::{Submitted, Submitter};
 
 /// The calling thread, and where the answer goes.
@@ -150,6 +150,10 @@ impl Endpoint {
         }
     }
 }
+
+/// A queue of calls that a kernel object cannot answer yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueId(Id<Queue>);
 
 /// A queue of waiting calls to a kernel object.
 pub struct Queue {

@@ -1,4 +1,5 @@
-//! Files of the WebAssembly host import each other in one direction: no file reaches itself along imports.
+//! Files import each other in one direction: no file reaches itself along imports, with the exceptions that
+//! `docs/architecture.md` explains.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +8,17 @@ use regex::Regex;
 
 use crate::none;
 
-/// Folders with a crate root each.
-const CRATES: [&str; 2] = ["capos-wasm/src/", "capos-wasm/process/src/"];
+/// Crates with circles, each of which `docs/architecture.md` explains.
+const EXPLAINED: [&str; 2] = ["capos-rt/src/", "kernel/src/"];
+
+/// The source folder of each crate.
+fn crates(sources: &[Source]) -> BTreeSet<String> {
+    let root = |source: &Source| {
+        let folder = source.path.strip_suffix("lib.rs").or_else(|| source.path.strip_suffix("main.rs"))?;
+        folder.ends_with("/src/").then(|| folder.to_owned())
+    };
+    sources.iter().filter_map(root).collect()
+}
 
 /// A module's path from the crate's root.
 type Module = Vec<String>;
@@ -148,11 +158,18 @@ fn circles(files: &Files) -> Vec<String> {
 #[test]
 fn no_file_imports_itself_by_way_of_others() {
     let sources = sources(".rs").unwrap();
-    for folder in CRATES {
-        let files = files(&sources, folder);
-        assert!(files.len() > 5, "no files in {folder}");
-        none(&circles(&files));
+    let crates = crates(&sources);
+    assert!(crates.len() > 20, "{crates:?}");
+    let mut found = Vec::new();
+    for folder in &crates {
+        let circles = circles(&files(&sources, folder));
+        if EXPLAINED.contains(&folder.as_str()) {
+            assert!(!circles.is_empty(), "{folder} has no circles any more: remove it from the list");
+        } else {
+            found.extend(circles.iter().map(|circle| format!("{folder}: {circle}")));
+        }
     }
+    none(&found);
 }
 
 #[test]

@@ -1,18 +1,14 @@
 //! Calls to objects that the kernel serves itself.
 
 use super::{
-    Alarm, Caller, CopyFault, Ipc, List, Machine, OperationId, Place, Queue, Request, State, completion,
+    Alarm, Caller, CopyFault, Ipc, List, Machine, OperationId, Place, Queue, QueueId, Request, State,
+    completion,
 };
 use crate::{
-    arena::Id,
     caps::{NodeId, ObjectKind},
     ring::Outgoing,
 };
 use capos_abi::{CompletionEntry, CompletionFlags, ErrorCode, Handle, Rights};
-
-/// A queue of calls that a kernel object cannot answer yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct QueueId(pub(super) Id<Queue>);
 
 /// A call to a kernel object, with the capability it was made with.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! A plain list of capabilities with their parents.
 
 use super::*;
+use std::collections::HashSet;
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -12,6 +13,15 @@ pub(super) struct Entry {
     pub(super) badge: Option<u64>,
     pub(super) alive: bool,
     pub(super) revoked: bool,
+}
+
+/// A revocation in progress.
+pub(super) struct Ongoing {
+    pub(super) revocation: Revocation,
+    pub(super) root: usize,
+    /// The nodes that must be gone at the end: all those derived from its root, including ones created
+    /// meanwhile.
+    pub(super) doomed: HashSet<usize>,
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! The capability space and its model side by side.
 
-use super::{model::*, steps::Ongoing, *};
+use super::{model::*, *};
 use crate::caps::{Lost, ObjectId};
 
 #[derive(Clone, Debug)]

@@ -1,20 +1,10 @@
 //! Revocations and table teardowns in steps, interleaved with all other operations.
 
 use super::{
-    model::Entry,
+    model::{Entry, Ongoing},
     processes::{Processes, Step, step},
     *,
 };
-use std::collections::HashSet;
-
-/// A revocation in progress.
-pub(super) struct Ongoing {
-    revocation: Revocation,
-    pub(super) root: usize,
-    /// The nodes that must be gone at the end: all those derived from its root, including ones created
-    /// meanwhile.
-    pub(super) doomed: HashSet<usize>,
-}
 
 #[derive(Clone, Debug)]
 enum Interleaved {
