@@ -1,6 +1,8 @@
 //! The command line.
 
 mod amounts;
+mod behind;
+mod boot;
 #[cfg(test)]
 mod documented;
 mod ending;
@@ -12,7 +14,9 @@ mod memory;
 mod other_kinds;
 mod prepare;
 mod program;
+mod program_args;
 mod run;
+mod run_args;
 mod what;
 mod words;
 
@@ -120,7 +124,7 @@ enum Task {
         json: bool,
     },
     /// Boot a manifest or a WebAssembly program in QEMU and exit with the guest's exit status
-    Run(Box<run::RunArgs>),
+    Run(Box<run_args::RunArgs>),
     /// Create volume images, and copy files in and out of them
     #[command(subcommand)]
     Volume(VolumeCommand),

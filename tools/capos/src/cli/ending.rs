@@ -1,9 +1,8 @@
 //! Reasons why a run from a manifest failed, from its log: which processes, instances and volumes failed, and how.
 
-use std::path::{Display, PathBuf};
-
 use capos_schema::grants::CONSOLE;
 
+use super::behind::{Behind, SERVER, VOLUME, with_host};
 use super::full::{self, of_manifest};
 use super::hints::{Fields, with_limit};
 use crate::manifest::Manifest;
@@ -12,10 +11,6 @@ use crate::manifest::Manifest;
 const INSTANCE: &str = "[wasm-host] ";
 /// Prefix of `init`'s log lines about a process.
 const PROCESS: &str = "[user] init: ";
-/// Prefix of log lines of a volume's server.
-pub(super) const VOLUME: &str = "[user] fs: ";
-/// Prefix of a volume's name in `init`'s log lines about its processes.
-const SERVER: &str = "volume ";
 /// The beginning of the line about a regular exit.
 const EXITED: &str = "exited with status ";
 /// The beginnings of the lines about an instance's end.
@@ -154,34 +149,6 @@ pub(super) fn unfinished(manifest: &Manifest, log: &[String]) -> Option<String> 
     (!names.is_empty()).then(|| format!("not ended by then: {named}{more}"))
 }
 
-/// Volumes and the image or folder behind each on the host.
-pub(super) type Behind = [(String, PathBuf)];
-
-/// A line about a volume, with its image or folder on the host.
-fn with_host(line: &str, behind: &Behind) -> String {
-    match of_volume(line, behind) {
-        Some((name, host, rest)) => format!("{SERVER}{name} ({host}){rest}"),
-        None => line.to_owned(),
-    }
-}
-
-/// The same without the volume's name, which the user did not choose.
-pub(super) fn of_host(line: &str, behind: &Behind) -> String {
-    of_volume(line, behind).map_or_else(|| line.to_owned(), |(_, host, rest)| format!("{host}{rest}"))
-}
-
-/// The volume in a line, its image or folder, and the rest of the line.
-fn of_volume<'a>(line: &'a str, behind: &'a Behind) -> Option<(&'a str, Display<'a>, String)> {
-    let rest = line.strip_prefix(SERVER)?;
-    behind.iter().find_map(|(name, host)| {
-        let rest = rest.strip_prefix(name.as_str())?;
-        let is_it = rest.starts_with(": ") || rest.starts_with("/disk: ");
-        is_it.then(|| {
-            (name.as_str(), host.display(), rest.replace(" FILE`", &format!(" {}`", host.display())))
-        })
-    })
-}
-
 /// The lines about items of this kind, grouped by the name that they begin with, in the order of the names' first lines.
 fn accounts<'a>(log: &'a [String], kind: Kind, wanted: impl Fn(&str) -> bool) -> Vec<Account<'a>> {
     let prefix = match kind {
@@ -221,7 +188,7 @@ mod tests {
 
     fn reasons(manifest: &Value, log: &str) -> Vec<String> {
         let manifest = decode(manifest).unwrap();
-        let behind = [("v".to_owned(), PathBuf::from("/srv/v.img"))];
+        let behind = [("v".to_owned(), "/srv/v.img".into())];
         super::reasons(&manifest, &log.lines().map(str::to_owned).collect::<Vec<_>>(), &behind)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use capos_volume_tool::show_size;
 
-use super::ending::{Behind, VOLUME};
+use super::behind::{Behind, VOLUME};
 use crate::manifest::{Manifest, VolumeSource};
 
 /// The line of a server whose volume is full.
