@@ -67,6 +67,8 @@ pub(crate) struct Parts {
     pub(crate) types: (u32, Vec<u8>),
     pub(crate) imports: (u32, Vec<u8>),
     pub(crate) memories: u32,
+    /// Of each memory; 16 at least.
+    pub(crate) pages: u32,
     pub(crate) tables: u32,
     pub(crate) globals: (u32, Vec<u8>),
     pub(crate) exports: (u32, Vec<u8>),
@@ -74,11 +76,16 @@ pub(crate) struct Parts {
     pub(crate) data: (u32, Vec<u8>),
     /// Declarations of locals, and instructions, of the first function.
     pub(crate) code: Vec<u8>,
-    /// More functions of no locals, each with these instructions.
+    /// More functions of this type and no locals, each with these instructions.
     pub(crate) functions: u32,
+    pub(crate) function_type: u8,
     pub(crate) body: Vec<u8>,
     /// Whether the first function calls the others.
     pub(crate) calls: bool,
+    /// Whether the last function is executed, too.
+    pub(crate) start: bool,
+    /// Whole sections.
+    pub(crate) custom: Vec<u8>,
 }
 
 impl Parts {
@@ -94,21 +101,29 @@ impl Parts {
         let more = vector(&[&[0], self.body.as_slice(), &[END]].concat());
         let codes = [vector(&code), more.repeat(self.functions as usize)].concat();
         let exports = [text("_start"), vec![0], leb(first), self.exports.1].concat();
+        let start = if self.start { [vec![8], vector(&leb(last))].concat() } else { Vec::new() };
         let table = [vec![0x70, 0], leb(100_000)].concat();
-        let (data_count, tables) = (counted(12, self.data.0, &[]), 1 + self.tables);
+        let (data_count, memories, tables) =
+            (counted(12, self.data.0, &[]), self.memories.max(1), 1 + self.tables);
         [
             b"\0asm\x01\0\0\0".to_vec(),
             counted(1, 2 + self.types.0, &types),
             counted(2, self.imports.0, &self.imports.1),
-            counted(3, 1 + self.functions, &vec![0; 1 + self.functions as usize]),
+            counted(
+                3,
+                1 + self.functions,
+                &[vec![0], vec![self.function_type; self.functions as usize]].concat(),
+            ),
             counted(4, tables, &table.repeat(tables as usize)),
-            counted(5, self.memories.max(1), &[0, 16].repeat(self.memories.max(1) as usize)),
+            counted(5, memories, &[vec![0], leb(self.pages.max(16))].concat().repeat(memories as usize)),
             counted(6, self.globals.0, &self.globals.1),
             counted(7, 1 + self.exports.0, &exports),
+            start,
             counted(9, self.elements.0, &self.elements.1),
             data_count,
             counted(10, 1 + self.functions, &codes),
             counted(11, self.data.0, &self.data.1),
+            self.custom,
         ]
         .concat()
     }

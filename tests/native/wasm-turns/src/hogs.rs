@@ -1,6 +1,12 @@
 //! Modules that keep their host busy, each with the most expensive operation for its fuel.
 
-use crate::assemble::{BLOCK, DROP, END, LOOP, Module, call, constant, forever, leb};
+use crate::{
+    assemble::{
+        BLOCK, BR_0, DROP, END, I32, I64, LOOP, Module, Named, Parts, call, constant, forever, leb, repeated,
+    },
+    bodies::GET_0,
+    starts::MANY,
+};
 
 /// A memory of 16 MiB.
 const PAGES: u32 = 256;
@@ -33,9 +39,58 @@ pub(crate) fn all() -> Vec<(&'static str, Module)> {
         ("counting bits of vectors", called(1, &vector(&[0x62]).repeat(100), 1)),
         ("rounding vectors", called(1, &vector(&[0x6a]).repeat(100), 1)),
         ("random_get", importing("random_get", 2, &[0, 16 << 20])),
-        ("poll_oneoff", importing("poll_oneoff", 4, &[0, 1 << 22, 60_000, 0])),
-        ("fd_write", importing("fd_write", 4, &[1, 0, 1 << 17, 1 << 22])),
         ("sched_yield", importing("sched_yield", 0, &[])),
+    ]
+}
+
+/// Those with operands in other sections, by name.
+pub(crate) fn long() -> Vec<Named> {
+    vec![
+        ("calls of many values", || {
+            Parts { code: values(&forever(&passing(&call(1)))), ..giving_values() }.encode()
+        }),
+        ("indirect calls of many values", || {
+            let call = [&constant(0)[..], &[0x11, 1, 0]].concat();
+            let elements = repeated(1, &[0, 0x41, 0, END, 1, 1]);
+            Parts { code: values(&forever(&passing(&call))), elements, ..giving_values() }.encode()
+        }),
+        ("tail calls of many values", || {
+            let body = [&GET_0.repeat(900)[..], &[0x12, 1]].concat();
+            Parts { code: values(&passing(&call(1))), body, ..giving_values() }.encode()
+        }),
+        ("branches with many values", || {
+            let repeat = [&GET_0.repeat(900)[..], &[0x03, 1], &BR_0, &[END], &[DROP].repeat(900)].concat();
+            Parts { code: values(&repeat), ..giving_values() }.encode()
+        }),
+        ("branches by a table with many values", || {
+            let table = [&[0x20, 0, 0x0e, 70][..], &[0; 71]].concat();
+            let repeat = [&GET_0.repeat(900)[..], &[0x03, 1], &table, &[END], &[DROP].repeat(900)].concat();
+            Parts { code: values(&repeat), ..giving_values() }.encode()
+        }),
+        ("memory.init", || {
+            let length = 1 << 20;
+            let data = [&[1][..], &leb(length), &vec![7; length as usize]].concat();
+            let body = with_three(0, 0, length, &[0xfc, 8, 0, 0]);
+            Parts { code: values(&forever(&body)), data: (1, data), ..Parts::default() }.encode()
+        }),
+        ("table.init", || {
+            let elements = [&[1, 0][..], &leb(MANY), &vec![0; MANY as usize]].concat();
+            let body = with_three(0, 0, MANY, &[0xfc, 12, 0, 0]);
+            Parts { code: values(&forever(&body)), elements: (1, elements), ..Parts::default() }.encode()
+        }),
+        ("table.init of expressions", || {
+            let elements = [&[5, 0x70][..], &leb(MANY), &[0xd2, 0, END].repeat(MANY as usize)].concat();
+            let body = with_three(0, 0, MANY, &[0xfc, 12, 0, 0]);
+            Parts { code: values(&forever(&body)), elements: (1, elements), ..Parts::default() }.encode()
+        }),
+        ("memory.grow by much", || {
+            let grow = [&constant(800)[..], &[0x40, 0, DROP]].concat();
+            Parts {
+                code: [&[1, 1, I64][..], &after_rounds(), &grow, &forever(&[])].concat(),
+                ..Parts::default()
+            }
+            .encode()
+        }),
     ]
 }
 
@@ -50,6 +105,21 @@ pub(crate) fn ending() -> Vec<(&'static str, Module)> {
 
 fn with_three(first: u32, second: u32, third: u32, instruction: &[u8]) -> Vec<u8> {
     [&constant(first)[..], &constant(second), &constant(third), instruction].concat()
+}
+
+/// Code with one local.
+fn values(instructions: &[u8]) -> Vec<u8> {
+    [&[1, 1, I32], instructions].concat()
+}
+
+/// A call with 900 parameters and results.
+fn passing(call: &[u8]) -> Vec<u8> {
+    [&GET_0.repeat(900), call, &[DROP].repeat(900)].concat()
+}
+
+/// A function with 900 parameters and results.
+fn giving_values() -> Parts {
+    Parts { functions: 1, function_type: 1, body: GET_0.repeat(900), ..Parts::default() }
 }
 
 fn alone(body: &[u8]) -> Module {
@@ -93,10 +163,15 @@ fn filling(elements: u32) -> Module {
     Module { functions: vec![(0, body)], ..Module::default() }
 }
 
-/// Grows an empty table by `elements` at once: after some rounds, when its neighbour has started to measure.
-fn growing(elements: u32) -> Module {
+/// Counts in local 0, until its neighbour has started to measure.
+fn after_rounds() -> Vec<u8> {
     let rounds = [&[0x42][..], constant(50_000).get(1..).unwrap_or_default()].concat();
-    let wait = [&LOOP[..], &[0x20, 0, 0x42, 1, 0x7c, 0x22, 0], &rounds, &[0x54, 0x0d, 0, END]].concat();
+    [&LOOP[..], &[0x20, 0, 0x42, 1, 0x7c, 0x22, 0], &rounds, &[0x54, 0x0d, 0, END]].concat()
+}
+
+/// Grows an empty table by `elements` at once.
+fn growing(elements: u32) -> Module {
+    let wait = after_rounds();
     let grow = [&[0xd0, 0x70][..], &constant(elements), &[0xfc, 15, 0, DROP]].concat();
     let body = [wait, grow, forever(&[])].concat();
     Module { functions: vec![(1, body)], ..Module::default() }

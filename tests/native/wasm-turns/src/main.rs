@@ -1,8 +1,11 @@
 //! Starts modules that keep their host busy, one after the other, in the host granted as "wasm-host", and reports the
 //! longest time that a neighbour of each had to wait for its turn.
+//!
+//! Arguments choose modules by parts of their names, and the times are told then.
 
 mod assemble;
 mod bodies;
+mod calls;
 mod folder;
 mod hogs;
 mod starts;
@@ -12,7 +15,7 @@ use capos_rt::schema::grants::{ENTROPY, TIMER, hold};
 use capos_rt::schema::{
     entropy_capnp::entropy_source,
     timer_capnp::timer,
-    wasm_capnp::{value, wasm_host, wasm_instance},
+    wasm_capnp::{instance_end, value, wasm_host, wasm_instance},
 };
 use capos_rt::{grant, spawn_local};
 use std::cell::Cell;
@@ -23,6 +26,8 @@ const WATCH_NS: i64 = 20_000_000;
 /// The same, beside a module that ends: until it has, if that is within so many times as long.
 const LONG_WATCH_NS: i64 = 100_000_000;
 const LONG_WATCHES: u32 = 200;
+/// A watcher that alternates with nothing waits no longer than this.
+const IDLE_NS: i64 = 100_000;
 /// Time after which an instance is given up that is being started.
 const KILL_AFTER_NS: u64 = 20_000_000;
 /// As many elements of tables as a module can have from its start.
@@ -126,11 +131,31 @@ async fn longest_gap_until(
     Err(Error::failed("it does not end".to_owned()))
 }
 
-fn tell(name: &str, gap_ns: i64, how: How) {
-    let refused = if how == How::Refused { ", refused" } else { "" };
-    match gap_ns < MOST_NS {
-        true => println!("{name}{refused}: within a millisecond"),
-        false => println!("{name}{refused}: {gap_ns} ns"),
+/// The modules to try, as chosen by the arguments.
+struct Choice(Vec<String>);
+
+impl Choice {
+    fn has(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    fn tell(&self, name: &str, gap_ns: i64, how: How) {
+        let refused = if how == How::Refused { ", refused" } else { "" };
+        match gap_ns < MOST_NS && self.0.is_empty() {
+            true => println!("{name}{refused}: within a millisecond"),
+            false => println!("{name}{refused}: {gap_ns} ns"),
+        }
+    }
+}
+
+/// Kills an instance that must still run.
+async fn killed(name: &str, hog: &wasm_instance::Client) -> Result<(), Error> {
+    hog.kill_request().send().promise.await?;
+    let end = hog.wait_request().send().promise.await?;
+    match end.get()?.get_end()?.which()? {
+        instance_end::Killed(()) => Ok(()),
+        instance_end::Trap(trap) => Err(Error::failed(format!("{name}: {}", trap?.get_message()?.to_str()?))),
+        _ => Err(Error::failed(format!("{name}: ended by itself"))),
     }
 }
 
@@ -140,20 +165,40 @@ async fn run() -> Result<(), Error> {
         timer: grant(TIMER)?,
         entropy: grant(ENTROPY)?,
     };
+    let choice = Choice(std::env::args().skip(1).collect());
     let watcher = hosts.watcher().await?;
     longest_gap(&watcher, WATCH_NS).await?;
-    for (name, module) in hogs::all() {
+    for (name, module) in hogs::all().into_iter().filter(|(name, _)| choice.has(name)) {
+        settle(&watcher).await?;
         let hog = hosts.hog(&module.encode()).await?;
-        tell(name, longest_gap(&watcher, WATCH_NS).await?, How::Ran);
-        hog.kill_request().send().promise.await?;
+        choice.tell(name, longest_gap(&watcher, WATCH_NS).await?, How::Ran);
+        killed(name, &hog).await?;
     }
-    for (name, module) in hogs::ending() {
+    for (name, module) in hogs::long().into_iter().filter(|(name, _)| choice.has(name)) {
+        settle(&watcher).await?;
+        let hog = hosts.start_file(module()).await?;
+        choice.tell(name, longest_gap(&watcher, WATCH_NS).await?, How::Ran);
+        killed(name, &hog).await?;
+    }
+    for name in calls::ALL.into_iter().filter(|name| choice.has(name)) {
+        settle(&watcher).await?;
+        let hog = hosts.caller().await?;
+        let mut call = hog.call_request();
+        call.get().set_function(name);
+        let _calling = call.send().promise;
+        choice.tell(name, longest_gap(&watcher, WATCH_NS).await?, How::Ran);
+        killed(name, &hog).await?;
+    }
+    for (name, module) in hogs::ending().into_iter().filter(|(name, _)| choice.has(name)) {
+        settle(&watcher).await?;
         let hog = hosts.hog(&module.encode()).await?;
         let end = hog.wait_request().send().promise;
         let (gap_ns, how) = longest_gap_until(&watcher, async { end.await.map(|_| How::Ran) }).await?;
-        tell(name, gap_ns, how);
+        choice.tell(name, gap_ns, how);
     }
-    for (name, module) in starts::all().into_iter().chain(bodies::all()) {
+    for (name, module) in starts::all().into_iter().chain(bodies::all()).filter(|(name, _)| choice.has(name))
+    {
+        settle(&watcher).await?;
         // Made before the neighbour looks, which this process would keep waiting, too.
         let (host, bytes) = (hosts.clone(), module());
         let life = async move {
@@ -163,7 +208,8 @@ async fn run() -> Result<(), Error> {
             }
         };
         let (gap_ns, how) = longest_gap_until(&watcher, life).await?;
-        tell(name, gap_ns, how);
+        choice.tell(name, gap_ns, how);
+        settle(&watcher).await?;
         let (host, timer, bytes) = (hosts.clone(), hosts.clone(), module());
         let life = async move {
             let starting = spawn_local(async move { host.start_file(bytes).await.map(drop) });
@@ -172,11 +218,23 @@ async fn run() -> Result<(), Error> {
             Ok(How::Ran)
         };
         let (gap_ns, how) = longest_gap_until(&watcher, life).await?;
-        tell(&format!("{name}, given up"), gap_ns, how);
+        choice.tell(&format!("{name}, given up"), gap_ns, how);
     }
     Ok(())
 }
 
+/// Waits until the host has freed what it had for earlier modules, which takes turns, too.
+async fn settle(watcher: &wasm_instance::Client) -> Result<(), Error> {
+    for _ in 0..LONG_WATCHES {
+        if longest_gap(watcher, WATCH_NS).await? < IDLE_NS {
+            return Ok(());
+        }
+    }
+    Err(Error::failed("the host does not come to rest".to_owned()))
+}
+
 fn main() -> Result<(), Error> {
+    // The neighbours do not wait for this process's own long work.
+    capos_rt::free_in_parts();
     capos_rt::block_on(run())
 }
