@@ -92,7 +92,7 @@ impl Parts {
     pub(crate) fn encode(self) -> Vec<u8> {
         let first = self.imports.0;
         let last = first + self.functions;
-        let types = [&TYPE[..], &crate::bodies::many_values(), &self.types.1].concat();
+        let types = [&TYPE[..], &many_values(), &self.types.1].concat();
         let mut code = if self.code.is_empty() { vec![0] } else { self.code };
         if self.calls {
             code.extend((first + 1..=last).flat_map(call));
@@ -185,4 +185,10 @@ fn section(id: u8, items: &[Vec<u8>]) -> Vec<u8> {
 fn counted(id: u8, count: u32, items: &[u8]) -> Vec<u8> {
     let content = [&leb(count), items].concat();
     [vec![id], vector(&content)].concat()
+}
+
+/// The type of a block with 900 parameters and results.
+fn many_values() -> Vec<u8> {
+    let values = vector(&[I32; 900]);
+    [&[0x60], values.as_slice(), &values].concat()
 }

@@ -1,6 +1,6 @@
 //! Functions of which much is to be validated and translated. Each ends at once.
 
-use crate::assemble::{BLOCK, DROP, END, I32, LOOP, Named, Parts, call, constant, leb, vector};
+use crate::assemble::{BLOCK, DROP, END, I32, LOOP, Named, Parts, call, constant, leb};
 
 const IF: [u8; 4] = [0x41, 0, 0x04, 0x40];
 const ELSE: u8 = 0x05;
@@ -158,12 +158,6 @@ fn value_table() -> Vec<u8> {
 fn calls() -> Vec<u8> {
     let call = [&GET_0[..], &[0x11, 1, 0]].concat();
     [&[1, 1, I32], GET_0.repeat(900).as_slice(), &[RETURN], &call.repeat(3_000), &[DROP].repeat(900)].concat()
-}
-
-/// The type of a block with 900 parameters and results.
-pub(crate) fn many_values() -> Vec<u8> {
-    let values = vector(&[I32; 900]);
-    [&[0x60], values.as_slice(), &values].concat()
 }
 
 /// A local, and a call with 900 parameters and results.
