@@ -1,6 +1,6 @@
 //! Converts a manifest entry to the specifications of its instances.
 
-use crate::{grants::Held, pipes::Ends};
+use crate::{grants::HostGrants, pipes::PipeEnds};
 use capos_package::binary;
 use capos_schema::manifest_capnp::{boot_package, instance_entry, process_entry};
 use capos_wasm::{InstanceSpec, Launch, Limits, Options};
@@ -23,8 +23,8 @@ pub(crate) fn find(
 pub(crate) async fn spec(
     package: boot_package::Reader<'static>,
     entry: instance_entry::Reader<'static>,
-    held: &Held,
-    pipes: Ends,
+    held: &HostGrants,
+    pipes: PipeEnds,
 ) -> Result<InstanceSpec, String> {
     let (grants, named) = held.for_instance(entry, pipes).await?;
     read(package, entry).map_err(|error| error.to_string()).and_then(|(module, module_name, launch)| {

@@ -3,7 +3,7 @@
 use crate::{
     directories::preopens,
     named::Named,
-    pipes::Ends,
+    pipes::PipeEnds,
     stdio::{self, Terminals},
 };
 use capos_rt::grant;
@@ -13,7 +13,7 @@ use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 
 /// The capabilities that the host was granted.
-pub(crate) struct Held {
+pub(crate) struct HostGrants {
     terminals: Terminals,
     pub(crate) log: Option<console::Client>,
     pub(crate) timer: Option<timer::Client>,
@@ -22,7 +22,7 @@ pub(crate) struct Held {
     named: Named,
 }
 
-impl Held {
+impl HostGrants {
     /// Gets everything that was granted to the host itself and for `instances`.
     pub(crate) async fn find<'a>(
         instances: impl Iterator<Item = instance_entry::Reader<'a>>,
@@ -47,7 +47,7 @@ impl Held {
     pub(crate) async fn for_instance(
         &self,
         entry: instance_entry::Reader<'_>,
-        pipes: Ends,
+        pipes: PipeEnds,
     ) -> Result<(Grants, Vec<NamedGrant>), String> {
         let (named, own) = self.named.of_instance(entry).map_err(|error| error.extra)?;
         let failed = |error: capos_wasm::WrongInterface| error.to_string();

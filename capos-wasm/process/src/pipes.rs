@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The pipe ends that one instance's entry lists.
 #[derive(Default)]
-pub(crate) struct Ends {
+pub(crate) struct PipeEnds {
     pub(crate) stdin: Option<PipeReader>,
     pub(crate) stdout: Option<PipeWriter>,
     pub(crate) stderr: Option<PipeWriter>,
@@ -16,11 +16,11 @@ pub(crate) struct Ends {
 /// pipe already closed by the others. No end is kept, so that the end of an instance is noticed by the other side.
 pub(crate) fn connect<'a>(
     instances: impl Iterator<Item = instance_entry::Reader<'a>>,
-) -> capnp::Result<Vec<Ends>> {
+) -> capnp::Result<Vec<PipeEnds>> {
     let mut pipes: BTreeMap<&str, (PipeReader, PipeWriter)> = BTreeMap::new();
     let mut connected = Vec::new();
     for instance in instances {
-        let mut ends = Ends::default();
+        let mut ends = PipeEnds::default();
         if let Some(name) = pipe_name(instance.get_stdin()?)? {
             ends.stdin = Some(pipes.entry(name).or_insert_with(pipe).0.clone());
         }

@@ -1,6 +1,6 @@
 //! Reporting how an instance ended.
 
-use crate::grants::Held;
+use crate::grants::HostGrants;
 use capos_rt::grant;
 use capos_schema::{
     console_capnp::{MAX_WRITE_BYTES, console},
@@ -9,7 +9,7 @@ use capos_schema::{
 use capos_wasm::{End, NamedGrant, Refusal, StartTime};
 
 /// Logs how long starting the instance `name` took. This is done when it ends, so as not to delay it.
-pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
+pub(crate) async fn started(held: &HostGrants, name: &str, time: StartTime) {
     let (Some(log), Some(_)) = (&held.log, &held.fast_clock) else { return };
     let StartTime { compile_ns, instantiate_ns } = time;
     write(
@@ -21,7 +21,7 @@ pub(crate) async fn started(held: &Held, name: &str, time: StartTime) {
 
 /// Logs the end of the instance `name`: for a trap with its functions, and in any case with the refused calls and the
 /// missing grants that explain it.
-pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusal]) {
+pub(crate) async fn ended(held: &HostGrants, name: &str, end: &End, refusals: &[Refusal]) {
     let mut lines = vec![end.to_string()];
     lines.extend(backtrace(end));
     lines.extend(refusals.iter().map(Refusal::to_string));
@@ -29,7 +29,7 @@ pub(crate) async fn ended(held: &Held, name: &str, end: &End, refusals: &[Refusa
 }
 
 /// Logs the names of the capabilities of instance `name` that WASI Preview 1 cannot use, if there are any.
-pub(crate) async fn holds(held: &Held, name: &str, grants: &[NamedGrant]) {
+pub(crate) async fn holds(held: &HostGrants, name: &str, grants: &[NamedGrant]) {
     let usable =
         [grants::CONSOLE, grants::TIMER, grants::WALL_CLOCK, grants::ENTROPY].map(|known| known.name);
     let others: Vec<&str> =
@@ -41,7 +41,7 @@ pub(crate) async fn holds(held: &Held, name: &str, grants: &[NamedGrant]) {
 }
 
 /// Logs the `count`th restart of the instance `name` and its reason.
-pub(crate) async fn restarted(held: &Held, name: &str, end: &End, count: u32) {
+pub(crate) async fn restarted(held: &HostGrants, name: &str, end: &End, count: u32) {
     let mut lines = vec![format!("{end}; restart {count}")];
     lines.extend(backtrace(end));
     log(held, name, &lines).await;
@@ -54,7 +54,7 @@ fn backtrace(end: &End) -> Vec<String> {
 
 /// Logs lines about the instance `name` in as few writes as possible, so that the reports of several
 /// instances that end together are not interleaved.
-async fn log(held: &Held, name: &str, lines: &[String]) {
+async fn log(held: &HostGrants, name: &str, lines: &[String]) {
     let Some(log) = &held.log else { return };
     let mut piece = String::new();
     for line in lines {
@@ -72,7 +72,7 @@ async fn log(held: &Held, name: &str, lines: &[String]) {
 }
 
 /// Logs that the module of the instance `name` is empty, since its output shows nothing.
-pub(crate) async fn empty_module(held: &Held, name: &str) {
+pub(crate) async fn empty_module(held: &HostGrants, name: &str) {
     log(held, name, &["empty module instantiated".to_owned()]).await;
 }
 

@@ -2,8 +2,8 @@
 
 use crate::{
     entry,
-    grants::Held,
-    pipes::{self, Ends},
+    grants::HostGrants,
+    pipes::{self, PipeEnds},
     report,
 };
 use capos_package::{Package, binary};
@@ -24,7 +24,7 @@ const MODULE_CACHE_BYTES: usize = 8 << 20;
 /// The state shared by the tasks of all instances.
 struct Runner {
     package: boot_package::Reader<'static>,
-    held: Held,
+    held: HostGrants,
     host: Rc<Host>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
-    let held = Held::find(own.get_instances()?.iter()).await?;
+    let held = HostGrants::find(own.get_instances()?.iter()).await?;
     let host = Rc::new(Host::new(HostConfig {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),
@@ -64,8 +64,8 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     for (instance, ends) in instances.iter().zip(ends) {
         let task = start(&runner, instance, ends);
         waiting.push(match own.get_sequence() {
-            true => (entry::name(instance)?, Ended::Now(task.await)),
-            false => (entry::name(instance)?, Ended::Later(task)),
+            true => (entry::name(instance)?, PendingStatus::Now(task.await)),
+            false => (entry::name(instance)?, PendingStatus::Later(task)),
         });
     }
     if let Some(decisive) = exit_instance {
@@ -94,12 +94,12 @@ pub(crate) async fn run() -> capnp::Result<i32> {
 }
 
 /// The exit status of an instance, available or pending.
-enum Ended {
+enum PendingStatus {
     Now(i32),
     Later(JoinHandle<i32>),
 }
 
-impl Ended {
+impl PendingStatus {
     async fn status(self) -> i32 {
         match self {
             Self::Now(status) => status,
@@ -109,7 +109,7 @@ impl Ended {
 }
 
 /// Starts one instance. The task reports its end and returns its status.
-fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: Ends) -> JoinHandle<i32> {
+fn start(runner: &Rc<Runner>, entry: instance_entry::Reader<'static>, pipes: PipeEnds) -> JoinHandle<i32> {
     let runner = runner.clone();
     spawn_local(async move {
         let name = entry::name(entry).unwrap_or("?");

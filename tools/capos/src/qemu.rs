@@ -23,7 +23,7 @@ pub use tie::{OURSELVES, become_tied};
 
 /// The way a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum MachineEnd {
     /// The guest ended regularly with this status.
     Status(u8),
     /// The kernel reported a bug of its own.
@@ -40,9 +40,9 @@ pub enum End {
 
 /// A finished run.
 #[derive(Debug)]
-pub struct Ended {
+pub struct FinishedRun {
     /// How it ended.
-    pub end: End,
+    pub end: MachineEnd,
     /// Whether input could not be read and the guest could not be told, as on a plain serial line.
     pub lost_input: bool,
     /// Whether output of the guest could not be written to a standard stream.
@@ -51,7 +51,7 @@ pub struct Ended {
     pub log: Vec<String>,
 }
 
-impl Ended {
+impl FinishedRun {
     /// The exit status of the host command.
     pub fn exit_status(&self) -> u8 {
         match self.end.exit_status() {
@@ -61,7 +61,7 @@ impl Ended {
     }
 }
 
-impl End {
+impl MachineEnd {
     fn exit_status(&self) -> u8 {
         match self {
             Self::Status(status) => *status,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use capos_host::interrupts::Interrupts;
-use capos_host::qemu::{self, Boot, Console, ConsoleLine, End, Firmware, Machine, Run, ShowLog};
+use capos_host::qemu::{self, Boot, Console, ConsoleLine, Firmware, Machine, MachineEnd, Run, ShowLog};
 
 /// In Python rather than shell, because it has to connect to the log's socket as QEMU does.
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/qemu");
@@ -30,7 +30,7 @@ impl Write for Shared {
 }
 
 struct Outcome {
-    end: End,
+    end: MachineEnd,
     output: String,
     log: String,
 }
@@ -80,7 +80,7 @@ fn the_status_in_the_log_is_the_result() {
         LONG,
         false,
     );
-    assert_eq!((outcome.end, outcome.output.as_str()), (End::Status(42), "Hello\n"));
+    assert_eq!((outcome.end, outcome.output.as_str()), (MachineEnd::Status(42), "Hello\n"));
     assert_eq!(outcome.log, "booting\ncapos-exit-status: 42\n");
 }
 
@@ -97,7 +97,7 @@ while not data.endswith(b'\\x04') or data.endswith(b'\\x16\\x04'):
 put(repr((bool(early), data)).encode()); say('capos-exit-status: 0\\n'); sys.exit(33)";
     let outcome = play(script, b"one\n\x04two", LONG, false);
     assert_eq!(outcome.output, r"(False, b'one\n\x16\x04two\x04')");
-    assert_eq!(outcome.end, End::Status(0));
+    assert_eq!(outcome.end, MachineEnd::Status(0));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_guest_that_hangs_is_ended() {
     // On a busy host the script may start later; that the run ends at all shows that the limit works.
     for seconds in [1, 10, 100, 1000] {
         let outcome = play(script, b"", Duration::from_secs(seconds), false);
-        assert_eq!(outcome.end, End::TimedOut);
+        assert_eq!(outcome.end, MachineEnd::TimedOut);
         if !outcome.output.is_empty() {
             assert_eq!(outcome.output, "so far");
             return;
@@ -118,16 +118,19 @@ fn a_guest_that_hangs_is_ended() {
 #[test]
 fn other_ends_are_told_apart() {
     for (script, end) in [
-        ("connect(); say('panic\\n'); sys.exit(65)", End::Panic),
-        ("connect(); sys.exit(0)", End::Reset),
+        ("connect(); say('panic\\n'); sys.exit(65)", MachineEnd::Panic),
+        ("connect(); sys.exit(0)", MachineEnd::Reset),
         (
             "connect(); print('qemu: terminating on signal 2 from pid 7', file=sys.stderr); sys.exit(0)",
-            End::Signalled(2),
+            MachineEnd::Signalled(2),
         ),
-        ("connect(); sys.exit(33)", End::Qemu("the kernel ended without an exit status in its log".into())),
+        (
+            "connect(); sys.exit(33)",
+            MachineEnd::Qemu("the kernel ended without an exit status in its log".into()),
+        ),
         (
             "print('no such machine', file=sys.stderr); sys.exit(1)",
-            End::Qemu("QEMU ended with exit status: 1\nno such machine\n".into()),
+            MachineEnd::Qemu("QEMU ended with exit status: 1\nno such machine\n".into()),
         ),
     ] {
         assert_eq!(play(script, b"", LONG, false).end, end, "{script}");
@@ -176,7 +179,7 @@ fn a_machine_that_ends_at_once_says_why() {
     };
     let console = Console::without_terminal(Box::new(io::empty()), Box::new(io::sink()));
     let ended = qemu::run(&run, console, &Interrupts::take().unwrap()).unwrap();
-    assert_eq!(ended.end, End::Qemu("QEMU ended with exit status: 1\nno such option\n".into()));
+    assert_eq!(ended.end, MachineEnd::Qemu("QEMU ended with exit status: 1\nno such option\n".into()));
 }
 
 #[test]

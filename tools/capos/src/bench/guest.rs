@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
 use crate::image;
 use crate::interrupts::Interrupts;
-use crate::qemu::{self, Console, ConsoleLine, End, Machine, Run};
+use crate::qemu::{self, Console, ConsoleLine, Machine, MachineEnd, Run};
 use crate::volumes;
 use crate::workplace::Workplace;
 
@@ -21,7 +21,7 @@ const MEMORY_MIB: u32 = 256;
 
 /// The output of a guest.
 pub(super) struct Shown {
-    pub(super) end: End,
+    pub(super) end: MachineEnd,
     pub(super) output: String,
     pub(super) log: String,
 }
@@ -71,7 +71,7 @@ impl Bench<'_> {
             console: ConsoleLine::Serial,
         };
         let shown = self.boot(manifest, &how)?;
-        if shown.end != End::Status(0) {
+        if shown.end != MachineEnd::Status(0) {
             bail!("{}: ended with {:?}\n{}{}", manifest.display(), shown.end, shown.output, shown.log);
         }
         Ok(shown)

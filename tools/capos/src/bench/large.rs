@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::guest::{How, TIMEOUT, start_time};
 use super::{Bench, Measure};
-use crate::qemu::{ConsoleLine, End};
+use crate::qemu::{ConsoleLine, MachineEnd};
 
 /// The number of functions, of [`PATTERN`]s in each, and of data segments: 20 MB in total.
 const FUNCTIONS: u32 = 20_000;
@@ -48,7 +48,7 @@ impl Bench<'_> {
             console: ConsoleLine::Serial,
         };
         let shown = self.boot(&manifest, &how)?;
-        if shown.end != End::Status(0) {
+        if shown.end != MachineEnd::Status(0) {
             bail!("the large module: ended with {:?}\n{}{}", shown.end, shown.output, shown.log);
         }
         let (compile, instantiate) =

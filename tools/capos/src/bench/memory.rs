@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::guest::How;
 use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
-use crate::qemu::{ConsoleLine, End};
+use crate::qemu::{ConsoleLine, MachineEnd};
 
 /// A machine that is too small may also hang.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ impl Bench<'_> {
                     console: ConsoleLine::Serial,
                 },
             )?;
-            Ok(shown.end == End::Status(0) && shown.output == HELLO_OUTPUT)
+            Ok(shown.end == MachineEnd::Status(0) && shown.output == HELLO_OUTPUT)
         };
         let smallest = smallest(ENOUGH_MIB, passes)?;
         Ok(Measure::new("wasm_hello_smallest_memory", smallest.into(), "MiB"))

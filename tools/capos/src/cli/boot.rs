@@ -14,7 +14,7 @@ use crate::elf;
 use crate::image::{self, Checked};
 use crate::interrupts::Interrupts;
 use crate::project::Project;
-use crate::qemu::{self, Boot, Console, ConsoleLine, End, Ended, Machine, Run, ShowLog};
+use crate::qemu::{self, Boot, Console, ConsoleLine, FinishedRun, Machine, MachineEnd, Run, ShowLog};
 use crate::say::say;
 use crate::volumes::{self, Disks};
 
@@ -85,7 +85,7 @@ pub(super) fn boot(
     memory: Option<u32>,
     log: &LogFile,
     place: &Path,
-) -> Result<Ended> {
+) -> Result<FinishedRun> {
     let Around { args, interrupts, time, .. } = *around;
     let memory_mib = match args.mem.or(memory) {
         Some(given) => given,
@@ -118,24 +118,24 @@ pub(super) fn boot(
 }
 
 /// `over` says how long the run could take.
-fn explain(ended: &Ended, over: &str, memory: memory::Given) {
+fn explain(ended: &FinishedRun, over: &str, memory: memory::Given) {
     let end = &ended.end;
     match end {
-        End::Status(_) | End::Signalled(_) => {}
-        End::Panic => say("the kernel failed; its log is above"),
-        End::Reset if ended.log.is_empty() => {
+        MachineEnd::Status(_) | MachineEnd::Signalled(_) => {}
+        MachineEnd::Panic => say("the kernel failed; its log is above"),
+        MachineEnd::Reset if ended.log.is_empty() => {
             say("the machine ended before the kernel had said anything; is it QEMU that --qemu names?");
         }
-        End::Reset => say("the machine reset; the kernel log is above"),
-        End::TimedOut => say(format_args!("ended {over}: raise --timeout")),
-        End::Qemu(reason) => {
+        MachineEnd::Reset => say("the machine reset; the kernel log is above"),
+        MachineEnd::TimedOut => say(format_args!("ended {over}: raise --timeout")),
+        MachineEnd::Qemu(reason) => {
             say(reason.trim_end());
             if reason.contains("memory") || reason.contains("initrd is too large") {
                 say(format_args!("the machine's memory was set to {} MiB; change it with --mem", memory.mib));
             }
         }
     }
-    if !matches!(end, End::Status(0) | End::Signalled(_) | End::Qemu(_))
+    if !matches!(end, MachineEnd::Status(0) | MachineEnd::Signalled(_) | MachineEnd::Qemu(_))
         && let Some(line) = memory.doubt()
     {
         say(line);

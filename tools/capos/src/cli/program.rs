@@ -20,7 +20,7 @@ use crate::image;
 use crate::inspect;
 use crate::problem::BadManifest;
 use crate::project::Project;
-use crate::qemu::{ConsoleLine, Ended};
+use crate::qemu::{ConsoleLine, FinishedRun};
 use crate::say::{print, say};
 use crate::workplace::Workplace;
 
@@ -131,7 +131,7 @@ fn without_manifest(error: anyhow::Error) -> anyhow::Error {
 const NOT_STARTED: [u8; 2] = [125, 126];
 
 /// Prints the log's lines about the program's end, unless it exited by itself; and which folders were full.
-fn explain(ended: &Ended, app: &App, folders: &Folders) {
+fn explain(ended: &FinishedRun, app: &App, folders: &Folders) {
     let (status, behind) = (ended.exit_status(), app.behind());
     if status != 0 {
         let name = &app.name();

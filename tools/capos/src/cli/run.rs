@@ -21,7 +21,7 @@ use crate::image;
 use crate::inspect::MOST_MODULE_BYTES;
 use crate::interrupts::Interrupts;
 use crate::iso;
-use crate::qemu::{Boot, ConsoleLine, End, Firmware};
+use crate::qemu::{Boot, ConsoleLine, Firmware, MachineEnd};
 use crate::say::say;
 use crate::volumes;
 use crate::workplace::Workplace;
@@ -106,9 +106,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let mut reasons = Vec::new();
     if let Some((manifest, behind)) = &booted {
         reasons = match ended.end {
-            End::Status(1..) => ending::reasons(manifest, &ended.log, behind),
-            End::Status(0) => ending::unheard(manifest, &ended.log),
-            End::TimedOut => ending::unfinished(manifest, &ended.log).into_iter().collect(),
+            MachineEnd::Status(1..) => ending::reasons(manifest, &ended.log, behind),
+            MachineEnd::Status(0) => ending::unheard(manifest, &ended.log),
+            MachineEnd::TimedOut => ending::unfinished(manifest, &ended.log).into_iter().collect(),
             _ => Vec::new(),
         };
         reasons.iter().for_each(say);

@@ -20,7 +20,7 @@ use super::console::{Console, ConsoleLine};
 use super::log::{self, Log};
 use super::streams::{self, Guest};
 use super::tie::{NOT_STARTED, tied};
-use super::{End, Ended, input, output};
+use super::{FinishedRun, MachineEnd, input, output};
 use crate::interrupts::Interrupts;
 use crate::say::{say, say_as_it_is};
 
@@ -69,13 +69,13 @@ enum Event {
 }
 
 /// Reasons for ending QEMU.
-enum Stop {
+enum StopCause {
     TimedOut,
     Signal(i32),
 }
 
 /// Boots, waits for the end, and shows the kernel log if the run ended abnormally.
-pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended> {
+pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<FinishedRun> {
     let socket = run.place.join("log");
     let listener = listen(&socket)?;
     let streams = (run.console == ConsoleLine::Virtio).then(|| run.place.join("streams"));
@@ -154,8 +154,8 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
     interrupts.hold();
     let log = join(log)?.context("the kernel log")?;
     let end = match stopped? {
-        Some(Stop::TimedOut) => End::TimedOut,
-        Some(Stop::Signal(signal)) => End::Signalled(signal),
+        Some(StopCause::TimedOut) => MachineEnd::TimedOut,
+        Some(StopCause::Signal(signal)) => MachineEnd::Signalled(signal),
         None => {
             let errors = join(errors)?;
             ensure!(
@@ -169,16 +169,16 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Ended
     };
     // A kernel that was running when its time was over has nothing to say about that.
     let is_telling = match end {
-        End::Status(_) | End::Signalled(_) => false,
-        End::TimedOut => !log.has_banner(),
-        End::Panic | End::Reset | End::Qemu(_) => true,
+        MachineEnd::Status(_) | MachineEnd::Signalled(_) => false,
+        MachineEnd::TimedOut => !log.has_banner(),
+        MachineEnd::Panic | MachineEnd::Reset | MachineEnd::Qemu(_) => true,
     };
     if run.log == ShowLog::AfterFailure && is_telling {
         show(&log);
     }
     let lost_output = guest.get().is_some_and(|guest| guest.has_lost_output());
     let lost_input = lost_input.load(Ordering::Relaxed);
-    Ok(Ended { end, lost_input, lost_output, log: log.into_tail() })
+    Ok(FinishedRun { end, lost_input, lost_output, log: log.into_tail() })
 }
 
 fn starting(qemu: &Path) -> String {
@@ -194,7 +194,7 @@ fn listen(socket: &Path) -> Result<UnixListener> {
 }
 
 /// Waits until the guest's output has ended, which it does when QEMU ends.
-fn wait(events: &Receiver<Event>, deadline: Instant, resized: impl Fn()) -> Result<Option<Stop>> {
+fn wait(events: &Receiver<Event>, deadline: Instant, resized: impl Fn()) -> Result<Option<StopCause>> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         return match events.recv_timeout(left) {
@@ -204,8 +204,8 @@ fn wait(events: &Receiver<Event>, deadline: Instant, resized: impl Fn()) -> Resu
             }
             Ok(Event::OutputEnded(Ok(()))) => Ok(None),
             Ok(Event::OutputEnded(Err(error))) => Err(error).context("the guest's output"),
-            Ok(Event::Signal(signal)) => Ok(Some(Stop::Signal(signal))),
-            Err(RecvTimeoutError::Timeout) => Ok(Some(Stop::TimedOut)),
+            Ok(Event::Signal(signal)) => Ok(Some(StopCause::Signal(signal))),
+            Err(RecvTimeoutError::Timeout) => Ok(Some(StopCause::TimedOut)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
         };
     }
@@ -221,18 +221,18 @@ fn drain(events: &Receiver<Event>) {
     }
 }
 
-fn judge(status: ExitStatus, log: &Log, errors: &str) -> End {
+fn judge(status: ExitStatus, log: &Log, errors: &str) -> MachineEnd {
     if let (Some(0), Some(signal)) = (status.code(), terminated(errors)) {
-        return End::Signalled(signal);
+        return MachineEnd::Signalled(signal);
     }
     match (status.code(), log.status()) {
-        (Some(REGULAR_END), Some(status)) => End::Status(status),
-        (Some(KERNEL_PANIC), _) => End::Panic,
-        (Some(0), _) => End::Reset,
+        (Some(REGULAR_END), Some(status)) => MachineEnd::Status(status),
+        (Some(KERNEL_PANIC), _) => MachineEnd::Panic,
+        (Some(0), _) => MachineEnd::Reset,
         (Some(REGULAR_END), None) => {
-            End::Qemu("the kernel ended without an exit status in its log".to_owned())
+            MachineEnd::Qemu("the kernel ended without an exit status in its log".to_owned())
         }
-        _ => End::Qemu(format!("QEMU ended with {status}\n{errors}")),
+        _ => MachineEnd::Qemu(format!("QEMU ended with {status}\n{errors}")),
     }
 }
 
