@@ -5,7 +5,7 @@ use crate::{
     account::Control,
     cache::Cache,
     engine::{Engine, EngineKind, Settings, check_early},
-    instance::{Command, Compiled, Plan, command_queue, run, serve, until_killed},
+    instance::{Command, Compiled, Plan, Remains, command_queue, run, serve, until_killed},
     pace::Pace,
     preview1::Preview1,
     resources::{Clocks, FastClock, FastSleep},
@@ -68,6 +68,7 @@ pub struct Host {
     config: HostConfig,
     engine: Rc<dyn Engine<Preview1>>,
     modules: Rc<Cache<Settings, Compiled>>,
+    remains: Rc<Remains>,
 }
 
 impl Host {
@@ -79,7 +80,8 @@ impl Host {
     /// A host without instances that uses a particular engine.
     pub fn with_engine(config: HostConfig, engine: EngineKind) -> Self {
         let modules = Rc::new(Cache::new(config.module_cache_bytes));
-        Self { config, engine: engine.engine(), modules }
+        let remains = Rc::new(Remains::new(config.spawn.clone(), config.clock.clone()));
+        Self { config, engine: engine.engine(), modules, remains }
     }
 
     /// Compiles and instantiates a module and runs it. A failure is reported as the instance's end,
@@ -91,10 +93,12 @@ impl Host {
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
         let (config, engine, modules) = (self.config.clone(), self.engine.clone(), self.modules.clone());
+        let remains = self.remains.clone();
         let mut life: LocalBoxFuture<'static, ()> = Box::pin(async move {
             let names = (spec.name.clone(), spec.module_name.clone());
             // Boxed, so that the instance's task does not keep this state for its whole life.
-            let make = Box::pin(make(&config, &*engine, &modules, spec, commands, control.clone()));
+            let make =
+                Box::pin(make(&config, &*engine, (&modules, &remains), spec, commands, control.clone()));
             let made = until_killed(&control, make).await;
             let end = match made {
                 Ok(life) => {
@@ -121,7 +125,7 @@ impl Host {
 async fn make(
     config: &HostConfig,
     engine: &dyn Engine<Preview1>,
-    modules: &Cache<Settings, Compiled>,
+    (modules, remains): (&Cache<Settings, Compiled>, &Rc<Remains>),
     spec: InstanceSpec,
     commands: mpsc::UnboundedReceiver<Command>,
     control: Rc<Control>,
@@ -137,7 +141,7 @@ async fn make(
                 let unknown = spec.options.unknown_imports;
                 check_early::<Preview1>(engine.name(), bytes, &spec.limits, unknown, pace).await?;
                 let module = engine.compile(bytes, settings, pace).await?;
-                Ok(Compiled::new(module, config.spawn.clone(), config.clock.clone()))
+                Ok(Compiled::new(module, remains.clone()))
             };
             // Boxed, since starting a cached module does not need this state.
             Box::pin(modules.get(spec.module, settings, &mut pace, compile)).await

@@ -7,6 +7,7 @@ mod invoke;
 mod life;
 mod print;
 mod program;
+mod remains;
 mod serve;
 
 pub(crate) use guest::Compiled;
@@ -14,3 +15,4 @@ pub use handle::{CallError, InstanceHandle};
 pub(crate) use handle::{Command, command_queue};
 pub(crate) use invoke::Invocation;
 pub(crate) use life::{Plan, run, serve, until_killed};
+pub(crate) use remains::Remains;

@@ -1,31 +1,27 @@
 //! An instance with its host's policy: when it runs, and how its ends are interpreted.
 
 use crate::{
-    End, Spawn, Value,
+    End, Value,
     account::{Interrupts, Missing, Refusal},
     cache::Cached,
     engine::{Instance, Means, Module, Returned, START_EXPORT, Signature, Step},
+    instance::Remains,
     pace::Pace,
     preview1::Preview1,
     resources::FastClock,
 };
-use std::{
-    future::poll_fn,
-    rc::Rc,
-    task::{Context as TaskContext, Poll, Waker},
-};
+use std::{future::poll_fn, rc::Rc, task::Poll};
 
 /// A compiled module whose imports are provided by Preview 1. Dropping it frees it in turns with the executor's other tasks.
 pub(crate) struct Compiled {
-    /// Present until it is dropped.
+    /// Present until the drop.
     module: Option<Box<dyn Module<Preview1>>>,
-    spawn: Spawn,
-    clock: Option<FastClock>,
+    remains: Rc<Remains>,
 }
 
 impl Compiled {
-    pub(crate) fn new(module: Box<dyn Module<Preview1>>, spawn: Spawn, clock: Option<FastClock>) -> Self {
-        Self { module: Some(module), spawn, clock }
+    pub(crate) fn new(module: Box<dyn Module<Preview1>>, remains: Rc<Remains>) -> Self {
+        Self { module: Some(module), remains }
     }
 
     /// Creates an instance. The error says what is missing.
@@ -43,11 +39,8 @@ impl Compiled {
 
 impl Drop for Compiled {
     fn drop(&mut self) {
-        let Some(module) = self.module.take() else { return };
-        let mut freeing = module.free(Pace::new(self.clock.take()));
-        // A small module is freed at once.
-        if freeing.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending() {
-            (self.spawn)(freeing);
+        if let Some(module) = self.module.take() {
+            self.remains.add(module);
         }
     }
 }
