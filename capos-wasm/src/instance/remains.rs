@@ -1,8 +1,6 @@
 //! Modules to be freed, one after the other: a new module may displace many from the cache at once.
 
-use crate::{
-    Spawn, engine::Module, pace::Pace, preview1::Preview1, resources::FastClock, turns::yield_once,
-};
+use crate::{Spawn, engine::Module, pace::Pace, preview1::Preview1, resources::FastClock, turns::yield_once};
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 /// The modules of a host that are to be freed.
