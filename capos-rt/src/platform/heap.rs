@@ -32,6 +32,7 @@ const TRIM_BYTES: usize = 64 * 1024;
 
 /// Has the pages of long blocks given back in parts from now on, after they have been freed: between the turns of the tasks of
 /// [`block_on`](crate::block_on), which therefore must run. Until then they count as the process's memory.
+/// Blocks longer than 1 GiB are given back at once: whoever uses many of their pages discards these in parts before.
 pub fn free_in_parts() {
     waiting::await_blocks();
 }
@@ -71,7 +72,7 @@ impl Heap {
     /// As for `dealloc`, for a layout without a class.
     unsafe fn dealloc_uncached(&self, block: *mut u8, layout: Layout) {
         if is_large(layout.size(), layout.align()) {
-            if layout.size() >= waiting::LONG_BYTES && waiting::are_awaited() {
+            if waiting::LENGTHS.contains(&layout.size()) && waiting::are_awaited() {
                 // SAFETY: a large block is its own reservation, and the caller's no more.
                 return unsafe { waiting::put(block, layout.size(), reservation(layout.size())) };
             }

@@ -3,6 +3,7 @@
 
 use super::memory;
 use core::mem;
+use core::ops::RangeInclusive;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,9 @@ use std::sync::{Mutex, PoisonError};
 pub(super) const LONG_BYTES: usize = 4 << 20;
 /// Bytes that are given back at once.
 const STEP_BYTES: usize = 2 << 20;
+/// Lengths of blocks that are given back in parts. Longer ones are address space for what may grow, such as linear memories,
+/// and mostly untouched: a step for each part of them would take longer than freeing all their pages.
+pub(super) const LENGTHS: RangeInclusive<usize> = LONG_BYTES..=1 << 30;
 
 /// Whether freed blocks wait: something calls [`give_back`] again and again.
 static ARE_AWAITED: AtomicBool = AtomicBool::new(false);
