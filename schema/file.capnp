@@ -153,8 +153,8 @@ interface Namespace extends(Object) {
 }
 
 interface Volume extends(Supervision.Grantor, Supervision.Flushable) {
-  # Holding a Volume allows reaching everything on it with every right, and setting quotas. It is for whoever hands out
-  # namespaces of the volume. `grant` takes a `DirectoryGrant` and makes a Namespace; `flush` does what `sync` does.
+  # Holding a Volume allows access to everything on it with every right, and setting quotas. It is for the process that
+  # grants namespaces of the volume. `grant` takes a `DirectoryGrant` and returns a Namespace; `flush` is `sync`.
 
   namespace @0 (path :Data, rights :Rights, create :Bool, quota :Quota) -> (error :Errno, directory :Namespace);
   # The directory at `path` with these rights; with `create`, it and its missing parents are created. A `quota` with a

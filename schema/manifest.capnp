@@ -22,10 +22,10 @@ struct Binary {
 struct Manifest {
   name @0 :Text;
   processes @1 :List(ProcessEntry);
-  # Started in this order, but each after those that it is granted exports of.
+  # Started in this order, but each after those whose exports it is granted.
   exitFrom @2 :Text;
   # The process or instance ("host/instance") whose exit status ends the system. Empty: the system ends
-  # when every entry that is no service has ended, with the first non-zero status in manifest order.
+  # when every entry that is not a service has ended, with the first non-zero status in manifest order.
 }
 
 struct RestartPolicy {
@@ -57,19 +57,19 @@ struct ProcessEntry {
   # The process is expected to end by a fault; that is then not a failure.
   restart @10 :RestartPolicy;
   group @11 :Text;
-  # Entries with the same group end and start together: when one has ended and is to be started again, the others are killed and
-  # all are started. Empty: a group of its own.
+  # Entries with the same group are restarted together: if one has ended and is to be restarted, the others are killed and all
+  # are started. Empty: a group of its own.
   isService @12 :Bool;
   # The system does not wait for its end, and its status does not count.
   flush @13 :FlushEntry;
-  # Called before the system ends, for the entries that were started last first.
+  # Called before the system ends, in reverse start order.
 }
 
 struct FlushEntry {
   export @0 :Text;
   # The export of the same entry that serves Flushable; empty for none.
   timeoutNanoseconds @1 :UInt64;
-  # Zero: as long as it takes.
+  # Zero: unlimited.
 }
 
 struct GrantEntry {
@@ -105,7 +105,7 @@ struct ExportRef {
   process @0 :Text;
   export @1 :Text;
   wanted @2 :AnyPointer;
-  # Null: the export itself. Otherwise the export serves Grantor, and this describes what it is to make.
+  # Null: the export itself. Otherwise the export serves Grantor, and this describes the capability to create.
 }
 
 struct WasmHostEntry {

@@ -1,19 +1,19 @@
 @0xc3d87b6a1f90e245;
-# The interfaces through which a supervisor deals with services without knowing them.
+# Interfaces through which a supervisor uses services without knowing their own interfaces.
 
 interface Grantor {
-  # Holding a Grantor allows getting every capability that the service behind it can be asked for. It is for the supervisor,
-  # which hands out what it gets; others are given that, and not the Grantor.
+  # Holding a Grantor allows obtaining every capability that the service grants. It is for the supervisor; other processes
+  # are given the capabilities obtained, not the Grantor.
 
   grant @0 (wanted :AnyPointer) -> (capability :AnyPointer);
-  # Makes the capability that `wanted` describes. The description is a structure of the service's own, written by what made
-  # the boot package. Errors: `failed`, with the reason in words for the log.
+  # Creates the capability that `wanted` describes. The description is a structure of the service's own, taken from the boot
+  # package. Errors: `failed`, with a reason for the log.
 }
 
 interface Flushable {
-  # Holding a Flushable allows having a service finish what it has accepted. It does not allow anything else.
+  # Holding a Flushable allows making a service finish its accepted work, and nothing else.
 
   flush @0 () -> ();
-  # Returns when everything that was accepted before is where it is to stay. Errors: `failed`, with the reason in words for the
-  # log, when something of it may be lost.
+  # Returns when all work accepted so far is complete and its results are stored. Errors: `failed`, with a reason for the log, if
+  # any of it may be lost.
 }

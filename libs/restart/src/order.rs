@@ -1,13 +1,14 @@
 //! The start order of processes that depend on each other.
 
-/// The numbers of `needs` so that each comes after those in its list, and otherwise in ascending order. Where some need each
-/// other in a circle, the one that is met first comes after the rest of the circle. Numbers of nothing are ignored.
+/// The indices of `needs`, ordered so that each comes after those in its list, and otherwise ascending. Of a dependency cycle,
+/// the member found first comes last. Indices out of range are ignored.
 #[must_use]
 pub fn start_order(needs: &[Vec<usize>]) -> Vec<usize> {
     let mut order = Vec::with_capacity(needs.len());
     let mut is_met = vec![false; needs.len()];
     for first in 0..needs.len() {
-        // What is being visited, and how many of its needs have been. A list, since a chain can be as long as a manifest.
+        // The path of the depth-first search: each index with the number of its needs already visited. Not recursive, since a
+        // chain can be as long as a manifest.
         let mut path = Vec::new();
         meet(first, &mut is_met, &mut path);
         while let Some((current, visited)) = path.last_mut() {
@@ -65,7 +66,7 @@ mod tests {
     proptest! {
         #[test]
         fn each_comes_once_and_after_what_it_needs(lists in vec(vec(0..12_usize, 0..5), 0..12)) {
-            // Only earlier numbers are needed, in a shuffled numbering: there is no circle.
+            // Each entry needs only earlier ones of a shuffled numbering, so there is no cycle.
             let count = lists.len();
             let renumbered = |number: usize| (number * 7 + 3) % count.max(1);
             prop_assume!(!count.is_multiple_of(7));

@@ -78,8 +78,8 @@ impl Mapping {
     #[must_use]
     pub fn write(&self, offset: usize, bytes: &[u8]) -> bool {
         let Some(place) = self.part(offset, bytes.len()) else { return false };
-        // SAFETY: the place lies in the mapping, to which no references exist but in calls of the queue; `bytes` are none of it,
-        // since nothing makes a slice of a mapping.
+        // SAFETY: the range lies in the mapping, to which references exist only during calls of the queue; `bytes` cannot be
+        // part of it, since no slice of a mapping is ever handed out.
         unsafe { place.cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
         true
     }
@@ -89,7 +89,7 @@ impl Mapping {
     #[must_use]
     pub fn read(&self, offset: usize, bytes: &mut [u8]) -> bool {
         let Some(place) = self.part(offset, bytes.len()) else { return false };
-        // SAFETY: as for `write`; any bytes are valid ones.
+        // SAFETY: as for `write`; every byte value is valid.
         unsafe { NonNull::from(bytes).cast::<u8>().copy_from_nonoverlapping(place.cast(), place.len()) };
         true
     }
@@ -132,7 +132,7 @@ pub(crate) fn set_memory(control: Mapping, transfer: Mapping) {
     drop(LENT.set(Lent { control, transfer, used: AtomicUsize::new(0) }));
 }
 
-/// An unused zeroed page of the control memory, for headers and the like.
+/// An unused zeroed page of the control memory, such as for headers.
 #[must_use]
 pub fn take_control() -> Option<Mapping> {
     let (physical, start) = take_pages(1)?;

@@ -1,7 +1,7 @@
 //! A queue of buffers that a driver lends to its device, over the queue of `virtio-drivers`.
 //!
-//! Nothing that the device says is believed: a buffer comes back once and only if it was lent, with no more in it than it holds.
-// Unsafe here: what is lent to the device is memory that it changes by itself.
+//! The device is not trusted: a buffer is returned at most once, only if it was lent, and with no more bytes than it holds.
+// Unsafe here: the device changes the lent memory concurrently.
 #![expect(unsafe_code, reason = "buffers are lent to the device")]
 
 use std::ptr::NonNull;
@@ -12,10 +12,10 @@ use virtio_drivers::transport::Transport;
 
 use crate::memory::{Mapping, System};
 
-/// The most parts that a buffer has of each sort.
+/// The maximum number of parts of a buffer in each direction.
 const MOST_PARTS: usize = 2;
 
-/// The reason for which a device is not used any more: how it violated the protocol of queues.
+/// A device's violation of the queue protocol, after which it is not used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken(pub &'static str);
 
@@ -30,7 +30,7 @@ impl From<Broken> for capnp::Error {
 pub struct Part(NonNull<[u8]>);
 
 impl Part {
-    /// The `length` bytes of `mapping` from `offset` on; `None` when they do not lie in it, or are none.
+    /// `length` bytes of `mapping` from `offset`; `None` if the range is empty or outside the mapping.
     #[must_use]
     pub fn of(mapping: &Mapping, offset: usize, length: usize) -> Option<Self> {
         mapping.part(offset, length).filter(|_| length > 0).map(Self)
@@ -49,7 +49,7 @@ impl Part {
     }
 }
 
-/// A buffer in the device's terms: parts that it reads, and after them parts that it writes.
+/// A buffer: parts that the device reads, followed by parts that it writes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chain {
     readable: [Option<Part>; MOST_PARTS],
@@ -71,7 +71,7 @@ impl Chain {
         chain.is_sound().then_some(chain)
     }
 
-    /// Whether it has a part, and none that the device writes is also another.
+    /// Whether it has a part, and no part that the device writes overlaps another.
     fn is_sound(&self) -> bool {
         let mut written = self.writable.iter().flatten();
         let (first, second) = (written.next(), written.next());
@@ -84,12 +84,12 @@ impl Chain {
         !overlaps && (first.is_some() || self.readable.iter().any(Option::is_some))
     }
 
-    /// How much the device can write into it.
+    /// The number of bytes that the device can write.
     fn room(&self) -> usize {
         self.writable.iter().flatten().map(Part::len).sum()
     }
 
-    /// Calls `work` with the lists of what the device reads and what it writes.
+    /// Calls `work` with the lists of parts that the device reads and writes.
     ///
     /// # Safety
     /// `work` must use them only to add them to a queue or to pop them from it, which looks at addresses and lengths alone.
@@ -118,11 +118,11 @@ impl Chain {
     }
 }
 
-/// A queue with `ENTRIES` descriptors. Each buffer takes one for each of its parts, and comes back with its tag.
+/// A queue with `ENTRIES` descriptors. A buffer takes one per part, and is returned with its tag.
 pub struct Queue<Tag, const ENTRIES: usize> {
     number: u16,
     ring: VirtQueue<System, ENTRIES>,
-    /// The buffers that the device has, by the first descriptor of each.
+    /// The lent buffers by their first descriptors.
     lent: [Option<(Chain, Tag)>; ENTRIES],
 }
 
@@ -130,17 +130,17 @@ impl<Tag, const ENTRIES: usize> Queue<Tag, ENTRIES> {
     /// Sets up the queue `number` of a device.
     ///
     /// # Errors
-    /// When the device has no such queue, or the memory for rings is used up.
+    /// If the device has no such queue, or the memory for rings is exhausted.
     pub fn new(transport: &mut impl Transport, number: u16) -> capnp::Result<Self> {
         let ring = VirtQueue::new(transport, number, false, false)
             .map_err(|error| capnp::Error::failed(error.to_string()))?;
         Ok(Self { number, ring, lent: std::array::from_fn(|_| None) })
     }
 
-    /// Gives the device a buffer. It does not look before [`notify`](Self::notify).
+    /// Lends the device a buffer. It may not notice before [`notify`](Self::notify).
     ///
     /// # Errors
-    /// When there are not enough descriptors left.
+    /// If there are not enough free descriptors.
     pub fn lend(&mut self, chain: Chain, tag: Tag) -> Result<(), Broken> {
         // SAFETY: the parts stay mapped as long as the process lives. This process reads and writes them by copying alone
         // (`Mapping::read`, `Mapping::write`), as others do that have them mapped; the crate uses addresses and lengths.
@@ -152,17 +152,17 @@ impl<Tag, const ENTRIES: usize> Queue<Tag, ENTRIES> {
         Ok(())
     }
 
-    /// Tells the device of what it was lent, unless it looks by itself.
+    /// Notifies the device of lent buffers, unless it has disabled notifications.
     pub fn notify(&self, transport: &mut impl Transport) {
         if self.ring.should_notify() {
             transport.notify(self.number);
         }
     }
 
-    /// Takes back the next buffer that the device is done with: its tag, and how many bytes the device says it has written.
+    /// Takes back the next used buffer: its tag, and the number of bytes that the device reports as written.
     ///
     /// # Errors
-    /// When the device names a buffer that it does not have, or has written more than that holds.
+    /// If the device names a buffer that was not lent, or reports more bytes than that holds.
     pub fn take(&mut self) -> Result<Option<(Tag, usize)>, Broken> {
         let Some(token) = self.ring.peek_used() else { return Ok(None) };
         let lent = self.lent.get_mut(usize::from(token)).and_then(Option::take);
@@ -177,21 +177,21 @@ impl<Tag, const ENTRIES: usize> Queue<Tag, ENTRIES> {
         Ok(Some((tag, length)))
     }
 
-    /// Whether the device is to interrupt when it is done with something. Returns whether it is already.
+    /// Enables or disables interrupts for used buffers. Returns whether there are used buffers already.
     pub fn set_notice(&mut self, wanted: bool) -> bool {
         self.ring.set_dev_notify(wanted);
-        // The device looks after it has said that it is done; so whoever comes second sees what the first did.
+        // The device checks the setting after it publishes a used buffer, so one of the two sides sees the other's write.
         fence(Ordering::SeqCst);
         wanted && self.ring.can_pop()
     }
 
-    /// The first descriptor of each buffer that the device has, with the buffer's tag: what a true device may name.
+    /// The first descriptor and the tag of each lent buffer: the values that a correct device may name.
     #[cfg(any(test, feature = "testing"))]
     pub fn lent(&self) -> impl Iterator<Item = (u16, &Tag)> {
         (0..).zip(&self.lent).filter_map(|(token, lent)| lent.as_ref().map(|(_, tag)| (token, tag)))
     }
 
-    /// How many descriptors are free.
+    /// The number of free descriptors.
     #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn room(&self) -> usize {

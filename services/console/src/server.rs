@@ -65,7 +65,7 @@ impl Server for ConsoleServer {
     }
 }
 
-/// The end of the run of everyone who was granted the console.
+/// Flushes the output of all holders of the console before the run ends.
 pub(crate) struct LastFlush(pub(crate) Rc<Streams>);
 
 impl flushable::Server for LastFlush {

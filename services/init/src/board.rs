@@ -1,4 +1,4 @@
-//! The state of the run that several tasks wait for: which entries are watched, and which have ended for good.
+//! The states of entries, which several tasks wait for.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -7,11 +7,11 @@ use std::task::{Poll, Waker};
 /// The state of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It, or another of its group, was not started yet.
+    /// It, or another of its group, has not been started yet.
     Starting,
-    /// It is running, or is about to be started again.
+    /// It runs or is being restarted.
     Watched,
-    /// It has ended for good, and counts as this status.
+    /// It has ended, is not restarted, and counts as this status.
     Ended(u8),
 }
 
@@ -37,12 +37,12 @@ impl Board {
         self.states.borrow().get(index).copied().unwrap_or(State::Starting)
     }
 
-    /// Has everything that waits look again.
+    /// Wakes all waiting tasks.
     pub(crate) fn changed(&self) {
         self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until `look` finds something, looking whenever something has changed.
+    /// Waits until `look` returns a value; it is called again after each change.
     pub(crate) async fn wait_for<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         poll_fn(|context| match look() {
             Some(found) => Poll::Ready(found),
@@ -54,7 +54,7 @@ impl Board {
         .await
     }
 
-    /// Waits until all of `awaited` have ended. Returns the first status of theirs that is not zero.
+    /// Waits until all of `awaited` have ended. Returns their first status other than zero, or zero.
     pub(crate) async fn all_ended(&self, awaited: &[usize]) -> u8 {
         let status = |index: &usize| match self.get(*index) {
             State::Ended(status) => Some(status),

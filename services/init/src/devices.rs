@@ -10,7 +10,7 @@ use capos_schema::manifest_capnp::device_ref;
 /// Opens the device that a grant names: of those with its PCI numbers, counted from 0 in bus order, the one with its index.
 ///
 /// # Errors
-/// When there are not so many, or one process has it open.
+/// If there are fewer, or another process has it open.
 pub(crate) async fn open(
     bus: &pci_bus::Client,
     wanted: device_ref::Reader<'_>,

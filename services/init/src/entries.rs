@@ -3,7 +3,7 @@
 use capos_restart::{Restart, start_order};
 use capos_schema::manifest_capnp::{grant_entry, manifest, process_entry};
 
-/// A process of the manifest. What is not here is read when it is started.
+/// A process of the manifest. Fields that only its start needs stay in `reader`.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) reader: process_entry::Reader<'static>,
@@ -13,19 +13,19 @@ pub(crate) struct Entry {
     pub(crate) flush: Option<Flush>,
 }
 
-/// How a process is told to finish its work.
+/// The call that makes a process finish its work.
 pub(crate) struct Flush {
     pub(crate) export: &'static str,
-    /// How long it may take; `None` is as long as it takes.
+    /// The time limit; `None` is unlimited.
     pub(crate) timeout_ns: Option<u64>,
 }
 
 /// The processes of the manifest, by number.
 pub(crate) struct Entries {
     pub(crate) list: Vec<Entry>,
-    /// The numbers, each after those of the processes that it is granted exports of.
+    /// The numbers in start order: each after those whose exports it is granted.
     pub(crate) order: Vec<usize>,
-    /// The one whose end is that of the run.
+    /// The process whose end ends the run.
     ends_run: Option<usize>,
 }
 
@@ -57,7 +57,7 @@ impl Entries {
         self.list.iter().position(|entry| entry.name == name)
     }
 
-    /// The entries that start and end together, each list in the order in which they start.
+    /// The groups, each in start order.
     pub(crate) fn groups(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
         for &index in &self.order {
@@ -70,7 +70,7 @@ impl Entries {
         groups.into_iter().map(|(_, members)| members).collect()
     }
 
-    /// The entries whose ends are that of the run, in manifest order.
+    /// The entries that the run waits for, in manifest order.
     pub(crate) fn awaited(&self) -> Vec<usize> {
         match self.ends_run {
             Some(index) => vec![index],
@@ -80,7 +80,7 @@ impl Entries {
         }
     }
 
-    /// Those that may be started again, alone or with others of their group.
+    /// The entries that may be restarted, alone or with others of their group.
     pub(crate) fn restartable(&self) -> impl Iterator<Item = &Entry> {
         let may = |entry: &Entry| entry.restart != Restart::Never;
         self.list.iter().filter(move |entry| {

@@ -18,17 +18,17 @@ type Name = (String, String);
 /// The exports of all processes, by process and name.
 pub(crate) struct Exports {
     all: RefCell<BTreeMap<Name, Export>>,
-    /// The processes of which anything was granted.
+    /// The processes that had an export granted.
     used: RefCell<BTreeSet<String>>,
 }
 
 struct Export {
-    /// Kept until the process has it: calls on what no process receives from any more fail.
+    /// Kept until the process holds it: calls fail once nobody can receive.
     endpoint: Option<Endpoint>,
     minter: Minter,
-    /// How often it was made anew.
+    /// The number of times that it was replaced.
     renewals: u32,
-    /// Whether the process was started at all.
+    /// Whether a start of the process was attempted.
     has_started: bool,
 }
 
@@ -41,7 +41,7 @@ impl Export {
 }
 
 impl Exports {
-    /// Makes an endpoint for each export that the manifest names.
+    /// Creates an endpoint for each export of the manifest.
     pub(crate) fn create(entries: &Entries) -> capnp::Result<Self> {
         let mut all = BTreeMap::new();
         for entry in &entries.list {
@@ -52,12 +52,12 @@ impl Exports {
         Ok(Self { all: RefCell::new(all), used: RefCell::default() })
     }
 
-    /// Forgets all that neither starting processes again nor the end of the run needs. Servers see their callers go when this
-    /// process keeps nothing of their endpoints.
+    /// Drops the exports that neither restarts nor the end of the run need: servers can notice the loss of all clients only if
+    /// this process keeps no capability for their endpoints.
     pub(crate) fn keep_for(&self, entries: &Entries) {
         let mut needed = BTreeSet::new();
         for entry in entries.restartable() {
-            // What was read before, when the processes were started.
+            // Errors were reported when the processes were started.
             for export in entry.reader.get_exports().into_iter().flatten().flatten() {
                 needed.insert((entry.name.to_owned(), export.to_string().unwrap_or_default()));
             }
@@ -102,7 +102,7 @@ impl Exports {
         })
     }
 
-    /// Gives up this process's receiving sides of what `process` exports, which has them or was not to be started.
+    /// Drops this process's receiving sides of the exports of `process`, which now holds them or could not be started.
     pub(crate) fn hand_over(&self, process: &str) {
         for ((server, _), export) in self.all.borrow_mut().iter_mut() {
             if server == process {
@@ -112,22 +112,22 @@ impl Exports {
         }
     }
 
-    /// A client of an export, and how often it was renewed.
+    /// A client of an export, and the number of its renewals.
     pub(crate) fn client<C: FromClientHook>(&self, process: &str, export: &str) -> capnp::Result<(C, u32)> {
         self.with(process, export, |export| Ok((export.minter.mint(0)?, export.renewals)))
     }
 
-    /// Whether the process of an export was started yet.
+    /// Whether a start of the export's process was attempted.
     pub(crate) fn has_started(&self, process: &str, export: &str) -> bool {
         self.with(process, export, |export| Ok(export.has_started)).unwrap_or(false)
     }
 
-    /// How often an export was made anew.
+    /// The number of renewals of an export.
     pub(crate) fn renewals(&self, process: &str, export: &str) -> Option<u32> {
         self.with(process, export, |export| Ok(export.renewals)).ok()
     }
 
-    /// Notes that something of `process` was granted.
+    /// Records that an export of `process` was granted.
     pub(crate) fn set_used(&self, process: &str) {
         self.used.borrow_mut().insert(process.to_owned());
     }

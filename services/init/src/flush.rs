@@ -1,4 +1,4 @@
-//! Before the run ends: services finish what they have accepted.
+//! Flushes services before the run ends.
 
 use std::time::Duration;
 
@@ -9,11 +9,10 @@ use crate::board::State;
 use crate::entries::Flush;
 use crate::{Setup, log};
 
-/// How long the log may wait for the end of a service that does not answer any more.
+/// The time to wait for the end of a service that no longer answers, so that the log has its reason first.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Has every service that says so finish its work, those first that were started last. Returns whether all did; the log says
-/// which did not.
+/// Flushes every service whose entry asks for it, in reverse start order. Returns whether all succeeded; failures are logged.
 pub(crate) async fn all(setup: &Setup) -> bool {
     let mut all_done = true;
     for &index in setup.entries.order.iter().rev() {
@@ -23,7 +22,7 @@ pub(crate) async fn all(setup: &Setup) -> bool {
             continue;
         }
         let Err(reason) = one(setup, entry.name, flush).await else { continue };
-        // How the service ended is why, and may not be in the log yet.
+        // The way it ended is the reason, and may not be in the log yet.
         let ended = setup.board.wait_for(|| match setup.board.get(index) {
             State::Ended(_) | State::Starting => Some(()),
             State::Watched => None,
@@ -50,7 +49,7 @@ async fn one(setup: &Setup, process: &str, flush: &Flush) -> Result<(), String> 
     flushed.map(drop).map_err(|error| error.extra)
 }
 
-/// The output of `future`, if there is one in time.
+/// The output of `future`, or an error after `time`.
 pub(crate) async fn within<F: Future>(time: Duration, future: F) -> Result<F::Output, String> {
     let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     with_deadline_ns(future, now_ns().saturating_add(nanoseconds))

@@ -1,6 +1,6 @@
-//! The first process, a supervisor. It holds every singleton capability, starts the processes that the manifest lists in the
-//! order of what needs what, gives each exactly what its entry lists, starts again what has ended as its entry says, has
-//! services finish their work, and ends the system. Which programs these are, and what they serve, is data to it.
+//! The first process, a supervisor. It holds every singleton capability and starts the processes of the manifest in dependency
+//! order, each with exactly the grants of its entry. It restarts ended processes according to their policies, flushes services
+//! before the run ends, and powers off. It knows no program and no service: both are data in the manifest.
 
 mod board;
 mod devices;
@@ -27,7 +27,7 @@ use supervise::Group;
 /// The system's exit status if init itself fails.
 const INIT_FAILED: u8 = 125;
 
-/// All that starting and watching processes takes.
+/// The state needed to start and watch processes.
 pub(crate) struct Setup {
     root: boot_package::Reader<'static>,
     package: &'static Package,

@@ -1,4 +1,4 @@
-//! Starting one process of the manifest.
+//! Starts one process of the manifest.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use capos_schema::supervision_capnp::grantor;
 use crate::board::State;
 use crate::{Setup, devices, flush};
 
-/// How long after a process stopped receiving it may take to learn of its end.
+/// The time within which the end of a process that stopped receiving is expected to become known.
 const NEWS: Duration = Duration::from_secs(1);
 
 /// Starts the process of an entry with exactly the grants that it lists.
@@ -84,7 +84,7 @@ async fn granted(setup: &Setup, grant: grant_entry::Reader<'_>) -> capnp::Result
     Ok(passed)
 }
 
-/// An error with the name of the grant that it is about.
+/// Adds the name of the grant to an error.
 fn in_grant(name: &str, error: capnp::Error) -> capnp::Error {
     capnp::Error { extra: format!("the grant \"{name}\": {}", error.extra), ..error }
 }
@@ -97,8 +97,7 @@ fn exported(setup: &Setup, from: export_ref::Reader<'_>) -> capnp::Result<Client
         .map(|(client, _)| client)
 }
 
-/// The capability that the process behind an export makes of a description. While that process is being started again, this
-/// waits for it.
+/// The capability that the process behind an export makes from a description. Waits while that process is being restarted.
 async fn made(setup: &Setup, from: export_ref::Reader<'_>) -> capnp::Result<Client> {
     let (process, export) = (from.get_process()?.to_str()?, from.get_export()?.to_str()?);
     if !setup.exports.has_started(process, export) {
@@ -117,7 +116,8 @@ async fn made(setup: &Setup, from: export_ref::Reader<'_>) -> capnp::Result<Clie
         if error.kind != capnp::ErrorKind::Disconnected {
             return Err(capnp::Error { extra: format!("{process}: {}", error.extra), ..error });
         }
-        // Its end may be known here before it is to who starts it again; it may also run on, and receive no more.
+        // This failure may be noticed before the supervising task learns of the end; the process may also still run without
+        // receiving.
         let is_again = setup.board.wait_for(|| {
             if setup.exports.renewals(process, export) != Some(renewals) {
                 return Some(true);

@@ -1,4 +1,4 @@
-//! Watching groups of processes, and starting again those whose policy says so.
+//! Watches groups of processes and restarts them according to their policies.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,9 +11,9 @@ use capos_schema::process_capnp::process;
 use crate::board::State;
 use crate::{INIT_FAILED, Setup, log, start, status};
 
-/// Entries that start and end together.
+/// Entries that are started and restarted together.
 pub(crate) struct Group {
-    /// In the order in which they start.
+    /// In start order.
     members: Vec<usize>,
     running: Vec<Running>,
     /// When the first of them was started.
@@ -27,7 +27,7 @@ struct Running {
     end: JoinHandle<(String, u8)>,
 }
 
-/// How a process ended.
+/// A member that has ended, and how.
 struct EndedMember {
     index: usize,
     how: String,
@@ -43,7 +43,7 @@ impl Group {
         self.members.contains(&index)
     }
 
-    /// Takes the process that was started for a member. Returns whether that was the last.
+    /// Adds the process that was started for a member. Returns whether all members are now running.
     pub(crate) fn add(&mut self, setup: &Setup, index: usize, process: process::Client) -> bool {
         if self.running.is_empty() {
             self.begun_ns = capos_rt::now_ns();
@@ -59,7 +59,7 @@ impl Group {
         self.running.len() == self.members.len()
     }
 
-    /// Waits for the next process to end, and takes it out. Returns `None` when none is left.
+    /// Waits for the next process to end, and removes it. Returns `None` if none is left.
     async fn next_end(&mut self) -> Option<EndedMember> {
         poll_fn(|context| {
             if self.running.is_empty() {
@@ -84,7 +84,7 @@ impl Group {
         .await
     }
 
-    /// Ends all that still run, and logs their ends.
+    /// Kills the members that still run, and logs their ends.
     async fn end(&mut self, setup: &Setup) -> Vec<(usize, u8)> {
         for running in &self.running {
             running.process.kill_request().send().promise.await.ok();
@@ -97,7 +97,7 @@ impl Group {
         statuses
     }
 
-    /// Starts all members again, from the state in which none runs.
+    /// Restarts all members, none of which runs. The error lists the statuses of those that ended again.
     async fn start_again(&mut self, setup: &Setup) -> Result<(), Vec<(usize, u8)>> {
         for index in self.members.clone() {
             match start::start(setup, index).await {
@@ -114,19 +114,20 @@ impl Group {
     }
 }
 
-/// Says in the log why a process did not start. Returns what that counts as.
+/// Logs why a process did not start. Returns the status that this counts as.
 pub(crate) async fn not_started(setup: &Setup, index: usize, error: &capnp::Error) -> u8 {
     say(setup, index, &format!("did not start: {error}")).await;
     status::NOT_STARTED
 }
 
-/// A line in the log about a process.
+/// Writes a line about a process to the log.
 async fn say(setup: &Setup, index: usize, what: &str) {
     let name = setup.entries.list.get(index).map_or("", |entry| entry.name);
     log(&setup.singletons.log, &format!("init: {name}: {what}")).await;
 }
 
-/// Watches a group whose members run, in a task of its own. Each end is logged, and told on the board if nothing follows.
+/// Watches a group whose members run, in a separate task. Each end is logged, and recorded on the board if no restart
+/// follows.
 pub(crate) fn watch(setup: &'static Setup, group: Group) {
     for &index in &group.members {
         setup.board.set(index, State::Watched);
@@ -146,7 +147,7 @@ async fn supervise(setup: &'static Setup, mut group: Group) {
         }
         restarts = restarts.saturating_add(1);
         say(setup, index, &format!("{how}; restart {restarts}")).await;
-        // Holders of what the ended process exported must not find it in the next one, which knows nothing of them.
+        // Holders of its exports must not reach the next process, which has no state for them.
         let renewed = group.members.iter().try_for_each(|member| match setup.entries.list.get(*member) {
             Some(entry) => setup.exports.renew(entry.name),
             None => Ok(()),
@@ -154,7 +155,7 @@ async fn supervise(setup: &'static Setup, mut group: Group) {
         for &member in &group.members {
             setup.board.set(member, State::Watched);
         }
-        // One cannot go on without the other: what they had of each other is in doubt.
+        // The other members hold capabilities of the ended one, so they cannot continue.
         let mut statuses = group.end(setup).await;
         let ended = capos_rt::now_ns();
         let again = match renewed {

@@ -18,7 +18,9 @@ const NOT_OF_RESOURCES: &str =
     r"\b[Ww]asm\b|[Pp]review ?1|\bfd_|fdflags|\brights\b|GuestMemory|\bEBADF|\bENO[A-Z]+";
 
 fn of(folder: &str) -> Vec<Source> {
-    below(&format!("capos-wasm/src/{folder}/"))
+    let mut files = below(&format!("capos-wasm/src/{folder}/"));
+    files.extend(below(&format!("capos-wasm/src/{folder}.rs")));
+    files
 }
 
 fn below(prefix: &str) -> Vec<Source> {

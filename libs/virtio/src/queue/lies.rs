@@ -1,4 +1,4 @@
-//! Devices that lie: whatever stands in the rings, a buffer comes back at most once, only if it was lent, and holds what it can.
+//! Devices that lie: whatever the rings contain, a buffer is returned at most once, only if it was lent, and within its length.
 
 use super::*;
 use crate::testing::{Model, lend_memory};
@@ -11,7 +11,7 @@ const PAGES_OF_A_QUEUE: usize = 2;
 const ROUNDS: usize = 3000;
 const ENTRIES: usize = 64;
 const NUMBER: u16 = 3;
-/// Buffers of at most four parts of at most this size lie so far from each other.
+/// The distance between buffers, each of at most four parts of at most this size.
 const STRIDE: usize = 1024;
 const MOST_PART: usize = 200;
 const BUFFERS: usize = ENTRIES;
@@ -21,7 +21,7 @@ struct Game<'a> {
     device: Model,
     queue: Queue<usize, ENTRIES>,
     transfer: Mapping,
-    /// How much the device can write into each buffer that it has.
+    /// The number of bytes that the device can write into each lent buffer.
     lent: [Option<usize>; BUFFERS],
     said: u16,
     taken: usize,
@@ -93,7 +93,7 @@ impl Game<'_> {
     }
 }
 
-/// How many buffers came back, and whether the driver saw that something is wrong.
+/// The number of returned buffers, and whether the driver noticed a violation.
 fn play(random: &mut Rng, control: Mapping, first_page: usize, transfer: Mapping) -> (usize, bool) {
     let mut device = Model::new(DeviceType::Block, control);
     let queue = Queue::new(&mut device, NUMBER).unwrap();

@@ -30,7 +30,7 @@ pub(crate) struct Sender {
     /// Each buffer's tag is its number, counted from the first.
     ring: Queue<u64, ENTRIES>,
     memory: Mapping,
-    /// The parts of the memory that the device has, in order; the first has the number `taken`.
+    /// The lent parts of the memory, in order; the first has the number `taken`.
     under_way: VecDeque<Range<usize>>,
     taken: u64,
 }
@@ -85,7 +85,7 @@ pub(crate) struct Receiver {
     /// Each buffer's tag is its number.
     ring: Queue<usize, ENTRIES>,
     memory: Mapping,
-    /// Whether the device has a buffer.
+    /// Whether a buffer is lent.
     lent: [bool; BUFFERS],
 }
 
