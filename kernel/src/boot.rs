@@ -8,7 +8,7 @@ use crate::{
     arch::{self, BootInfo, power},
     klog, log,
     mm::{self, TooLittleMemory},
-    process::ExitCause,
+    system::process::ExitCause,
 };
 
 use core::fmt::Write as _;

@@ -63,7 +63,7 @@ impl Kernel {
     pub(crate) fn init_clock(&mut self) {
         self.clock.seconds = arch::rtc::read_seconds();
         self.clock.read_ns = time::now_ns();
-        self.clock.page = self.system.objects.create_for_kernel(&[]).ok();
+        self.clock.page = self.system.objects().create_for_kernel(&[]).ok();
         self.publish_scale(&time::scale());
         self.clock.watch = calibration::reference()
             .map(|reference| Watch::new(reference, calibration::read(), &time::scale()));
@@ -98,7 +98,7 @@ impl Kernel {
     fn publish_scale(&mut self, scale: &Scale) {
         self.clock.sequence += 2;
         let after = self.clock.sequence;
-        let Some(page) = self.clock.page.and_then(|page| self.system.objects.kernel_page(page)) else {
+        let Some(page) = self.clock.page.and_then(|page| self.system.objects().kernel_page(page)) else {
             return;
         };
         let store = |offset: usize, bytes: &[u8]| page.write(offset, bytes);

@@ -1,4 +1,3 @@
 //! Device state for the rest of the kernel.
 
 pub mod console;
-pub mod pci;

@@ -2,39 +2,27 @@
 
 mod direct;
 mod enter;
-mod machine;
 
 use crate::{
-    kernel::{Kernel, System},
-    process::ProcessId,
-    thread::ThreadId,
-    work::Budget,
+    budget::Budget,
+    kernel::Kernel,
+    system::{System, process::ProcessId, thread::ThreadId},
 };
-use capos_kernel_core::{ipc::Ipc, ring::unread_completions, work::Work};
+use capos_kernel_core::{ipc::Ipc, work::Work};
 
 /// Number of expired operations to end before the next preemption point.
 const EXPIRED_AT_ONCE: u32 = 8;
 
-/// The kernel's own positions in a thread's ring. Values writable by userspace are never read back.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RingPosition {
-    /// Next submission to take.
-    submission_head: u32,
-    /// One past the last completion.
-    completion_tail: u32,
-}
-
 impl Kernel {
     /// Removes the queues of objects that ended other than by losing their last capability.
     pub(crate) fn remove_dead_queues(&mut self) {
-        while let Some(queue) = self.system.pci.take_dead_queue() {
+        while let Some(queue) = self.system.pci().take_dead_queue() {
             self.ipc.remove_queue(queue);
         }
     }
 
     /// Creates the call state of a new thread. `false` if memory is exhausted.
-    pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId) -> bool {
-        let priority = self.system.threads.get(thread).map_or(0, |thread| thread.priority);
+    pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId, priority: u8) -> bool {
         self.ipc.open_thread(thread.index(), process.index(), priority).is_ok()
     }
 
@@ -85,15 +73,5 @@ impl Kernel {
     #[inline]
     pub(crate) fn next_call_deadline_ns(&self) -> u64 {
         self.ipc.earliest_ns()
-    }
-}
-
-impl System {
-    /// Number of unread completions of a thread, as the result of `CapEnter`.
-    pub(crate) fn unread_completions(&self, id: ThreadId) -> i64 {
-        let Some(thread) = self.threads.get(id) else { return 0 };
-        let head = thread.ring.completion_head();
-        unread_completions(head, thread.ring_position.completion_tail)
-            .map_or_else(crate::syscall::failure, i64::from)
     }
 }

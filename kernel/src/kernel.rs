@@ -3,24 +3,17 @@
 use crate::{
     arch::{self, Lock},
     clock::Clock,
-    device::{console::Console, pci::Pci},
+    device::console::Console,
     measure::{self, Entry, Stretches},
-    mm::MemoryObjects,
     objects::{self, Services},
-    process::{Process, ProcessId},
-    sched::Scheduler,
     syscall,
-    thread::{Thread, ThreadId},
-    work::Enter,
+    system::{System, process::ProcessId, thread::Enter},
 };
 use capos_abi::Syscall;
-use capos_kernel_core::{arena::Arena, ipc::Ipc};
+use capos_kernel_core::ipc::Ipc;
 
 /// Number of CPUs that the kernel runs on.
 pub const MAX_CPUS: usize = 1;
-/// More threads than any machine has memory for rings.
-const MAX_THREADS: u32 = 1 << 20;
-const MAX_PROCESSES: u32 = 1 << 16;
 
 /// All state. The handler of a kernel entry has exclusive access.
 pub struct Kernel {
@@ -42,39 +35,13 @@ pub struct Kernel {
     pub(crate) services: Services,
 }
 
-/// Threads, processes, memory and devices. Independent of calls.
-pub(crate) struct System {
-    /// Every thread.
-    pub(crate) threads: Arena<Thread>,
-    /// Every process, including ended ones to which capabilities remain.
-    pub(crate) processes: Arena<Process>,
-    /// Every memory object.
-    pub(crate) objects: MemoryObjects,
-    /// The scheduler's state.
-    pub(crate) sched: Scheduler,
-    /// A process that must be torn down but is not assigned to any thread; linked to the next.
-    pub(crate) orphans: Option<ProcessId>,
-    /// The thread that cleans up after ended capabilities.
-    pub(crate) clearing_up: Option<ThreadId>,
-    /// Devices that processes drive.
-    pub(crate) pci: Pci,
-}
-
 static KERNEL: Lock<Kernel> = Lock::new(Kernel::new());
 
 impl Kernel {
     const fn new() -> Self {
         Self {
             ipc: Ipc::new(),
-            system: System {
-                threads: Arena::new(MAX_THREADS),
-                processes: Arena::new(MAX_PROCESSES),
-                objects: MemoryObjects::new(),
-                sched: Scheduler::new(),
-                orphans: None,
-                clearing_up: None,
-                pci: Pci::new(),
-            },
+            system: System::new(),
             first_user_tsc: 0,
             init: None,
             clock: Clock::new(),

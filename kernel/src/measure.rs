@@ -1,7 +1,7 @@
 //! Measures the longest time without a preemption point. Interrupts and steps of work are always measured, system calls
 //! only once requested, because it costs each of them a few instructions.
 
-use crate::{arch, kernel::Kernel, work::JobKind};
+use crate::{arch, kernel::Kernel, system::thread::JobKind};
 use capos_kernel_core::caps::ObjectKind;
 use core::{
     fmt,

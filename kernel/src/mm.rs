@@ -20,6 +20,6 @@ pub use kernel_space::load_kernel_space;
 pub use module::{module_bytes, module_frames};
 pub use objects::{Freed, MemoryObject, MemoryObjects, ObjectId};
 pub use ring::{RING_FRAMES, Ring};
-pub use space::{Access, AddressSpace, FaultError, SpaceError};
+pub use space::{Access, AddressSpace, FaultError, FrameBudget, SpaceError};
 pub use user::CopyError;
 pub(crate) use user::copy_recent;

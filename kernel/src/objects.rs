@@ -72,7 +72,7 @@ pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
     };
     if let Some(reply) = reply {
         // The call may have ended its own process.
-        if kernel.system.processes.at_mut(call.caller.process).is_some() {
+        if kernel.system.process_id(call.caller.process).is_some() {
             kernel.ipc.reply(&mut kernel.system, &call.caller, reply);
         }
     }
@@ -170,8 +170,7 @@ fn read_message<'a>(
     buffer: &'a mut services::Words,
 ) -> Result<Parameters<'a>, Failure> {
     let bytes = buffer.bytes_mut(send.length as usize);
-    let record = kernel.system.processes.at_mut(process).ok_or(Failure::code(ErrorCode::BadAddress))?;
-    record.space.copy_in(&mut kernel.system.objects, send.address, bytes).map_err(Failure::code)?;
+    kernel.system.copy_in(process, send.address, bytes)?;
     let mut rest: &[u8] = bytes;
     Ok(read_message_from_flat_slice_no_alloc(&mut rest, OPTIONS)?)
 }

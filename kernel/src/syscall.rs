@@ -1,6 +1,6 @@
 //! System calls (capos_abi::Syscall).
 
-use crate::{kernel::Kernel, process::ExitCause};
+use crate::{kernel::Kernel, system::process::ExitCause};
 use capos_abi::{ErrorCode, Syscall};
 
 /// The return value for an error.

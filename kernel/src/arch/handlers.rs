@@ -6,7 +6,11 @@ use super::{
     cpu, percpu,
     percpu::Resume,
 };
-use crate::{fault, kernel, klog, measure::Entry, work::Enter};
+use crate::{
+    kernel, klog,
+    measure::Entry,
+    system::thread::{Enter, is_user_exception},
+};
 use capos_abi::Syscall;
 use core::{arch::global_asm, mem::offset_of};
 
@@ -67,7 +71,7 @@ extern "sysv64" fn handle_interrupt(context: &UserContext) -> Resume {
         instruction_pointer: context.rip,
     };
     kernel::enter_measured(Entry::Interrupt(vector), |kernel| {
-        if fault::is_user_exception(vector) {
+        if is_user_exception(vector) {
             kernel.system.user_exception(&trap);
         } else {
             device_interrupt(kernel, vector);

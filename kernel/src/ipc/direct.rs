@@ -6,8 +6,7 @@ use crate::{
     kernel::Kernel,
     objects,
     syscall::failure,
-    thread::{Thread, Wait},
-    work::Enter,
+    system::thread::{Enter, Thread},
 };
 use capos_abi::COMPLETION_ENTRIES;
 use capos_kernel_core::{
@@ -34,8 +33,8 @@ impl Kernel {
 
     #[inline(always)]
     fn exchange_call(&mut self, index: u32, wait_for: u64, deadline_ns: u64) -> Option<Resume> {
-        let thread = self.system.threads.at(index)?;
-        let (ring, head) = (thread.ring, thread.ring_position.submission_head);
+        let thread = self.system.thread_at(index)?;
+        let (ring, head) = (thread.ring(), thread.submission_head());
         let call = plain::call(ring.submission(head))?;
         let party = self.begin_exchange(index, 1, deadline_ns)?;
         let direct = self.ipc.call_waiting(&mut self.system, party, &call);
@@ -44,8 +43,8 @@ impl Kernel {
 
     #[inline(always)]
     fn exchange_answer(&mut self, index: u32, deadline_ns: u64) -> Option<Resume> {
-        let thread = self.system.threads.at(index)?;
-        let (ring, head) = (thread.ring, thread.ring_position.submission_head);
+        let thread = self.system.thread_at(index)?;
+        let (ring, head) = (thread.ring(), thread.submission_head());
         let answer = plain::answer(ring.submission(head), ring.submission(head.wrapping_add(1)))?;
         let party = self.begin_exchange(index, 2, deadline_ns)?;
         let direct = self.ipc.answer_and_wait(&mut self.system, party, &answer);
@@ -54,13 +53,10 @@ impl Kernel {
 
     /// The thread at `index`, if its submissions are `count` entries and nothing else must be done first.
     #[inline(always)]
-    fn begin_exchange(&self, index: u32, count: u32, deadline_ns: u64) -> Option<Party> {
-        let thread = self.system.threads.at(index)?;
-        let (ring, position) = (thread.ring, thread.ring_position);
-        let is_short = ring.submission_tail() == position.submission_head.wrapping_add(count)
-            && ring.completion_head() == position.completion_tail;
-        let may_begin = is_short && !self.ipc.has_work() && thread.can_wait_until(deadline_ns);
-        may_begin.then_some(Party { thread: index, process: thread.process.index() })
+    fn begin_exchange(&mut self, index: u32, count: u32, deadline_ns: u64) -> Option<Party> {
+        let thread = self.system.thread_at(index)?;
+        let may_begin = thread.has_only(count) && !self.ipc.has_work() && thread.can_wait_until(deadline_ns);
+        may_begin.then_some(Party { thread: index, process: thread.process().index() })
     }
 
     /// Posts pending completions, and lets the thread at `index`, whose next submission is `head`, wait for a completion
@@ -77,7 +73,7 @@ impl Kernel {
         let (to, entry) = match direct {
             Direct::Taken(to, entry) => (to, entry),
             Direct::Silent => {
-                self.system.threads.at_mut(index)?.leave_ring(head, wait_for, deadline_ns);
+                self.system.thread_at(index)?.leave_ring(head, wait_for, deadline_ns);
                 self.stop_if(wait_for);
                 return Some(self.choose_next());
             }
@@ -89,7 +85,7 @@ impl Kernel {
             let resume = self.system.post_and_switch(index, wait, to, &entry);
             return Some(resume.unwrap_or_else(|| self.choose_next()));
         }
-        self.system.threads.at_mut(index)?.leave_ring(head, wait_for, deadline_ns);
+        self.system.thread_at(index)?.leave_ring(head, wait_for, deadline_ns);
         self.system.complete(to, &entry);
         self.stop_if(wait_for);
         Some(self.choose_next())
@@ -124,21 +120,5 @@ impl Kernel {
             self.system.set_current_result(failure(error));
         }
         Some(self.choose_next())
-    }
-}
-
-impl Thread {
-    /// Ends a `CapEnter` whose entries have been taken, the next of which is `head`: the thread continues, or waits for a
-    /// completion.
-    #[inline(always)]
-    fn leave_ring(&mut self, head: u32, wait_for: u64, deadline_ns: u64) {
-        self.ring.set_submission_head(head);
-        self.ring_position.submission_head = head;
-        if wait_for == 0 {
-            // The number of unread completions has not changed.
-            self.state.set_result(0);
-        } else {
-            self.wait(Wait::Completions(1), deadline_ns);
-        }
     }
 }

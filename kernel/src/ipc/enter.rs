@@ -2,17 +2,14 @@
 
 use crate::{
     arch,
+    budget::Budget,
     kernel::Kernel,
     objects,
     syscall::failure,
-    thread::{ThreadId, Wait},
-    work::{Budget, Enter, Job},
+    system::thread::{Enter, Job, ThreadId, Wait},
 };
 use capos_abi::{COMPLETION_ENTRIES, ErrorCode, NO_DEADLINE};
-use capos_kernel_core::{
-    ipc::Submitted,
-    ring::{unread_completions, waiting_submissions},
-};
+use capos_kernel_core::ipc::Submitted;
 use core::hint::cold_path;
 
 impl Kernel {
@@ -34,9 +31,8 @@ impl Kernel {
     /// thread wait, or first do the entries' remaining work.
     #[inline(always)]
     pub(super) fn after_entries(&mut self, id: ThreadId, head: u32, rest: Enter) -> Result<(), ErrorCode> {
-        let Some(thread) = self.system.threads.get_mut(id) else { return Ok(()) };
-        thread.ring.set_submission_head(head);
-        thread.ring_position.submission_head = head;
+        let Some(thread) = self.system.thread_at(id.index()) else { return Ok(()) };
+        thread.set_submission_head(head);
         if (self.system.has_work() || self.ipc.has_work()) && self.works_first(id, rest) {
             return Ok(());
         }
@@ -57,14 +53,13 @@ impl Kernel {
             cold_path();
             return Err(ErrorCode::InvalidArgument);
         }
-        let Some(thread) = self.system.threads.get(id) else { return Ok(()) };
-        let (ring, mut head) = (thread.ring, thread.ring_position.submission_head);
+        let Some(thread) = self.system.thread_at(id.index()) else { return Ok(()) };
+        let (ring, mut head) = (thread.ring(), thread.submission_head());
         if submit > u64::from(u32::MAX) {
             cold_path();
             return Err(ErrorCode::InvalidArgument);
         }
-        let unread = unread_completions(ring.completion_head(), thread.ring_position.completion_tail)?;
-        let waiting = waiting_submissions(head, ring.submission_tail())?;
+        let (unread, waiting) = (thread.unread_completions()?, thread.waiting_submissions()?);
         let Some(submitter) = self.ipc.submitter(id.index()) else { return Ok(()) };
         // Every entry taken uses up one place, whether it completes now or later; userspace can only free more
         // by reading.
@@ -112,13 +107,11 @@ impl Kernel {
         if self.ipc.has_work() {
             self.system.clear_up(id);
         }
-        if !self.system.has_work() {
-            return false;
-        }
-        if !self.system.has_put_off(id) {
+        let has_work = self.system.has_work();
+        if has_work {
             self.system.put_off(id, rest);
         }
-        true
+        has_work
     }
 
     /// Returns to the thread if enough completions are unread or the deadline has passed, otherwise lets it
@@ -130,19 +123,15 @@ impl Kernel {
             cold_path();
             return Err(ErrorCode::InvalidArgument);
         }
-        let Some(thread) = self.system.threads.get_mut(id) else { return Ok(()) };
-        let unread = unread_completions(thread.ring.completion_head(), thread.ring_position.completion_tail)?;
+        let Some(thread) = self.system.thread_at(id.index()) else { return Ok(()) };
+        let unread = thread.unread_completions()?;
         let enough = u64::from(unread) >= wait_for;
         if enough || (deadline_ns != NO_DEADLINE && deadline_ns <= arch::time::now_ns()) {
-            thread.state.set_result(unread.into());
+            thread.set_result(unread.into());
             return Ok(());
         }
         // `wait_for` is at most COMPLETION_ENTRIES.
         let wait = Wait::Completions(u32::try_from(wait_for).unwrap_or(COMPLETION_ENTRIES));
-        if !thread.begin_wait(wait, deadline_ns) {
-            return self.system.block_with_timer(id, wait, deadline_ns);
-        }
-        self.system.stop_current();
-        Ok(())
+        self.system.block_current(wait, deadline_ns)
     }
 }

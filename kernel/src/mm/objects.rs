@@ -4,7 +4,7 @@ use super::{
     frames::{self, FRAME_BYTES, Frame},
     page_list::PageList,
 };
-use crate::process::ProcessId;
+use crate::system::process::ProcessId;
 use capos_kernel_core::{
     OutOfMemory,
     arena::{Arena, Id},

@@ -13,7 +13,7 @@ use super::{
     objects::MemoryObjects,
     tables::Entry,
 };
-use crate::work::Budget;
+use crate::budget::Budget;
 use capos_kernel_core::regions::{Protection, RegionMap};
 use holders::Holders;
 use recent::Recent;

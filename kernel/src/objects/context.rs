@@ -1,7 +1,7 @@
 //! The environment of a method.
 
 use super::{cap_table::CapTable, failure::Failure};
-use crate::{kernel::Kernel, process::Process};
+use crate::{kernel::Kernel, system::process::ProcessId};
 use capnp::{Word, capability::FromClientHook, traits::HasTypeId};
 use capos_abi::{CapDescriptor, ErrorCode, Rights};
 use capos_kernel_core::{
@@ -36,13 +36,13 @@ impl Context<'_> {
     }
 
     /// The process that an object such as `VirtualMemory` belongs to.
-    pub(super) fn target(&self) -> Id<Process> {
+    pub(super) fn target(&self) -> ProcessId {
         Id::unpack(self.call.payload)
     }
 
     /// The calling process.
-    pub(super) fn caller(&self) -> Result<Id<Process>, Failure> {
-        self.kernel.system.processes.id_at(self.call.caller.process).ok_or(Failure::ENDED)
+    pub(super) fn caller(&self) -> Result<ProcessId, Failure> {
+        self.kernel.system.process_id(self.call.caller.process).ok_or(Failure::ENDED)
     }
 
     /// The capability named by a parameter, which must refer to this kind of object with these rights.

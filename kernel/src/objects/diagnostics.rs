@@ -28,7 +28,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn self_check(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    self_check::begin(context.kernel, context.call.caller)?;
+    self_check::begin(context.kernel, context.call.caller);
     Ok(Answer::Later)
 }
 
@@ -45,7 +45,7 @@ fn fail_allocations(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let kernel = &mut *context.kernel;
     let (free, total) = frames::counts();
-    let (processes, threads) = (kernel.system.processes.len(), kernel.system.threads.len());
+    let (processes, threads) = kernel.system.counts();
     let (first_user_tsc, idle_tsc) = (kernel.first_user_tsc, kernel.system.idle_tsc());
     let (capabilities, endpoints) = (kernel.ipc.caps.capability_count(), kernel.ipc.endpoint_count());
     results::<diagnostics::counters_results::Owned>(context.results, |mut results| {

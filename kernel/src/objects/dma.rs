@@ -6,10 +6,10 @@ use super::{
     pci_device::give_memory,
 };
 use crate::{
+    budget::Budget,
     kernel::Kernel,
-    mm::{Freed, ObjectId, frames, frames::Frame},
-    process::ProcessId,
-    work::{Budget, Job},
+    mm::{ObjectId, frames, frames::Frame},
+    system::{pci::DmaError, process::ProcessId, thread::Job},
 };
 use capos_kernel_core::{
     frames::{RunSearch, Searched},
@@ -45,10 +45,9 @@ pub(super) fn begin(
     owner: ProcessId,
     pages: u64,
 ) -> Result<(), Failure> {
-    kernel.system.pci.function(device).ok_or(Failure::ENDED)?.check_room(pages)?;
-    let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
+    kernel.system.pci().function(device).ok_or(Failure::ENDED)?.check_room(pages)?;
     let stage = Stage::Search(RunSearch::new(pages));
-    kernel.system.give_job(thread, Job::Dma(Allocation { caller, device, owner, stage }));
+    kernel.system.give_current(Job::Dma(Allocation { caller, device, owner, stage }));
     Ok(())
 }
 
@@ -93,10 +92,10 @@ impl Allocation {
                 let pages = search.count();
                 match frames::search_step(search) {
                     Searched::More => {}
-                    Searched::Nothing => return Err(crate::device::pci::DmaError::OutOfMemory.into()),
+                    Searched::Nothing => return Err(DmaError::OutOfMemory.into()),
                     Searched::Taken(first) => {
                         let first = Frame::numbered(first).ok_or(Failure::OUT_OF_MEMORY)?;
-                        let object = self.take(kernel, first, pages)?;
+                        let object = kernel.system.lend_dma(self.device, self.owner, first, pages)?;
                         self.stage = Stage::Zero { first, object, done: 0, pages };
                     }
                 }
@@ -109,31 +108,6 @@ impl Allocation {
                 Ok((end == *pages).then_some((*first, *object)))
             }
         }
-    }
-
-    /// Turns the frames found into an object charged to the owner.
-    fn take(&self, kernel: &mut Kernel, first: Frame, pages: u64) -> Result<ObjectId, Failure> {
-        if let Err(failure) = self.pay(kernel, pages) {
-            frames::release_run(first, pages);
-            return Err(failure);
-        }
-        kernel.system.objects.wrap_dma(first, pages, self.owner, self.device).map_err(|_| {
-            // The device was never given the memory, but the allocation counts until it is returned.
-            let dma = Some((first, self.device));
-            kernel.system.release_dma(&Freed { owner: Some(self.owner), pages, dma });
-            Failure::OUT_OF_MEMORY
-        })
-    }
-
-    /// Charges pages to the owner and the device.
-    fn pay(&self, kernel: &mut Kernel, pages: u64) -> Result<(), Failure> {
-        let payer = kernel.system.processes.get_mut(self.owner).ok_or(Failure::ENDED)?;
-        let function = kernel.system.pci.function(self.device).ok_or(Failure::ENDED)?;
-        if !payer.space.budget.charge(pages) {
-            return Err(Failure::overloaded("the process's frame budget is exhausted"));
-        }
-        function.lend(pages).inspect_err(|_| payer.space.budget.refund(pages))?;
-        Ok(())
     }
 
     /// Frees the allocation when it is not needed any more.

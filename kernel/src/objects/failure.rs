@@ -1,6 +1,9 @@
 //! Failures of calls to kernel objects.
 
-use crate::{mm::SpaceError, process::StartError};
+use crate::{
+    mm::SpaceError,
+    system::process::{LoadError, StartError},
+};
 use capos_abi::ErrorCode;
 use capos_kernel_core::regions::RegionError;
 
@@ -72,11 +75,11 @@ impl From<RegionError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
-            StartError::Load(crate::process::LoadError::BadImage(text)) => Self::failed(text),
+            StartError::Load(LoadError::BadImage(text)) => Self::failed(text),
             StartError::BootstrapTooLarge => {
                 Self::failed("the launch parameters and grants do not fit the bootstrap pages")
             }
-            StartError::Load(crate::process::LoadError::OutOfMemory) | StartError::OutOfMemory => {
+            StartError::Load(LoadError::OutOfMemory) | StartError::OutOfMemory => {
                 Self::overloaded("the limits given, or the machine's memory, do not suffice")
             }
         }

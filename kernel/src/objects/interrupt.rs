@@ -1,7 +1,7 @@
 //! `Interrupt` (schema/device.capnp).
 
 use super::{Answer, Context, Failure, message};
-use crate::{device::pci::InterruptId, kernel::Kernel};
+use crate::{kernel::Kernel, system::pci::InterruptId};
 use capnp::Word;
 use capos_abi::{ErrorCode, Rights};
 use capos_kernel_core::{arena::Id, ipc::Reply};
@@ -18,7 +18,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     }
     context.require(Rights::READ)?;
     let interrupt =
-        context.kernel.system.pci.interrupt(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+        context.kernel.system.pci().interrupt(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let queue = interrupt.queue().ok_or(GIVEN_UP)?;
     if let Some(count) = interrupt.take() {
         let bytes = count_message(context.results, count)?;
@@ -31,9 +31,11 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
 
 /// Answers the call that has waited longest, if there is one.
 pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
-    let Some(queue) = kernel.system.pci.interrupt(id).and_then(|interrupt| interrupt.queue()) else { return };
+    let Some(queue) = kernel.system.pci().interrupt(id).and_then(|interrupt| interrupt.queue()) else {
+        return;
+    };
     let Some(waiter) = kernel.ipc.first_suspended(queue) else { return };
-    let Some(count) = kernel.system.pci.interrupt(id).and_then(crate::device::pci::Interrupt::take) else {
+    let Some(count) = kernel.system.pci().interrupt(id).and_then(crate::system::pci::Interrupt::take) else {
         return;
     };
     let mut buffers = core::mem::take(&mut kernel.services.buffers);

@@ -12,7 +12,8 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         return Err(Failure::UNIMPLEMENTED);
     }
     context.require(Rights::READ)?;
-    let object = context.kernel.system.objects.get(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
+    let object =
+        context.kernel.system.objects().get(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let bytes = object.bytes();
     results::<memory_object::size_results::Owned>(context.results, |mut results| results.set_bytes(bytes))
 }

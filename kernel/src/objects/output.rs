@@ -4,11 +4,7 @@
 //! precede its own.
 
 use super::Failure;
-use crate::{
-    kernel::Kernel,
-    log,
-    work::{Budget, Job},
-};
+use crate::{budget::Budget, kernel::Kernel, log, system::thread::Job};
 use capos_abi::ErrorCode;
 use capos_kernel_core::{
     ipc::{ObjectCall, OperationId, QueueId, Reply},
@@ -70,8 +66,8 @@ pub(super) fn write(
     let mut call = *call;
     call.send = Outgoing { address, length, ..Outgoing::default() };
     let suspended = kernel.ipc.suspend(&mut kernel.system, &call, queue, written as u64);
-    if let (Some(until), Some(thread)) = (suspended, kernel.system.current_thread()) {
-        kernel.system.give_job(thread, Job::Carry(Carrying { port, until }));
+    if let Some(until) = suspended {
+        kernel.system.give_current(Job::Carry(Carrying { port, until }));
     }
     Ok(false)
 }
@@ -120,10 +116,7 @@ fn step(kernel: &mut Kernel, port: Port, id: OperationId) -> Step {
     let count = length.saturating_sub(done).min(STEP_BYTES as u64);
     let mut written = 0;
     if let Some(part) = buffer.get_mut(..count as usize).filter(|part| !part.is_empty()) {
-        let read = kernel.system.processes.at_mut(call.caller.process).is_some_and(|process| {
-            process.space.copy_in(&mut kernel.system.objects, call.send.address + done, part).is_ok()
-        });
-        if !read {
+        if kernel.system.copy_in(call.caller.process, call.send.address + done, part).is_err() {
             return answer(kernel, id, Reply::Exception(ErrorCode::BadAddress, ""));
         }
         written = push(kernel, port, part) as u64;
@@ -155,9 +148,7 @@ pub(crate) fn carry_on(kernel: &mut Kernel) {
         return;
     };
     let Some(thread) = kernel.ipc.suspended(until).map(|call| call.caller.thread) else { return };
-    if let Some(thread) = kernel.system.threads.id_at(thread) {
-        kernel.system.give_job_anytime(thread, Job::Carry(Carrying { port, until }));
-    }
+    kernel.system.give_job_anytime(thread, Job::Carry(Carrying { port, until }));
 }
 
 /// Writes the queued output at shutdown: waits for the device, but only for a limited time.

@@ -4,7 +4,7 @@ use super::{
     Answer, Context, Failure, Parameters,
     message::{build, results_with_cap},
 };
-use crate::device::pci::{Function, OpenError};
+use crate::system::pci::{Function, OpenError};
 use capos_abi::Rights;
 use capos_kernel_core::{caps::ObjectKind, pci::Address};
 use capos_schema::device_capnp::{pci_bus, pci_device};
@@ -39,7 +39,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let found = context.kernel.system.pci.functions();
+    let found = context.kernel.system.pci().functions();
     let room = 64 + found.len() * FUNCTION_BYTES;
     let bytes = build::<pci_bus::functions_results::Owned>(context.results, room, |results| {
         let mut list = results.init_functions(found.len() as u32);
@@ -56,7 +56,7 @@ fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
 }
 
 fn open(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {
-    let number = context.kernel.system.pci.open(address)?;
+    let number = context.kernel.system.pci().open(address)?;
     let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
     let caller = context.call.caller.process;
     let inserted = context.kernel.ipc.caps.insert_new(caller, ObjectKind::PciDevice, number.into(), rights);

@@ -5,9 +5,8 @@ use super::{
     message::{build, results_with_cap},
 };
 use crate::{
-    device::pci::{DmaError, Function, InterruptError, RegistersRefused},
     kernel::Kernel,
-    mm::frames::FRAME_BYTES,
+    system::pci::{DmaError, Function, InterruptError, RegistersRefused},
 };
 use capos_abi::{Handle, Rights};
 use capos_kernel_core::{
@@ -33,6 +32,7 @@ impl From<RegistersRefused> for Failure {
                 Self::failed("the registers overlap memory or the interrupt controllers")
             }
             RegistersRefused::TooMany => Self::overloaded("too many register ranges are in use"),
+            RegistersRefused::OutOfMemory => Self::OUT_OF_MEMORY,
         }
     }
 }
@@ -57,6 +57,8 @@ impl From<DmaError> for Failure {
                 "the device's DMA memory limit is reached; the memory of earlier drivers is held until `quiesced`",
             ),
             DmaError::OutOfMemory => Self::overloaded("there is no contiguous free memory of this size"),
+            DmaError::Unpaid => Self::overloaded("the process's frame budget is exhausted"),
+            DmaError::NoRecord => Self::OUT_OF_MEMORY,
         }
     }
 }
@@ -95,7 +97,7 @@ fn number(context: &Context<'_>) -> u32 {
 
 fn function<'a>(context: &'a mut Context<'_>) -> Result<&'a mut Function, Failure> {
     let number = number(context);
-    context.kernel.system.pci.function(number).ok_or(Failure::ENDED)
+    context.kernel.system.pci().function(number).ok_or(Failure::ENDED)
 }
 
 fn config(context: &mut Context<'_>) -> Result<Answer, Failure> {
@@ -138,15 +140,10 @@ fn registers(
     context: &mut Context<'_>,
     range: pci_device::registers_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
-    let (bar, offset, length) = (range.get_bar(), range.get_offset(), range.get_length());
     let number = number(context);
     let kernel = &mut *context.kernel;
-    let objects = &kernel.system.objects;
-    let function = kernel.system.pci.function(number).ok_or(Failure::ENDED)?;
-    let first = function.registers(|object| objects.get(object).is_some(), bar, offset, length)?;
-    let pages = length / FRAME_BYTES as u64;
-    let object = kernel.system.objects.wrap_registers(first, pages).map_err(|_| Failure::OUT_OF_MEMORY)?;
-    function.note_registers(object);
+    let object =
+        kernel.system.pci_registers(number, range.get_bar(), range.get_offset(), range.get_length())?;
     let handle = give_memory(kernel, context.call.caller.process, object)?;
     type Results = pci_device::registers_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
@@ -173,7 +170,7 @@ pub(super) fn give_memory(
 fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Failure> {
     let number = number(context);
     let queue = context.kernel.ipc.create_queue()?;
-    let id = match context.kernel.system.pci.create_interrupt(number, entry, queue) {
+    let id = match context.kernel.system.pci().create_interrupt(number, entry, queue) {
         Ok(id) => id,
         Err(error) => {
             context.kernel.ipc.remove_queue(queue);
@@ -186,7 +183,7 @@ fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Fai
     let handle = match inserted {
         Ok((handle, _)) => handle,
         Err(code) => {
-            context.kernel.system.pci.forget_interrupt(id);
+            context.kernel.system.pci().forget_interrupt(id);
             context.kernel.remove_dead_queues();
             return Err(code.into());
         }

@@ -2,9 +2,8 @@
 
 use super::{Answer, Context, Failure, message};
 use crate::{
-    arch::time,
     kernel::Kernel,
-    process::{ExitCause, FaultCause, ProcessId, UsedUp},
+    system::process::{ExitCause, FaultCause, ProcessId, UsedUp},
 };
 use capnp::Word;
 use capos_abi::Rights;
@@ -28,20 +27,15 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
 }
 
 fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
-    let record = context.kernel.system.processes.get(id).ok_or(Failure::ENDED)?;
-    if let Some(cause) = record.end.filter(|_| record.is_closed()) {
+    let kernel = &mut *context.kernel;
+    let record = kernel.system.process(id).ok_or(Failure::ENDED)?;
+    if let Some(cause) = record.cause().filter(|_| record.is_closed()) {
         let bytes = cause_message(context.results, cause)?;
         return Ok(Answer::Results { bytes, cap: None });
     }
-    let queue = match record.waiters {
+    let queue = match *record.waiters() {
         Some(queue) => queue,
-        None => {
-            let queue = context.kernel.ipc.create_queue()?;
-            if let Some(record) = context.kernel.system.processes.get_mut(id) {
-                record.waiters = Some(queue);
-            }
-            queue
-        }
+        None => *record.waiters().insert(kernel.ipc.create_queue()?),
     };
     let call = context.call;
     context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, 0);
@@ -50,12 +44,10 @@ fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
 
 /// Answers one of the calls that wait for the end of a process. `true` if there was none left.
 pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
-    let Some(process) = kernel.system.processes.get(id) else { return true };
-    let (Some(cause), Some(queue)) = (process.end, process.waiters) else { return true };
+    let Some(process) = kernel.system.process(id) else { return true };
+    let (Some(cause), Some(queue)) = (process.cause(), *process.waiters()) else { return true };
     let Some(waiter) = kernel.ipc.first_suspended(queue) else {
-        if let Some(process) = kernel.system.processes.get_mut(id) {
-            process.waiters = None;
-        }
+        *process.waiters() = None;
         kernel.ipc.remove_queue(queue);
         return true;
     };
@@ -99,10 +91,9 @@ fn set_fault(mut into: fault::Builder<'_>, cause: FaultCause) {
 
 fn resource_use(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
     let slots = context.kernel.ipc.caps.slots_used(id.index());
-    let record = context.kernel.system.processes.get(id).ok_or(Failure::ENDED)?;
-    let (budget, threads) = (record.space.budget, record.thread_count());
-    let cpu_ns = time::duration_ns(record.cpu_tsc);
-    let slots = if record.end.is_some() { 0 } else { slots };
+    let record = context.kernel.system.process(id).ok_or(Failure::ENDED)?;
+    let (budget, threads, cpu_ns) = (record.budget(), record.thread_count(), record.cpu_ns());
+    let slots = if record.has_ended() { 0 } else { slots };
     message::results::<process::resource_use_results::Owned>(context.results, |results| {
         let mut used = results.init_use();
         used.set_frames(budget.used());

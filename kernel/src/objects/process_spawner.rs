@@ -1,7 +1,7 @@
 //! `ProcessSpawner` (schema/process.capnp): reading the parameters. The module `spawn` starts the process.
 
 use super::{Answer, Context, Failure, Parameters, message::results_with_cap, spawn};
-use crate::process::ProcessLimits;
+use crate::system::process::{NewProcess, ProcessLimits};
 use capnp::traits::Imbue;
 use capos_abi::{CapDescriptor, ErrorCode, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::{arena::Id, caps::ObjectKind};
@@ -44,7 +44,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     let mut room = [CapDescriptor::default(); MAX_MESSAGE_CAPS as usize];
     let grants = grants(context, asked, &mut room)?;
     let launch = asked.get_launch_parameters()?;
-    let new = crate::process::NewProcess {
+    let new = NewProcess {
         image: Id::unpack(image.payload),
         image_offset: asked.get_image_offset(),
         image_length: asked.get_image_length(),
@@ -64,9 +64,12 @@ fn or_default<T: PartialEq + From<u8>>(value: T, default: T) -> T {
 }
 
 /// Reads the limits of the new process and its number of capability slots.
-fn read_limits(context: &Context<'_>, asked: limits::Reader<'_>) -> Result<(ProcessLimits, u32), Failure> {
+fn read_limits(
+    context: &mut Context<'_>,
+    asked: limits::Reader<'_>,
+) -> Result<(ProcessLimits, u32), Failure> {
     let highest =
-        context.kernel.system.processes.at(context.call.caller.process).map_or(1, |p| p.priority_limit);
+        context.kernel.system.process(context.caller()?).map_or(1, |process| process.priority_limit());
     let priority = or_default(asked.get_priority(), DEFAULT_PRIORITY.min(highest));
     if priority > HIGHEST_PRIORITY || priority > highest {
         return Err(Failure::failed("the priority is higher than the spawner's own"));

@@ -2,9 +2,9 @@
 
 use super::{Context, Failure, message::Answer};
 use crate::{
+    budget::Budget,
     kernel::Kernel,
-    process::ProcessId,
-    work::{Budget, Job},
+    system::{process::ProcessId, thread::Job},
 };
 use capos_kernel_core::{
     ipc::{Caller, Reply},
@@ -40,13 +40,7 @@ pub(super) fn change(
 ) -> Result<Answer, Failure> {
     let (process, caller) = (context.target(), context.call.caller);
     let kernel = &mut *context.kernel;
-    let space = &mut kernel
-        .system
-        .processes
-        .get_mut(process)
-        .filter(|process| process.end.is_none())
-        .ok_or(Failure::ENDED)?
-        .space;
+    let (space, _) = kernel.system.space(process).ok_or(Failure::ENDED)?;
     // An invalid range is refused before anything is changed. A range that wraps around is invalid.
     match change {
         Change::Protect(protection) => {
@@ -60,8 +54,7 @@ pub(super) fn change(
     if rest.is_done() {
         return Ok(Answer::Empty);
     }
-    let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
-    kernel.system.give_job(thread, Job::Range(rest));
+    kernel.system.give_current(Job::Range(rest));
     Ok(Answer::Later)
 }
 
@@ -86,20 +79,16 @@ impl RangeChange {
 
     /// Changes the next piece.
     fn step(&mut self, kernel: &mut Kernel) -> Result<(), Failure> {
-        let process = kernel.system.processes.get_mut(self.process).filter(|process| process.end.is_none());
-        let space = &mut process.ok_or(Failure::ENDED)?.space;
-        let next = space.end_of_piece(self.at, self.end);
-        let length = next - self.at;
+        let (space, objects) = kernel.system.space(self.process).ok_or(Failure::ENDED)?;
+        let (at, next) = (self.at, space.end_of_piece(self.at, self.end));
+        let length = next - at;
         match self.change {
-            Change::Protect(protection) => {
-                space.protect(&mut kernel.system.objects, self.at, length, protection)?
-            }
-            Change::Discard => space.discard(self.at, length)?,
-            Change::Unmap => {
-                let place = kernel.system.objects.ended_count();
-                space.unmap(&mut kernel.system.objects, self.at, length)?;
-                kernel.system.free_ended_above(place);
-            }
+            Change::Protect(protection) => space.protect(objects, at, length, protection)?,
+            Change::Discard => space.discard(at, length)?,
+            Change::Unmap => kernel.system.ending_objects(|system| {
+                let (space, objects) = system.space(self.process).ok_or(Failure::ENDED)?;
+                space.unmap(objects, at, length).map_err(Failure::from)
+            })?,
         }
         self.at = next;
         Ok(())

@@ -2,13 +2,7 @@
 //! another thread is ready to run.
 
 use super::{Failure, message::build};
-use crate::{
-    arch::apic,
-    check::Problems,
-    kernel::Kernel,
-    measure,
-    work::{Budget, Job},
-};
+use crate::{arch::apic, budget::Budget, check::Problems, kernel::Kernel, measure, system::thread::Job};
 use capos_abi::ErrorCode;
 use capos_kernel_core::{
     ipc::{Caller, Reply},
@@ -27,10 +21,8 @@ pub(crate) struct Check {
 }
 
 /// Starts a check, which the calling thread carries out.
-pub(super) fn begin(kernel: &mut Kernel, caller: Caller) -> Result<(), Failure> {
-    let thread = kernel.system.current_thread().ok_or(Failure::ENDED)?;
-    kernel.system.give_job(thread, Job::Check(Check { caller, part: 0, attempts: 0 }));
-    Ok(())
+pub(super) fn begin(kernel: &mut Kernel, caller: Caller) {
+    kernel.system.give_current(Job::Check(Check { caller, part: 0, attempts: 0 }));
 }
 
 /// Continues as far as the budget allows, and answers at the end. Returns the remaining work.

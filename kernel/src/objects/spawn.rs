@@ -3,7 +3,7 @@
 use super::{Context, Failure};
 use crate::{
     kernel::Kernel,
-    process::{Bootstrap, ExitCause, NewProcess, ProcessId},
+    system::process::{Bootstrap, ExitCause, NewProcess, ProcessId},
 };
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::caps::{ObjectKind, TransferError};

@@ -1,7 +1,7 @@
 //! `ThreadSpawner` (schema/process.capnp).
 
 use super::{Answer, Context, Failure, Parameters, message::results};
-use crate::thread::{NewThread, SpawnThreadError};
+use crate::system::thread::{NewThread, SpawnThreadError};
 use capos_abi::{Rights, USER_END};
 use capos_schema::methods::thread_spawner::{SET_FAULT_HANDLER, SET_FAULT_STACK, SPAWN};
 use capos_schema::process_capnp::thread_spawner;
@@ -32,7 +32,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
                 return Err(Failure::failed("the handler is outside user space"));
             }
             let id = context.target();
-            context.kernel.system.processes.get_mut(id).ok_or(Failure::ENDED)?.fault_handler = entry;
+            context.kernel.system.process(id).ok_or(Failure::ENDED)?.set_fault_handler(entry);
             Ok(Answer::Empty)
         }
         SET_FAULT_STACK => {
@@ -48,7 +48,7 @@ fn spawn(
     parameters: thread_spawner::spawn_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
     let caller_priority =
-        context.kernel.system.threads.at(context.call.caller.thread).map_or(1, |thread| thread.priority);
+        context.kernel.system.thread_at(context.call.caller.thread).map_or(1, |thread| thread.priority());
     let new = NewThread {
         entry: parameters.get_entry(),
         stack: parameters.get_stack(),
@@ -73,9 +73,9 @@ fn set_fault_stack(context: &mut Context<'_>, stack: u64, length: u64) -> Result
     }
     // The calling thread's own fault stack; the thread belongs to the process that the capability is for.
     let target = context.target();
-    match context.kernel.system.threads.at_mut(context.call.caller.thread) {
-        Some(thread) if thread.process == target => {
-            thread.fault_stack = (stack, length);
+    match context.kernel.system.thread_at(context.call.caller.thread) {
+        Some(thread) if thread.process() == target => {
+            thread.set_fault_stack(stack, length);
             Ok(Answer::Empty)
         }
         _ => Err(Failure::failed("the ThreadSpawner belongs to another process")),

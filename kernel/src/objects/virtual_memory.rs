@@ -38,10 +38,7 @@ pub(super) fn serve<'a>(
 /// The address space that the capability is for.
 fn space<'a>(context: &'a mut Context<'_>) -> Result<&'a mut AddressSpace, Failure> {
     let id = context.target();
-    match context.kernel.system.processes.get_mut(id) {
-        Some(process) if process.end.is_none() => Ok(&mut process.space),
-        _ => Err(Failure::ENDED),
-    }
+    Ok(context.kernel.system.space(id).ok_or(Failure::ENDED)?.0)
 }
 
 /// The most permissive protection that the pages can be given later.
@@ -102,7 +99,7 @@ fn create_object(
     if !space(context)?.budget.charge(pages) {
         return Err(Failure::overloaded("the process's frame budget is exhausted"));
     }
-    let object = match context.kernel.system.objects.create(pages, owner) {
+    let object = match context.kernel.system.objects().create(pages, owner) {
         Ok(object) => object,
         Err(_) => {
             space(context)?.budget.refund(pages);
@@ -137,18 +134,9 @@ fn map_object<'a>(
     let most = most & ceiling(context);
     let end = offset.checked_add(length).ok_or(Failure::failed("the range is outside the memory object"))?;
     let id = context.target();
-    let kernel = &mut *context.kernel;
-    let process =
-        kernel.system.processes.get_mut(id).filter(|process| process.end.is_none()).ok_or(Failure::ENDED)?;
+    let (space, objects) = context.kernel.system.space(id).ok_or(Failure::ENDED)?;
     let memory = Id::unpack(object.payload);
-    let address = process.space.map_object(
-        &mut kernel.system.objects,
-        memory,
-        offset..end,
-        address,
-        protection,
-        most,
-    )?;
+    let address = space.map_object(objects, memory, offset..end, address, protection, most)?;
     results::<virtual_memory::map_object_results::Owned>(context.results, |mut results| {
         results.set_address(address);
     })

@@ -2,12 +2,12 @@
 
 use super::{AddressSpace, OWNED};
 use crate::{
+    budget::Budget,
     mm::{
         frames::{self, Frame},
         kernel_space::FIRST_KERNEL_ENTRY,
         tables::{self, ENTRIES, Entry, TABLE_RECORDS, index},
     },
-    work::Budget,
 };
 use capos_kernel_core::walk::{Flaw, Walk};
 use x86_64::structures::paging::PageTableFlags as Flags;

@@ -6,13 +6,17 @@ mod function;
 mod interrupt;
 mod sweep;
 
-use crate::{arch, kernel::System, klog, mm};
+use super::System;
+use crate::{
+    arch, klog,
+    mm::{self, ObjectId},
+};
 use alloc::vec::Vec;
 use capos_kernel_core::{
     OutOfMemory,
     arena::{Arena, Id},
     ipc::QueueId,
-    pci::{self, Address},
+    pci::{self, Address, RegistersError},
 };
 
 pub use dma::{DmaError, Piece};
@@ -38,8 +42,8 @@ pub struct Pci {
 }
 
 impl Pci {
-    /// The empty state; [`Kernel::init_pci`] follows.
-    pub(crate) const fn new() -> Self {
+    /// The empty state; [`System::init_pci`] follows.
+    pub(super) const fn new() -> Self {
         Self {
             functions: Vec::new(),
             interrupts: Arena::new(VECTOR_COUNT as u32 * 2),
@@ -96,6 +100,21 @@ impl System {
         }
     }
 
+    /// An object for a range of the registers of an open function, if it may be mapped.
+    ///
+    /// # Errors
+    /// See [`RegistersRefused`].
+    pub(crate) fn pci_registers(
+        &mut self,
+        number: u32,
+        bar: u8,
+        offset: u64,
+        length: u64,
+    ) -> Result<ObjectId, RegistersRefused> {
+        let nothing = RegistersRefused::NotThere(RegistersError::NoMemory);
+        self.pci.function(number).ok_or(nothing)?.registers(&mut self.objects, bar, offset, length)
+    }
+
     /// Closes a function after its last capability is gone. Its registers are unmapped in steps, which the thread that
     /// caused this does before anything else.
     pub(crate) fn close_pci_function(&mut self, number: u32) {
@@ -118,7 +137,7 @@ impl System {
     }
 
     /// Frees DMA memory after its last reference is gone.
-    pub(crate) fn release_dma(&mut self, freed: &mm::Freed) {
+    pub(super) fn release_dma(&mut self, freed: &mm::Freed) {
         let Some((first, device)) = freed.dma else { return };
         let piece = Piece { first, pages: freed.pages, owner: freed.owner };
         if !self.pci.function(device).is_some_and(|function| function.put_back(piece)) {
@@ -129,8 +148,6 @@ impl System {
     /// Frees memory that no device accesses any more.
     pub(crate) fn free_piece(&mut self, piece: Piece) {
         mm::frames::release_run(piece.first, piece.pages);
-        if let Some(process) = piece.owner.and_then(|owner| self.processes.get_mut(owner)) {
-            process.space.budget.refund(piece.pages);
-        }
+        self.processes.refund(piece.owner, piece.pages);
     }
 }

@@ -2,9 +2,10 @@
 
 use super::{Process, ProcessId};
 use crate::{
-    kernel::{Kernel, System},
+    budget::Budget,
+    kernel::Kernel,
     mm::AddressSpace,
-    work::{Budget, Job},
+    system::{System, thread::Job},
 };
 
 /// The progress of a process's teardown.
@@ -57,35 +58,31 @@ impl System {
     }
 
     /// Leaves the teardown of a process to whichever thread next completes another teardown.
-    pub(crate) fn orphan_teardown(&mut self, id: ProcessId) {
-        let next = self.orphans.replace(id);
+    pub(in crate::system) fn orphan_teardown(&mut self, id: ProcessId) {
+        let next = self.processes.orphans.replace(id);
         if let Some(process) = self.processes.get_mut(id) {
             process.next_orphan = next;
         }
     }
 
     fn take_orphan(&mut self) -> Option<ProcessId> {
-        let orphan = self.orphans?;
-        self.orphans = self.processes.get_mut(orphan).and_then(|process| process.next_orphan.take());
+        let orphan = self.processes.orphans?;
+        self.processes.orphans =
+            self.processes.get_mut(orphan).and_then(|process| process.next_orphan.take());
         Some(orphan)
-    }
-
-    /// Whether it is the current thread's process.
-    fn is_own(&mut self, id: ProcessId) -> bool {
-        self.current_process() == Some(id)
     }
 }
 
 impl Kernel {
     /// Carries out steps of a process's teardown. Returns the process that remains to be torn down: this one, or
     /// one whose teardown was abandoned by its thread.
-    pub(crate) fn take_down(&mut self, id: ProcessId, budget: &Budget) -> Option<ProcessId> {
-        while let Some(phase) = self.system.processes.get(id).map(|process| process.phase) {
+    pub(in crate::system) fn take_down(&mut self, id: ProcessId, budget: &Budget) -> Option<ProcessId> {
+        while let Some(phase) = self.system.processes.get_mut(id).map(|process| process.phase) {
             if phase == Phase::Closed {
                 break;
             }
             if phase == Phase::Waiters
-                && self.system.is_own(id)
+                && self.system.current_process() == Some(id)
                 && let Some(orphan) = self.system.take_orphan()
             {
                 // The thread is removed together with its own process, so that comes last.
@@ -120,16 +117,14 @@ impl Kernel {
     }
 
     /// Ends one thread. The thread that executes the teardown remains until the end, but its pending operations are
-    /// cancelled. `true`
-    /// if none was left.
+    /// cancelled. `true` if none was left.
     fn end_a_thread(&mut self, id: ProcessId) -> bool {
+        let current = self.system.current_thread();
         let Some(process) = self.system.processes.get_mut(id) else { return true };
         let Some(thread) = process.threads.pop() else { return true };
         match thread {
-            Some(thread) if self.system.current_thread() == Some(thread) => {
-                if let Some(process) = self.system.processes.get_mut(id) {
-                    process.last_thread = Some(thread);
-                }
+            Some(thread) if current == Some(thread) => {
+                process.last_thread = current;
                 self.close_thread_calls(thread);
             }
             Some(thread) => self.remove_thread(thread),
@@ -140,18 +135,16 @@ impl Kernel {
 
     /// Frees pages and page tables. `true` if all are freed.
     fn free_space(&mut self, id: ProcessId, budget: &Budget) -> bool {
-        let Some(process) = self.system.processes.get_mut(id) else { return true };
-        let place = self.system.objects.ended_count();
-        let is_done = process.space.destroy_step(&mut self.system.objects, budget);
-        self.system.free_ended_above(place);
-        is_done
+        self.system.ending_objects(|System { processes, objects, .. }| {
+            processes.get_mut(id).is_none_or(|process| process.space.destroy_step(objects, budget))
+        })
     }
 
     /// Only the record is left; it stays while there is a capability for the process.
     fn close(&mut self, id: ProcessId) {
         let Some(process) = self.system.processes.get_mut(id) else { return };
         process.space = AddressSpace::ended();
-        let (cause, is_held, last_thread) = (process.end, process.held, process.last_thread.take());
+        let (cause, last_thread) = (process.end, process.last_thread.take());
         if Some(id) == self.init
             && let Some(cause) = cause
         {
@@ -160,8 +153,6 @@ impl Kernel {
         if let Some(thread) = last_thread {
             self.remove_thread(thread);
         }
-        if !is_held {
-            self.system.processes.remove(id);
-        }
+        self.system.processes.free_if_done(id);
     }
 }

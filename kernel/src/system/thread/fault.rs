@@ -3,9 +3,11 @@
 
 use crate::{
     arch::Trap,
-    kernel::System,
     mm::{Access, FaultError},
-    process::{ExitCause, FaultCause, UsedUp},
+    system::{
+        System,
+        process::{ExitCause, FaultCause, UsedUp},
+    },
 };
 use capos_abi::{ErrorCode, FaultFrame, USER_END};
 
@@ -18,8 +20,7 @@ const FRAME_BYTES: u64 = size_of::<FaultFrame>() as u64;
 impl System {
     /// Handles an exception of the current thread.
     pub(crate) fn user_exception(&mut self, trap: &Trap) {
-        let Some(id) = self.current_thread() else { return };
-        let Some(process_id) = self.threads.get(id).map(|thread| thread.process) else { return };
+        let Some(process_id) = self.current_process() else { return };
         let cause = FaultCause {
             vector: trap.vector as u8,
             error_code: trap.error_code as u32,
@@ -32,11 +33,11 @@ impl System {
                 (false, true) => Access::Write,
                 (false, false) => Access::Read,
             };
-            let Some(process) = self.processes.get_mut(process_id) else { return };
-            match process.space.handle_fault(&mut self.objects, trap.address, access) {
+            let Some((space, objects)) = self.space(process_id) else { return };
+            match space.handle_fault(objects, trap.address, access) {
                 Ok(()) => return crate::arch::flush_page(trap.address),
                 Err(FaultError::OutOfMemory) => {
-                    let used_up = match process.space.budget.is_used_up() {
+                    let used_up = match space.budget.is_used_up() {
                         true => UsedUp::Budget,
                         false => UsedUp::Machine,
                     };
@@ -53,12 +54,7 @@ impl System {
     /// Makes the current thread continue in its process's fault handler. `false` if there is none or its frame
     /// does not fit.
     fn enter_handler(&mut self, trap: &Trap) -> bool {
-        let Some(id) = self.current_thread() else { return false };
-        let Some(thread) = self.threads.get_mut(id) else { return false };
-        let Some(process) = self.processes.get_mut(thread.process) else { return false };
-        if process.fault_handler == 0 {
-            return false;
-        }
+        let Some(thread) = self.current() else { return false };
         let stack = thread.state.stack_pointer();
         let (start, length) = thread.fault_stack;
         let on_fault_stack = stack > start && stack - start <= length;
@@ -69,12 +65,15 @@ impl System {
         if length > 0 && frame_address < start {
             return false;
         }
-        let frame = thread.state.fault_frame(trap.address);
-        if process.space.copy_out(&mut self.objects, frame_address, &frame_to_bytes(&frame)).is_err() {
+        let (process, frame) = (thread.process, thread.state.fault_frame(trap.address));
+        let handler = self.processes.get_mut(process).map_or(0, |process| process.fault_handler);
+        if handler == 0 || self.copy_out(process.index(), frame_address, &frame_to_bytes(&frame)).is_err() {
             return false;
         }
         // As if the handler had been called: RSP + 8 is a multiple of 16.
-        thread.state.enter_handler(process.fault_handler, frame_address - 8, frame_address);
+        if let Some(thread) = self.current() {
+            thread.state.enter_handler(handler, frame_address - 8, frame_address);
+        }
         true
     }
 
@@ -83,16 +82,16 @@ impl System {
     /// # Errors
     /// `BadAddress` if the frame is unreadable or contains an address outside user space.
     pub(crate) fn fault_return(&mut self, address: u64) -> Result<(), ErrorCode> {
-        let id = self.current_thread().ok_or(ErrorCode::Failed)?;
-        let thread = self.threads.get_mut(id).ok_or(ErrorCode::Failed)?;
-        let process = self.processes.get_mut(thread.process).ok_or(ErrorCode::Failed)?;
+        let process = self.current_process().ok_or(ErrorCode::Failed)?;
         let mut bytes = [0; FRAME_BYTES as usize];
-        process.space.copy_in(&mut self.objects, address, &mut bytes)?;
+        self.copy_in(process.index(), address, &mut bytes)?;
         let frame = frame_from_bytes(&bytes);
         if frame.rip >= USER_END || frame.rsp > USER_END || frame.thread_pointer >= USER_END {
             return Err(ErrorCode::BadAddress);
         }
-        thread.state.restore_fault_frame(&frame);
+        if let Some(thread) = self.current() {
+            thread.state.restore_fault_frame(&frame);
+        }
         Ok(())
     }
 }

@@ -1,13 +1,7 @@
 //! The timer interrupt: set only when something is due.
 
-use crate::{
-    arch,
-    kernel::Kernel,
-    sched::TimerEvent,
-    thread::{RunState, ThreadId, Wait},
-    work::Budget,
-};
-use capos_abi::ErrorCode;
+use super::TimerEvent;
+use crate::{arch, budget::Budget, kernel::Kernel};
 
 /// How much too early the timer may fire and still end a turn: its rate differs slightly from the clock's. Without this
 /// tolerance, a turn whose end passed between the interrupt and the next check would start again.
@@ -80,7 +74,7 @@ impl Kernel {
         let budget = Budget::start();
         while !budget.is_spent() {
             match self.system.sched.timers.pop_expired(now_ns) {
-                Some(TimerEvent::Thread(id)) => self.deadline_passed(id, now_ns),
+                Some(TimerEvent::Thread(id)) => self.system.deadline_passed(id, now_ns),
                 None => break,
             }
         }
@@ -101,27 +95,6 @@ impl Kernel {
         let next = current.max(woken).max(cpu.run_queue.highest()).unwrap_or(0);
         if next < self.system.sched.timers.floor() {
             self.expire_from(next, arch::time::now_ns());
-        }
-    }
-
-    /// Handles the expired timer of a thread.
-    fn deadline_passed(&mut self, id: ThreadId, now_ns: u64) {
-        let Some(thread) = self.system.threads.get_mut(id) else { return };
-        thread.timer = None;
-        // The timer may belong to an earlier wait.
-        if thread.wait_until_ns > now_ns {
-            return;
-        }
-        match thread.run_state {
-            RunState::Waiting(Wait::Futex(_)) => {
-                self.system.leave_futex(id);
-                self.system.wake(id, -i64::from(ErrorCode::TimedOut as i32));
-            }
-            RunState::Waiting(Wait::Completions(_)) => {
-                let unread = self.system.unread_completions(id);
-                self.system.wake(id, unread);
-            }
-            RunState::Waiting(Wait::End) | RunState::Ready | RunState::Running => {}
         }
     }
 }

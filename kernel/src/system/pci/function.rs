@@ -3,13 +3,18 @@
 use super::dma::Dma;
 use crate::{
     arch::{self, msix::Table},
-    mm::{ObjectId, frames::Frame, kernel_space},
+    mm::{
+        MemoryObjects, ObjectId,
+        frames::{FRAME_BYTES, Frame},
+        kernel_space,
+    },
 };
 use alloc::vec::Vec;
 use capos_kernel_core::pci::{
     self, BAR_COUNT, Bars, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY, COMMAND_NO_WIRED_INTERRUPT,
     COMMAND_PORTS, CONFIG_BYTES, Config, FIRST_BAR, MsixTable, RegistersError,
 };
+use core::ops::Range;
 use x86_64::PhysAddr;
 
 /// Maximum number of register ranges of one function at a time.
@@ -37,6 +42,8 @@ pub enum RegistersRefused {
     Overlaps,
     /// Too many ranges are in use.
     TooMany,
+    /// The kernel's memory is exhausted.
+    OutOfMemory,
 }
 
 /// The state of a function while it is open.
@@ -160,37 +167,33 @@ impl Function {
         self.read(COMMAND) & COMMAND_BUS_MASTER != 0
     }
 
-    /// The first frame of a range of registers, if it may be mapped.
+    /// An object for a range of registers, if it may be mapped.
     ///
     /// # Errors
     /// See [`RegistersRefused`].
-    pub fn registers(
+    pub(super) fn registers(
         &mut self,
-        is_alive: impl Fn(ObjectId) -> bool,
+        objects: &mut MemoryObjects,
         bar: u8,
         offset: u64,
         length: u64,
-    ) -> Result<Frame, RegistersRefused> {
+    ) -> Result<ObjectId, RegistersRefused> {
         let nothing = RegistersRefused::NotThere(RegistersError::NoMemory);
         let session = self.session.as_mut().ok_or(nothing)?;
         let start = session.bars.registers(bar, offset, length, session.msix.as_ref());
         let start = start.map_err(RegistersRefused::NotThere)?;
-        let addresses = start..start + length;
-        if kernel_space::is_ram(&addresses) || arch::apic::is_own(&addresses) {
+        if is_of_the_machine(&(start..start + length)) {
             return Err(RegistersRefused::Overlaps);
         }
-        session.registers.retain(|&object| is_alive(object));
+        session.registers.retain(|&object| objects.get(object).is_some());
         if session.registers.len() >= MAX_REGISTER_OBJECTS {
             return Err(RegistersRefused::TooMany);
         }
-        Ok(Frame::at(PhysAddr::new_truncate(start)))
-    }
-
-    /// Records a register object. There is capacity after [`Self::registers`].
-    pub fn note_registers(&mut self, object: ObjectId) {
-        if let Some(session) = &mut self.session {
-            session.registers.push(object);
-        }
+        let first = Frame::at(PhysAddr::new_truncate(start));
+        let object = objects.wrap_registers(first, length / FRAME_BYTES as u64);
+        let object = object.map_err(|_| RegistersRefused::OutOfMemory)?;
+        session.registers.push(object);
+        Ok(object)
     }
 
     /// Its interrupt table, enabled; entries without a route stay masked.
@@ -199,11 +202,11 @@ impl Function {
         let msix = session.msix?;
         let (start, length) = session.bars.memory(msix.bar)?;
         let address = start.checked_add(msix.offset)?;
-        if start == 0 || msix.pages().end > length.next_multiple_of(crate::mm::frames::FRAME_BYTES as u64) {
+        if start == 0 || msix.pages().end > length.next_multiple_of(FRAME_BYTES as u64) {
             return None;
         }
-        let addresses = address..address.checked_add(crate::mm::frames::FRAME_BYTES as u64)?;
-        if kernel_space::is_ram(&addresses) || arch::apic::is_own(&addresses) {
+        let addresses = address..address.checked_add(FRAME_BYTES as u64)?;
+        if is_of_the_machine(&addresses) {
             return None;
         }
         let table = match self.table {
@@ -229,4 +232,9 @@ impl Function {
     pub(super) fn held_frames(&self) -> u64 {
         self.dma.held_frames()
     }
+}
+
+/// Whether addresses belong to memory or the interrupt controllers, and not to a device.
+fn is_of_the_machine(addresses: &Range<u64>) -> bool {
+    kernel_space::is_ram(addresses) || arch::apic::is_own(addresses)
 }

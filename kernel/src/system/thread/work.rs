@@ -7,27 +7,24 @@
 //!
 //! Each step leaves everything consistent: other threads run in between and may end the thread or the object of the work.
 
-mod budget;
-
+use super::{ThreadId, futex::Waking};
 use crate::{
     arch::Resume,
-    kernel::{Kernel, System},
+    budget::Budget,
+    kernel::Kernel,
     objects::{
         dma::{self, Allocation},
         output::{self, Carrying},
         ranges::{self, RangeChange},
         self_check::{self, Check},
     },
-    process::ProcessId,
-    thread::{ThreadId, Waking},
+    system::{System, process::ProcessId},
 };
-
-pub(crate) use budget::Budget;
 
 /// A thread's remaining work in the kernel.
 #[derive(Default)]
-pub(crate) struct Work {
-    job: Option<Job>,
+pub(super) struct Work {
+    pub(super) job: Option<Job>,
     /// The position in the stack of ended memory objects above which this thread must free them.
     frees_above: Option<u32>,
     /// The remaining part of the thread's current `CapEnter`.
@@ -92,43 +89,44 @@ impl System {
         self.leave_work(id, |work| work.job = Some(job));
     }
 
-    /// Gives a thread a job regardless of its state. If it waits for completions, it resumes the wait afterwards;
-    /// if it waits for a futex, it is woken, which the binary interface allows. Does nothing if it already has a
-    /// job.
-    pub(crate) fn give_job_anytime(&mut self, id: ThreadId, job: Job) {
-        if !self.has_job(id) {
+    /// Gives the current thread a job, to be done before its other work.
+    pub(crate) fn give_current(&mut self, job: Job) {
+        if let Some(id) = self.current_thread() {
+            self.give_job(id, job);
+        }
+    }
+
+    /// Gives the thread with this number a job regardless of its state. If it waits for completions, it resumes the wait
+    /// afterwards; if it waits for a futex, it is woken, which the binary interface allows. Does nothing if it already
+    /// has a job.
+    pub(crate) fn give_job_anytime(&mut self, thread: u32, job: Job) {
+        if let Some(id) = self.threads.id_at(thread)
+            && !self.has_job(id)
+        {
             self.give_job(id, job);
             self.interrupt_wait(id);
         }
     }
 
-    /// Makes a thread continue with `CapEnter` when it runs next.
+    /// Makes a thread continue with `CapEnter` when it runs next, unless it already does.
     pub(crate) fn put_off(&mut self, id: ThreadId, enter: Enter) {
-        self.leave_work(id, |work| work.enter = Some(enter));
+        self.leave_work(id, |work| work.enter = work.enter.or(Some(enter)));
     }
 
     /// Makes a thread free the memory objects above position `place` in the stack of ended ones.
-    pub(crate) fn frees_above(&mut self, id: ThreadId, place: u32) {
+    pub(in crate::system) fn frees_above(&mut self, id: ThreadId, place: u32) {
         self.leave_work(id, |work| {
             work.frees_above = Some(work.frees_above.map_or(place, |other| other.min(place)));
         });
     }
 
-    /// Whether a thread continues with `CapEnter` when it runs next.
-    pub(crate) fn has_put_off(&self, id: ThreadId) -> bool {
-        self.threads.get(id).is_some_and(|thread| thread.work.enter.is_some())
-    }
-
-    /// Makes a thread clean up after ended capabilities, unless another one already does. Returns whether it
-    /// does.
+    /// Makes a thread clean up after ended capabilities, unless another one already does.
     #[cold]
-    pub(crate) fn clear_up(&mut self, id: ThreadId) -> bool {
-        if self.clearing_up.is_some() {
-            return false;
+    pub(crate) fn clear_up(&mut self, id: ThreadId) {
+        if self.threads.clearing_up.is_none() {
+            self.threads.clearing_up = Some(id);
+            self.leave_work(id, |_| {});
         }
-        self.clearing_up = Some(id);
-        self.leave_work(id, |_| {});
-        true
     }
 
     fn leave_work(&mut self, id: ThreadId, change: impl FnOnce(&mut Work)) {
@@ -139,23 +137,20 @@ impl System {
     }
 
     /// Whether a thread has a job.
-    pub(crate) fn has_job(&self, id: ThreadId) -> bool {
-        self.threads.get(id).is_some_and(|thread| thread.work.job.is_some())
+    pub(in crate::system) fn has_job(&self, id: ThreadId) -> bool {
+        self.threads.all.get(id).is_some_and(|thread| thread.work.job.is_some())
     }
 
     /// Frees the memory objects that the current thread has to free. `true` if all are freed.
-    pub(crate) fn free_own_objects(&mut self, budget: &Budget) -> bool {
-        let Some(id) = self.current_thread() else { return true };
-        let Some(place) = self.threads.get(id).and_then(|thread| thread.work.frees_above) else {
-            return true;
-        };
+    pub(in crate::system) fn free_own_objects(&mut self, budget: &Budget) -> bool {
+        let Some(place) = self.current().and_then(|thread| thread.work.frees_above) else { return true };
         while self.objects.ended_count() > place {
             if budget.is_spent() {
                 return false;
             }
             self.free_objects_step();
         }
-        if let Some(thread) = self.threads.get_mut(id) {
+        if let Some(thread) = self.current() {
             thread.work.frees_above = None;
         }
         true
@@ -169,7 +164,7 @@ impl Kernel {
         let id = self.system.current_thread()?;
         let budget = Budget::start();
         self.stretches.job = None;
-        if let Some(job) = self.system.threads.get_mut(id).and_then(|thread| thread.work.job.take()) {
+        if let Some(job) = self.system.current().and_then(|thread| thread.work.job.take()) {
             if let Some(rest) = self.step(job, &budget) {
                 self.system.give_job(id, rest);
                 return None;
@@ -180,17 +175,17 @@ impl Kernel {
                 return None;
             }
         }
-        if self.system.clearing_up == Some(id) {
+        if self.system.threads.clearing_up == Some(id) {
             if !self.clear_up_steps(&budget) {
                 return None;
             }
-            self.system.clearing_up = None;
+            self.system.threads.clearing_up = None;
         }
         if !self.system.free_own_objects(&budget) || budget.is_spent() {
             return None;
         }
         let thread = self.system.threads.get_mut(id)?;
-        if self.system.processes.get(thread.process).is_none_or(|process| process.end.is_some()) {
+        if self.system.processes.live(thread.process).is_none() {
             // The thread's own end was another thread's job.
             self.system.park(id);
             return None;
@@ -218,15 +213,15 @@ impl Kernel {
 
     /// Takes over the remaining work of a thread that is about to be removed; the thread that ends it does
     /// that work.
-    pub(crate) fn inherit_work(&mut self, from: ThreadId) {
+    pub(super) fn inherit_work(&mut self, from: ThreadId) {
         let Some(thread) = self.system.threads.get_mut(from) else { return };
         let Work { job, frees_above, enter: _ } = core::mem::take(&mut thread.work);
         let heir = self.system.current_thread().filter(|heir| *heir != from);
         if let (Some(place), Some(heir)) = (frees_above, heir) {
             self.system.frees_above(heir, place);
         }
-        if self.system.clearing_up == Some(from) {
-            self.system.clearing_up = None;
+        if self.system.threads.clearing_up == Some(from) {
+            self.system.threads.clearing_up = None;
             if let Some(heir) = heir {
                 self.system.clear_up(heir);
             }

@@ -2,10 +2,12 @@
 
 use crate::{
     arch,
-    process::{Process, ProcessId},
-    thread::{RunState, Thread, ThreadId},
+    system::{
+        process::{Process, ProcessId, Processes},
+        thread::{Thread, ThreadId},
+    },
 };
-use capos_kernel_core::{arena::Arena, run_queue::RunQueue, turns::Turns};
+use capos_kernel_core::{run_queue::RunQueue, turns::Turns};
 use core::hint::cold_path;
 
 /// The state of one CPU. Its ids are never stale: a thread that ends is first removed here
@@ -66,24 +68,19 @@ impl Cpu {
     #[inline(always)]
     pub(super) fn set_current(&mut self, id: ThreadId, thread: &mut Thread) {
         (self.installed, self.current) = (Some(id), Some(id));
-        self.priority = thread.priority;
-        thread.run_state = RunState::Running;
+        self.priority = thread.priority();
+        self.resume = thread.resume();
+        thread.run();
     }
 
     /// Loads a thread's state into the processor, whose previous state must have been saved. `false` if the thread must
     /// not run any more.
     #[inline(always)]
-    pub(super) fn install(
-        &mut self,
-        processes: &mut Arena<Process>,
-        id: ThreadId,
-        thread: &mut Thread,
-    ) -> bool {
+    pub(super) fn install(&mut self, processes: &mut Processes, id: ThreadId, thread: &mut Thread) -> bool {
         self.set_current(id, thread);
-        self.resume = thread.resume;
-        let process = thread.process;
+        let process = thread.process();
         if self.loaded == Some(process) {
-            arch::install(&mut thread.state);
+            thread.install();
             if self.idle {
                 self.count_time(processes);
                 self.idle = false;
@@ -91,18 +88,18 @@ impl Cpu {
             return true;
         }
         arch::leave_process();
-        arch::install(&mut thread.state);
+        thread.install();
         self.enter_process(processes, process)
     }
 
     /// Loads a process's page tables and starts accounting its time. `false` if the process has ended and the
     /// chosen thread has no kernel work left.
     #[inline(never)]
-    fn enter_process(&mut self, processes: &mut Arena<Process>, id: ProcessId) -> bool {
+    fn enter_process(&mut self, processes: &mut Processes, id: ProcessId) -> bool {
         self.leave_address_space(processes);
         self.idle = false;
         let Some(process) = processes.at_mut(id.index()) else { return false };
-        if process.end.is_some() {
+        if process.has_ended() {
             cold_path();
             self.loaded = None;
             crate::mm::load_kernel_space();
@@ -137,25 +134,21 @@ impl Cpu {
 
     /// Charges the time since the last accounting to the process whose page tables are loaded. Returns that process.
     #[inline]
-    pub(super) fn count_time<'a>(&mut self, processes: &'a mut Arena<Process>) -> Option<&'a mut Process> {
+    pub(super) fn count_time<'a>(&mut self, processes: &'a mut Processes) -> Option<&'a mut Process> {
         let passed = self.passed();
         let process = self.loaded.and_then(|id| processes.at_mut(id.index()));
-        match process {
-            _ if self.idle => {
-                self.idle_tsc += passed;
-                process
-            }
-            Some(process) => {
-                process.cpu_tsc += passed;
-                Some(process)
-            }
-            None => None,
+        if self.idle {
+            self.idle_tsc += passed;
+            return process;
         }
+        let process = process?;
+        process.cpu_tsc = process.cpu_tsc.wrapping_add(passed);
+        Some(process)
     }
 
     /// Accounts the time of the process whose page tables this CPU stops using.
     #[inline]
-    pub(super) fn leave_address_space(&mut self, processes: &mut Arena<Process>) {
+    pub(super) fn leave_address_space(&mut self, processes: &mut Processes) {
         if let Some(process) = self.count_time(processes) {
             process.space.leave();
         }

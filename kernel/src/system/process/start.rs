@@ -2,10 +2,13 @@
 
 use super::{ExitCause, LoadError, Process, ProcessId, load, teardown::Phase};
 use crate::{
-    kernel::{Kernel, System},
+    budget::Budget,
+    kernel::Kernel,
     mm::{self, AddressSpace, ObjectId},
-    thread::{FutexWaiters, NewThread},
-    work::Budget,
+    system::{
+        System,
+        thread::{FutexWaiters, NewThread},
+    },
 };
 use alloc::{string::String, vec::Vec};
 use capos_abi::{
@@ -104,7 +107,7 @@ impl System {
             let mut name = String::new();
             name.try_reserve(new.name.len()).map_err(|_| StartError::OutOfMemory)?;
             name.push_str(new.name);
-            self.processes.reserve(1).map_err(|_| StartError::OutOfMemory)?;
+            self.processes.all.reserve(1).map_err(|_| StartError::OutOfMemory)?;
             Ok((entry, threads, name))
         });
         let (entry, threads, name) = match created {
@@ -130,15 +133,13 @@ impl System {
             waiters: None,
             cpu_tsc: 0,
         };
-        let id = self.processes.insert(process).map_err(|_| StartError::OutOfMemory)?;
+        let id = self.processes.all.insert(process).map_err(|_| StartError::OutOfMemory)?;
         Ok((id, entry))
     }
 
     /// Frees an address space that was set up but never used and therefore contains little.
     fn discard_space(&mut self, mut space: AddressSpace) {
-        let place = self.objects.ended_count();
-        while !space.destroy_step(&mut self.objects, &Budget::start()) {}
-        self.free_ended_above(place);
+        self.ending_objects(|system| while !space.destroy_step(&mut system.objects, &Budget::start()) {});
     }
 }
 

@@ -3,11 +3,14 @@
 mod cpu;
 mod timer;
 
+use super::{
+    System,
+    process::ProcessId,
+    thread::{Thread, ThreadId},
+};
 use crate::{
     arch,
-    kernel::{Kernel, MAX_CPUS, System},
-    process::ProcessId,
-    thread::{RunState, Thread, ThreadId, Wait},
+    kernel::{Kernel, MAX_CPUS},
 };
 use capos_abi::CompletionEntry;
 use capos_kernel_core::{
@@ -24,19 +27,28 @@ const MAX_TIMERS: u32 = 1 << 20;
 
 /// The effect of a deadline.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum TimerEvent {
+pub(super) enum TimerEvent {
     /// The wait of this thread is over.
     Thread(ThreadId),
 }
 
 /// The scheduler's state: the state of each CPU, and the deadlines of threads.
-pub(crate) struct Scheduler {
+pub(super) struct Scheduler {
     cpus: [Cpu; MAX_CPUS],
     timers: Timers<TimerEvent>,
 }
 
+/// A thread that no CPU resumes any more, and that no queue contains.
+pub(super) struct Forgotten(ThreadId);
+
+impl Forgotten {
+    pub(super) const fn id(&self) -> ThreadId {
+        self.0
+    }
+}
+
 impl Scheduler {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { cpus: [const { Cpu::new() }; MAX_CPUS], timers: Timers::new(MAX_TIMERS) }
     }
 
@@ -51,7 +63,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub(crate) fn set_timer(
+    pub(super) fn set_timer(
         &mut self,
         id: ThreadId,
         priority: u8,
@@ -61,7 +73,7 @@ impl Scheduler {
     }
 
     /// Cancels a timer.
-    pub(crate) fn cancel_timer(&mut self, timer: TimerId<TimerEvent>) {
+    pub(super) fn cancel_timer(&mut self, timer: TimerId<TimerEvent>) {
         self.timers.cancel(timer);
     }
 
@@ -69,7 +81,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// The first inconsistency found.
-    pub(crate) fn check_timers(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+    pub(super) fn check_timers(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         self.timers.check(walk)
     }
 
@@ -77,7 +89,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// The first inconsistency found.
-    pub(crate) fn check_queues(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+    pub(super) fn check_queues(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
         self.cpus.iter().try_for_each(|cpu| cpu.run_queue.check(walk))
     }
 }
@@ -101,7 +113,7 @@ impl System {
     }
 
     /// Reserves space for a new thread in every run queue that it may enter.
-    pub(crate) fn admit(&mut self, id: ThreadId) -> bool {
+    pub(super) fn admit(&mut self, id: ThreadId) -> bool {
         self.sched.cpus.iter_mut().all(|cpu| cpu.run_queue.admit(id.index()).is_ok())
     }
 
@@ -113,14 +125,14 @@ impl System {
 
     /// Queues a thread of `priority` whose state is `Ready`.
     #[inline]
-    pub(crate) fn make_ready(&mut self, id: ThreadId, priority: u8) {
+    pub(super) fn make_ready(&mut self, id: ThreadId, priority: u8) {
         if let Some((earlier, priority)) = self.cpu_for(id).handoff.replace((id, priority)) {
             self.enqueue(earlier, priority);
         }
     }
 
     #[inline(never)]
-    pub(crate) fn enqueue(&mut self, id: ThreadId, priority: u8) {
+    pub(super) fn enqueue(&mut self, id: ThreadId, priority: u8) {
         self.cpu_for(id).run_queue.push_back(id.index(), priority);
     }
 
@@ -138,7 +150,7 @@ impl System {
     }
 
     /// Removes a thread that is about to end from all scheduler records.
-    pub(crate) fn forget_thread(&mut self, id: ThreadId) {
+    pub(super) fn forget_thread(&mut self, id: ThreadId) -> Forgotten {
         for (index, cpu) in (0..).zip(&mut self.sched.cpus) {
             cpu.run_queue.remove(id.index());
             cpu.handoff = cpu.handoff.filter(|(woken, _)| *woken != id);
@@ -153,10 +165,11 @@ impl System {
             }
             cpu.current = cpu.current.filter(|current| *current != id);
         }
+        Forgotten(id)
     }
 
     /// Stops using a process's page tables, which are about to be freed.
-    pub(crate) fn forget_address_space(&mut self, id: ProcessId) {
+    pub(super) fn forget_address_space(&mut self, id: ProcessId) {
         let Self { sched, processes, .. } = self;
         let cpu = sched.cpu();
         if cpu.loaded == Some(id) {
@@ -168,15 +181,15 @@ impl System {
 
     /// Takes the CPU from a thread that must not run any more because its process has ended.
     #[cold]
-    pub(crate) fn park(&mut self, id: ThreadId) {
+    pub(super) fn park(&mut self, id: ThreadId) {
         if let Some(thread) = self.threads.get_mut(id) {
-            thread.run_state = RunState::Waiting(Wait::End);
+            thread.park();
         }
         self.cpu().current = None;
     }
 
     /// Notes that a thread resumes differently from now on.
-    pub(crate) fn resume_changed(&mut self, id: ThreadId, resume: arch::Resume) {
+    pub(super) fn resume_changed(&mut self, id: ThreadId, resume: arch::Resume) {
         let cpu = self.cpu();
         if cpu.installed == Some(id) {
             cpu.resume = resume;
@@ -243,7 +256,7 @@ impl System {
     /// `yielding`.
     fn preempt(&mut self, current: ThreadId, yielding: bool) {
         let Some(thread) = self.threads.get_mut(current) else { return };
-        thread.run_state = RunState::Ready;
+        thread.stop();
         let cpu = self.cpu();
         let priority = cpu.priority;
         cpu.current = None;
@@ -265,7 +278,7 @@ impl System {
         if previous != Some(next)
             && let Some(thread) = previous.and_then(|id| threads.at_mut(id.index()))
         {
-            arch::save(&mut thread.state);
+            thread.save();
         }
         let Some(thread) = threads.at_mut(next.index()) else { return false };
         if previous == Some(next) {
@@ -290,25 +303,23 @@ impl System {
         let Self { sched, threads, processes, .. } = self;
         let cpu = sched.cpu();
         cpu.current = None;
-        let (from, next, thread) = threads.pair_and_id_at_mut(from, to)?;
+        let (from, next, thread) = threads.pair_at_mut(from, to)?;
         wait(from);
         if !thread.post(entry) {
             return None;
         }
-        arch::save(&mut from.state);
-        let (left, entered) = (from.process, thread.process);
+        from.save();
+        let (left, entered) = (from.process(), thread.process());
         if let Some((left, process)) = processes.pair_at_mut(left.index(), entered.index())
-            && process.end.is_none()
+            && !process.has_ended()
         {
-            let resume = thread.resume;
             cpu.set_current(next, thread);
-            cpu.resume = resume;
             arch::leave_process();
-            arch::install(&mut thread.state);
+            thread.install();
             cpu.count_time_of(left);
             left.space.leave();
             cpu.enter_space(entered, process);
-            return Some(resume);
+            return Some(cpu.resume);
         }
         if cpu.install(processes, next, thread) {
             return Some(cpu.resume);
@@ -388,13 +399,13 @@ impl Kernel {
     /// No thread is ready.
     #[cold]
     fn idle(&mut self) -> arch::Resume {
-        let System { sched, processes, .. } = &mut self.system;
+        let System { sched, threads, processes, .. } = &mut self.system;
         let cpu = sched.cpu();
         cpu.count_time(processes);
         cpu.idle = true;
         cpu.resume = arch::Resume::IDLE;
-        if let Some(thread) = cpu.installed.take().and_then(|id| self.system.threads.get_mut(id)) {
-            arch::save(&mut thread.state);
+        if let Some(thread) = cpu.installed.take().and_then(|id| threads.get_mut(id)) {
+            thread.save();
         }
         arch::install_none();
         self.arm_idle_timer();

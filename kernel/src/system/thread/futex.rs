@@ -1,11 +1,11 @@
 //! Futexes: waiting for a word of the process's own memory to change. Waiting threads are linked through their own
 //! records in a few lists selected by address, so that waiting and cancelling take constant time and no memory.
 
-use super::{RunState, ThreadId, Wait};
+use super::{Job, ThreadId, Wait, wait::RunState};
 use crate::{
-    kernel::{Kernel, System},
-    process::ProcessId,
-    work::{Budget, Job},
+    budget::Budget,
+    kernel::Kernel,
+    system::{System, process::ProcessId},
 };
 use capos_abi::{ErrorCode, NO_DEADLINE};
 use capos_kernel_core::NONE;
@@ -26,14 +26,14 @@ struct WaitList {
 
 /// The positions of a waiting thread's neighbours in its list, or [`NONE`].
 #[derive(Clone, Copy, Debug)]
-pub struct FutexLinks {
+pub(super) struct FutexLinks {
     next: u32,
     previous: u32,
 }
 
 impl FutexLinks {
     /// The links of a thread without neighbours.
-    pub(crate) const NONE: Self = Self { next: NONE, previous: NONE };
+    pub(super) const NONE: Self = Self { next: NONE, previous: NONE };
 }
 
 impl FutexWaiters {
@@ -69,9 +69,9 @@ impl System {
     #[inline(never)]
     pub fn futex_wait(&mut self, address: u64, expected: u32, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.current_thread() else { return Ok(()) };
-        let process_id = self.threads.get(id).ok_or(ErrorCode::Failed)?.process;
-        let process = self.processes.get_mut(process_id).ok_or(ErrorCode::Failed)?;
-        if process.space.read_u32(&mut self.objects, address)? != expected {
+        let process_id = self.current_process().ok_or(ErrorCode::Failed)?;
+        let (space, objects) = self.space(process_id).ok_or(ErrorCode::Failed)?;
+        if space.read_u32(objects, address)? != expected {
             return Err(ErrorCode::WouldBlock);
         }
         if deadline_ns != NO_DEADLINE && deadline_ns <= crate::arch::time::now_ns() {
@@ -120,7 +120,7 @@ impl System {
         let Some(process) = self.processes.get_mut(waking.process) else { return true };
         let mut next = process.futex_waiters.list(waking.address).first;
         while waking.left > 0 {
-            let Some((id, thread)) = self.threads.entry_at_mut(next) else { return true };
+            let Some((id, thread)) = self.threads.all.entry_at_mut(next) else { return true };
             let links = thread.futex;
             next = links.next;
             if thread.run_state != RunState::Waiting(Wait::Futex(waking.address)) {
@@ -140,8 +140,8 @@ impl System {
     }
 
     /// Removes a thread from the futex list it may be in.
-    pub(crate) fn leave_futex(&mut self, id: ThreadId) {
-        let Some(thread) = self.threads.get(id) else { return };
+    pub(super) fn leave_futex(&mut self, id: ThreadId) {
+        let Some(thread) = self.threads.get_mut(id) else { return };
         let (process, links) = (thread.process, thread.futex);
         if let RunState::Waiting(Wait::Futex(address)) = thread.run_state {
             self.unlink_futex(process, address, links);
@@ -177,7 +177,7 @@ impl Kernel {
     }
 
     /// Continues waking. Returns the remaining work.
-    pub(crate) fn wake_more(&mut self, mut waking: Waking, budget: &Budget) -> Option<Waking> {
+    pub(super) fn wake_more(&mut self, mut waking: Waking, budget: &Budget) -> Option<Waking> {
         if !self.system.wake_some(&mut waking, Some(budget)) {
             return Some(waking);
         }

@@ -1,13 +1,14 @@
 //! Creation and end of threads.
 
-use super::{FutexLinks, RunState, Thread, ThreadId};
+use super::{RingPosition, Thread, ThreadId, Work, futex::FutexLinks, wait::RunState};
 use crate::{
     arch::{Resume, ThreadState},
-    ipc::RingPosition,
     kernel::Kernel,
     mm::{self, RING_FRAMES, Ring, frames::Frame, heap::try_box},
-    process::{ExitCause, ProcessId},
-    work::Work,
+    system::{
+        process::{ExitCause, ProcessId},
+        sched::Forgotten,
+    },
 };
 use capos_abi::{NO_DEADLINE, RING_AREA, RING_STRIDE, USER_END};
 use capos_kernel_core::regions::Protection;
@@ -38,6 +39,13 @@ pub enum SpawnThreadError {
     Ended,
 }
 
+impl super::Threads {
+    /// Frees the record of a thread that nothing resumes any more.
+    fn remove(&mut self, thread: Forgotten) -> Option<Thread> {
+        self.all.remove(thread.id())
+    }
+}
+
 impl Kernel {
     /// Creates a thread in a process and makes it ready. Returns it and the address of its ring.
     ///
@@ -48,14 +56,11 @@ impl Kernel {
         process_id: ProcessId,
         new: NewThread,
     ) -> Result<(ThreadId, u64), SpawnThreadError> {
-        let process = self.system.processes.get_mut(process_id).ok_or(SpawnThreadError::Ended)?;
-        if process.end.is_some() {
-            return Err(SpawnThreadError::Ended);
-        }
+        let process = self.system.processes.live(process_id).ok_or(SpawnThreadError::Ended)?;
         let addresses = [new.entry, new.stack, new.thread_pointer];
         if addresses.iter().any(|&address| address >= USER_END)
             || new.priority == 0
-            || new.priority > process.priority_limit
+            || new.priority > process.priority_limit()
         {
             return Err(SpawnThreadError::InvalidArgument);
         }
@@ -83,7 +88,7 @@ impl Kernel {
         };
         let state = ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer);
         let id = try_box(state).and_then(|mut state| {
-            self.system.threads.insert(Thread {
+            self.system.threads.all.insert(Thread {
                 process: process_id,
                 slot,
                 priority: new.priority,
@@ -100,13 +105,14 @@ impl Kernel {
             })
         });
         let id = match id {
-            Ok(id) if self.system.admit(id) && self.open_thread_calls(id, process_id) => id,
+            Ok(id) if self.system.admit(id) && self.open_thread_calls(id, process_id, new.priority) => id,
             other => {
                 if let Ok(id) = other {
-                    self.system.threads.remove(id);
+                    let thread = self.system.forget_thread(id);
+                    self.system.threads.remove(thread);
                 }
-                if let Some(process) = self.system.processes.get_mut(process_id) {
-                    process.space.remove_fixed(ring_address, RING_FRAMES as u64);
+                if let Some((space, _)) = self.system.space(process_id) {
+                    space.remove_fixed(ring_address, RING_FRAMES as u64);
                 }
                 return Err(SpawnThreadError::BudgetExceeded);
             }
@@ -123,15 +129,13 @@ impl Kernel {
         self.system.leave_futex(id);
         self.close_thread_calls(id);
         self.inherit_work(id);
-        self.system.forget_thread(id);
-        let Some(thread) = self.system.threads.remove(id) else { return };
+        let forgotten = self.system.forget_thread(id);
+        let Some(thread) = self.system.threads.remove(forgotten) else { return };
         if let Some((_, timer)) = thread.timer {
             self.system.sched.cancel_timer(timer);
         }
         // The memory of an ended process is freed as a whole.
-        if let Some(process) =
-            self.system.processes.get_mut(thread.process).filter(|process| process.end.is_none())
-        {
+        if let Some(process) = self.system.processes.live(thread.process) {
             process.set_thread(thread.slot, None);
             let ring = RING_AREA + u64::from(thread.slot) * RING_STRIDE;
             process.space.remove_fixed(ring, RING_FRAMES as u64);
@@ -142,16 +146,15 @@ impl Kernel {
     #[inline(never)]
     pub fn exit_thread(&mut self, word: u64) {
         let Some(id) = self.system.current_thread() else { return };
-        let Some(process_id) = self.system.threads.get(id).map(|thread| thread.process) else { return };
-        if self.system.processes.get(process_id).is_some_and(|process| process.thread_count() == 1) {
-            self.system.end_process(process_id, ExitCause::Exited(0));
-            return;
+        let Some(process_id) = self.system.current_process() else { return };
+        let Some(process) = self.system.processes.live(process_id) else { return };
+        if process.thread_count() == 1 {
+            return self.system.end_process(process_id, ExitCause::Exited(0));
         }
-        let Some(process) = self.system.processes.get_mut(process_id) else { return };
         // A word that cannot be written is the process's own error; there is no thread left to report it to.
         if word != 0
             && word.is_multiple_of(4)
-            && process.space.copy_out(&mut self.system.objects, word, &0_u32.to_le_bytes()).is_ok()
+            && self.system.copy_out(process_id.index(), word, &0_u32.to_le_bytes()).is_ok()
         {
             return self.wake_all_and_exit(process_id, word);
         }

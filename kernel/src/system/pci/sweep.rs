@@ -2,7 +2,7 @@
 //! of these devices is opened again.
 
 use super::Pci;
-use crate::{kernel::System, work::Budget};
+use crate::{budget::Budget, system::System};
 
 /// Progress of the sweep.
 #[derive(Clone, Copy, Default)]

@@ -1,16 +1,13 @@
 //! How processes end.
 
 use super::{ExitCause, FaultCause, ProcessId, UsedUp};
-use crate::{kernel::System, klog};
+use crate::{klog, mm::ObjectId, system::System};
 
 impl System {
     /// Ends a process: none of its threads runs any more, and the current thread releases its resources. Does nothing if
     /// it has already ended.
     pub fn end_process(&mut self, id: ProcessId, cause: ExitCause) {
-        let Some(process) = self.processes.get_mut(id) else { return };
-        if process.end.is_some() {
-            return;
-        }
+        let Some(process) = self.processes.live(id) else { return };
         process.end = Some(cause);
         match cause {
             ExitCause::Exited(0) => {}
@@ -28,14 +25,14 @@ impl System {
     }
 
     /// Notes that the last capability for an object is gone.
-    pub fn drop_object(&mut self, object: crate::mm::ObjectId) {
-        let place = self.objects.ended_count();
-        self.objects.drop_reference(object);
-        self.free_ended_above(place);
+    pub fn drop_object(&mut self, object: ObjectId) {
+        self.ending_objects(|system| system.objects.drop_reference(object));
     }
 
-    /// Frees the memory objects above position `place` in the stack of ended ones, or leaves that to the current thread.
-    pub(crate) fn free_ended_above(&mut self, place: u32) {
+    /// Makes a change that may end memory objects, and frees these, or leaves that to the current thread.
+    pub(crate) fn ending_objects<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
+        let place = self.objects.ended_count();
+        let result = change(self);
         let count = self.objects.ended_count() - place;
         match self.current_thread() {
             _ if count == 0 => {}
@@ -49,15 +46,15 @@ impl System {
                 }
             }
         }
+        result
     }
 
     /// Frees a part of the memory object that ended last.
-    pub(crate) fn free_objects_step(&mut self) {
+    pub(in crate::system) fn free_objects_step(&mut self) {
         let Some(freed) = self.objects.free_step() else { return };
-        if freed.dma.is_some() {
-            self.release_dma(&freed);
-        } else if let Some(process) = freed.owner.and_then(|owner| self.processes.get_mut(owner)) {
-            process.space.budget.refund(freed.pages);
+        match freed.dma {
+            Some(_) => self.release_dma(&freed),
+            None => self.processes.refund(freed.owner, freed.pages),
         }
     }
 
@@ -65,9 +62,7 @@ impl System {
     pub fn process_unreferenced(&mut self, id: ProcessId) {
         let Some(process) = self.processes.get_mut(id) else { return };
         process.held = false;
-        if process.is_closed() {
-            self.processes.remove(id);
-        }
+        self.processes.free_if_done(id);
     }
 }
 

@@ -2,8 +2,11 @@
 
 use super::Function;
 use crate::{
-    mm::frames::{FRAME_BYTES, Frame},
-    process::ProcessId,
+    mm::{
+        Freed, ObjectId,
+        frames::{self, FRAME_BYTES, Frame},
+    },
+    system::{System, process::ProcessId},
 };
 use alloc::vec::Vec;
 
@@ -23,6 +26,10 @@ pub enum DmaError {
     TooMuch,
     /// There are not that many contiguous free frames.
     OutOfMemory,
+    /// The process cannot pay for the frames.
+    Unpaid,
+    /// The kernel's memory is exhausted.
+    NoRecord,
 }
 
 /// Contiguous frames.
@@ -60,6 +67,32 @@ impl Dma {
     }
 }
 
+impl System {
+    /// Turns free frames into an object charged to `owner` and the device. On an error they are free again.
+    ///
+    /// # Errors
+    /// See [`DmaError`].
+    pub(crate) fn lend_dma(
+        &mut self,
+        device: u32,
+        owner: ProcessId,
+        first: Frame,
+        pages: u64,
+    ) -> Result<ObjectId, DmaError> {
+        let lent = match self.pci.function(device) {
+            _ if !self.processes.charge(owner, pages) => Err(DmaError::Unpaid),
+            Some(function) => function.lend(pages).inspect_err(|_| self.processes.refund(Some(owner), pages)),
+            None => Err(DmaError::NoRecord),
+        };
+        lent.inspect_err(|_| frames::release_run(first, pages))?;
+        self.objects.wrap_dma(first, pages, owner, device).map_err(|_| {
+            // The device was never given the memory, but the allocation counts until it is returned.
+            self.release_dma(&Freed { owner: Some(owner), pages, dma: Some((first, device)) });
+            DmaError::NoRecord
+        })
+    }
+}
+
 impl Function {
     /// The pages of an allocation of `length` bytes.
     ///
@@ -82,12 +115,11 @@ impl Function {
         if is_too_much { Err(DmaError::TooMuch) } else { Ok(()) }
     }
 
-    /// Records an allocation of this many pages, which [`Kernel::release_dma`](crate::kernel::Kernel::release_dma)
-    /// returns.
+    /// Records an allocation of this many pages, which [`System::release_dma`] returns.
     ///
     /// # Errors
     /// See [`DmaError`].
-    pub fn lend(&mut self, pages: u64) -> Result<(), DmaError> {
+    fn lend(&mut self, pages: u64) -> Result<(), DmaError> {
         self.check_room(pages)?;
         // Returning allocations must not fail.
         self.dma.held.try_reserve(self.dma.lent_pieces + 1).map_err(|_| DmaError::OutOfMemory)?;

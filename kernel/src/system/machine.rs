@@ -1,17 +1,12 @@
 //! The memory and thread operations that calls need.
 
-use crate::{
-    kernel::System,
-    mm::{self, CopyError},
-    syscall::failure,
-    thread::{RunState, Thread, Wait},
-};
+use super::System;
+use crate::mm::{self, CopyError};
 use capos_abi::{CapDescriptor, CompletionEntry};
 use capos_kernel_core::{
     arena::Id,
     caps::ObjectKind,
     ipc::{CopyFault, Machine, Place, QueueId},
-    ring::unread_completions,
 };
 
 const DESCRIPTOR_BYTES: usize = size_of::<CapDescriptor>();
@@ -37,25 +32,6 @@ impl System {
     }
 }
 
-impl Thread {
-    /// Posts a completion. `true` if that ends the thread's wait: the result of its system call is then set.
-    #[inline(always)]
-    pub(crate) fn post(&mut self, entry: &CompletionEntry) -> bool {
-        let tail = self.ring_position.completion_tail;
-        self.ring_position.completion_tail = tail.wrapping_add(1);
-        self.ring.set_completion(tail, entry);
-        self.ring.set_completion_tail(tail.wrapping_add(1));
-        let RunState::Waiting(Wait::Completions(wait_for)) = self.run_state else { return false };
-        let result = match unread_completions(self.ring.completion_head(), tail.wrapping_add(1)) {
-            Ok(unread) if unread < wait_for => return false,
-            Ok(unread) => i64::from(unread),
-            Err(error) => failure(error),
-        };
-        self.state.set_result(result);
-        true
-    }
-}
-
 impl Machine for System {
     #[inline(always)]
     fn copy(&mut self, from: Place, to: Place, length: u32) -> Result<(), CopyFault> {
@@ -72,18 +48,16 @@ impl Machine for System {
 
     #[inline]
     fn write(&mut self, to: Place, bytes: &[u8]) -> Result<(), CopyFault> {
-        let process = self.processes.at_mut(to.process).ok_or(CopyFault::Destination)?;
-        process.space.copy_out(&mut self.objects, to.address, bytes).map_err(|_| CopyFault::Destination)
+        self.copy_out(to.process, to.address, bytes).map_err(|_| CopyFault::Destination)
     }
 
     fn read_descriptors(&mut self, from: Place, into: &mut [CapDescriptor]) -> Result<(), CopyFault> {
-        let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
         let mut address = from.address;
         // A few at a time: a buffer for the longest list would have to be cleared for every short one.
         for part in into.chunks_mut(DESCRIPTORS_AT_ONCE) {
             let mut buffer = [0; DESCRIPTORS_AT_ONCE * DESCRIPTOR_BYTES];
             let bytes = buffer.get_mut(..size_of_val(part)).ok_or(CopyFault::Source)?;
-            process.space.copy_in(&mut self.objects, address, bytes).map_err(|_| CopyFault::Source)?;
+            self.copy_in(from.process, address, bytes).map_err(|_| CopyFault::Source)?;
             address = address.checked_add(bytes.len() as u64).ok_or(CopyFault::Source)?;
             for (descriptor, bytes) in part.iter_mut().zip(bytes.as_chunks::<DESCRIPTOR_BYTES>().0) {
                 let [h0, h1, h2, h3, h4, h5, h6, h7, b0, b1, b2, b3, b4, b5, b6, b7, rest @ ..] = *bytes;
@@ -109,10 +83,7 @@ impl Machine for System {
 
     #[inline(always)]
     fn complete(&mut self, thread: u32, entry: &CompletionEntry) {
-        let Some((id, record)) = self.threads.entry_at_mut(thread) else { return };
-        if record.post(entry) {
-            record.run_state = RunState::Ready;
-            let priority = record.priority;
+        if let Some((id, priority)) = self.threads.post(thread, entry) {
             self.make_ready(id, priority);
         }
     }
