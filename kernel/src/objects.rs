@@ -31,13 +31,14 @@ mod wall_clock;
 
 use crate::kernel::Kernel;
 use capnp::{
+    Word,
     message::{Reader, ReaderOptions},
     serialize::{NoAllocSliceSegments, read_message_from_flat_slice_no_alloc},
 };
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, TransferMode};
 use capos_kernel_core::{
     caps::ObjectKind,
-    ipc::{Machine, ObjectCall, Place, Reply},
+    ipc::{Caller, Machine, ObjectCall, Place, Reply},
 };
 
 use context::Context;
@@ -58,24 +59,37 @@ pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
     kernel.stretches.call = Some((call.kind, call.method));
     let mut buffers = core::mem::take(&mut kernel.services.buffers);
     let outcome = answer(kernel, call, &mut buffers);
-    let message;
+    // The call may have ended its own process.
+    if kernel.system.process_id(call.caller.process).is_some() {
+        reply(kernel, &call.caller, outcome, &buffers.results);
+    }
+    kernel.services.buffers = buffers;
+}
+
+/// Answers a call with the outcome of a method and its results, unless it is answered later.
+fn reply(kernel: &mut Kernel, caller: &Caller, outcome: Result<Answer, Failure>, results: &services::Words) {
     let handle;
     let reply = match outcome {
-        Ok(Answer::Empty) => Some(Reply::EMPTY),
+        Ok(Answer::Empty) => Reply::EMPTY,
         Ok(Answer::Results { bytes, cap }) => {
-            message = buffers.results.bytes(bytes);
             handle = cap;
-            Some(Reply::Results(message, handle.as_slice()))
+            Reply::Results(results.bytes(bytes), handle.as_slice())
         }
-        Ok(Answer::Later) => None,
-        Err(Failure { code, text }) => Some(Reply::Exception(code, text)),
+        Ok(Answer::Later) => return,
+        Err(Failure { code, text }) => Reply::Exception(code, text),
     };
-    if let Some(reply) = reply {
-        // The call may have ended its own process.
-        if kernel.system.process_id(call.caller.process).is_some() {
-            kernel.ipc.reply(&mut kernel.system, &call.caller, reply);
-        }
-    }
+    kernel.ipc.reply(&mut kernel.system, caller, reply);
+}
+
+/// Answers a call from an event or a step of work, with the outcome of `build`, which has the buffer for results.
+fn reply_later(
+    kernel: &mut Kernel,
+    caller: &Caller,
+    build: impl FnOnce(&mut Kernel, &mut [Word]) -> Result<Answer, Failure>,
+) {
+    let mut buffers = core::mem::take(&mut kernel.services.buffers);
+    let outcome = build(kernel, buffers.results.words());
+    reply(kernel, caller, outcome, &buffers.results);
     kernel.services.buffers = buffers;
 }
 

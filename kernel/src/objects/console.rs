@@ -2,14 +2,14 @@
 
 use super::{
     Answer, Context, Failure, Parameters,
-    message::{build, results},
+    message::{long_results, results},
     output::{self, Port},
+    reply,
     services::Buffers,
 };
 use crate::{device::console::Events, kernel::Kernel};
 use capnp::Word;
 use capos_abi::Rights;
-use capos_kernel_core::ipc::Reply;
 use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};
 use capos_schema::methods::console::{FLUSH, READ, TERMINALS, WRITE, WRITE_ERROR, WRITE_LINE};
 
@@ -86,16 +86,14 @@ fn read(context: &mut Context<'_>, wanted: u32) -> Result<Answer, Failure> {
         let count = context.kernel.console.try_read(bytes);
         if count > 0 || context.kernel.console.end_of_input() {
             let input = bytes.get(..count).unwrap_or_default();
-            return Ok(Answer::Results { bytes: input_message(context.results, input)?, cap: None });
+            return input_results(context.results, input);
         }
     }
-    let call = context.call;
-    context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, wanted.into());
-    Ok(Answer::Later)
+    context.suspend(queue, wanted.into())
 }
 
-fn input_message(buffer: &mut [Word], input: &[u8]) -> Result<usize, Failure> {
-    build::<console::read_results::Owned>(buffer, input.len() + 64, |mut results| {
+fn input_results(buffer: &mut [Word], input: &[u8]) -> Result<Answer, Failure> {
+    long_results::<console::read_results::Owned>(buffer, input.len() + 64, |mut results| {
         results.set_bytes(input);
         Ok(())
     })
@@ -124,8 +122,9 @@ fn continue_readers(kernel: &mut Kernel, buffers: &mut Buffers) {
             return;
         }
         let input = buffers.parameters.bytes(count);
-        let Ok(length) = input_message(buffers.results.words(), input) else { return };
-        let message = buffers.results.bytes(length);
-        kernel.ipc.answer(&mut kernel.system, id, Reply::Results(message, &[]));
+        let outcome = input_results(buffers.results.words(), input);
+        if let Some(caller) = kernel.ipc.resume(id) {
+            reply(kernel, &caller, outcome, &buffers.results);
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! The environment of a method.
 
-use super::{cap_table::CapTable, failure::Failure};
+use super::{cap_table::CapTable, failure::Failure, message::Answer};
 use crate::{kernel::Kernel, system::process::ProcessId};
 use capnp::{Word, capability::FromClientHook, traits::HasTypeId};
 use capos_abi::{CapDescriptor, ErrorCode, Rights};
 use capos_kernel_core::{
     arena::Id,
     caps::{Node, ObjectKind},
-    ipc::ObjectCall,
+    ipc::{ObjectCall, QueueId},
 };
 
 /// A call being served.
@@ -33,6 +33,12 @@ impl Context<'_> {
     /// Checks that the capability has these rights.
     pub(super) fn require(&self, rights: Rights) -> Result<(), Failure> {
         if self.call.rights.contains(rights) { Ok(()) } else { Err(Failure::code(ErrorCode::MissingRights)) }
+    }
+
+    /// Lets the call wait in a queue, with a note for the code that continues it.
+    pub(super) fn suspend(&mut self, queue: QueueId, note: u64) -> Result<Answer, Failure> {
+        self.kernel.ipc.suspend(&mut self.kernel.system, self.call, queue, note);
+        Ok(Answer::Later)
     }
 
     /// The process that an object such as `VirtualMemory` belongs to.

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Context, Failure, Parameters,
-    message::{SMALL_BYTES, build, results},
+    message::{SMALL_BYTES, long_results, results},
     self_check,
 };
 use crate::{
@@ -68,13 +68,11 @@ fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
     // Excess text is truncated.
     let _ = write!(what, "{stretch}");
     let room = SMALL_BYTES + what.as_str().len();
-    let bytes =
-        build::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
+    long_results::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
             results.set_nanoseconds(stretch.nanoseconds());
             results.set_what(what.as_str());
             Ok(())
-        })?;
-    Ok(Answer::Results { bytes, cap: None })
+        })
 }
 
 /// A short text without heap memory.

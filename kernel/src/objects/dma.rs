@@ -1,10 +1,6 @@
 //! DMA memory, in steps: contiguous frames are searched for, taken, and zeroed. The requesting thread carries the work.
 
-use super::{
-    Failure,
-    message::{Answer, results_with_cap},
-    pci_device::give_memory,
-};
+use super::{Failure, message::results_with_cap, pci_device::give_memory, reply_later};
 use crate::{
     budget::Budget,
     kernel::Kernel,
@@ -13,7 +9,7 @@ use crate::{
 };
 use capos_kernel_core::{
     frames::{RunSearch, Searched},
-    ipc::{Caller, Reply},
+    ipc::Caller,
 };
 use capos_schema::{device_capnp::pci_device, memory_capnp::memory_object};
 
@@ -61,26 +57,15 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut rest: Allocation, budget: &Budget) 
             Err(failure) => break Err(failure),
         }
     };
-    let mut buffers = core::mem::take(&mut kernel.services.buffers);
-    let outcome = outcome.and_then(|(first, object)| {
+    reply_later(kernel, &rest.caller, |kernel, buffer| {
+        let (first, object) = outcome?;
         let handle = give_memory(kernel, rest.caller.process, object)?;
         type Results = pci_device::allocate_dma_results::Owned;
-        results_with_cap::<Results, memory_object::Client>(
-            buffers.results.words(),
-            handle,
-            |results, memory| {
-                results.set_memory(memory);
-                results.set_address(first.address().as_u64());
-            },
-        )
+        results_with_cap::<Results, memory_object::Client>(buffer, handle, |results, memory| {
+            results.set_memory(memory);
+            results.set_address(first.address().as_u64());
+        })
     });
-    let reply = match &outcome {
-        Ok(Answer::Results { bytes, cap }) => Reply::Results(buffers.results.bytes(*bytes), cap.as_slice()),
-        Ok(_) => Reply::EMPTY,
-        Err(Failure { code, text }) => Reply::Exception(*code, text),
-    };
-    kernel.ipc.reply(&mut kernel.system, &rest.caller, reply);
-    kernel.services.buffers = buffers;
     None
 }
 

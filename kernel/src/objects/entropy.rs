@@ -1,6 +1,6 @@
 //! `EntropySource` (schema/entropy.capnp): ChaCha20, seeded from the processor's generator and timing.
 
-use super::{Answer, Context, Failure, Parameters, message::build};
+use super::{Answer, Context, Failure, Parameters, message::long_results};
 use crate::arch::{random, time};
 use capos_abi::Rights;
 use capos_schema::entropy_capnp::{MAX_FILL_BYTES, entropy_source};
@@ -74,12 +74,11 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     }
     let generator = &mut context.kernel.services.entropy;
     type Results = entropy_source::fill_results::Owned;
-    let bytes = build::<Results>(context.results, length as usize + 64, |results| {
+    long_results::<Results>(context.results, length as usize + 64, |results| {
         if generator.fill(results.init_bytes(length)) {
             Ok(())
         } else {
             Err(Failure::overloaded("the generator has not been seeded: the processor gave no entropy"))
         }
-    })?;
-    Ok(Answer::Results { bytes, cap: None })
+    })
 }

@@ -1,10 +1,10 @@
 //! `Interrupt` (schema/device.capnp).
 
-use super::{Answer, Context, Failure, message};
+use super::{Answer, Context, Failure, message::results, reply_later};
 use crate::{kernel::Kernel, system::pci::InterruptId};
 use capnp::Word;
 use capos_abi::{ErrorCode, Rights};
-use capos_kernel_core::{arena::Id, ipc::Reply};
+use capos_kernel_core::arena::Id;
 use capos_schema::device_capnp::interrupt;
 use capos_schema::methods::interrupt::WAIT;
 
@@ -21,35 +21,22 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         context.kernel.system.pci().interrupt(Id::unpack(context.call.payload)).ok_or(Failure::ENDED)?;
     let queue = interrupt.queue().ok_or(GIVEN_UP)?;
     if let Some(count) = interrupt.take() {
-        let bytes = count_message(context.results, count)?;
-        return Ok(Answer::Results { bytes, cap: None });
+        return count_results(context.results, count);
     }
-    let call = context.call;
-    context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, 0);
-    Ok(Answer::Later)
+    context.suspend(queue, 0)
 }
 
 /// Answers the call that has waited longest, if there is one.
 pub(crate) fn fired(kernel: &mut Kernel, id: InterruptId) {
-    let Some(queue) = kernel.system.pci().interrupt(id).and_then(|interrupt| interrupt.queue()) else {
-        return;
-    };
-    let Some(waiter) = kernel.ipc.first_suspended(queue) else { return };
-    let Some(count) = kernel.system.pci().interrupt(id).and_then(crate::system::pci::Interrupt::take) else {
-        return;
-    };
-    let mut buffers = core::mem::take(&mut kernel.services.buffers);
-    let reply = match count_message(buffers.results.words(), count) {
-        Ok(length) => Reply::Results(buffers.results.bytes(length), &[]),
-        Err(Failure { code, text }) => Reply::Exception(code, text),
-    };
-    kernel.ipc.answer(&mut kernel.system, waiter, reply);
-    kernel.services.buffers = buffers;
+    let Some(interrupt) = kernel.system.pci().interrupt(id) else { return };
+    let Some(waiter) = interrupt.queue().and_then(|queue| kernel.ipc.first_suspended(queue)) else { return };
+    if let Some(count) = interrupt.take()
+        && let Some(caller) = kernel.ipc.resume(waiter)
+    {
+        reply_later(kernel, &caller, |_, buffer| count_results(buffer, count));
+    }
 }
 
-fn count_message(buffer: &mut [Word], count: u64) -> Result<usize, Failure> {
-    message::build::<interrupt::wait_results::Owned>(buffer, message::SMALL_BYTES, |mut results| {
-        results.set_count(count);
-        Ok(())
-    })
+fn count_results(buffer: &mut [Word], count: u64) -> Result<Answer, Failure> {
+    results::<interrupt::wait_results::Owned>(buffer, |mut results| results.set_count(count))
 }

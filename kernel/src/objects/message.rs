@@ -34,21 +34,22 @@ fn halves(buffer: &mut [Word]) -> (&mut [u8], &mut [u8]) {
     (Word::words_to_bytes_mut(output), Word::words_to_bytes_mut(scratch))
 }
 
-/// Builds a message of at most `room` bytes (known to the caller from the sizes of its content) and frames it at the
-/// beginning of `buffer`. Returns its length. Allocations of `fill` must not outlive it.
-pub(super) fn build<T: Owned>(
+/// Results of at most `room` bytes (known to the caller from the sizes of their content). Allocations of `fill` must not
+/// outlive it.
+pub(super) fn long_results<T: Owned>(
     buffer: &mut [Word],
     room: usize,
     fill: impl for<'b> FnOnce(T::Builder<'b>) -> Result<(), Failure>,
-) -> Result<usize, Failure> {
+) -> Result<Answer, Failure> {
     let (output, scratch) = halves(buffer);
     let scratch = scratch.get_mut(..room.next_multiple_of(8)).ok_or(Failure::OUT_OF_MEMORY)?;
-    heap::with_scratch(|| {
+    let bytes = heap::with_scratch(|| {
         let mut message = Builder::new(SingleSegmentAllocator::new(scratch));
         fill(message.init_root::<T::Builder<'_>>())?;
         let segments = message.get_segments_for_output();
         frame(segments.first().copied().unwrap_or_default(), output)
-    })
+    })?;
+    Ok(Answer::Results { bytes, cap: None })
 }
 
 /// Results of a few fields.
@@ -56,11 +57,10 @@ pub(super) fn results<T: Owned>(
     buffer: &mut [Word],
     fill: impl for<'b> FnOnce(T::Builder<'b>),
 ) -> Result<Answer, Failure> {
-    let bytes = build::<T>(buffer, SMALL_BYTES, |root| {
+    long_results::<T>(buffer, SMALL_BYTES, |root| {
         fill(root);
         Ok(())
-    })?;
-    Ok(Answer::Results { bytes, cap: None })
+    })
 }
 
 /// Results with one capability: `set` puts the given client into the message.

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Context, Failure, Parameters,
-    message::{build, results_with_cap},
+    message::{long_results, results_with_cap},
 };
 use crate::system::pci::{Function, OpenError};
 use capos_abi::Rights;
@@ -41,7 +41,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let found = context.kernel.system.pci().functions();
     let room = 64 + found.len() * FUNCTION_BYTES;
-    let bytes = build::<pci_bus::functions_results::Owned>(context.results, room, |results| {
+    long_results::<pci_bus::functions_results::Owned>(context.results, room, |results| {
         let mut list = results.init_functions(found.len() as u32);
         for (index, identity) in (0..).zip(found.iter().map(Function::identity)) {
             let mut entry = list.reborrow().get(index);
@@ -51,8 +51,7 @@ fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
             entry.set_class(identity.class);
         }
         Ok(())
-    })?;
-    Ok(Answer::Results { bytes, cap: None })
+    })
 }
 
 fn open(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {

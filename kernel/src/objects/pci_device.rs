@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Context, Failure, Parameters, dma,
-    message::{build, results_with_cap},
+    message::{long_results, results_with_cap},
 };
 use crate::{
     kernel::Kernel,
@@ -103,17 +103,16 @@ fn function<'a>(context: &'a mut Context<'_>) -> Result<&'a mut Function, Failur
 fn config(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let config = function(context)?.config();
     type Results = pci_device::config_results::Owned;
-    let bytes = build::<Results>(context.results, CONFIG_BYTES + 64, |mut results| {
+    long_results::<Results>(context.results, CONFIG_BYTES + 64, |mut results| {
         results.set_bytes(&config);
         Ok(())
-    })?;
-    Ok(Answer::Results { bytes, cap: None })
+    })
 }
 
 fn bars(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let bars = function(context)?.bars().0;
     let room = 64 + bars.len() * 24;
-    let bytes = build::<pci_device::bars_results::Owned>(context.results, room, |results| {
+    long_results::<pci_device::bars_results::Owned>(context.results, room, |results| {
         let mut list = results.init_bars(bars.len() as u32);
         for (index, bar) in (0..).zip(bars) {
             let mut entry = list.reborrow().get(index);
@@ -132,8 +131,7 @@ fn bars(context: &mut Context<'_>) -> Result<Answer, Failure> {
             }
         }
         Ok(())
-    })?;
-    Ok(Answer::Results { bytes, cap: None })
+    })
 }
 
 fn registers(

@@ -1,13 +1,12 @@
 //! `Process` (schema/process.capnp).
 
-use super::{Answer, Context, Failure, message};
+use super::{Answer, Context, Failure, message::results, reply_later};
 use crate::{
     kernel::Kernel,
     system::process::{ExitCause, FaultCause, ProcessId, UsedUp},
 };
 use capnp::Word;
 use capos_abi::Rights;
-use capos_kernel_core::ipc::Reply;
 use capos_schema::methods::process::{KILL, RESOURCE_USE, WAIT};
 use capos_schema::process_capnp::{self, exit_cause, fault, process};
 
@@ -30,16 +29,13 @@ fn wait(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Failure> {
     let kernel = &mut *context.kernel;
     let record = kernel.system.process(id).ok_or(Failure::ENDED)?;
     if let Some(cause) = record.cause().filter(|_| record.is_closed()) {
-        let bytes = cause_message(context.results, cause)?;
-        return Ok(Answer::Results { bytes, cap: None });
+        return cause_results(context.results, cause);
     }
     let queue = match *record.waiters() {
         Some(queue) => queue,
         None => *record.waiters().insert(kernel.ipc.create_queue()?),
     };
-    let call = context.call;
-    context.kernel.ipc.suspend(&mut context.kernel.system, call, queue, 0);
-    Ok(Answer::Later)
+    context.suspend(queue, 0)
 }
 
 /// Answers one of the calls that wait for the end of a process. `true` if there was none left.
@@ -51,20 +47,14 @@ pub(crate) fn tell_a_waiter(kernel: &mut Kernel, id: ProcessId) -> bool {
         kernel.ipc.remove_queue(queue);
         return true;
     };
-    let mut buffer = [capnp::word(0, 0, 0, 0, 0, 0, 0, 0); 4 * message::SMALL_BYTES / size_of::<Word>()];
-    let message = match cause_message(&mut buffer, cause) {
-        Ok(length) => Word::words_to_bytes(&buffer).get(..length).unwrap_or_default(),
-        Err(_) => &[],
-    };
-    kernel.ipc.answer(&mut kernel.system, waiter, Reply::Results(message, &[]));
+    if let Some(caller) = kernel.ipc.resume(waiter) {
+        reply_later(kernel, &caller, |_, buffer| cause_results(buffer, cause));
+    }
     false
 }
 
-fn cause_message(buffer: &mut [Word], cause: ExitCause) -> Result<usize, Failure> {
-    message::build::<process::wait_results::Owned>(buffer, message::SMALL_BYTES, |results| {
-        set_cause(results.init_cause(), cause);
-        Ok(())
-    })
+fn cause_results(buffer: &mut [Word], cause: ExitCause) -> Result<Answer, Failure> {
+    results::<process::wait_results::Owned>(buffer, |results| set_cause(results.init_cause(), cause))
 }
 
 fn set_cause(mut into: exit_cause::Builder<'_>, cause: ExitCause) {
@@ -94,7 +84,7 @@ fn resource_use(context: &mut Context<'_>, id: ProcessId) -> Result<Answer, Fail
     let record = context.kernel.system.process(id).ok_or(Failure::ENDED)?;
     let (budget, threads, cpu_ns) = (record.budget(), record.thread_count(), record.cpu_ns());
     let slots = if record.has_ended() { 0 } else { slots };
-    message::results::<process::resource_use_results::Owned>(context.results, |results| {
+    results::<process::resource_use_results::Owned>(context.results, |results| {
         let mut used = results.init_use();
         used.set_frames(budget.used());
         used.set_frames_peak(budget.peak());

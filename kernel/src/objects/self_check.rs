@@ -1,7 +1,7 @@
 //! `Diagnostics.selfCheck`, executed by the calling thread part by part. A part is aborted and restarted whenever
 //! another thread is ready to run.
 
-use super::{Failure, message::build};
+use super::{message::long_results, reply_later};
 use crate::{arch::apic, budget::Budget, check::Problems, kernel::Kernel, measure, system::thread::Job};
 use capos_abi::ErrorCode;
 use capos_kernel_core::{
@@ -58,20 +58,14 @@ fn may_go_on() -> bool {
 }
 
 fn answer(kernel: &mut Kernel, caller: &Caller, problems: &Problems) {
-    let mut buffers = core::mem::take(&mut kernel.services.buffers);
-    type Results = diagnostics::self_check_results::Owned;
     let room = 64 + problems.iter().map(|problem| problem.len() + 32).sum::<usize>();
-    let built = build::<Results>(buffers.results.words(), room, |results| {
-        let mut list = results.init_problems(problems.iter().len() as u32);
-        for (position, problem) in (0..).zip(problems.iter()) {
-            list.set(position, problem);
-        }
-        Ok(())
+    reply_later(kernel, caller, |_, buffer| {
+        long_results::<diagnostics::self_check_results::Owned>(buffer, room, |results| {
+            let mut list = results.init_problems(problems.iter().len() as u32);
+            for (position, problem) in (0..).zip(problems.iter()) {
+                list.set(position, problem);
+            }
+            Ok(())
+        })
     });
-    let reply = match built {
-        Ok(bytes) => Reply::Results(buffers.results.bytes(bytes), &[]),
-        Err(Failure { code, text }) => Reply::Exception(code, text),
-    };
-    kernel.ipc.reply(&mut kernel.system, caller, reply);
-    kernel.services.buffers = buffers;
 }

@@ -86,9 +86,16 @@ impl Ipc {
 
     /// Answers a suspended call. Does nothing if it has already ended.
     pub fn answer<M: Machine>(&mut self, machine: &mut M, id: OperationId, reply: Reply<'_>) {
-        let Some(caller) = self.operations.get(id).map(|operation| operation.caller) else { return };
+        if let Some(caller) = self.resume(id) {
+            self.reply(machine, &caller, reply);
+        }
+    }
+
+    /// Ends the wait of a suspended call, which is to be answered now. `None` if it has already ended.
+    pub fn resume(&mut self, id: OperationId) -> Option<Caller> {
+        let caller = self.operations.get(id)?.caller;
         self.retire(id);
-        self.reply(machine, &caller, reply);
+        Some(caller)
     }
 
     /// Creates a queue for suspended calls.
