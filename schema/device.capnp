@@ -3,21 +3,13 @@
 
 using Memory = import "memory.capnp";
 
-struct PciFunction {
-  address @0 :UInt16;
-  # Bus, device and function: 8, 5 and 3 bits.
-  vendor @1 :UInt16;
-  device @2 :UInt16;
-  class @3 :UInt32;
-  # Base class, subclass and programming interface: 8 bits each.
-}
-
 interface PciBus {
-  # Holding a PciBus allows listing the machine's PCI devices, and opening those that are not open. It does not
+  # Holding a PciBus allows reading which PCI devices the machine has, and opening those that are not open. It does not
   # allow taking a device from its holder.
 
-  functions @0 () -> (functions :List(PciFunction));
-  # Every function of every device, in the order of their addresses; at most 64.
+  header @0 (address :UInt16) -> (bytes :Data);
+  # The first 64 bytes of the configuration space of the function at an address: bus, device and function in 8, 5 and 3
+  # bits. Empty if there is none. Needs READ. `libs/pci` finds all functions with it.
 
   open @1 (address :UInt16) -> (device :PciDevice);
   # Opens a function, for one holder at a time. It decodes its memory, is not a bus master, and has no interrupt
@@ -26,54 +18,36 @@ interface PciBus {
   # `overloaded` if it is open; `failed` if it does not exist, or is a part of the machine such as a bridge.
 }
 
-enum BarKind {
-  none @0;
-  memory @1;
-  ports @2;
-}
-
-struct Bar {
-  # A base address register. A 64-bit one counts once, and the next is `none`.
-  kind @0 :BarKind;
-  address @1 :UInt64;
-  # As seen by the device and its bus.
-  length @2 :UInt64;
-  # In bytes.
-}
-
 interface PciDevice {
   # Holding a PciDevice allows driving one PCI function. Its power over others is that of the device: a bus master
   # reads and writes any memory of the machine whose address its driver gives it, because no IOMMU is programmed. A
   # holder is trusted with that. It does not allow accessing other devices' registers, relocating this device's
   # registers, or choosing the processor vectors of its interrupts.
 
-  config @0 () -> (bytes :Data);
-  # The first 256 bytes of its configuration space, current values. Needs READ; the other methods
-  # need WRITE.
+  config @0 () -> (bytes :Data, masks :List(UInt32));
+  # The first 256 bytes of its configuration space, current values; and what its six base address registers read after
+  # all ones were written to them, which tells their lengths. Needs READ; the other methods need WRITE.
 
-  bars @1 () -> (bars :List(Bar));
-  # Its six base address registers. Needs READ.
-
-  registers @2 (bar :UInt8, offset :UInt64, length :UInt64) -> (memory :Memory.MemoryObject);
+  registers @1 (bar :UInt8, offset :UInt64, length :UInt64) -> (memory :Memory.MemoryObject);
   # A range of its registers, for mapping; uncached, never executable. Offset and length are multiples of the page size.
   # System calls refuse addresses in it. Errors: `failed` for a range that is not entirely memory of this device, or
   # that touches a page of the table of its message-signalled interrupts (MSI-X), which the kernel manages.
 
-  interrupt @3 (entry :UInt16) -> (interrupt :Interrupt);
+  interrupt @2 (entry :UInt16) -> (interrupt :Interrupt);
   # Routes an entry of its MSI-X table to the new Interrupt, which has one holder at a time. The first 16 entries can be
   # used. Errors: `overloaded` if the entry or all of the machine's vectors are in use, `failed` if there is no such
   # entry.
 
-  allocateDma @4 (length :UInt64) -> (memory :Memory.MemoryObject, address :UInt64);
+  allocateDma @3 (length :UInt64) -> (memory :Memory.MemoryObject, address :UInt64);
   # Contiguous zeroed memory at the physical address `address`, charged to the caller's budget. Frames that the
   # device may still access, because it has been a bus master since they were allocated, are neither reused nor
   # refunded before `quiesced`. At most 16 MiB per allocation; 64 allocations and 64 MiB per device. Errors:
   # `overloaded` if no such memory is free or a limit is reached.
 
-  setBusMaster @5 (enabled :Bool) -> ();
+  setBusMaster @4 (enabled :Bool) -> ();
   # Whether the device may read and write memory, and send interrupts.
 
-  quiesced @6 () -> ();
+  quiesced @5 () -> ();
   # The holder's assertion that the device has been reset and will not access memory that it was given before. Errors:
   # `failed` while it is a bus master.
 }

@@ -43,7 +43,6 @@ pub fn run(info: &BootInfo) -> ! {
         kernel.console.set_interrupts();
         kernel.init_clock();
         kernel.init_services();
-        kernel.system.init_pci();
         init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
     });

@@ -1,7 +1,11 @@
 //! The kernel's log on the second serial port. Lines are buffered until the port accepts them, as signalled by an
 //! interrupt, so that nothing waits for it; at the end, the rest is written by polling.
 
-use crate::arch::{Lock, serial, time};
+use crate::arch::{
+    Lock,
+    serial::{FIFO_BYTES, Interests, LOG as LOG_PORT},
+    time,
+};
 use capos_kernel_core::backlog::Backlog;
 use core::fmt::{self, Write};
 
@@ -27,7 +31,7 @@ struct WaitingPort;
 
 impl Write for WaitingPort {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        serial::write_log(text.as_bytes());
+        LOG_PORT.write_waiting(text.as_bytes());
         Ok(())
     }
 }
@@ -36,26 +40,26 @@ impl Log {
     /// Writes as much as the port accepts now.
     fn drain(&mut self) {
         let mut left = GIVEN_BYTES;
-        while left > 0 && !self.backlog.is_empty() && serial::log_can_write() {
-            let bytes = self.backlog.front(serial::FIFO_BYTES.min(left));
+        while left > 0 && !self.backlog.is_empty() && LOG_PORT.can_write() {
+            let bytes = self.backlog.front(FIFO_BYTES.min(left));
             let count = bytes.len();
-            serial::log_put(bytes);
+            LOG_PORT.put(bytes);
             self.backlog.give(count);
             left -= count;
         }
         let waits = !self.backlog.is_empty();
         if waits || self.interrupts {
             self.interrupts = waits;
-            serial::log_set_interrupt(waits);
+            LOG_PORT.set_interrupts(Interests { input: false, output_space: waits });
         }
     }
 
     /// Writes everything to the port by polling.
     fn flush(&mut self) {
         while !self.backlog.is_empty() {
-            let bytes = self.backlog.front(serial::FIFO_BYTES);
+            let bytes = self.backlog.front(FIFO_BYTES);
             let count = bytes.len();
-            serial::write_log(bytes);
+            LOG_PORT.write_waiting(bytes);
             self.backlog.give(count);
         }
     }

@@ -231,12 +231,6 @@ impl FrameAllocator {
     }
 
     /// Whether the summaries and the count are consistent with the bitmap.
-    #[must_use]
-    pub fn is_consistent(&self) -> bool {
-        self.check(&mut Walk::new(&|| true)).is_ok()
-    }
-
-    /// As [`Self::is_consistent`], as a walk that can be aborted.
     ///
     /// # Errors
     /// The first inconsistency found.

@@ -1,22 +1,22 @@
-//! PCI as described by the configuration spaces: which functions exist, where their registers are,
+//! PCI as described by the configuration spaces: whether a function exists and may be driven, where its registers are,
 //! and on which pages the interrupt tables are. Everything read comes from devices and is validated.
 
 mod bars;
 mod capabilities;
-mod enumerate;
+mod function;
 #[cfg(test)]
 mod tests;
 
-pub use bars::{Bar, Bars, RegistersError};
+pub use bars::{Bars, RegistersError};
 pub use capabilities::{MsixTable, find_msix};
-pub use enumerate::{Function, enumerate};
+pub use function::{exists, is_drivable};
 
 /// Bytes of a configuration space that the port mechanism can access.
 pub const CONFIG_BYTES: usize = 256;
 /// A configuration space.
 pub type Config = [u8; CONFIG_BYTES];
-/// The most functions that are considered.
-pub const MAX_FUNCTIONS: usize = 64;
+/// Bytes of its header.
+pub const HEADER_BYTES: usize = 64;
 /// Number of base address registers of an ordinary function.
 pub const BAR_COUNT: usize = 6;
 
@@ -35,13 +35,5 @@ pub const COMMAND_BUS_MASTER: u32 = 1 << 2;
 pub const COMMAND_NO_WIRED_INTERRUPT: u32 = 1 << 10;
 
 /// The address of a function: bus, device and function in 8, 5 and 3 bits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address(pub u16);
-
-impl Address {
-    /// The address of function `function` (below 8) of device `device` (below 32) on a bus.
-    #[must_use]
-    pub const fn new(bus: u8, device: u8, function: u8) -> Self {
-        Self((bus as u16) << 8 | (device as u16 & 31) << 3 | function as u16 & 7)
-    }
-}

@@ -154,12 +154,6 @@ impl RunQueue {
     }
 
     /// Whether links, ends and the bitmap are consistent.
-    #[must_use]
-    pub fn is_consistent(&self) -> bool {
-        self.check(&mut Walk::new(&|| true)).is_ok()
-    }
-
-    /// As [`Self::is_consistent`], as a walk that can be aborted.
     ///
     /// # Errors
     /// The first inconsistency found.

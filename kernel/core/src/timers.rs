@@ -194,12 +194,6 @@ impl<T> Timers<T> {
     }
 
     /// Whether the heaps are ordered, every timer's position is correct, and so is the earliest deadline.
-    #[must_use]
-    pub fn is_consistent(&self) -> bool {
-        self.check(&mut Walk::new(&|| true)).is_ok()
-    }
-
-    /// As [`Self::is_consistent`], as a walk that can be aborted.
     ///
     /// # Errors
     /// The first inconsistency found.

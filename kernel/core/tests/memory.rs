@@ -12,6 +12,7 @@ use capos_kernel_core::{
     ipc::{CopyFault, Ipc, Machine, Place, QueueId, Reply, Submitted},
     regions::{Backing, Protection, RegionMap},
     run_queue::RunQueue,
+    walk::Walk,
     work::Work,
 };
 use std::{
@@ -330,7 +331,7 @@ fn run_queues_survive_every_failed_allocation() {
         for thread in 0..100 {
             let admitted = counting(|| queue.admit(thread)).is_ok();
             queue.push_back(thread, 3);
-            assert!(queue.is_consistent() && queue.contains(thread) == admitted);
+            assert!(queue.check(&mut Walk::new(&|| true)).is_ok() && queue.contains(thread) == admitted);
         }
     });
     assert!(allocations > 0);

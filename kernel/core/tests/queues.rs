@@ -6,6 +6,7 @@ use capos_kernel_core::{
     frames::{FrameAllocator, RunSearch, Searched},
     run_queue::RunQueue,
     timers::Timers,
+    walk::Walk,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -74,11 +75,11 @@ proptest! {
             }
             prop_assert_eq!(frames.free(), model.len() as u64);
         }
-        prop_assert!(frames.is_consistent());
+        prop_assert!(frames.check(&mut Walk::new(&|| true)).is_ok());
         while let Some(frame) = frames.allocate() {
             prop_assert!(model.remove(&frame));
         }
-        prop_assert!(model.is_empty() && frames.is_consistent());
+        prop_assert!(model.is_empty() && frames.check(&mut Walk::new(&|| true)).is_ok());
     }
 
     #[test]
@@ -107,7 +108,7 @@ proptest! {
                     prop_assert_eq!(queue.pop(), expected);
                 }
             }
-            prop_assert!(queue.is_consistent());
+            prop_assert!(queue.check(&mut Walk::new(&|| true)).is_ok());
             prop_assert_eq!(queue.contains(thread), queued(&model, thread));
             let highest = model.iter().rposition(|level| !level.is_empty());
             prop_assert_eq!(queue.highest().map(usize::from), highest);
@@ -161,7 +162,7 @@ proptest! {
             }
             let counted = model.iter().filter(|timer| timer.0 >= floor).map(|timer| timer.1).min();
             prop_assert_eq!(timers.earliest_ns(), counted.unwrap_or(u64::MAX));
-            prop_assert!(timers.is_consistent());
+            prop_assert!(timers.check(&mut Walk::new(&|| true)).is_ok());
         }
     }
 

@@ -3,9 +3,6 @@
 
 use super::port::{read_u8, write_u8};
 
-const CONSOLE_BASE: u16 = 0x3f8;
-const LOG_BASE: u16 = 0x2f8;
-
 const DATA: u16 = 0;
 const INTERRUPT_ENABLE: u16 = 1;
 const FIFO_CONTROL: u16 = 2;
@@ -32,72 +29,86 @@ const POLL_LIMIT: u32 = 100_000;
 /// time. QEMU delivers only as many bytes at once as are missing for the interrupt.
 const FIFO_SETTING: u8 = 0b1100_0111;
 
-/// 115200 baud, 8 bits, no parity, one stop bit, FIFOs on and empty, interrupts off.
-fn configure(base: u16) {
-    write_u8(base + INTERRUPT_ENABLE, 0);
-    write_u8(base + LINE_CONTROL, 0x80);
-    write_u8(base + DATA, 1);
-    write_u8(base + INTERRUPT_ENABLE, 0);
-    write_u8(base + LINE_CONTROL, 0x03);
-    write_u8(base + FIFO_CONTROL, FIFO_SETTING);
-    write_u8(base + MODEM_CONTROL, 0x0b);
-}
+/// One of the ports, by its first register.
+#[derive(Clone, Copy, Debug)]
+pub struct Port(u16);
 
-/// Makes [`write_log`] work. The console port is configured at the same time, because that drops received
+/// The guest's console.
+pub const CONSOLE: Port = Port(0x3f8);
+/// The kernel's log.
+pub const LOG: Port = Port(0x2f8);
+
+/// Makes [`Port::write_waiting`] work. The console port is configured at the same time, because that drops received
 /// bytes, and the host sends input from the first log line on.
 pub(super) fn init_ports() {
-    configure(CONSOLE_BASE);
-    configure(LOG_BASE);
+    CONSOLE.configure();
+    LOG.configure();
 }
 
-/// Writes to the log port by polling. Ends early if no device answers.
-pub fn write_log(bytes: &[u8]) {
-    write_waiting(LOG_BASE, bytes);
-}
+impl Port {
+    fn set(self, register: u16, value: u8) {
+        write_u8(self.0 + register, value);
+    }
 
-/// Writes to the console port in the same way, while no program uses it.
-pub fn write_console_waiting(bytes: &[u8]) {
-    write_waiting(CONSOLE_BASE, bytes);
-}
+    /// 115200 baud, 8 bits, no parity, one stop bit, FIFOs on and empty, interrupts off.
+    fn configure(self) {
+        self.set(INTERRUPT_ENABLE, 0);
+        self.set(LINE_CONTROL, 0x80);
+        self.set(DATA, 1);
+        self.set(INTERRUPT_ENABLE, 0);
+        self.set(LINE_CONTROL, 0x03);
+        self.set(FIFO_CONTROL, FIFO_SETTING);
+        self.set(MODEM_CONTROL, 0x0b);
+    }
 
-fn write_waiting(base: u16, bytes: &[u8]) {
-    for chunk in bytes.chunks(FIFO_BYTES) {
-        let mut polls = 0;
-        while read_u8(base + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
-            polls += 1;
-            if polls == POLL_LIMIT {
+    /// Whether it accepts [`FIFO_BYTES`] at once.
+    pub fn can_write(self) -> bool {
+        read_u8(self.0 + LINE_STATUS) & TRANSMITTER_EMPTY != 0
+    }
+
+    /// Writes at most [`FIFO_BYTES`]; the port must be ready.
+    pub fn put(self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.set(DATA, byte));
+    }
+
+    /// Writes bytes while it accepts them, and returns the number.
+    pub fn write(self, bytes: &[u8]) -> usize {
+        let ready = bytes.chunks(FIFO_BYTES).take_while(|_| self.can_write());
+        ready.inspect(|chunk| self.put(chunk)).map(<[u8]>::len).sum()
+    }
+
+    /// Writes by polling. Ends early if no device answers.
+    pub fn write_waiting(self, bytes: &[u8]) {
+        for chunk in bytes.chunks(FIFO_BYTES) {
+            if !(0..POLL_LIMIT).any(|_| self.can_write()) {
                 return;
             }
-            core::hint::spin_loop();
-        }
-        for byte in chunk {
-            write_u8(base + DATA, *byte);
+            self.put(chunk);
         }
     }
-}
 
-/// Writes at most [`FIFO_BYTES`] to the log port, which must be ready.
-pub fn log_put(bytes: &[u8]) {
-    for byte in bytes {
-        write_u8(LOG_BASE + DATA, *byte);
+    /// Sets the events for which it interrupts. The line is lowered and, if one of the events is already pending, raised
+    /// again: the interrupt controller sees only edges, so an interrupt that was handled but is pending again would
+    /// otherwise be lost.
+    pub fn set_interrupts(self, interests: Interests) {
+        let input = if interests.input { RECEIVE_INTERRUPTS } else { 0 };
+        let output = if interests.output_space { TRANSMIT_INTERRUPT } else { 0 };
+        self.set(INTERRUPT_ENABLE, 0);
+        self.set(INTERRUPT_ENABLE, input | output);
+    }
+
+    /// Reads a byte that was received.
+    pub fn read(self) -> Input {
+        let status = read_u8(self.0 + LINE_STATUS);
+        if status & (DATA_READY | BREAK) == 0 {
+            return Input::Nothing;
+        }
+        let byte = read_u8(self.0 + DATA);
+        if status & BREAK != 0 { Input::Break } else { Input::Byte(byte) }
     }
 }
 
-/// Enables or disables the log port's interrupt for accepting bytes. The line is lowered first, like the
-/// console's.
-pub fn log_set_interrupt(wanted: bool) {
-    write_u8(LOG_BASE + INTERRUPT_ENABLE, 0);
-    if wanted {
-        write_u8(LOG_BASE + INTERRUPT_ENABLE, TRANSMIT_INTERRUPT);
-    }
-}
-
-/// Whether the log port accepts [`FIFO_BYTES`] at once.
-pub fn log_can_write() -> bool {
-    read_u8(LOG_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
-}
-
-/// The content of the console's receiver.
+/// The content of a receiver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// A byte.
@@ -108,51 +119,11 @@ pub enum Input {
     Nothing,
 }
 
-/// The events for which the console interrupts.
+/// The events for which a port interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interests {
     /// Received bytes and breaks.
     pub input: bool,
     /// Room for output.
     pub output_space: bool,
-}
-
-/// Sets the events for which the console interrupts. The line is lowered and, if one of the events is already
-/// pending, raised again: the interrupt controller sees only edges, so an interrupt that was handled but is pending
-/// again would otherwise be lost.
-pub fn console_set_interrupts(interests: Interests) {
-    let input = if interests.input { RECEIVE_INTERRUPTS } else { 0 };
-    let output = if interests.output_space { TRANSMIT_INTERRUPT } else { 0 };
-    write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, 0);
-    write_u8(CONSOLE_BASE + INTERRUPT_ENABLE, input | output);
-}
-
-/// Whether the console accepts bytes now.
-pub fn console_can_write() -> bool {
-    read_u8(CONSOLE_BASE + LINE_STATUS) & TRANSMITTER_EMPTY != 0
-}
-
-/// Writes bytes to the console while it accepts them, and returns the number.
-pub fn console_write(bytes: &[u8]) -> usize {
-    let mut taken = 0;
-    for chunk in bytes.chunks(FIFO_BYTES) {
-        if read_u8(CONSOLE_BASE + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
-            break;
-        }
-        for byte in chunk {
-            write_u8(CONSOLE_BASE + DATA, *byte);
-        }
-        taken += chunk.len();
-    }
-    taken
-}
-
-/// Reads a byte that the console received.
-pub fn console_read() -> Input {
-    let status = read_u8(CONSOLE_BASE + LINE_STATUS);
-    if status & (DATA_READY | BREAK) == 0 {
-        return Input::Nothing;
-    }
-    let byte = read_u8(CONSOLE_BASE + DATA);
-    if status & BREAK != 0 { Input::Break } else { Input::Byte(byte) }
 }

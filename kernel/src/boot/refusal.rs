@@ -61,7 +61,7 @@ struct FirstPort;
 
 impl fmt::Write for FirstPort {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        serial::write_console_waiting(text.as_bytes());
+        serial::CONSOLE.write_waiting(text.as_bytes());
         Ok(())
     }
 }

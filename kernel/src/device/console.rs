@@ -1,6 +1,6 @@
 //! The guest's console on the first serial port, driven by interrupts.
 
-use crate::arch::serial::{self, Interests};
+use crate::arch::serial::{CONSOLE, Input, Interests};
 
 /// Ends the input, as on a terminal (Ctrl-D). A break does too.
 const END_OF_INPUT: u8 = 0x04;
@@ -50,7 +50,7 @@ impl Console {
     /// Writes as many bytes as the device accepts and returns the number. If not all, an interrupt with
     /// `output_space` follows when it accepts more.
     pub fn try_write(&mut self, bytes: &[u8]) -> usize {
-        let taken = serial::console_write(bytes);
+        let taken = CONSOLE.write(bytes);
         let wants = taken < bytes.len();
         if wants != self.wants_output_space {
             self.wants_output_space = wants;
@@ -87,7 +87,7 @@ impl Console {
     pub(crate) fn set_interrupts(&self) {
         let has_room = self.written_at.wrapping_sub(self.read_at) < INPUT_BYTES;
         let interests = Interests { input: has_room && !self.ended, output_space: self.wants_output_space };
-        serial::console_set_interrupts(interests);
+        CONSOLE.set_interrupts(interests);
     }
 
     /// Whether all input has been read and no more will come.
@@ -101,18 +101,18 @@ impl Console {
             if self.ended || self.written_at.wrapping_sub(self.read_at) >= INPUT_BYTES {
                 break;
             }
-            match serial::console_read() {
-                serial::Input::Byte(QUOTE) if !self.quoted => self.quoted = true,
-                serial::Input::Byte(END_OF_INPUT) if !self.quoted => self.ended = true,
-                serial::Input::Byte(byte) => {
+            match CONSOLE.read() {
+                Input::Byte(QUOTE) if !self.quoted => self.quoted = true,
+                Input::Byte(END_OF_INPUT) if !self.quoted => self.ended = true,
+                Input::Byte(byte) => {
                     self.quoted = false;
                     if let Some(place) = self.input.get_mut(self.written_at % INPUT_BYTES) {
                         *place = byte;
                     }
                     self.written_at = self.written_at.wrapping_add(1);
                 }
-                serial::Input::Break => self.ended = true,
-                serial::Input::Nothing => break,
+                Input::Break => self.ended = true,
+                Input::Nothing => break,
             }
         }
     }
@@ -121,7 +121,7 @@ impl Console {
     pub(crate) fn interrupt(&mut self) -> Events {
         let (had, had_ended) = (self.written_at, self.ended);
         self.take_input();
-        let output_space = self.wants_output_space && serial::console_can_write();
+        let output_space = self.wants_output_space && CONSOLE.can_write();
         if output_space {
             self.wants_output_space = false;
         }

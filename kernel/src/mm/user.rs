@@ -7,6 +7,7 @@ use super::{
     space::{Access, AddressSpace},
 };
 use capos_abi::{ErrorCode, USER_END};
+use core::ops::Range;
 
 /// The part of `length` bytes from `address` that is in the first page.
 #[inline]
@@ -105,14 +106,29 @@ impl AddressSpace {
         into: &mut [u8],
     ) -> Result<(), ErrorCode> {
         check_range(address, into.len())?;
-        let (mut address, mut rest) = (address, into);
-        while !rest.is_empty() {
-            let (offset, count) = first_part(address, rest.len());
-            let frame = self.frame_at(objects, address, Access::Read).map_err(|_| ErrorCode::BadAddress)?;
-            let (part, after) = rest.split_at_mut(count);
-            frame.read(offset, part);
-            rest = after;
-            address += count as u64;
+        self.parts(objects, address, into.len(), Access::Read, |frame, offset, range| {
+            if let Some(part) = into.get_mut(range) {
+                frame.read(offset, part);
+            }
+        })
+    }
+
+    /// Calls `each` for the part of a range in each of its pages, with the offset in the page.
+    fn parts(
+        &mut self,
+        objects: &mut MemoryObjects,
+        address: u64,
+        length: usize,
+        access: Access,
+        mut each: impl FnMut(Frame, usize, Range<usize>),
+    ) -> Result<(), ErrorCode> {
+        let mut done = 0;
+        while done < length {
+            let at = address + done as u64;
+            let (offset, count) = first_part(at, length - done);
+            let frame = self.frame_at(objects, at, access).map_err(|_| ErrorCode::BadAddress)?;
+            each(frame, offset, done..done + count);
+            done += count;
         }
         Ok(())
     }
@@ -142,22 +158,12 @@ impl AddressSpace {
         from: &[u8],
     ) -> Result<(), ErrorCode> {
         check_range(address, from.len())?;
-        let mut found = first_part(address, from.len()).1;
-        while found < from.len() {
-            let at = address + found as u64;
-            self.frame_at(objects, at, Access::Write).map_err(|_| ErrorCode::BadAddress)?;
-            found += first_part(at, from.len() - found).1;
+        if first_part(address, from.len()).1 < from.len() {
+            self.parts(objects, address, from.len(), Access::Write, |_, _, _| {})?;
         }
-        let (mut address, mut rest) = (address, from);
-        while !rest.is_empty() {
-            let (offset, count) = first_part(address, rest.len());
-            let frame = self.frame_at(objects, address, Access::Write).map_err(|_| ErrorCode::BadAddress)?;
-            let (part, after) = rest.split_at(count);
-            frame.write(offset, part);
-            rest = after;
-            address += count as u64;
-        }
-        Ok(())
+        self.parts(objects, address, from.len(), Access::Write, |frame, offset, range| {
+            frame.write(offset, from.get(range).unwrap_or_default());
+        })
     }
 
     /// Copies bytes from this address space to another.

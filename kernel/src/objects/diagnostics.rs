@@ -69,10 +69,10 @@ fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let _ = write!(what, "{stretch}");
     let room = SMALL_BYTES + what.as_str().len();
     long_results::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
-            results.set_nanoseconds(stretch.nanoseconds());
-            results.set_what(what.as_str());
-            Ok(())
-        })
+        results.set_nanoseconds(stretch.nanoseconds());
+        results.set_what(what.as_str());
+        Ok(())
+    })
 }
 
 /// A short text without heap memory.

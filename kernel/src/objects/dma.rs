@@ -41,7 +41,7 @@ pub(super) fn begin(
     owner: ProcessId,
     pages: u64,
 ) -> Result<(), Failure> {
-    kernel.system.pci().function(device).ok_or(Failure::ENDED)?.check_room(pages)?;
+    kernel.system.function(device).ok_or(Failure::ENDED)?.0.check_room(pages)?;
     let stage = Stage::Search(RunSearch::new(pages));
     kernel.system.give_current(Job::Dma(Allocation { caller, device, owner, stage }));
     Ok(())

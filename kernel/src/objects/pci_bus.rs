@@ -2,15 +2,16 @@
 
 use super::{
     Answer, Context, Failure, Parameters,
-    message::{long_results, results_with_cap},
+    message::{results, results_with_cap},
 };
-use crate::system::pci::{Function, OpenError};
+use crate::{arch, system::pci::OpenError};
 use capos_abi::Rights;
-use capos_kernel_core::{caps::ObjectKind, pci::Address};
+use capos_kernel_core::{
+    caps::ObjectKind,
+    pci::{self, Address, HEADER_BYTES},
+};
 use capos_schema::device_capnp::{pci_bus, pci_device};
-use capos_schema::methods::pci_bus::{FUNCTIONS, OPEN};
-
-const FUNCTION_BYTES: usize = 16;
+use capos_schema::methods::pci_bus::{HEADER, OPEN};
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
@@ -25,9 +26,10 @@ impl From<OpenError> for Failure {
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<pci_bus::Client>()?;
     match context.call.method {
-        FUNCTIONS => {
+        HEADER => {
             context.require(Rights::READ)?;
-            functions(context)
+            let address = parameters.get_root::<pci_bus::header_params::Reader<'_>>()?.get_address();
+            header(context, Address(address))
         }
         OPEN => {
             context.require(Rights::WRITE)?;
@@ -38,19 +40,14 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     }
 }
 
-fn functions(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let found = context.kernel.system.pci().functions();
-    let room = 64 + found.len() * FUNCTION_BYTES;
-    long_results::<pci_bus::functions_results::Owned>(context.results, room, |results| {
-        let mut list = results.init_functions(found.len() as u32);
-        for (index, identity) in (0..).zip(found.iter().map(Function::identity)) {
-            let mut entry = list.reborrow().get(index);
-            entry.set_address(identity.address.0);
-            entry.set_vendor(identity.vendor);
-            entry.set_device(identity.device);
-            entry.set_class(identity.class);
-        }
-        Ok(())
+fn header(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {
+    let mut bytes = [0; HEADER_BYTES];
+    let length = if pci::exists(address, arch::pci::read) { HEADER_BYTES } else { 0 };
+    for (offset, word) in (0..).step_by(4).zip(bytes.chunks_exact_mut(4)) {
+        word.copy_from_slice(&arch::pci::read(address, offset).to_le_bytes());
+    }
+    results::<pci_bus::header_results::Owned>(context.results, |mut results| {
+        results.set_bytes(bytes.get(..length).unwrap_or_default());
     })
 }
 

@@ -2,22 +2,19 @@
 
 use super::{
     Answer, Context, Failure, Parameters, dma,
-    message::{long_results, results_with_cap},
+    message::{SMALL_BYTES, long_results, results_with_cap},
 };
 use crate::{
     kernel::Kernel,
     system::pci::{DmaError, Function, InterruptError, RegistersRefused},
 };
 use capos_abi::{Handle, Rights};
-use capos_kernel_core::{
-    caps::ObjectKind,
-    pci::{Bar, CONFIG_BYTES},
-};
+use capos_kernel_core::{caps::ObjectKind, pci::CONFIG_BYTES};
 use capos_schema::methods::pci_device::{
-    ALLOCATE_DMA, BARS, CONFIG, INTERRUPT, QUIESCED, REGISTERS, SET_BUS_MASTER,
+    ALLOCATE_DMA, CONFIG, INTERRUPT, QUIESCED, REGISTERS, SET_BUS_MASTER,
 };
 use capos_schema::{
-    device_capnp::{BarKind, interrupt, pci_device},
+    device_capnp::{interrupt, pci_device},
     memory_capnp::memory_object,
 };
 
@@ -66,10 +63,9 @@ impl From<DmaError> for Failure {
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<pci_device::Client>()?;
     let method = context.call.method;
-    context.require(if matches!(method, CONFIG | BARS) { Rights::READ } else { Rights::WRITE })?;
+    context.require(if method == CONFIG { Rights::READ } else { Rights::WRITE })?;
     match method {
         CONFIG => config(context),
-        BARS => bars(context),
         REGISTERS => registers(context, parameters.get_root()?),
         INTERRUPT => {
             let entry = parameters.get_root::<pci_device::interrupt_params::Reader<'_>>()?.get_entry();
@@ -97,39 +93,16 @@ fn number(context: &Context<'_>) -> u32 {
 
 fn function<'a>(context: &'a mut Context<'_>) -> Result<&'a mut Function, Failure> {
     let number = number(context);
-    context.kernel.system.pci().function(number).ok_or(Failure::ENDED)
+    Ok(context.kernel.system.function(number).ok_or(Failure::ENDED)?.0)
 }
 
 fn config(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let config = function(context)?.config();
-    type Results = pci_device::config_results::Owned;
-    long_results::<Results>(context.results, CONFIG_BYTES + 64, |mut results| {
+    let function = function(context)?;
+    let (config, masks) = (function.config(), function.masks());
+    let room = CONFIG_BYTES + SMALL_BYTES;
+    long_results::<pci_device::config_results::Owned>(context.results, room, |mut results| {
         results.set_bytes(&config);
-        Ok(())
-    })
-}
-
-fn bars(context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let bars = function(context)?.bars().0;
-    let room = 64 + bars.len() * 24;
-    long_results::<pci_device::bars_results::Owned>(context.results, room, |results| {
-        let mut list = results.init_bars(bars.len() as u32);
-        for (index, bar) in (0..).zip(bars) {
-            let mut entry = list.reborrow().get(index);
-            match bar {
-                None => {}
-                Some(Bar::Memory { address, length }) => {
-                    entry.set_kind(BarKind::Memory);
-                    entry.set_address(address);
-                    entry.set_length(length);
-                }
-                Some(Bar::Ports { address, length }) => {
-                    entry.set_kind(BarKind::Ports);
-                    entry.set_address(address.into());
-                    entry.set_length(length.into());
-                }
-            }
-        }
+        results.set_masks(&masks[..])?;
         Ok(())
     })
 }
@@ -138,11 +111,9 @@ fn registers(
     context: &mut Context<'_>,
     range: pci_device::registers_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
-    let number = number(context);
-    let kernel = &mut *context.kernel;
-    let object =
-        kernel.system.pci_registers(number, range.get_bar(), range.get_offset(), range.get_length())?;
-    let handle = give_memory(kernel, context.call.caller.process, object)?;
+    let (function, objects) = context.kernel.system.function(number(context)).ok_or(Failure::ENDED)?;
+    let object = function.registers(objects, range.get_bar(), range.get_offset(), range.get_length())?;
+    let handle = give_memory(context.kernel, context.call.caller.process, object)?;
     type Results = pci_device::registers_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
         results.set_memory(memory);

@@ -8,15 +8,14 @@ mod sweep;
 
 use super::System;
 use crate::{
-    arch, klog,
-    mm::{self, ObjectId},
+    arch,
+    mm::{self, MemoryObjects},
 };
 use alloc::vec::Vec;
 use capos_kernel_core::{
-    OutOfMemory,
     arena::{Arena, Id},
     ipc::QueueId,
-    pci::{self, Address, RegistersError},
+    pci::{self, Address},
 };
 
 pub use dma::{DmaError, Piece};
@@ -28,9 +27,12 @@ pub type InterruptId = Id<Interrupt>;
 
 const VECTOR_COUNT: usize = (arch::apic::DEVICE_VECTORS.end - arch::apic::DEVICE_VECTORS.start) as usize;
 
-/// Every PCI function, and every interrupt routed to a process.
+/// The most functions that can have been opened.
+const MAX_FUNCTIONS: usize = 64;
+
+/// PCI functions, and every interrupt routed to a process.
 pub struct Pci {
-    /// Sorted by address.
+    /// Those that were opened at least once.
     functions: Vec<Function>,
     interrupts: Arena<Interrupt>,
     /// The interrupt of each vector.
@@ -42,7 +44,6 @@ pub struct Pci {
 }
 
 impl Pci {
-    /// The empty state; [`System::init_pci`] follows.
     pub(super) const fn new() -> Self {
         Self {
             functions: Vec::new(),
@@ -53,21 +54,8 @@ impl Pci {
         }
     }
 
-    /// Finds the functions, before any process runs: this takes a time that depends on the machine.
-    fn search(&mut self) -> Result<(), OutOfMemory> {
-        let found = pci::enumerate(arch::pci::read)?;
-        self.functions.try_reserve_exact(found.len())?;
-        self.functions.extend(found.into_iter().map(Function::new));
-        Ok(())
-    }
-
-    /// Every function.
-    pub fn functions(&self) -> &[Function] {
-        &self.functions
-    }
-
     /// The function with this number.
-    pub fn function(&mut self, number: u32) -> Option<&mut Function> {
+    fn function(&mut self, number: u32) -> Option<&mut Function> {
         self.functions.get_mut(number as usize)
     }
 
@@ -76,8 +64,17 @@ impl Pci {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(&mut self, address: Address) -> Result<u32, OpenError> {
-        let number = self.functions.iter().position(|function| function.identity().address == address);
-        let number = number.ok_or(OpenError::Missing)?;
+        let known = self.functions.iter().position(|function| function.address() == address);
+        let number = known.unwrap_or(self.functions.len());
+        if known.is_none() {
+            if !pci::is_drivable(address, arch::pci::read) {
+                return Err(OpenError::Missing);
+            }
+            if number >= MAX_FUNCTIONS || self.functions.try_reserve(1).is_err() {
+                return Err(OpenError::OutOfMemory);
+            }
+            self.functions.push(Function::new(address));
+        }
         self.functions.get_mut(number).ok_or(OpenError::Missing)?.open()?;
         Ok(number as u32)
     }
@@ -93,26 +90,9 @@ impl Pci {
 }
 
 impl System {
-    /// Finds the PCI functions. With too little memory for the search there are none.
-    pub(crate) fn init_pci(&mut self) {
-        if self.pci.search().is_err() {
-            klog!("pci: not enough memory to list the devices, so none can be driven");
-        }
-    }
-
-    /// An object for a range of the registers of an open function, if it may be mapped.
-    ///
-    /// # Errors
-    /// See [`RegistersRefused`].
-    pub(crate) fn pci_registers(
-        &mut self,
-        number: u32,
-        bar: u8,
-        offset: u64,
-        length: u64,
-    ) -> Result<ObjectId, RegistersRefused> {
-        let nothing = RegistersRefused::NotThere(RegistersError::NoMemory);
-        self.pci.function(number).ok_or(nothing)?.registers(&mut self.objects, bar, offset, length)
+    /// The PCI function with this number, and memory objects.
+    pub(crate) fn function(&mut self, number: u32) -> Option<(&mut Function, &mut MemoryObjects)> {
+        Some((self.pci.function(number)?, &mut self.objects))
     }
 
     /// Closes a function after its last capability is gone. Its registers are unmapped in steps, which the thread that

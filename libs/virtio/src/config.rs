@@ -1,15 +1,10 @@
 //! The device's configuration space in the form that `virtio-drivers` requires.
 
-use capos_schema::device_capnp::{BarKind, bar};
-use virtio_drivers::transport::pci::bus::{ConfigurationAccess, DeviceFunction};
+use virtio_drivers::transport::pci::bus::{BarInfo, ConfigurationAccess, DeviceFunction, PciRoot};
 
 const CONFIG_BYTES: usize = 256;
 const BAR_COUNT: usize = 6;
 const FIRST_BAR: u8 = 0x10;
-/// Flag bits of a base address register.
-const FLAGS: u32 = 0xf;
-const WIDTH: u32 = 0b110;
-const WIDTH_64: u32 = 0b100;
 const STATUS: usize = 6;
 const STATUS_HAS_LIST: u8 = 1 << 4;
 const FIRST_CAPABILITY: usize = 0x34;
@@ -21,39 +16,27 @@ const MOST_CAPABILITIES: usize = CONFIG_BYTES / 4;
 /// The device's location is irrelevant: there is only one.
 pub(crate) const DEVICE: DeviceFunction = DeviceFunction { bus: 0, device: 0, function: 0 };
 
-/// A base address register.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bar {
-    pub(crate) address: u64,
-    /// 0 if it is not a memory register.
-    pub(crate) length: u64,
-}
-
-impl Bar {
-    /// Decodes the kernel's description of a register.
-    pub(crate) fn read(from: bar::Reader<'_>) -> capnp::Result<Self> {
-        let is_memory = from.get_kind()? == BarKind::Memory;
-        let length = if is_memory { from.get_length() } else { 0 };
-        Ok(Self { address: from.get_address(), length })
-    }
-}
-
 /// A copy of the configuration space. The crate determines the length of registers by writing all ones to their base
-/// address and reading back; the kernel has already done that, so such writes are answered from its results.
+/// address and reading back; the kernel has already done that, so such reads are answered with what it read.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     bytes: [u8; CONFIG_BYTES],
-    bars: [Bar; BAR_COUNT],
+    /// What the base address registers read after all ones were written to them.
+    masks: [u32; BAR_COUNT],
     /// Base address registers whose length is being probed.
     asked: [bool; BAR_COUNT],
 }
 
 impl Snapshot {
-    pub(crate) fn new(config: &[u8], bars: [Bar; BAR_COUNT]) -> capnp::Result<Self> {
+    /// The configuration space, and the masks of the base address registers, as the kernel read them.
+    pub(crate) fn new(config: &[u8], masks: impl IntoIterator<Item = u32>) -> capnp::Result<Self> {
         let bytes = config.try_into();
         let bytes =
             bytes.map_err(|_| capnp::Error::failed("invalid length of the configuration space".into()))?;
-        let snapshot = Self { bytes, bars, asked: [false; BAR_COUNT] };
+        let mut snapshot = Self { bytes, masks: [0; BAR_COUNT], asked: [false; BAR_COUNT] };
+        for (place, mask) in snapshot.masks.iter_mut().zip(masks) {
+            *place = mask;
+        }
         // The crate would loop for ever.
         if snapshot.capabilities().nth(MOST_CAPABILITIES).is_some() {
             return Err(capnp::Error::failed(
@@ -89,33 +72,15 @@ impl Snapshot {
         Some((usize::from(bar), u64::from(self.word(at + 8)?)))
     }
 
-    fn bar_word(&self, index: usize) -> u32 {
-        self.word(usize::from(FIRST_BAR) + 4 * index).unwrap_or(0)
+    /// Address and length of the base address registers that are memory.
+    pub(crate) fn memory(&self) -> capnp::Result<[Option<(u64, u64)>; BAR_COUNT]> {
+        let bars = PciRoot::new(self.clone()).bars(DEVICE);
+        let bars = bars.map_err(|error| capnp::Error::failed(error.to_string()))?;
+        Ok(bars.map(|bar| match bar {
+            Some(BarInfo::Memory { address, size, .. }) => Some((address, size)),
+            Some(BarInfo::IO { .. }) | None => None,
+        }))
     }
-
-    /// The value read from a base address register after all ones were written to it.
-    fn mask(&self, index: usize) -> u32 {
-        let length = |index: usize| self.bars.get(index).map_or(0, |bar| bar.length);
-        if length(index) > 0 {
-            return low(length(index).wrapping_neg()) | self.bar_word(index) & FLAGS;
-        }
-        // The upper half of the preceding register, or none.
-        match index.checked_sub(1) {
-            Some(before) if length(before) > 0 && self.bar_word(before) & WIDTH == WIDTH_64 => {
-                high(length(before).wrapping_neg())
-            }
-            _ => 0,
-        }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "truncates to the low half")]
-const fn low(value: u64) -> u32 {
-    value as u32
-}
-
-const fn high(value: u64) -> u32 {
-    low(value >> 32)
 }
 
 fn bar_index(offset: u8) -> Option<usize> {
@@ -126,7 +91,9 @@ fn bar_index(offset: u8) -> Option<usize> {
 impl ConfigurationAccess for Snapshot {
     fn read_word(&self, _: DeviceFunction, offset: u8) -> u32 {
         match bar_index(offset) {
-            Some(index) if self.asked.get(index) == Some(&true) => self.mask(index),
+            Some(index) if self.asked.get(index) == Some(&true) => {
+                self.masks.get(index).copied().unwrap_or(0)
+            }
             _ => self.word(usize::from(offset)).unwrap_or(u32::MAX),
         }
     }
@@ -162,15 +129,10 @@ mod tests {
         bytes
     }
 
-    fn bars() -> [Bar; BAR_COUNT] {
-        let mut bars = [Bar::default(); BAR_COUNT];
-        bars[1] = Bar { address: 0xfebd_5000, length: 0x1000 };
-        bars[4] = Bar { address: 0x1_fe00_0000, length: 0x4000 };
-        bars
-    }
+    const MASKS: [u32; BAR_COUNT] = [0, 0xffff_f000, 0, 0, 0xffff_c00c, u32::MAX];
 
     fn snapshot() -> Snapshot {
-        Snapshot::new(&bytes(), bars()).unwrap()
+        Snapshot::new(&bytes(), MASKS).unwrap()
     }
 
     #[test]
@@ -185,6 +147,8 @@ mod tests {
         assert!(bars[0].is_none() && bars[2].is_none() && bars[3].is_none() && bars[5].is_none());
         // A second probe gives the same result.
         assert_eq!(root.bars(DEVICE).unwrap(), bars);
+        let memory = [None, Some((0xfebd_5000, 0x1000)), None, None, Some((0x1_fe00_0000, 0x4000)), None];
+        assert_eq!(snapshot().memory().unwrap(), memory);
     }
 
     #[test]
@@ -196,8 +160,8 @@ mod tests {
     fn a_list_without_an_end_is_refused() {
         let mut circle = bytes();
         circle[0x84..0x86].copy_from_slice(&[1, 0x98]);
-        assert!(Snapshot::new(&circle, bars()).is_err());
-        assert!(Snapshot::new(&bytes()[1..], bars()).is_err());
+        assert!(Snapshot::new(&circle, MASKS).is_err());
+        assert!(Snapshot::new(&bytes()[1..], MASKS).is_err());
     }
 
     #[test]
@@ -208,8 +172,8 @@ mod tests {
             for _ in 0..random.usize(..64) {
                 config[random.usize(FIRST_CAPABILITY..CONFIG_BYTES)] = random.u8(..);
             }
-            let Ok(snapshot) = Snapshot::new(&config, bars()) else { continue };
-            let _ = snapshot.common_configuration();
+            let Ok(snapshot) = Snapshot::new(&config, MASKS) else { continue };
+            let _ = (snapshot.common_configuration(), snapshot.memory());
             assert!(PciRoot::new(snapshot).capabilities(DEVICE).count() <= MOST_CAPABILITIES);
         }
     }

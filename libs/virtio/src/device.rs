@@ -1,6 +1,6 @@
 //! Takes charge of a device, given its capability, up to the point where its queues can be set up.
 
-use crate::config::{Bar, Snapshot};
+use crate::config::Snapshot;
 use crate::memory::{self, Mapping};
 use crate::registers::{INTERRUPT_ENTRY, Registers};
 use bitflags::Flags;
@@ -38,14 +38,16 @@ impl Device {
         control_bytes: u64,
         transfer_bytes: u64,
     ) -> capnp::Result<Self> {
-        let bars = read_bars(&device).await?;
+        let response = device.config_request().send().promise.await?;
+        let config = Snapshot::new(response.get()?.get_bytes()?, response.get()?.get_masks()?)?;
         let mut windows = [None; 6];
-        for (index, (window, bar)) in (0..).zip(windows.iter_mut().zip(&bars)) {
-            *window = map_registers(&device, index, *bar).await?;
+        for (index, (window, bar)) in (0..).zip(windows.iter_mut().zip(config.memory()?)) {
+            if let Some((address, length)) = bar {
+                *window = map_registers(&device, index, address, length).await?;
+            }
         }
         memory::set_windows(windows.iter().flatten().copied().collect());
-        let config = device.config_request().send().promise.await?;
-        let mut registers = Registers::new(Snapshot::new(config.get()?.get_bytes()?, bars)?, &windows)?;
+        let mut registers = Registers::new(config, &windows)?;
         let found = registers.transport.device_type();
         if found != kind {
             return Err(failed(format!("unexpected virtio device type: {found:?}")));
@@ -84,28 +86,21 @@ impl Device {
     }
 }
 
-async fn read_bars(device: &pci_device::Client) -> capnp::Result<[Bar; 6]> {
-    let response = device.bars_request().send().promise.await?;
-    let mut bars = [Bar::default(); 6];
-    for (place, bar) in bars.iter_mut().zip(response.get()?.get_bars()?) {
-        *place = Bar::read(bar)?;
-    }
-    Ok(bars)
-}
-
 /// Maps the registers behind a base address register. The one with the interrupt table is unavailable, and not
 /// needed.
-async fn map_registers(device: &pci_device::Client, index: u8, bar: Bar) -> capnp::Result<Option<Mapping>> {
-    if bar.length == 0 {
-        return Ok(None);
-    }
+async fn map_registers(
+    device: &pci_device::Client,
+    index: u8,
+    address: u64,
+    length: u64,
+) -> capnp::Result<Option<Mapping>> {
     let mut request = device.registers_request();
     request.get().set_bar(index);
-    request.get().set_length(bar.length);
+    request.get().set_length(length);
     match request.send().promise.await {
         Ok(response) => {
             let memory = response.get()?.get_memory()?;
-            Ok(Some(Mapping::new(&memory, bar.address, bar.length).await?))
+            Ok(Some(Mapping::new(&memory, address, length).await?))
         }
         Err(error) if error.kind == capnp::ErrorKind::Failed => Ok(None),
         Err(error) => Err(error),

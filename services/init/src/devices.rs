@@ -16,16 +16,11 @@ pub(crate) async fn open(
     wanted: device_ref::Reader<'_>,
 ) -> capnp::Result<pci_device::Client> {
     let devices: Vec<u16> = wanted.get_devices()?.iter().collect();
-    let response = bus.functions_request().send().promise.await?;
-    let mut found = Vec::new();
-    for function in response.get()?.get_functions()? {
-        if function.get_vendor() == wanted.get_vendor() && devices.contains(&function.get_device()) {
-            found.push(function.get_address());
-        }
-    }
+    let mut found = capos_pci::functions(bus).await?;
+    found.retain(|one| one.vendor == wanted.get_vendor() && devices.contains(&one.device));
     let index = wanted.get_index();
-    let address = usize::try_from(index).ok().and_then(|index| found.get(index));
-    let Some(&address) = address else {
+    let function = usize::try_from(index).ok().and_then(|index| found.get(index));
+    let Some(function) = function else {
         let shown: Vec<String> = devices.iter().map(|device| format!("{device:04x}")).collect();
         return Err(capnp::Error::failed(format!(
             "there is no PCI device {:04x}:{} {index}; the machine has {}",
@@ -35,7 +30,7 @@ pub(crate) async fn open(
         )));
     };
     let mut request = bus.open_request();
-    request.get().set_address(address);
+    request.get().set_address(function.address);
     request.send().promise.await?.get()?.get_device()
 }
 

@@ -8,16 +8,6 @@ use crate::{
 use capos_abi::Rights;
 
 impl CapSpace {
-    /// The first inconsistency, if any. Visits everything.
-    ///
-    /// # Errors
-    /// The first inconsistency found.
-    pub fn check(&self) -> Result<(), &'static str> {
-        let walk = &mut Walk::new(&|| true);
-        let parts = [Self::check_tables, Self::check_tree, Self::check_objects, Self::check_badges];
-        parts.iter().try_for_each(|part| part(self, walk)).map_err(Flaw::text)
-    }
-
     /// Whether the tables and their slots are consistent with the capabilities.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Compares the capability space with a model that keeps a plain list of capabilities with their parents.
 
 use super::{CapSpace, Move, ObjectKind, Revocation, TableStep, TransferError, badges};
-use crate::work::Work;
+use crate::{
+    walk::{Flaw, Walk},
+    work::Work,
+};
 use capos_abi::{CapDescriptor, ErrorCode, Handle, Rights, TransferMode};
 use proptest::prelude::*;
 use std::{collections::HashMap, vec, vec::Vec};
@@ -15,6 +18,15 @@ mod processes;
 mod steps;
 
 use processes::{Processes, step};
+
+impl CapSpace {
+    /// The first inconsistency, if any. Visits everything.
+    fn check(&self) -> Result<(), &'static str> {
+        let walk = &mut Walk::new(&|| true);
+        let parts = [Self::check_tables, Self::check_tree, Self::check_objects, Self::check_badges];
+        parts.iter().try_for_each(|part| part(self, walk)).map_err(Flaw::text)
+    }
+}
 
 /// Carries out a revocation.
 fn revoke_all(caps: &mut CapSpace, revocation: &mut Revocation) {

@@ -46,13 +46,6 @@ impl Ipc {
         Ok(())
     }
 
-    /// Whether a thread must continue with [`Self::thread_step`] before it can submit anything.
-    #[must_use]
-    #[inline]
-    pub fn is_working(&self, thread: u32) -> bool {
-        self.thread(thread).is_some_and(|thread| thread.revocation.is_some())
-    }
-
     /// Continues a thread's last submission, and posts its completion at the end. Returns whether there is more to do.
     pub fn thread_step<M: Machine>(&mut self, machine: &mut M, thread: u32, work: &mut Work) -> bool {
         let Some(id) = self.thread(thread).and_then(|thread| thread.revocation) else { return false };

@@ -5,7 +5,7 @@ use super::{
     finish::post, receive::Received,
 };
 use crate::ring::{EntryWords, Incoming, Operation as Parsed, parse, user_data};
-use capos_abi::{CompletionEntry, ErrorCode, Handle, Rights, SubmissionFlags};
+use capos_abi::{CompletionEntry, ErrorCode, Handle, SubmissionFlags};
 
 /// The work left to do after a submission.
 #[derive(Debug)]
@@ -172,13 +172,5 @@ impl Ipc {
         let found = self.find_operation(thread, |operation| operation.caller.user_data == user_data);
         self.give_up(machine, found.ok_or(ErrorCode::NotFound)?, Some(ErrorCode::Cancelled));
         Ok(())
-    }
-
-    /// Checks that a process has the capability `cap` with the rights `needed`, for any object.
-    ///
-    /// # Errors
-    /// Those of [`crate::caps::CapSpace::lookup`].
-    pub fn check_rights(&self, process: u32, cap: Handle, needed: Rights) -> Result<(), ErrorCode> {
-        self.caps.lookup(process, cap, needed).map(|_| ())
     }
 }

@@ -64,12 +64,6 @@ impl Ipc {
         place < self.operations.places()
     }
 
-    /// Ends a process whose threads are closed, in one go.
-    pub fn close_process<M: Machine>(&mut self, machine: &mut M, process: u32) {
-        while self.close_process_step(machine, process, &mut Work::step()) {}
-        self.finish_work(machine);
-    }
-
     /// Handles what ended with a capability; work that may take long is left to [`Self::work_step`].
     pub fn after_loss<M: Machine>(&mut self, machine: &mut M, lost: Lost) {
         if let Some(endpoint) = lost.deaf_endpoint {

@@ -108,6 +108,24 @@ const RETURN: SubmissionEntry = SubmissionEntry {
     ..SubmissionEntry::NOP
 };
 
+impl Ipc {
+    /// Ends a process whose threads are closed, in one go.
+    fn close_process(&mut self, machine: &mut Fake, process: u32) {
+        while self.close_process_step(machine, process, &mut Work::step()) {}
+        self.finish_work(machine);
+    }
+
+    /// Whether a thread must continue with [`Self::thread_step`] before it can submit anything.
+    fn is_working(&self, thread: u32) -> bool {
+        self.thread(thread).is_some_and(|thread| thread.revocation.is_some())
+    }
+
+    /// Whether a process has a capability with these rights.
+    fn check_rights(&self, process: u32, cap: Handle, needed: Rights) -> Result<(), ErrorCode> {
+        self.caps.lookup(process, cap, needed).map(drop)
+    }
+}
+
 impl TestMachine {
     fn new() -> Self {
         let mut ipc = Ipc::new();

@@ -7,31 +7,12 @@ const IS_PORTS: u32 = 1;
 /// Two bits: 0 for a 32-bit address, 2 for a 64-bit one.
 const WIDTH: u32 = 0b110;
 const WIDTH_64: u32 = 0b100;
-const PORT_FLAGS: u32 = 0b11;
-const MEMORY_FLAGS: u32 = 0b1111;
+/// The bits of a memory register that are no address.
+const FLAGS: u32 = 0b1111;
 /// The end of the addresses that page tables and frame numbers support: 16 TiB.
 const MAX_ADDRESS: u64 = 1 << 44;
 /// The longest range of registers that can be mapped at once.
 const MAX_LENGTH: u64 = 64 << 20;
-
-/// The resource that a base address register describes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bar {
-    /// Memory addresses.
-    Memory {
-        /// The first address.
-        address: u64,
-        /// The number of bytes, a power of two.
-        length: u64,
-    },
-    /// I/O ports.
-    Ports {
-        /// The first port.
-        address: u32,
-        /// The number of ports, a power of two.
-        length: u32,
-    },
-}
 
 /// The reason that a range of registers cannot be provided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,9 +47,9 @@ impl RegistersError {
     }
 }
 
-/// A function's base address registers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Bars(pub [Option<Bar>; BAR_COUNT]);
+/// A function's base address registers: address and length, a power of two, of those that are memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bars(pub [Option<(u64, u64)>; BAR_COUNT]);
 
 impl Bars {
     /// Decodes the registers from their values and from `masks`, the values read after writing all ones,
@@ -76,22 +57,15 @@ impl Bars {
     #[must_use]
     pub fn decode(values: &[u32; BAR_COUNT], masks: &[u32; BAR_COUNT]) -> Self {
         let mut bars = [None; BAR_COUNT];
-        let mut index = 0;
-        while let (Some(&value), Some(&mask)) = (values.get(index), masks.get(index)) {
-            let is_wide = value & (IS_PORTS | WIDTH) == WIDTH_64;
-            let high = if is_wide { values.get(index + 1).zip(masks.get(index + 1)) } else { None };
-            if let Some(place) = bars.get_mut(index) {
-                *place = if value & IS_PORTS != 0 {
-                    ports(value, mask)
-                } else if is_wide {
-                    high.and_then(|(&high, &high_mask)| memory(join(value, high), join(mask, high_mask)))
-                } else if mask & !MEMORY_FLAGS == 0 {
-                    None
-                } else {
-                    memory(value.into(), join(mask, u32::MAX))
-                };
+        let mut rest = bars.iter_mut().zip(values.iter().zip(masks));
+        while let Some((place, (&value, &mask))) = rest.next() {
+            if value & (IS_PORTS | WIDTH) == WIDTH_64 {
+                *place = rest
+                    .next()
+                    .and_then(|(_, (&high, &high_mask))| memory(join(value, high), join(mask, high_mask)));
+            } else if value & IS_PORTS == 0 && mask & !FLAGS != 0 {
+                *place = memory(value.into(), join(mask, u32::MAX));
             }
-            index += 1 + usize::from(is_wide);
         }
         Self(bars)
     }
@@ -99,10 +73,7 @@ impl Bars {
     /// Address and length of the memory of register `bar`.
     #[must_use]
     pub fn memory(&self, bar: u8) -> Option<(u64, u64)> {
-        match *self.0.get(usize::from(bar))? {
-            Some(Bar::Memory { address, length }) => Some((address, length)),
-            _ => None,
-        }
+        *self.0.get(usize::from(bar))?
     }
 
     /// The physical address of a range of registers that may be mapped by a process.
@@ -143,20 +114,9 @@ const fn join(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
-/// The length described by a mask of address bits, if these are contiguous upper bits.
-fn length(mask: u64) -> Option<u64> {
-    let length = (!mask).checked_add(1)?;
-    (mask != 0 && length.is_power_of_two()).then_some(length)
-}
-
-fn memory(value: u64, mask: u64) -> Option<Bar> {
-    let flags = u64::from(MEMORY_FLAGS);
-    Some(Bar::Memory { address: value & !flags, length: length(mask & !flags)? })
-}
-
-fn ports(value: u32, mask: u32) -> Option<Bar> {
-    // Devices may omit the upper half: there are only 65536 ports.
-    let mask = u64::from(mask & !PORT_FLAGS) | !0xffff;
-    let length = length(mask).filter(|&length| length < 1 << 16)?;
-    Some(Bar::Ports { address: value & !PORT_FLAGS, length: length as u32 })
+/// Address and length of memory, whose address bits in the mask must be contiguous upper bits.
+fn memory(value: u64, mask: u64) -> Option<(u64, u64)> {
+    let flags = u64::from(FLAGS);
+    let length = (!(mask & !flags)).checked_add(1)?;
+    length.is_power_of_two().then_some((value & !flags, length))
 }

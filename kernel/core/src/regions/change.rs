@@ -60,11 +60,8 @@ impl RegionMap {
         length: u64,
         mut removed: impl FnMut(Region),
     ) -> Result<(), RegionError> {
-        let end = checked_end(address, length)?;
-        if self.overlapping(address, end).iter().any(|region| region.backing == Backing::Fixed) {
-            return Err(RegionError::NotReserved);
-        }
-        let (first, last) = self.split_out(address, end)?;
+        self.check_unmap(address, length)?;
+        let (first, last) = self.split_out(address, address + length)?;
         self.regions.drain(first..last).for_each(&mut removed);
         self.search_from = self.search_from.min(address).max(capos_abi::MAPPING_AREA);
         Ok(())

@@ -30,25 +30,22 @@ impl MappedUse {
 
     /// Counts a mapping of `bytes` with `protection`.
     pub fn add(&mut self, protection: Protection, bytes: u64) {
-        let pages = bytes / PAGE_SIZE;
         // At most 2^24 pages per region, 2^12 regions per process and 2^16 processes: no overflow is
         // possible.
-        if protection.contains(Protection::WRITE) {
-            self.writable = self.writable.saturating_add(pages);
-        }
-        if protection.contains(Protection::EXECUTE) {
-            self.executable = self.executable.saturating_add(pages);
-        }
+        self.change(protection, bytes, u64::saturating_add);
     }
 
     /// Stops counting a mapping of `bytes` with `protection`.
     pub fn remove(&mut self, protection: Protection, bytes: u64) {
-        let pages = bytes / PAGE_SIZE;
+        self.change(protection, bytes, u64::saturating_sub);
+    }
+
+    fn change(&mut self, protection: Protection, bytes: u64, change: impl Fn(u64, u64) -> u64) {
         if protection.contains(Protection::WRITE) {
-            self.writable = self.writable.saturating_sub(pages);
+            self.writable = change(self.writable, bytes / PAGE_SIZE);
         }
         if protection.contains(Protection::EXECUTE) {
-            self.executable = self.executable.saturating_sub(pages);
+            self.executable = change(self.executable, bytes / PAGE_SIZE);
         }
     }
 

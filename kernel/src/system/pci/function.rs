@@ -1,4 +1,4 @@
-//! A PCI function: its identity, its session, and its DMA memory.
+//! A PCI function: its address, its session, and its DMA memory.
 
 use super::dma::Dma;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use capos_kernel_core::pci::{
-    self, BAR_COUNT, Bars, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY, COMMAND_NO_WIRED_INTERRUPT,
+    self, Address, BAR_COUNT, Bars, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY, COMMAND_NO_WIRED_INTERRUPT,
     COMMAND_PORTS, CONFIG_BYTES, Config, FIRST_BAR, MsixTable, RegistersError,
 };
 use core::ops::Range;
@@ -49,6 +49,8 @@ pub enum RegistersRefused {
 /// The state of a function while it is open.
 struct Session {
     bars: Bars,
+    /// The values that they read after all ones were written to them.
+    masks: [u32; BAR_COUNT],
     msix: Option<MsixTable>,
     /// The register objects created so far; some may be gone already.
     registers: Vec<ObjectId>,
@@ -56,7 +58,7 @@ struct Session {
 
 /// A PCI function.
 pub struct Function {
-    identity: pci::Function,
+    address: Address,
     session: Option<Session>,
     /// Registers of its last session may still be mapped.
     awaits_registers: bool,
@@ -66,21 +68,20 @@ pub struct Function {
 }
 
 impl Function {
-    pub(super) const fn new(identity: pci::Function) -> Self {
-        Self { identity, session: None, awaits_registers: false, table: None, dma: Dma::new() }
+    pub(super) const fn new(address: Address) -> Self {
+        Self { address, session: None, awaits_registers: false, table: None, dma: Dma::new() }
     }
 
-    /// The identity of the function.
-    pub const fn identity(&self) -> &pci::Function {
-        &self.identity
+    pub(super) const fn address(&self) -> Address {
+        self.address
     }
 
     fn read(&self, offset: u8) -> u32 {
-        arch::pci::read(self.identity.address, offset)
+        arch::pci::read(self.address, offset)
     }
 
     fn write(&self, offset: u8, value: u32) {
-        arch::pci::write(self.identity.address, offset, value);
+        arch::pci::write(self.address, offset, value);
     }
 
     /// A snapshot of its configuration space.
@@ -92,9 +93,9 @@ impl Function {
         config
     }
 
-    /// Its base address registers.
-    pub fn bars(&self) -> Bars {
-        self.session.as_ref().map_or_else(Bars::default, |session| session.bars)
+    /// The values of its base address registers after all ones were written to them.
+    pub fn masks(&self) -> [u32; BAR_COUNT] {
+        self.session.as_ref().map_or([0; BAR_COUNT], |session| session.masks)
     }
 
     /// Sets and clears bits of the command register; writing ones would clear the status bits above it, so zeroes are
@@ -106,7 +107,7 @@ impl Function {
 
     /// Reads its base address registers. Their lengths are read back after writing all ones, so it must not decode
     /// meanwhile.
-    fn read_bars(&self) -> Bars {
+    fn read_bars(&self) -> (Bars, [u32; BAR_COUNT]) {
         self.change_command(COMMAND_PORTS | COMMAND_MEMORY | COMMAND_BUS_MASTER, 0);
         let (mut values, mut masks) = ([0; BAR_COUNT], [0; BAR_COUNT]);
         for ((offset, value), mask) in (FIRST_BAR..).step_by(4).zip(&mut values).zip(&mut masks) {
@@ -115,21 +116,18 @@ impl Function {
             *mask = self.read(offset);
             self.write(offset, *value);
         }
-        Bars::decode(&values, &masks)
+        (Bars::decode(&values, &masks), masks)
     }
 
     pub(super) fn open(&mut self) -> Result<(), OpenError> {
-        if !self.identity.is_drivable() {
-            return Err(OpenError::Missing);
-        }
         if self.session.is_some() || self.awaits_registers {
             return Err(OpenError::Taken);
         }
         let mut registers = Vec::new();
         registers.try_reserve_exact(MAX_REGISTER_OBJECTS).map_err(|_| OpenError::OutOfMemory)?;
-        let bars = self.read_bars();
+        let (bars, masks) = self.read_bars();
         let msix = pci::find_msix(&self.config());
-        self.session = Some(Session { bars, msix, registers });
+        self.session = Some(Session { bars, masks, msix, registers });
         self.change_command(0, COMMAND_MEMORY | COMMAND_NO_WIRED_INTERRUPT);
         Ok(())
     }
@@ -171,7 +169,7 @@ impl Function {
     ///
     /// # Errors
     /// See [`RegistersRefused`].
-    pub(super) fn registers(
+    pub fn registers(
         &mut self,
         objects: &mut MemoryObjects,
         bar: u8,

@@ -24,12 +24,11 @@ pub(crate) async fn what_is_no_device_is_not_given_out(device_test: &DeviceTest)
 
 /// Bridges to the processor and to other buses.
 pub(crate) async fn parts_of_the_machine_stay_the_kernels(device_test: &DeviceTest) -> Result<()> {
-    let response = device_test.bus.functions_request().send().promise.await?;
     let mut bridges = 0;
-    for function in response.get()?.get_functions()? {
-        if function.get_class() >> 16 == 6 {
+    for function in capos_pci::functions(&device_test.bus).await? {
+        if function.class >> 16 == 6 {
             bridges += 1;
-            refused("a bridge", device_test.open(function.get_address()).await, ErrorKind::Failed)?;
+            refused("a bridge", device_test.open(function.address).await, ErrorKind::Failed)?;
         }
     }
     expect("a machine without bridges", bridges > 0)
@@ -37,7 +36,7 @@ pub(crate) async fn parts_of_the_machine_stay_the_kernels(device_test: &DeviceTe
 
 pub(crate) async fn rights_are_needed(device_test: &DeviceTest) -> Result<()> {
     let blind = attenuate(&device_test.bus, Rights::WRITE)?;
-    refused("looking", blind.functions_request().send().promise.await, ErrorKind::Failed)?;
+    refused("looking", capos_pci::functions(&blind).await, ErrorKind::Failed)?;
     let idle = attenuate(&device_test.bus, Rights::READ)?;
     let mut request = idle.open_request();
     request.get().set_address(device_test.disk);

@@ -18,6 +18,8 @@ use capos_schema::process_capnp::{limits, process, process_spawner};
 
 const VIRTIO: u16 = 0x1af4;
 const DISK: u16 = 0x1042;
+/// The place of the first base address register.
+const FIRST_BAR: usize = 0x10;
 
 /// Grants of this process.
 pub(crate) struct DeviceTest {
@@ -63,10 +65,9 @@ fn pass<C: FromClientHook + HasTypeId>(name: &str, client: C, rights: Rights) ->
 impl DeviceTest {
     pub(crate) async fn new() -> Result<Self> {
         let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
-        let response = bus.functions_request().send().promise.await?;
-        let functions = response.get()?.get_functions()?;
-        let disk = functions.iter().find(|one| one.get_vendor() == VIRTIO && one.get_device() == DISK);
-        let disk = disk.ok_or_else(|| failed("there is no virtio disk"))?.get_address();
+        let functions = capos_pci::functions(&bus).await?;
+        let disk = functions.iter().find(|one| one.vendor == VIRTIO && one.device == DISK);
+        let disk = disk.ok_or_else(|| failed("there is no virtio disk"))?.address;
         let package = Package::map(capos_rt::grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
         let message = package.message()?;
         Ok(Self {
@@ -179,11 +180,15 @@ pub(crate) async fn set_bus_master(device: &pci_device::Client, enabled: bool) -
 
 /// The length of a base address register that is memory; 0 for others.
 pub(crate) async fn bar_length(device: &pci_device::Client, bar: u8) -> Result<u64> {
-    let response = device.bars_request().send().promise.await?;
-    let bars = response.get()?.get_bars()?;
-    let entry = bars.try_get(bar.into()).ok_or_else(|| failed("no such base address register"))?;
-    let is_memory = entry.get_kind()? == capos_schema::device_capnp::BarKind::Memory;
-    Ok(if is_memory { entry.get_length() } else { 0 })
+    let response = device.config_request().send().promise.await?;
+    let results = response.get()?;
+    let (bytes, masks) = (results.get_bytes()?, results.get_masks()?);
+    let (index, at) = (u32::from(bar), FIRST_BAR + usize::from(bar) * 4);
+    let (Some(mask), Some(&low)) = (masks.try_get(index), bytes.get(at)) else {
+        return Err(failed("no such base address register"));
+    };
+    // The lowest bit stands for ports. Registers longer than 4 GiB are not expected here.
+    Ok(if low & 1 == 0 { u64::from((mask & !0xf).wrapping_neg()) } else { 0 })
 }
 
 /// Maps memory; with "x" in `protection` as code.

@@ -1,11 +1,13 @@
 //! The maximum DMA memory at once, and the maximum number of register mappings.
 #![expect(unsafe_code, reason = "mapped registers are reached through their address")]
 
-use capos_schema::device_capnp::{BarKind, pci_bus, pci_device};
+use capos_schema::device_capnp::{pci_bus, pci_device};
 
 const LENGTH: u64 = 16 << 20;
 const VIRTIO: u16 = 0x1af4;
 const PAGE: u64 = 4096;
+/// The base address register of a virtio device that QEMU gives its registers.
+const REGISTERS: u8 = 4;
 const MAPPINGS: u32 = 3000;
 
 /// Allocates the memory and frees it, this many times.
@@ -30,13 +32,8 @@ pub(super) async fn registers() -> capnp::Result<()> {
     let bus: pci_bus::Client = capos_rt::grant(capos_schema::grants::PCI_BUS)?;
     for _ in 0..2 {
         let device = open(&bus).await?;
-        let response = device.bars_request().send().promise.await?;
-        let bars = response.get()?.get_bars()?;
-        let memory = (0_u8..).zip(bars.iter()).filter(|(_, bar)| bar.get_kind() == Ok(BarKind::Memory));
-        let largest = memory.max_by_key(|(_, bar)| bar.get_length());
-        let (number, _) = largest.ok_or_else(|| capnp::Error::failed("no registers".to_owned()))?;
         let mut request = device.registers_request();
-        request.get().set_bar(number);
+        request.get().set_bar(REGISTERS);
         request.get().set_length(PAGE);
         let memory = request.send().promise.await?.get()?.get_memory()?;
         let mut first = None;
@@ -60,11 +57,10 @@ pub(super) async fn registers() -> capnp::Result<()> {
 }
 
 async fn open(bus: &pci_bus::Client) -> capnp::Result<pci_device::Client> {
-    let response = bus.functions_request().send().promise.await?;
-    let functions = response.get()?.get_functions()?;
-    let disk = functions.iter().find(|one| one.get_vendor() == VIRTIO);
+    let functions = capos_pci::functions(bus).await?;
+    let disk = functions.iter().find(|one| one.vendor == VIRTIO);
     let disk = disk.ok_or_else(|| capnp::Error::failed("there is no virtio device".to_owned()))?;
     let mut request = bus.open_request();
-    request.get().set_address(disk.get_address());
+    request.get().set_address(disk.address);
     request.send().promise.await?.get()?.get_device()
 }
