@@ -77,8 +77,9 @@ async fn find(header: impl AsyncFn(u16) -> capnp::Result<Vec<u8>>) -> capnp::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::executor::block_on;
     use std::collections::BTreeMap;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
     /// Headers by address.
     #[derive(Default)]
@@ -95,7 +96,8 @@ mod tests {
 
         fn numbers(&self) -> Vec<u16> {
             let header = async |address| Ok(self.0.get(&address).cloned().unwrap_or_default());
-            let found = block_on(find(header)).unwrap();
+            let found = pin!(find(header)).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Ok(found)) = found else { panic!("the headers are there") };
             assert!(found.iter().all(|function| function.vendor == 0x1af4 && function.class == 0x01_0002));
             found.iter().map(|function| function.device).collect()
         }

@@ -13,6 +13,7 @@ mod patches;
 mod quotes;
 mod setup;
 mod some_tests;
+mod walls;
 mod workspace;
 
 /// Fails with all `problems`, if there are any.
