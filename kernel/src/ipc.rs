@@ -14,13 +14,6 @@ use capos_kernel_core::{ipc::Ipc, work::Work};
 const EXPIRED_AT_ONCE: u32 = 8;
 
 impl Kernel {
-    /// Removes the queues of objects that ended other than by losing their last capability.
-    pub(crate) fn remove_dead_queues(&mut self) {
-        while let Some(queue) = self.system.pci().take_dead_queue() {
-            self.ipc.remove_queue(queue);
-        }
-    }
-
     /// Creates the call state of a new thread. `false` if memory is exhausted.
     pub(crate) fn open_thread_calls(&mut self, thread: ThreadId, process: ProcessId, priority: u8) -> bool {
         self.ipc.open_thread(thread.index(), process.index(), priority).is_ok()

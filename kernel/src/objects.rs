@@ -35,7 +35,7 @@ use capnp::{
     message::{Reader, ReaderOptions},
     serialize::{NoAllocSliceSegments, read_message_from_flat_slice_no_alloc},
 };
-use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, TransferMode};
+use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights, TransferMode};
 use capos_kernel_core::{
     caps::ObjectKind,
     ipc::{Caller, Machine, ObjectCall, Place, Reply},
@@ -91,6 +91,25 @@ fn reply_later(
     let outcome = build(kernel, buffers.results.words());
     reply(kernel, caller, outcome, &buffers.results);
     kernel.services.buffers = buffers;
+}
+
+/// Gives a process a capability for a new object, which is lost if there is no room.
+fn give(
+    kernel: &mut Kernel,
+    process: u32,
+    kind: ObjectKind,
+    payload: u64,
+    rights: Rights,
+) -> Result<Handle, Failure> {
+    let inserted = kernel.ipc.caps.insert_new(process, kind, payload, rights);
+    let (handle, _) = inserted.inspect_err(|_| {
+        kernel.system.object_lost(kind, payload);
+        // An interrupt leaves its queue.
+        while let Some(queue) = kernel.system.take_dead_queue() {
+            kernel.ipc.remove_queue(queue);
+        }
+    })?;
+    Ok(handle)
 }
 
 /// Reads the parameters and calls the object's method.

@@ -67,7 +67,7 @@ impl System {
     /// The memory of a process that has not ended, and the memory objects that it maps.
     #[inline]
     pub(crate) fn space(&mut self, id: ProcessId) -> Option<(&mut AddressSpace, &mut MemoryObjects)> {
-        Some((self.processes.get_mut(id)?.space()?, &mut self.objects))
+        Some((&mut self.processes.live(id)?.space, &mut self.objects))
     }
 
     /// Devices.

@@ -94,29 +94,16 @@ extern "sysv64" fn handle_idle_interrupt(vector: u64) -> Resume {
 }
 
 fn device_interrupt(kernel: &mut kernel::Kernel, vector: u64) {
+    if vector == apic::SPURIOUS_VECTOR {
+        return;
+    }
+    apic::end_of_interrupt();
     match vector {
-        apic::TIMER_VECTOR => {
-            apic::end_of_interrupt();
-            kernel.timer_interrupt();
-        }
-        apic::CONSOLE_VECTOR => {
-            apic::end_of_interrupt();
-            kernel.console_interrupt();
-        }
-        apic::LOG_VECTOR => {
-            apic::end_of_interrupt();
-            crate::log::port_interrupt();
-        }
-        apic::SPURIOUS_VECTOR => {}
+        apic::TIMER_VECTOR => kernel.timer_interrupt(),
+        apic::CONSOLE_VECTOR => kernel.console_interrupt(),
+        apic::LOG_VECTOR => crate::log::port_interrupt(),
         // INT n from a program arrives as a general protection fault, so this comes from a device.
-        _ => {
-            apic::end_of_interrupt();
-            if let Ok(vector) = u8::try_from(vector)
-                && apic::DEVICE_VECTORS.contains(&vector)
-            {
-                kernel.device_interrupt(vector);
-            }
-        }
+        _ => kernel.device_interrupt(vector),
     }
 }
 

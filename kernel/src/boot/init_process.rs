@@ -46,13 +46,7 @@ pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
         open_process(kernel, id, new.executable, CAPABILITY_SLOTS).unwrap_or_else(|_| refuse_for_memory());
     let grants = give_capabilities(kernel, id, package).unwrap_or_else(|_| refuse_for_memory());
     let launch = launch::parameters().unwrap_or_else(refuse_for_memory);
-    let bootstrap = Bootstrap {
-        grants: &grants,
-        virtual_memory: own.virtual_memory,
-        thread_spawner: own.thread_spawner,
-        endpoint_factory: own.endpoint_factory,
-        launch: &launch,
-    };
+    let bootstrap = Bootstrap { grants: &grants, own, launch: &launch };
     kernel.start_process(id, entry, &bootstrap).unwrap_or_else(|error| no_start(error));
 }
 

@@ -3,7 +3,7 @@
 use super::{cap_table::CapTable, failure::Failure, message::Answer};
 use crate::{kernel::Kernel, system::process::ProcessId};
 use capnp::{Word, capability::FromClientHook, traits::HasTypeId};
-use capos_abi::{CapDescriptor, ErrorCode, Rights};
+use capos_abi::{CapDescriptor, ErrorCode, Handle, Rights};
 use capos_kernel_core::{
     arena::Id,
     caps::{Node, ObjectKind},
@@ -33,6 +33,11 @@ impl Context<'_> {
     /// Checks that the capability has these rights.
     pub(super) fn require(&self, rights: Rights) -> Result<(), Failure> {
         if self.call.rights.contains(rights) { Ok(()) } else { Err(Failure::code(ErrorCode::MissingRights)) }
+    }
+
+    /// Gives the caller a capability for a new object, which is lost if there is no room.
+    pub(super) fn give(&mut self, kind: ObjectKind, payload: u64, rights: Rights) -> Result<Handle, Failure> {
+        super::give(self.kernel, self.call.caller.process, kind, payload, rights)
     }
 
     /// Lets the call wait in a queue, with a note for the code that continues it.

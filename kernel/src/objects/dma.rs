@@ -1,6 +1,6 @@
 //! DMA memory, in steps: contiguous frames are searched for, taken, and zeroed. The requesting thread carries the work.
 
-use super::{Failure, message::results_with_cap, pci_device::give_memory, reply_later};
+use super::{Failure, give, message::results_with_cap, pci_device::DATA, reply_later};
 use crate::{
     budget::Budget,
     kernel::Kernel,
@@ -8,6 +8,7 @@ use crate::{
     system::{pci::DmaError, process::ProcessId, thread::Job},
 };
 use capos_kernel_core::{
+    caps::ObjectKind,
     frames::{RunSearch, Searched},
     ipc::Caller,
 };
@@ -59,7 +60,7 @@ pub(crate) fn go_on(kernel: &mut Kernel, mut rest: Allocation, budget: &Budget) 
     };
     reply_later(kernel, &rest.caller, |kernel, buffer| {
         let (first, object) = outcome?;
-        let handle = give_memory(kernel, rest.caller.process, object)?;
+        let handle = give(kernel, rest.caller.process, ObjectKind::MemoryObject, object.pack(), DATA)?;
         type Results = pci_device::allocate_dma_results::Owned;
         results_with_cap::<Results, memory_object::Client>(buffer, handle, |results, memory| {
             results.set_memory(memory);

@@ -54,9 +54,7 @@ fn header(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure
 fn open(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {
     let number = context.kernel.system.pci().open(address)?;
     let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
-    let caller = context.call.caller.process;
-    let inserted = context.kernel.ipc.caps.insert_new(caller, ObjectKind::PciDevice, number.into(), rights);
-    let (handle, _) = inserted.inspect_err(|_| context.kernel.system.close_pci_function(number))?;
+    let handle = context.give(ObjectKind::PciDevice, number.into(), rights)?;
     type Results = pci_bus::open_results::Owned;
     results_with_cap::<Results, pci_device::Client>(context.results, handle, |results, device| {
         results.set_device(device);

@@ -4,11 +4,8 @@ use super::{
     Answer, Context, Failure, Parameters, dma,
     message::{SMALL_BYTES, long_results, results_with_cap},
 };
-use crate::{
-    kernel::Kernel,
-    system::pci::{DmaError, Function, InterruptError, RegistersRefused},
-};
-use capos_abi::{Handle, Rights};
+use crate::system::pci::{DmaError, Function, InterruptError, RegistersRefused};
+use capos_abi::Rights;
 use capos_kernel_core::{caps::ObjectKind, pci::CONFIG_BYTES};
 use capos_schema::methods::pci_device::{
     ALLOCATE_DMA, CONFIG, INTERRUPT, QUIESCED, REGISTERS, SET_BUS_MASTER,
@@ -19,7 +16,7 @@ use capos_schema::{
 };
 
 /// The rights to a device's mapped memory. EXECUTE is never among them.
-const DATA: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
+pub(super) const DATA: Rights = Rights::READ.union(Rights::WRITE).union(Rights::TRANSFER);
 
 impl From<RegistersRefused> for Failure {
     fn from(refused: RegistersRefused) -> Self {
@@ -113,50 +110,20 @@ fn registers(
 ) -> Result<Answer, Failure> {
     let (function, objects) = context.kernel.system.function(number(context)).ok_or(Failure::ENDED)?;
     let object = function.registers(objects, range.get_bar(), range.get_offset(), range.get_length())?;
-    let handle = give_memory(context.kernel, context.call.caller.process, object)?;
+    let handle = context.give(ObjectKind::MemoryObject, object.pack(), DATA)?;
     type Results = pci_device::registers_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, memory| {
         results.set_memory(memory);
     })
 }
 
-/// Gives a process a capability for a new object. The object is dropped if the table is full.
-pub(super) fn give_memory(
-    kernel: &mut Kernel,
-    process: u32,
-    object: crate::mm::ObjectId,
-) -> Result<Handle, Failure> {
-    let inserted = kernel.ipc.caps.insert_new(process, ObjectKind::MemoryObject, object.pack(), DATA);
-    match inserted {
-        Ok((handle, _)) => Ok(handle),
-        Err(code) => {
-            kernel.system.drop_object(object);
-            Err(code.into())
-        }
-    }
-}
-
 fn create_interrupt(context: &mut Context<'_>, entry: u16) -> Result<Answer, Failure> {
     let number = number(context);
     let queue = context.kernel.ipc.create_queue()?;
-    let id = match context.kernel.system.pci().create_interrupt(number, entry, queue) {
-        Ok(id) => id,
-        Err(error) => {
-            context.kernel.ipc.remove_queue(queue);
-            return Err(error.into());
-        }
-    };
-    let caller = context.call.caller.process;
+    let created = context.kernel.system.pci().create_interrupt(number, entry, queue);
+    let id = created.inspect_err(|_| context.kernel.ipc.remove_queue(queue))?;
     let rights = Rights::READ | Rights::TRANSFER;
-    let inserted = context.kernel.ipc.caps.insert_new(caller, ObjectKind::Interrupt, id.pack(), rights);
-    let handle = match inserted {
-        Ok((handle, _)) => handle,
-        Err(code) => {
-            context.kernel.system.pci().forget_interrupt(id);
-            context.kernel.remove_dead_queues();
-            return Err(code.into());
-        }
-    };
+    let handle = context.give(ObjectKind::Interrupt, id.pack(), rights)?;
     type Results = pci_device::interrupt_results::Owned;
     results_with_cap::<Results, interrupt::Client>(context.results, handle, |results, interrupt| {
         results.set_interrupt(interrupt);

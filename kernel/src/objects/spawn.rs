@@ -8,13 +8,6 @@ use crate::{
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights};
 use capos_kernel_core::caps::{ObjectKind, TransferError};
 
-/// The capabilities that every process receives for itself.
-pub(crate) struct Own {
-    pub(crate) virtual_memory: Handle,
-    pub(crate) thread_spawner: Handle,
-    pub(crate) endpoint_factory: Handle,
-}
-
 /// Creates a process, moves the grants to it, and starts it. Returns the caller's handle for it.
 pub(super) fn spawn(
     context: &mut Context<'_>,
@@ -29,7 +22,7 @@ pub(super) fn spawn(
     let result = open(kernel, id, new.executable, slots).and_then(|own| {
         let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
         let (handle, _) = kernel.ipc.caps.insert_new(caller, ObjectKind::Process, id.pack(), rights)?;
-        start(kernel, caller, id, entry, &own, grants, launch).map(|()| handle).inspect_err(|_| {
+        start(kernel, caller, id, entry, own, grants, launch).map(|()| handle).inspect_err(|_| {
             // Dropping the last capability of the process removes it.
             let released = kernel.ipc.release(&mut kernel.system, caller, handle);
             debug_assert!(released.is_ok());
@@ -41,8 +34,13 @@ pub(super) fn spawn(
     })
 }
 
-/// Opens a process's capability table and inserts the process's own objects.
-pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: u32) -> Result<Own, Failure> {
+/// Opens a process's capability table and inserts the process's own objects, as in [`Bootstrap::own`].
+pub(crate) fn open(
+    kernel: &mut Kernel,
+    id: ProcessId,
+    executable: bool,
+    slots: u32,
+) -> Result<[Handle; 3], Failure> {
     let process = id.index();
     kernel.ipc.open_process(process, slots)?;
     let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
@@ -51,7 +49,7 @@ pub(crate) fn open(kernel: &mut Kernel, id: ProcessId, executable: bool, slots: 
     let (endpoint_factory, _) = caps.insert_new(process, ObjectKind::EndpointFactory, id.pack(), rights)?;
     rights.set(Rights::EXECUTE, executable);
     let (virtual_memory, _) = caps.insert_new(process, ObjectKind::VirtualMemory, id.pack(), rights)?;
-    Ok(Own { virtual_memory, thread_spawner, endpoint_factory })
+    Ok([virtual_memory, thread_spawner, endpoint_factory])
 }
 
 /// Moves the grants and starts the first thread.
@@ -60,7 +58,7 @@ fn start(
     caller: u32,
     id: ProcessId,
     entry: u64,
-    own: &Own,
+    own: [Handle; 3],
     grants: &[CapDescriptor],
     launch: &[u8],
 ) -> Result<(), Failure> {
@@ -78,13 +76,7 @@ fn start(
     for (handle, &word) in handles.iter_mut().zip(words.iter()) {
         *handle = Handle(word);
     }
-    let bootstrap = Bootstrap {
-        grants: handles.get(..grants.len()).unwrap_or_default(),
-        virtual_memory: own.virtual_memory,
-        thread_spawner: own.thread_spawner,
-        endpoint_factory: own.endpoint_factory,
-        launch,
-    };
+    let bootstrap = Bootstrap { grants: handles.get(..grants.len()).unwrap_or_default(), own, launch };
     match kernel.start_process(id, entry, &bootstrap) {
         Ok(()) => {
             kernel.ipc.caps.commit_transfer(caller, child, grants, words);

@@ -99,19 +99,13 @@ fn create_object(
     if !space(context)?.budget.charge(pages) {
         return Err(Failure::overloaded("the process's frame budget is exhausted"));
     }
-    let object = match context.kernel.system.objects().create(pages, owner) {
-        Ok(object) => object,
-        Err(_) => {
-            space(context)?.budget.refund(pages);
-            return Err(Failure::OUT_OF_MEMORY);
-        }
+    let Ok(object) = context.kernel.system.objects().create(pages, owner) else {
+        space(context)?.budget.refund(pages);
+        return Err(Failure::OUT_OF_MEMORY);
     };
     let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
     rights.set(Rights::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
-    let caller = context.call.caller.process;
-    let inserted =
-        context.kernel.ipc.caps.insert_new(caller, ObjectKind::MemoryObject, object.pack(), rights);
-    let (handle, _) = inserted.inspect_err(|_| context.kernel.system.drop_object(object))?;
+    let handle = context.give(ObjectKind::MemoryObject, object.pack(), rights)?;
     type Results = virtual_memory::create_object_results::Owned;
     results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, object| {
         results.set_object(object);

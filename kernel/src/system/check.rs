@@ -6,7 +6,7 @@ use capos_kernel_core::walk::{Flaw, Walk};
 
 impl System {
     /// Number of parts of the check.
-    pub(crate) const CHECKS: u32 = 6;
+    pub(crate) const CHECKS: u32 = 5;
 
     /// Runs one part of the check.
     ///
@@ -20,10 +20,9 @@ impl System {
     ) -> Result<(), Flaw> {
         match part {
             0 => frames::check(walk),
-            1 => self.sched.check_timers(walk),
-            2 => self.sched.check_queues(walk),
-            3 => self.check_frames(problems, walk),
-            4 => self.objects.check_mappings(self.processes.regions(), walk),
+            1 => self.sched.check(walk),
+            2 => self.check_frames(problems, walk),
+            3 => self.objects.check_mappings(self.processes.regions(), walk),
             _ => self.threads.check(&self.processes, problems, walk),
         }
     }

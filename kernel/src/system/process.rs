@@ -189,12 +189,6 @@ impl Process {
         self.end
     }
 
-    /// Its memory, unless it has ended.
-    #[inline(always)]
-    pub(super) fn space(&mut self) -> Option<&mut AddressSpace> {
-        if self.end.is_none() { Some(&mut self.space) } else { None }
-    }
-
     /// Sets the entry point of the fault handler; 0 for none.
     pub(crate) const fn set_fault_handler(&mut self, entry: u64) {
         self.fault_handler = entry;

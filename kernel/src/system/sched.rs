@@ -77,19 +77,12 @@ impl Scheduler {
         self.timers.cancel(timer);
     }
 
-    /// Whether the timers' records are consistent.
+    /// Whether the records of timers and run queues are consistent.
     ///
     /// # Errors
     /// The first inconsistency found.
-    pub(super) fn check_timers(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
-        self.timers.check(walk)
-    }
-
-    /// Whether the run queues' records are consistent.
-    ///
-    /// # Errors
-    /// The first inconsistency found.
-    pub(super) fn check_queues(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+    pub(super) fn check(&self, walk: &mut Walk<'_>) -> Result<(), Flaw> {
+        self.timers.check(walk)?;
         self.cpus.iter().try_for_each(|cpu| cpu.run_queue.check(walk))
     }
 }

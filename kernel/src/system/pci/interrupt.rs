@@ -120,7 +120,7 @@ impl Pci {
 
     /// Ends the interrupts of a function that is being closed, and fails their waiters.
     pub(super) fn end_interrupts(&mut self, number: u32) {
-        for index in 0..VECTORS {
+        for index in 0..self.vectors.len() {
             if let Some(&Some(id)) = self.vectors.get(index)
                 && self.interrupts.get(id).is_some_and(|interrupt| interrupt.function == number)
             {
@@ -136,14 +136,13 @@ impl Pci {
     }
 }
 
-const VECTORS: usize = super::VECTOR_COUNT;
-
 impl Kernel {
-    /// Handles an interrupt at one of [`DEVICE_VECTORS`].
-    pub(crate) fn device_interrupt(&mut self, vector: u8) {
-        let place = usize::from(vector.wrapping_sub(DEVICE_VECTORS.start));
+    /// Handles an interrupt that is not one of the kernel's own devices'.
+    pub(crate) fn device_interrupt(&mut self, vector: u64) {
+        let place = vector.checked_sub(DEVICE_VECTORS.start.into());
+        let place = place.and_then(|place| self.system.pci.vectors.get(place as usize));
         // An interrupt without a holder was in flight when its holder released it.
-        let Some(&Some(id)) = self.system.pci.vectors.get(place) else { return };
+        let Some(&Some(id)) = place else { return };
         if let Some(interrupt) = self.system.pci.interrupts.get_mut(id) {
             interrupt.fire();
         }

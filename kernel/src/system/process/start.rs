@@ -68,12 +68,8 @@ impl From<LoadError> for StartError {
 pub struct Bootstrap<'a> {
     /// Its grants.
     pub grants: &'a [Handle],
-    /// Its own `VirtualMemory`.
-    pub virtual_memory: Handle,
-    /// Its own `ThreadSpawner`.
-    pub thread_spawner: Handle,
-    /// Its own `EndpointFactory`.
-    pub endpoint_factory: Handle,
+    /// Its own `VirtualMemory`, `ThreadSpawner` and `EndpointFactory`.
+    pub own: [Handle; 3],
     /// The `LaunchParameters` message.
     pub launch: &'a [u8],
 }
@@ -207,8 +203,7 @@ fn bootstrap_bytes(bootstrap: &Bootstrap<'_>) -> Result<Vec<u8>, StartError> {
         MAIN_STACK_BYTES as u32,
     ];
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    let handles = [bootstrap.virtual_memory, bootstrap.thread_spawner, bootstrap.endpoint_factory];
-    bytes.extend(handles.iter().chain(bootstrap.grants).flat_map(|handle| handle.0.to_le_bytes()));
+    bytes.extend(bootstrap.own.iter().chain(bootstrap.grants).flat_map(|handle| handle.0.to_le_bytes()));
     bytes.extend(bootstrap.launch);
     Ok(bytes)
 }
