@@ -41,14 +41,13 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
 }
 
 fn header(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {
-    let mut bytes = [0; HEADER_BYTES];
     let length = if pci::exists(address, arch::pci::read) { HEADER_BYTES } else { 0 };
+    let mut room = [0; HEADER_BYTES];
+    let bytes = room.get_mut(..length).unwrap_or_default();
     for (offset, word) in (0..).step_by(4).zip(bytes.chunks_exact_mut(4)) {
         word.copy_from_slice(&arch::pci::read(address, offset).to_le_bytes());
     }
-    results::<pci_bus::header_results::Owned>(context.results, |mut results| {
-        results.set_bytes(bytes.get(..length).unwrap_or_default());
-    })
+    results::<pci_bus::header_results::Owned>(context.results, |mut results| results.set_bytes(bytes))
 }
 
 fn open(context: &mut Context<'_>, address: Address) -> Result<Answer, Failure> {

@@ -80,9 +80,10 @@ impl System {
         pages: u64,
     ) -> Result<ObjectId, DmaError> {
         let lent = match self.pci.function(device) {
-            _ if !self.processes.charge(owner, pages) => Err(DmaError::Unpaid),
-            Some(function) => function.lend(pages).inspect_err(|_| self.processes.refund(Some(owner), pages)),
-            None => Err(DmaError::NoRecord),
+            Some(function) if self.processes.charge(owner, pages) => {
+                function.lend(pages).inspect_err(|_| self.processes.refund(Some(owner), pages))
+            }
+            _ => Err(DmaError::Unpaid),
         };
         lent.inspect_err(|_| frames::release_run(first, pages))?;
         self.objects.wrap_dma(first, pages, owner, device).map_err(|_| {

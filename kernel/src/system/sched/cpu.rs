@@ -11,7 +11,7 @@ use capos_kernel_core::{run_queue::RunQueue, turns::Turns};
 use core::hint::cold_path;
 
 /// The state of one CPU. Its ids are never stale: a thread that ends is first removed here
-/// ([`Kernel::forget_thread`]), and so is a process ([`Kernel::forget_address_space`]), whose record outlives its
+/// (`System::forget_thread`), and so is a process (`System::forget_address_space`), whose record outlives its
 /// threads.
 pub(super) struct Cpu {
     /// The running thread.
