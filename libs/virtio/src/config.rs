@@ -21,7 +21,7 @@ pub(crate) const DEVICE: DeviceFunction = DeviceFunction { bus: 0, device: 0, fu
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     bytes: [u8; CONFIG_BYTES],
-    /// What the base address registers read after all ones were written to them.
+    /// The values of the base address registers after all ones were written to them.
     masks: [u32; BAR_COUNT],
     /// Base address registers whose length is being probed.
     asked: [bool; BAR_COUNT],
