@@ -196,6 +196,7 @@ impl System {
     }
 
     /// The general case: compares the current thread, the one woken last, and the queue.
+    #[inline(always)]
     fn choose_among_ready(&mut self) -> Option<ThreadId> {
         let cpu = self.cpu();
         let (current, current_priority) = (cpu.current, cpu.priority);
@@ -225,6 +226,7 @@ impl System {
 
     /// Whether a thread of `priority` that was just woken may run before those in the queue. Threads of the same
     /// priority wait no longer than until the end of the turn in which it would run.
+    #[inline(always)]
     fn may_overtake(&mut self, priority: u8) -> bool {
         let cpu = self.cpu();
         match cpu.run_queue.highest() {
@@ -234,6 +236,7 @@ impl System {
     }
 
     /// Takes the next thread from the queue.
+    #[inline(always)]
     fn take_first(&mut self) -> Option<ThreadId> {
         let cpu = self.cpu();
         let priority = cpu.run_queue.highest()?;

@@ -69,9 +69,9 @@ impl System {
     #[inline(never)]
     pub fn futex_wait(&mut self, address: u64, expected: u32, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.current_thread() else { return Ok(()) };
-        let process_id = self.current_process().ok_or(ErrorCode::Failed)?;
-        let (space, objects) = self.space(process_id).ok_or(ErrorCode::Failed)?;
-        if space.read_u32(objects, address)? != expected {
+        let process_id = self.threads.get(id).ok_or(ErrorCode::Failed)?.process;
+        let process = self.processes.get_mut(process_id).ok_or(ErrorCode::Failed)?;
+        if process.space.read_u32(&mut self.objects, address)? != expected {
             return Err(ErrorCode::WouldBlock);
         }
         if deadline_ns != NO_DEADLINE && deadline_ns <= crate::arch::time::now_ns() {
@@ -103,6 +103,7 @@ impl System {
     }
 
     /// Wakes some threads at once. The remaining work is returned, and the current thread carries it out.
+    #[inline]
     fn begin_waking(&mut self, mut waking: Waking) -> Result<u32, Waking> {
         let budget = (waking.left > 1).then(Budget::start);
         if self.wake_some(&mut waking, budget.as_ref()) {
@@ -140,6 +141,7 @@ impl System {
     }
 
     /// Removes a thread from the futex list it may be in.
+    #[inline]
     pub(super) fn leave_futex(&mut self, id: ThreadId) {
         let Some(thread) = self.threads.get_mut(id) else { return };
         let (process, links) = (thread.process, thread.futex);

@@ -109,6 +109,7 @@ impl System {
 
     /// As [`Self::block_current`], if the thread's timer must be set first.
     #[cold]
+    #[inline(never)]
     fn block_with_timer(&mut self, wait: Wait, deadline_ns: u64) -> Result<(), ErrorCode> {
         let Some(id) = self.current_thread() else { return Ok(()) };
         let Some(thread) = self.threads.get_mut(id) else { return Ok(()) };
