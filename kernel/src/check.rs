@@ -1,6 +1,6 @@
 //! The kernel's self-check, for tests.
 
-use crate::{kernel::Kernel, system::System};
+use crate::{kernel::Kernel, line::Line, system::System};
 use capos_kernel_core::{
     ipc::Ipc,
     walk::{Flaw, Walk},
@@ -9,26 +9,6 @@ use core::fmt::{self, Write};
 
 /// Maximum number of reported problems.
 const MAX_PROBLEMS: usize = 16;
-const MAX_LINE_BYTES: usize = 120;
-
-/// A sentence, truncated if too long.
-#[derive(Clone, Copy)]
-struct Line {
-    text: [u8; MAX_LINE_BYTES],
-    length: usize,
-}
-
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let text = text.get(..text.floor_char_boundary(MAX_LINE_BYTES - self.length)).unwrap_or_default();
-        let end = self.length + text.len();
-        if let Some(place) = self.text.get_mut(self.length..end) {
-            place.copy_from_slice(text.as_bytes());
-            self.length = end;
-        }
-        Ok(())
-    }
-}
 
 /// The findings of a check, in preallocated memory, since there may be no other left.
 pub(crate) struct Problems {
@@ -38,7 +18,7 @@ pub(crate) struct Problems {
 
 impl Problems {
     pub(crate) const fn new() -> Self {
-        Self { lines: [Line { text: [0; MAX_LINE_BYTES], length: 0 }; MAX_PROBLEMS], count: 0 }
+        Self { lines: [Line::EMPTY; MAX_PROBLEMS], count: 0 }
     }
 
     pub(crate) fn push(&mut self, problem: fmt::Arguments<'_>) {
@@ -51,10 +31,7 @@ impl Problems {
 
     /// The sentences.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        let lines = self.lines.get(..self.count).unwrap_or_default().iter();
-        lines.map(|line| {
-            line.text.get(..line.length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
-        })
+        self.lines.get(..self.count).unwrap_or_default().iter().map(Line::as_str)
     }
 }
 

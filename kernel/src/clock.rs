@@ -11,7 +11,6 @@ use capos_kernel_core::clock::{Scale, drift::Watch};
 use core::mem::offset_of;
 
 /// The state of the clocks for kernel objects.
-#[derive(Default)]
 pub struct Clock {
     /// The time of day when the monotonic clock read `read_ns`.
     seconds: u64,

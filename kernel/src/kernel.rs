@@ -3,7 +3,7 @@
 use crate::{
     arch::{self, Lock},
     clock::Clock,
-    device::console::Console,
+    console::Console,
     measure::{self, Entry, Stretches},
     objects::{self, Services},
     syscall,

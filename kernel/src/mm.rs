@@ -21,5 +21,4 @@ pub use module::{module_bytes, module_frames};
 pub use objects::{Freed, MemoryObject, MemoryObjects, ObjectId};
 pub use ring::{RING_FRAMES, Ring};
 pub use space::{Access, AddressSpace, FaultError, FrameBudget, SpaceError};
-pub use user::CopyError;
 pub(crate) use user::copy_recent;

@@ -37,13 +37,11 @@ pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
 
 #[cold]
 fn exit_process(kernel: &mut Kernel, status: u64) {
-    let id = kernel.system.current_process();
+    let Some(id) = kernel.system.current_process() else { return };
     // The status is the low 32 bits, as C's `int` is.
     #[expect(clippy::cast_possible_truncation, reason = "the status is the low half of the register")]
     let status = status as i32;
-    if let Some(id) = id {
-        kernel.system.end_process(id, ExitCause::Exited(status));
-    }
+    kernel.system.end_process(id, ExitCause::Exited(status));
 }
 
 fn wake(kernel: &mut Kernel, word: u64, count: u64) -> i64 {

@@ -7,6 +7,7 @@ use super::{
     space::{Access, AddressSpace},
 };
 use capos_abi::{ErrorCode, USER_END};
+use capos_kernel_core::ipc::CopyFault;
 use core::ops::Range;
 
 /// The part of `length` bytes from `address` that is in the first page.
@@ -31,10 +32,10 @@ fn copy(
     from: u64,
     to: u64,
     length: usize,
-    mut frames: impl FnMut(u64, u64) -> Result<(Frame, Frame), CopyError>,
-) -> Result<(), CopyError> {
-    check_range(from, length).map_err(|_| CopyError::Source)?;
-    check_range(to, length).map_err(|_| CopyError::Destination)?;
+    mut frames: impl FnMut(u64, u64) -> Result<(Frame, Frame), CopyFault>,
+) -> Result<(), CopyFault> {
+    check_range(from, length).map_err(|_| CopyFault::Source)?;
+    check_range(to, length).map_err(|_| CopyFault::Destination)?;
     let step = |done: usize| {
         let (source, target) = (from + done as u64, to + done as u64);
         let (source_offset, count) = first_part(source, length - done);
@@ -69,8 +70,10 @@ pub(crate) fn copy_recent(
     to: u64,
     length: usize,
 ) -> bool {
-    let Some(from) = source.recent_bytes(from, length, Access::Read) else { return false };
-    let Some(into) = target.recent_bytes(to, length, Access::Write) else { return false };
+    let Some((from, offset)) = source.recent_entry(from, length, Access::Read) else { return false };
+    let from = from.byte(offset);
+    let Some((into, offset)) = target.recent_entry(to, length, Access::Write) else { return false };
+    let into = into.byte(offset);
     if (from.addr() ^ into.addr()) < FRAME_BYTES {
         return false;
     }
@@ -92,8 +95,8 @@ impl AddressSpace {
         address: u64,
         into: &mut [u8],
     ) -> Result<(), ErrorCode> {
-        if let Some((frame, offset)) = self.recent_frame(address, into.len(), Access::Read) {
-            frame.read(offset, into);
+        if let Some((entry, offset)) = self.recent_entry(address, into.len(), Access::Read) {
+            entry.frame().read(offset, into);
             return Ok(());
         }
         self.copy_in_parts(objects, address, into)
@@ -144,8 +147,8 @@ impl AddressSpace {
         address: u64,
         from: &[u8],
     ) -> Result<(), ErrorCode> {
-        if let Some((frame, offset)) = self.recent_frame(address, from.len(), Access::Write) {
-            frame.write(offset, from);
+        if let Some((entry, offset)) = self.recent_entry(address, from.len(), Access::Write) {
+            entry.frame().write(offset, from);
             return Ok(());
         }
         self.copy_out_parts(objects, address, from)
@@ -166,7 +169,7 @@ impl AddressSpace {
         })
     }
 
-    /// Copies bytes from this address space to another.
+    /// Copies bytes from this address space to another, or within it.
     ///
     /// # Errors
     /// The side that is inaccessible; then nothing is copied.
@@ -175,55 +178,15 @@ impl AddressSpace {
         &mut self,
         objects: &mut MemoryObjects,
         from: u64,
-        other: &mut Self,
+        mut other: Option<&mut Self>,
         to: u64,
         length: usize,
-    ) -> Result<(), CopyError> {
+    ) -> Result<(), CopyFault> {
         copy(from, to, length, |source, target| {
-            Ok((
-                self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?,
-                other.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?,
-            ))
-        })
-    }
-
-    /// The frame that contains a short range, and the offset in it. `None` if the range crosses a page, was not
-    /// used recently, or is not accessible in that way.
-    #[inline(always)]
-    pub(crate) fn recent_frame(&self, address: u64, length: usize, access: Access) -> Option<(Frame, usize)> {
-        let offset = address as usize % FRAME_BYTES;
-        if offset + length > FRAME_BYTES {
-            return None;
-        }
-        self.recently_present(address, access).map(|entry| (entry.frame(), offset))
-    }
-
-    /// The direct map's address of a short range. `None` as for [`Self::recent_frame`].
-    #[inline(always)]
-    fn recent_bytes(&self, address: u64, length: usize, access: Access) -> Option<*mut u8> {
-        let offset = address as usize % FRAME_BYTES;
-        if offset + length > FRAME_BYTES {
-            return None;
-        }
-        self.recently_present(address, access).map(|entry| entry.byte(offset))
-    }
-
-    /// Copies bytes within this address space.
-    ///
-    /// # Errors
-    /// As for [`Self::copy_across`].
-    pub fn copy_within(
-        &mut self,
-        objects: &mut MemoryObjects,
-        from: u64,
-        to: u64,
-        length: usize,
-    ) -> Result<(), CopyError> {
-        copy(from, to, length, |source, target| {
-            Ok((
-                self.frame_at(objects, source, Access::Read).map_err(|_| CopyError::Source)?,
-                self.frame_at(objects, target, Access::Write).map_err(|_| CopyError::Destination)?,
-            ))
+            let source = self.frame_at(objects, source, Access::Read).map_err(|_| CopyFault::Source)?;
+            let other = other.as_deref_mut().unwrap_or(self);
+            let target = other.frame_at(objects, target, Access::Write);
+            Ok((source, target.map_err(|_| CopyFault::Destination)?))
         })
     }
 
@@ -239,13 +202,4 @@ impl AddressSpace {
         self.copy_in(objects, address, &mut bytes)?;
         Ok(u32::from_le_bytes(bytes))
     }
-}
-
-/// The side of a copy that is at fault.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CopyError {
-    /// The source is not readable.
-    Source,
-    /// The destination is not writable.
-    Destination,
 }

@@ -7,7 +7,7 @@ use super::{
     reply,
     services::Buffers,
 };
-use crate::{device::console::Events, kernel::Kernel};
+use crate::{console::Events, kernel::Kernel};
 use capnp::Word;
 use capos_abi::Rights;
 use capos_schema::console_capnp::{MAX_WRITE_BYTES, console};

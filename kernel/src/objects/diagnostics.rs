@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     arch::time,
+    line::Line,
     mm::{frames, heap, trial},
 };
 use capos_abi::Rights;
 use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::methods::diagnostics::{CLOCKS, COUNTERS, FAIL_ALLOCATIONS, LONGEST_STRETCH, SELF_CHECK};
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> Result<Answer, Failure> {
     context.expect_interface::<diagnostics::Client>()?;
@@ -64,8 +65,8 @@ fn counters(context: &mut Context<'_>) -> Result<Answer, Failure> {
 
 fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
     let stretch = context.kernel.take_longest_stretch();
-    let mut what = Text::default();
-    // Excess text is truncated.
+    let mut what = Line::EMPTY;
+    // Writing to a line cannot fail.
     let _ = write!(what, "{stretch}");
     let room = SMALL_BYTES + what.as_str().len();
     long_results::<diagnostics::longest_stretch_results::Owned>(context.results, room, |mut results| {
@@ -73,33 +74,6 @@ fn longest_stretch(context: &mut Context<'_>) -> Result<Answer, Failure> {
         results.set_what(what.as_str());
         Ok(())
     })
-}
-
-/// A short text without heap memory.
-struct Text {
-    bytes: [u8; 96],
-    length: usize,
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { bytes: [0; 96], length: 0 }
-    }
-}
-
-impl Text {
-    fn as_str(&self) -> &str {
-        self.bytes.get(..self.length).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
 }
 
 fn clocks(context: &mut Context<'_>) -> Result<Answer, Failure> {

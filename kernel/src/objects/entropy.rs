@@ -15,7 +15,6 @@ const RESEED_BYTES: u64 = 1 << 20;
 const SEED_WORDS: usize = 4;
 
 /// The generator. It returns nothing until it has been seeded.
-#[derive(Default)]
 pub struct Generator {
     rng: Option<ChaCha20Rng>,
     bytes_left: u64,

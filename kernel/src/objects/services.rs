@@ -8,7 +8,6 @@ use capos_abi::MAX_MESSAGE_BYTES;
 use capos_kernel_core::{caps, ipc::QueueId};
 
 /// State of the singleton objects, and working memory.
-#[derive(Default)]
 pub struct Services {
     /// Taken out while a call is being served.
     pub(super) buffers: Buffers,

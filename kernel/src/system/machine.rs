@@ -1,7 +1,7 @@
 //! The memory and thread operations that calls need.
 
 use super::System;
-use crate::mm::{self, CopyError};
+use crate::mm;
 use capos_abi::{CapDescriptor, CompletionEntry};
 use capos_kernel_core::{
     arena::Id,
@@ -16,19 +16,14 @@ impl System {
     /// Copies a range that may cross pages, or that cannot be copied at once.
     #[cold]
     fn copy_across_pages(&mut self, from: Place, to: Place, length: usize) -> Result<(), CopyFault> {
-        let result = if from.process == to.process {
-            let process = self.processes.at_mut(from.process).ok_or(CopyFault::Source)?;
-            process.space.copy_within(&mut self.objects, from.address, to.address, length)
+        let (source, target) = if from.process == to.process {
+            (self.processes.at_mut(from.process).ok_or(CopyFault::Source)?, None)
         } else {
             let pair = self.processes.pair_at_mut(from.process, to.process);
             let (source, target) = pair.ok_or(CopyFault::Source)?;
-            let objects = &mut self.objects;
-            source.space.copy_across(objects, from.address, &mut target.space, to.address, length)
+            (source, Some(&mut target.space))
         };
-        result.map_err(|error| match error {
-            CopyError::Source => CopyFault::Source,
-            CopyError::Destination => CopyFault::Destination,
-        })
+        source.space.copy_across(&mut self.objects, from.address, target, to.address, length)
     }
 }
 

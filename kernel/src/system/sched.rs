@@ -25,17 +25,10 @@ use cpu::Cpu;
 /// More than the possible number of waiting threads.
 const MAX_TIMERS: u32 = 1 << 20;
 
-/// The effect of a deadline.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum TimerEvent {
-    /// The wait of this thread is over.
-    Thread(ThreadId),
-}
-
 /// The scheduler's state: the state of each CPU, and the deadlines of threads.
 pub(super) struct Scheduler {
     cpus: [Cpu; MAX_CPUS],
-    timers: Timers<TimerEvent>,
+    timers: Timers<ThreadId>,
 }
 
 /// A thread that no CPU resumes any more, and that no queue contains.
@@ -68,12 +61,12 @@ impl Scheduler {
         id: ThreadId,
         priority: u8,
         deadline_ns: u64,
-    ) -> Result<TimerId<TimerEvent>, OutOfMemory> {
-        self.timers.insert(deadline_ns, priority, TimerEvent::Thread(id))
+    ) -> Result<TimerId<ThreadId>, OutOfMemory> {
+        self.timers.insert(deadline_ns, priority, id)
     }
 
     /// Cancels a timer.
-    pub(super) fn cancel_timer(&mut self, timer: TimerId<TimerEvent>) {
+    pub(super) fn cancel_timer(&mut self, timer: TimerId<ThreadId>) {
         self.timers.cancel(timer);
     }
 

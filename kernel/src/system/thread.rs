@@ -11,7 +11,7 @@ mod work;
 use crate::{
     arch::{self, Resume, ThreadState},
     mm::Ring,
-    system::{process::ProcessId, sched::TimerEvent},
+    system::process::ProcessId,
 };
 use alloc::boxed::Box;
 use capos_kernel_core::{
@@ -104,7 +104,7 @@ pub struct Thread {
     wait_until_ns: u64,
     /// Its pending timer and the time it is set to. It is kept when a wait ends early, since the next often has
     /// the same deadline.
-    timer: Option<(u64, TimerId<TimerEvent>)>,
+    timer: Option<(u64, TimerId<ThreadId>)>,
     /// Its fault stack: start and length; with length 0 faults are handled on the thread's own stack.
     fault_stack: (u64, u64),
 }

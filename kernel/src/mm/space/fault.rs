@@ -49,10 +49,20 @@ impl AddressSpace {
         allows(entry, access, unless).then(|| entry.frame())
     }
 
-    /// The frame of `address`, if the kernel used it recently, `access` is allowed, and it is not device registers.
+    /// The entry of the page that contains a short range, and the offset in it. `None` if the range crosses a page, was
+    /// not used recently, is not accessible in that way, or is device registers.
     #[inline(always)]
-    pub(in crate::mm) fn recently_present(&self, address: u64, access: Access) -> Option<Entry> {
-        self.recent.get(address).filter(|&entry| allows(entry, access, REGISTERS))
+    pub(in crate::mm) fn recent_entry(
+        &self,
+        address: u64,
+        length: usize,
+        access: Access,
+    ) -> Option<(Entry, usize)> {
+        let offset = address as usize % FRAME_BYTES;
+        if offset + length > FRAME_BYTES {
+            return None;
+        }
+        Some((self.recent.get(address).filter(|&entry| allows(entry, access, REGISTERS))?, offset))
     }
 
     /// The frame of a user address, faulted in if necessary. Never device registers: they are not in the direct map, and

@@ -125,7 +125,7 @@ impl Kernel {
         match thread {
             Some(thread) if current == Some(thread) => {
                 process.last_thread = current;
-                self.close_thread_calls(thread);
+                self.ipc.close_thread(&mut self.system, thread.index());
             }
             Some(thread) => self.remove_thread(thread),
             None => {}

@@ -1,7 +1,10 @@
 //! The timer interrupt: set only when something is due.
 
-use super::TimerEvent;
 use crate::{arch, budget::Budget, kernel::Kernel};
+use capos_kernel_core::work::Work;
+
+/// Number of expired operations to end before the next preemption point.
+const EXPIRED_AT_ONCE: u32 = 8;
 
 /// How much too early the timer may fire and still end a turn: its rate differs slightly from the clock's. Without this
 /// tolerance, a turn whose end passed between the interrupt and the next check would start again.
@@ -32,7 +35,7 @@ impl Kernel {
 
     #[inline(always)]
     pub(super) fn arm_for(&mut self, due_ns: u64) {
-        let due_ns = due_ns.min(self.system.sched.timers.earliest_ns()).min(self.next_call_deadline_ns());
+        let due_ns = due_ns.min(self.system.sched.timers.earliest_ns()).min(self.ipc.earliest_ns());
         let cpu = self.system.cpu();
         // An early interrupt does no harm and costs less than setting the timer again.
         if due_ns < cpu.timer_ns {
@@ -45,8 +48,8 @@ impl Kernel {
     pub(crate) fn timer_interrupt(&mut self) {
         self.check_clock();
         let now = arch::time::now_ns();
-        self.system.cpu().timer_ns = u64::MAX;
         let cpu = self.system.cpu();
+        cpu.timer_ns = u64::MAX;
         if cpu.current.is_some() {
             cpu.yielding |= cpu.turns.end_if_over(cpu.priority, now.saturating_add(EARLY_NS));
         }
@@ -62,7 +65,7 @@ impl Kernel {
         self.expire(now_ns);
         if priority > 0 {
             self.set_timer_floor(0);
-            if self.system.sched.timers.earliest_ns().min(self.next_call_deadline_ns()) <= now_ns {
+            if self.system.sched.timers.earliest_ns().min(self.ipc.earliest_ns()) <= now_ns {
                 self.set_timer_floor(priority);
             }
         }
@@ -74,11 +77,13 @@ impl Kernel {
         let budget = Budget::start();
         while !budget.is_spent() {
             match self.system.sched.timers.pop_expired(now_ns) {
-                Some(TimerEvent::Thread(id)) => self.system.deadline_passed(id, now_ns),
+                Some(id) => self.system.deadline_passed(id, now_ns),
                 None => break,
             }
         }
-        self.expire_calls(now_ns, &budget);
+        while !budget.is_spent()
+            && self.ipc.expire_step(&mut self.system, now_ns, &mut Work::of(EXPIRED_AT_ONCE))
+        {}
     }
 
     fn set_timer_floor(&mut self, priority: u8) {

@@ -104,8 +104,14 @@ impl Kernel {
                 fault_stack: (0, 0),
             })
         });
+        let number = process_id.index();
         let id = match id {
-            Ok(id) if self.system.admit(id) && self.open_thread_calls(id, process_id, new.priority) => id,
+            Ok(id)
+                if self.system.admit(id)
+                    && self.ipc.open_thread(id.index(), number, new.priority).is_ok() =>
+            {
+                id
+            }
             other => {
                 if let Ok(id) = other {
                     let thread = self.system.forget_thread(id);
@@ -127,7 +133,7 @@ impl Kernel {
     /// Removes a thread from the queues and its process, together with its ring.
     pub(crate) fn remove_thread(&mut self, id: ThreadId) {
         self.system.leave_futex(id);
-        self.close_thread_calls(id);
+        self.ipc.close_thread(&mut self.system, id.index());
         self.inherit_work(id);
         let forgotten = self.system.forget_thread(id);
         let Some(thread) = self.system.threads.remove(forgotten) else { return };

@@ -1,3 +1,0 @@
-//! Device state for the rest of the kernel.
-
-pub mod console;
