@@ -1,5 +1,6 @@
 //! Futures, clients and servers on the ring.
 
+mod ask;
 mod call;
 mod capabilities;
 mod client;
@@ -17,6 +18,7 @@ mod server;
 mod shared;
 mod timer;
 
+pub use ask::{Answered, Ask, Asking};
 pub(crate) use call::Call;
 pub(crate) use client::{Asked, borrowed_client};
 pub use client::{local_server, serve, serve_rc};

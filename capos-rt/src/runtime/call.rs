@@ -11,7 +11,7 @@ use super::promise::{PromiseClient, PromiseState, broken_client};
 use crate::local;
 use crate::message::{CapTable, Message, Received};
 use capnp::capability::{Promise, RemotePromise, Response};
-use capnp::private::capability::{ClientHook, PipelineHook, PipelineOp, ResponseHook};
+use capnp::private::capability::{ClientHook, PipelineHook, PipelineOp, RequestHook, ResponseHook};
 use capnp::traits::ImbueMut;
 use capnp::{Error, Result, any_pointer};
 use capos_abi::Handle;
@@ -25,6 +25,13 @@ use std::task::{Context, Poll, Waker};
 
 /// Maximum number of records that a thread keeps for later calls.
 const KEPT: usize = 8;
+
+/// The brand of requests that are [`Call`]s.
+static CALL_BRAND: u8 = 0;
+
+pub(super) fn call_brand() -> usize {
+    (&raw const CALL_BRAND) as usize
+}
 
 /// The target of a call.
 #[derive(Default)]
@@ -95,6 +102,18 @@ impl Call {
         }
         message.begin();
         call
+    }
+
+    /// The call behind a request, if it is one of this runtime's.
+    #[inline]
+    pub(super) fn of_request(
+        hook: Box<dyn RequestHook>,
+    ) -> std::result::Result<Box<Self>, Box<dyn RequestHook>> {
+        if hook.get_brand() != call_brand() {
+            return Err(hook);
+        }
+        // SAFETY: no other type of request has the address of this crate's private static as its brand.
+        Ok(unsafe { Box::from_raw(Box::into_raw(hook).cast::<Self>()) })
     }
 
     /// The root of the parameters.
@@ -181,15 +200,6 @@ impl CallRef {
         call.references.set(1);
         Self(NonNull::from(Box::leak(call)))
     }
-
-    /// The promise and the pipeline of the call.
-    #[inline]
-    pub(super) fn remote_promise(&self) -> RemotePromise<any_pointer::Owned> {
-        RemotePromise {
-            promise: Promise::from_future(CallFuture(Interest::new(self.clone()))),
-            pipeline: any_pointer::Pipeline::new(Box::new(CallPipeline(Interest::new(self.clone())))),
-        }
-    }
 }
 
 impl Deref for CallRef {
@@ -248,9 +258,46 @@ pub(super) struct Interest(CallRef);
 
 impl Interest {
     #[inline]
-    fn new(call: CallRef) -> Self {
+    pub(super) fn new(call: CallRef) -> Self {
         call.interest.set(call.interest.get() + 1);
         Self(call)
+    }
+
+    /// Whether the call succeeded, once it has an outcome.
+    #[inline]
+    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Result<()>> {
+        match self.0.outcome.get() {
+            Some(Ok(_)) => Poll::Ready(Ok(())),
+            Some(Err(error)) => Poll::Ready(Err(error.clone())),
+            None => {
+                let waker = match self.0.waker.take() {
+                    Some(waker) if waker.will_wake(context.waker()) => waker,
+                    _ => context.waker().clone(),
+                };
+                self.0.waker.set(Some(waker));
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The results of a call that succeeded.
+    #[inline]
+    pub(super) fn results(&self) -> Result<any_pointer::Reader<'_>> {
+        match self.0.outcome.get() {
+            Some(Ok(received)) => received.root(),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::failed("the call has no results yet".into())),
+        }
+    }
+
+    /// The promise and the pipeline of the call.
+    #[inline]
+    pub(super) fn remote_promise(self) -> RemotePromise<any_pointer::Owned> {
+        let pipeline = CallPipeline(Self::new(self.0.clone()));
+        RemotePromise {
+            promise: Promise::from_future(CallFuture(self)),
+            pipeline: any_pointer::Pipeline::new(Box::new(pipeline)),
+        }
     }
 }
 
@@ -284,32 +331,17 @@ impl Future for CallFuture {
     type Output = Result<Response<any_pointer::Owned>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let call = &self.0.0;
-        match call.outcome.get() {
-            Some(Ok(_)) => Poll::Ready(Ok(Response::new(Box::new(CallResponse(call.clone()))))),
-            Some(Err(error)) => Poll::Ready(Err(error.clone())),
-            None => {
-                let waker = match call.waker.take() {
-                    Some(waker) if waker.will_wake(context.waker()) => waker,
-                    _ => context.waker().clone(),
-                };
-                call.waker.set(Some(waker));
-                Poll::Pending
-            }
-        }
+        let response = |()| Response::new(Box::new(CallResponse(Interest::new(self.0.0.clone()))));
+        self.0.poll(context).map_ok(response)
     }
 }
 
 /// The results of a call that has them.
-struct CallResponse(CallRef);
+struct CallResponse(Interest);
 
 impl ResponseHook for CallResponse {
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
-        match self.0.outcome.get() {
-            Some(Ok(received)) => received.root(),
-            Some(Err(error)) => Err(error.clone()),
-            None => Err(Error::failed("the call has no results yet".into())),
-        }
+        self.0.results()
     }
 }
 

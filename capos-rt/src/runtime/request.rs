@@ -1,6 +1,6 @@
 //! Building a call, and sending it to its target.
 
-use super::call::{Call, CallRef, Stage, Target};
+use super::call::{Call, CallRef, Interest, Stage, Target, call_brand};
 use super::capabilities::{self, are_settled};
 use super::error::from_code;
 use super::incoming::Incoming;
@@ -27,26 +27,11 @@ impl RequestHook for Call {
     }
 
     fn get_brand(&self) -> usize {
-        0
+        call_brand()
     }
 
-    fn send(mut self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
-        let local = local::current();
-        let is_ready =
-            matches!(self.target.get_mut(), Target::Ring(_)) && are_settled(self.capabilities.get_mut());
-        if !is_ready {
-            let call = CallRef::share(self);
-            let task = local.executor.spawn(Box::pin(deliver(call.clone())));
-            call.set_stage(Stage::Task(task));
-            return call.remote_promise();
-        }
-        let call = &mut *self;
-        let message = call.message.get_mut();
-        let entry = entry(local, message, call.capabilities.get_mut(), call.exported.get_mut());
-        let call = CallRef::share(self);
-        let promise = call.remote_promise();
-        start(local, entry, call);
-        promise
+    fn send(self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
+        self.dispatch().remote_promise()
     }
 
     fn send_streaming(self: Box<Self>) -> Promise<(), Error> {
@@ -57,6 +42,34 @@ impl RequestHook for Call {
     fn tail_send(self: Box<Self>) -> Option<(u32, Promise<(), Error>, Box<dyn PipelineHook>)> {
         None
     }
+}
+
+impl Call {
+    /// Sends the call, or has it sent once the promises among its parameters are resolved.
+    #[inline]
+    pub(super) fn dispatch(mut self: Box<Self>) -> Interest {
+        let local = local::current();
+        let is_ready =
+            matches!(self.target.get_mut(), Target::Ring(_)) && are_settled(self.capabilities.get_mut());
+        if !is_ready {
+            return deliver_later(local, self);
+        }
+        let call = &mut *self;
+        let message = call.message.get_mut();
+        let entry = entry(local, message, call.capabilities.get_mut(), call.exported.get_mut());
+        let call = CallRef::share(self);
+        let interest = Interest::new(call.clone());
+        start(local, entry, call);
+        interest
+    }
+}
+
+#[cold]
+fn deliver_later(local: &Local, call: Box<Call>) -> Interest {
+    let call = CallRef::share(call);
+    let task = local.executor.spawn(Box::pin(deliver(call.clone())));
+    call.set_stage(Stage::Task(task));
+    Interest::new(call)
 }
 
 /// The part of a ring entry that sends `message` with settled `capabilities`; the badges of exported ones are added to

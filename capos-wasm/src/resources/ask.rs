@@ -4,7 +4,7 @@
 /// results.
 macro_rules! ask {
     ($request:expr, $(pushed by $push:expr,)? |$results:ident| $use:expr) => {{
-        let promise = $request.send().promise;
+        let promise = capos_rt::Ask::ask($request);
         $(let promise = $push.call(promise);)?
         let response = promise.await.map_err($crate::resources::Error::of_file_call)?;
         let $results = response.get().map_err($crate::resources::Error::of_file_call)?;

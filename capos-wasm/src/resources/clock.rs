@@ -1,6 +1,7 @@
 //! The monotonic clock and waiting, of a Timer; the time of day, of a WallClock.
 
 use super::Error;
+use capos_rt::Ask as _;
 use capos_schema::timer_capnp::{timer, wall_clock};
 use futures::{FutureExt, future::LocalBoxFuture};
 use std::rc::Rc;
@@ -63,7 +64,7 @@ impl Clocks {
         if let Some(clock) = &self.fast_clock {
             return Ok(clock());
         }
-        let response = self.timer()?.now_request().send().promise.await.map_err(Error::of_call)?;
+        let response = self.timer()?.now_request().ask().await.map_err(Error::of_call)?;
         Ok(response.get().map_err(Error::of_call)?.get_nanoseconds())
     }
 
@@ -74,13 +75,13 @@ impl Clocks {
         }
         let mut request = self.timer.as_ref()?.sleep_until_request();
         request.get().set_nanoseconds(deadline_ns);
-        let promise = request.send().promise;
+        let promise = request.ask();
         Some(Box::pin(async move { promise.await.map(drop).map_err(Error::of_call) }))
     }
 
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     pub(crate) async fn wall_clock_ns(&self) -> Result<u64, Error> {
-        let response = self.wall_clock()?.now_request().send().promise.await.map_err(Error::of_call)?;
+        let response = self.wall_clock()?.now_request().ask().await.map_err(Error::of_call)?;
         let now = response.get().map_err(Error::of_call)?;
         let whole = now.get_seconds().checked_mul(1_000_000_000);
         let time = whole.and_then(|whole| whole.checked_add(now.get_nanoseconds().into()));
@@ -89,8 +90,7 @@ impl Clocks {
 
     /// The resolution of the time of day in nanoseconds.
     pub(crate) async fn wall_clock_resolution_ns(&self) -> Result<u64, Error> {
-        let response =
-            self.wall_clock()?.resolution_request().send().promise.await.map_err(Error::of_call)?;
+        let response = self.wall_clock()?.resolution_request().ask().await.map_err(Error::of_call)?;
         Ok(response.get().map_err(Error::of_call)?.get_nanoseconds())
     }
 }

@@ -1,6 +1,7 @@
 //! Reading and writing consoles. Input is read ahead, so that readiness can be determined without losing bytes.
 
 use super::Error;
+use capos_rt::Ask as _;
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
 use futures::future::LocalBoxFuture;
 use std::task::{Context as TaskContext, Poll};
@@ -44,12 +45,12 @@ impl ConsoleOutput {
             ConsoleStream::Standard => {
                 let mut request = self.client.write_request();
                 fill(request.get().init_bytes(length))?;
-                request.send().promise.await.map(drop)
+                request.ask().await.map(drop)
             }
             ConsoleStream::Errors => {
                 let mut request = self.client.write_error_request();
                 fill(request.get().init_bytes(length))?;
-                request.send().promise.await.map(drop)
+                request.ask().await.map(drop)
             }
         };
         Ok(written.map_err(Error::of_call)?)
@@ -106,7 +107,7 @@ impl ConsoleInput {
 async fn read(console: console::Client) -> Result<Vec<u8>, Error> {
     let mut request = console.read_request();
     request.get().set_max_bytes(MAX_READ_BYTES);
-    let response = request.send().promise.await.map_err(Error::of_call)?;
+    let response = request.ask().await.map_err(Error::of_call)?;
     let bytes = response.get().and_then(|results| results.get_bytes()).map_err(Error::of_call)?;
     // A server's data beyond the requested length is ignored.
     if bytes.len() > MAX_READ_BYTES as usize {

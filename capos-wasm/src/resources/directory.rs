@@ -8,6 +8,7 @@ use super::{
     error::outcome,
 };
 use capnp::capability::FromClientHook;
+use capos_rt::Ask as _;
 use capos_schema::file_capnp::{MAX_DATA_BYTES, namespace, object};
 
 /// A directory that is open.
@@ -127,7 +128,7 @@ impl Directory {
         flags.set_directory(options.directory);
         flags.set_times(options.times);
         path.copy_to(params.init_path(path.len_bytes()))?;
-        let response = request.send().promise.await.map_err(Error::of_opening)?;
+        let response = request.ask().await.map_err(Error::of_opening)?;
         let results = response.get().map_err(Error::of_file_call)?;
         outcome(results.get_error())?;
         match (results.has_file(), results.has_directory()) {

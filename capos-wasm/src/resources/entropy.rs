@@ -1,6 +1,7 @@
 //! Random bytes, of an EntropySource.
 
 use super::Error;
+use capos_rt::Ask as _;
 use capos_schema::entropy_capnp::{MAX_FILL_BYTES, entropy_source};
 
 /// A source of random bytes.
@@ -26,7 +27,7 @@ impl Entropy {
             let piece = left.min(MAX_FILL_BYTES);
             let mut request = self.client.fill_request();
             request.get().set_length(piece);
-            let response = request.send().promise.await.map_err(Error::of_call)?;
+            let response = request.ask().await.map_err(Error::of_call)?;
             let bytes = response.get().and_then(|results| results.get_bytes()).map_err(Error::of_call)?;
             if bytes.len() != piece as usize {
                 return Err(Error::Failed.into());

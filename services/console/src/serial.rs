@@ -2,6 +2,7 @@
 //! in progress.
 
 use crate::streams::{Broken, Line, OUTGOING_BYTES, Streams};
+use capos_rt::Ask as _;
 use capos_schema::console_capnp::{MAX_READ_BYTES, console};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -88,7 +89,7 @@ pub(crate) async fn write(line: console::Client, sender: Sender, streams: Rc<Str
         let piece = sender.next().await;
         let mut request = line.write_request();
         request.get().set_bytes(&piece);
-        let written = request.send().promise.await;
+        let written = request.ask().await;
         sender.finish(piece.len());
         let pumped =
             written.map_err(|_| Broken("the serial line cannot be written")).and_then(|_| streams.pump());
@@ -111,7 +112,7 @@ async fn read_once(line: &console::Client, streams: &Streams) -> Result<(), Brok
     const FAILED: Broken = Broken("the serial line cannot be read");
     let mut request = line.read_request();
     request.get().set_max_bytes(MAX_READ_BYTES);
-    let response = request.send().promise.await.map_err(|_| FAILED)?;
+    let response = request.ask().await.map_err(|_| FAILED)?;
     let bytes = response.get().and_then(|results| results.get_bytes()).map_err(|_| FAILED)?;
     if bytes.is_empty() {
         return Err(Broken("the serial line has ended"));

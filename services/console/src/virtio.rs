@@ -4,7 +4,7 @@ mod queue;
 
 use crate::streams::{Broken, Line, OUTGOING_BYTES, Streams};
 use bitflags::bitflags;
-use capos_rt::SharedMemory;
+use capos_rt::{Ask as _, SharedMemory};
 use capos_schema::device_capnp::{interrupt, pci_device};
 use capos_virtio::{Device, Registers};
 use queue::{BUFFER_BYTES, BUFFERS, RECEIVE, Receiver, Sender, TRANSMIT};
@@ -61,7 +61,7 @@ pub(crate) struct PortLine(Rc<RefCell<Port>>);
 /// Passes bytes in both directions until the device or the host fails.
 pub(crate) async fn run(port: Rc<RefCell<Port>>, interrupt: interrupt::Client, streams: Rc<Streams>) {
     let broken = loop {
-        if interrupt.wait_request().send().promise.await.is_err() {
+        if interrupt.wait_request().ask().await.is_err() {
             break Broken("the console's interrupt was lost");
         }
         if let Err(broken) = serve(&port, &streams).await {

@@ -1,6 +1,7 @@
 //! Requests as futures: several in progress at once, completed by the device's interrupt.
 
 use crate::queue::{Kind, Queue, SERIAL_BYTES, SLOTS, Status};
+use capos_rt::Ask as _;
 use capos_schema::device_capnp::interrupt;
 use capos_virtio::{Broken, Registers};
 use std::cell::RefCell;
@@ -54,7 +55,7 @@ impl Requests {
     /// Completes requests as the device does, until the device or its interrupt fails. Returns how.
     pub(crate) async fn serve(self, interrupt: interrupt::Client) -> Broken {
         loop {
-            let fired = interrupt.wait_request().send().promise.await;
+            let fired = interrupt.wait_request().ask().await;
             let mut state = self.0.borrow_mut();
             let collected = if fired.is_ok() { state.collect() } else { Err(NO_INTERRUPT) };
             if let Err(broken) = collected {

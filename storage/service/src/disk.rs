@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 
-use capos_rt::{SharedMemory, block_on};
+use capos_rt::{Ask as _, SharedMemory, block_on};
 use capos_schema::block_capnp::block_device;
 use capos_schema::errno_capnp::Errno;
 use capos_volume::{BlockDevice, SECTOR};
@@ -62,14 +62,14 @@ impl Disk {
 }
 
 async fn open(device: block_device::Client) -> capnp::Result<(Disk, Client)> {
-    let response = device.info_request().send().promise.await?;
+    let response = device.info_request().ask().await?;
     let info = response.get()?;
     check(info.get_error()?, "its description")?;
     if info.get_sector_bytes() as usize != SECTOR {
         let text = format!("it has sectors of {} bytes; volumes need {SECTOR}", info.get_sector_bytes());
         return Err(capnp::Error::unimplemented(text));
     }
-    let response = device.transfer_buffer_request().send().promise.await?;
+    let response = device.transfer_buffer_request().ask().await?;
     let buffer = response.get()?;
     check(buffer.get_error()?, "its buffer")?;
     let bytes = buffer.get_bytes().min(MOST_BUFFER_BYTES as u64) / SECTOR as u64 * SECTOR as u64;
@@ -100,7 +100,7 @@ fn with_client<T>(work: impl FnOnce(&Client) -> io::Result<T>) -> io::Result<T> 
 macro_rules! answer {
     ($request:expr) => {
         block_on(async {
-            let response = $request.send().promise.await.map_err(io::Error::other)?;
+            let response = $request.ask().await.map_err(io::Error::other)?;
             let error =
                 response.get().and_then(|results| Ok(results.get_error()?)).map_err(io::Error::other)?;
             match error {

@@ -2,6 +2,7 @@
 
 use crate::counter::{Counter, failed};
 use capos_abi::{NO_DEADLINE, Opcode, SubmissionEntry};
+use capos_rt::Ask as _;
 use capos_schema::console_capnp::console;
 use capos_schema::memory_capnp::virtual_memory;
 use capos_schema::timer_capnp::timer;
@@ -16,7 +17,7 @@ pub(crate) async fn kernel(counter: &Counter) -> capnp::Result<()> {
     let timer: timer::Client = capos_rt::grant(capos_schema::grants::TIMER).map_err(failed)?;
     counter
         .measure_async("timer_now_generated", || async {
-            timer.now_request().send().promise.await?.get()?;
+            timer.now_request().ask().await?.get()?;
             Ok(())
         })
         .await
@@ -62,7 +63,7 @@ pub(crate) async fn generated(counter: &Counter) -> capnp::Result<()> {
         .measure_async("generated_call_reply_64", || async {
             let mut request = sink.write_request();
             request.get().set_bytes(&bytes);
-            request.send().promise.await?;
+            request.ask().await?;
             Ok(())
         })
         .await?;
@@ -70,13 +71,13 @@ pub(crate) async fn generated(counter: &Counter) -> capnp::Result<()> {
     let taker: virtual_memory::Client = capos_rt::grant("taker").map_err(failed)?;
     let mut request = capos_rt::virtual_memory().create_object_request();
     request.get().set_length(4096);
-    let object = request.send().promise.await?.get()?.get_object()?;
+    let object = request.ask().await?.get()?.get_object()?;
     counter
         .measure_async("capability_passing", || async {
             let mut request = taker.map_object_request();
             request.get().set_object(object.clone());
             request.get().set_length(4096);
-            request.send().promise.await?;
+            request.ask().await?;
             Ok(())
         })
         .await

@@ -6,6 +6,7 @@
 mod counter;
 mod idle;
 
+use capos_rt::Ask as _;
 use capos_schema::block_capnp::block_device;
 use capos_schema::errno_capnp::Errno;
 use counter::{Counter, failed};
@@ -81,21 +82,21 @@ async fn transfer(
             request.get().set_sector(sector);
             request.get().set_sectors(sectors);
             request.get().set_buffer_offset(offset);
-            request.send().promise.await?.get()?.get_error()?
+            request.ask().await?.get()?.get_error()?
         }
         Direction::Write => {
             let mut request = disk.write_request();
             request.get().set_sector(sector);
             request.get().set_sectors(sectors);
             request.get().set_buffer_offset(offset);
-            request.send().promise.await?.get()?.get_error()?
+            request.ask().await?.get()?.get_error()?
         }
     };
     check(error)
 }
 
 async fn flush(disk: &block_device::Client) -> capnp::Result<()> {
-    check(disk.flush_request().send().promise.await?.get()?.get_error()?)
+    check(disk.flush_request().ask().await?.get()?.get_error()?)
 }
 
 async fn several(disk: &block_device::Client, direction: Direction) -> capnp::Result<()> {

@@ -1,6 +1,7 @@
 //! Operations on files.
 
 use capnp::capability::FromClientHook as _;
+use capos_rt::Ask as _;
 use capos_schema::errno_capnp::Errno;
 use capos_schema::file_capnp::{MAX_DATA_BYTES, file, namespace, object};
 
@@ -18,7 +19,7 @@ pub(crate) async fn open(directory: &namespace::Client, path: &str) -> capnp::Re
     flags.set_read(true);
     flags.set_write(true);
     flags.set_create(true);
-    let response = request.send().promise.await?;
+    let response = request.ask().await?;
     check(response.get()?.get_error()?)?;
     response.get()?.get_file()
 }
@@ -31,7 +32,7 @@ pub(crate) async fn read(file: &file::Client, length: usize) -> capnp::Result<us
         let mut request = file.read_request();
         request.get().set_offset(done as u64);
         request.get().set_length(u32::try_from(length - done).unwrap_or(u32::MAX));
-        let response = request.send().promise.await?;
+        let response = request.ask().await?;
         check(response.get()?.get_error()?)?;
         let data = response.get()?.get_data()?;
         if data.is_empty() {
@@ -51,7 +52,7 @@ pub(crate) async fn write(file: &file::Client, bytes: &[u8]) -> capnp::Result<()
         let mut request = file.write_request();
         request.get().set_offset(offset);
         request.get().set_data(chunk);
-        check(request.send().promise.await?.get()?.get_error()?)?;
+        check(request.ask().await?.get()?.get_error()?)?;
         offset += chunk.len() as u64;
     }
     Ok(())
@@ -61,18 +62,18 @@ pub(crate) async fn write(file: &file::Client, bytes: &[u8]) -> capnp::Result<()
 pub(crate) async fn append(file: &file::Client, bytes: &[u8]) -> capnp::Result<()> {
     let mut request = file.append_request();
     request.get().set_data(bytes);
-    check(request.send().promise.await?.get()?.get_error()?)
+    check(request.ask().await?.get()?.get_error()?)
 }
 
 /// Makes all changes durable.
 pub(crate) async fn sync(file: &file::Client) -> capnp::Result<()> {
     let object = object::Client::new(file.as_client_hook().add_ref());
-    check(object.sync_request().send().promise.await?.get()?.get_error()?)
+    check(object.sync_request().ask().await?.get()?.get_error()?)
 }
 
 /// Removes a file.
 pub(crate) async fn remove(directory: &namespace::Client, path: &str) -> capnp::Result<()> {
     let mut request = directory.unlink_request();
     request.get().set_path(path.as_bytes());
-    check(request.send().promise.await?.get()?.get_error()?)
+    check(request.ask().await?.get()?.get_error()?)
 }
