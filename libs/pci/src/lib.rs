@@ -24,43 +24,66 @@ pub struct Function {
     pub class: u32,
 }
 
-/// All functions that can be reached, including those behind bridges, in the order of their addresses.
+/// All functions that can be reached, including those behind bridges, in the order of [`search`].
 ///
 /// # Errors
 /// If the bus does not answer.
 pub async fn functions(bus: &pci_bus::Client) -> capnp::Result<Vec<Function>> {
-    find(async |address| {
+    let mut found = Vec::new();
+    search(bus, |function| {
+        found.push(*function);
+        false
+    })
+    .await?;
+    Ok(found)
+}
+
+/// The first function that is wanted, in the order of their addresses if each bridge leads to a bus with a higher number, as
+/// bridges do. The rest of the machine is not searched.
+///
+/// # Errors
+/// If the bus does not answer.
+pub async fn search(
+    bus: &pci_bus::Client,
+    is_wanted: impl FnMut(&Function) -> bool,
+) -> capnp::Result<Option<Function>> {
+    let header = async |address| {
         let mut request = bus.header_request();
         request.get().set_address(address);
         Ok(request.send().promise.await?.get()?.get_bytes()?.to_vec())
-    })
-    .await
+    };
+    search_headers(header, is_wanted).await
 }
 
-/// As [`functions`], where `header` reads the header of the function at an address, which is empty if there is none.
-async fn find(header: impl AsyncFn(u16) -> capnp::Result<Vec<u8>>) -> capnp::Result<Vec<Function>> {
-    let mut found = Vec::new();
+/// As [`search`], where `header` reads the header of the function at an address, which is empty if there is none.
+async fn search_headers(
+    header: impl AsyncFn(u16) -> capnp::Result<Vec<u8>>,
+    mut is_wanted: impl FnMut(&Function) -> bool,
+) -> capnp::Result<Option<Function>> {
     // By the number of a bus: it was found, and is still to be searched. A bridge that leads to a known bus is not followed.
-    let mut known = [false; BUSES];
-    let mut waiting = vec![0_u8];
-    known[0] = true;
-    while let Some(bus) = waiting.pop() {
+    let (mut known, mut waiting) = ([false; BUSES], [false; BUSES]);
+    (known[0], waiting[0]) = (true, true);
+    while let Some(bus) = (0_u8..=u8::MAX).find(|&bus| waiting[usize::from(bus)]) {
+        waiting[usize::from(bus)] = false;
         for device in 0..DEVICES {
             for function in 0..FUNCTIONS {
                 let address = u16::from(bus) << 8 | device << 3 | function;
                 let bytes = header(address).await?;
                 let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
                 if !bytes.is_empty() {
-                    found.push(Function {
+                    let found = Function {
                         address,
                         vendor: u16::from_le_bytes([byte(0), byte(1)]),
                         device: u16::from_le_bytes([byte(2), byte(3)]),
                         class: u32::from_le_bytes([byte(CLASS), byte(CLASS + 1), byte(CLASS + 2), 0]),
-                    });
-                    let next = byte(SECONDARY_BUS);
+                    };
+                    if is_wanted(&found) {
+                        return Ok(Some(found));
+                    }
+                    let next = usize::from(byte(SECONDARY_BUS));
                     let leads_on = byte(HEADER_KIND) & !MANY_FUNCTIONS == BRIDGE;
-                    if leads_on && !std::mem::replace(&mut known[usize::from(next)], true) {
-                        waiting.push(next);
+                    if leads_on && !std::mem::replace(&mut known[next], true) {
+                        waiting[next] = true;
                     }
                 }
                 // Every device has a function 0, which says whether there are others.
@@ -70,8 +93,7 @@ async fn find(header: impl AsyncFn(u16) -> capnp::Result<Vec<u8>>) -> capnp::Res
             }
         }
     }
-    found.sort_unstable_by_key(|function| function.address);
-    Ok(found)
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -94,12 +116,22 @@ mod tests {
             self.0.insert(u16::from(bus) << 8 | device << 3 | function, header);
         }
 
-        fn numbers(&self) -> Vec<u16> {
+        /// The devices' numbers, up to the one that is wanted.
+        fn numbers(&self, wanted: u16) -> Vec<u16> {
             let header = async |address| Ok(self.0.get(&address).cloned().unwrap_or_default());
-            let found = pin!(find(header)).poll(&mut Context::from_waker(Waker::noop()));
+            let mut numbers = Vec::new();
+            let search = search_headers(header, |function| {
+                assert!(function.vendor == 0x1af4 && function.class == 0x01_0002);
+                numbers.push(function.device);
+                function.device == wanted
+            });
+            let found = pin!(search).poll(&mut Context::from_waker(Waker::noop()));
             let Poll::Ready(Ok(found)) = found else { panic!("the headers are there") };
-            assert!(found.iter().all(|function| function.vendor == 0x1af4 && function.class == 0x01_0002));
-            found.iter().map(|function| function.device).collect()
+            assert_eq!(
+                found.map(|function| function.device),
+                numbers.last().copied().filter(|&last| last == wanted)
+            );
+            numbers
         }
     }
 
@@ -117,11 +149,12 @@ mod tests {
         machine.add(0, 9, 1, 7, 0, 0);
         machine.add(5, 1, 1, 8, 0, 0);
         machine.add(0, 31, 0, 9, 0, 0);
-        assert_eq!(machine.numbers(), [1, 2, 9, 3, 4, 5, 6]);
+        assert_eq!(machine.numbers(0), [1, 2, 9, 3, 4, 5, 6]);
+        assert_eq!(machine.numbers(9), [1, 2, 9]);
     }
 
     #[test]
     fn a_machine_without_pci_has_nothing() {
-        assert!(Machine::default().numbers().is_empty());
+        assert!(Machine::default().numbers(0).is_empty());
     }
 }

@@ -16,17 +16,19 @@ pub(crate) async fn open(
     wanted: device_ref::Reader<'_>,
 ) -> capnp::Result<pci_device::Client> {
     let devices: Vec<u16> = wanted.get_devices()?.iter().collect();
-    let mut found = capos_pci::functions(bus).await?;
-    found.retain(|one| one.vendor == wanted.get_vendor() && devices.contains(&one.device));
     let index = wanted.get_index();
-    let function = usize::try_from(index).ok().and_then(|index| found.get(index));
-    let Some(function) = function else {
+    let mut seen = 0;
+    let found = capos_pci::search(bus, |function| {
+        let is_one = function.vendor == wanted.get_vendor() && devices.contains(&function.device);
+        seen += u32::from(is_one);
+        is_one && seen > index
+    });
+    let Some(function) = found.await? else {
         let shown: Vec<String> = devices.iter().map(|device| format!("{device:04x}")).collect();
         return Err(capnp::Error::failed(format!(
-            "there is no PCI device {:04x}:{} {index}; the machine has {}",
+            "there is no PCI device {:04x}:{} {index}; the machine has {seen}",
             wanted.get_vendor(),
             shown.join("|"),
-            found.len()
         )));
     };
     let mut request = bus.open_request();
