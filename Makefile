@@ -255,10 +255,14 @@ test-programs: build build/setup/c build/setup/run ## run third-party programs: 
 	env -u MAKEFLAGS -u MFLAGS scripts/programs.sh </dev/null
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
 
+# All engines of the WebAssembly host, for its tests; programs that are shipped have one. The same features everywhere, so
+# that nothing is built twice.
+ENGINES := --features capos-wasm/engine-wasmtime
+
 # More than building and running the unit tests takes on two processors.
 UNIT_SECONDS := 1500
 
-.PHONY: check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc
+.PHONY: check-fmt check-repo check-unit check-engines check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc
 check-fmt: ## check the formatting
 	$(RUST_BIN)/cargo-fmt fmt --all --check </dev/null
 
@@ -267,10 +271,13 @@ check-repo: ## check repository rules and the names in documents
 
 check-unit: ## run unit tests on the host
 	# A hanging test must not block everything after it.
-	timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast)
+	timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast $(ENGINES))
+
+check-engines: ## run the tests of the WebAssembly host on its second engine
+	CAPOS_WASM_ENGINE=wasmtime timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast $(ENGINES) --test wasi)
 
 check-lint-host: ## run clippy on host code
-	$(call clippy,--all-targets)
+	$(call clippy,--all-targets $(ENGINES))
 	$(call clippy,--all-targets -p capos-tests -p capos-repo)
 
 check-lint-kernel: ## run clippy on the kernel

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 MAKEFLAGS=$(sed -E 's/ ?-j[0-9]* ?--jobserver-[a-z]+=[^ ]*//' <<<"${MAKEFLAGS:-}")
 export MAKEFLAGS
 
-steps="fmt repo unit lint-host lint-kernel lint-userspace lint-guests doc"
+steps="fmt repo unit engines lint-host lint-kernel lint-userspace lint-guests doc"
 failed=()
 for step in $steps; do
     echo "check: $step" >&2

@@ -32,7 +32,7 @@ step() {
 }
 
 broken=()
-for name in setup build check-fmt check-repo check-unit check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc e2e test-programs; do
+for name in setup build check-fmt check-repo check-unit check-engines check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc e2e test-programs; do
     step "$name"
 done
 for name in "${broken[@]}"; do

@@ -17,6 +17,8 @@ mod proposals;
 mod start;
 mod values;
 mod wasmi;
+#[cfg(feature = "engine-wasmtime")]
+mod wasmtime;
 
 pub(crate) use choice::Arguments;
 pub use choice::EngineKind;

@@ -1,6 +1,6 @@
 //! Programs that pass invalid memory ranges: each gets an errno, and the host continues to work.
 
-use crate::support::{World, call_program, e, errno, spec, with_imports};
+use crate::support::{World, by_engine, call_program, e, errno, spec, with_imports};
 use capos_wasm::End;
 
 #[test]
@@ -136,8 +136,10 @@ fn every_prefix_and_every_flipped_byte_of_a_module_ends_cleanly() {
         (func (export "_start") (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))"#,
     ))
     .expect("text");
+    // wasmtime compiles each of them as a whole, with a compiler that is not optimised here.
+    let flips = by_engine(&[0x01, 0x80, 0xff][..], &[0x01]);
     for at in 0..good.len() {
-        for flip in [0x01, 0x80, 0xff] {
+        for flip in flips {
             let mut module = good.clone();
             module[at] ^= flip;
             let mut spec = spec("(module)", world.all_grants());

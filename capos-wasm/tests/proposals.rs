@@ -1,6 +1,6 @@
 //! WebAssembly beyond its first version: what runs, and what is refused by name.
 
-use crate::support::World;
+use crate::support::{World, by_engine};
 use capos_wasm::{End, UnknownImports};
 
 /// The end of a program that exits with the value that this leaves on the stack.
@@ -72,7 +72,7 @@ fn other_proposals_that_the_engine_has_run() {
 
 /// Whether a refusal refers to what the module is or uses, rather than to a missing grant.
 fn is_about_the_engine(reason: &str) -> bool {
-    reason.contains("not supported by this engine (wasmi)")
+    reason.contains(&format!("not supported by this engine ({})", by_engine("wasmi", "wasmtime")))
 }
 
 #[test]

@@ -14,6 +14,17 @@ use wasmparser::{Import, MemoryType, Parser, Payload, TypeRef};
 
 const PAGE_BYTES: u64 = 64 << 10;
 
+/// Maximum length of a module.
+const MAX_MODULE_BYTES: usize = 256 << 20;
+
+/// Checks the length of a module.
+pub(super) fn check_length(module: &[u8]) -> Result<(), String> {
+    match module.len() <= MAX_MODULE_BYTES {
+        true => Ok(()),
+        false => Err(format!("it is {} bytes long, more than {MAX_MODULE_BYTES}", module.len())),
+    }
+}
+
 /// Examines the sections before a module's functions: its imports, and the minimum sizes of its memories and
 /// tables. A parse error is ignored here and reported later by the engine.
 pub(crate) async fn check_early<H: Host>(

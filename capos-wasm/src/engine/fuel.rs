@@ -14,6 +14,9 @@ const TURN: u64 = 50_000;
 /// Duration of a turn, after which the executor's other tasks run.
 const TURN_NS: u64 = 250_000;
 
+/// Host work per call that is free of charge. Only additional work, such as walking a long list, uses fuel.
+pub(super) const FREE_WORK: u64 = 16;
+
 /// Counts an instance's fuel, and determines when its turn is over.
 pub(super) struct FuelMeter {
     control: Rc<Control>,
@@ -41,15 +44,19 @@ impl FuelMeter {
         self.control.set_fuel(self.used);
     }
 
-    /// The store's next amount of fuel: a slice, or as much as the next step needs if that is more. `None` if the
+    /// The fuel between two checks of whether the turn is over.
+    pub(super) fn slice(&self) -> u64 {
+        if self.clock.is_some() { SLICE } else { TURN }
+    }
+
+    /// The store's next amount of fuel: `amount`, or as much as the next step needs if that is more. `None` if the
     /// limit does not allow that step.
-    fn next(&mut self, required: u64) -> Option<u64> {
+    fn next(&mut self, required: u64, amount: u64) -> Option<u64> {
         let left = self.limit - self.used;
         if left < required.max(1) {
             return None;
         }
-        let slice = if self.clock.is_some() { SLICE } else { TURN };
-        self.given = left.min(required.max(slice));
+        self.given = left.min(required.max(amount));
         Some(self.given)
     }
 
@@ -60,13 +67,13 @@ impl FuelMeter {
         if self.is_turn_over() {
             return rest;
         }
-        self.next(required).unwrap_or(rest)
+        self.next(required, self.slice()).unwrap_or(rest)
     }
 
-    /// The next amount of fuel, or the end of the instance. In the latter case all fuel counts as used, since the rest is
-    /// not enough to continue.
-    pub(super) fn give(&mut self, required: u64) -> Result<u64, End> {
-        self.next(required).ok_or_else(|| self.exhausted())
+    /// The next amount of fuel, up to `amount` unless the next step needs more, or the end of the instance. In the latter
+    /// case all fuel counts as used, since the rest is not enough to continue.
+    pub(super) fn give(&mut self, required: u64, amount: u64) -> Result<u64, End> {
+        self.next(required, amount).ok_or_else(|| self.exhausted())
     }
 
     /// The end at the limit.

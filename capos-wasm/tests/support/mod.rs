@@ -7,11 +7,13 @@
     reason = "each test file uses its own part"
 )]
 
+mod engine;
 mod executor;
 mod files;
 mod guest;
 mod servers;
 
+pub use engine::by_engine;
 pub use files::*;
 pub use guest::{Fails, Guest, MEMORY_BYTES};
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
@@ -66,7 +68,12 @@ impl World {
             discard: Some(discarded::note),
             module_cache_bytes: 1 << 20,
         };
-        Self { executor, host: Rc::new(Host::new(config)), clock, console: Rc::default() }
+        Self {
+            executor,
+            host: Rc::new(Host::with_engine(config, engine::engine())),
+            clock,
+            console: Rc::default(),
+        }
     }
 
     /// All capabilities that an instance can be granted, with all three streams on one console.

@@ -13,6 +13,12 @@ const FORBIDDEN: [(&str, &str); 4] = [
     ("preview1", "instance|server|host|cache"),
 ];
 
+const HOST: [&str; 2] = ["capos-wasm/src/", "capos-wasm/process/"];
+const ENGINES: [&str; 2] = ["wasmi", "wasmtime"];
+/// The files that choose an engine.
+const CHOOSE_ENGINES: [&str; 3] =
+    ["capos-wasm/src/engine.rs", "capos-wasm/src/engine/choice.rs", "capos-wasm/src/engine/choice/"];
+
 /// Words that `resources` must not use: those of WebAssembly and of WASI versions.
 const NOT_OF_RESOURCES: &str =
     r"\b[Ww]asm\b|[Pp]review ?1|\bfd_|fdflags|\brights\b|GuestMemory|\bEBADF|\bENO[A-Z]+";
@@ -75,17 +81,21 @@ fn resources_are_told_in_no_surface_s_words() {
 }
 
 #[test]
-fn engines_are_named_in_one_folder() {
-    let engine =
-        Regex::new(r"\b(wasmi|wasmtime|Wasmi|Wasmtime)(_core)?(::|\b[^ ]*!)|\buse wasm(i|time)").unwrap();
-    let files: Vec<_> = sources(".rs")
-        .unwrap()
-        .into_iter()
-        .filter(|source| {
-            let in_host =
-                source.path.starts_with("capos-wasm/src/") || source.path.starts_with("capos-wasm/process/");
-            in_host && !source.path.starts_with("capos-wasm/src/engine/")
-        })
-        .collect();
-    none(&lines(&files, &engine, "an engine's name outside capos-wasm/src/engine/"));
+fn an_engine_is_named_only_in_its_folder_and_where_one_is_chosen() {
+    for engine in ENGINES {
+        let (first, rest) = engine.split_at(1);
+        let name = format!("({first}|{}){rest}", first.to_uppercase());
+        let code = format!(
+            r#"\b{name}(_core)?(::|\b[^ ]*!)|\buse {name}|\b(mod|crate) {name}|EngineKind::{name}|"engine-{engine}""#
+        );
+        let own = [format!("capos-wasm/src/engine/{engine}.rs"), format!("capos-wasm/src/engine/{engine}/")];
+        let may = |path: &str| {
+            own.iter().any(|prefix| path.starts_with(prefix))
+                || CHOOSE_ENGINES.iter().any(|prefix| path.starts_with(prefix))
+        };
+        let mut files: Vec<_> = HOST.into_iter().flat_map(below).collect();
+        files.retain(|source| !may(&source.path));
+        let rule = format!("{engine} outside its folder and the choice of an engine");
+        none(&lines(&files, &Regex::new(&code).unwrap(), &rule));
+    }
 }

@@ -2,7 +2,12 @@
 
 use super::{data::HostData, link::link};
 use crate::{
-    engine::{Engine, Host, Module, Settings, proposals::explain, start::export_start},
+    engine::{
+        Engine, Host, Module, Settings,
+        early::check_length,
+        proposals::{Proposal, explain},
+        start::export_start,
+    },
     pace::{Pace, STOPPED},
 };
 use futures::future::LocalBoxFuture;
@@ -10,9 +15,6 @@ use wasmi::{CompilationMode, Config, CustomFuelCosts, Linker};
 
 /// The name in messages.
 const NAME: &str = "wasmi";
-
-/// Maximum length of a module.
-const MAX_MODULE_BYTES: usize = 256 << 20;
 
 /// The least stack that a nested call needs in a compiled program, for the return address and a frame pointer; the
 /// stack limit is given in such bytes. At least limit / 16 nested calls must therefore be possible.
@@ -84,9 +86,7 @@ impl<H: Host> Compiled<H> {
 
 /// Parses and validates a module.
 async fn parse(engine: &wasmi::Engine, bytes: &[u8], pace: &mut Pace) -> Result<wasmi::Module, String> {
-    if bytes.len() > MAX_MODULE_BYTES {
-        return Err(format!("it is {} bytes long, more than {MAX_MODULE_BYTES}", bytes.len()));
-    }
+    check_length(bytes)?;
     let control = pace.control();
     let is_stopped = || control.as_ref().is_some_and(|control| control.is_killed());
     let pause = async |work| pace.spend(work).await;
@@ -114,10 +114,30 @@ fn config(stack_bytes: u64) -> Config {
         .allow_start_fn(false)
         // Names are read from the module itself, and only after a trap.
         .ignore_custom_sections(true)
-        .wasm_wide_arithmetic(true)
         .set_max_recursion_depth((stack_bytes / BYTES_PER_CALL).max(1))
         .set_max_stack_height((stack_bytes * VALUE_BYTES_PER_BYTE).max(MIN_VALUE_BYTES));
+    for (proposal, is_on) in Proposal::ALL {
+        switch(&mut config, proposal, is_on);
+    }
     config
+}
+
+fn switch(config: &mut Config, proposal: Proposal, is_on: bool) {
+    match proposal {
+        Proposal::Simd => config.wasm_simd(is_on),
+        Proposal::RelaxedSimd => config.wasm_relaxed_simd(is_on),
+        Proposal::TailCalls => config.wasm_tail_call(is_on),
+        Proposal::MultiMemory => config.wasm_multi_memory(is_on),
+        Proposal::ExtendedConst => config.wasm_extended_const(is_on),
+        Proposal::WideArithmetic => config.wasm_wide_arithmetic(is_on),
+        Proposal::CustomPageSizes => config.wasm_custom_page_sizes(is_on),
+        // Not in wasmi as it is built here.
+        Proposal::Memory64
+        | Proposal::FunctionReferences
+        | Proposal::Gc
+        | Proposal::Exceptions
+        | Proposal::Threads => config,
+    };
 }
 
 #[cfg(test)]

@@ -3,16 +3,17 @@
 use super::units::burn;
 use crate::{
     End,
-    engine::{Host, Outcome, fuel::FuelMeter, limiter::Limiter},
+    engine::{
+        Host, Outcome,
+        fuel::{FREE_WORK, FuelMeter},
+        limiter::Limiter,
+    },
 };
 use std::{
     fmt,
     task::{Context as TaskContext, Poll},
 };
 use wasmi::{AsContextMut, Caller, Error, Extern, Memory, Store};
-
-/// Host work per call that is free of charge. Only additional work, such as walking a long list, uses fuel.
-const FREE_WORK: u64 = 16;
 
 /// The `Store`'s data: one store for each instance.
 pub(crate) struct HostData<H> {

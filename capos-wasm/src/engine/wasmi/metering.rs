@@ -13,7 +13,8 @@ pub(super) fn meter<H: Host>(store: &mut Store<HostData<H>>) {
 
 /// Gives the store a slice, or as much as the next step needs if that is more.
 pub(super) fn give<H: Host>(store: &mut Store<HostData<H>>, required: u64) -> Result<(), End> {
-    let units = store.data_mut().fuel.give(required.div_ceil(FUEL_PER_UNIT))?;
+    let fuel = &mut store.data_mut().fuel;
+    let units = fuel.give(required.div_ceil(FUEL_PER_UNIT), fuel.slice())?;
     // An error would mean that metering is off, but it is always on.
     store.set_fuel(units.saturating_mul(FUEL_PER_UNIT)).map_err(|error| End::FailedToStart(error.to_string()))
 }

@@ -1,0 +1,138 @@
+//! An instance: calls that can be suspended and resumed.
+
+use super::{
+    call::{Finished, Stop, call},
+    convert::{signature, to_val},
+    data::HostData,
+    pause::{Pause, Shared},
+};
+use crate::{
+    Value,
+    engine::{Host, Signature, Step},
+    pace::Pace,
+};
+use futures::future::LocalBoxFuture;
+use std::{
+    rc::Rc,
+    task::{Context as TaskContext, Poll, Waker},
+};
+use wasmtime::{ExternType, Store};
+
+/// An instance that wasmtime runs.
+pub(super) struct Instance<H: Host> {
+    module: wasmtime::Module,
+    instance: wasmtime::Instance,
+    shared: Rc<Shared>,
+    running: Running<H>,
+    /// Whether the imported function of the call in progress waits.
+    waits: bool,
+    /// The functions on the stack when the last call trapped.
+    backtrace: Vec<u32>,
+}
+
+/// The place of the store.
+enum Running<H: Host> {
+    Nothing(Box<Store<HostData<H>>>),
+    Call(LocalBoxFuture<'static, Finished<H>>),
+    /// Only while a call is being started.
+    Neither,
+}
+
+impl<H: Host> Instance<H> {
+    pub(super) fn new(
+        store: Box<Store<HostData<H>>>,
+        module: wasmtime::Module,
+        instance: wasmtime::Instance,
+        shared: Rc<Shared>,
+    ) -> Self {
+        let running = Running::Nothing(store);
+        Self { module, instance, shared, running, waits: false, backtrace: Vec::new() }
+    }
+
+    /// Takes the store back from a call that is over.
+    fn finish(&mut self, Finished { store, result }: Finished<H>) -> Step {
+        self.running = Running::Nothing(store);
+        match result {
+            Ok(results) => Step::Returned(results),
+            Err(Stop::Ended(end)) => Step::Ended(end),
+            Err(Stop::Trapped { failure, backtrace }) => {
+                self.backtrace = backtrace;
+                Step::Trapped(failure)
+            }
+        }
+    }
+}
+
+impl<H: Host> crate::engine::Instance<H> for Instance<H> {
+    fn exports(&self) -> Box<dyn Iterator<Item = (&str, bool)> + '_> {
+        let exports = self.module.exports();
+        Box::new(exports.map(|export| (export.name(), matches!(export.ty(), ExternType::Func(_)))))
+    }
+
+    fn signature(&self, function: &str) -> Option<Signature> {
+        match self.module.get_export(function)? {
+            ExternType::Func(ty) => Some(signature(&ty)),
+            _ => None,
+        }
+    }
+
+    fn call(&mut self, function: &str, arguments: &[Value]) {
+        self.running = match std::mem::replace(&mut self.running, Running::Neither) {
+            Running::Nothing(mut store) => match self.instance.get_func(&mut *store, function) {
+                Some(function) => {
+                    let arguments = arguments.iter().copied().map(to_val).collect();
+                    Running::Call(Box::pin(call(store, function, arguments)))
+                }
+                None => Running::Nothing(store),
+            },
+            running => running,
+        };
+        self.waits = false;
+    }
+
+    fn resume(&mut self, cx: &mut TaskContext<'_>) -> Step {
+        // Other tasks have run since the last call of this.
+        self.shared.fuel().begin_turn();
+        loop {
+            let Running::Call(call) = &mut self.running else { return Step::Returned(Vec::new()) };
+            // wasmtime wakes the task at every pause of its own, for which there is no need.
+            let poll = match self.waits {
+                true => call.as_mut().poll(cx),
+                false => call.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())),
+            };
+            if let Poll::Ready(finished) = poll {
+                return self.finish(finished);
+            }
+            let waited = std::mem::replace(&mut self.waits, false);
+            match self.shared.take_pause() {
+                Pause::Slice => self.module.engine().increment_epoch(),
+                Pause::TurnOver => return Step::TurnOver,
+                Pause::Waiting => {
+                    self.waits = true;
+                    if waited {
+                        return Step::Waiting;
+                    }
+                    // The function is polled once more, with the task's own waker.
+                }
+            }
+        }
+    }
+
+    fn backtrace<'a>(&'a self, _pace: &'a mut Pace) -> LocalBoxFuture<'a, Vec<u32>> {
+        // A start function that was converted to an export has kept its index.
+        Box::pin(std::future::ready(self.backtrace.clone()))
+    }
+
+    fn host(&mut self) -> Option<&mut H> {
+        match &mut self.running {
+            Running::Nothing(store) => Some(&mut store.data_mut().host),
+            Running::Call(_) | Running::Neither => None,
+        }
+    }
+
+    /// Frees it at once: wasmtime has no way to free a store in parts, nor does it lend memories that are not exported.
+    fn free(self: Box<Self>, _pace: Pace) -> LocalBoxFuture<'static, ()> {
+        drop(self);
+        Box::pin(std::future::ready(()))
+    }
+}

@@ -1,0 +1,43 @@
+//! The state of a call that is visible while the call's future owns the store.
+
+use crate::engine::fuel::FuelMeter;
+use std::cell::{Cell, RefCell, RefMut};
+
+/// The reason that a call's future is pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// A slice of fuel is used up; only wasmtime itself pauses for this reason, so it is the default.
+    #[default]
+    Slice,
+    /// Other tasks must run.
+    TurnOver,
+    /// An imported function waits.
+    Waiting,
+}
+
+/// An instance's meter and the reason for its call's last pause, shared by the store and its user.
+pub(super) struct Shared {
+    fuel: RefCell<FuelMeter>,
+    pause: Cell<Pause>,
+}
+
+impl Shared {
+    pub(super) fn new(fuel: FuelMeter) -> Self {
+        Self { fuel: RefCell::new(fuel), pause: Cell::default() }
+    }
+
+    /// The meter; no reference to it is held across another call of this.
+    pub(super) fn fuel(&self) -> RefMut<'_, FuelMeter> {
+        self.fuel.borrow_mut()
+    }
+
+    /// Sets the reason for the pause that follows.
+    pub(super) fn pause(&self, reason: Pause) {
+        self.pause.set(reason);
+    }
+
+    /// The reason for the last pause.
+    pub(super) fn take_pause(&self) -> Pause {
+        self.pause.take()
+    }
+}

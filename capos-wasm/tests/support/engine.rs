@@ -1,0 +1,25 @@
+//! The engine under test, which is chosen once for the whole suite: the same tests run on each.
+
+use capos_wasm::EngineKind;
+
+/// The environment variable that names the engine; wasmi if it is not set.
+const VARIABLE: &str = "CAPOS_WASM_ENGINE";
+
+/// The engine under test.
+pub fn engine() -> EngineKind {
+    match std::env::var(VARIABLE).as_deref() {
+        Err(_) | Ok("wasmi") => EngineKind::Wasmi,
+        #[cfg(feature = "engine-wasmtime")]
+        Ok("wasmtime") => EngineKind::Wasmtime,
+        Ok(other) => panic!("{VARIABLE}: this build has no engine {other:?}"),
+    }
+}
+
+/// The value for the engine under test, where engines may differ; the test says why.
+pub fn by_engine<T>(wasmi: T, wasmtime: T) -> T {
+    match engine() {
+        EngineKind::Wasmi => wasmi,
+        #[cfg(feature = "engine-wasmtime")]
+        EngineKind::Wasmtime => wasmtime,
+    }
+}
