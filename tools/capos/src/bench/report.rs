@@ -33,7 +33,7 @@ const KNOWN: &[Known] = &[
         Some(1300),
         "L4 family: 587 one way; Linux pipe round trip: 13,242",
     ),
-    known("generated_call_reply_64", "the same through generated clients and servers", Some(5000), ""),
+    known("generated_call_reply_64", "the same through generated clients and servers", Some(3300), ""),
     known("timer_now_generated", "kernel object through a generated client", None, ""),
     known("capability_passing", "call that passes a capability", None, ""),
     known("thread_switch", "switch between two threads", None, ""),
@@ -43,7 +43,7 @@ const KNOWN: &[Known] = &[
     known(
         "process_spawn_to_exit",
         "process spawn to exit seen by the parent",
-        Some(160_000),
+        Some(70_000),
         "Linux: 324,000",
     ),
     known(
@@ -83,7 +83,7 @@ const KNOWN: &[Known] = &[
         "",
     ),
     known("wasm_instantiation_20m", "instantiation of that module", None, ""),
-    known("wasi_clock_time_get", "WASI `clock_time_get`", Some(1100), "wasmi's WASI: 1,110; wasmtime's: 713"),
+    known("wasi_clock_time_get", "WASI `clock_time_get`", Some(600), "wasmi's WASI: 1,110; wasmtime's: 713"),
     known("wasm_loop_1000", "a thousand rounds of a loop of some fifteen instructions", None, ""),
     known(
         "wasm_fib",
@@ -109,11 +109,11 @@ const KNOWN: &[Known] = &[
         None,
         "wasmi 2.0.0 on Linux: 413,800,000, with fuel 421,600,000",
     ),
-    known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes to the console", None, ""),
+    known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes to the console", Some(3500), ""),
     known(
         "wasi_ram_fd_write_64",
         "`fd_write` of 64 bytes to a file in memory, in another process",
-        Some(8000),
+        Some(5500),
         "Linux, to a null device: wasmi's WASI: 2,789; wasmtime's: 4,019",
     ),
     known("wasi_ram_fd_read_64", "`fd_read` of 64 bytes from it", None, ""),
