@@ -15,6 +15,7 @@ pub mod interrupt;
 mod memory_object;
 mod message;
 pub mod output;
+mod parameters;
 mod pci_bus;
 mod pci_device;
 mod power;
@@ -30,11 +31,7 @@ mod virtual_memory;
 mod wall_clock;
 
 use crate::kernel::Kernel;
-use capnp::{
-    Word,
-    message::{Reader, ReaderOptions},
-    serialize::{NoAllocSliceSegments, read_message_from_flat_slice_no_alloc},
-};
+use capnp::{Word, message::Reader};
 use capos_abi::{CapDescriptor, ErrorCode, Handle, MAX_MESSAGE_CAPS, Rights, TransferMode};
 use capos_kernel_core::{
     caps::ObjectKind,
@@ -44,15 +41,12 @@ use capos_kernel_core::{
 use context::Context;
 use failure::Failure;
 use message::Answer;
+use parameters::Segments;
 pub use services::Services;
 pub(crate) use spawn::open as open_process;
 
 /// A call's parameters.
-type Parameters<'a> = Reader<NoAllocSliceSegments<'a>>;
-
-/// The messages to kernel objects are flat, so little nesting is allowed and each may be traversed once or
-/// twice.
-const OPTIONS: ReaderOptions = ReaderOptions { traversal_limit_in_words: Some(32 * 1024), nesting_limit: 8 };
+type Parameters<'a> = Reader<Segments<'a>>;
 
 /// Serves a call to a kernel object.
 pub(crate) fn serve(kernel: &mut Kernel, call: &ObjectCall) {
@@ -204,8 +198,7 @@ fn read_message<'a>(
 ) -> Result<Parameters<'a>, Failure> {
     let bytes = buffer.bytes_mut(send.length as usize);
     kernel.system.copy_in(process, send.address, bytes)?;
-    let mut rest: &[u8] = bytes;
-    Ok(read_message_from_flat_slice_no_alloc(&mut rest, OPTIONS)?)
+    Ok(parameters::parse(bytes)?)
 }
 
 /// Capabilities that were moved to the kernel are released once the call has succeeded. Those moved into a new
