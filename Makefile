@@ -294,7 +294,7 @@ new-service: ## generate a native service NAME: crate, interface, server, client
 
 # Includes links of private items.
 check-doc: ## check the links in the libraries' doc comments
-	RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' $(call cargo,doc,--no-deps --document-private-items)
+	RUSTDOCFLAGS='-D rustdoc::broken_intra_doc_links' $(call cargo,doc,--no-deps --document-private-items $(ENGINES))
 
 fmt: ## format the source
 	$(RUST_BIN)/cargo-fmt fmt --all
