@@ -243,7 +243,7 @@ mod tests {
                 && once.ends_with(&format!("{END}\nrest\n"))
         );
         assert!(once.contains(
-            "| `wasi_clock_time_get` | 1,234,567 | instructions | 1,100 | WASI `clock_time_get` |"
+            "| `wasi_clock_time_get` | 1,234,567 | instructions | 600 | WASI `clock_time_get` |"
         ));
         assert!(once.contains("| `x` | 7 | y |  |  |  |") && !once.contains("old"));
         assert_eq!(rewrite(&once, &measures).unwrap(), once);
