@@ -64,7 +64,7 @@ pub(super) fn import_kind(ty: &ExternType) -> Option<ImportKind> {
     }
 }
 
-/// What went wrong, in the words of the other engine.
+/// A trap in the terms of the engine interface; other errors keep their text.
 pub(super) fn failure(error: &Error) -> Failure {
     let Some(trap) = error.downcast_ref::<Trap>() else {
         return Failure { cause: Cause::Other, message: error.to_string() };
