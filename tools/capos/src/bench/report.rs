@@ -242,9 +242,11 @@ mod tests {
             once.starts_with(&format!("# Title\n{BEGIN}\n| name |"))
                 && once.ends_with(&format!("{END}\nrest\n"))
         );
-        assert!(once.contains(
-            "| `wasi_clock_time_get` | 1,234,567 | instructions | 600 | WASI `clock_time_get` |"
-        ));
+        assert!(
+            once.contains(
+                "| `wasi_clock_time_get` | 1,234,567 | instructions | 600 | WASI `clock_time_get` |"
+            )
+        );
         assert!(once.contains("| `x` | 7 | y |  |  |  |") && !once.contains("old"));
         assert_eq!(rewrite(&once, &measures).unwrap(), once);
         assert!(rewrite("# Title\n", &measures).is_err());
