@@ -36,9 +36,6 @@ const TABLE_ELEMENTS: u32 = 10_000_000;
 const STACK_BYTES: u64 = 8 << 20;
 /// No turn is longer, by the time in which every instruction takes a nanosecond.
 const MOST_NS: i64 = 1_000_000;
-/// The exceptions, which `docs/limits.md` states, and their bound.
-const LONGER: [&str; 1] = ["much data, given up"];
-const LONGER_NS: i64 = 3_000_000;
 
 /// How a start ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,7 +144,6 @@ impl Choice {
         match gap_ns {
             _ if !self.0.is_empty() => println!("{name}{refused}: {gap_ns} ns"),
             ..MOST_NS => println!("{name}{refused}: within a millisecond"),
-            ..LONGER_NS if LONGER.contains(&name) => println!("{name}{refused}: within three milliseconds"),
             _ => println!("{name}{refused}: {gap_ns} ns"),
         }
     }
@@ -203,9 +199,9 @@ async fn run() -> Result<(), Error> {
     }
     for (name, module) in starts::all().into_iter().chain(bodies::all()).filter(|(name, _)| choice.has(name))
     {
-        settle(&watcher).await?;
-        // Made before the neighbour looks, which this process would keep waiting, too.
+        // Made before the neighbour looks, which this process would keep waiting, too: also when it frees what that took.
         let (host, bytes) = (hosts.clone(), module());
+        settle(&watcher).await?;
         let life = async move {
             match host.start_file(bytes).await {
                 Ok(hog) => hog.wait_request().send().promise.await.map(|_| How::Ran),
@@ -214,8 +210,8 @@ async fn run() -> Result<(), Error> {
         };
         let (gap_ns, how) = longest_gap_until(&watcher, life).await?;
         choice.tell(name, gap_ns, how);
-        settle(&watcher).await?;
         let (host, timer, bytes) = (hosts.clone(), hosts.clone(), module());
+        settle(&watcher).await?;
         let life = async move {
             let starting = spawn_local(async move { host.start_file(bytes).await.map(drop) });
             timer.sleep(KILL_AFTER_NS).await?;
