@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use signal_hook::flag;
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 
@@ -28,6 +30,8 @@ pub struct Interrupts {
     stage: Arc<Mutex<Stage>>,
     handle: Handle,
     outlives_hang_up: bool,
+    /// The last signal that asked for the end, or zero; known before the thread acts on it.
+    last: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Interrupts {
@@ -45,20 +49,30 @@ impl Interrupts {
     pub fn take() -> Result<Self> {
         let stage = Arc::new(Mutex::new(Stage::Preparing(None)));
         let outlives_hang_up = ignores_hang_up();
-        let taken = [SIGINT, SIGTERM, SIGWINCH].into_iter().chain((!outlives_hang_up).then_some(SIGHUP));
-        let mut signals = Signals::new(taken).context("signals")?;
+        let ending = || [SIGINT, SIGTERM].into_iter().chain((!outlives_hang_up).then_some(SIGHUP));
+        let last = Arc::<AtomicUsize>::default();
+        for signal in ending() {
+            flag::register_usize(signal, last.clone(), signal.unsigned_abs() as usize).context("signals")?;
+        }
+        let mut signals = Signals::new(ending().chain([SIGWINCH])).context("signals")?;
         let (handle, shared) = (signals.handle(), stage.clone());
         thread::spawn(move || {
             for signal in &mut signals {
                 act(&mut lock(&shared), signal);
             }
         });
-        Ok(Self { stage, handle, outlives_hang_up })
+        Ok(Self { stage, handle, outlives_hang_up, last })
     }
 
     /// Whether a hang-up is to end neither this process nor its children.
     pub(crate) fn outlives_hang_up(&self) -> bool {
         self.outlives_hang_up
+    }
+
+    /// The last signal that asked for the end. A terminal sends it to the machine as well, which may have ended before the
+    /// thread acts on it here.
+    pub(crate) fn last(&self) -> Option<i32> {
+        i32::try_from(self.last.load(Ordering::Relaxed)).ok().filter(|&signal| signal != 0)
     }
 
     /// Makes a signal that comes before the machine runs remove `folder`.

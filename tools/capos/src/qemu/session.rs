@@ -164,7 +164,10 @@ pub fn run(run: &Run, console: Console, interrupts: &Interrupts) -> Result<Finis
                 starting(qemu),
                 errors.trim_end()
             );
-            judge(status, &log, &errors)
+            match (judge(status, &log, &errors), interrupts.last()) {
+                (MachineEnd::Reset | MachineEnd::Qemu(_), Some(signal)) => MachineEnd::Signalled(signal),
+                (end, _) => end,
+            }
         }
     };
     // A kernel that was running when its time was over has nothing to say about that.
