@@ -11,6 +11,7 @@ mod config;
 mod convert;
 mod costs;
 mod data;
+mod flags;
 mod instance;
 mod instantiate;
 mod limits;

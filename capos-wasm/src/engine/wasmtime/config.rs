@@ -1,6 +1,7 @@
 //! The configuration of wasmtime.
 
 use super::costs::costs;
+use super::flags::flag;
 use crate::engine::proposals::Proposal;
 use std::num::NonZeroUsize;
 use wasmtime::{Config, Inlining, OptLevel, RegallocAlgorithm, WasmFeatures};
@@ -48,24 +49,7 @@ pub(super) fn config(stack_bytes: u64) -> wasmtime::Result<Config> {
         .max_wasm_stack(stack_bytes)
         .async_stack_size(stack_bytes + HOST_STACK_BYTES);
     for (proposal, is_on) in Proposal::ALL {
-        config.wasm_features(flag(proposal), is_on);
+        config.wasm_features(flag!(WasmFeatures, proposal), is_on);
     }
     Ok(config)
-}
-
-fn flag(proposal: Proposal) -> WasmFeatures {
-    match proposal {
-        Proposal::Simd => WasmFeatures::SIMD,
-        Proposal::RelaxedSimd => WasmFeatures::RELAXED_SIMD,
-        Proposal::TailCalls => WasmFeatures::TAIL_CALL,
-        Proposal::MultiMemory => WasmFeatures::MULTI_MEMORY,
-        Proposal::ExtendedConst => WasmFeatures::EXTENDED_CONST,
-        Proposal::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
-        Proposal::Memory64 => WasmFeatures::MEMORY64,
-        Proposal::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
-        Proposal::FunctionReferences => WasmFeatures::FUNCTION_REFERENCES,
-        Proposal::Gc => WasmFeatures::GC,
-        Proposal::Exceptions => WasmFeatures::EXCEPTIONS,
-        Proposal::Threads => WasmFeatures::THREADS,
-    }
 }

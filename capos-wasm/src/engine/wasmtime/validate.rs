@@ -3,6 +3,7 @@
 //! wasmtime's own parser is newer and bounds less of what is processed at once. So a module is accepted or refused alike by
 //! all engines, with the same reason, before the compiler sees it.
 
+use super::flags::flag;
 use crate::{
     engine::proposals::Proposal,
     pace::{Pace, STOPPED},
@@ -34,24 +35,7 @@ pub(super) async fn validate(module: &[u8], pace: &mut Pace) -> Result<(), Strin
 fn features() -> WasmFeatures {
     let mut features = WasmFeatures::WASM2;
     for (proposal, is_on) in Proposal::ALL {
-        features.set(flag(proposal), is_on);
+        features.set(flag!(WasmFeatures, proposal), is_on);
     }
     features
-}
-
-fn flag(proposal: Proposal) -> WasmFeatures {
-    match proposal {
-        Proposal::Simd => WasmFeatures::SIMD,
-        Proposal::RelaxedSimd => WasmFeatures::RELAXED_SIMD,
-        Proposal::TailCalls => WasmFeatures::TAIL_CALL,
-        Proposal::MultiMemory => WasmFeatures::MULTI_MEMORY,
-        Proposal::ExtendedConst => WasmFeatures::EXTENDED_CONST,
-        Proposal::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
-        Proposal::Memory64 => WasmFeatures::MEMORY64,
-        Proposal::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
-        Proposal::FunctionReferences => WasmFeatures::FUNCTION_REFERENCES,
-        Proposal::Gc => WasmFeatures::GC,
-        Proposal::Exceptions => WasmFeatures::EXCEPTIONS,
-        Proposal::Threads => WasmFeatures::THREADS,
-    }
 }
