@@ -247,7 +247,11 @@ fn cost<T>(module: &Cached<T>) -> usize {
 mod tests {
     use super::{BYTES_PER_MODULE_BYTE, Cache, Cached, FIXED_BYTES};
     use crate::{pace::Pace, turns::yield_once};
-    use futures::{FutureExt, executor::block_on};
+    use futures::{
+        FutureExt,
+        executor::block_on,
+        future::{join, join3},
+    };
     use std::{borrow::Cow, cell::Cell, rc::Rc};
 
     type Compiled = Result<Rc<Cached<u8>>, String>;
@@ -367,11 +371,11 @@ mod tests {
             };
             cache.get(owned(byte), (), &mut pace, compile).await
         };
-        let (one, other, third) = block_on(async { futures::join!(get(1), get(1), get(2)) });
+        let (one, other, third) = block_on(join3(get(1), get(1), get(2)));
         assert!(Rc::ptr_eq(&one.expect("fine"), &other.expect("fine")));
         assert_eq!((third.expect("fine").compiled, compiler.0.get()), (2, 2));
         // A failure must not leave any waiter waiting.
-        let (one, other) = block_on(async { futures::join!(get(0), get(0)) });
+        let (one, other) = block_on(join(get(0), get(0)));
         assert!(one.is_err() && other.is_err() && cache.compiling.borrow().is_empty());
     }
 

@@ -61,23 +61,27 @@ impl Pace {
         self.control.as_ref().is_some_and(|control| control.is_killed())
     }
 
-    fn begin(&mut self) {
+    /// Begins a turn.
+    pub(crate) fn begin(&mut self) {
         self.work = 0;
         self.began_ns = self.clock.as_ref().map_or(0, |clock| clock());
     }
 
     /// Counts work that was done, and waits for the next turn if this one is over.
     pub(crate) async fn spend(&mut self, work: usize) {
-        self.work = self.work.saturating_add(work);
-        if self.work < if self.clock.is_some() { LOOK } else { TURN } {
-            return;
-        }
-        self.work = 0;
-        let over =
-            self.clock.as_ref().is_none_or(|clock| clock().saturating_sub(self.began_ns) >= self.turn_ns);
-        if over {
+        if self.is_over(work) {
             yield_once().await;
             self.begin();
         }
+    }
+
+    /// Counts work that was done, and returns whether the turn is over.
+    pub(crate) fn is_over(&mut self, work: usize) -> bool {
+        self.work = self.work.saturating_add(work);
+        if self.work < if self.clock.is_some() { LOOK } else { TURN } {
+            return false;
+        }
+        self.work = 0;
+        self.clock.as_ref().is_none_or(|clock| clock().saturating_sub(self.began_ns) >= self.turn_ns)
     }
 }

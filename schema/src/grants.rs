@@ -1,8 +1,10 @@
 //! The well-known grants of `schema/grants.capnp`, and grants in messages.
 
-use crate::wasm_capnp::held_grant;
-use capnp::capability::FromClientHook;
-use capnp::traits::HasTypeId;
+#[cfg(not(target_os = "none"))]
+use {
+    crate::wasm_capnp::held_grant,
+    capnp::{capability::FromClientHook, traits::HasTypeId},
+};
 
 pub use crate::grants_capnp::WellKnownGrant;
 
@@ -53,6 +55,7 @@ impl AsRef<str> for WellKnown {
 pub const UNKNOWN_INTERFACE: u64 = 0;
 
 /// Writes `client` as a grant of an instance, with the name `name`.
+#[cfg(not(target_os = "none"))]
 pub fn hold<C: FromClientHook + HasTypeId>(
     mut to: held_grant::Builder<'_>,
     name: impl AsRef<str>,

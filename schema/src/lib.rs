@@ -23,24 +23,30 @@ macro_rules! schema {
     };
 }
 
+// What the kernel serves or reads.
 schema! {
-    block_capnp
     console_capnp
     device_capnp
     diagnostics_capnp
     endpoint_capnp
     entropy_capnp
-    errno_capnp
-    file_capnp
     grants_capnp
     launch_capnp
     manifest_capnp
     memory_capnp
-    names_capnp
     power_capnp
     process_capnp
-    supervision_capnp
     timer_capnp
+}
+
+// What services and programs use only among themselves. Without it, the kernel has half as much to compile.
+#[cfg(not(target_os = "none"))]
+schema! {
+    block_capnp
+    errno_capnp
+    file_capnp
+    names_capnp
+    supervision_capnp
     wasm_capnp
 }
 

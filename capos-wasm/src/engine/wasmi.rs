@@ -14,6 +14,7 @@ mod limits;
 mod link;
 mod metering;
 mod parameters;
+mod pausing;
 mod units;
 
 pub(super) use compile::Wasmi;

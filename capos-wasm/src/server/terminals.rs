@@ -2,13 +2,14 @@
 
 use crate::{Grants, Sink, Source};
 use capos_schema::console_capnp::{console, terminal};
+use futures::future::join3;
 
 /// Converts the consoles among the standard streams that are not terminals to streams.
 pub(super) async fn ask(grants: &mut Grants) {
     let stdin = grants.stdin.take();
     let stdout = grants.stdout.take();
     let stderr = grants.stderr.take();
-    (grants.stdin, grants.stdout, grants.stderr) = futures::join!(
+    (grants.stdin, grants.stdout, grants.stderr) = join3(
         async {
             match stdin {
                 Some(Source::Console(console)) if !is_terminal(&console, |all| all.get_input()).await => {
@@ -19,7 +20,8 @@ pub(super) async fn ask(grants: &mut Grants) {
         },
         shown(stdout, |all| all.get_output()),
         shown(stderr, |all| all.get_errors()),
-    );
+    )
+    .await;
 }
 
 type Terminals<'a> = console::terminals_results::Reader<'a>;

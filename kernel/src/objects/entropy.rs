@@ -5,7 +5,7 @@ use crate::arch::{random, time};
 use capos_abi::Rights;
 use capos_schema::entropy_capnp::{MAX_FILL_BYTES, entropy_source};
 use capos_schema::methods::entropy_source::FILL;
-use rand_chacha::{
+use chacha20::{
     ChaCha20Rng,
     rand_core::{Rng, SeedableRng},
 };

@@ -79,8 +79,8 @@ impl<H: Host> Compiled<H> {
     /// Frees it in turns.
     pub(super) async fn free(self, pace: &mut Pace) {
         let Self { engine, module, linker } = self;
-        linker.free_with_pauses(async |work| pace.spend(work).await).await;
-        module.free_with_pauses(engine, async |work| pace.spend(work).await).await;
+        linker.free_with_pauses(pace).await;
+        module.free_with_pauses(engine, pace).await;
     }
 }
 
@@ -89,8 +89,7 @@ async fn parse(engine: &wasmi::Engine, bytes: &[u8], pace: &mut Pace) -> Result<
     check_length(bytes)?;
     let control = pace.control();
     let is_stopped = || control.as_ref().is_some_and(|control| control.is_killed());
-    let pause = async |work| pace.spend(work).await;
-    let module = wasmi::Module::new_with_pauses(engine, bytes, pause, is_stopped).await;
+    let module = wasmi::Module::new_with_pauses(engine, bytes, pace, &is_stopped).await;
     module.map_err(|error| explain(NAME, bytes, &error.to_string()))
 }
 

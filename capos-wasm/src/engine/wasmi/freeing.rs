@@ -20,7 +20,7 @@ pub(super) async fn free<H: Host>(
     if let Some(discard) = discard {
         free_pages(&mut store, discard, pace).await;
     }
-    (*store).free_with_pauses(async |work| pace.spend(work).await).await;
+    (*store).free_with_pauses(pace).await;
 }
 
 /// Frees the pages of all memories and tables except those that take no longer than a step.

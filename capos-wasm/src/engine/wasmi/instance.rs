@@ -210,8 +210,7 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
 
     fn backtrace<'a>(&'a self, pace: &'a mut Pace) -> LocalBoxFuture<'a, Vec<u32>> {
         // A start function that was converted to an export has kept its index.
-        let pause = async |work| pace.spend(work).await;
-        Box::pin(self.module.backtrace_with_pauses(&*self.store, pause))
+        Box::pin(self.module.backtrace_with_pauses(&*self.store, pace))
     }
 
     fn host(&mut self) -> Option<&mut H> {

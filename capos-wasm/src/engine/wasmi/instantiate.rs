@@ -38,8 +38,7 @@ async fn instantiate<H: Host>(
     store.limiter(|data| &mut data.limiter);
     // No guest code runs here, but copying its data counts too.
     give(&mut store, 0).map_err(|end| end.to_string())?;
-    let pause = async |work| pace.spend(work).await;
-    let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pause).await;
+    let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pace).await;
     settle(&mut store);
     meter(&mut store);
     match instance {
