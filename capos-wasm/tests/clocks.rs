@@ -2,7 +2,6 @@
 
 use crate::support::{EPOCH_SECONDS, World, call_program, e, errno, spec, timer, with_imports};
 use capos_wasm::{End, Grants};
-use std::rc::Rc;
 
 fn time_get(id: u32) -> String {
     call_program("", &format!("(call $clock_time_get (i32.const {id}) (i64.const 1) (i32.const 8))"))
@@ -33,7 +32,7 @@ fn monotonic_is_the_timer() {
 fn monotonic_can_be_read_without_a_call() {
     let mut world = World::new();
     let mut spec = world.program(&expect_time(1, 1, 4711));
-    spec.grants.fast_clock = Some(Rc::new(|| 4711));
+    spec.grants.fast_clock = Some(|| 4711);
     assert_eq!(world.run(spec), End::Exited(0));
 }
 
@@ -76,7 +75,7 @@ fn one_clock_does_not_bring_the_other() {
 #[test]
 fn a_fast_clock_without_a_timer_is_no_clock() {
     let mut world = World::new();
-    let grants = Grants { fast_clock: Some(Rc::new(|| 1)), ..Grants::default() };
+    let grants = Grants { fast_clock: Some(|| 1), ..Grants::default() };
     assert_eq!(world.run(spec(&time_get(1), grants)), errno(e::NOSYS));
 }
 

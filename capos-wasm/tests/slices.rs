@@ -3,7 +3,7 @@
 
 use crate::support::{World, by_engine};
 use capos_wasm::{End, InstanceHandle};
-use std::{cell::RefCell, rc::Rc};
+use std::cell::RefCell;
 
 /// On wasmi a slice, plus the most expensive single instruction, plus the fuel of a piece of bulk work. wasmtime pauses
 /// before a bulk instruction, at the beginning of a function, and where a loop begins again, and nowhere else: so it is a
@@ -12,25 +12,42 @@ fn most_fuel_at_once() -> u64 {
     by_engine(7_000, 500 + 4 * 50_000 + 500)
 }
 
-/// Runs a program with a clock that checks the fuel whenever it is read, which is after every slice. Returns how it
-/// ended, the fuel it used and the most used in one slice.
+/// What the clock sees.
+#[derive(Default)]
+struct Seen {
+    instance: Option<InstanceHandle>,
+    /// The fuel used at the last reading, and the most used between two.
+    last: u64,
+    most: u64,
+    now_ns: u64,
+}
+
+thread_local! {
+    static SEEN: RefCell<Seen> = RefCell::default();
+}
+
+/// A clock that notes the fuel used since the last reading. Each slice ends with a reading, and then ends the turn, so that
+/// its fuel is counted before the next reading.
+fn clock() -> u64 {
+    SEEN.with_borrow_mut(|seen| {
+        let fuel = seen.instance.as_ref().map_or(0, |instance| instance.usage().fuel);
+        seen.most = seen.most.max(fuel - seen.last);
+        seen.last = fuel;
+        seen.now_ns += 1_000_000;
+        seen.now_ns
+    })
+}
+
+/// Runs a program. Returns how it ended, the fuel it used and the most used in one slice.
 fn run(program: &str) -> (End, u64, u64) {
-    let seen: Rc<RefCell<(Option<InstanceHandle>, u64, u64)>> = Rc::default();
-    let clock = seen.clone();
-    let mut world = World::with_clock(Some(Rc::new(move || {
-        let (handle, last, most) = &mut *clock.borrow_mut();
-        let fuel = handle.as_ref().map_or(0, |handle| handle.usage().fuel);
-        *most = (*most).max(fuel - *last);
-        *last = fuel;
-        0
-    })));
+    SEEN.take();
+    let mut world = World::with_clock(Some(clock));
     let mut spec = world.program(program);
     spec.limits.table_elements = 200_000;
     let handle = world.host.start(spec);
-    seen.borrow_mut().0 = Some(handle.clone());
+    SEEN.with_borrow_mut(|seen| seen.instance = Some(handle.clone()));
     let end = world.wait(&handle);
-    let most = seen.borrow().2;
-    (end, handle.usage().fuel, most)
+    (end, handle.usage().fuel, SEEN.take().most)
 }
 
 /// A program that repeats `body` and exits with 0 if `check` then holds.

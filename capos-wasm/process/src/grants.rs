@@ -36,7 +36,7 @@ impl HostGrants {
             terminals,
             log: grant(grants::LOG).ok(),
             // The same clock as the Timer's, read from its page.
-            fast_clock: timer.as_ref().map(|_| Rc::new(capos_rt::now_ns) as FastClock),
+            fast_clock: timer.as_ref().map(|_| capos_rt::now_ns as FastClock),
             fast_sleep: timer.as_ref().map(|_| Rc::new(sleep_until) as FastSleep),
             timer,
             named: Named::for_instances(instances)?,
@@ -69,7 +69,7 @@ impl HostGrants {
                 .map_err(of("stderr"))?,
             preopens: preopens(entry).map_err(|error| error.to_string())?,
             // The time page belongs to the host's own timer and cannot be read for another one.
-            fast_clock: self.fast_clock.clone().filter(|_| has_own_timer),
+            fast_clock: self.fast_clock.filter(|_| has_own_timer),
             fast_sleep: self.fast_sleep.clone().filter(|_| has_own_timer),
             timer: well_known(&named, &grants::TIMER).map_err(failed)?,
             wall_clock: well_known(&named, &grants::WALL_CLOCK).map_err(failed)?,

@@ -45,7 +45,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let host = Rc::new(Host::new(HostConfig {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),
-        clock: held.fast_clock.clone(),
+        clock: held.fast_clock,
         sleep: held.fast_sleep.clone(),
         discard: Some(capos_rt::discard_bytes),
         module_cache_bytes: MODULE_CACHE_BYTES,

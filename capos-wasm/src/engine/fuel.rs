@@ -49,6 +49,11 @@ impl FuelMeter {
         if self.clock.is_some() { SLICE } else { TURN }
     }
 
+    /// The clock, and the time at which the turn is over; `None` if turns are measured in fuel, since there is no clock.
+    pub(super) fn turn_end(&self) -> Option<(FastClock, u64)> {
+        Some((self.clock?, self.turn_began.saturating_add(TURN_NS)))
+    }
+
     /// The store's next amount of fuel: `amount`, or as much as the next step needs if that is more. `None` if the
     /// limit does not allow that step.
     fn next(&mut self, required: u64, amount: u64) -> Option<u64> {
@@ -58,16 +63,6 @@ impl FuelMeter {
         }
         self.given = left.min(required.max(amount));
         Some(self.given)
-    }
-
-    /// The new amount of fuel for a store with `rest` left whose guest needs more for its next step: unchanged if
-    /// the guest has to stop, for other tasks or for good; otherwise the next slice, so that it need not stop.
-    pub(super) fn more(&mut self, rest: u64, required: u64) -> u64 {
-        self.settle(rest);
-        if self.is_turn_over() {
-            return rest;
-        }
-        self.next(required, self.slice()).unwrap_or(rest)
     }
 
     /// The next amount of fuel, up to `amount` unless the next step needs more, or the end of the instance. In the latter
@@ -93,11 +88,6 @@ impl FuelMeter {
         self.turn_began = self.now();
     }
 
-    /// Whether turns are measured in fuel, since there is no clock.
-    pub(super) fn measures_turns(&self) -> bool {
-        self.clock.is_none()
-    }
-
     /// Whether other tasks should run now.
     pub(super) fn is_turn_over(&self) -> bool {
         let length = if self.clock.is_some() { TURN_NS } else { TURN };
@@ -105,6 +95,6 @@ impl FuelMeter {
     }
 
     fn now(&self) -> u64 {
-        self.clock.as_ref().map_or(self.used, |clock| clock())
+        self.clock.map_or(self.used, |clock| clock())
     }
 }

@@ -44,7 +44,7 @@ impl Plan {
         };
         let interrupts = Interrupts::new(control.clone(), deadline);
         let context = Context::new(launch, grants, limits.descriptors, control.clone());
-        let clock = clocks.fast_clock().cloned();
+        let clock = clocks.fast_clock();
         let means = Means {
             host: Preview1::new(context),
             limits,
@@ -123,7 +123,7 @@ async fn run_again_and_again(
             Pause::Killed => return End::Killed,
             Pause::Failed => return end,
         }
-        let mut pace = Pace::starting(clocks.fast_clock().cloned(), control.clone());
+        let mut pace = Pace::starting(clocks.fast_clock(), control.clone());
         let instantiate = Box::pin(plan.clone().instantiate(&mut pace));
         instance = match until_killed(control, instantiate).await {
             Ok(instance) => instance,

@@ -35,7 +35,7 @@ pub(super) struct PromptClock {
 
 impl PromptClock {
     pub(super) fn of(context: &Context) -> Self {
-        Self { clock: context.clocks.fast_clock().cloned(), control: context.control.clone() }
+        Self { clock: context.clocks.fast_clock(), control: context.control.clone() }
     }
 
     /// Does as [`time_get`] in the guest's `memory`. `None`, and nothing is done, if that needs more than the clock or fails.

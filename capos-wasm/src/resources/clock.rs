@@ -7,7 +7,7 @@ use futures::{FutureExt, future::LocalBoxFuture};
 use std::rc::Rc;
 
 /// Reads the monotonic clock without a call, in nanoseconds: the shared time page of the same Timer.
-pub type FastClock = Rc<dyn Fn() -> u64>;
+pub type FastClock = fn() -> u64;
 
 /// Waits until a point in time of the same clock without a call, so that any number of instances can wait.
 pub type FastSleep = Rc<dyn Fn(u64) -> LocalBoxFuture<'static, ()>>;
@@ -47,8 +47,8 @@ impl Clocks {
     }
 
     /// The faster way to read the monotonic clock, if there is one.
-    pub(crate) fn fast_clock(&self) -> Option<&FastClock> {
-        self.fast_clock.as_ref()
+    pub(crate) fn fast_clock(&self) -> Option<FastClock> {
+        self.fast_clock
     }
 
     fn timer(&self) -> Result<&timer::Client, Error> {

@@ -48,10 +48,8 @@ enum Running {
 enum Turn {
     /// The turn is still this guest's.
     Kept,
-    /// Other tasks had a turn, and no fuel was given for the next one yet.
-    Taken,
-    /// Other tasks had a turn, and fuel has been given.
-    TakenAndGiven,
+    /// Other tasks had a turn. The guest's next one takes this fuel at least.
+    Taken { required: u64 },
 }
 
 impl<H: Host> Instance<H> {
@@ -92,7 +90,7 @@ impl<H: Host> Instance<H> {
             Running::Suspended(call) => {
                 let Poll::Ready(value) = poll_host(&mut self.store, cx) else {
                     self.running = Running::Suspended(call);
-                    self.turn = Turn::Taken;
+                    self.turn = Turn::Taken { required: 0 };
                     return Ok(Some(Step::Waiting));
                 };
                 let value = Val::I32(value?.cast_signed());
@@ -138,27 +136,25 @@ impl<H: Host> Instance<H> {
 
     /// Gives the guest fuel for a new turn, if other tasks have run.
     fn begin_turn(&mut self) -> Result<(), End> {
-        let turn = std::mem::replace(&mut self.turn, Turn::Kept);
-        if turn != Turn::Kept {
-            self.store.data_mut().fuel.begin_turn();
-        }
-        match turn {
-            Turn::Taken => give(&mut self.store, 0),
-            Turn::Kept | Turn::TakenAndGiven => Ok(()),
+        match std::mem::replace(&mut self.turn, Turn::Kept) {
+            Turn::Kept => Ok(()),
+            Turn::Taken { required } => {
+                self.store.data_mut().fuel.begin_turn();
+                give(&mut self.store, required)
+            }
         }
     }
 
-    /// Gives the guest its next slice, after other tasks have run if its turn is over.
+    /// Gives the guest more fuel, after other tasks have run if its turn is over.
     fn next_slice(&mut self, required: u64) -> Result<Option<Step>, End> {
-        give(&mut self.store, required)?;
         let fuel = &self.store.data().fuel;
         // Translation uses no fuel, so a turn measured in fuel would never end in it.
-        let is_over = fuel.is_turn_over() || (required == 0 && fuel.measures_turns());
-        if !is_over {
-            return Ok(None);
+        if fuel.is_turn_over() || (required == 0 && fuel.turn_end().is_none()) {
+            self.turn = Turn::Taken { required };
+            return Ok(Some(Step::TurnOver));
         }
-        self.turn = Turn::TakenAndGiven;
-        Ok(Some(Step::TurnOver))
+        give(&mut self.store, required)?;
+        Ok(None)
     }
 
     fn returned(&mut self) -> Step {
@@ -195,7 +191,7 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
         self.results.extend(ty.results().iter().map(|ty| Val::default_for_ty(*ty)));
         let arguments = arguments.iter().copied().map(to_val).collect();
         self.running = Running::Begun { function, arguments };
-        self.turn = Turn::Taken;
+        self.turn = Turn::Taken { required: 0 };
     }
 
     fn resume(&mut self, cx: &mut TaskContext<'_>) -> Step {

@@ -5,7 +5,7 @@ use super::{
     data::HostData,
     freeing::free,
     instance,
-    metering::{give, meter, settle},
+    metering::{give, settle},
 };
 use crate::{
     engine::{Host, Instance, Means, Module},
@@ -40,7 +40,6 @@ async fn instantiate<H: Host>(
     give(&mut store, 0).map_err(|end| end.to_string())?;
     let instance = compiled.linker.instantiate_with_pauses(&mut *store, &compiled.module, pace).await;
     settle(&mut store);
-    meter(&mut store);
     match instance {
         Ok(instance) => {
             Ok(Box::new(instance::Instance::new(store, compiled.module.clone(), instance, discard)))

@@ -9,5 +9,11 @@ pub(super) fn burn<T>(store: &mut wasmi::StoreContextMut<'_, T>, units: u64) -> 
     // An error would mean that metering is off, but it is always on.
     let left = store.get_fuel().unwrap_or(0);
     let _ = store.set_fuel(left.saturating_sub(fuel));
-    fuel.saturating_sub(left).div_ceil(FUEL_PER_UNIT)
+    let mut missing = fuel.saturating_sub(left);
+    if let Some(slices) = store.slices_mut() {
+        let taken = missing.min(slices.reserve);
+        slices.reserve -= taken;
+        missing -= taken;
+    }
+    missing.div_ceil(FUEL_PER_UNIT)
 }
