@@ -12,7 +12,7 @@ fn most_fuel_at_once() -> u64 {
     by_engine(7_000, 500 + 4 * 50_000 + 500)
 }
 
-/// What the clock sees.
+/// The readings of the clock so far.
 #[derive(Default)]
 struct Seen {
     instance: Option<InstanceHandle>,
