@@ -80,7 +80,7 @@ impl Host {
     /// A host without instances that uses a particular engine.
     pub fn with_engine(config: HostConfig, engine: EngineKind) -> Self {
         let modules = Rc::new(Cache::new(config.module_cache_bytes));
-        let remains = Rc::new(Remains::new(config.spawn.clone(), config.clock.clone()));
+        let remains = Rc::new(Remains::new(config.spawn.clone(), config.clock));
         Self { config, engine: engine.engine(), modules, remains }
     }
 
@@ -130,7 +130,7 @@ async fn make(
     commands: mpsc::UnboundedReceiver<Command>,
     control: Rc<Control>,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
-    let mut pace = Pace::starting(config.clock.clone(), control.clone());
+    let mut pace = Pace::starting(config.clock, control.clone());
     let settings = Settings::new(&spec.limits, spec.options.unknown_imports);
     let begun = config.now_ns();
     let module = match modules.get_placed(&spec.module, settings) {
@@ -153,7 +153,7 @@ async fn make(
         launch: spec.launch,
         grants: spec.grants,
         limits: spec.limits,
-        clocks: Clocks::new(config.timer.clone(), config.clock.clone(), config.sleep.clone(), None),
+        clocks: Clocks::new(config.timer.clone(), config.clock, config.sleep.clone(), None),
         discard: config.discard,
         control,
     };

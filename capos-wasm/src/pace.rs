@@ -64,7 +64,7 @@ impl Pace {
     /// Begins a turn.
     pub(crate) fn begin(&mut self) {
         self.work = 0;
-        self.began_ns = self.clock.as_ref().map_or(0, |clock| clock());
+        self.began_ns = self.clock.map_or(0, |clock| clock());
     }
 
     /// Counts work that was done, and waits for the next turn if this one is over.
@@ -82,6 +82,6 @@ impl Pace {
             return false;
         }
         self.work = 0;
-        self.clock.as_ref().is_none_or(|clock| clock().saturating_sub(self.began_ns) >= self.turn_ns)
+        self.clock.is_none_or(|clock| clock().saturating_sub(self.began_ns) >= self.turn_ns)
     }
 }

@@ -83,7 +83,7 @@ impl Guest {
 
     /// The pace for long work on behalf of this instance.
     pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.clock.clone())
+        Pace::new(self.clock)
     }
 
     /// Runs the module's start function, which precedes everything else.

@@ -45,13 +45,7 @@ impl Plan {
         let interrupts = Interrupts::new(control.clone(), deadline);
         let context = Context::new(launch, grants, limits.descriptors, control.clone());
         let clock = clocks.fast_clock();
-        let means = Means {
-            host: Preview1::new(context),
-            limits,
-            control: control.clone(),
-            clock: clock.clone(),
-            discard,
-        };
+        let means = Means { host: Preview1::new(context), limits, control: control.clone(), clock, discard };
         let instance = module.compiled.instantiate(means, pace).await?;
         let guest = Guest::new(instance, module, interrupts, clock);
         control.set_instantiate_time(now_ns().saturating_sub(begun));

@@ -34,7 +34,7 @@ impl Remains {
         let remains = self.clone();
         (self.spawn)(Box::pin(async move {
             while let Some(module) = remains.next() {
-                module.free(Pace::aside(remains.clock.clone())).await;
+                module.free(Pace::aside(remains.clock)).await;
                 yield_once().await;
             }
         }));
