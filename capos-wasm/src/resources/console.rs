@@ -1,6 +1,6 @@
 //! Reading and writing consoles. Input is read ahead, so that readiness can be determined without losing bytes.
 
-use super::Error;
+use super::{Error, Push};
 use capos_rt::Ask as _;
 use capos_schema::console_capnp::{MAX_READ_BYTES, MAX_WRITE_BYTES, console};
 use futures::future::LocalBoxFuture;
@@ -25,11 +25,13 @@ pub(crate) struct ConsoleOutput {
     client: console::Client,
     stream: ConsoleStream,
     pub(super) shown_as: ShownAs,
+    /// Whether results arrive immediately.
+    push: Push,
 }
 
 impl ConsoleOutput {
     pub(super) fn new(client: console::Client, stream: ConsoleStream, shown_as: ShownAs) -> Self {
-        Self { client, stream, shown_as }
+        Self { client, stream, shown_as, push: Push::default() }
     }
 
     /// The maximum length of one write.
@@ -45,12 +47,12 @@ impl ConsoleOutput {
             ConsoleStream::Standard => {
                 let mut request = self.client.write_request();
                 fill(request.get().init_bytes(length))?;
-                request.ask().await.map(drop)
+                self.push.call(request.ask()).await.map(drop)
             }
             ConsoleStream::Errors => {
                 let mut request = self.client.write_error_request();
                 fill(request.get().init_bytes(length))?;
-                request.ask().await.map(drop)
+                self.push.call(request.ask()).await.map(drop)
             }
         };
         Ok(written.map_err(Error::of_call)?)

@@ -5,8 +5,8 @@
 //! turn ends.
 //! After an unsuccessful attempt, further ones are skipped for a while.
 //!
-//! Calls on open files do this before they are awaited at all ([`Push::call`]), all other calls only after a poll was
-//! not ready.
+//! Calls on open files and writes to consoles do this before they are awaited at all ([`Push::call`]), all other calls only
+//! after a poll was not ready.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
