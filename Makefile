@@ -192,7 +192,7 @@ $(MANIFESTS:%=programs-%): programs-%: %.cue host certain-%
 # (Cargo builds the kernel only before or after it, and the kernel takes less time.)
 .PHONY: $(MANIFESTS:%=certain-%)
 $(MANIFESTS:%=certain-%): certain-%: %.cue
-	$(MAKE) userspace NEEDS="native init $$(sed -n '/^wasm:/{s/.*/native capos-wasm/p;q}' $<)"
+	$(MAKE) userspace NEEDS="native init $$(grep -q '^wasm:' $< && echo native capos-wasm) $$(grep -q '^console:' $< || echo native capos-console)"
 
 # --- Running ------------------------------------------------------------------------------------------------
 
