@@ -6,8 +6,9 @@
 use crate::{End, account::Control, resources::FastClock};
 use std::rc::Rc;
 
-/// Fuel between two checks of the clock. Whatever the guest executes, this takes far less than a millisecond: the
-/// slowest instructions relative to their fuel are those that touch a page of memory for the first time.
+/// Fuel between two checks of the clock. Whatever the guest executes, this takes less than a millisecond: the slowest
+/// instructions relative to their fuel are calls that move many values, then those that touch a page of memory for the first
+/// time.
 const SLICE: u64 = 500;
 /// Fuel of a turn if there is no clock.
 const TURN: u64 = 50_000;

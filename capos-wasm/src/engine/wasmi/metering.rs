@@ -4,7 +4,7 @@ use super::{data::HostData, units::FUEL_PER_UNIT};
 use crate::{End, engine::Host};
 use wasmi::{Slices, Store};
 
-/// More than a turn can use; the limit is often no limit.
+/// More than any turn uses.
 const MOST_UNITS: u64 = u64::MAX / FUEL_PER_UNIT;
 
 /// Gives the store fuel for the rest of the turn, and at least what the next step needs. What exceeds a slice is given in
