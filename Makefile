@@ -9,7 +9,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 # The manifest for `make run` and `make iso`.
-NAME ?= wasi-hello-rust
+NAME ?= hello
 # V=1 shows build commands and the kernel's log. Other settings: see `make help`.
 V ?=
 TIMEOUT ?=
@@ -163,7 +163,7 @@ $(call modules,$(GO_GUESTS)): build/wasm/%.wasm: %.go Makefile | build/setup/go
 
 $(call modules,$(TEXT_GUESTS)): build/wasm/%.wasm: %.wat
 	mkdir -p build/wasm
-	$(call cargo,run,-p capos-assemble -- $< $@)
+	$(call cargo,run,-p capos-assemble --profile host --target $(HOST_TARGET) -- $< $@)
 
 # The host command, which evaluates manifests with CUE.
 host: build/tools/bin/capos build/setup/cue ## build the host command `capos`, into build/tools/bin
