@@ -89,8 +89,9 @@ choose = $(if $(NEEDS),$(filter $(call named,$(1)),$(2)),$(2))
 CHOSEN_NATIVE := $(if $(NEEDS),$(call choose,native,$(sort $(call programs,$(USER_CRATES)))))
 CHOSEN_RUST_GUESTS := $(call choose,module,$(RUST_GUESTS))
 
-KERNEL_FLAGS := -p capos-kernel --profile $(PROFILE) --target $(KERNEL_TARGET) -Zbuild-std=core,alloc,compiler_builtins \
-	-Zbuild-std-features=compiler-builtins-mem
+# In a folder of its own: cargo locks a profile's folder, and native programs are built at the same time.
+KERNEL_FLAGS := -p capos-kernel --profile $(PROFILE) --target $(KERNEL_TARGET) --target-dir target/kernel \
+	-Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
 USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) \
 	--target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
 HOST_FLAGS := -p capos --profile host --target $(HOST_TARGET)
@@ -176,20 +177,23 @@ build/tools/bin/capos:
 	cmp -s target/$(HOST_TARGET)/host/capos $@ || install -D target/$(HOST_TARGET)/host/capos $@
 
 # The requirements of any external program: `capos run program.wasm`.
-programs: host programs-of-any build/setup/run ## build only what `capos run PROGRAM.wasm` needs
-	$(MAKE) kernel
+programs: host programs-of-any kernel-after-host build/setup/run ## build only what `capos run PROGRAM.wasm` needs
 
 .PHONY: programs-of-any
 programs-of-any:
 	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk'
 
 # Builds only what one manifest names. Errors in the manifest are reported when it is run.
-$(MANIFESTS:%=programs-%): programs-%: %.cue host certain-%
+$(MANIFESTS:%=programs-%): programs-%: %.cue host certain-% kernel-after-host
 	needs=$$(build/tools/bin/capos needs $< 2>/dev/null) || exit 0; \
-	$(MAKE) kernel userspace guests NEEDS="$$(echo $$needs)"
+	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
+
+# The kernel, beside the longest part of the native programs, in which one compiler works alone.
+.PHONY: kernel-after-host
+kernel-after-host: host
+	$(MAKE) kernel
 
 # What a manifest certainly needs, by its text: what takes longest to build, beside the host command, which can tell the rest.
-# (Cargo builds the kernel only before or after it, and the kernel takes less time.)
 .PHONY: $(MANIFESTS:%=certain-%)
 $(MANIFESTS:%=certain-%): certain-%: %.cue
 	$(MAKE) userspace NEEDS="native init $$(grep -q '^wasm:' $< && echo native capos-wasm) $$(grep -q '^console:' $< || echo native capos-console)"

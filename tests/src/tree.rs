@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
 
 /// The built kernel.
 pub fn kernel() -> PathBuf {
-    root().join("target/x86_64-unknown-none/release/capos-kernel")
+    root().join("target/kernel/x86_64-unknown-none/release/capos-kernel")
 }
 
 /// The folders of manifests: those for users, and those for tests and measurements.

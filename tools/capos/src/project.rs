@@ -84,7 +84,7 @@ impl Project {
 
     /// The built kernel.
     pub fn kernel(&self) -> PathBuf {
-        self.built("x86_64-unknown-none").join("capos-kernel")
+        self.built("kernel/x86_64-unknown-none").join("capos-kernel")
     }
 
     /// The built native program of that name.
@@ -92,8 +92,8 @@ impl Project {
         self.built("x86_64-capos-hermit").join(name)
     }
 
-    fn built(&self, target: &str) -> PathBuf {
-        self.root.join("target").join(target).join(self.profile.folder())
+    fn built(&self, folder: &str) -> PathBuf {
+        self.root.join("target").join(folder).join(self.profile.folder())
     }
 
     /// The built WebAssembly module of that name.
