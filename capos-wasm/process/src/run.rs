@@ -7,7 +7,7 @@ use crate::{
     report,
 };
 use capos_package::{Package, binary};
-use capos_rt::{JoinHandle, grant, serve_export, spawn_local};
+use capos_rt::{JoinHandle, grant, serve, serve_export, spawn_local};
 use capos_schema::{
     manifest_capnp::{boot_package, instance_entry},
     wasm_capnp::wasm_host,
@@ -52,7 +52,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     }));
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
-        let client: wasm_host::Client = capnp_rpc::new_client(WasmHost::new(host.clone(), modules));
+        let client: wasm_host::Client = serve(WasmHost::new(host.clone(), modules));
         serve_export(capos_schema::names::WASM_HOST_EXPORT, client)?;
     }
     let exit_from = package.get_manifest()?.get_exit_from()?.to_str()?;

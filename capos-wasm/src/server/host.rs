@@ -29,7 +29,7 @@ impl WasmHost {
         if let Some(End::FailedToStart(reason)) = handle.end() {
             return Err(Error::failed(reason));
         }
-        Ok(capnp_rpc::new_client(instance))
+        Ok(capos_rt::serve(instance))
     }
 
     /// The module that a specification refers to, and its name in messages.
