@@ -7,5 +7,5 @@ mod instance;
 mod terminals;
 mod value;
 
-pub use host::{ModuleLookup, WasmHost};
+pub use host::{ModuleLookup, ServeInstance, WasmHost};
 pub use instance::WasmInstance;

@@ -23,7 +23,7 @@ const MODULE: &str = r#"(module
 fn host(world: &World) -> wasm_host::Client {
     let named: &'static [u8] = wat::parse_str(MODULE).expect("text").leak();
     let lookup = Rc::new(move |name: &str| (name == "named").then_some(named));
-    capnp_rpc::new_client(WasmHost::new(world.host.clone(), lookup))
+    capnp_rpc::new_client(WasmHost::new(world.host.clone(), lookup, capnp_rpc::new_client))
 }
 
 fn start(world: &mut World, wat: &str, run: bool) -> capnp::Result<wasm_instance::Client> {

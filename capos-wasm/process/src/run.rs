@@ -52,7 +52,7 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     }));
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
-        let client: wasm_host::Client = serve(WasmHost::new(host.clone(), modules));
+        let client: wasm_host::Client = serve(WasmHost::new(host.clone(), modules, serve));
         serve_export(capos_schema::names::WASM_HOST_EXPORT, client)?;
     }
     let exit_from = package.get_manifest()?.get_exit_from()?.to_str()?;

@@ -9,16 +9,20 @@ use std::{borrow::Cow, rc::Rc};
 /// Finds a module by its name in the boot package.
 pub type ModuleLookup = Rc<dyn Fn(&str) -> Option<&'static [u8]>>;
 
+/// Creates the client of a started instance: by the runtime in a process, within one process in tests.
+pub type ServeInstance = fn(WasmInstance) -> wasm_instance::Client;
+
 /// Serves `WasmHost`.
 pub struct WasmHost {
     host: Rc<Host>,
     modules: ModuleLookup,
+    serve: ServeInstance,
 }
 
 impl WasmHost {
     /// Starts instances on `host`, and named modules from `modules`.
-    pub fn new(host: Rc<Host>, modules: ModuleLookup) -> Self {
-        Self { host, modules }
+    pub fn new(host: Rc<Host>, modules: ModuleLookup, serve: ServeInstance) -> Self {
+        Self { host, modules, serve }
     }
 
     async fn launch(&self, spec: InstanceSpec) -> Result<wasm_instance::Client, Error> {
@@ -29,7 +33,7 @@ impl WasmHost {
         if let Some(End::FailedToStart(reason)) = handle.end() {
             return Err(Error::failed(reason));
         }
-        Ok(capos_rt::serve(instance))
+        Ok((self.serve)(instance))
     }
 
     /// The module that a specification refers to, and its name in messages.
