@@ -3,17 +3,23 @@
 
 interface MemoryObject {
   # Holding a MemoryObject allows mapping its pages (through a VirtualMemory) within the capability's
-  # rights: READ, WRITE, EXECUTE. It does not allow resizing it. At any time an object may have writable
-  # mappings or executable mappings, in any processes, but never both: a mapping or `protect` that would
-  # cause both is refused with `failed`, and succeeds once the conflicting mapping is removed or protected.
-  # Only mappings count here, not rights.
+  # rights: READ, WRITE, EXECUTE. It does not allow resizing it. An object is writable until it is sealed, and
+  # only a sealed object may be mapped executable, so no page is ever writable anywhere while it is executable
+  # somewhere, and code does not change once it can run.
 
-  size @0 () -> (bytes :UInt64);
-  # Length in bytes, a multiple of the page size.
+  size @0 () -> (bytes :UInt64, sealed :Bool);
+  # Length in bytes, a multiple of the page size; and whether the object is sealed. The contents of a sealed
+  # object never change.
+
+  seal @1 () -> ();
+  # Seals the object, for ever: the WRITE right of every capability to it is void from then on. Needs WRITE, since
+  # it takes the right from every other holder too. `failed` while any process has a writable mapping of it, and for
+  # memory that a device may write. Sealing a sealed object does nothing.
 }
 
 struct Protection {
-  # Permitted accesses to pages. `write` together with `execute` is always refused (W^X).
+  # Permitted accesses to pages. `write` together with `execute` is always refused (W^X), and `execute` of anything
+  # but a sealed MemoryObject.
   read @0 :Bool;
   write @1 :Bool;
   execute @2 :Bool;
@@ -21,7 +27,7 @@ struct Protection {
 
 interface VirtualMemory {
   # Holding a VirtualMemory allows managing the address space of the one process it belongs to,
-  # within that process's frame budget. Making a page executable also needs the EXECUTE right on
+  # within that process's frame budget. Mapping a sealed MemoryObject executable also needs the EXECUTE right on
   # this capability. It gives no access to any other process's memory. Addresses and lengths are in
   # bytes and must be multiples of the page size (4096). Errors, here and below: `failed` with the
   # reason for a bad range or protection, `overloaded` when the process's budget is exhausted.
@@ -33,7 +39,7 @@ interface VirtualMemory {
 
   protect @1 (address :UInt64, length :UInt64, protection :Protection) -> ();
   # Changes the protection of reserved or mapped pages. Contents are kept. `failed`, without any change, if
-  # a mapped object would become writable and executable at once (see MemoryObject).
+  # pages of a sealed object would become writable, or other pages executable (see MemoryObject).
 
   unmap @2 (address :UInt64, length :UInt64) -> ();
   # Unmaps every page in the range; its frames return to the budget.
@@ -49,6 +55,6 @@ interface VirtualMemory {
   mapObject @5 (object :MemoryObject, offset :UInt64, length :UInt64, address :UInt64,
                 protection :Protection) -> (address :UInt64);
   # Maps part of an object, shared with every other mapping of it. `protection` may not exceed the rights
-  # of the object's capability. With `address` 0 the kernel chooses. `failed` if the object would become
-  # writable and executable at once (see MemoryObject).
+  # of the object's capability. With `address` 0 the kernel chooses. `failed` if `protection` has `write` and the
+  # object is sealed, or `execute` and it is not (see MemoryObject).
 }

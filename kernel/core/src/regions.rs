@@ -65,6 +65,11 @@ impl Backing {
         }
     }
 
+    /// Whether pages with this backing may have this protection: memory of a process's own is never executable.
+    const fn may_be(&self, protection: Protection) -> bool {
+        matches!(self, Self::Object { .. }) || !protection.contains(Protection::EXECUTE)
+    }
+
     /// The same backing, `bytes` further on.
     const fn plus(self, bytes: u64) -> Self {
         match self {
@@ -130,10 +135,12 @@ pub enum RegionError {
     WriteAndExecute,
     /// The rights of the object or the VirtualMemory do not allow the protection.
     NotPermitted,
-    /// An object that is to be executable here is mapped writable somewhere.
+    /// An object that is to be sealed is mapped writable somewhere.
     MappedWritable,
-    /// An object that is to be writable here is mapped executable somewhere.
-    MappedExecutable,
+    /// An object that is to be writable here is sealed.
+    Sealed,
+    /// What is to be executable here is not a sealed object.
+    NotSealed,
     /// The address space has no such free range, or has too many regions.
     Full,
 }
@@ -154,11 +161,10 @@ impl RegionError {
             Self::WriteAndExecute => "no page may be both writable and executable",
             Self::NotPermitted => "the rights do not allow this protection",
             Self::MappedWritable => {
-                "the memory object is mapped writable somewhere, so it cannot be executable: unmap or protect that mapping first"
+                "the memory object is mapped writable somewhere, so it cannot be sealed: unmap or protect that mapping first"
             }
-            Self::MappedExecutable => {
-                "the memory object is mapped executable somewhere, so it cannot be writable: unmap or protect that mapping first"
-            }
+            Self::Sealed => "the memory object is sealed, so it cannot be writable",
+            Self::NotSealed => "only a sealed memory object can be executable",
             Self::Full => "there is no space in the address space",
         }
     }
@@ -238,6 +244,9 @@ impl RegionMap {
         if protection.breaks_wx() {
             return Err(RegionError::WriteAndExecute);
         }
+        if !backing.may_be(protection) {
+            return Err(RegionError::NotSealed);
+        }
         if !ceiling.contains(protection) {
             return Err(RegionError::NotPermitted);
         }
@@ -291,6 +300,7 @@ impl RegionMap {
             && self.regions.iter().all(|region| {
                 checked_end(region.start, region.length()).is_ok()
                     && !region.protection.breaks_wx()
+                    && region.backing.may_be(region.protection)
                     && region.ceiling.contains(region.protection)
             })
     }

@@ -31,7 +31,7 @@ const MORE_BYTES: u64 = 1 << 20;
 pub(super) fn start(kernel: &mut Kernel, module: MemoryRegion) {
     let (offset, length) = find_image(module).unwrap_or_else(|error| refuse(&Refusal::BadPackage(error)));
     let (first, pages) = mm::module_frames(module);
-    let package = kernel.system.objects().wrap(first, pages).unwrap_or_else(|_| refuse_for_memory());
+    let package = kernel.system.objects().wrap_sealed(first, pages).unwrap_or_else(|_| refuse_for_memory());
     let new = NewProcess {
         image: package,
         image_offset: offset,

@@ -9,7 +9,7 @@ use capos_kernel_core::{
     OutOfMemory,
     arena::{Arena, Id},
     regions::{
-        Backing, Region,
+        Backing, Region, RegionError,
         usage::{self, MappedUse, ObjectUses},
     },
     walk::{Counts, Flaw, Walk},
@@ -58,7 +58,7 @@ pub struct MemoryObject {
     references: u32,
     /// Bytes mapped, over all address spaces: mappings keep it alive, too.
     mapped_bytes: u64,
-    /// The kinds of its mappings, in all address spaces.
+    /// How it may be mapped, and its writable mappings in all address spaces.
     pub(super) mapped: MappedUse,
     /// The process that is charged for its frames.
     owner: Option<ProcessId>,
@@ -80,9 +80,20 @@ impl MemoryObject {
         }
     }
 
-    /// Whether some address space maps it writable.
-    pub const fn is_mapped_writable(&self) -> bool {
-        self.mapped.is_writable()
+    /// Whether it is sealed.
+    pub const fn is_sealed(&self) -> bool {
+        self.mapped.is_sealed()
+    }
+
+    /// Seals it: from now on its contents never change, and it may be mapped executable.
+    ///
+    /// # Errors
+    /// `NotReserved` for pages of a device, which the device may write; `MappedWritable`.
+    pub fn seal(&mut self) -> Result<(), RegionError> {
+        match self.store {
+            Store::Lazy(_) | Store::Contiguous(_) => self.mapped.seal(),
+            Store::Dma { .. } | Store::Registers(_) | Store::Gone => Err(RegionError::NotReserved),
+        }
     }
 
     /// Length in bytes.
@@ -196,6 +207,17 @@ impl MemoryObjects {
     /// If the kernel's memory is exhausted.
     pub fn wrap(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
         self.all.insert(MemoryObject::new(Store::Contiguous(first), pages, None))
+    }
+
+    /// As [`Self::wrap`], sealed.
+    ///
+    /// # Errors
+    /// If the kernel's memory is exhausted.
+    pub fn wrap_sealed(&mut self, first: Frame, pages: u64) -> Result<ObjectId, OutOfMemory> {
+        let mut object = MemoryObject::new(Store::Contiguous(first), pages, None);
+        // Nothing maps a new object, so this cannot be refused.
+        let _ = object.seal();
+        self.all.insert(object)
     }
 
     /// An object for the `pages` frames of DMA memory at `first`, known to the device `device`, with one reference.
@@ -350,10 +372,18 @@ impl MemoryObjects {
             Ok(())
         })?;
         walk.over(self.all.every(), |object| match object {
-            Some((id, object)) if counts.of(id.index()) != (object.mapped, object.mapped_bytes) => {
-                Err("a memory object has a wrong mapping count".into())
+            Some((id, object)) => {
+                let (mapped, bytes) = counts.of(id.index());
+                let found = (mapped.writable_pages(), bytes);
+                if found != (object.mapped.writable_pages(), object.mapped_bytes) {
+                    return Err("a memory object has a wrong mapping count".into());
+                }
+                if found.0 > 0 && object.is_sealed() {
+                    return Err("a sealed memory object is mapped writable".into());
+                }
+                Ok(())
             }
-            _ => Ok(()),
+            None => Ok(()),
         })
     }
 

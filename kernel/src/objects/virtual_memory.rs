@@ -41,7 +41,7 @@ fn space<'a>(context: &'a mut Context<'_>) -> Result<&'a mut AddressSpace, Failu
     Ok(context.kernel.system.space(id).ok_or(Failure::ENDED)?.0)
 }
 
-/// The most permissive protection that the pages can be given later.
+/// The most permissive protection that pages of an object can be given later.
 fn ceiling(context: &Context<'_>) -> Protection {
     let mut ceiling = Protection::READ | Protection::WRITE;
     ceiling.set(Protection::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
@@ -62,7 +62,7 @@ fn reserve(
     range: virtual_memory::reserve_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
     let protection = allowed(context, range.get_protection()?)?;
-    let ceiling = ceiling(context);
+    let ceiling = Protection::READ | Protection::WRITE;
     let address = space(context)?.reserve(range.get_address(), range.get_length(), protection, ceiling)?;
     results::<virtual_memory::reserve_results::Owned>(context.results, |mut results| {
         results.set_address(address);

@@ -38,6 +38,9 @@ impl RegionMap {
             if region.backing == Backing::Fixed {
                 return Err(RegionError::NotReserved);
             }
+            if !region.backing.may_be(protection) {
+                return Err(RegionError::NotSealed);
+            }
             if !region.ceiling.contains(protection) {
                 return Err(RegionError::NotPermitted);
             }

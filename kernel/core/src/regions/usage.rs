@@ -1,5 +1,5 @@
-//! W^X over all mappings of a memory object: its pages may be mapped writable or mapped executable, in
-//! any number of address spaces, but never both.
+//! W^X over all mappings of a memory object. An object is writable until it is sealed, and only a sealed one may be
+//! mapped executable. Sealing is refused while a writable mapping exists in any address space, and nothing undoes it.
 
 use super::{Backing, Protection, Region, RegionError, RegionMap};
 use capos_abi::PAGE_SIZE;
@@ -7,57 +7,70 @@ use capos_abi::PAGE_SIZE;
 #[cfg(test)]
 mod tests;
 
-/// The number of pages of all mappings of one object that are writable, and that are executable. A page that is
-/// mapped twice counts twice.
+/// How one object may be mapped: whether it is sealed, and the number of pages of all its mappings that are writable.
+/// A page that is mapped twice counts twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MappedUse {
     writable: u64,
-    executable: u64,
+    is_sealed: bool,
 }
 
 impl MappedUse {
-    /// No mapping.
+    /// No mapping, not sealed.
     #[must_use]
     pub const fn new() -> Self {
-        Self { writable: 0, executable: 0 }
+        Self { writable: 0, is_sealed: false }
     }
 
-    /// Whether any mapping is writable.
+    /// The number of writable pages of all mappings.
     #[must_use]
-    pub const fn is_writable(&self) -> bool {
-        self.writable > 0
+    pub const fn writable_pages(&self) -> u64 {
+        self.writable
+    }
+
+    /// Whether the object is sealed.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.is_sealed
+    }
+
+    /// Forbids writable mappings for ever, and permits executable ones.
+    ///
+    /// # Errors
+    /// `MappedWritable` if a writable mapping exists.
+    pub fn seal(&mut self) -> Result<(), RegionError> {
+        if self.writable > 0 {
+            return Err(RegionError::MappedWritable);
+        }
+        self.is_sealed = true;
+        Ok(())
     }
 
     /// Counts a mapping of `bytes` with `protection`.
     pub fn add(&mut self, protection: Protection, bytes: u64) {
         // At most 2^24 pages per region, 2^12 regions per process and 2^16 processes: no overflow is
         // possible.
-        self.change(protection, bytes, u64::saturating_add);
+        if protection.contains(Protection::WRITE) {
+            self.writable = self.writable.saturating_add(bytes / PAGE_SIZE);
+        }
     }
 
     /// Stops counting a mapping of `bytes` with `protection`.
     pub fn remove(&mut self, protection: Protection, bytes: u64) {
-        self.change(protection, bytes, u64::saturating_sub);
-    }
-
-    fn change(&mut self, protection: Protection, bytes: u64, change: impl Fn(u64, u64) -> u64) {
         if protection.contains(Protection::WRITE) {
-            self.writable = change(self.writable, bytes / PAGE_SIZE);
-        }
-        if protection.contains(Protection::EXECUTE) {
-            self.executable = change(self.executable, bytes / PAGE_SIZE);
+            self.writable = self.writable.saturating_sub(bytes / PAGE_SIZE);
         }
     }
 
-    /// Whether a mapping with `protection` may exist together with those counted.
+    /// Whether the object may be mapped with `protection`.
     ///
     /// # Errors
-    /// `MappedWritable` or `MappedExecutable`.
+    /// `Sealed` or `NotSealed`.
     pub fn check(&self, protection: Protection) -> Result<(), RegionError> {
-        if protection.contains(Protection::EXECUTE) && self.writable > 0 {
-            Err(RegionError::MappedWritable)
-        } else if protection.contains(Protection::WRITE) && self.executable > 0 {
-            Err(RegionError::MappedExecutable)
+        if self.is_sealed && protection.contains(Protection::WRITE) {
+            Err(RegionError::Sealed)
+        } else if !self.is_sealed && protection.contains(Protection::EXECUTE) {
+            Err(RegionError::NotSealed)
         } else {
             Ok(())
         }
@@ -121,18 +134,15 @@ impl RegionMap {
     ) -> Result<(), RegionError> {
         self.check_protect(address, length, protection)?;
         let end = address + length;
-        // One object may occur in several pieces of the range, so all are recounted before any is checked.
-        for piece in self.pieces(address, end) {
-            uncount(uses, &piece);
-        }
         let mut allowed = Ok(());
         for piece in self.pieces(address, end) {
             with_use(uses, &piece, |mapped| allowed = allowed.and(mapped.check(protection)));
         }
-        let changed = match allowed {
-            Ok(()) => self.protect(address, length, protection),
-            refused => refused,
-        };
+        allowed?;
+        for piece in self.pieces(address, end) {
+            uncount(uses, &piece);
+        }
+        let changed = self.protect(address, length, protection);
         // Changed regions are counted with the new protection, unchanged ones with the old.
         for piece in self.pieces(address, end) {
             count(uses, &piece);

@@ -1,7 +1,6 @@
-//! Loading a program. Segments that can be shared are mapped in place; the others are copied, in large ones each
-//! page when it is first touched, so that the time to start does not depend on the program's size. Code is also
-//! copied while its object is mapped writable anywhere, because writable and executable mappings of an object
-//! exclude each other.
+//! Loading a program. Its object must be sealed. Code, and other segments that can be shared, are mapped in place; the
+//! others are copied, in large ones each page when it is first touched, so that the time to start does not depend on the
+//! program's size.
 
 use crate::mm::{AddressSpace, FaultError, MemoryObjects, ObjectId, SpaceError};
 use capos_abi::{PAGE_SIZE, USER_END};
@@ -53,10 +52,12 @@ pub(super) fn load(
     space: &mut AddressSpace,
     objects: &mut MemoryObjects,
     image: Image,
-    executable_ceiling: Protection,
 ) -> Result<u64, LoadError> {
     let object =
         objects.get_mut(image.object).ok_or(LoadError::BadImage("there is no such memory object"))?;
+    if !object.is_sealed() {
+        return Err(LoadError::BadImage("the image's memory object is not sealed"));
+    }
     if image.offset.checked_add(image.length).is_none_or(|end| end > object.bytes()) {
         return Err(LoadError::BadImage("the image is outside the memory object"));
     }
@@ -72,10 +73,7 @@ pub(super) fn load(
         if segment.page_end() > USER_END {
             return Err(LoadError::BadImage("a segment is outside user space"));
         }
-        let is_written = objects.get(image.object).is_some_and(crate::mm::MemoryObject::is_mapped_writable);
-        let must_copy = is_written && segment.protection.contains(Protection::EXECUTE);
-        let ceiling = Protection::READ | Protection::WRITE | executable_ceiling;
-        match in_place(segment, image).filter(|_| !must_copy) {
+        match in_place(segment, image) {
             Some(part) => {
                 space.map_object(
                     objects,
@@ -86,9 +84,10 @@ pub(super) fn load(
                     segment.protection,
                 )?;
             }
-            None => {
-                copy(space, objects, image, segment, ceiling | segment.protection, &mut at_once)?;
+            None if segment.protection.contains(Protection::EXECUTE) => {
+                return Err(LoadError::BadImage("a code segment is not aligned to pages in its file"));
             }
+            None => copy(space, objects, image, segment, &mut at_once)?,
         }
     }
     Ok(plan.entry)
@@ -119,9 +118,9 @@ fn copy(
     objects: &mut MemoryObjects,
     image: Image,
     segment: &Segment,
-    ceiling: Protection,
     at_once: &mut u64,
 ) -> Result<(), LoadError> {
+    let ceiling = Protection::READ | Protection::WRITE;
     let (start, end) = (segment.page_start(), segment.page_end());
     let contents = segment.address..segment.address + segment.file_bytes;
     // Pages that are filled entirely from the image.

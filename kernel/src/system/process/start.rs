@@ -88,10 +88,9 @@ impl System {
         }
         let mut space = AddressSpace::new(new.limits.frames).ok_or(StartError::OutOfMemory)?;
         let image = load::Image { object: new.image, offset: new.image_offset, length: new.image_length };
-        let executable_ceiling = if new.executable { Protection::EXECUTE } else { Protection::empty() };
         let stack = MAIN_STACK_TOP - MAIN_STACK_BYTES;
         let usage = Protection::READ | Protection::WRITE;
-        let loaded = load::load(&mut space, &mut self.objects, image, executable_ceiling).and_then(|entry| {
+        let loaded = load::load(&mut space, &mut self.objects, image).and_then(|entry| {
             space.reserve(stack, MAIN_STACK_BYTES, usage, usage)?;
             Ok(entry)
         });

@@ -18,8 +18,35 @@ impl ObjectUses for Uses {
     }
 }
 
-/// Per space and page: the object, if any, and the protection.
-type Model = BTreeMap<(usize, u64), (Option<u32>, Protection)>;
+/// The pages of every space, each with its object, if any, and its protection; and which objects are sealed.
+#[derive(Clone, Default)]
+struct Model {
+    pages: BTreeMap<(usize, u64), (Option<u32>, Protection)>,
+    sealed: [bool; OBJECTS],
+}
+
+impl Model {
+    /// Whether a page of `object` may have `protection`.
+    fn allows(&self, object: Option<u32>, protection: Protection) -> bool {
+        let is_sealed = object.is_some_and(|object| self.sealed[object as usize]);
+        let forbidden = if is_sealed { Protection::WRITE } else { Protection::EXECUTE };
+        !protection.contains(forbidden)
+    }
+
+    fn is_writable(&self, object: u32) -> bool {
+        self.pages.values().any(|page| page.0 == Some(object) && page.1.contains(Protection::WRITE))
+    }
+
+    fn uses(&self) -> [MappedUse; OBJECTS] {
+        let mut uses = self.sealed.map(|is_sealed| MappedUse { writable: 0, is_sealed });
+        for (object, protection) in self.pages.values() {
+            if let Some(object) = object {
+                uses[*object as usize].add(*protection, PAGE_SIZE);
+            }
+        }
+        uses
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Step {
@@ -32,7 +59,7 @@ struct Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..3u8, 0..SPACES, 0..PAGES, 1..6u64, proptest::option::weighted(0.8, 0..OBJECTS as u32), 0..8u8)
+    (0..7u8, 0..SPACES, 0..PAGES, 1..6u64, proptest::option::weighted(0.8, 0..OBJECTS as u32), 0..8u8)
         .prop_map(|(kind, space, page, count, object, protection)| Step {
             kind,
             space,
@@ -43,28 +70,6 @@ fn step() -> impl Strategy<Value = Step> {
         })
 }
 
-/// Whether the objects of some pages would be both writable and executable if those pages got `protection`.
-fn conflicts(model: &Model, space: usize, pages: core::ops::Range<u64>, protection: Protection) -> bool {
-    let mut after = model.clone();
-    for page in pages {
-        after.entry((space, page)).and_modify(|entry| entry.1 = protection);
-    }
-    (0..OBJECTS as u32).any(|object| {
-        let has = |usage| after.values().any(|entry| entry.0 == Some(object) && entry.1.contains(usage));
-        has(Protection::WRITE) && has(Protection::EXECUTE)
-    })
-}
-
-fn expected_counts(model: &Model) -> [MappedUse; OBJECTS] {
-    let mut counts = [MappedUse::new(); OBJECTS];
-    for (object, protection) in model.values() {
-        if let Some(object) = object {
-            counts[*object as usize].add(*protection, PAGE_SIZE);
-        }
-    }
-    counts
-}
-
 fn apply(maps: &mut [RegionMap; SPACES], uses: &mut Uses, model: &mut Model, step: &Step) {
     let Step { kind, space, page, count, object, protection } = *step;
     let protection = Protection::from_bits_truncate(protection);
@@ -72,11 +77,9 @@ fn apply(maps: &mut [RegionMap; SPACES], uses: &mut Uses, model: &mut Model, ste
     let map = &mut maps[space];
     let pages = page..page + count;
     match kind {
-        0 => {
-            let free = pages.clone().all(|page| !model.contains_key(&(space, page)));
-            let mut after = model.clone();
-            pages.for_each(|page| _ = after.insert((space, page), (object, protection)));
-            let allowed = free && !protection.breaks_wx() && !conflicts(&after, space, 0..0, protection);
+        0 | 1 => {
+            let free = pages.clone().all(|page| !model.pages.contains_key(&(space, page)));
+            let allowed = free && !protection.breaks_wx() && model.allows(object, protection);
             let all = Protection::all();
             let result = match object {
                 Some(object) => {
@@ -87,39 +90,59 @@ fn apply(maps: &mut [RegionMap; SPACES], uses: &mut Uses, model: &mut Model, ste
             };
             assert_eq!(result.is_ok(), allowed, "{result:?}");
             if allowed {
-                *model = after;
+                pages.for_each(|page| _ = model.pages.insert((space, page), (object, protection)));
             }
         }
-        1 => {
-            let whole = pages.clone().all(|page| model.contains_key(&(space, page)));
-            let allowed =
-                whole && !protection.breaks_wx() && !conflicts(model, space, pages.clone(), protection);
+        2 | 3 => {
+            let may_change = |page| {
+                let mapped = model.pages.get(&(space, page));
+                mapped.is_some_and(|&(object, _)| model.allows(object, protection))
+            };
+            let allowed = !protection.breaks_wx() && pages.clone().all(may_change);
             let result = map.protect_counted(uses, address, length, protection);
             assert_eq!(result.is_ok(), allowed, "{result:?}");
             if allowed {
                 pages
-                    .for_each(|page| _ = model.entry((space, page)).and_modify(|entry| entry.1 = protection));
+                    .for_each(|page| _ = model.pages.entry((space, page)).and_modify(|to| to.1 = protection));
             }
         }
-        _ => {
+        4 | 5 => {
             let mut removed = Vec::new();
             map.unmap(address, length, |region| removed.push(region)).unwrap();
             removed.iter().for_each(|region| uncount(uses, region));
-            pages.for_each(|page| _ = model.remove(&(space, page)));
+            pages.for_each(|page| _ = model.pages.remove(&(space, page)));
+        }
+        _ => {
+            let Some(object) = object else { return };
+            let allowed = !model.is_writable(object);
+            let result = uses.0[object as usize].seal();
+            assert_eq!(result, if allowed { Ok(()) } else { Err(RegionError::MappedWritable) });
+            model.sealed[object as usize] |= allowed;
         }
     }
 }
 
 proptest! {
     #[test]
-    fn no_object_is_ever_writable_and_executable(steps in proptest::collection::vec(step(), 1..80)) {
+    fn what_is_executable_was_sealed_and_is_writable_nowhere(
+        steps in proptest::collection::vec(step(), 1..80)
+    ) {
         let mut maps = [const { RegionMap::new(1000) }; SPACES];
         let mut uses = Uses([MappedUse::new(); OBJECTS]);
-        let mut model = Model::new();
+        let mut model = Model::default();
         for step in &steps {
             apply(&mut maps, &mut uses, &mut model, step);
-            prop_assert_eq!(uses.0, expected_counts(&model));
-            prop_assert!(uses.0.iter().all(|mapped| mapped.writable == 0 || mapped.executable == 0));
+            prop_assert_eq!(uses.0, model.uses());
+            for object in 0..OBJECTS as u32 {
+                let has = |access| {
+                    let pages = maps.iter().flat_map(|map| map.regions());
+                    pages.clone().any(|region| {
+                        region.backing.object() == Some(object) && region.protection.contains(access)
+                    })
+                };
+                prop_assert!(!has(Protection::EXECUTE) || model.sealed[object as usize]);
+                prop_assert!(!has(Protection::WRITE) || !model.sealed[object as usize]);
+            }
         }
     }
 }
@@ -138,7 +161,7 @@ fn a_refused_change_without_room_for_its_pieces_counts_nothing() {
 }
 
 #[test]
-fn code_is_written_first_and_executed_then() {
+fn code_is_written_then_sealed_and_executed_then() {
     let mut uses = Uses([MappedUse::new(); OBJECTS]);
     let mut map = RegionMap::new(8);
     let backing = Backing::Object { object: 0, offset: 0 };
@@ -146,11 +169,19 @@ fn code_is_written_first_and_executed_then() {
     let all = Protection::all();
     let second = MAPPING_AREA + 8 * PAGE_SIZE;
     map.map_object(&mut uses.0[0], MAPPING_AREA, PAGE_SIZE, backing, write, all).unwrap();
+    assert_eq!(uses.0[0].seal(), Err(RegionError::MappedWritable));
+    let refused = map.protect_counted(&mut uses, MAPPING_AREA, PAGE_SIZE, execute);
+    assert_eq!(refused, Err(RegionError::NotSealed));
+    map.protect_counted(&mut uses, MAPPING_AREA, PAGE_SIZE, Protection::READ).unwrap();
     let refused = map.map_object(&mut uses.0[0], second, PAGE_SIZE, backing, execute, all);
-    assert_eq!(refused, Err(RegionError::MappedWritable));
-    map.protect_counted(&mut uses, MAPPING_AREA, PAGE_SIZE, execute).unwrap();
+    assert_eq!(refused, Err(RegionError::NotSealed));
+    uses.0[0].seal().unwrap();
     map.map_object(&mut uses.0[0], second, PAGE_SIZE, backing, execute, all).unwrap();
-    let refused = map.protect_counted(&mut uses, second, PAGE_SIZE, write);
-    assert_eq!(refused, Err(RegionError::MappedExecutable));
-    map.protect_counted(&mut uses, MAPPING_AREA, 1 << 16, write).unwrap_err();
+    map.protect_counted(&mut uses, MAPPING_AREA, PAGE_SIZE, execute).unwrap();
+    let refused = map.protect_counted(&mut uses, MAPPING_AREA, PAGE_SIZE, write);
+    assert_eq!(refused, Err(RegionError::Sealed));
+    map.unmap(MAPPING_AREA, 16 * PAGE_SIZE, |_| ()).unwrap();
+    let refused = map.map_object(&mut uses.0[0], second, PAGE_SIZE, backing, write, all);
+    assert_eq!(refused, Err(RegionError::Sealed));
+    uses.0[0].seal().unwrap();
 }

@@ -36,16 +36,26 @@ const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 pub(crate) const PAIRS: &[(&str, &str)] =
     &[("leave_selectors", "find_selectors"), ("leave_values", "find_values")];
 
-/// Cases for processes that may make pages executable. They hold an additional object, which this process has
-/// mapped writable.
+/// Cases for processes that may map sealed code. They hold an additional object, which this process has mapped
+/// writable.
 pub(crate) const CODE_CASES: &[(&str, Expected)] = &[
-    ("executable_beside_writable", Error(&[Failed])),
-    ("writable_beside_executable", Error(&[Failed])),
-    ("protect_executable_beside_writable", Error(&[Failed])),
-    ("protect_writable_beside_executable", Error(&[Failed])),
+    ("executable_unsealed", Error(&[Failed])),
+    ("protect_executable_unsealed", Error(&[Failed])),
+    ("executable_anonymous", Error(&[Failed])),
+    ("protect_executable_anonymous", Error(&[Failed])),
     ("map_code_of_parent", Error(&[Failed])),
-    ("code_written_then_run", Success),
-    ("private_code_written_then_run", Success),
+    ("seal_beside_writable", Error(&[Failed])),
+    ("seal_beside_mapping_of_released", Error(&[Failed])),
+    ("seal_object_of_parent", Error(&[Failed])),
+    ("seal_without_write", Error(&[MissingRights])),
+    ("seal_of_revoked", Error(&[Revoked])),
+    ("writable_sealed", Error(&[Failed])),
+    ("writable_sealed_by_older_copy", Error(&[Failed])),
+    ("protect_writable_sealed", Error(&[Failed])),
+    ("protect_partly_sealed", Error(&[Failed])),
+    ("code_sealed_then_run", Success),
+    ("code_protected_sealed_then_run", Success),
+    ("seal_while_a_thread_writes", Success),
 ];
 
 /// Every other case, in the order they run.

@@ -1,4 +1,4 @@
-//! A program stored in its parent's memory object: its code is never writable anywhere while it runs.
+//! A program stored in its parent's memory object, which must be sealed before it can be started.
 #![expect(unsafe_code, reason = "the program is copied to a raw address")]
 
 use crate::start::{Launcher, describe, small_limits};
@@ -28,16 +28,16 @@ pub(crate) async fn run(launcher: &Launcher) -> capnp::Result<usize> {
     unsafe { core::ptr::copy_nonoverlapping(program.as_ptr(), address as *mut u8, program.len()) };
 
     let start = async |case: &str| start(launcher, &object, program.len() as u64, case).await;
+    let seal = async || object.seal_request().send().promise.await.map(|_| ());
     let mut checks = Vec::new();
-    // The writable mapping still exists, so the code is copied, and the start succeeds.
-    checks.push(("runs beside a writable mapping", ends_well(&start("bootstrap_is_intact").await?).await?));
+    checks.push(("cannot be sealed beside a writable mapping", seal().await.is_err()));
     unmap(address, length).await?;
-    let running = start("wait_for_ever").await?;
-    checks.push(("cannot be mapped writable while it runs", map(&object, length, Use::Write).await.is_err()));
-    checks.push(("can be read while it runs", map(&object, length, Use::Read).await.is_ok()));
-    running.kill_request().send().promise.await?;
-    running.wait_request().send().promise.await?;
-    checks.push(("can be mapped writable after it ended", map(&object, length, Use::Write).await.is_ok()));
+    checks.push(("does not start unsealed", start("bootstrap_is_intact").await.is_err()));
+    seal().await?;
+    checks.push(("says that it is sealed", is_sealed(&object).await?));
+    checks.push(("starts sealed", ends_well(&start("bootstrap_is_intact").await?).await?));
+    checks.push(("cannot be mapped writable any more", map(&object, length, Use::Write).await.is_err()));
+    checks.push(("can be read", map(&object, length, Use::Read).await.is_ok()));
 
     let failed: Vec<_> = checks.iter().filter(|(_, passed)| !passed).map(|(name, _)| name).collect();
     failed.iter().for_each(|name| println!("faults: image: not so: {name}"));
@@ -75,6 +75,10 @@ async fn ends_well(process: &process::Client) -> capnp::Result<bool> {
         println!("faults: image: {}", describe(cause)?);
     }
     Ok(well)
+}
+
+async fn is_sealed(object: &memory_object::Client) -> capnp::Result<bool> {
+    Ok(object.size_request().send().promise.await?.get()?.get_sealed())
 }
 
 async fn map(object: &memory_object::Client, length: u64, use_of: Use) -> capnp::Result<u64> {

@@ -8,7 +8,13 @@ use capos_abi::{
     CapDescriptor, CompletionEntry, Opcode, Rights, SubmissionEntry, SubmissionFlags, TransferMode,
 };
 use capos_schema::{
-    endpoint_capnp::endpoint_factory, memory_capnp::virtual_memory, process_capnp::thread_spawner,
+    endpoint_capnp::endpoint_factory,
+    memory_capnp::{memory_object, virtual_memory},
+    methods::{
+        memory_object::SEAL,
+        virtual_memory::{MAP_OBJECT, UNMAP},
+    },
+    process_capnp::thread_spawner,
 };
 
 /// The words of a message.
@@ -92,13 +98,31 @@ pub(crate) fn create_object(length: u64) -> (i32, u64) {
 
 /// `VirtualMemory.unmap`.
 pub(crate) fn unmap(address: u64, length: u64) -> i32 {
-    let mut message = Builder::new_default();
-    let mut root = message.init_root::<virtual_memory::unmap_params::Builder<'_>>();
-    root.set_address(address);
-    root.set_length(length);
-    let mut results = [0_u64; 64];
-    let vm = bootstrap().virtual_memory;
-    invoke(vm, virtual_memory::Client::TYPE_ID, 2, &message, &mut results).0.status
+    run(UnmapCall::new(address, length).entry()).status
+}
+
+/// A call of `VirtualMemory.unmap`, for any ring.
+pub(crate) struct UnmapCall {
+    words: [u64; 4],
+    results: [u64; 8],
+}
+
+impl UnmapCall {
+    pub(crate) const fn new(address: u64, length: u64) -> Self {
+        // One segment of three words: a root with two data words.
+        Self { words: [3 << 32, 2 << 32, address, length], results: [0; 8] }
+    }
+
+    /// The entry, which refers to this record until it is complete.
+    pub(crate) fn entry(&mut self) -> SubmissionEntry {
+        SubmissionEntry {
+            send_address: self.words.as_ptr() as u64,
+            send_length: 32,
+            recv_address: self.results.as_mut_ptr() as u64,
+            recv_length: 64,
+            ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, UNMAP)
+        }
+    }
 }
 
 /// `VirtualMemory.mapObject` of the first `length` bytes of `object`, anywhere. Returns status and address.
@@ -108,28 +132,67 @@ pub(crate) fn map_object(object: u64, length: u64, protection: &str) -> (i32, u6
 
 /// The same, at `address`.
 pub(crate) fn map_object_at(object: u64, address: u64, length: u64, protection: &str) -> (i32, u64) {
-    let letters = protection.bytes().fold(0, |bits, letter| match letter {
-        b'r' => bits | 1,
-        b'w' => bits | 2,
-        b'x' => bits | 4,
-        _ => bits,
-    });
-    // One segment of seven words. The root has three data words (offset, length, address) and two pointers: to entry 0
-    // of the capability list, and to the protection that follows, with one data word.
-    let words: [u64; 8] =
-        [0x0000_0007_0000_0000, 0x0002_0003_0000_0000, 0, length, address, 3, 0x0000_0001_0000_0000, letters];
-    let list = CapDescriptor { handle: object, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
-    let mut results = [0_u64; 64];
-    let completion = run(SubmissionEntry {
-        send_address: words.as_ptr() as u64,
-        send_length: 64,
-        send_caps: (&raw const list) as u64,
-        send_cap_count: 1,
-        recv_address: results.as_mut_ptr() as u64,
-        recv_length: 512,
-        ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, 5)
-    });
-    (completion.status, core::hint::black_box(&results)[2])
+    let mut call = MapCall::new(object, address, length, protection);
+    let completion = run(call.entry());
+    (completion.status, call.address())
+}
+
+/// A call of `VirtualMemory.mapObject`, for any ring.
+pub(crate) struct MapCall {
+    words: [u64; 8],
+    list: CapDescriptor,
+    results: [u64; 64],
+}
+
+impl MapCall {
+    pub(crate) fn new(object: u64, address: u64, length: u64, protection: &str) -> Self {
+        let letters = protection.bytes().fold(0, |bits, letter| match letter {
+            b'r' => bits | 1,
+            b'w' => bits | 2,
+            b'x' => bits | 4,
+            _ => bits,
+        });
+        // One segment of seven words. The root has three data words (offset, length, address) and two pointers: to
+        // entry 0 of the capability list, and to the protection that follows, with one data word.
+        let words = [
+            0x0000_0007_0000_0000,
+            0x0002_0003_0000_0000,
+            0,
+            length,
+            address,
+            3,
+            0x0000_0001_0000_0000,
+            letters,
+        ];
+        let list =
+            CapDescriptor { handle: object, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
+        Self { words, list, results: [0; 64] }
+    }
+
+    /// The entry, which refers to this record until it is complete.
+    pub(crate) fn entry(&mut self) -> SubmissionEntry {
+        SubmissionEntry {
+            send_address: self.words.as_ptr() as u64,
+            send_length: 64,
+            send_caps: (&raw const self.list) as u64,
+            send_cap_count: 1,
+            recv_address: self.results.as_mut_ptr() as u64,
+            recv_length: 512,
+            ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, MAP_OBJECT)
+        }
+    }
+
+    /// The address in the results of the completed call.
+    pub(crate) fn address(&self) -> u64 {
+        core::hint::black_box(&self.results)[2]
+    }
+}
+
+/// `MemoryObject.seal`.
+pub(crate) fn seal(object: u64) -> i32 {
+    let mut message = Builder::new_default();
+    message.init_root::<memory_object::seal_params::Builder<'_>>();
+    invoke(object, memory_object::Client::TYPE_ID, SEAL, &message, &mut [0; 8]).0.status
 }
 
 fn set_protection(mut to: capos_schema::memory_capnp::protection::Builder<'_>, letters: &str) {

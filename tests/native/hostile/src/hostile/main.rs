@@ -67,8 +67,10 @@ fn run(name: &str) -> i32 {
             reserve_null_page protect_of_nothing protect_own_ring guard_page execute_reserved
             touch_past_the_budget object_past_the_budget objects_until_refused slots_until_refused
             endpoints_until_refused ranges_until_refused threads_until_refused calls_until_refused;
-        code: executable_beside_writable writable_beside_executable protect_executable_beside_writable
-            protect_writable_beside_executable map_code_of_parent code_written_then_run private_code_written_then_run;
+        code: executable_unsealed protect_executable_unsealed executable_anonymous protect_executable_anonymous
+            map_code_of_parent seal_beside_writable seal_beside_mapping_of_released seal_object_of_parent
+            seal_without_write seal_of_revoked writable_sealed writable_sealed_by_older_copy protect_writable_sealed
+            protect_partly_sealed code_sealed_then_run code_protected_sealed_then_run seal_while_a_thread_writes;
         processor: read_null read_kernel write_kernel read_non_canonical write_text write_bootstrap execute_data
             execute_stack jump_to_kernel jump_non_canonical stack_overflow divide_by_zero
             undefined_instruction breakpoint software_interrupt forged_page_fault halt disable_interrupts

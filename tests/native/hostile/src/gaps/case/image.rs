@@ -21,12 +21,10 @@ pub(super) enum Size {
     Large,
 }
 
-/// A program in a memory object.
+/// A program in a sealed memory object.
 pub(super) struct Image {
     object: memory_object::Client,
     length: u64,
-    /// Address and length of its writable mapping.
-    mapped: core::cell::Cell<Option<(u64, u64)>>,
     spawner: process_spawner::Client,
 }
 
@@ -77,7 +75,7 @@ fn code(words: u64, status: u8) -> Vec<u8> {
 }
 
 impl Image {
-    /// A program that exits with `status` if its data is right. It is still mapped writable.
+    /// A program that exits with `status` if its data is right.
     pub(super) async fn new(size: Size, status: u8) -> capnp::Result<Self> {
         let file = file(size, status);
         let length = (file.len() as u64).next_multiple_of(PAGE);
@@ -93,19 +91,13 @@ impl Image {
         let address = request.send().promise.await?.get()?.get_address();
         // SAFETY: the kernel mapped that many bytes there, writable, and nothing else refers to them.
         unsafe { core::ptr::copy_nonoverlapping(file.as_ptr(), address as *mut u8, file.len()) };
+        let mut request = capos_rt::virtual_memory().unmap_request();
+        request.get().set_address(address);
+        request.get().set_length(length);
+        request.send().promise.await?;
+        object.seal_request().send().promise.await?;
         let spawner = capos_rt::grant(capos_schema::grants::PROCESS_SPAWNER)?;
-        Ok(Self { object, length: file.len() as u64, mapped: Some((address, length)).into(), spawner })
-    }
-
-    /// Unmaps it, so that it cannot be written any more.
-    pub(super) async fn freeze(&self) -> capnp::Result<()> {
-        if let Some((address, length)) = self.mapped.take() {
-            let mut request = capos_rt::virtual_memory().unmap_request();
-            request.get().set_address(address);
-            request.get().set_length(length);
-            request.send().promise.await?;
-        }
-        Ok(())
+        Ok(Self { object, length: file.len() as u64, spawner })
     }
 
     /// Starts it, with the minimum resources.
