@@ -22,4 +22,5 @@ enum WellKnownGrant {
   # The boot package as a read-only, executable MemoryObject.
   diagnostics @8 $serves("Diagnostics");
   pciBus @9 $serves("PciBus");
+  codeFactory @10 $serves("CodeFactory");
 }

@@ -48,7 +48,7 @@ struct ProcessEntry {
   grants @4 :List(GrantEntry);
   limits @5 :Process.Limits;
   executable @6 :Bool;
-  # May make pages executable.
+  # May map sealed memory objects executable.
   exports @7 :List(Text);
   # Endpoints that this process serves, each granted to it under the export's name.
   wasmHost @8 :WasmHostEntry;

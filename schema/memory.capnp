@@ -49,12 +49,22 @@ interface VirtualMemory {
   # reserved.
 
   createObject @4 (length :UInt64) -> (object :MemoryObject);
-  # A new zeroed object, charged to this process's budget, with all rights but EXECUTE (which it has
-  # only if this VirtualMemory has it).
+  # A new zeroed object, charged to this process's budget, with all rights but EXECUTE.
 
   mapObject @5 (object :MemoryObject, offset :UInt64, length :UInt64, address :UInt64,
                 protection :Protection) -> (address :UInt64);
   # Maps part of an object, shared with every other mapping of it. `protection` may not exceed the rights
   # of the object's capability. With `address` 0 the kernel chooses. `failed` if `protection` has `write` and the
   # object is sealed, or `execute` and it is not (see MemoryObject).
+}
+
+interface CodeFactory {
+  # Holding a CodeFactory allows creating code: memory objects that may be mapped executable once they are sealed. It
+  # does not allow mapping them executable, which needs a VirtualMemory with the EXECUTE right. A process with both can
+  # generate code and run it; with only a CodeFactory it can generate code for others; with only that right it runs what
+  # others generated.
+
+  create @0 (length :UInt64) -> (object :MemoryObject);
+  # A new zeroed object like that of `VirtualMemory.createObject`, charged to the caller's budget, with the EXECUTE
+  # right as well. The same errors.
 }

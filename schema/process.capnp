@@ -33,9 +33,8 @@ interface ProcessSpawner {
   # Starts a static ELF64 program found in `image`. `launchParameters` is a `LaunchParameters` message that
   # appears read-only in the new process. Every process also gets, in addition to the grants, its own
   # VirtualMemory (with EXECUTE only if `executable` is set and the spawner may grant it), ThreadSpawner and
-  # EndpointFactory. Code is mapped in place from `image`, unless `image` is mapped writable somewhere: then
-  # it is copied, and charged to the new process. Errors: `failed` with the reason for a bad image or grant,
-  # `overloaded` for an exhausted budget.
+  # EndpointFactory. `image` must be sealed, and its capability have READ and EXECUTE; code is mapped in place from
+  # it. Errors: `failed` with the reason for a bad image or grant, `overloaded` for an exhausted budget.
 }
 
 struct ExitCause {

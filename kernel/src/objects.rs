@@ -4,6 +4,7 @@
 //! leaves the call suspended in a queue and answers it from an event.
 
 mod cap_table;
+mod code_factory;
 pub mod console;
 mod context;
 mod diagnostics;
@@ -167,6 +168,7 @@ fn dispatch<'a>(context: &mut Context<'a>, parameters: &'a Parameters<'_>) -> Re
         ObjectKind::PciBus => pci_bus::serve(context, parameters),
         ObjectKind::PciDevice => pci_device::serve(context, parameters),
         ObjectKind::Interrupt => interrupt::serve(context),
+        ObjectKind::CodeFactory => code_factory::serve(context, parameters),
         // Calls to endpoints are not dispatched here.
         ObjectKind::Endpoint => Err(Failure::UNIMPLEMENTED),
     }

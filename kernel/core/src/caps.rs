@@ -55,6 +55,7 @@ pub enum ObjectKind {
     PciBus,
     PciDevice,
     Interrupt,
+    CodeFactory,
 }
 
 /// An object that capabilities refer to.

@@ -42,6 +42,7 @@ pub(super) const GRANTS: [Grant; grants::ALL.len()] = [
     grant(grants::BOOT_PACKAGE, ObjectKind::MemoryObject, LOOK.union(Rights::EXECUTE)),
     grant(grants::DIAGNOSTICS, ObjectKind::Diagnostics, USE),
     grant(grants::PCI_BUS, ObjectKind::PciBus, USE),
+    grant(grants::CODE_FACTORY, ObjectKind::CodeFactory, USE),
 ];
 
 /// The first process's `LaunchParameters` message.

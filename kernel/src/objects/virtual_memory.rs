@@ -5,15 +5,17 @@ use super::{
     message::{results, results_with_cap},
     ranges::{self, Change},
 };
-use crate::mm::{AddressSpace, frames};
+use crate::{
+    mm::{AddressSpace, frames},
+    system::process::ProcessId,
+};
 use capnp::traits::Imbue;
-use capos_abi::{PAGE_SIZE, Rights};
+use capos_abi::{Handle, PAGE_SIZE, Rights};
 use capos_kernel_core::{arena::Id, caps::ObjectKind, regions::Protection};
 use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
 use capos_schema::methods::virtual_memory::{CREATE_OBJECT, DISCARD, MAP_OBJECT, PROTECT, RESERVE, UNMAP};
 
-const NOT_EXECUTABLE: Failure =
-    Failure::failed("making pages executable needs a VirtualMemory with the EXECUTE right");
+const NOT_EXECUTABLE: Failure = Failure::failed("mapping code needs a VirtualMemory with the EXECUTE right");
 
 pub(super) fn serve<'a>(
     context: &mut Context<'a>,
@@ -88,28 +90,38 @@ fn create_object(
     context: &mut Context<'_>,
     parameters: virtual_memory::create_object_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
-    let length = parameters.get_length();
+    let owner = context.target();
+    let handle = new_object(context, owner, parameters.get_length(), Rights::empty())?;
+    type Results = virtual_memory::create_object_results::Owned;
+    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, object| {
+        results.set_object(object);
+    })
+}
+
+/// Gives the caller a new memory object that is charged to `owner`, with all rights but EXECUTE, and `more`.
+pub(super) fn new_object(
+    context: &mut Context<'_>,
+    owner: ProcessId,
+    length: u64,
+    more: Rights,
+) -> Result<Handle, Failure> {
     if length == 0 || !length.is_multiple_of(PAGE_SIZE) {
         return Err(Failure::failed("the length must be a multiple of the page size, and not zero"));
     }
     if frames::is_low() {
         return Err(Failure::OUT_OF_MEMORY);
     }
-    let (owner, pages) = (context.target(), length / PAGE_SIZE);
-    if !space(context)?.budget.charge(pages) {
+    let pages = length / PAGE_SIZE;
+    let (space, objects) = context.kernel.system.space(owner).ok_or(Failure::ENDED)?;
+    if !space.budget.charge(pages) {
         return Err(Failure::overloaded("the process's frame budget is exhausted"));
     }
-    let Ok(object) = context.kernel.system.objects().create(pages, owner) else {
-        space(context)?.budget.refund(pages);
+    let Ok(object) = objects.create(pages, owner) else {
+        space.budget.refund(pages);
         return Err(Failure::OUT_OF_MEMORY);
     };
-    let mut rights = Rights::READ | Rights::WRITE | Rights::TRANSFER;
-    rights.set(Rights::EXECUTE, context.call.rights.contains(Rights::EXECUTE));
-    let handle = context.give(ObjectKind::MemoryObject, object.pack(), rights)?;
-    type Results = virtual_memory::create_object_results::Owned;
-    results_with_cap::<Results, memory_object::Client>(context.results, handle, |results, object| {
-        results.set_object(object);
-    })
+    let rights = Rights::READ | Rights::WRITE | Rights::TRANSFER | more;
+    context.give(ObjectKind::MemoryObject, object.pack(), rights)
 }
 
 fn map_object<'a>(

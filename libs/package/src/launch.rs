@@ -32,7 +32,7 @@ pub struct Program<'a> {
     pub grants: Vec<Passed>,
     /// Its budget.
     pub limits: limits::Reader<'a>,
-    /// Whether it may make pages executable.
+    /// Whether it may map sealed memory objects executable.
     pub executable: bool,
 }
 

@@ -40,7 +40,7 @@ pub struct NewProcess<'a> {
     pub name: &'a str,
     /// Its limits.
     pub limits: ProcessLimits,
-    /// Whether it may make pages executable.
+    /// Whether it may map sealed memory objects executable.
     pub executable: bool,
 }
 

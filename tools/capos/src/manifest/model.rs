@@ -48,7 +48,7 @@ pub struct Process {
     pub grants: Vec<Grant>,
     /// Its limits.
     pub limits: ProcessLimits,
-    /// May make pages executable.
+    /// May map sealed memory objects executable.
     pub executable: bool,
     /// Services it serves.
     pub exports: Vec<Export>,

@@ -36,9 +36,19 @@ const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 pub(crate) const PAIRS: &[(&str, &str)] =
     &[("leave_selectors", "find_selectors"), ("leave_values", "find_values")];
 
-/// Cases for processes that may map sealed code. They hold an additional object, which this process has mapped
-/// writable.
+/// Cases for processes that may create code but not map it.
+pub(crate) const COMPILER_CASES: &[(&str, Expected)] = &[
+    ("code_without_right", Error(&[Failed])),
+    ("protect_code_without_right", Error(&[Failed])),
+    ("code_past_the_budget", Error(&[Overloaded])),
+    ("code_of_no_length", Error(&[Failed])),
+    ("code_of_half_a_page", Error(&[Failed])),
+    ("code_factory_without_write", Error(&[MissingRights])),
+];
+
+/// Cases for processes that may also map it. They hold an additional object, which this process has mapped writable.
 pub(crate) const CODE_CASES: &[(&str, Expected)] = &[
+    ("executable_data", Error(&[Failed])),
     ("executable_unsealed", Error(&[Failed])),
     ("protect_executable_unsealed", Error(&[Failed])),
     ("executable_anonymous", Error(&[Failed])),

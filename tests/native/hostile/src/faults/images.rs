@@ -4,7 +4,7 @@
 use crate::start::{Launcher, describe, small_limits};
 use capnp::message::Builder;
 use capos_schema::launch_capnp::launch_parameters;
-use capos_schema::memory_capnp::memory_object;
+use capos_schema::memory_capnp::{code_factory, memory_object};
 use capos_schema::process_capnp::{exit_cause, process};
 
 const PAGE: u64 = 4096;
@@ -20,7 +20,8 @@ enum Use {
 pub(crate) async fn run(launcher: &Launcher) -> capnp::Result<usize> {
     let program = launcher.program()?;
     let length = (program.len() as u64).next_multiple_of(PAGE);
-    let mut request = capos_rt::virtual_memory().create_object_request();
+    let factory: code_factory::Client = capos_rt::grant(capos_schema::grants::CODE_FACTORY)?;
+    let mut request = factory.create_request();
     request.get().set_length(length);
     let object = request.send().promise.await?.get()?.get_object()?;
     let address = map(&object, length, Use::Write).await?;

@@ -9,8 +9,8 @@ mod shortage;
 mod start;
 
 use capos_schema::process_capnp::{UsedUp, exit_cause, process};
-use cases::{CASES, CODE_CASES, Expected, PAIRS};
-use start::Launcher;
+use cases::{CASES, CODE_CASES, COMPILER_CASES, Expected, PAIRS};
+use start::{Code, Launcher};
 
 fn main() -> std::process::ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
@@ -43,9 +43,11 @@ async fn run() -> Result<usize, capnp::Error> {
         first.kill_request().send().promise.await?;
     }
     let (object, _mapped) = launcher.shared_counter().await?;
-    for (name, expected) in CODE_CASES {
-        let process = launcher.start_compiler(name, &object).await?;
-        failures += judge(name, &process, expected).await?;
+    for (cases, code) in [(COMPILER_CASES, Code::Given), (CODE_CASES, Code::OfItsOwn)] {
+        for (name, expected) in cases {
+            let process = launcher.start_compiler(name, &object, code).await?;
+            failures += judge(name, &process, expected).await?;
+        }
     }
     failures += images::run(&launcher).await?;
     failures += fuzzing::run(&launcher).await?;
@@ -64,7 +66,7 @@ async fn run() -> Result<usize, capnp::Error> {
     if failures == 0 {
         println!(
             "faults: {} cases as documented, kernel consistent",
-            CASES.len() + PAIRS.len() + CODE_CASES.len()
+            CASES.len() + PAIRS.len() + COMPILER_CASES.len() + CODE_CASES.len()
         );
     } else {
         println!("faults: {failures} failed");

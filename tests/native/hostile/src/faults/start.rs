@@ -3,9 +3,11 @@
 
 use capos_abi::Rights;
 use capos_package::Passed;
+use capos_rt::grant;
 use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::endpoint_capnp::endpoint;
-use capos_schema::memory_capnp::memory_object;
+use capos_schema::grants::CODE_FACTORY;
+use capos_schema::memory_capnp::{code_factory, memory_object};
 use capos_schema::process_capnp::{exit_cause, process, process_spawner};
 use capos_schema::timer_capnp::timer;
 use parent::{Child, OwnedLimits, Parent, limits, pass};
@@ -16,7 +18,7 @@ pub(crate) struct Launcher(Parent);
 
 /// The code that a process may run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Code {
+pub(crate) enum Code {
     /// Only its program.
     Given,
     /// Also code that it generates.
@@ -56,11 +58,12 @@ impl Launcher {
         self.spawn(arguments, grants, limits, Code::Given).await
     }
 
-    /// Like `start`, for a program that may make pages executable and also holds `object`.
+    /// Like `start`, for a program that may create code and also holds `object`.
     pub(crate) async fn start_compiler(
         &self,
         name: &str,
         object: &memory_object::Client,
+        code: Code,
     ) -> capnp::Result<process::Client> {
         let grants = vec![
             pass(
@@ -70,8 +73,13 @@ impl Launcher {
             ),
             pass(capos_schema::grants::TIMER.name, &self.0.timer, Rights::READ | Rights::WRITE),
             pass("object", object, Rights::all()),
+            pass(
+                CODE_FACTORY.name,
+                &grant::<code_factory::Client>(CODE_FACTORY)?,
+                Rights::READ | Rights::WRITE,
+            ),
         ];
-        self.spawn(&[name], grants, small_limits(), Code::OfItsOwn).await
+        self.spawn(&[name], grants, small_limits(), code).await
     }
 
     /// Like `start`, for the program that exercises the kernel while its allocations fail.

@@ -2,7 +2,7 @@
 
 use capos_abi::Rights;
 use capos_schema::device_capnp::pci_bus;
-use capos_schema::memory_capnp::memory_object;
+use capos_schema::memory_capnp::{code_factory, memory_object};
 use capos_schema::process_capnp::process;
 use parent::{Child, Parent, grant, limits, pass};
 
@@ -11,6 +11,7 @@ pub(crate) struct Launcher {
     parent: Parent,
     boot_package: memory_object::Client,
     bus: pci_bus::Client,
+    factory: code_factory::Client,
 }
 
 impl Launcher {
@@ -20,6 +21,7 @@ impl Launcher {
             parent: Parent::new().await?,
             boot_package: grant(capos_schema::grants::BOOT_PACKAGE)?,
             bus: grant(capos_schema::grants::PCI_BUS)?,
+            factory: grant(capos_schema::grants::CODE_FACTORY)?,
         })
     }
 
@@ -40,9 +42,10 @@ impl Launcher {
                 pass(capos_schema::grants::BOOT_PACKAGE.name, &self.boot_package, rights),
                 pass(capos_schema::grants::DIAGNOSTICS.name, &parent.diagnostics, rights),
                 pass(capos_schema::grants::PCI_BUS.name, &self.bus, rights),
+                pass(capos_schema::grants::CODE_FACTORY.name, &self.factory, rights),
             ],
             limits: limits(1 << 25, 65536, 4096, priority),
-            executable: is_own,
+            executable: false,
         };
         parent.start(child).await
     }

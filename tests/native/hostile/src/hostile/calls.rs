@@ -9,10 +9,11 @@ use capos_abi::{
 };
 use capos_schema::{
     endpoint_capnp::endpoint_factory,
-    memory_capnp::{memory_object, virtual_memory},
+    memory_capnp::{code_factory, memory_object, virtual_memory},
     methods::{
+        code_factory::CREATE,
         memory_object::SEAL,
-        virtual_memory::{MAP_OBJECT, UNMAP},
+        virtual_memory::{CREATE_OBJECT, MAP_OBJECT, UNMAP},
     },
     process_capnp::thread_spawner,
 };
@@ -90,9 +91,17 @@ pub(crate) fn protect(address: u64, length: u64, protection: &str) -> i32 {
 pub(crate) fn create_object(length: u64) -> (i32, u64) {
     let mut message = Builder::new_default();
     message.init_root::<virtual_memory::create_object_params::Builder<'_>>().set_length(length);
-    let mut results = [0_u64; 64];
     let vm = bootstrap().virtual_memory;
-    let (completion, handle) = invoke(vm, virtual_memory::Client::TYPE_ID, 4, &message, &mut results);
+    let (completion, handle) =
+        invoke(vm, virtual_memory::Client::TYPE_ID, CREATE_OBJECT, &message, &mut [0; 64]);
+    (completion.status, handle)
+}
+
+/// `CodeFactory.create`. Returns status and handle.
+pub(crate) fn create_code(factory: u64, length: u64) -> (i32, u64) {
+    let mut message = Builder::new_default();
+    message.init_root::<code_factory::create_params::Builder<'_>>().set_length(length);
+    let (completion, handle) = invoke(factory, code_factory::Client::TYPE_ID, CREATE, &message, &mut [0; 64]);
     (completion.status, handle)
 }
 

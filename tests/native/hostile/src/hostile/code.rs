@@ -2,7 +2,8 @@
 //! nowhere.
 
 use crate::calls::{
-    MapCall, UnmapCall, create_object, derive, map_object, map_object_at, protect, reserve, seal, unmap,
+    MapCall, UnmapCall, create_code, create_object, derive, map_object, map_object_at, protect, reserve,
+    seal, unmap,
 };
 use crate::handles::release;
 use crate::raw::{call_code, exit, grant, peek, poke, run, syscall};
@@ -13,10 +14,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 const PAGE: u64 = 4096;
 /// The object that the parent has mapped writable.
 const PARENTS_OBJECT: u32 = 2;
+const CODE_FACTORY: u32 = 3;
 
+/// A new object that may become code.
 fn object() -> u64 {
-    let (status, object) = create_object(PAGE);
-    if status == 0 { object } else { exit(100 + status) }
+    must(create_code(grant(CODE_FACTORY), PAGE))
 }
 
 fn sealed_object() -> u64 {
@@ -58,6 +60,39 @@ pub(crate) fn executable_unsealed() -> i32 {
 pub(crate) fn protect_executable_unsealed() -> i32 {
     let mapped = must(map_object(object(), PAGE, "r"));
     protect(mapped, PAGE, "rx")
+}
+
+/// The object is sealed, but its creator may not create code.
+pub(crate) fn executable_data() -> i32 {
+    let object = must(create_object(PAGE));
+    done(seal(object));
+    map_object(object, PAGE, "rx").0
+}
+
+/// The process may create code but not run it.
+pub(crate) fn code_without_right() -> i32 {
+    map_object(sealed_object(), PAGE, "rx").0
+}
+
+pub(crate) fn protect_code_without_right() -> i32 {
+    let mapped = must(map_object(sealed_object(), PAGE, "r"));
+    protect(mapped, PAGE, "rx")
+}
+
+pub(crate) fn code_past_the_budget() -> i32 {
+    create_code(grant(CODE_FACTORY), 1 << 32).0
+}
+
+pub(crate) fn code_of_no_length() -> i32 {
+    create_code(grant(CODE_FACTORY), 0).0
+}
+
+pub(crate) fn code_of_half_a_page() -> i32 {
+    create_code(grant(CODE_FACTORY), PAGE / 2).0
+}
+
+pub(crate) fn code_factory_without_write() -> i32 {
+    create_code(copy(grant(CODE_FACTORY), Rights::all() - Rights::WRITE), PAGE).0
 }
 
 pub(crate) fn executable_anonymous() -> i32 {

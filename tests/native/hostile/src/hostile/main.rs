@@ -67,7 +67,8 @@ fn run(name: &str) -> i32 {
             reserve_null_page protect_of_nothing protect_own_ring guard_page execute_reserved
             touch_past_the_budget object_past_the_budget objects_until_refused slots_until_refused
             endpoints_until_refused ranges_until_refused threads_until_refused calls_until_refused;
-        code: executable_unsealed protect_executable_unsealed executable_anonymous protect_executable_anonymous
+        code: code_without_right protect_code_without_right code_past_the_budget code_of_no_length code_of_half_a_page
+            code_factory_without_write executable_data executable_unsealed protect_executable_unsealed executable_anonymous protect_executable_anonymous
             map_code_of_parent seal_beside_writable seal_beside_mapping_of_released seal_object_of_parent
             seal_without_write seal_of_revoked writable_sealed writable_sealed_by_older_copy protect_writable_sealed
             protect_partly_sealed code_sealed_then_run code_protected_sealed_then_run seal_while_a_thread_writes;

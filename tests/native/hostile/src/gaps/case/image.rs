@@ -4,7 +4,7 @@
 use capnp::message::Builder;
 use capos_abi::Syscall;
 use capos_schema::launch_capnp::launch_parameters;
-use capos_schema::memory_capnp::memory_object;
+use capos_schema::memory_capnp::{code_factory, memory_object};
 use capos_schema::process_capnp::{limits, process, process_spawner};
 
 const PAGE: u64 = 4096;
@@ -79,7 +79,8 @@ impl Image {
     pub(super) async fn new(size: Size, status: u8) -> capnp::Result<Self> {
         let file = file(size, status);
         let length = (file.len() as u64).next_multiple_of(PAGE);
-        let mut request = capos_rt::virtual_memory().create_object_request();
+        let factory: code_factory::Client = capos_rt::grant(capos_schema::grants::CODE_FACTORY)?;
+        let mut request = factory.create_request();
         request.get().set_length(length);
         let object = request.send().promise.await?.get()?.get_object()?;
         let mut request = capos_rt::virtual_memory().map_object_request();
