@@ -139,7 +139,7 @@ pub enum RegionError {
     MappedWritable,
     /// An object that is to be writable here is sealed.
     Sealed,
-    /// What is to be executable here is not a sealed object.
+    /// Pages that are to be executable here are not those of a sealed object.
     NotSealed,
     /// The address space has no such free range, or has too many regions.
     Full,
