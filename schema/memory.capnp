@@ -45,8 +45,8 @@ interface VirtualMemory {
   # Unmaps every page in the range; its frames return to the budget.
 
   discard @3 (address :UInt64, length :UInt64) -> ();
-  # Frees the frames of anonymous pages in the range, which read as zero afterwards; the range stays
-  # reserved.
+  # Frees the process's own frames in the range, which stays reserved: anonymous pages read as zero afterwards, and
+  # pages of private mappings as the object's.
 
   createObject @4 (length :UInt64) -> (object :MemoryObject);
   # A new zeroed object, charged to this process's budget, with all rights but EXECUTE.
@@ -56,6 +56,13 @@ interface VirtualMemory {
   # Maps part of an object, shared with every other mapping of it. `protection` may not exceed the rights
   # of the object's capability. With `address` 0 the kernel chooses. `failed` if `protection` has `write` and the
   # object is sealed, or `execute` and it is not (see MemoryObject).
+
+  mapPrivate @6 (object :MemoryObject, offset :UInt64, length :UInt64, address :UInt64,
+                 protection :Protection) -> (address :UInt64);
+  # Maps part of an object copy on write: a page is shared with the object until the process writes to it, which gives
+  # the process a copy of its own, charged to its budget. Needs READ on the object, and allows writing without WRITE;
+  # never executable. Until a page is copied, changes of an object that is not sealed are visible in it. With `address` 0
+  # the kernel chooses. `failed` for memory of a device.
 }
 
 interface CodeFactory {

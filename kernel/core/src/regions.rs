@@ -43,8 +43,7 @@ pub enum Backing {
         /// Offset in the object where the region begins, in bytes.
         offset: u64,
     },
-    /// Private frames of the process, each allocated and filled from the memory object on the first access to its
-    /// page.
+    /// The frames of a memory object until the process writes to a page, which gives it a frame of its own with a copy.
     Private {
         /// The binary's identifier of it.
         object: u32,

@@ -90,10 +90,7 @@ impl MemoryObject {
     /// # Errors
     /// `NotReserved` for pages of a device, which the device may write; `MappedWritable`.
     pub fn seal(&mut self) -> Result<(), RegionError> {
-        match self.store {
-            Store::Lazy(_) | Store::Contiguous(_) => self.mapped.seal(),
-            Store::Dma { .. } | Store::Registers(_) | Store::Gone => Err(RegionError::NotReserved),
-        }
+        if self.is_of_device() { Err(RegionError::NotReserved) } else { self.mapped.seal() }
     }
 
     /// Length in bytes.
@@ -118,6 +115,11 @@ impl MemoryObject {
     /// Whether all its frames exist and are contiguous.
     pub(super) const fn is_contiguous(&self) -> bool {
         matches!(self.store, Store::Contiguous(_) | Store::Dma { .. } | Store::Registers(_))
+    }
+
+    /// Whether its pages are those of a device: its registers, or memory that it may write.
+    pub const fn is_of_device(&self) -> bool {
+        matches!(self.store, Store::Dma { .. } | Store::Registers(_) | Store::Gone)
     }
 
     /// Whether its pages are device registers, which the kernel must not access.

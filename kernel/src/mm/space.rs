@@ -29,12 +29,14 @@ const MAX_REGIONS: usize = 4096;
 /// Marks entries whose frame belongs to the address space and is freed with the page.
 const OWNED: Flags = Flags::BIT_9;
 
+/// Marks entries whose frame a private mapping still shares with the memory object: writing needs a copy first.
+const SHARED: Flags = Flags::BIT_11;
 /// Marks entries for device registers, which the kernel must not access as memory.
 const REGISTERS: Flags = Flags::BIT_10;
 /// The flags of entries for device registers: uncached.
 const REGISTER_FLAGS: Flags = REGISTERS.union(Flags::NO_CACHE).union(Flags::WRITE_THROUGH);
 /// The flags that are kept when an entry's protection changes.
-const KEPT: Flags = OWNED.union(REGISTER_FLAGS);
+const KEPT: Flags = OWNED.union(SHARED).union(REGISTER_FLAGS);
 
 /// One process's memory.
 pub struct AddressSpace {
@@ -148,7 +150,7 @@ fn leaf(frame: Frame, protection: Protection, kept: Flags) -> Entry {
     if !protection.is_empty() {
         flags |= Flags::PRESENT | Flags::USER_ACCESSIBLE;
     }
-    flags.set(Flags::WRITABLE, protection.contains(Protection::WRITE));
+    flags.set(Flags::WRITABLE, protection.contains(Protection::WRITE) && !kept.contains(SHARED));
     if protection.contains(Protection::EXECUTE) {
         flags.remove(Flags::NO_EXECUTE);
     }

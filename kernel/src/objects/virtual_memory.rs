@@ -6,16 +6,25 @@ use super::{
     ranges::{self, Change},
 };
 use crate::{
-    mm::{AddressSpace, frames},
+    mm::{AddressSpace, MemoryObject, frames},
     system::process::ProcessId,
 };
 use capnp::traits::Imbue;
 use capos_abi::{Handle, PAGE_SIZE, Rights};
-use capos_kernel_core::{arena::Id, caps::ObjectKind, regions::Protection};
+use capos_kernel_core::{
+    arena::Id,
+    caps::ObjectKind,
+    regions::{Protection, RegionError},
+};
 use capos_schema::memory_capnp::{memory_object, protection, virtual_memory};
-use capos_schema::methods::virtual_memory::{CREATE_OBJECT, DISCARD, MAP_OBJECT, PROTECT, RESERVE, UNMAP};
+use capos_schema::methods::virtual_memory::{
+    CREATE_OBJECT, DISCARD, MAP_OBJECT, MAP_PRIVATE, PROTECT, RESERVE, UNMAP,
+};
 
 const NOT_EXECUTABLE: Failure = Failure::failed("mapping code needs a VirtualMemory with the EXECUTE right");
+
+/// The most permissive protection of memory of a process's own.
+const OWN: Protection = Protection::READ.union(Protection::WRITE);
 
 pub(super) fn serve<'a>(
     context: &mut Context<'a>,
@@ -32,7 +41,9 @@ pub(super) fn serve<'a>(
             ranges::change(context, Change::Discard, range.get_address(), range.get_length())
         }
         CREATE_OBJECT => create_object(context, parameters.get_root()?),
-        MAP_OBJECT => map_object(context, parameters.get_root()?),
+        MAP_OBJECT => map_object(context, parameters.get_root()?, Sharing::Shared),
+        // Its parameters and results have the same layout.
+        MAP_PRIVATE => map_object(context, parameters.get_root()?, Sharing::Private),
         _ => Err(Failure::UNIMPLEMENTED),
     }
 }
@@ -64,8 +75,7 @@ fn reserve(
     range: virtual_memory::reserve_params::Reader<'_>,
 ) -> Result<Answer, Failure> {
     let protection = allowed(context, range.get_protection()?)?;
-    let ceiling = Protection::READ | Protection::WRITE;
-    let address = space(context)?.reserve(range.get_address(), range.get_length(), protection, ceiling)?;
+    let address = space(context)?.reserve(range.get_address(), range.get_length(), protection, OWN)?;
     results::<virtual_memory::reserve_results::Owned>(context.results, |mut results| {
         results.set_address(address);
     })
@@ -124,15 +134,26 @@ pub(super) fn new_object(
     context.give(ObjectKind::MemoryObject, object.pack(), rights)
 }
 
+/// How an object is mapped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// With all other mappings of it.
+    Shared,
+    /// Until the process writes to a page.
+    Private,
+}
+
 fn map_object<'a>(
     context: &mut Context<'a>,
     mut parameters: virtual_memory::map_object_params::Reader<'a>,
+    sharing: Sharing,
 ) -> Result<Answer, Failure> {
     let protection = allowed(context, parameters.get_protection()?)?;
     let (offset, length, address) =
         (parameters.get_offset(), parameters.get_length(), parameters.get_address());
     parameters.imbue(context.table);
-    let object = context.lent(parameters.get_object()?, ObjectKind::MemoryObject, Rights::empty())?;
+    let required = if sharing == Sharing::Private { Rights::READ } else { Rights::empty() };
+    let object = context.lent(parameters.get_object()?, ObjectKind::MemoryObject, required)?;
     let mut most = Protection::empty();
     most.set(Protection::READ, object.rights.contains(Rights::READ));
     most.set(Protection::WRITE, object.rights.contains(Rights::WRITE));
@@ -142,7 +163,18 @@ fn map_object<'a>(
     let id = context.target();
     let (space, objects) = context.kernel.system.space(id).ok_or(Failure::ENDED)?;
     let memory = Id::unpack(object.payload);
-    let address = space.map_object(objects, memory, offset..end, address, protection, most)?;
+    let address = match sharing {
+        Sharing::Shared => space.map_object(objects, memory, offset..end, address, protection, most)?,
+        Sharing::Private => {
+            if !offset.is_multiple_of(PAGE_SIZE) {
+                return Err(RegionError::Unaligned.into());
+            }
+            if objects.get(memory).is_none_or(MemoryObject::is_of_device) {
+                return Err(Failure::failed("memory of a device cannot be mapped privately"));
+            }
+            space.map_private(objects, memory, offset..end, address, protection, OWN)?
+        }
+    };
     results::<virtual_memory::map_object_results::Owned>(context.results, |mut results| {
         results.set_address(address);
     })

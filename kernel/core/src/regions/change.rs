@@ -86,17 +86,14 @@ impl RegionMap {
         self.regions.pop()
     }
 
-    /// Checks whether the contents of a range can be discarded, which requires all of it to be anonymous.
+    /// Checks whether the contents of a range can be discarded, which requires all of it to be the process's own.
     ///
     /// # Errors
     /// See [`RegionError`].
     pub fn check_discard(&self, address: u64, length: u64) -> Result<(), RegionError> {
         let end = checked_end(address, length)?;
-        if self.covering(address, end)?.iter().all(|region| region.backing == Backing::Anonymous) {
-            Ok(())
-        } else {
-            Err(RegionError::NotReserved)
-        }
+        let is_own = |region: &Region| matches!(region.backing, Backing::Anonymous | Backing::Private { .. });
+        if self.covering(address, end)?.iter().all(is_own) { Ok(()) } else { Err(RegionError::NotReserved) }
     }
 
     /// Checks whether a range may be unmapped, which requires it to contain no kernel pages. Holes in it are

@@ -74,8 +74,8 @@ impl AddressSpace {
         Ok(start)
     }
 
-    /// Maps a private copy of part of an object, each page of which is copied at first use. The part may start at any
-    /// offset.
+    /// Maps part of an object privately: each page is copied when it is first written, or, if the part does not start at a
+    /// page, when it is first used.
     ///
     /// # Errors
     /// See [`SpaceError`].
@@ -87,13 +87,13 @@ impl AddressSpace {
         address: u64,
         protection: Protection,
         ceiling: Protection,
-    ) -> Result<(), SpaceError> {
+    ) -> Result<u64, SpaceError> {
         let object = objects.get(id).ok_or(SpaceError::OutsideObject)?;
         let length = length_within(&part, object.bytes())?;
         let backing = Backing::Private { object: id.index(), offset: part.start };
-        self.regions.map(address, length, backing, protection, ceiling)?;
+        let start = self.regions.map(address, length, backing, protection, ceiling)?;
         objects.add_mapping(id, length);
-        Ok(())
+        Ok(start)
     }
 
     /// Changes the protection of a range. Contents are kept.
@@ -131,7 +131,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Frees the frames of anonymous pages in a range, which stays reserved and reads as zero.
+    /// Frees the frames that the process has in a range, which stays reserved. Anonymous pages read as zero then, and
+    /// pages of private mappings as the object's.
     ///
     /// # Errors
     /// See [`SpaceError`].

@@ -1,6 +1,6 @@
 //! Faulting in pages on access.
 
-use super::{AddressSpace, KEPT, OWNED, REGISTER_FLAGS, REGISTERS, leaf};
+use super::{AddressSpace, KEPT, OWNED, REGISTER_FLAGS, REGISTERS, SHARED, leaf};
 use crate::mm::{
     frames::{FRAME_BYTES, Frame},
     objects::MemoryObjects,
@@ -133,6 +133,9 @@ impl AddressSpace {
         if old != Entry::EMPTY {
             // It was hidden by an earlier protection, or another thread faulted it in first.
             self.recent.clear();
+            if access == Access::Write && old.flags().contains(SHARED) {
+                return self.own_copy(table, address, old.frame(), region.protection);
+            }
             tables::set(table, slot, leaf(old.frame(), region.protection, old.flags() & KEPT));
             return Ok(());
         }
@@ -161,6 +164,16 @@ impl AddressSpace {
             Backing::Private { object, offset } => {
                 let object = objects.at_mut(object).ok_or(FaultError::NotAllowed)?;
                 let page = address & !(PAGE - 1);
+                if access == Access::Read && offset.is_multiple_of(PAGE) {
+                    let frame = object
+                        .frame((offset + (page - region.start)) / PAGE)
+                        .ok_or(FaultError::OutOfMemory)?;
+                    tables::set(table, slot, leaf(frame, region.protection, SHARED));
+                    if object.is_contiguous() {
+                        map_around(table, &region, page, frame, SHARED);
+                    }
+                    return Ok(());
+                }
                 let frame = self.take_frame().ok_or(FaultError::OutOfMemory)?;
                 if !object.copy_page(offset + (page - region.start), frame) {
                     self.free_frame(frame);
@@ -171,6 +184,22 @@ impl AddressSpace {
             }
             Backing::Fixed => Err(FaultError::NotAllowed),
         }
+    }
+
+    /// Replaces the shared page at `address` by a copy of its frame that belongs to the process.
+    fn own_copy(
+        &mut self,
+        table: Frame,
+        address: u64,
+        shared: Frame,
+        protection: Protection,
+    ) -> Result<(), FaultError> {
+        let frame = self.take_frame().ok_or(FaultError::OutOfMemory)?;
+        frame.copy_from(0, shared, 0, FRAME_BYTES);
+        tables::set(table, index(address, 1), leaf(frame, protection, OWNED));
+        // CPUs may remember the shared frame, also if the kernel writes for the process.
+        self.holders.flush(address & !(PAGE - 1), PAGE);
+        Ok(())
     }
 
     /// Maps a frame that the kernel filled, within a region created for it.

@@ -12,8 +12,8 @@ use capos_schema::{
     memory_capnp::{code_factory, memory_object, virtual_memory},
     methods::{
         code_factory::CREATE,
-        memory_object::SEAL,
-        virtual_memory::{CREATE_OBJECT, MAP_OBJECT, UNMAP},
+        memory_object::{SEAL, SIZE},
+        virtual_memory::{CREATE_OBJECT, DISCARD, MAP_OBJECT, MAP_PRIVATE, UNMAP},
     },
     process_capnp::thread_spawner,
 };
@@ -112,6 +112,7 @@ pub(crate) fn unmap(address: u64, length: u64) -> i32 {
 
 /// A call of `VirtualMemory.unmap`, for any ring.
 pub(crate) struct UnmapCall {
+    method: u16,
     words: [u64; 4],
     results: [u64; 8],
 }
@@ -119,7 +120,7 @@ pub(crate) struct UnmapCall {
 impl UnmapCall {
     pub(crate) const fn new(address: u64, length: u64) -> Self {
         // One segment of three words: a root with two data words.
-        Self { words: [3 << 32, 2 << 32, address, length], results: [0; 8] }
+        Self { method: UNMAP, words: [3 << 32, 2 << 32, address, length], results: [0; 8] }
     }
 
     /// The entry, which refers to this record until it is complete.
@@ -129,9 +130,15 @@ impl UnmapCall {
             send_length: 32,
             recv_address: self.results.as_mut_ptr() as u64,
             recv_length: 64,
-            ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, UNMAP)
+            ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, self.method)
         }
     }
+}
+
+/// `VirtualMemory.discard`.
+pub(crate) fn discard(address: u64, length: u64) -> i32 {
+    // The message has the layout of that of `unmap`.
+    run(UnmapCall { method: DISCARD, ..UnmapCall::new(address, length) }.entry()).status
 }
 
 /// `VirtualMemory.mapObject` of the first `length` bytes of `object`, anywhere. Returns status and address.
@@ -141,13 +148,22 @@ pub(crate) fn map_object(object: u64, length: u64, protection: &str) -> (i32, u6
 
 /// The same, at `address`.
 pub(crate) fn map_object_at(object: u64, address: u64, length: u64, protection: &str) -> (i32, u64) {
-    let mut call = MapCall::new(object, address, length, protection);
+    map(MapCall::new(object, address, length, protection))
+}
+
+/// `VirtualMemory.mapPrivate` of the first `length` bytes of `object`, anywhere. Returns status and address.
+pub(crate) fn map_private(object: u64, length: u64, protection: &str) -> (i32, u64) {
+    map(MapCall { method: MAP_PRIVATE, ..MapCall::new(object, 0, length, protection) })
+}
+
+fn map(mut call: MapCall) -> (i32, u64) {
     let completion = run(call.entry());
     (completion.status, call.address())
 }
 
-/// A call of `VirtualMemory.mapObject`, for any ring.
+/// A call of `VirtualMemory.mapObject`, or of `mapPrivate`, whose messages have the same layout, for any ring.
 pub(crate) struct MapCall {
+    method: u16,
     words: [u64; 8],
     list: CapDescriptor,
     results: [u64; 64],
@@ -175,7 +191,7 @@ impl MapCall {
         ];
         let list =
             CapDescriptor { handle: object, badge: 0, rights: u32::MAX, mode: TransferMode::Copy as u32 };
-        Self { words, list, results: [0; 64] }
+        Self { method: MAP_OBJECT, words, list, results: [0; 64] }
     }
 
     /// The entry, which refers to this record until it is complete.
@@ -187,7 +203,7 @@ impl MapCall {
             send_cap_count: 1,
             recv_address: self.results.as_mut_ptr() as u64,
             recv_length: 512,
-            ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, MAP_OBJECT)
+            ..call(bootstrap().virtual_memory, virtual_memory::Client::TYPE_ID, self.method)
         }
     }
 
@@ -195,6 +211,21 @@ impl MapCall {
     pub(crate) fn address(&self) -> u64 {
         core::hint::black_box(&self.results)[2]
     }
+}
+
+/// `MemoryObject.size`, with the results' message at `address`. Returns the status.
+pub(crate) fn size_into(object: u64, address: u64) -> i32 {
+    let mut message = Builder::new_default();
+    message.init_root::<memory_object::size_params::Builder<'_>>();
+    let words = words(&message);
+    let entry = SubmissionEntry {
+        send_address: words.as_ptr() as u64,
+        send_length: u32::try_from(words.len() * 8).unwrap_or_else(|_| exit(251)),
+        recv_address: address,
+        recv_length: 512,
+        ..call(object, memory_object::Client::TYPE_ID, SIZE)
+    };
+    run(entry).status
 }
 
 /// `MemoryObject.seal`.

@@ -15,6 +15,7 @@ mod messages;
 mod objects;
 mod piles;
 mod pointers;
+mod private;
 mod processor;
 mod raw;
 mod registers;
@@ -72,6 +73,8 @@ fn run(name: &str) -> i32 {
             map_code_of_parent seal_beside_writable seal_beside_mapping_of_released seal_object_of_parent
             seal_without_write seal_of_revoked writable_sealed writable_sealed_by_older_copy protect_writable_sealed
             protect_partly_sealed code_sealed_then_run code_protected_sealed_then_run seal_while_a_thread_writes;
+        private: private_until_written private_of_sealed private_written_by_the_kernel private_executable
+            private_without_read private_past_the_object private_over_another private_past_the_budget;
         processor: read_null read_kernel write_kernel read_non_canonical write_text write_bootstrap execute_data
             execute_stack jump_to_kernel jump_non_canonical stack_overflow divide_by_zero
             undefined_instruction breakpoint software_interrupt forged_page_fault halt disable_interrupts
