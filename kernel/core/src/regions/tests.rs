@@ -40,6 +40,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Whether a page of `object`, or with `None` an anonymous one, may have `protection` as far as the kind of page goes.
+fn suits(object: Option<u32>, protection: Protection) -> bool {
+    !protection.breaks_wx()
+        && (matches!(object, Some(0..PRIVATE)) || !protection.contains(Protection::EXECUTE))
+}
+
 fn address(page: u64) -> u64 {
     MAPPING_AREA + page * PAGE_SIZE
 }
@@ -75,7 +81,7 @@ fn apply(map: &mut RegionMap, model: &mut Model, step: &Step) {
             };
             let free = (page..page + count).all(|page| !model.contains_key(&page));
             let result = map.map(address(page), count * PAGE_SIZE, backing, protection, ceiling);
-            assert_eq!(result.is_ok(), free && !protection.breaks_wx());
+            assert_eq!(result.is_ok(), free && suits(object, protection));
             if result.is_ok() {
                 for i in 0..count {
                     model.insert(page + i, (object.map(|object| (object, i)), protection, ceiling));
@@ -84,10 +90,13 @@ fn apply(map: &mut RegionMap, model: &mut Model, step: &Step) {
         }
         Step::Protect { page, count, protection } => {
             let protection = Protection::from_bits_truncate(protection);
-            let allowed = (page..page + count)
-                .all(|page| model.get(&page).is_some_and(|entry| entry.2.contains(protection)));
+            let allowed = (page..page + count).all(|page| {
+                model.get(&page).is_some_and(|(object, _, ceiling)| {
+                    ceiling.contains(protection) && suits(object.map(|(object, _)| object), protection)
+                })
+            });
             let result = map.protect(address(page), count * PAGE_SIZE, protection);
-            assert_eq!(result.is_ok(), allowed && !protection.breaks_wx());
+            assert_eq!(result.is_ok(), allowed);
             if result.is_ok() {
                 for page in page..page + count {
                     model.entry(page).and_modify(|entry| entry.1 = protection);
@@ -101,9 +110,10 @@ fn apply(map: &mut RegionMap, model: &mut Model, step: &Step) {
             assert_eq!(removed, expected as u64 * PAGE_SIZE);
         }
         Step::Discard { page, count } => {
-            let anonymous =
-                (page..page + count).all(|page| model.get(&page).is_some_and(|entry| entry.0.is_none()));
-            assert_eq!(map.check_discard(address(page), count * PAGE_SIZE).is_ok(), anonymous);
+            let is_own = (page..page + count).all(|page| {
+                model.get(&page).is_some_and(|entry| entry.0.is_none_or(|(object, _)| object >= PRIVATE))
+            });
+            assert_eq!(map.check_discard(address(page), count * PAGE_SIZE).is_ok(), is_own);
         }
     }
 }
