@@ -128,6 +128,11 @@ impl Control {
         self.refusals.borrow_mut().succeeded(import, reports);
     }
 
+    /// Records that a call failed.
+    pub(crate) fn call_failed(&self) {
+        self.refusals.borrow_mut().failed();
+    }
+
     /// Records that a directory was changed.
     pub(crate) fn changed_a_directory(&self) {
         self.refusals.borrow_mut().changed_a_directory();

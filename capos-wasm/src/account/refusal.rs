@@ -143,6 +143,8 @@ struct Progress {
 pub(crate) struct Refusals {
     /// Each with the program's progress at that time; the latest last.
     list: Vec<(Refusal, Progress)>,
+    /// The function being called, if the call was refused something.
+    refused: Option<&'static str>,
     progress: Progress,
     said: Said,
 }
@@ -152,6 +154,7 @@ impl Refusals {
         // Both fields come from constant tables, so the number of different refusals is limited.
         self.list.retain(|(earlier, _)| *earlier != refusal);
         self.list.push((refusal, self.progress));
+        self.refused = Some(refusal.import);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -161,13 +164,19 @@ impl Refusals {
     /// Records that a call of this function succeeded; `reports` says whether the function is typically used
     /// to report an error and exit.
     pub(crate) fn succeeded(&mut self, import: &str, reports: bool) {
-        if self.list.is_empty() {
+        // A call may succeed and yet report a refusal: `poll_oneoff` does so in an event.
+        if self.list.is_empty() || self.refused.take() == Some(import) {
             return;
         }
         self.progress.calls += 1;
         // The program requested another clock, or used another function.
         self.list.retain(|(refusal, _)| !refusal.missing.can_be_done_without() || refusal.import != import);
         self.progress.other_calls += u64::from(!reports);
+    }
+
+    /// Records that a call failed.
+    pub(crate) fn failed(&mut self) {
+        self.refused = None;
     }
 
     /// Records a message of `length` bytes, which begins with `message`, on standard output or standard
@@ -269,12 +278,28 @@ mod tests {
     const PATH: Refusal = Refusal { import: "path_open", missing: Missing::Directory };
     const MEMORY: Refusal = Refusal { import: "memory.grow", missing: Missing::Memory };
     const STACK: Refusal = Refusal { import: "a nested call", missing: Missing::Stack };
+    const SLEEP: Refusal = Refusal { import: "poll_oneoff", missing: Missing::Timer };
     const FAILED: Option<&End> = Some(&End::Exited(1));
 
     fn refused(list: &[Refusal]) -> Refusals {
         let mut refusals = Refusals::default();
-        list.iter().for_each(|refusal| refusals.add(*refusal));
+        for refusal in list {
+            refusals.add(*refusal);
+            refusals.failed();
+        }
         refusals
+    }
+
+    #[test]
+    fn a_refusal_within_a_call_that_succeeds_stays() {
+        let mut refusals = Refusals::default();
+        for _ in 0..2 {
+            refusals.add(SLEEP);
+            refusals.succeeded("poll_oneoff", false);
+            assert_eq!(refusals.reasons(FAILED), [SLEEP]);
+        }
+        refusals.succeeded("poll_oneoff", false);
+        assert_eq!(refusals.reasons(FAILED), [], "it waited for something else");
     }
 
     #[test]

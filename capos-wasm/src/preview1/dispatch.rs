@@ -28,7 +28,7 @@ impl Context {
     /// Records the outcome of a call. What the server of a directory or file refuses is not allowed by its grant:
     /// the program receives `EPERM`, which its language's libraries know.
     fn settle(&self, result: Result<(), Stop>) -> Result<(), Stop> {
-        match result {
+        let result = match result {
             Err(Stop::Errno(Errno::Notcapable)) => {
                 self.refuse(Missing::Right);
                 Err(Stop::Errno(Errno::Perm))
@@ -44,15 +44,18 @@ impl Context {
                 self.refuse(Missing::Directory);
                 Err(Stop::Errno(Errno::Badf))
             }
-            Ok(()) => {
-                if self.control.lacks_something() {
+            other => other,
+        };
+        if self.control.lacks_something() {
+            match result {
+                Ok(()) => {
                     let reports = FUNCTIONS_OF_AN_END.contains(&self.import);
                     self.control.call_succeeded(self.import, reports);
                 }
-                Ok(())
+                Err(_) => self.control.call_failed(),
             }
-            other => other,
         }
+        result
     }
 }
 

@@ -92,7 +92,8 @@ impl Runtime {
         if let Some(index) = self.helper_indices.get(&helper) {
             return *index;
         }
-        if let Helper::Keep(ty) = helper {
+        // Code that loads a record names the memory and the tables, also if nothing ever stores one.
+        if let Helper::Keep(ty) | Helper::Load(ty) = helper {
             self.records.used |= matches!(Packed::of(self.payload.slots(ty)), Packed::Record);
         }
         let index = self.facts.function_count().saturating_add(self.helpers.len() as u32);
