@@ -62,6 +62,7 @@ impl Log {
             LOG_PORT.write_waiting(bytes);
             self.backlog.give(count);
         }
+        LOG_PORT.wait_until_sent();
     }
 
     /// Adds a line, separated from an unfinished line of a program.

@@ -28,6 +28,7 @@ pub fn off(status: u8) -> ! {
     crate::klog!("power off");
     crate::log::bare_line(format_args!("capos-exit-status: {status}"));
     crate::log::flush();
+    super::serial::CONSOLE.wait_until_sent();
     port::write_u32(DEBUG_EXIT_PORT, DEBUG_EXIT_DONE);
     super::acpi::power_off();
     halt()

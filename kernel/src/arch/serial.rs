@@ -22,8 +22,11 @@ const TRANSMIT_INTERRUPT: u8 = 0b0010;
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
 /// Bytes in the transmit FIFO.
 pub const FIFO_BYTES: usize = 16;
-/// Number of polls of an absent port before the byte is dropped.
-const POLL_LIMIT: u32 = 100_000;
+/// Line status: the last byte has left the port, too.
+const LINE_IDLE: u8 = 1 << 6;
+/// Number of polls of a port that accepts nothing before its bytes are dropped: a minute or more, since whatever reads
+/// them may be delayed on a busy host. An absent port answers at once that it is empty.
+pub const POLL_LIMIT: u32 = 100_000_000;
 
 /// FIFO control: enabled, emptied, and an interrupt after 14 of 16 bytes, or after fewer and a pause of four bytes'
 /// time. QEMU delivers only as many bytes at once as are missing for the interrupt.
@@ -77,7 +80,7 @@ impl Port {
         ready.inspect(|chunk| self.put(chunk)).map(<[u8]>::len).sum()
     }
 
-    /// Writes by polling. Ends early if no device answers.
+    /// Writes by polling. Ends early if the port accepts nothing.
     pub fn write_waiting(self, bytes: &[u8]) {
         for chunk in bytes.chunks(FIFO_BYTES) {
             if !(0..POLL_LIMIT).any(|_| self.can_write()) {
@@ -85,6 +88,11 @@ impl Port {
             }
             self.put(chunk);
         }
+    }
+
+    /// Waits until everything written has left the port: what has not is lost when the machine stops.
+    pub fn wait_until_sent(self) {
+        let _ = (0..POLL_LIMIT).any(|_| read_u8(self.0 + LINE_STATUS) & LINE_IDLE != 0);
     }
 
     /// Sets the events for which it interrupts. The line is lowered and, if one of the events is already pending, raised

@@ -4,7 +4,7 @@
 //! precede its own.
 
 use super::Failure;
-use crate::{budget::Budget, kernel::Kernel, log, system::thread::Job};
+use crate::{arch::serial::POLL_LIMIT, budget::Budget, kernel::Kernel, log, system::thread::Job};
 use capos_abi::ErrorCode;
 use capos_kernel_core::{
     ipc::{ObjectCall, OperationId, QueueId, Reply},
@@ -153,10 +153,9 @@ pub(crate) fn carry_on(kernel: &mut Kernel) {
 
 /// Writes the queued output at shutdown: waits for the device, but only for a limited time.
 pub(super) fn flush(kernel: &mut Kernel) {
-    const ATTEMPTS: u32 = 1_000_000;
     for port in [Port::Console, Port::Log] {
         let Some(queue) = queue(kernel, port) else { continue };
-        for _ in 0..ATTEMPTS {
+        for _ in 0..POLL_LIMIT {
             let Some(first) = kernel.ipc.first_suspended(queue) else { break };
             let _ = step(kernel, port, first);
         }
