@@ -225,6 +225,15 @@ fn from_standard_input() -> Result<()> {
     let outcome = command::run(&mut command, Input::Bytes(b""), LIMIT)?;
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     ensure!(outcome.status == Some(1) && stderr.contains("standard input is empty"), "{stderr}");
+    let text = fs::read(tree::root().join("demos/wat/hello.wat"))?;
+    let mut command = host_command();
+    command.args(["run", "--timeout", LAST_RESORT, "-"]);
+    ended(&command::run(&mut command, Input::Bytes(&text), LIMIT)?, 0, "Hello from WASI on capOS\n")?;
+    let mut command = host_command();
+    command.args(["run", "-"]);
+    let outcome = command::run(&mut command, Input::Bytes(b"(module (func"), LIMIT)?;
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.status == Some(1) && stderr.contains("standard input:1:14: expected `)`"), "{stderr}");
     Ok(())
 }
 

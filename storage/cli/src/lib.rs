@@ -30,7 +30,7 @@ pub use image::{Content, probe};
 pub use links::Links;
 pub use mirror::{Mirror, Outcome};
 pub use pack::{Packed, pack};
-pub use size::{parse_size, show_size, size_between, within_bounds};
+pub use size::{Decimal, parse_size, part, show_size, size_between, within_bounds};
 pub use source::{LeftOut, Source};
 
 /// The largest volume.

@@ -14,23 +14,59 @@ const UNITS: [(&str, u32); 10] = [
     ("tib", 40),
 ];
 
-/// Bytes in `text`, such as `64MiB`, `64M` or `67108864`.
+/// Bytes in `text`, such as `64MiB`, `1.5M` or `67108864`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let wanted = "sizes look like 64MiB, 64M or 67108864 (units B, K or KiB, M or MiB, G or GiB, T or TiB)";
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    if digits.is_empty() {
-        return Err(format!("{text:?} does not begin with a number; {wanted}"));
-    }
+    let wanted = "sizes look like 64MiB, 1.5M or 67108864 (units B, K or KiB, M or MiB, G or GiB, T or TiB)";
+    let Decimal { digits, fraction, rest: unit } =
+        Decimal::of(text).map_err(|reason| format!("{text:?} {reason}; {wanted}"))?;
     let unit = unit.strip_prefix(' ').filter(|unit| !unit.is_empty()).unwrap_or(unit).to_ascii_lowercase();
     let Some((_, shift)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{text:?} has no known unit; {wanted}"));
     };
-    match digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift)) {
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    match number.and_then(|number| number.checked_add(part(fraction, 1 << shift))) {
         Some(0) => Err(format!("{text:?} is zero")),
         Some(bytes) => Ok(bytes),
         None => Err(format!("{text:?} is too large")),
     }
+}
+
+/// A decimal number at the beginning of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Decimal<'a> {
+    /// The digits before the point.
+    pub digits: &'a str,
+    /// Those behind it.
+    pub fraction: &'a str,
+    /// The text after the number.
+    pub rest: &'a str,
+}
+
+impl<'a> Decimal<'a> {
+    /// The number that `text` begins with.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text, for a message that begins with it.
+    pub fn of(text: &'a str) -> Result<Self, &'static str> {
+        let end_of_digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (digits, rest) = text.split_at(end_of_digits(text));
+        if digits.is_empty() {
+            return Err("does not begin with a number");
+        }
+        match rest.strip_prefix('.').map(|rest| rest.split_at(end_of_digits(rest))) {
+            Some(("", _)) => Err("has no digits behind the point"),
+            Some((fraction, rest)) => Ok(Self { digits, fraction, rest }),
+            None => Ok(Self { digits, fraction: "", rest }),
+        }
+    }
+}
+
+/// The part of `scale` that decimal digits behind a point make, rounded down.
+pub fn part(digits: &str, scale: u64) -> u64 {
+    // No unit has more decimal places than these.
+    let digits = digits.bytes().take(15).map(|digit| u128::from(digit.wrapping_sub(b'0')));
+    let (number, ten) = digits.fold((0, 1), |(number, ten), digit| (number * 10 + digit, ten * 10));
+    u64::try_from(number * u128::from(scale) / ten).unwrap_or(0)
 }
 
 /// Parses a size of `least` to `most` bytes. Errors state these bounds.
@@ -80,6 +116,9 @@ mod tests {
             ("2g", 2 << 30),
             ("1GiB", 1 << 30),
             ("3T", 3 << 40),
+            ("1.5MiB", 3 << 19),
+            ("0.25 k", 256),
+            ("1.0", 1),
             ("18446744073709551615", u64::MAX),
         ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
@@ -93,7 +132,10 @@ mod tests {
             ("MiB", "does not begin with a number"),
             ("-1MiB", "does not begin with a number"),
             (" 1M", "does not begin with a number"),
-            ("1.5G", "has no known unit"),
+            ("1.G", "has no digits behind the point"),
+            (".5G", "does not begin with a number"),
+            ("1.5.5G", "has no known unit"),
+            ("0.0001K", "is zero"),
             ("64MB", "has no known unit"),
             ("64  MiB", "has no known unit"),
             ("64 ", "has no known unit"),

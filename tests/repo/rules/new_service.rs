@@ -87,7 +87,7 @@ fn list(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 fn a_new_service_is_whole_and_its_own() {
     let tree = Tree::new();
     let before = tree.files();
-    assert_eq!(tree.new_service("my-keys"), (true, String::new()));
+    assert_eq!(tree.new_service("made-by-a-test"), (true, String::new()));
     let made: BTreeMap<_, _> = tree
         .files()
         .into_iter()
@@ -100,15 +100,15 @@ fn a_new_service_is_whole_and_its_own() {
     assert_eq!(
         names,
         [
-            "manifests/my-keys.cue",
-            "services/my-keys/Cargo.toml",
-            "services/my-keys/build.rs",
-            "services/my-keys/schema/my_keys.capnp",
-            "services/my-keys/src/bin/my-keys-client.rs",
-            "services/my-keys/src/bin/my-keys-server.rs",
-            "services/my-keys/src/lib.rs",
-            "services/my-keys/src/my_keys.rs",
-            "tests/expected/my-keys.toml",
+            "manifests/made-by-a-test.cue",
+            "services/made-by-a-test/Cargo.toml",
+            "services/made-by-a-test/build.rs",
+            "services/made-by-a-test/schema/made_by_a_test.capnp",
+            "services/made-by-a-test/src/bin/made-by-a-test-client.rs",
+            "services/made-by-a-test/src/bin/made-by-a-test-server.rs",
+            "services/made-by-a-test/src/lib.rs",
+            "services/made-by-a-test/src/made_by_a_test.rs",
+            "tests/expected/made-by-a-test.toml",
         ]
     );
     for (path, bytes) in &made {
@@ -117,11 +117,11 @@ fn a_new_service_is_whole_and_its_own() {
     }
 
     // Each has a unique id that Cap'n Proto accepts: the highest bit is set.
-    assert_eq!(tree.new_service("other"), (true, String::new()));
+    assert_eq!(tree.new_service("made-by-a-test-too"), (true, String::new()));
     let id = |path: &str| fs::read_to_string(tree.path(path)).unwrap().lines().next().unwrap().to_owned();
     let ids = [
-        id("services/my-keys/schema/my_keys.capnp"),
-        id("services/other/schema/other.capnp"),
+        id("services/made-by-a-test/schema/made_by_a_test.capnp"),
+        id("services/made-by-a-test-too/schema/made_by_a_test_too.capnp"),
         id("services/template/schema/counter.capnp"),
     ];
     for id in &ids {
@@ -138,7 +138,7 @@ fn names_that_cannot_be_are_refused() {
     for (name, reason) in [
         ("", "which name?"),
         ("Keys", "is no name for a service"),
-        ("my_keys", "is no name for a service"),
+        ("made_by_a_test", "is no name for a service"),
         ("my--keys", "is no name for a service"),
         ("-keys", "is no name for a service"),
         ("2keys", "is no name for a service"),
@@ -170,7 +170,7 @@ fn what_fails_leaves_nothing() {
     fs::write(tree.path("bin/cargo"), "#!/bin/sh\necho broken >>Cargo.lock\necho 'cargo: no' >&2\nexit 1\n")
         .unwrap();
     let before = tree.files();
-    let (made, stderr) = tree.new_service("my-keys");
+    let (made, stderr) = tree.new_service("made-by-a-test");
     assert!(!made && stderr.contains("cargo: no"), "{stderr}");
     fs::remove_file(tree.path("build/new-service.log")).unwrap();
     assert_eq!(tree.files(), before);

@@ -252,17 +252,17 @@ fn a_manifest_has_its_package_clause() {
 fn files_that_are_not_there_come_with_candidates() {
     let text = "volumes: {a: disk: \"dsk.img\"
     b: files: \"stie\"}
-wasm: [{instances: [{name: \"i\", module: file: \"helo.wasm\"},
-    {name: \"j\", module: \"hello\"},
-    {name: \"k\", module: \"hello.wasm\"}]}]";
+wasm: [{instances: [{name: \"i\", module: file: \"greting.wasm\"},
+    {name: \"j\", module: \"greeting\"},
+    {name: \"k\", module: \"greeting.wasm\"}]}]";
     let module = b"\0asm\x01\0\0\0";
-    let found = complaint_to_run(text, &[("hello.wasm", module), ("disk.img", b""), ("site", b"")]);
+    let found = complaint_to_run(text, &[("greeting.wasm", module), ("disk.img", b""), ("site", b"")]);
     for wanted in [
         "volumes.a.disk: there is no /dsk.img; did you mean /disk.img? A `size`",
         "volumes.b.files: there is no folder /stie; did you mean /site?",
-        "wasm.0.instances.0.module: missing: there is no /helo.wasm; did you mean /hello.wasm?",
-        "wasm.0.instances.1.module: no program of this tree is named \"hello\"; use `file: \"hello.wasm\"` for the file beside",
-        "no program of this tree is named \"hello.wasm\"; use `file: \"hello.wasm\"` for the file beside",
+        "wasm.0.instances.0.module: missing: there is no /greting.wasm; did you mean /greeting.wasm?",
+        "wasm.0.instances.1.module: no program of this tree is named \"greeting\"; use `file: \"greeting.wasm\"` for the file beside",
+        "no program of this tree is named \"greeting.wasm\"; use `file: \"greeting.wasm\"` for the file beside",
     ] {
         assert!(found.contains(wanted), "{wanted} is not in\n{found}");
     }

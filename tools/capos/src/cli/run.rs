@@ -48,7 +48,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
     let what = args.what.as_deref().map(|what| readable(what, workplace.path())).transpose()?;
     let kind = what.as_deref().map(|what| named(classify(what), what, args.what.as_deref())).transpose()?;
     match &what {
-        Some(what) if kind == Some(What::Program) => return program::run(&around, workplace, what),
+        Some(what) if kind == Some(What::Program) => {
+            return named(program::run(&around, workplace, what), what, args.what.as_deref());
+        }
         _ => args.program.refuse()?,
     }
     let mut booted = None;
@@ -125,14 +127,16 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
 fn named<T>(result: Result<T>, copy: &Path, original: Option<&Path>) -> Result<T> {
     let Some(original) = original.filter(|original| *original != copy) else { return result };
     let shown = if original == Path::new("-") { "standard input".into() } else { original.to_string_lossy() };
-    result.map_err(|error| anyhow!(format!("{error:#}").replace(&*copy.to_string_lossy(), &shown)))
+    result.map_err(|error| match error.is::<BadUsage>() {
+        true => error,
+        false => anyhow!(format!("{error:#}").replace(&*copy.to_string_lossy(), &shown)),
+    })
 }
 
 /// The file to boot. An input that can be read only once, such as standard input (`-`) or a pipe, is copied into
 /// `place`.
 fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
     let about = || what.display().to_string();
-    let copied = place.join("stdin.wasm");
     let mut from: Box<dyn io::Read> = if what == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -142,19 +146,25 @@ fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
         }
         Box::new(File::open(what).with_context(about)?)
     };
+    let mut start = Vec::new();
+    (&mut from).take(MOST_LOOKED_AT).read_to_end(&mut start).with_context(about)?;
+    let copied = place.join(if is_text(&start) { "stdin.wat" } else { "stdin.wasm" });
     let mut to = File::create_new(&copied).with_context(|| copied.display().to_string())?;
-    copy_module(&mut *from, &mut to).with_context(about)?;
+    copy_module(&start, &mut *from, &mut to).with_context(about)?;
     Ok(copied)
 }
 
-/// Copies a stream that may be without end: of one that is no module, as much as tells what it is; of a module, one byte
-/// more than the largest has, so that its size is refused as that of a file is.
-fn copy_module(from: &mut dyn io::Read, to: &mut dyn io::Write) -> io::Result<()> {
-    const MAGIC: [u8; 4] = *b"\0asm";
-    let mut start = Vec::new();
-    from.take(MOST_LOOKED_AT).read_to_end(&mut start)?;
-    to.write_all(&start)?;
-    if start.starts_with(&MAGIC) {
+/// Whether a stream that begins with `start` is taken for WebAssembly text, which a file tells by its name.
+fn is_text(start: &[u8]) -> bool {
+    let start = start.trim_ascii_start();
+    start.starts_with(b"(module") || start.starts_with(b";;") || start.starts_with(b"(;")
+}
+
+/// Copies the rest of a stream that may be without end: of one that is no module, nothing, since `start` tells what it is;
+/// of a module, one byte more than the largest has, so that its size is refused as that of a file is.
+fn copy_module(start: &[u8], from: &mut dyn io::Read, to: &mut dyn io::Write) -> io::Result<()> {
+    to.write_all(start)?;
+    if start.starts_with(b"\0asm") || is_text(start) {
         let more = (MOST_MODULE_BYTES + 1).saturating_sub(start.len() as u64);
         io::copy(&mut from.take(more), to)?;
     }
@@ -177,7 +187,10 @@ mod tests {
             }
         }
         let mut count = Count(0);
-        copy_module(&mut start.chain(rest), &mut count).unwrap();
+        let mut stream = start.chain(rest);
+        let mut start = Vec::new();
+        stream.by_ref().take(MOST_LOOKED_AT).read_to_end(&mut start).unwrap();
+        copy_module(&start, &mut stream, &mut count).unwrap();
         count.0
     }
 
@@ -186,7 +199,9 @@ mod tests {
         assert_eq!(copied(b"", io::repeat(0)), MOST_LOOKED_AT);
         assert_eq!(copied(b"y\n", io::repeat(b'y')), MOST_LOOKED_AT);
         assert_eq!(copied(b"\0asm", io::repeat(0)), MOST_MODULE_BYTES + 1);
+        assert_eq!(copied(b"(module", io::repeat(b' ')), MOST_MODULE_BYTES + 1);
         assert_eq!(copied(b"\0asm", &[0; 100][..]), 104);
+        assert_eq!(copied(b";; text\n", &[b' '; 100][..]), 108);
         assert_eq!(copied(b"", io::empty()), 0);
     }
 }

@@ -1,5 +1,7 @@
 //! Parses durations. Sizes are parsed by `capos volume`'s library.
 
+use capos_volume_tool::{Decimal, part};
+
 /// Nanoseconds in `text`, such as `500ms`.
 pub fn duration(text: &str) -> Result<u64, String> {
     scaled(text, &UNITS).map_err(|reason| {
@@ -26,19 +28,9 @@ pub fn show_duration(ns: u64) -> String {
 }
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
-    let end_of_digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end_of_digits(text));
-    let (fraction, unit) = match rest.strip_prefix('.') {
-        Some(rest) => rest.split_at(end_of_digits(rest)),
-        None => ("", rest),
-    };
-    if rest.starts_with('.') && fraction.is_empty() {
-        return Err(format!("{text:?} has no digits behind the point"));
-    }
-    let unit = unit.strip_prefix(' ').unwrap_or(unit);
-    if digits.is_empty() {
-        return Err(format!("{text:?} does not begin with a number"));
-    }
+    let Decimal { digits, fraction, rest } =
+        Decimal::of(text).map_err(|reason| format!("{text:?} {reason}"))?;
+    let unit = rest.strip_prefix(' ').unwrap_or(rest);
     let Some((_, scale)) = units.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{text:?} has no known unit"));
     };
@@ -49,14 +41,6 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
         Some(number) => Ok(number),
         None => Err(format!("{text:?} is too large")),
     }
-}
-
-/// The part of `scale` that decimal digits behind a point make.
-fn part(digits: &str, scale: u64) -> u64 {
-    // No unit has more decimal places than these.
-    let digits = digits.bytes().take(15).map(|digit| u128::from(digit.wrapping_sub(b'0')));
-    let (number, ten) = digits.fold((0, 1), |(number, ten), digit| (number * 10 + digit, ten * 10));
-    u64::try_from(number * u128::from(scale) / ten).unwrap_or(0)
 }
 
 #[cfg(test)]
