@@ -252,8 +252,15 @@ check: ## run all checks that need no boot: format, lints, repository rules, uni
 
 # A filter that matches boots builds what those need; any other filter builds everything.
 TESTED := $(if $(filter run-%,$(TESTS)),$(foreach name,$(MANIFESTS),$(if $(findstring $(TESTS),run-$(name)),$(name))))
-e2e: $(if $(TESTED),tested,build build/setup/iso build/setup/uefi) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
+e2e: $(if $(TESTED),tested,$(if $(TESTS),matching)) build/setup/run ## boot every manifest and compare output and exit status (TESTS=name for some)
+	$(if $(TESTED),,$(MAKE) build build/setup/iso build/setup/uefi)
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests -- $(TESTS))
+
+# A filter that matches no test is an error before anything is built for it.
+.PHONY: matching
+matching:
+	tests=$$($(call cargo,test,-p capos-tests -- --list)); \
+	grep -qF -- '$(TESTS)' <<<"$$tests" || { echo "error: no test matches '$(TESTS)'" >&2; exit 1; }
 
 # Builds what the selected boots need, in one go.
 .PHONY: tested

@@ -31,3 +31,14 @@ fn exit_status_reaches_the_owner() {
     let program = r#"(func (export "_start") (call $proc_exit (i32.const 42)) unreachable)"#;
     assert_eq!(world.run(world.program(&with_imports(program))), End::Exited(42));
 }
+
+#[test]
+fn a_program_with_an_initialization_function_is_initialized_first() {
+    let mut world = World::new();
+    let program = r#"(global $status (mut i32) (i32.const 1))
+        (func (export "_initialize") (global.set $status (i32.const 7)))
+        (func (export "_start") (call $proc_exit (global.get $status)))"#;
+    assert_eq!(world.run(world.program(&with_imports(program))), End::Exited(7));
+    let program = r#"(func (export "_initialize") (call $proc_exit (i32.const 3))) (func (export "_start"))"#;
+    assert_eq!(world.run(world.program(&with_imports(program))), End::Exited(3));
+}

@@ -44,6 +44,21 @@ fn what_only_the_start_asked_for_is_no_reason() {
     }
 }
 
+/// A refusal of `poll_oneoff` is in an event: the call itself succeeds.
+#[test]
+fn a_sleep_that_was_refused_is_a_reason() {
+    // A subscription to the monotonic clock, of a millisecond; the event's error is at offset 8.
+    let sleep = "(i64.store (i32.const 256) (i64.const 0)) (i64.store (i32.const 264) (i64.const 0))
+        (i32.store (i32.const 272) (i32.const 1)) (i64.store (i32.const 280) (i64.const 1000000))
+        (i64.store (i32.const 288) (i64.const 0)) (i64.store (i32.const 296) (i64.const 0))
+        (drop (call $poll_oneoff (i32.const 256) (i32.const 512) (i32.const 1) (i32.const 768)))";
+    let status = "(call $proc_exit (i32.load16_u (i32.const 520)))";
+    let (end, given) = hints(&format!("{sleep} {status}"), Limits::default());
+    assert!(end.status() != 0 && given.contains(&"poll_oneoff"), "{end}: {given:?}");
+    let (_, given) = hints(&format!("{sleep} unreachable"), Limits::default());
+    assert!(given.contains(&"poll_oneoff"), "{given:?}");
+}
+
 #[test]
 fn a_trap_that_says_why_has_no_other_reason_whatever_was_said() {
     let say = "(call $say (i32.const 2) (i32.const 64) (i32.const 29))";

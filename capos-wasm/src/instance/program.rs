@@ -28,6 +28,10 @@ impl Guest {
         if !start.takes_and_returns_nothing() {
             return End::FailedToStart("_start takes or returns something".into());
         }
+        // A module with both is initialized first, as by wasmtime.
+        if let Err(end) = self.initialize().await {
+            return end;
+        }
         match self.execute(START, &[]).await {
             Ok(_) => End::Exited(0),
             Err(end) => end,
