@@ -137,6 +137,7 @@ fn named<T>(result: Result<T>, copy: &Path, original: Option<&Path>) -> Result<T
 /// `place`.
 fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
     let about = || what.display().to_string();
+    let copied = place.join("stdin.wasm");
     let mut from: Box<dyn io::Read> = if what == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
@@ -146,11 +147,12 @@ fn readable(what: &Path, place: &Path) -> Result<PathBuf> {
         }
         Box::new(File::open(what).with_context(about)?)
     };
-    let mut start = Vec::new();
-    (&mut from).take(MOST_LOOKED_AT).read_to_end(&mut start).with_context(about)?;
-    let copied = place.join(if is_text(&start) { "stdin.wat" } else { "stdin.wasm" });
     let mut to = File::create_new(&copied).with_context(|| copied.display().to_string())?;
-    copy_module(&start, &mut *from, &mut to).with_context(about)?;
+    if copy_module(&mut *from, &mut to).with_context(about)? {
+        let named = copied.with_extension("wat");
+        fs::rename(&copied, &named).with_context(|| named.display().to_string())?;
+        return Ok(named);
+    }
     Ok(copied)
 }
 
@@ -160,15 +162,18 @@ fn is_text(start: &[u8]) -> bool {
     start.starts_with(b"(module") || start.starts_with(b";;") || start.starts_with(b"(;")
 }
 
-/// Copies the rest of a stream that may be without end: of one that is no module, nothing, since `start` tells what it is;
-/// of a module, one byte more than the largest has, so that its size is refused as that of a file is.
-fn copy_module(start: &[u8], from: &mut dyn io::Read, to: &mut dyn io::Write) -> io::Result<()> {
-    to.write_all(start)?;
-    if start.starts_with(b"\0asm") || is_text(start) {
+/// Copies a stream that may be without end: of one that is no module, as much as tells what it is; of a module, one byte
+/// more than the largest has, so that its size is refused as that of a file is. Returns whether it is text.
+fn copy_module(from: &mut dyn io::Read, to: &mut dyn io::Write) -> io::Result<bool> {
+    let mut start = Vec::new();
+    from.take(MOST_LOOKED_AT).read_to_end(&mut start)?;
+    to.write_all(&start)?;
+    let is_text = is_text(&start);
+    if start.starts_with(b"\0asm") || is_text {
         let more = (MOST_MODULE_BYTES + 1).saturating_sub(start.len() as u64);
         io::copy(&mut from.take(more), to)?;
     }
-    Ok(())
+    Ok(is_text)
 }
 
 #[cfg(test)]
@@ -187,10 +192,7 @@ mod tests {
             }
         }
         let mut count = Count(0);
-        let mut stream = start.chain(rest);
-        let mut start = Vec::new();
-        stream.by_ref().take(MOST_LOOKED_AT).read_to_end(&mut start).unwrap();
-        copy_module(&start, &mut stream, &mut count).unwrap();
+        copy_module(&mut start.chain(rest), &mut count).unwrap();
         count.0
     }
 
