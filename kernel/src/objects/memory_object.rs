@@ -12,9 +12,13 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
     match context.call.method {
         SIZE => size(context),
         SEAL => {
-            // Who may only read it must not take the right to write from others.
+            // A holder that may only read it must not take the right to write from others.
             context.require(Rights::WRITE)?;
-            object(context)?.seal()?;
+            let object = object(context)?;
+            if object.is_of_device() {
+                return Err(Failure::failed("memory of a device cannot be sealed"));
+            }
+            object.seal()?;
             Ok(Answer::Empty)
         }
         _ => Err(Failure::UNIMPLEMENTED),

@@ -25,7 +25,7 @@ pub(super) fn serve(context: &mut Context<'_>, parameters: &Parameters<'_>) -> R
     context.require(Rights::WRITE)?;
     let mut asked: process_spawner::spawn_params::Reader<'_> = parameters.get_root()?;
     asked.imbue(context.table);
-    // The image's pages become executable, so only who may create code may start an image that it wrote itself.
+    // The image's pages become executable, so only a holder of a CodeFactory can start an image that it wrote itself.
     let image = context.lent(asked.get_image()?, ObjectKind::MemoryObject, Rights::READ | Rights::EXECUTE)?;
     let executable = asked.get_executable();
     if executable && !context.call.rights.contains(Rights::EXECUTE) {
