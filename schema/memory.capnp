@@ -38,8 +38,9 @@ interface VirtualMemory {
   # it is a fault until `protect` permits access.
 
   protect @1 (address :UInt64, length :UInt64, protection :Protection) -> ();
-  # Changes the protection of reserved or mapped pages. Contents are kept. `failed`, without any change, if
-  # pages of a sealed object would become writable, or other pages executable (see MemoryObject).
+  # Changes the protection of reserved or mapped pages. Contents are kept. `failed` if pages of a sealed object would
+  # become writable, or other pages executable (see MemoryObject). A long range is changed in pieces: those before the
+  # one that failed stay changed.
 
   unmap @2 (address :UInt64, length :UInt64) -> ();
   # Unmaps every page in the range; its frames return to the budget.

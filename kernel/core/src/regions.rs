@@ -140,6 +140,8 @@ pub enum RegionError {
     Sealed,
     /// Pages that are to be executable here are not those of a sealed object.
     NotSealed,
+    /// A device may change an object that is to be sealed or mapped privately.
+    OfDevice,
     /// The address space has no such free range, or has too many regions.
     Full,
 }
@@ -164,6 +166,7 @@ impl RegionError {
             }
             Self::Sealed => "the memory object is sealed, so it cannot be writable",
             Self::NotSealed => "only a sealed memory object can be executable",
+            Self::OfDevice => "memory of a device can be neither sealed nor mapped privately",
             Self::Full => "there is no space in the address space",
         }
     }

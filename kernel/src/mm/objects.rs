@@ -88,9 +88,9 @@ impl MemoryObject {
     /// Seals it: from now on its contents never change, and it may be mapped executable.
     ///
     /// # Errors
-    /// `NotReserved` for pages of a device, which the device may write; `MappedWritable`.
+    /// `OfDevice` or `MappedWritable`.
     pub fn seal(&mut self) -> Result<(), RegionError> {
-        if self.is_of_device() { Err(RegionError::NotReserved) } else { self.mapped.seal() }
+        if self.is_of_device() { Err(RegionError::OfDevice) } else { self.mapped.seal() }
     }
 
     /// Length in bytes.
@@ -118,7 +118,7 @@ impl MemoryObject {
     }
 
     /// Whether its pages are those of a device: its registers, or memory that it may write.
-    pub const fn is_of_device(&self) -> bool {
+    pub(super) const fn is_of_device(&self) -> bool {
         matches!(self.store, Store::Dma { .. } | Store::Registers(_) | Store::Gone)
     }
 

@@ -14,11 +14,7 @@ pub(super) fn serve(context: &mut Context<'_>) -> Result<Answer, Failure> {
         SEAL => {
             // A holder that may only read it must not take the right to write from others.
             context.require(Rights::WRITE)?;
-            let object = object(context)?;
-            if object.is_of_device() {
-                return Err(Failure::failed("memory of a device cannot be sealed"));
-            }
-            object.seal()?;
+            object(context)?.seal()?;
             Ok(Answer::Empty)
         }
         _ => Err(Failure::UNIMPLEMENTED),

@@ -6,7 +6,7 @@ use super::{
     ranges::{self, Change},
 };
 use crate::{
-    mm::{AddressSpace, MemoryObject, frames},
+    mm::{AddressSpace, frames},
     system::process::ProcessId,
 };
 use capnp::traits::Imbue;
@@ -168,9 +168,6 @@ fn map_object<'a>(
         Sharing::Private => {
             if !offset.is_multiple_of(PAGE_SIZE) {
                 return Err(RegionError::Unaligned.into());
-            }
-            if objects.get(memory).is_none_or(MemoryObject::is_of_device) {
-                return Err(Failure::failed("memory of a device cannot be mapped privately"));
             }
             space.map_private(objects, memory, offset..end, address, protection, OWN)?
         }

@@ -89,6 +89,9 @@ impl AddressSpace {
         ceiling: Protection,
     ) -> Result<u64, SpaceError> {
         let object = objects.get(id).ok_or(SpaceError::OutsideObject)?;
+        if object.is_of_device() {
+            return Err(RegionError::OfDevice.into());
+        }
         let length = length_within(&part, object.bytes())?;
         let backing = Backing::Private { object: id.index(), offset: part.start };
         let start = self.regions.map(address, length, backing, protection, ceiling)?;

@@ -1,6 +1,6 @@
 //! Loading a program. Its object must be sealed. Code, and other segments that can be shared, are mapped in place; the
-//! others are copied, in large ones each page when it is first touched, so that the time to start does not depend on the
-//! program's size.
+//! others are copied, in large ones each page when it is first written (or touched, if the file does not align it), so that
+//! the time to start does not depend on the program's size.
 
 use crate::mm::{AddressSpace, FaultError, MemoryObjects, ObjectId, SpaceError};
 use capos_abi::{PAGE_SIZE, USER_END};

@@ -203,6 +203,15 @@ pub(crate) async fn map(memory: &memory_object::Client, length: u64, protection:
     Ok(request.send().promise.await?.get()?.get_address())
 }
 
+/// Maps memory privately, to be read.
+pub(crate) async fn map_private(memory: &memory_object::Client, length: u64) -> Result<u64> {
+    let mut request = capos_rt::virtual_memory().map_private_request();
+    request.get().set_object(memory.clone());
+    request.get().set_length(length);
+    request.get().init_protection().set_read(true);
+    Ok(request.send().promise.await?.get()?.get_address())
+}
+
 /// Unmaps a range.
 pub(crate) async fn unmap(address: u64, length: u64) -> Result<()> {
     let mut request = capos_rt::virtual_memory().unmap_request();

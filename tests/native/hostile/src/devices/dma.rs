@@ -2,7 +2,7 @@
 // Unsafe here: memory is accessed through its address.
 #![expect(unsafe_code, reason = "mapped memory is looked at through its address")]
 
-use crate::device_test::{DeviceTest, allocate, expect, map, refused, set_bus_master, unmap};
+use crate::device_test::{DeviceTest, allocate, expect, map, map_private, refused, set_bus_master, unmap};
 use capnp::{ErrorKind, Result};
 
 const PAGE: u64 = 4096;
@@ -51,6 +51,12 @@ pub(crate) async fn the_payer_has_a_budget(device_test: &DeviceTest) -> Result<(
     expect("too much for the budget", held.len() <= 3)?;
     drop(held);
     allocate(&device, 16 << 20).await.map(drop)
+}
+
+pub(crate) async fn memory_is_never_sealed_or_private(device_test: &DeviceTest) -> Result<()> {
+    let (memory, _) = allocate(&device_test.open_disk().await?, PAGE).await?;
+    refused("sealed memory", memory.seal_request().send().promise.await, ErrorKind::Failed)?;
+    refused("private memory", map_private(&memory, PAGE).await, ErrorKind::Failed)
 }
 
 pub(crate) async fn memory_is_zeroed(device_test: &DeviceTest) -> Result<()> {

@@ -40,7 +40,7 @@ async fn run() -> Result<u32> {
             registers_are_no_memory_for_system_calls too_many_ranges_are_refused given_up_registers_are_gone;
         interrupts: entries_are_limited_and_have_one_holder waiting_ends_with_the_device
             waiting_ends_when_the_interrupt_is_taken_back vectors_come_back;
-        dma: lengths_are_limited pieces_are_limited the_payer_has_a_budget memory_is_zeroed
+        dma: lengths_are_limited pieces_are_limited the_payer_has_a_budget memory_is_never_sealed_or_private memory_is_zeroed
             what_a_master_knows_is_kept_back;
         driver: a_killed_driver_loses_nothing_else a_driver_is_replaced_again_and_again;
     );

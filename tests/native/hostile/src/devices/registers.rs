@@ -1,6 +1,8 @@
 //! Mapping a device's registers.
 
-use crate::device_test::{DeviceTest, bar_length, expect, failed, map, refused, registers, unmap};
+use crate::device_test::{
+    DeviceTest, bar_length, expect, failed, map, map_private, refused, registers, unmap,
+};
 use capnp::{ErrorKind, Result};
 use capos_abi::ErrorCode;
 use capos_schema::process_capnp::exit_cause;
@@ -44,6 +46,8 @@ pub(crate) async fn registers_are_never_code(device_test: &DeviceTest) -> Result
     let device = device_test.open_disk().await?;
     let memory = registers(&device, REGISTERS, 0, PAGE).await?;
     refused("executable registers", map(&memory, PAGE, "rx").await, ErrorKind::Failed)?;
+    refused("sealed registers", memory.seal_request().send().promise.await, ErrorKind::Failed)?;
+    refused("private registers", map_private(&memory, PAGE).await, ErrorKind::Failed)?;
     let address = map(&memory, PAGE, "r").await?;
     let mut request = capos_rt::virtual_memory().protect_request();
     request.get().set_address(address);

@@ -26,6 +26,26 @@ pub(crate) fn words<A: Allocator>(message: &Builder<A>) -> Vec<u64> {
         .collect()
 }
 
+/// The value of a call that must succeed.
+pub(crate) fn must<T>((status, value): (i32, T)) -> T {
+    done(status);
+    value
+}
+
+/// Ends the process unless a call succeeded.
+pub(crate) fn done(status: i32) {
+    if status != 0 {
+        exit(100 + status);
+    }
+}
+
+/// A copy of a capability with some of its rights.
+pub(crate) fn copy(cap: u64, rights: Rights) -> u64 {
+    let copied = run(SubmissionEntry { rights: rights.bits(), ..derive(cap) });
+    done(copied.status);
+    copied.token
+}
+
 /// Calls with `message` and space for `results` words and one capability. Returns the completion and that
 /// handle.
 pub(crate) fn invoke(

@@ -2,8 +2,8 @@
 //! nowhere.
 
 use crate::calls::{
-    MapCall, UnmapCall, create_code, create_object, derive, map_object, map_object_at, protect, reserve,
-    seal, unmap,
+    MapCall, UnmapCall, copy, create_code, create_object, done, map_object, map_object_at, must, protect,
+    reserve, seal, unmap,
 };
 use crate::handles::release;
 use crate::raw::{call_code, exit, grant, peek, poke, run, syscall};
@@ -25,24 +25,6 @@ fn sealed_object() -> u64 {
     let object = object();
     done(seal(object));
     object
-}
-
-fn must<T>((status, value): (i32, T)) -> T {
-    done(status);
-    value
-}
-
-fn done(status: i32) {
-    if status != 0 {
-        exit(100 + status);
-    }
-}
-
-/// Another capability to the same object.
-fn copy(object: u64, rights: Rights) -> u64 {
-    let copied = run(SubmissionEntry { rights: rights.bits(), ..derive(object) });
-    done(copied.status);
-    copied.token
 }
 
 /// Writes a function that returns `number`.

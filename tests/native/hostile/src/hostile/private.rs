@@ -1,23 +1,13 @@
 //! Private mappings: pages of an object that are shared until the process writes to them.
 
 use crate::calls::{
-    create_object, derive, discard, map_object, map_object_at, map_private, protect, seal, size_into, unmap,
+    copy, create_object, discard, done, map_object, map_object_at, map_private, must, protect, seal,
+    size_into, unmap,
 };
-use crate::raw::{exit, peek, poke, run};
-use capos_abi::{Rights, SubmissionEntry};
+use crate::raw::{exit, peek, poke};
+use capos_abi::Rights;
 
 const PAGE: u64 = 4096;
-
-fn must<T>((status, value): (i32, T)) -> T {
-    done(status);
-    value
-}
-
-fn done(status: i32) {
-    if status != 0 {
-        exit(100 + status);
-    }
-}
 
 /// Ends the process with `number` unless the bytes at these addresses are these.
 fn expect(number: i32, bytes: &[(u64, u8)]) {
@@ -101,9 +91,7 @@ pub(crate) fn private_executable() -> i32 {
 
 pub(crate) fn private_without_read() -> i32 {
     let object = must(create_object(PAGE));
-    let copied = run(SubmissionEntry { rights: (Rights::all() - Rights::READ).bits(), ..derive(object) });
-    done(copied.status);
-    map_private(copied.token, PAGE, "rw").0
+    map_private(copy(object, Rights::all() - Rights::READ), PAGE, "rw").0
 }
 
 pub(crate) fn private_past_the_object() -> i32 {
