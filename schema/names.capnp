@@ -9,6 +9,12 @@ const diskDriver :Text = "virtio-blk";
 # The program that drives virtio disks.
 const wasmHost :Text = "capos-wasm";
 # The program that hosts WebAssembly instances.
+const compiledWasmHost :Text = "capos-wasm-compiled";
+# The program that hosts WebAssembly instances and runs code that the compiler service made.
+const compilerService :Text = "compiler";
+# The compiler service.
+const compilerWorker :Text = "compiler-worker";
+# The program that compiles one module for the compiler service.
 
 const deviceGrant :Text = "device";
 # The PciDevice of a driver.
@@ -27,3 +33,7 @@ const diskExport :Text = "disk";
 # The BlockDevice of a disk driver.
 const wasmHostExport :Text = "wasm-host";
 # The WasmHost of a WebAssembly host.
+const compilerExport :Text = "compiler";
+# The Compiler of the compiler service, and the name of the grant with which a WebAssembly host uses it.
+const compilerStatusExport :Text = "compiler-status";
+# The CompilerStatus of the compiler service.

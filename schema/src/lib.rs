@@ -43,6 +43,7 @@ schema! {
 #[cfg(not(target_os = "none"))]
 schema! {
     block_capnp
+    compiler_capnp
     errno_capnp
     file_capnp
     names_capnp
