@@ -20,6 +20,8 @@ mod wasmi;
 #[cfg(feature = "engine-wasmtime")]
 mod wasmtime;
 
+#[cfg(feature = "engine-wasmtime")]
+pub use self::wasmtime::Machine;
 pub(crate) use choice::Arguments;
 pub use choice::EngineKind;
 pub(crate) use early::check_early;

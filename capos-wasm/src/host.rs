@@ -131,7 +131,8 @@ async fn make(
     control: Rc<Control>,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
     let mut pace = Pace::starting(config.clock, control.clone());
-    let settings = Settings::new(&spec.limits, spec.options.unknown_imports);
+    let counts_fuel = engine.counts_fuel(&spec.limits, config.clock.is_some());
+    let settings = Settings::new(&spec.limits, spec.options.unknown_imports, counts_fuel);
     let begun = config.now_ns();
     let module = match modules.get_placed(&spec.module, settings) {
         Some(module) => Ok(module),

@@ -33,6 +33,8 @@ pub use account::{Missing, Refusal, StartTime, Usage};
 pub use capos_restart::Restart;
 pub use end::{End, Trap};
 pub use engine::EngineKind;
+#[cfg(feature = "engine-wasmtime")]
+pub use engine::Machine;
 pub use host::{Host, HostConfig, InstanceSpec};
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};

@@ -4,20 +4,20 @@ mod arguments;
 
 pub(crate) use arguments::Arguments;
 
-#[cfg(feature = "engine-wasmtime")]
-use super::wasmtime::Wasmtime;
 use super::{Engine, Host, wasmi::Wasmi};
+#[cfg(feature = "engine-wasmtime")]
+use super::{Machine, wasmtime::Wasmtime};
 use std::rc::Rc;
 
-/// The engine that runs a host's instances.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// An engine that can run a host's instances.
+#[derive(Clone, Default)]
 pub enum EngineKind {
     /// wasmi: an interpreter, for small, metered, instantly started modules.
     #[default]
     Wasmi,
-    /// wasmtime, with its portable interpreter.
+    /// wasmtime's runtime, for code that a compiler has generated.
     #[cfg(feature = "engine-wasmtime")]
-    Wasmtime,
+    Wasmtime(Rc<dyn Machine>),
 }
 
 impl EngineKind {
@@ -25,7 +25,7 @@ impl EngineKind {
         match self {
             Self::Wasmi => Rc::new(Wasmi),
             #[cfg(feature = "engine-wasmtime")]
-            Self::Wasmtime => Rc::new(Wasmtime),
+            Self::Wasmtime(machine) => Rc::new(Wasmtime::new(machine)),
         }
     }
 }

@@ -13,11 +13,13 @@ use std::{rc::Rc, task::Context as TaskContext};
 pub(crate) struct Settings {
     pub(super) stack_bytes: u64,
     pub(super) unknown_imports: UnknownImports,
+    /// Whether the code counts fuel, in engines that can leave it out.
+    pub(super) counts_fuel: bool,
 }
 
 impl Settings {
-    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports) -> Self {
-        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports }
+    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports, counts_fuel: bool) -> Self {
+        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports, counts_fuel }
     }
 }
 
@@ -53,6 +55,11 @@ pub(crate) trait Engine<H: Host> {
 
     /// The engine's name in messages.
     fn name(&self) -> &'static str;
+
+    /// Whether code must count fuel, for an instance with these limits. An engine that always counts has one kind of code.
+    fn counts_fuel(&self, _limits: &Limits, _has_clock: bool) -> bool {
+        false
+    }
 }
 
 /// A module ready for instantiation: parsed, validated, and with resolved imports.

@@ -1,43 +1,7 @@
-//! WebAssembly proposals: which are on, and which one a module needs that is not, from the message of an engine's parser.
+//! Which proposal a module needs that is off, from the message of an engine's parser.
 
 /// Start of a component: the version of the format and the layer.
 pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-
-/// Proposals beyond WebAssembly 2.0 that an engine may be able to switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proposal {
-    Simd,
-    RelaxedSimd,
-    TailCalls,
-    MultiMemory,
-    ExtendedConst,
-    WideArithmetic,
-    Memory64,
-    CustomPageSizes,
-    FunctionReferences,
-    Gc,
-    Exceptions,
-    Threads,
-}
-
-impl Proposal {
-    /// Whether modules may use each, on every engine. wasmtime has others that are off here as well: imported functions,
-    /// limits and backtraces are made for 32-bit addresses, pages of 64 KiB and programs without exceptions.
-    pub(super) const ALL: [(Self, bool); 12] = [
-        (Self::Simd, true),
-        (Self::RelaxedSimd, true),
-        (Self::TailCalls, true),
-        (Self::MultiMemory, true),
-        (Self::ExtendedConst, true),
-        (Self::WideArithmetic, true),
-        (Self::Memory64, false),
-        (Self::CustomPageSizes, false),
-        (Self::FunctionReferences, false),
-        (Self::Gc, false),
-        (Self::Exceptions, false),
-        (Self::Threads, false),
-    ];
-}
 
 /// The engine that runs a module with a proposal.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,10 @@
 //! The engine under test, which is chosen once for the whole suite: the same tests run on each.
 
+#[cfg(feature = "engine-wasmtime")]
+use super::machine::InProcess;
 use capos_wasm::EngineKind;
+#[cfg(feature = "engine-wasmtime")]
+use std::rc::Rc;
 
 /// The environment variable that names the engine; wasmi if it is not set.
 const VARIABLE: &str = "CAPOS_WASM_ENGINE";
@@ -10,7 +14,9 @@ pub fn engine() -> EngineKind {
     match std::env::var(VARIABLE).as_deref() {
         Err(_) | Ok("wasmi") => EngineKind::Wasmi,
         #[cfg(feature = "engine-wasmtime")]
-        Ok("wasmtime") => EngineKind::Wasmtime,
+        Ok("wasmtime") => EngineKind::Wasmtime(Rc::new(InProcess { is_portable: true })),
+        #[cfg(feature = "engine-wasmtime")]
+        Ok("compiled") => EngineKind::Wasmtime(Rc::new(InProcess { is_portable: false })),
         Ok(other) => panic!("{VARIABLE}: this build has no engine {other:?}"),
     }
 }
@@ -20,6 +26,6 @@ pub fn by_engine<T>(wasmi: T, wasmtime: T) -> T {
     match engine() {
         EngineKind::Wasmi => wasmi,
         #[cfg(feature = "engine-wasmtime")]
-        EngineKind::Wasmtime => wasmtime,
+        EngineKind::Wasmtime(_) => wasmtime,
     }
 }

@@ -11,6 +11,8 @@ mod engine;
 mod executor;
 mod files;
 mod guest;
+#[cfg(feature = "engine-wasmtime")]
+mod machine;
 mod servers;
 
 pub use engine::by_engine;

@@ -2,14 +2,10 @@
 
 use super::{data::HostData, link::link};
 use crate::{
-    engine::{
-        Engine, Host, Module, Settings,
-        early::check_length,
-        proposals::{Proposal, explain},
-        start::export_start,
-    },
+    engine::{Engine, Host, Module, Settings, early::check_length, proposals::explain, start::export_start},
     pace::{Pace, STOPPED},
 };
+use capos_proposals::Proposal;
 use futures::future::LocalBoxFuture;
 use wasmi::{CompilationMode, Config, CustomFuelCosts, Linker};
 

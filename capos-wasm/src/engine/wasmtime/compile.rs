@@ -1,22 +1,38 @@
-//! Compiles bytes to a module ready for instantiation.
+//! Turns bytes into a module ready for instantiation.
 
-use super::{config::config, data::HostData, link::link, validate::validate};
+use super::{data::HostData, engines::Engines, link::link, machine::Machine, validate::validate};
 use crate::{
+    Limits,
     engine::{Engine, Host, Module, Settings, early::check_length, proposals::explain, start::export_start},
     pace::{Pace, STOPPED},
 };
 use futures::future::LocalBoxFuture;
+use std::{ops::Range, rc::Rc};
 use wasmtime::{InstancePre, Linker};
 
-/// The name in messages.
-const NAME: &str = "wasmtime";
+/// The engine, on a machine.
+pub(in crate::engine) struct Wasmtime {
+    engines: Engines,
+}
 
-/// The engine.
-pub(in crate::engine) struct Wasmtime;
+impl Wasmtime {
+    pub(in crate::engine) fn new(machine: Rc<dyn Machine>) -> Self {
+        Self { engines: Engines::new(machine) }
+    }
 
-/// A compiled module with its resolved imports.
+    fn settings(&self, counts_fuel: bool) -> capos_codegen::Settings {
+        let is_portable = self.engines.machine().is_portable();
+        capos_codegen::Settings { counts_fuel, is_portable }
+    }
+}
+
+/// A module's code with its resolved imports.
 pub(super) struct Compiled<H: Host> {
     pub(super) instance: InstancePre<HostData<H>>,
+    pub(super) machine: Rc<dyn Machine>,
+    pub(super) counts_fuel: bool,
+    /// The addresses of its functions, where the guest can be interrupted.
+    pub(super) functions: Range<usize>,
 }
 
 impl<H: Host> Compiled<H> {
@@ -33,33 +49,53 @@ impl<H: Host> Engine<H> for Wasmtime {
         pace: &'a mut Pace,
     ) -> LocalBoxFuture<'a, Result<Box<dyn Module<H>>, String>> {
         Box::pin(async move {
-            let compiled: Compiled<H> = compile(bytes, settings, pace).await?;
+            let compiled: Compiled<H> = compile(self, bytes, settings, pace).await?;
             Ok(Box::new(compiled) as Box<dyn Module<H>>)
         })
     }
 
     fn name(&self) -> &'static str {
-        NAME
+        self.engines.machine().name()
+    }
+
+    fn counts_fuel(&self, limits: &Limits, has_clock: bool) -> bool {
+        limits.fuel.is_some() || !has_clock || !self.engines.machine().can_interrupt()
     }
 }
 
-/// Each module has its own engine, since the limit of the stack is the engine's. wasmtime validates and compiles the
-/// whole module at once, so other tasks wait.
-async fn compile<H: Host>(bytes: &[u8], settings: Settings, pace: &mut Pace) -> Result<Compiled<H>, String> {
-    let engine = config(settings.stack_bytes).and_then(|config| wasmtime::Engine::new(&config));
-    let engine = engine.map_err(|error| format!("{error:#}"))?;
+/// wasmtime links the module at once, so other tasks wait.
+async fn compile<H: Host>(
+    wasmtime: &Wasmtime,
+    bytes: &[u8],
+    settings: Settings,
+    pace: &mut Pace,
+) -> Result<Compiled<H>, String> {
+    let name = Engine::<H>::name(wasmtime);
+    let code = wasmtime.settings(settings.counts_fuel);
+    let engine = wasmtime.engines.get(code, settings.stack_bytes).map_err(|error| format!("{error:#}"))?;
     let bytes = export_start(bytes, pace).await;
     if pace.is_stopped() {
         return Err(STOPPED.to_owned());
     }
     check_length(&bytes)?;
     if let Err(error) = validate(&bytes, pace).await {
-        return Err(if pace.is_stopped() { error } else { explain(NAME, &bytes, &error) });
+        return Err(if pace.is_stopped() { error } else { explain(name, &bytes, &error) });
     }
-    let module = wasmtime::Module::from_binary(&engine, &bytes);
-    let module = module.map_err(|error| explain(NAME, &bytes, &format!("{error:#}")))?;
+    let machine = wasmtime.engines.machine().clone();
+    let module = machine.module(&engine, &bytes, code).await;
+    let module = module.map_err(|error| explain(name, &bytes, &error))?;
     let mut linker = Linker::new(&engine);
     link(&mut linker, &module, settings.unknown_imports, pace).await?;
     let instance = linker.instantiate_pre(&module).map_err(|error| error.to_string())?;
-    Ok(Compiled { instance })
+    Ok(Compiled { instance, machine, counts_fuel: settings.counts_fuel, functions: functions(&module) })
+}
+
+/// The addresses of a module's own functions, which wasmtime places next to each other, before all trampolines.
+fn functions(module: &wasmtime::Module) -> Range<usize> {
+    let text = module.text().as_ptr().addr();
+    module.functions().fold(0..0, |all: Range<usize>, function| {
+        let start = text + function.offset;
+        let end = start + function.len;
+        if all.is_empty() { start..end } else { all.start.min(start)..all.end.max(end) }
+    })
 }

@@ -2,8 +2,10 @@
 
 use super::{
     call::{Finished, Stop, call},
+    compile::Compiled,
     convert::{signature, to_val},
     data::HostData,
+    machine::Machine,
     pause::{Pause, Shared},
 };
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
 };
 use futures::future::LocalBoxFuture;
 use std::{
+    ops::Range,
     rc::Rc,
     task::{Context as TaskContext, Poll, Waker},
 };
@@ -21,6 +24,8 @@ use wasmtime::{ExternType, Store};
 /// An instance that wasmtime runs.
 pub(super) struct Instance<H: Host> {
     module: wasmtime::Module,
+    functions: Range<usize>,
+    machine: Rc<dyn Machine>,
     instance: wasmtime::Instance,
     shared: Rc<Shared>,
     running: Running<H>,
@@ -41,12 +46,20 @@ enum Running<H: Host> {
 impl<H: Host> Instance<H> {
     pub(super) fn new(
         store: Box<Store<HostData<H>>>,
-        module: wasmtime::Module,
+        compiled: &Compiled<H>,
         instance: wasmtime::Instance,
         shared: Rc<Shared>,
     ) -> Self {
-        let running = Running::Nothing(store);
-        Self { module, instance, shared, running, waits: false, backtrace: Vec::new() }
+        Self {
+            module: compiled.module().clone(),
+            functions: compiled.functions.clone(),
+            machine: compiled.machine.clone(),
+            instance,
+            shared,
+            running: Running::Nothing(store),
+            waits: false,
+            backtrace: Vec::new(),
+        }
     }
 
     /// Takes the store back from a call that is over.
@@ -96,15 +109,24 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
         loop {
             let Running::Call(call) = &mut self.running else { return Step::Returned(Vec::new()) };
             // wasmtime wakes the task at every pause of its own, for which there is no need.
+            let is_watched = !self.shared.counts_fuel();
+            if is_watched {
+                let end = self.shared.fuel().turn_end().map_or(u64::MAX, |(_, end)| end);
+                self.machine.run_until(self.functions.clone(), end);
+            }
             let poll = match self.waits {
                 true => call.as_mut().poll(cx),
                 false => call.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())),
             };
+            if is_watched {
+                self.machine.stop();
+            }
             if let Poll::Ready(finished) = poll {
                 return self.finish(finished);
             }
             let waited = std::mem::replace(&mut self.waits, false);
             match self.shared.take_pause() {
+                Pause::Slice if is_watched => return Step::TurnOver,
                 Pause::Slice => self.module.engine().increment_epoch(),
                 Pause::TurnOver => return Step::TurnOver,
                 Pause::Waiting => {

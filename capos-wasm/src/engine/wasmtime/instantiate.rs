@@ -38,7 +38,7 @@ async fn instantiate<H: Host>(
 ) -> Result<Box<dyn Instance<H>>, String> {
     // Nothing is freed in parts.
     let (host, fuel, limiter, _discard) = means.divide();
-    let shared = Rc::new(Shared::new(fuel));
+    let shared = Rc::new(Shared::new(fuel, compiled.counts_fuel));
     let data = HostData::new(host, shared.clone(), limiter);
     let mut store =
         Box::new(Store::try_new(compiled.module().engine(), data).map_err(|error| error.to_string())?);
@@ -51,7 +51,7 @@ async fn instantiate<H: Host>(
     match instance {
         Ok(instance) => {
             store.data_mut().memory = instance.get_memory(&mut *store, "memory");
-            Ok(Box::new(instance::Instance::new(store, compiled.module().clone(), instance, shared)))
+            Ok(Box::new(instance::Instance::new(store, compiled, instance, shared)))
         }
         Err(error) => Err(reason(&store, &error)),
     }

@@ -73,9 +73,10 @@ impl<H: Host> crate::engine::Linker<H> for Linker<HostData<H>> {
         name: &str,
         call: impl Fn(A) -> H::Call + Send + Sync + 'static,
     ) -> Result<(), String> {
-        let defined = self.func_wrap_async(module, name, move |caller, arguments: A| {
-            host_call(caller, call(arguments), |value| value)
-        });
+        let defined =
+            self.func_wrap_list(module, name, move |caller: Caller<'_, HostData<H>>, arguments: A| {
+                host_call(caller, call(arguments), |value| value)
+            });
         defined.map(drop).map_err(|error| error.to_string())
     }
 
@@ -85,9 +86,10 @@ impl<H: Host> crate::engine::Linker<H> for Linker<HostData<H>> {
         name: &str,
         call: impl Fn(A) -> H::Call + Send + Sync + 'static,
     ) -> Result<(), String> {
-        let defined = self.func_wrap_async(module, name, move |caller, arguments: A| {
-            host_call(caller, call(arguments), drop)
-        });
+        let defined =
+            self.func_wrap_list(module, name, move |caller: Caller<'_, HostData<H>>, arguments: A| {
+                host_call(caller, call(arguments), drop)
+            });
         defined.map(drop).map_err(|error| error.to_string())
     }
 }

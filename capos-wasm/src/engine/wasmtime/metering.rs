@@ -1,22 +1,22 @@
-//! Supplying wasmtime's fuel from an instance's meter.
+//! Supplying wasmtime's fuel from an instance's meter. Where the code counts none, only the host's work is counted.
 //!
 //! The store has all fuel that is left, with one more than the guest may use: none left means that it used too much,
 //! even if no check followed. wasmtime pauses the call after each slice. The call's future owns the store meanwhile, so
 //! the module's epoch is then incremented; wasmtime calls [`at_slice`] for that at the place where it paused.
 
-use super::{
-    costs::{FUEL_PER_UNIT, MOST_UNITS},
-    data::HostData,
-    pause::Pause,
-};
+use super::{data::HostData, pause::Pause};
 use crate::{
     End,
     engine::{Host, fuel::FREE_WORK},
 };
-use wasmtime::{AsContext, AsContextMut, Store, StoreContextMut, UpdateDeadline};
+use capos_codegen::{FUEL_PER_UNIT, MOST_UNITS};
+use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 
 /// Makes the store pause after each slice.
 pub(super) fn meter<H: Host>(store: &mut Store<HostData<H>>) -> wasmtime::Result<()> {
+    if !store.data().shared.counts_fuel() {
+        return Ok(());
+    }
     let slice = store.data().shared.fuel().slice();
     store.fuel_async_yield_interval(Some(slice * FUEL_PER_UNIT))?;
     store.set_epoch_deadline(1);
@@ -38,20 +38,32 @@ fn at_slice<H: Host>(store: StoreContextMut<'_, HostData<H>>) -> wasmtime::Resul
 
 /// Gives the store all fuel that is left.
 pub(super) fn give<H: Host>(store: &mut Store<HostData<H>>) -> Result<(), End> {
+    if !store.data().shared.counts_fuel() {
+        return Ok(());
+    }
     let units = store.data().shared.fuel().give(0, MOST_UNITS)?;
-    // An error would mean that metering is off, but it is always on.
+    // An error would mean that metering is off.
     store.set_fuel(units * FUEL_PER_UNIT + 1).map_err(|error| End::FailedToStart(error.to_string()))
 }
 
 /// Counts what the store has used.
 pub(super) fn settle<H: Host>(store: impl AsContext<Data = HostData<H>>) {
     let store = store.as_context();
-    store.data().shared.fuel().settle(store.get_fuel().unwrap_or(0) / FUEL_PER_UNIT);
+    store.data().shared.fuel().settle(fuel_left(store) / FUEL_PER_UNIT);
 }
 
 /// Whether the guest has used more fuel than it may.
 pub(super) fn is_exhausted<H: Host>(store: impl AsContext<Data = HostData<H>>) -> bool {
-    store.as_context().get_fuel().unwrap_or(0) == 0
+    let store = store.as_context();
+    store.data().shared.counts_fuel() && fuel_left(store) == 0
+}
+
+/// None is left, and nothing counts as used, where the code counts none.
+fn fuel_left<H: Host>(store: StoreContext<'_, HostData<H>>) -> u64 {
+    match store.data().shared.counts_fuel() {
+        true => store.get_fuel().unwrap_or(0),
+        false => 0,
+    }
 }
 
 /// Charges fuel for the host's work; otherwise a guest could have it work indefinitely between two of its own
@@ -64,9 +76,11 @@ pub(super) fn charge<H: Host>(mut store: impl AsContextMut<Data = HostData<H>>) 
         return false;
     }
     let fuel = work.saturating_mul(FUEL_PER_UNIT);
-    let left = store.get_fuel().unwrap_or(0);
-    // An error would mean that metering is off, but it is always on.
-    let _ = store.set_fuel(left.saturating_sub(fuel));
+    let left = fuel_left(store.as_context());
+    if store.data().shared.counts_fuel() {
+        // An error would mean that metering is off.
+        let _ = store.set_fuel(left.saturating_sub(fuel));
+    }
     settle(&store);
     let mut meter = store.data().shared.fuel();
     meter.owe(fuel.saturating_sub(left).div_ceil(FUEL_PER_UNIT));

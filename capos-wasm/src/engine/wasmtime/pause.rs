@@ -6,7 +6,8 @@ use std::cell::{Cell, RefCell, RefMut};
 /// The reason that a call's future is pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Pause {
-    /// A slice of fuel is used up; only wasmtime itself pauses for this reason, so it is the default.
+    /// A slice of fuel is used up, or the guest was interrupted; only wasmtime itself pauses for this reason, so it is the
+    /// default.
     #[default]
     Slice,
     /// Other tasks must run.
@@ -18,12 +19,18 @@ pub(super) enum Pause {
 /// An instance's meter and the reason for its call's last pause, shared by the store and its user.
 pub(super) struct Shared {
     fuel: RefCell<FuelMeter>,
+    counts_fuel: bool,
     pause: Cell<Pause>,
 }
 
 impl Shared {
-    pub(super) fn new(fuel: FuelMeter) -> Self {
-        Self { fuel: RefCell::new(fuel), pause: Cell::default() }
+    pub(super) fn new(fuel: FuelMeter, counts_fuel: bool) -> Self {
+        Self { fuel: RefCell::new(fuel), counts_fuel, pause: Cell::default() }
+    }
+
+    /// Whether the code counts fuel, so that the store has some. Otherwise the machine interrupts the guest.
+    pub(super) fn counts_fuel(&self) -> bool {
+        self.counts_fuel
     }
 
     /// The meter; no reference to it is held across another call of this.

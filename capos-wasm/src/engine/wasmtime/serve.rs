@@ -6,77 +6,73 @@ use super::{
     pause::Pause,
 };
 use crate::engine::{Host, Outcome};
-use std::{
-    future::{poll_fn, ready},
-    task::{Context as TaskContext, Poll},
-};
-use wasmtime::{Caller, Error, Trap};
-
-/// The result of an imported function, as wasmtime expects it.
-pub(super) type Served<'a, R> = Box<dyn Future<Output = wasmtime::Result<R>> + Send + 'a>;
+use std::task::{Context as TaskContext, Poll};
+use wasmtime::{AsContextMut, Caller, Error, StoreContextMut, Trap};
 
 /// Serves a guest's call. What `result` makes of the number is returned to the guest.
-pub(super) fn host_call<'a, H: Host, R: Send + 'static>(
-    mut caller: Caller<'a, HostData<H>>,
+pub(super) fn host_call<H: Host, R>(
+    mut caller: Caller<'_, HostData<H>>,
     call: H::Call,
     result: fn(u32) -> R,
-) -> Served<'a, R> {
+) -> wasmtime::Result<R> {
     // The guest did not reach a check after it had used its fuel, and must have no effects any more.
     if is_exhausted(&caller) {
-        return Box::new(ready(Err(Trap::OutOfFuel.into())));
+        return Err(Trap::OutOfFuel.into());
     }
-    let begun = with_memory(&mut caller, |host, memory| host.begin(memory, call));
-    let is_turn_over = charge(&mut caller);
-    Box::new(async move {
-        let (outcome, is_turn_over) = match begun {
-            Some(outcome) => (outcome, is_turn_over),
-            None => poll_fn(|cx| poll_host(&mut caller, cx)).await,
-        };
-        if is_turn_over {
-            end_turn(&mut caller).await;
+    let mut store = caller.as_context_mut();
+    let begun = with_memory(&mut store, |host, memory| host.begin(memory, call));
+    let mut is_turn_over = charge(&mut store);
+    let outcome = match begun {
+        Some(outcome) => outcome,
+        None => {
+            let outcome;
+            (outcome, is_turn_over) = store.wait(poll_host)?;
+            outcome
         }
-        match outcome {
-            Outcome::Returned(value) => Ok(result(value)),
-            Outcome::Ended(end) => Err(Error::new(Ended(end))),
-        }
-    })
+    };
+    if is_turn_over {
+        end_turn(&mut store)?;
+    }
+    match outcome {
+        Outcome::Returned(value) => Ok(result(value)),
+        Outcome::Ended(end) => Err(Error::new(Ended(end))),
+    }
 }
 
 /// Continues the call that waits.
 fn poll_host<H: Host>(
-    caller: &mut Caller<'_, HostData<H>>,
+    store: &mut StoreContextMut<'_, HostData<H>>,
     cx: &mut TaskContext<'_>,
 ) -> Poll<(Outcome, bool)> {
-    let outcome = with_memory(caller, |host, memory| host.poll(memory, cx));
-    let is_turn_over = charge(&mut *caller);
+    let outcome = with_memory(store, |host, memory| host.poll(memory, cx));
+    let is_turn_over = charge(&mut *store);
     if outcome.is_pending() {
-        caller.data().shared.pause(Pause::Waiting);
+        store.data().shared.pause(Pause::Waiting);
     }
     outcome.map(|outcome| (outcome, is_turn_over))
 }
 
 fn with_memory<H: Host, R>(
-    caller: &mut Caller<'_, HostData<H>>,
+    store: &mut StoreContextMut<'_, HostData<H>>,
     f: impl FnOnce(&mut H, &mut [u8]) -> R,
 ) -> R {
-    match caller.data().memory {
+    match store.data().memory {
         Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(&mut *caller);
+            let (bytes, data) = memory.data_and_store_mut(store);
             f(&mut data.host, bytes)
         }
-        None => f(&mut caller.data_mut().host, &mut []),
+        None => f(&mut store.data_mut().host, &mut []),
     }
 }
 
 /// Pauses the call once.
-async fn end_turn<H: Host>(caller: &mut Caller<'_, HostData<H>>) {
+fn end_turn<H: Host>(store: &mut StoreContextMut<'_, HostData<H>>) -> wasmtime::Result<()> {
     let mut paused = false;
-    poll_fn(|_| {
+    store.wait(move |store, _| {
         if std::mem::replace(&mut paused, true) {
             return Poll::Ready(());
         }
-        caller.data().shared.pause(Pause::TurnOver);
+        store.data().shared.pause(Pause::TurnOver);
         Poll::Pending
     })
-    .await;
 }

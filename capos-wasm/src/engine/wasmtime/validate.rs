@@ -3,11 +3,8 @@
 //! wasmtime's own parser is newer and bounds less of what is processed at once. So a module is accepted or refused alike by
 //! all engines, with the same reason, before the compiler sees it.
 
-use super::flags::flag;
-use crate::{
-    engine::proposals::Proposal,
-    pace::{Pace, STOPPED},
-};
+use crate::pace::{Pace, STOPPED};
+use capos_proposals::{Proposal, flag};
 use wasmparser::{FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures};
 
 /// Validates a module, in turns with other tasks between its sections and functions.

@@ -3,10 +3,10 @@
 use wasmtime::{OperatorCost, VariableOperatorCost, wasmparser::for_each_operator};
 
 /// wasmtime's fuel for a unit. The least that a byte can cost is 1, and a unit is 64 bytes.
-pub(super) const FUEL_PER_UNIT: u64 = 64;
+pub const FUEL_PER_UNIT: u64 = 64;
 
 /// The most units that a store is given at once: as much as fits into wasmtime's counter.
-pub(super) const MOST_UNITS: u64 = (i64::MAX as u64) / FUEL_PER_UNIT - 1;
+pub const MOST_UNITS: u64 = (i64::MAX as u64) / FUEL_PER_UNIT - 1;
 
 const INSTRUCTION: u8 = FUEL_PER_UNIT as u8;
 const BYTE: u8 = 1;

@@ -1,0 +1,43 @@
+//! The machine under test: a compiler in the same process.
+
+use capos_codegen::Settings;
+use capos_wasm::Machine;
+use futures::future::{LocalBoxFuture, ready};
+use std::ops::Range;
+use wasmtime::{Config, Engine, Module};
+
+/// Runs code for the processor itself, or for the portable interpreter.
+pub struct InProcess {
+    pub is_portable: bool,
+}
+
+impl Machine for InProcess {
+    fn name(&self) -> &'static str {
+        "wasmtime"
+    }
+
+    fn is_portable(&self) -> bool {
+        self.is_portable
+    }
+
+    fn can_interrupt(&self) -> bool {
+        false
+    }
+
+    fn configure(&self, _config: &mut Config) {}
+
+    fn module<'a>(
+        &'a self,
+        engine: &'a Engine,
+        bytes: &'a [u8],
+        _settings: Settings,
+    ) -> LocalBoxFuture<'a, Result<Module, String>> {
+        Box::pin(ready(Module::from_binary(engine, bytes).map_err(|error| format!("{error:#}"))))
+    }
+
+    fn run_until(&self, _code: Range<usize>, _time_ns: u64) {
+        unreachable!("guests count fuel here");
+    }
+
+    fn stop(&self) {}
+}

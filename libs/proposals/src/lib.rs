@@ -1,0 +1,74 @@
+//! The WebAssembly proposals that modules may use, by engine: the only list of them.
+//!
+//! A proposal that is not listed is part of WebAssembly 2.0, or off everywhere. `docs/wasm-programs.md` shows the list.
+
+#![no_std]
+
+/// A proposal beyond WebAssembly 2.0 that an engine may be able to switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proposal {
+    /// 128-bit vectors.
+    Simd,
+    /// Vector instructions whose results may differ between processors.
+    RelaxedSimd,
+    /// Guaranteed tail calls.
+    TailCalls,
+    /// Several memories in a module.
+    MultiMemory,
+    /// Arithmetic in constant expressions.
+    ExtendedConst,
+    /// 128-bit integer arithmetic.
+    WideArithmetic,
+    /// Memories and tables with 64-bit addresses.
+    Memory64,
+    /// Pages of one byte.
+    CustomPageSizes,
+    /// References to functions of a known type.
+    FunctionReferences,
+    /// Structures and arrays that are freed automatically.
+    Gc,
+    /// Exceptions.
+    Exceptions,
+    /// Atomic instructions and shared memories.
+    Threads,
+}
+
+impl Proposal {
+    /// Whether modules may use each, on every engine. wasmtime has others that are off here as well: imported functions,
+    /// limits and backtraces are made for 32-bit addresses, pages of 64 KiB and programs without exceptions.
+    pub const ALL: [(Self, bool); 12] = [
+        (Self::Simd, true),
+        (Self::RelaxedSimd, true),
+        (Self::TailCalls, true),
+        (Self::MultiMemory, true),
+        (Self::ExtendedConst, true),
+        (Self::WideArithmetic, true),
+        (Self::Memory64, false),
+        (Self::CustomPageSizes, false),
+        (Self::FunctionReferences, false),
+        (Self::Gc, false),
+        (Self::Exceptions, false),
+        (Self::Threads, false),
+    ];
+}
+
+/// The flag of a proposal in a parser's `$features`, a type of its own in each version of the parser.
+#[macro_export]
+macro_rules! flag {
+    ($features:ident, $proposal:expr) => {
+        match $proposal {
+            $crate::Proposal::Simd => $features::SIMD,
+            $crate::Proposal::RelaxedSimd => $features::RELAXED_SIMD,
+            $crate::Proposal::TailCalls => $features::TAIL_CALL,
+            $crate::Proposal::MultiMemory => $features::MULTI_MEMORY,
+            $crate::Proposal::ExtendedConst => $features::EXTENDED_CONST,
+            $crate::Proposal::WideArithmetic => $features::WIDE_ARITHMETIC,
+            $crate::Proposal::Memory64 => $features::MEMORY64,
+            $crate::Proposal::CustomPageSizes => $features::CUSTOM_PAGE_SIZES,
+            $crate::Proposal::FunctionReferences => $features::FUNCTION_REFERENCES,
+            $crate::Proposal::Gc => $features::GC,
+            $crate::Proposal::Exceptions => $features::EXCEPTIONS,
+            $crate::Proposal::Threads => $features::THREADS,
+        }
+    };
+}
