@@ -28,12 +28,15 @@ pub struct FaultFrame {
     pub rflags: u64,
     /// The FS base.
     pub thread_pointer: u64,
-    /// x86 exception number.
+    /// x86 exception number, or [`ALARM_VECTOR`].
     pub vector: u64,
     /// Error code of the exception, or 0.
     pub error_code: u64,
     /// Address accessed (page faults), or 0.
     pub address: u64,
 }
+
+/// [`FaultFrame::vector`] of an alarm. No exception has this number.
+pub const ALARM_VECTOR: u64 = 255;
 
 const _: () = assert!(size_of::<FaultFrame>() == 176);

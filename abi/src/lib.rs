@@ -17,7 +17,7 @@ mod time;
 
 pub use bootstrap::BootstrapHeader;
 pub use error::ErrorCode;
-pub use fault::FaultFrame;
+pub use fault::{ALARM_VECTOR, FaultFrame};
 pub use handle::Handle;
 pub use layout::*;
 pub use rights::Rights;

@@ -22,6 +22,11 @@ pub enum Syscall {
     FutexWake = 5,
     /// `()`. Lets other threads of the same priority run.
     Yield = 6,
+    /// `(deadline_ns: u64) -> 0`. Sets the calling thread's only alarm, which replaces an earlier one; with
+    /// [`NO_DEADLINE`] it has none. When the monotonic clock has reached the deadline and the thread is in user mode, or
+    /// would continue there, it enters the fault handler with [`ALARM_VECTOR`](crate::ALARM_VECTOR), once. Waits are not
+    /// ended.
+    SetAlarm = 7,
 }
 
 impl Syscall {
@@ -37,6 +42,7 @@ impl Syscall {
             4 => Self::FutexWait,
             5 => Self::FutexWake,
             6 => Self::Yield,
+            7 => Self::SetAlarm,
             _ => return None,
         })
     }

@@ -8,7 +8,7 @@ pub use syscall::{
     Port, cap_enter, futex_wait, futex_wake, process_exit, raw_syscall, thread_exit, yield_now,
 };
 #[cfg(target_os = "hermit")]
-pub(crate) use syscall::{read_time_stamp, set_thread_pointer};
+pub(crate) use syscall::{read_time_stamp, set_alarm, set_thread_pointer};
 
 #[cfg(not(target_os = "hermit"))]
 mod model;

@@ -8,6 +8,8 @@
 //! `bootstrap`, `local`, `message::arena`, `message::buffer`, `message::segment`, `platform`, `ring::queue`, `ring::sync`,
 //! `runtime::call`, `runtime::endpoint`, `runtime::incoming`, `runtime::shared` and `testing`.
 
+#[cfg(target_os = "hermit")]
+pub mod alarm;
 pub mod arch;
 mod bootstrap;
 mod local;

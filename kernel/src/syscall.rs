@@ -24,6 +24,7 @@ pub(crate) fn dispatch(kernel: &mut Kernel, number: u64, arguments: [u64; 3]) {
             kernel.system.yield_current();
             0
         }
+        Some(Syscall::SetAlarm) => return kernel.set_alarm(first),
         Some(Syscall::ThreadExit) => return kernel.exit_thread(first),
         Some(Syscall::ProcessExit) => return exit_process(kernel, first),
         Some(Syscall::FaultReturn) => match kernel.system.fault_return(first) {

@@ -74,6 +74,13 @@ pub fn yield_now() {
     unsafe { raw_syscall(Syscall::Yield as u64, 0, 0, 0) };
 }
 
+/// Sets the calling thread's alarm. See [`Syscall::SetAlarm`].
+#[inline]
+pub(crate) fn set_alarm(deadline_ns: u64) {
+    // SAFETY: no argument is an address.
+    unsafe { raw_syscall(Syscall::SetAlarm as u64, deadline_ns, 0, 0) };
+}
+
 /// Reads the time-stamp counter.
 ///
 /// # Safety

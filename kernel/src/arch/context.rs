@@ -100,8 +100,25 @@ impl ThreadState {
         self.context.rsp
     }
 
-    /// Its state for a fault handler. The thread must be the current one.
-    pub fn fault_frame(&self, address: u64) -> FaultFrame {
+    /// Its next instruction.
+    pub fn instruction_pointer(&self) -> u64 {
+        self.context.rip
+    }
+
+    /// Sets the registers that a system call does not preserve to the values that they get on its return, if the thread
+    /// is in one: from now on all of its registers are in the record.
+    pub fn complete(&mut self) {
+        let c = &mut self.context;
+        if c.vector == SYSCALL_VECTOR {
+            c.vector = WHOLE_VECTOR;
+            (c.rcx, c.r11) = (c.rip, c.rflags);
+            (c.rdi, c.rsi, c.rdx, c.r8, c.r9, c.r10) = (0, 0, 0, 0, 0, 0);
+        }
+    }
+
+    /// Its state for a fault handler that is told of `trap`. The thread must be the current one, and its record
+    /// [complete](Self::complete).
+    pub fn fault_frame(&self, trap: &super::Trap) -> FaultFrame {
         let c = &self.context;
         FaultFrame {
             rax: c.rax,
@@ -123,9 +140,9 @@ impl ThreadState {
             rip: c.rip,
             rflags: c.rflags,
             thread_pointer: super::cpu::read_fs_base(),
-            vector: c.vector,
-            error_code: c.error_code,
-            address,
+            vector: trap.vector,
+            error_code: trap.error_code,
+            address: trap.address,
         }
     }
 

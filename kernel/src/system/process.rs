@@ -8,7 +8,7 @@ mod teardown;
 
 use super::thread::{FutexWaiters, ThreadId};
 use crate::{
-    arch::time,
+    arch::{Trap, time},
     mm::{AddressSpace, FrameBudget},
 };
 use alloc::{string::String, vec::Vec};
@@ -35,6 +35,14 @@ pub struct FaultCause {
     pub address: u64,
     /// The address of the instruction.
     pub instruction_pointer: u64,
+}
+
+impl FaultCause {
+    /// The fault that `trap` reports.
+    pub const fn of(trap: &Trap) -> Self {
+        let Trap { vector, error_code, address, instruction_pointer } = *trap;
+        Self { vector: vector as u8, error_code: error_code as u32, address, instruction_pointer }
+    }
 }
 
 /// The reason that a process ended.

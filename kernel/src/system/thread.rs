@@ -1,5 +1,6 @@
 //! Threads: their state, waiting, creation and end.
 
+mod alarm;
 mod check;
 mod fault;
 mod futex;
@@ -15,6 +16,7 @@ use crate::{
 };
 use alloc::boxed::Box;
 use capos_kernel_core::{
+    alarm::Alarm,
     arena::{Arena, Id},
     timers::TimerId,
 };
@@ -105,6 +107,8 @@ pub struct Thread {
     /// Its pending timer and the time it is set to. It is kept when a wait ends early, since the next often has
     /// the same deadline.
     timer: Option<(u64, TimerId<ThreadId>)>,
+    /// Its alarm.
+    alarm: Alarm,
     /// Its fault stack: start and length; with length 0 faults are handled on the thread's own stack.
     fault_stack: (u64, u64),
 }

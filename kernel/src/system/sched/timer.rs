@@ -34,7 +34,7 @@ impl Kernel {
     }
 
     #[inline(always)]
-    pub(super) fn arm_for(&mut self, due_ns: u64) {
+    pub(in crate::system) fn arm_for(&mut self, due_ns: u64) {
         let due_ns = due_ns.min(self.system.sched.timers.earliest_ns()).min(self.ipc.earliest_ns());
         let cpu = self.system.cpu();
         // An early interrupt does no harm and costs less than setting the timer again.
@@ -56,6 +56,7 @@ impl Kernel {
         // Deadlines of threads whose priority is too low to run now are processed later.
         let running = cpu.current.map_or(0, |_| cpu.priority);
         self.expire_from(running, now);
+        self.attend_alarm();
     }
 
     /// Ends the expired waits of threads of this priority or a higher one. While deadlines of lower priorities are

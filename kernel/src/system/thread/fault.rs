@@ -21,12 +21,7 @@ impl System {
     /// Handles an exception of the current thread.
     pub(crate) fn user_exception(&mut self, trap: &Trap) {
         let Some(process_id) = self.current_process() else { return };
-        let cause = FaultCause {
-            vector: trap.vector as u8,
-            error_code: trap.error_code as u32,
-            address: trap.address,
-            instruction_pointer: trap.instruction_pointer,
-        };
+        let cause = FaultCause::of(trap);
         if trap.vector == PAGE_FAULT {
             let access = match (trap.error_code & 1 << 4 != 0, trap.error_code & 1 << 1 != 0) {
                 (true, _) => Access::Execute,
@@ -53,7 +48,7 @@ impl System {
 
     /// Makes the current thread continue in its process's fault handler. `false` if there is none or its frame
     /// does not fit.
-    fn enter_handler(&mut self, trap: &Trap) -> bool {
+    pub(super) fn enter_handler(&mut self, trap: &Trap) -> bool {
         let Some(thread) = self.current() else { return false };
         let stack = thread.state.stack_pointer();
         let (start, length) = thread.fault_stack;
@@ -65,7 +60,7 @@ impl System {
         if length > 0 && frame_address < start {
             return false;
         }
-        let (process, frame) = (thread.process, thread.state.fault_frame(trap.address));
+        let (process, frame) = (thread.process, thread.state.fault_frame(trap));
         let handler = self.processes.get_mut(process).map_or(0, |process| process.fault_handler);
         if handler == 0 || self.copy_out(process.index(), frame_address, &frame_to_bytes(&frame)).is_err() {
             return false;

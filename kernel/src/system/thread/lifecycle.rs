@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use capos_abi::{NO_DEADLINE, RING_AREA, RING_STRIDE, USER_END};
-use capos_kernel_core::regions::Protection;
+use capos_kernel_core::{alarm::Alarm, regions::Protection};
 
 /// The initial state of a new thread.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,7 @@ impl Kernel {
                 futex: FutexLinks::NONE,
                 wait_until_ns: NO_DEADLINE,
                 timer: None,
+                alarm: Alarm::OFF,
                 fault_stack: (0, 0),
             })
         });

@@ -191,9 +191,14 @@ impl Kernel {
             return None;
         }
         let enter = thread.work.enter.take();
-        thread.resume = Resume::installed(&mut thread.state);
-        let resume = thread.resume;
+        thread.resume = thread.resume_without_work();
+        let (resume, alarm) = (Resume::installed(&mut thread.state), thread.alarm);
         self.system.resume_changed(id, resume);
+        match enter {
+            None => self.attend_alarm(),
+            // The system call comes first. If the alarm is due, the timer interrupts as soon as that returns.
+            Some(_) => self.arm_for(alarm.deadline_ns()),
+        }
         enter
     }
 

@@ -30,11 +30,13 @@ const UNDEFINED: u8 = 6;
 const PROTECTION: u8 = 13;
 const PAGE: u8 = 14;
 const X87: u8 = 16;
+const ALARM: u8 = capos_abi::ALARM_VECTOR as u8;
 const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 
-/// Pairs that alternate: the first leaves state in the processor that the second must not find.
+/// Pairs that alternate: the first leaves state in the processor that the second must not find, or takes all time that it
+/// can get.
 pub(crate) const PAIRS: &[(&str, &str)] =
-    &[("leave_selectors", "find_selectors"), ("leave_values", "find_values")];
+    &[("leave_selectors", "find_selectors"), ("leave_values", "find_values"), ("alarm_storm", "find_turns")];
 
 /// Cases for processes that may create code but not map it.
 pub(crate) const COMPILER_CASES: &[(&str, Expected)] = &[
@@ -167,6 +169,19 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("ranges_until_refused", Error(&[Overloaded])),
     ("threads_until_refused", Error(&[Overloaded])),
     ("calls_until_refused", Success),
+    // Alarms
+    ("alarm_breaks_a_loop", Success),
+    ("alarm_keeps_registers", Success),
+    ("alarm_keeps_registers_on_its_stack", Success),
+    ("alarm_while_waiting", Success),
+    ("alarm_during_a_call", Success),
+    ("alarm_again_and_again", Success),
+    ("alarm_nests", Success),
+    ("alarm_without_a_handler", Success),
+    ("alarm_at_hostile_times", Success),
+    ("alarm_nests_too_deep", Fault(ALARM, Some(0))),
+    ("alarm_on_unmapped_stack", Fault(ALARM, Some(0))),
+    ("alarm_on_small_stack", Fault(ALARM, Some(0))),
     // The processor. Unmasked vector exceptions (#XM) and alignment checks (#AC) are not included: QEMU never
     // raises them.
     ("read_null", Fault(PAGE, Some(0))),

@@ -24,7 +24,7 @@ const LOWER_BOUND: Duration = Duration::from_micros(400);
 const STRETCH_BOUND_NS: u64 = 200_000;
 
 /// Programs that never stop, at the same priority.
-const EQUALS: [&str; 3] = ["spin", "call_pong", "futex_pong"];
+const EQUALS: [&str; 4] = ["spin", "call_pong", "futex_pong", "alarm_storm"];
 /// Programs that end, at the lowest priority.
 const LOWERS: [&str; 26] = [
     "log_flood",

@@ -4,10 +4,13 @@
 // Links the start-up code and the platform of `std`.
 use capos_rt as _;
 
+mod alarms;
 mod calls;
 mod code;
+mod computation;
 mod floods;
 mod fuzz;
+mod handler;
 mod handles;
 mod long;
 mod memory;
@@ -82,6 +85,9 @@ fn run(name: &str) -> i32 {
             single_step x87_exception load_bad_segment far_return_to_ring_0 swap_gs
             system_return wait_for_ever vector_extension protection_keys performance_counter debug_register
             load_local_table local_selector;
+        alarms: alarm_breaks_a_loop alarm_keeps_registers alarm_keeps_registers_on_its_stack alarm_while_waiting alarm_during_a_call
+            alarm_again_and_again alarm_nests alarm_nests_too_deep alarm_without_a_handler alarm_on_unmapped_stack
+            alarm_on_small_stack alarm_at_hostile_times alarm_storm find_turns;
         shortage: greedy;
         long: end_of_a_tree revocation_of_a_tree end_of_badges end_of_an_endpoint;
         registers: leave_selectors find_selectors leave_values find_values;
