@@ -25,5 +25,5 @@ pub mod testing;
 pub use capos_abi as abi;
 pub use capos_schema as schema;
 #[cfg(target_os = "hermit")]
-pub use platform::{discard_bytes, free_in_parts};
+pub use platform::{Access, address_space, discard_bytes, free_in_parts};
 pub use runtime::*;

@@ -29,6 +29,7 @@ methods! {
     MEMORY_UNMAP = virtual_memory, UNMAP;
     MEMORY_DISCARD = virtual_memory, DISCARD;
     MEMORY_MAP_OBJECT = virtual_memory, MAP_OBJECT;
+    MEMORY_MAP_PRIVATE = virtual_memory, MAP_PRIVATE;
     THREAD_SPAWN = thread_spawner, SPAWN;
     TIMER_NOW = timer, NOW;
     TIMER_TIME_PAGE = timer, TIME_PAGE;
@@ -118,6 +119,7 @@ mod tests {
             MEMORY_UNMAP = memory_capnp::virtual_memory::Client, unmap_request;
             MEMORY_DISCARD = memory_capnp::virtual_memory::Client, discard_request;
             MEMORY_MAP_OBJECT = memory_capnp::virtual_memory::Client, map_object_request;
+            MEMORY_MAP_PRIVATE = memory_capnp::virtual_memory::Client, map_private_request;
             THREAD_SPAWN = process_capnp::thread_spawner::Client, spawn_request;
             TIMER_NOW = timer_capnp::timer::Client, now_request;
             TIMER_TIME_PAGE = timer_capnp::timer::Client, time_page_request;

@@ -20,4 +20,4 @@ mod unsupported;
 pub(crate) use clock::monotonic_ns;
 pub use heap::free_in_parts;
 pub(crate) use heap::give_back;
-pub use memory::discard_bytes;
+pub use memory::{Access, address_space, discard_bytes};

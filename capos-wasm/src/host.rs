@@ -67,6 +67,8 @@ pub struct InstanceSpec {
 pub struct Host {
     config: HostConfig,
     engine: Rc<dyn Engine<Preview1>>,
+    /// The engine for generated code.
+    compiled: Option<Rc<dyn Engine<Preview1>>>,
     modules: Rc<Cache<Settings, Compiled>>,
     remains: Rc<Remains>,
 }
@@ -79,9 +81,14 @@ impl Host {
 
     /// A host without instances that uses a particular engine.
     pub fn with_engine(config: HostConfig, engine: EngineKind) -> Self {
+        Self::with_engines(config, engine, None)
+    }
+
+    /// A host without instances that uses one engine, or another for instances that are to run generated code.
+    pub fn with_engines(config: HostConfig, engine: EngineKind, compiled: Option<EngineKind>) -> Self {
         let modules = Rc::new(Cache::new(config.module_cache_bytes));
         let remains = Rc::new(Remains::new(config.spawn.clone(), config.clock));
-        Self { config, engine: engine.engine(), modules, remains }
+        Self { config, engine: engine.engine(), compiled: compiled.map(EngineKind::engine), modules, remains }
     }
 
     /// Compiles and instantiates a module and runs it. A failure is reported as the instance's end,

@@ -39,7 +39,7 @@ pub use host::{Host, HostConfig, InstanceSpec};
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
-pub use options::{Discard, Options, RestartObserver, Spawn, UnknownImports};
+pub use options::{Discard, EngineChoice, Options, RestartObserver, Spawn, UnknownImports};
 pub use resources::{
     FastClock, FastSleep, Grants, NamedGrant, PipeReader, PipeWriter, Preopen, Sink, Source, WrongInterface,
     pipe, set_push, well_known,

@@ -14,6 +14,18 @@ pub type Discard = fn(&mut [u8]);
 /// Is called with the end that caused a restart, and the number of restarts.
 pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 
+/// The choice between engines, for an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The interpreter.
+    #[default]
+    Interpreter,
+    /// Generated code; without it the instance does not start.
+    Compiler,
+    /// The interpreter, until there is generated code.
+    Auto,
+}
+
 /// How imported functions unknown to the host are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnknownImports {
@@ -36,6 +48,8 @@ pub struct Options {
     /// The export that is called instead of `_start`, with the launch arguments except for the first. Its results
     /// are written to standard output, one per line.
     pub invoke: Option<String>,
+    /// The engine that runs it.
+    pub engine: EngineChoice,
 }
 
 impl Options {

@@ -1,8 +1,10 @@
 //! The process's address space, for use by the heap: no call here allocates.
 
+pub mod address_space;
+
 use crate::bootstrap;
 use crate::methods::{
-    MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP, Method,
+    MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_MAP_PRIVATE, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP, Method,
 };
 use crate::ring::{Reply, SyncBuffer};
 use capnp::traits::ImbueMut;
@@ -14,16 +16,22 @@ type Buffer = SyncBuffer<16, 24>;
 
 /// Permitted accesses to pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Access {
+pub enum Access {
+    /// None: touching a page is a fault.
     None,
+    /// Reading.
     Read,
+    /// Reading and writing.
     ReadWrite,
+    /// Reading and executing, of sealed objects only.
+    ReadExecute,
 }
 
 impl Access {
     fn fill(self, mut protection: protection::Builder<'_>) {
         protection.set_read(self != Self::None);
         protection.set_write(self == Self::ReadWrite);
+        protection.set_execute(self == Self::ReadExecute);
     }
 }
 
@@ -44,9 +52,15 @@ fn call<'a>(
 
 /// Reserves demand-zero pages at an address chosen by the kernel.
 pub(super) fn reserve(length: usize, access: Access) -> Result<usize, ErrorCode> {
+    reserve_at(0, length, access)
+}
+
+/// Reserves demand-zero pages; at an address chosen by the kernel if `address` is 0.
+fn reserve_at(address: usize, length: usize, access: Access) -> Result<usize, ErrorCode> {
     let mut buffer = Buffer::new();
     let reply = call(&mut buffer, MEMORY_RESERVE, None, |root| {
         let mut params = root.init_as::<virtual_memory::reserve_params::Builder<'_>>();
+        params.set_address(address as u64);
         params.set_length(length as u64);
         access.fill(params.init_protection());
     })?;
@@ -101,14 +115,28 @@ pub fn discard_bytes(bytes: &mut [u8]) {
 
 /// Maps the first `length` bytes of `object` for reading.
 pub(super) fn map_read_only(object: Handle, length: usize) -> Result<usize, ErrorCode> {
+    map(MEMORY_MAP_OBJECT, object, 0, length, 0, Access::Read)
+}
+
+/// Maps a part of `object`, at an address chosen by the kernel if `address` is 0. The two methods have the same parameters.
+fn map(
+    method: Method,
+    object: Handle,
+    offset: u64,
+    length: usize,
+    address: usize,
+    access: Access,
+) -> Result<usize, ErrorCode> {
     let mut buffer = Buffer::new();
-    let reply = call(&mut buffer, MEMORY_MAP_OBJECT, Some(object), |mut root| {
+    let reply = call(&mut buffer, method, Some(object), |mut root| {
         let mut table = Vec::new();
         let mut root = root.reborrow();
         root.imbue_mut(&mut table);
         let mut params = root.init_as::<virtual_memory::map_object_params::Builder<'_>>();
+        params.set_offset(offset);
         params.set_length(length as u64);
-        Access::Read.fill(params.reborrow().init_protection());
+        params.set_address(address as u64);
+        access.fill(params.reborrow().init_protection());
         params.set_object(crate::runtime::borrowed_client::<memory_object::Client>(object));
     })?;
     reply

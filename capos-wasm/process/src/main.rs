@@ -1,36 +1,5 @@
-//! A WebAssembly host process: runs the instances in its manifest entry, logs how each ended, and
-//! serves `WasmHost` on request.
-//!
-//! It finds its entry in the boot package (grant "boot-package") by its own name, the first argument. Instances
-//! receive the grants that their entries list: well-known grants of the host, and capabilities granted to
-//! it for them. How they ended is written to "log".
-
-mod directories;
-mod entry;
-mod grants;
-mod named;
-mod pipes;
-mod report;
-mod run;
-mod stdio;
-
-use capos_rt::block_on;
-
-/// The exit status of a host that failed itself.
-const HOST_FAILED: i32 = 125;
+//! A WebAssembly host process that interprets.
 
 fn main() {
-    capos_wasm::set_push(capos_rt::push_calls);
-    // Instances have their turns between the parts.
-    capos_rt::free_in_parts();
-    let status = block_on(async {
-        match run::run().await {
-            Ok(status) => status,
-            Err(error) => {
-                report::failed(&run::own_name(), &error).await;
-                HOST_FAILED
-            }
-        }
-    });
-    std::process::exit(status);
+    capos_wasm_process::run(async || Ok(None));
 }

@@ -13,7 +13,7 @@ use capos_schema::{
     wasm_capnp::wasm_host,
 };
 use capos_wasm::{
-    End, Host, HostConfig, RestartObserver,
+    End, EngineKind, Host, HostConfig, RestartObserver,
     server::{ModuleLookup, WasmHost},
 };
 use std::{future::pending, rc::Rc};
@@ -34,7 +34,7 @@ pub(crate) fn own_name() -> String {
 }
 
 /// Runs everything and returns the process's exit status.
-pub(crate) async fn run() -> capnp::Result<i32> {
+pub(crate) async fn run(compiled: Option<EngineKind>) -> capnp::Result<i32> {
     let name = own_name();
     let package = Package::map(grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
     // Both live as long as the process, because instances borrow their modules from it.
@@ -42,14 +42,14 @@ pub(crate) async fn run() -> capnp::Result<i32> {
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
     let held = HostGrants::find(own.get_instances()?.iter()).await?;
-    let host = Rc::new(Host::new(HostConfig {
+    let host = Rc::new(Host::with_engines(HostConfig {
         spawn: Rc::new(|task| drop(spawn_local(task))),
         timer: held.timer.clone(),
         clock: held.fast_clock,
         sleep: held.fast_sleep.clone(),
         discard: Some(capos_rt::discard_bytes),
         module_cache_bytes: MODULE_CACHE_BYTES,
-    }));
+    }, EngineKind::default(), compiled));
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
         let client: wasm_host::Client = serve(WasmHost::new(host.clone(), modules, serve));

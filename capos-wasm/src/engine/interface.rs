@@ -15,11 +15,13 @@ pub(crate) struct Settings {
     pub(super) unknown_imports: UnknownImports,
     /// Whether the code counts fuel, in engines that can leave it out.
     pub(super) counts_fuel: bool,
+    /// Which of the host's engines it is for.
+    pub(super) is_generated: bool,
 }
 
 impl Settings {
-    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports, counts_fuel: bool) -> Self {
-        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports, counts_fuel }
+    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports, counts_fuel: bool, is_generated: bool) -> Self {
+        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports, counts_fuel, is_generated }
     }
 }
 

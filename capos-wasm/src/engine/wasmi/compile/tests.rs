@@ -10,7 +10,7 @@ use std::{
 /// The number of times that compiling a module lets other tasks run.
 fn pauses(module: &str) -> usize {
     let module = wat::parse_str(module).expect("it is a module");
-    let settings = Settings::new(&Limits::default(), UnknownImports::Deny, false);
+    let settings = Settings::new(&Limits::default(), UnknownImports::Deny, false, false);
     let mut pace = Pace::new(None);
     let mut compiling = pin!(compile::<Preview1>(&module, settings, &mut pace));
     let mut count = 0;

@@ -1,0 +1,71 @@
+//! Interrupting guests, whose code has no checks of its own: an alarm takes the processor from them.
+// Unsafe here: changes a guest's stack and registers.
+#![expect(unsafe_code, reason = "makes an interrupted guest call a function")]
+
+use capos_rt::{abi::FaultFrame, alarm, now_ns};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+/// Bytes below a stack pointer that code may use.
+pub(crate) const SKIPPED_BYTES: usize = 128;
+/// The time until the next attempt if the guest is calling a function of the host.
+const RETRY_NS: u64 = 20_000;
+
+/// The guest that runs. Only its thread and that thread's alarms access this.
+static START: AtomicUsize = AtomicUsize::new(0);
+static END: AtomicUsize = AtomicUsize::new(0);
+static UNTIL_NS: AtomicU64 = AtomicU64::new(u64::MAX);
+/// Whether an alarm is set, for `UNTIL_NS` or an earlier time.
+static IS_SET: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C" {
+    safe fn capos_interrupted();
+}
+
+/// Lets a guest run until a time; then it is interrupted within `code`.
+pub(crate) fn run_until(code: Range<usize>, time_ns: u64) {
+    START.store(code.start, Relaxed);
+    END.store(code.end, Relaxed);
+    UNTIL_NS.store(time_ns, Relaxed);
+    // An alarm for another guest before comes no later.
+    if !IS_SET.swap(true, Relaxed) {
+        alarm::set(time_ns);
+    }
+}
+
+/// No guest runs any more. An alarm that is set finds nothing to do.
+pub(crate) fn stop() {
+    UNTIL_NS.store(u64::MAX, Relaxed);
+}
+
+/// The alarm has gone off.
+pub(crate) fn alarm(frame: &mut FaultFrame) {
+    let until = UNTIL_NS.load(Relaxed);
+    if until == u64::MAX {
+        IS_SET.store(false, Relaxed);
+        return;
+    }
+    let now = now_ns();
+    if now < until {
+        return alarm::set(until);
+    }
+    if !(START.load(Relaxed)..END.load(Relaxed)).contains(&(frame.rip as usize)) {
+        return alarm::set(now + RETRY_NS);
+    }
+    IS_SET.store(false, Relaxed);
+    let stack = frame.rsp as usize - SKIPPED_BYTES - size_of::<u64>();
+    // SAFETY: the guest's stack has room for the host's functions below every frame of the guest, and nothing is in use
+    // below the bytes that are skipped.
+    unsafe { (stack as *mut u64).write(frame.rip) };
+    frame.rsp = stack as u64;
+    frame.rip = (capos_interrupted as *const ()).addr() as u64;
+}
+
+/// Suspends the guest that was interrupted. Called on its stack, by `capos_interrupted`.
+pub(crate) extern "C" fn suspend() {
+    // SAFETY: the frame below is that of `capos_interrupted`, which has no destructors; below that is a function of a module,
+    // because `alarm` interrupts nothing else.
+    unsafe { wasmtime::suspend_interrupted() };
+}
