@@ -20,7 +20,7 @@ mod timer;
 
 pub use ask::{Answered, Ask, Asking};
 pub(crate) use call::Call;
-pub(crate) use client::{Asked, borrowed_client, handle_of};
+pub(crate) use client::{Asked, borrowed_client};
 pub use client::{local_server, serve, serve_rc};
 pub use endpoint::{Endpoint, Minter, Revocable, attenuate, handle_of};
 pub(crate) use executor::Executor;

@@ -29,10 +29,11 @@ pub(crate) struct Cached<T> {
 }
 
 /// The hash of a module's bytes, or their address if they are static, and the settings it was compiled with.
-type Key<S> = (Identity, S);
+pub(crate) type Key<S> = (Identity, S);
 
+/// What identifies a module's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
+pub(crate) enum Identity {
     Place { address: usize, length: usize },
     Content(u64),
 }
@@ -125,6 +126,29 @@ impl<S: Ord + Copy, T> Cache<S, T> {
         let module = inner.known.get(&key)?.iter().find_map(Weak::upgrade)?;
         inner.keep(&module);
         Some(module)
+    }
+
+    /// The key of a module.
+    #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
+    pub(crate) async fn key(&self, bytes: &Cow<'static, [u8]>, settings: S, pace: &mut Pace) -> Key<S> {
+        (identity(bytes, pace).await, settings)
+    }
+
+    /// The module with this key and these bytes, if it is in the cache.
+    pub(crate) async fn get_known(
+        &self,
+        key: &Key<S>,
+        bytes: &[u8],
+        pace: &mut Pace,
+    ) -> Option<Rc<Cached<T>>> {
+        let module = self.find(key, bytes, pace).await?;
+        self.inner.borrow_mut().keep(&module);
+        Some(module)
+    }
+
+    /// Whether a task is compiling the module with this key.
+    pub(crate) fn is_compiling(&self, key: &Key<S>) -> bool {
+        self.compiling.borrow().contains_key(key)
     }
 
     async fn find(&self, key: &Key<S>, bytes: &[u8], pace: &mut Pace) -> Option<Rc<Cached<T>>> {

@@ -1,14 +1,13 @@
 //! Starting instances.
 
 use crate::{
-    Discard, End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Options, Spawn,
+    Discard, End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Note, Options, Spawn,
     account::Control,
-    cache::Cache,
-    engine::{Engine, EngineKind, Settings, check_early},
-    instance::{Command, Compiled, Plan, Remains, command_queue, run, serve, until_killed},
+    engine::EngineKind,
+    instance::{Command, Plan, command_queue, run, serve, until_killed},
     pace::Pace,
-    preview1::Preview1,
     resources::{Clocks, FastClock, FastSleep},
+    tiers::Tiers,
 };
 use capos_schema::timer_capnp::timer;
 use futures::{channel::mpsc, future::LocalBoxFuture};
@@ -38,6 +37,8 @@ pub struct HostConfig {
     /// Approximate limit on the memory of compiled modules that no instance uses; they are kept so that starting
     /// them again is fast.
     pub module_cache_bytes: usize,
+    /// Is told what concerns no single instance and a user may want to know.
+    pub note: Option<Note>,
 }
 
 /// The specification of an instance to start.
@@ -66,11 +67,7 @@ pub struct InstanceSpec {
 /// share the compiled code.
 pub struct Host {
     config: HostConfig,
-    engine: Rc<dyn Engine<Preview1>>,
-    /// The engine for generated code.
-    compiled: Option<Rc<dyn Engine<Preview1>>>,
-    modules: Rc<Cache<Settings, Compiled>>,
-    remains: Rc<Remains>,
+    tiers: Rc<Tiers>,
 }
 
 impl Host {
@@ -86,9 +83,8 @@ impl Host {
 
     /// A host without instances that uses one engine, or another for instances that are to run generated code.
     pub fn with_engines(config: HostConfig, engine: EngineKind, compiled: Option<EngineKind>) -> Self {
-        let modules = Rc::new(Cache::new(config.module_cache_bytes));
-        let remains = Rc::new(Remains::new(config.spawn.clone(), config.clock));
-        Self { config, engine: engine.engine(), compiled: compiled.map(EngineKind::engine), modules, remains }
+        let tiers = Rc::new(Tiers::new(&config, engine.engine(), compiled.map(EngineKind::engine)));
+        Self { config, tiers }
     }
 
     /// Compiles and instantiates a module and runs it. A failure is reported as the instance's end,
@@ -99,13 +95,11 @@ impl Host {
         control.hold(std::mem::take(&mut spec.named));
         let (sender, commands) = command_queue();
         let handle = InstanceHandle::new(control.clone(), sender);
-        let (config, engine, modules) = (self.config.clone(), self.engine.clone(), self.modules.clone());
-        let remains = self.remains.clone();
+        let (config, tiers) = (self.config.clone(), self.tiers.clone());
         let mut life: LocalBoxFuture<'static, ()> = Box::pin(async move {
             let names = (spec.name.clone(), spec.module_name.clone());
             // Boxed, so that the instance's task does not keep this state for its whole life.
-            let make =
-                Box::pin(make(&config, &*engine, (&modules, &remains), spec, commands, control.clone()));
+            let make = Box::pin(make(&config, &tiers, spec, commands, control.clone()));
             let made = until_killed(&control, make).await;
             let end = match made {
                 Ok(life) => {
@@ -131,30 +125,14 @@ impl Host {
 /// Creates an instance; the returned future runs it.
 async fn make(
     config: &HostConfig,
-    engine: &dyn Engine<Preview1>,
-    (modules, remains): (&Cache<Settings, Compiled>, &Rc<Remains>),
-    spec: InstanceSpec,
+    tiers: &Rc<Tiers>,
+    mut spec: InstanceSpec,
     commands: mpsc::UnboundedReceiver<Command>,
     control: Rc<Control>,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
     let mut pace = Pace::starting(config.clock, control.clone());
-    let counts_fuel = engine.counts_fuel(&spec.limits, config.clock.is_some());
-    let settings = Settings::new(&spec.limits, spec.options.unknown_imports, counts_fuel);
     let begun = config.now_ns();
-    let module = match modules.get_placed(&spec.module, settings) {
-        Some(module) => Ok(module),
-        None => {
-            let compile = async |bytes: &[u8], pace: &mut Pace| {
-                // A cached module has passed these checks, except for limits, which instantiation checks too.
-                let unknown = spec.options.unknown_imports;
-                check_early::<Preview1>(engine.name(), bytes, &spec.limits, unknown, pace).await?;
-                let module = engine.compile(bytes, settings, pace).await?;
-                Ok(Compiled::new(module, remains.clone()))
-            };
-            // Boxed, since starting a cached module does not need this state.
-            Box::pin(modules.get(spec.module, settings, &mut pace, compile)).await
-        }
-    };
+    let module = tiers.module(&mut spec, config, &mut pace).await;
     control.set_compile_time(config.now_ns().saturating_sub(begun));
     let plan = Plan {
         module: module?,

@@ -26,6 +26,7 @@ mod pace;
 pub mod preview1;
 mod resources;
 pub mod server;
+mod tiers;
 mod turns;
 mod value;
 
@@ -39,7 +40,7 @@ pub use host::{Host, HostConfig, InstanceSpec};
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;
-pub use options::{Discard, EngineChoice, Options, RestartObserver, Spawn, UnknownImports};
+pub use options::{Discard, EngineChoice, Note, Options, RestartObserver, Spawn, UnknownImports};
 pub use resources::{
     FastClock, FastSleep, Grants, NamedGrant, PipeReader, PipeWriter, Preopen, Sink, Source, WrongInterface,
     pipe, set_push, well_known,

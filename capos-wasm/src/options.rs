@@ -11,6 +11,9 @@ pub type Spawn = Rc<dyn Fn(LocalBoxFuture<'static, ()>)>;
 /// Frees the memory of bytes that are not used any more; they may afterwards be zero or unchanged.
 pub type Discard = fn(&mut [u8]);
 
+/// Is told a line for the log.
+pub type Note = Rc<dyn Fn(String)>;
+
 /// Is called with the end that caused a restart, and the number of restarts.
 pub type RestartObserver = Rc<dyn Fn(&End, u32)>;
 

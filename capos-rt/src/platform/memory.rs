@@ -4,7 +4,8 @@ pub mod address_space;
 
 use crate::bootstrap;
 use crate::methods::{
-    MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_MAP_PRIVATE, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP, Method,
+    MEMORY_DISCARD, MEMORY_MAP_OBJECT, MEMORY_MAP_PRIVATE, MEMORY_PROTECT, MEMORY_RESERVE, MEMORY_UNMAP,
+    Method,
 };
 use crate::ring::{Reply, SyncBuffer};
 use capnp::traits::ImbueMut;

@@ -24,12 +24,6 @@ pub(super) fn ring_handle(hook: &dyn ClientHook) -> Option<Handle> {
     (hook.get_brand() == ring_brand()).then(|| handle_from_pointer(hook.get_ptr()))
 }
 
-/// The handle behind `client`, if it is a capability in this process's table.
-#[cfg_attr(not(target_os = "hermit"), expect(dead_code, reason = "only the platform layer maps objects"))]
-pub(crate) fn handle_of(client: &impl FromClientHook) -> Option<Handle> {
-    ring_handle(client.as_client_hook())
-}
-
 /// Encodes a handle as an odd number, which cannot be an object's address.
 fn handle_to_pointer(handle: Handle) -> usize {
     // There are far fewer slots, so a higher index names nothing, like the null handle.

@@ -36,7 +36,9 @@ unsafe extern "C" fn wasmtime_memory_image_map_at(image: *mut u8, address: *mut 
     // SAFETY: the range is the caller's.
     let mapped = unsafe { address_space::unmap(address, length) }
         // SAFETY: as above; the range has just been unmapped.
-        .and_then(|()| unsafe { address_space::map_private_at(&image.object, image.offset, length, address) });
+        .and_then(|()| unsafe {
+            address_space::map_private_at(&image.object, image.offset, length, address)
+        });
     status(mapped)
 }
 

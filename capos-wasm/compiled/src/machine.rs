@@ -86,7 +86,8 @@ impl Capos {
         let compilation = request.send().promise.await?.get()?.get_compilation()?;
         let code = compilation.code_request().send().promise.await?;
         let code = code.get()?;
-        let length = usize::try_from(code.get_length()).map_err(|error| capnp::Error::failed(error.to_string()))?;
+        let length =
+            usize::try_from(code.get_length()).map_err(|error| capnp::Error::failed(error.to_string()))?;
         code::map(code.get_code()?, length, code.get_lease()?).map_err(capnp::Error::failed)
     }
 }

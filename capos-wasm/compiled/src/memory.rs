@@ -59,7 +59,9 @@ unsafe extern "C" fn wasmtime_munmap(address: *mut u8, size: usize) -> i32 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_mprotect(address: *mut u8, size: usize, protection: u32) -> i32 {
     // SAFETY: the range is the caller's.
-    status(access(protection).and_then(|access| unsafe { address_space::protect(address.addr(), size, access) }))
+    status(
+        access(protection).and_then(|access| unsafe { address_space::protect(address.addr(), size, access) }),
+    )
 }
 
 /// # Safety

@@ -1,12 +1,13 @@
 //! Reporting how an instance ended.
 
 use crate::grants::HostGrants;
-use capos_rt::grant;
+use capos_rt::{grant, spawn_local};
 use capos_schema::{
     console_capnp::{MAX_WRITE_BYTES, console},
     grants,
 };
-use capos_wasm::{End, NamedGrant, Refusal, StartTime};
+use capos_wasm::{End, NamedGrant, Note, Refusal, StartTime};
+use std::rc::Rc;
 
 /// Logs how long starting the instance `name` took. This is done when it ends, so as not to delay it.
 pub(crate) async fn started(held: &HostGrants, name: &str, time: StartTime) {
@@ -82,6 +83,19 @@ pub(crate) async fn failed(name: &str, error: &capnp::Error) {
         Ok(log) => write(&log, &format!("[wasm-host] {name}: {error}")).await,
         Err(_) => eprintln!("[wasm-host] {name}: {error}"),
     }
+}
+
+/// Writes what the host notes to the log.
+pub(crate) fn note(held: &HostGrants) -> Note {
+    let log = held.log.clone();
+    Rc::new(move |line| {
+        let log = log.clone();
+        drop(spawn_local(async move {
+            if let Some(log) = log {
+                write(&log, &format!("[wasm-host] {line}")).await;
+            }
+        }));
+    })
 }
 
 /// If the log cannot be written, that cannot be reported either.

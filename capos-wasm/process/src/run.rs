@@ -42,14 +42,19 @@ pub(crate) async fn run(compiled: Option<EngineKind>) -> capnp::Result<i32> {
     let package: boot_package::Reader<'static> = message.get_root()?;
     let own = entry::find(package, &name)?.get_wasm_host()?;
     let held = HostGrants::find(own.get_instances()?.iter()).await?;
-    let host = Rc::new(Host::with_engines(HostConfig {
-        spawn: Rc::new(|task| drop(spawn_local(task))),
-        timer: held.timer.clone(),
-        clock: held.fast_clock,
-        sleep: held.fast_sleep.clone(),
-        discard: Some(capos_rt::discard_bytes),
-        module_cache_bytes: MODULE_CACHE_BYTES,
-    }, EngineKind::default(), compiled));
+    let host = Rc::new(Host::with_engines(
+        HostConfig {
+            spawn: Rc::new(|task| drop(spawn_local(task))),
+            timer: held.timer.clone(),
+            clock: held.fast_clock,
+            sleep: held.fast_sleep.clone(),
+            discard: Some(capos_rt::discard_bytes),
+            module_cache_bytes: MODULE_CACHE_BYTES,
+            note: Some(report::note(&held)),
+        },
+        EngineKind::default(),
+        compiled,
+    ));
     if own.get_exports() {
         let modules: ModuleLookup = Rc::new(move |name| binary(package, name).ok());
         let client: wasm_host::Client = serve(WasmHost::new(host.clone(), modules, serve));

@@ -20,8 +20,18 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn new(limits: &Limits, unknown_imports: UnknownImports, counts_fuel: bool, is_generated: bool) -> Self {
-        Self { stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES), unknown_imports, counts_fuel, is_generated }
+    pub(crate) fn new(
+        limits: &Limits,
+        unknown_imports: UnknownImports,
+        counts_fuel: bool,
+        is_generated: bool,
+    ) -> Self {
+        Self {
+            stack_bytes: limits.stack_bytes.min(MAX_STACK_BYTES),
+            unknown_imports,
+            counts_fuel,
+            is_generated,
+        }
     }
 }
 

@@ -8,7 +8,9 @@ mod costs;
 pub use costs::{FUEL_PER_UNIT, MOST_UNITS};
 
 use capos_proposals::{Proposal, flag};
-use wasmtime::{Config, Inlining, OptLevel, RegallocAlgorithm, WasmFeatures};
+use wasmtime::{Config, WasmFeatures};
+#[cfg(feature = "compiler")]
+use wasmtime::{OptLevel, RegallocAlgorithm};
 
 /// Changes whenever code that was generated before must not be used any more, although the version of wasmtime is the
 /// same.
@@ -54,13 +56,14 @@ pub fn config(settings: Settings) -> wasmtime::Result<Config> {
 
 /// Bounds are checked by instructions: neither guard pages nor faults are needed.
 fn portable(config: &mut Config) -> wasmtime::Result<()> {
+    // Where this is used nothing is compiled ahead, so compiling fast is worth more than fast code.
+    #[cfg(feature = "compiler")]
     config
-        .target(PORTABLE)?
-        // Where this is used nothing is compiled ahead, so compiling fast is worth more than fast code.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
-        .cranelift_debug_verifier(false)
-        .compiler_inlining(Inlining::No)
+        .cranelift_debug_verifier(false);
+    config
+        .target(PORTABLE)?
         .signals_based_traps(false)
         .memory_init_cow(false)
         .memory_reservation(0)
@@ -71,9 +74,9 @@ fn portable(config: &mut Config) -> wasmtime::Result<()> {
 }
 
 fn native(config: &mut Config) {
+    #[cfg(feature = "compiler")]
+    config.cranelift_opt_level(OptLevel::Speed).cranelift_debug_verifier(false);
     config
-        .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_debug_verifier(false)
         .signals_based_traps(true)
         .memory_init_cow(true)
         .memory_reservation(RESERVED_BYTES)

@@ -1,0 +1,163 @@
+//! The engines of a host, and which of them runs an instance.
+//!
+//! With [`EngineChoice::Auto`], a module is interpreted until its code has been generated, which is begun at its first start and
+//! delays nothing. A module for which there is no code is interpreted for ever.
+
+use crate::{
+    EngineChoice, HostConfig, InstanceSpec, Limits, UnknownImports,
+    account::Control,
+    cache::{Cache, Cached, Key},
+    engine::{Engine, Settings, check_early},
+    instance::{Compiled, Remains},
+    pace::Pace,
+    preview1::Preview1,
+};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet, rc::Rc};
+
+type Module = Rc<Cached<Compiled>>;
+
+/// More modules without code are forgotten, and tried again.
+const MAX_WITHOUT_CODE: usize = 1024;
+
+/// The reason for refusing an instance that must run generated code.
+const NO_COMPILER: &str =
+    "`engine` is \"compiler\", and this host has no compiler: \"auto\" interprets where there is none";
+
+/// The engines and their modules.
+pub(crate) struct Tiers {
+    interpreter: Rc<dyn Engine<Preview1>>,
+    compiled: Option<Rc<dyn Engine<Preview1>>>,
+    modules: Cache<Settings, Compiled>,
+    remains: Rc<Remains>,
+    /// Modules for which there is no code.
+    without_code: RefCell<BTreeSet<Key<Settings>>>,
+}
+
+/// What compiling depends on, besides the module.
+#[derive(Clone, Copy)]
+struct Wanted {
+    limits: Limits,
+    unknown_imports: UnknownImports,
+    has_clock: bool,
+}
+
+impl Wanted {
+    fn settings(&self, engine: &dyn Engine<Preview1>, is_generated: bool) -> Settings {
+        let counts_fuel = engine.counts_fuel(&self.limits, self.has_clock);
+        Settings::new(&self.limits, self.unknown_imports, counts_fuel, is_generated)
+    }
+}
+
+impl Tiers {
+    pub(crate) fn new(
+        config: &HostConfig,
+        interpreter: Rc<dyn Engine<Preview1>>,
+        compiled: Option<Rc<dyn Engine<Preview1>>>,
+    ) -> Self {
+        Self {
+            interpreter,
+            compiled,
+            modules: Cache::new(config.module_cache_bytes),
+            remains: Rc::new(Remains::new(config.spawn.clone(), config.clock)),
+            without_code: RefCell::default(),
+        }
+    }
+
+    /// The module of an instance, for the engine that is to run it now. Takes the module's bytes.
+    pub(crate) async fn module(
+        self: &Rc<Self>,
+        spec: &mut InstanceSpec,
+        config: &HostConfig,
+        pace: &mut Pace,
+    ) -> Result<Module, String> {
+        let wanted = Wanted {
+            limits: spec.limits,
+            unknown_imports: spec.options.unknown_imports,
+            has_clock: config.clock.is_some(),
+        };
+        let bytes = std::mem::take(&mut spec.module);
+        match (spec.options.engine, &self.compiled) {
+            (EngineChoice::Compiler, None) => Err(NO_COMPILER.to_owned()),
+            (EngineChoice::Compiler, Some(compiled)) => {
+                self.get(&**compiled, true, bytes, &wanted, pace).await
+            }
+            (EngineChoice::Auto, Some(compiled)) => {
+                match self.generated(compiled, &bytes, wanted, config, pace).await {
+                    Some(module) => Ok(module),
+                    None => self.get(&*self.interpreter, false, bytes, &wanted, pace).await,
+                }
+            }
+            _ => self.get(&*self.interpreter, false, bytes, &wanted, pace).await,
+        }
+    }
+
+    async fn get(
+        &self,
+        engine: &dyn Engine<Preview1>,
+        is_generated: bool,
+        bytes: Cow<'static, [u8]>,
+        wanted: &Wanted,
+        pace: &mut Pace,
+    ) -> Result<Module, String> {
+        let settings = wanted.settings(engine, is_generated);
+        if let Some(module) = self.modules.get_placed(&bytes, settings) {
+            return Ok(module);
+        }
+        let compile = async |bytes: &[u8], pace: &mut Pace| {
+            // A cached module has passed these checks, except for limits, which instantiation checks too.
+            check_early::<Preview1>(engine.name(), bytes, &wanted.limits, wanted.unknown_imports, pace)
+                .await?;
+            let module = engine.compile(bytes, settings, pace).await?;
+            Ok(Compiled::new(module, self.remains.clone()))
+        };
+        // Boxed, since starting a cached module does not need this state.
+        Box::pin(self.modules.get(bytes, settings, pace, compile)).await
+    }
+
+    /// The generated code of a module, if it is there. Otherwise it is requested, for later starts.
+    async fn generated(
+        self: &Rc<Self>,
+        compiled: &Rc<dyn Engine<Preview1>>,
+        bytes: &Cow<'static, [u8]>,
+        wanted: Wanted,
+        config: &HostConfig,
+        pace: &mut Pace,
+    ) -> Option<Module> {
+        let settings = wanted.settings(&**compiled, true);
+        if let Some(module) = self.modules.get_placed(bytes, settings) {
+            return Some(module);
+        }
+        let key = self.modules.key(bytes, settings, pace).await;
+        if let Some(module) = self.modules.get_known(&key, bytes, pace).await {
+            return Some(module);
+        }
+        if !self.modules.is_compiling(&key) && !self.without_code.borrow().contains(&key) {
+            self.request(compiled.clone(), key, bytes.clone(), wanted, config);
+        }
+        None
+    }
+
+    /// Has a module's code generated, in a task of its own.
+    fn request(
+        self: &Rc<Self>,
+        compiled: Rc<dyn Engine<Preview1>>,
+        key: Key<Settings>,
+        bytes: Cow<'static, [u8]>,
+        wanted: Wanted,
+        config: &HostConfig,
+    ) {
+        let (tiers, note, clock) = (self.clone(), config.note.clone(), config.clock);
+        (config.spawn)(Box::pin(async move {
+            let mut pace = Pace::starting(clock, Rc::new(Control::new(&wanted.limits)));
+            let Err(reason) = tiers.get(&*compiled, true, bytes, &wanted, &mut pace).await else { return };
+            let mut without_code = tiers.without_code.borrow_mut();
+            if without_code.len() >= MAX_WITHOUT_CODE {
+                without_code.clear();
+            }
+            without_code.insert(key);
+            if let Some(note) = note {
+                note(format!("a module stays interpreted, since it could not be compiled: {reason}"));
+            }
+        }));
+    }
+}
