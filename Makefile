@@ -74,6 +74,10 @@ GUEST_TARGET := wasm32-wasip1
 USER_CRATES := $(wildcard services/*/Cargo.toml storage/service/Cargo.toml capos-wasm/process/Cargo.toml demos/native/*/Cargo.toml \
 	tests/native/*/Cargo.toml)
 USER_PACKAGES := $(call packages,$(USER_CRATES))
+# Each is built by a call of cargo of its own, which unifies features: the compiler is in no other program, not even in the host
+# that runs compiled code.
+COMPILER_CRATE := services/compiler/worker/Cargo.toml
+COMPILED_CRATE := $(wildcard capos-wasm/compiled/Cargo.toml)
 GUEST_CRATES := $(wildcard demos/guests/Cargo.toml tests/guests/Cargo.toml)
 GUEST_PACKAGES := $(call packages,$(GUEST_CRATES))
 RUST_GUESTS := $(call stems,$(wildcard $(GUEST_CRATES:%/Cargo.toml=%/src/bin/*.rs)))
@@ -92,8 +96,16 @@ CHOSEN_RUST_GUESTS := $(call choose,module,$(RUST_GUESTS))
 # In a folder of its own: cargo locks a profile's folder, and native programs are built at the same time.
 KERNEL_FLAGS := -p capos-kernel --profile $(PROFILE) --target $(KERNEL_TARGET) --target-dir target/kernel \
 	-Zbuild-std=core,alloc,compiler_builtins -Zbuild-std-features=compiler-builtins-mem
-USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) \
-	--target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort -Zbuild-std-features=compiler-builtins-mem
+USER_BUILD := --target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-std=std,panic_abort \
+	-Zbuild-std-features=compiler-builtins-mem
+USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) $(USER_BUILD)
+# The compiler is optimised in one way in every profile: across all its crates at once, that takes very long.
+COMPILER_FLAGS := -p $(call packages,$(COMPILER_CRATE)) --bins --profile release $(USER_BUILD)
+COMPILED_FLAGS := $(addprefix -p ,$(call packages,$(COMPILED_CRATE))) --bins --profile $(PROFILE) $(USER_BUILD)
+# The flags of those calls that are needed.
+apart = $(if $(2),$(if $(call choose,native,$(call programs,$(2))),$(1)))
+NEEDED_COMPILER := $(call apart,$(COMPILER_FLAGS),$(COMPILER_CRATE))
+NEEDED_COMPILED := $(call apart,$(COMPILED_FLAGS),$(COMPILED_CRATE))
 HOST_FLAGS := -p capos --profile host --target $(HOST_TARGET)
 # Without the library's backtraces: WebAssembly cannot walk its own stack.
 GUEST_FLAGS := $(GUEST_PACKAGES:%=-p %) $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
@@ -123,6 +135,9 @@ kernel: ## build the kernel
 userspace: ## build init, services, the WebAssembly host and the native demos
 	echo "build: userspace" >&2
 	$(call cargo,build,$(USER_FLAGS))
+	$(if $(NEEDED_COMPILED),$(call cargo,build,$(COMPILED_FLAGS)))
+	$(if $(NEEDED_COMPILER),echo "build: compiler" >&2)
+	$(if $(NEEDED_COMPILER),$(call cargo,build,$(COMPILER_FLAGS)))
 
 # The manifests that users boot, and those and the tests' together.
 USER_MANIFESTS := $(sort $(filter-out schema,$(call stems,$(wildcard manifests/*.cue))))
@@ -306,6 +321,8 @@ check-lint-kernel: ## run clippy on the kernel
 
 check-lint-userspace: ## run clippy on native programs
 	$(call clippy,$(USER_FLAGS))
+	$(if $(COMPILED_CRATE),$(call clippy,$(COMPILED_FLAGS)))
+	$(call clippy,$(COMPILER_FLAGS))
 
 check-lint-guests: ## run clippy on the WebAssembly programs
 	$(call clippy,$(GUEST_FLAGS))

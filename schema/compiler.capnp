@@ -2,6 +2,18 @@
 # Compiling WebAssembly to machine code.
 
 using Memory = import "memory.capnp";
+using Supervision = import "supervision.capnp";
+
+interface CompilerService extends(Supervision.Grantor, Supervision.Flushable) {
+  # Holding a CompilerService allows making clients of a compiler: `grant` takes a `CompilerGrant` and returns a Compiler.
+  # It is for the supervisor. `flush` returns when all code that was compiled is in the cache.
+}
+
+struct CompilerGrant {
+  # A client of the compiler as a manifest grants it. Each has limits of its own.
+  holder @0 :Text;
+  # The holder's name in messages.
+}
 
 interface Compiler {
   # Holding a Compiler allows having WebAssembly modules and components compiled, at the expense of the compiler's memory

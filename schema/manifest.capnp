@@ -114,6 +114,18 @@ struct WasmHostEntry {
   # Start each instance only after the previous one has ended. Otherwise all run at once.
   exports @2 :Bool;
   # Serve a WasmHost to other processes, under the export name "wasm-host".
+  engine @3 :Engine;
+}
+
+enum Engine {
+  # How an instance's module is run.
+  unset @0;
+  # In an instance: as its host says.
+  interpreter @1;
+  compiler @2;
+  # As machine code. An instance whose module cannot be compiled does not start.
+  auto @3;
+  # As machine code when there is some, and interpreted until then and otherwise.
 }
 
 struct InstanceEntry {
@@ -139,6 +151,7 @@ struct InstanceEntry {
   # empty for a program.
   argv0 @13 :Text;
   # The program's name, its first argument; if empty, the instance's name.
+  engine @14 :Engine;
 }
 
 struct Preopen {

@@ -6,7 +6,7 @@
 //!
 //! Modules that meet the kernel or hand memory to it are the only unsafe ones; `unsafe` stands only in `arch::syscall`,
 //! `bootstrap`, `local`, `message::arena`, `message::buffer`, `message::segment`, `platform`, `ring::queue`, `ring::sync`,
-//! `runtime::call`, `runtime::endpoint`, `runtime::incoming`, `runtime::shared` and `testing`.
+//! `runtime::call`, `runtime::endpoint`, `runtime::incoming`, `runtime::mapped`, `runtime::shared` and `testing`.
 
 #[cfg(target_os = "hermit")]
 pub mod alarm;

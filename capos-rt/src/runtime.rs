@@ -10,6 +10,7 @@ mod executor;
 mod grant;
 mod handle;
 mod incoming;
+mod mapped;
 mod operation;
 mod promise;
 mod remote;
@@ -30,6 +31,7 @@ pub use grant::{
     virtual_memory,
 };
 pub(crate) use incoming::Incoming;
+pub use mapped::{MappedMemory, SealedMemory};
 pub(crate) use operation::Operations;
 #[cfg(target_os = "hermit")]
 pub(crate) use remote::OTHER_THREADS;

@@ -3,6 +3,8 @@
 use anyhow::{Result, bail, ensure};
 use capnp::message::{Builder, HeapAllocator};
 use capos_schema::manifest_capnp::boot_package;
+use capos_schema::names;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::binaries::{Image, Images};
 use crate::manifest::{Instance, Manifest, convert};
@@ -27,6 +29,7 @@ pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<V
         all().all(|bytes| bytes.len() <= MOST_DATA_BYTES),
         "a program or volume is larger than {MOST_DATA_BYTES} bytes"
     );
+    let manifest = &with_revision(manifest, images);
     let programs: usize = all().map(|bytes| bytes.len() + 2 * PAGE_BYTES).sum();
     let hosts = manifest.processes.iter().filter_map(|process| process.wasm_host.as_ref());
     let launch: u64 = hosts.flat_map(|host| &host.instances).map(Instance::launch_bytes).sum();
@@ -55,6 +58,16 @@ pub fn pack(manifest: &Manifest, images: &Images, volumes: &[Image]) -> Result<V
         })?;
     }
     frame(&message)
+}
+
+/// The manifest with the hash of the program that compiles: the compiler's cache is for code of that program alone.
+fn with_revision(manifest: &Manifest, images: &Images) -> Manifest {
+    let mut manifest = manifest.clone();
+    let worker = images.programs.iter().find(|image| image.name == names::COMPILER_WORKER);
+    if let (Some(compiler), Some(worker)) = (&mut manifest.compiler, worker) {
+        compiler.revision = format!("{:032x}", xxh3_128(&worker.bytes));
+    }
+    manifest
 }
 
 /// Sets a Data field such that its bytes are page-aligned.

@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use capos_schema::names;
 
 /// Build profile of the kernel and native programs, defined in Cargo.toml.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -84,16 +85,18 @@ impl Project {
 
     /// The built kernel.
     pub fn kernel(&self) -> PathBuf {
-        self.built("kernel/x86_64-unknown-none").join("capos-kernel")
+        self.built("kernel/x86_64-unknown-none", self.profile).join("capos-kernel")
     }
 
-    /// The built native program of that name.
+    /// The built native program of that name. The compiler is the same in every profile: optimising it across crates takes very
+    /// long.
     pub fn native(&self, name: &str) -> PathBuf {
-        self.built("x86_64-capos-hermit").join(name)
+        let profile = if name == names::COMPILER_WORKER { Profile::Release } else { self.profile };
+        self.built("x86_64-capos-hermit", profile).join(name)
     }
 
-    fn built(&self, folder: &str) -> PathBuf {
-        self.root.join("target").join(folder).join(self.profile.folder())
+    fn built(&self, folder: &str, profile: Profile) -> PathBuf {
+        self.root.join("target").join(folder).join(profile.folder())
     }
 
     /// The built WebAssembly module of that name.

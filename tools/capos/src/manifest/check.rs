@@ -1,5 +1,6 @@
 //! Checks across fields: names that must be unique, references that must resolve, totals.
 
+mod compiler;
 mod grants;
 mod limits;
 mod storage;
@@ -47,6 +48,7 @@ pub fn check(manifest: &Manifest, broken: &Broken<'_>) -> Vec<Problem> {
         }
     }
     storage::check(manifest, broken, &mut problems);
+    compiler::check(manifest, broken, &mut problems);
     check_exit_from(manifest, broken, &mut problems);
     check_program_names(manifest, &mut problems);
     problems

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use capnp::{struct_list, text_list};
 use capos_schema::launch_capnp::variable;
-use capos_schema::manifest_capnp::{instance_entry, manifest, process_entry};
+use capos_schema::manifest_capnp::{self, instance_entry, manifest, process_entry};
 use capos_schema::process_capnp::limits;
 
 use super::expand;
@@ -88,7 +88,7 @@ fn convert_process(
     for (index, export) in counted(&from.exports) {
         exports.set(index, export.name.as_str());
     }
-    grants::convert_process(manifest, &from.grants, to.reborrow().init_grants(length(&from.grants)?))?;
+    grants::convert_process(manifest, from, to.reborrow().init_grants(length(&from.grants)?))?;
     storage::convert_restart(from.restart, to.reborrow().init_restart());
     to.set_group(from.group.as_deref().unwrap_or_default());
     to.set_is_service(from.is_service);
@@ -102,6 +102,7 @@ fn convert_process(
         let mut entry = to.init_wasm_host();
         entry.set_sequence(host.sequence);
         entry.set_exports(host.exports);
+        entry.set_engine(convert_engine(Some(host.engine)));
         let mut instances = entry.init_instances(length(&host.instances)?);
         for (index, instance) in counted(&host.instances) {
             convert_instance(manifest, instance, instances.reborrow().get(index))?;
@@ -180,6 +181,7 @@ fn convert_instance(
 ) -> Result<(), TooLong> {
     to.set_name(&from.name);
     to.set_module(&from.module.name);
+    to.set_engine(convert_engine(from.engine));
     convert_texts(&from.args, to.reborrow().init_arguments(length(&from.args)?));
     if let Some(argv0) = &from.argv0 {
         to.set_argv0(argv0);
@@ -199,6 +201,15 @@ fn convert_instance(
     limits.set_stack_bytes(from.limits.stack_bytes.unwrap_or(0));
     limits.set_descriptors(from.limits.descriptors.unwrap_or(0));
     Ok(())
+}
+
+fn convert_engine(from: Option<Engine>) -> manifest_capnp::Engine {
+    match from {
+        None => manifest_capnp::Engine::Unset,
+        Some(Engine::Interpreter) => manifest_capnp::Engine::Interpreter,
+        Some(Engine::Compiler) => manifest_capnp::Engine::Compiler,
+        Some(Engine::Auto) => manifest_capnp::Engine::Auto,
+    }
 }
 
 fn convert_texts(from: &[String], mut to: text_list::Builder<'_>) {

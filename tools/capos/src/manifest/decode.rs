@@ -1,5 +1,6 @@
 //! Decodes evaluated JSON into a typed [`Manifest`]: field names, types and ranges.
 
+mod compiler;
 mod grants;
 mod storage;
 
@@ -43,7 +44,7 @@ const PROCESS_FIELDS: [&str; 13] = [
     "service",
     "flush",
 ];
-const INSTANCE_FIELDS: [&str; 14] = [
+const INSTANCE_FIELDS: [&str; 15] = [
     "name",
     "module",
     "args",
@@ -57,6 +58,7 @@ const INSTANCE_FIELDS: [&str; 14] = [
     "unknownImports",
     "invoke",
     "restart",
+    "engine",
     "limits",
 ];
 
@@ -93,8 +95,10 @@ fn manifest(node: &Node<'_>) -> Manifest {
         processes,
         exit_from: object.get("exitFrom").and_then(|node| node.string()).map(str::to_owned),
         include,
+        compiler: compiler::compiler(&object),
         console: console(&object),
     };
+    compiler::provide(&mut manifest);
     if manifest.disks().next().is_some() {
         manifest.include.push(Program::of_this_tree(names::DISK_DRIVER));
     }
@@ -162,12 +166,16 @@ fn process_limits(node: &Node<'_>) -> ProcessLimits {
 }
 
 fn wasm_host(node: &Node<'_>) -> Process {
-    let object = node.object(&["name", "instances", "sequence", "exports", "limits", "restart"]);
+    let fields = ["name", "instances", "sequence", "exports", "engine", "executable", "limits", "restart"];
+    let object = node.object(&fields);
     let mut host = WasmHost {
         instances: object.items("instances").iter().map(instance).collect(),
         sequence: object.flag("sequence"),
         exports: object.flag("exports"),
+        engine: compiler::engine(&object).unwrap_or(Engine::Interpreter),
     };
+    let engines = host.instances.iter().filter_map(|instance| instance.engine);
+    let compiles = std::iter::once(host.engine).chain(engines).any(|engine| engine != Engine::Interpreter);
     Process {
         at: node.path().to_owned(),
         name: object.get("name").map_or(Some("wasm".to_owned()), |node| name(&node)).unwrap_or_default(),
@@ -180,6 +188,7 @@ fn wasm_host(node: &Node<'_>) -> Process {
         grants: host.collect_grants(),
         limits: object.get("limits").map(|node| process_limits(&node)).unwrap_or_default(),
         restart: storage::restart(&object),
+        executable: compiles && object.get("executable").and_then(|node| node.boolean()).unwrap_or(true),
         exports: host.exports.then(wasm_host_export).into_iter().collect(),
         wasm_host: Some(host),
         ..Process::default()
@@ -208,6 +217,7 @@ fn instance(node: &Node<'_>) -> Instance {
         trap_unknown_imports: object.get("unknownImports").is_some_and(|node| traps(&node)),
         invoke: object.get("invoke").and_then(|node| invoked(&node)),
         restart: storage::restart(&object),
+        engine: compiler::engine(&object),
         limits: object.get("limits").map(|node| instance_limits(&node)).unwrap_or_default(),
     }
 }

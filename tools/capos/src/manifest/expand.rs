@@ -18,6 +18,21 @@ const CONSOLE_PRIORITY: u8 = 12;
 const LAST_SYNC_NS: u64 = 30_000_000_000;
 /// The process that keeps the console's streams apart. No manifest can name a process so, nor those below.
 const CONSOLE: &str = "console server";
+/// The compiler service.
+pub(super) const COMPILER: &str = "compiler service";
+/// Memory of the compiler service: modules, and code that is in use.
+const COMPILER_BYTES: u64 = 512 << 20;
+/// Its capability slots: several for each request, and for code in use.
+const COMPILER_SLOTS: u32 = 16_384;
+/// Its grants, beside directories.
+const COMPILER_GRANTS: [WellKnownGrant; 6] = [
+    WellKnownGrant::Log,
+    WellKnownGrant::Timer,
+    WellKnownGrant::Entropy,
+    WellKnownGrant::ProcessSpawner,
+    WellKnownGrant::BootPackage,
+    WellKnownGrant::CodeFactory,
+];
 
 /// The process that serves a volume.
 pub(super) fn volume_server(volume: &str) -> String {
@@ -37,6 +52,9 @@ pub(super) fn expanded(manifest: &Manifest) -> Manifest {
     for volume in &manifest.volumes {
         let disk = matches!(volume.source, VolumeSource::Disk(_)).then(|| disks.next()).flatten();
         processes.extend(volume_processes(volume, disk));
+    }
+    if let Some(compiler) = manifest.compiler.as_ref().filter(|_| manifest.uses_compiler()) {
+        processes.push(compiler_service(compiler));
     }
     for process in &manifest.processes {
         let mut process = process.clone();
@@ -105,6 +123,45 @@ fn console_server(line: ConsoleLine) -> Process {
         is_service: true,
         // Whoever reads the output may take any time.
         flush: Some(Flush { export: names::FLUSH_EXPORT.to_owned(), timeout_ns: None }),
+        ..Process::default()
+    }
+}
+
+/// The compiler service.
+fn compiler_service(compiler: &Compiler) -> Process {
+    let mut grants: Vec<Grant> = COMPILER_GRANTS.map(Grant::implied).to_vec();
+    for (name, directory) in [("cache", &compiler.cache), ("key", &compiler.key)] {
+        grants.extend(
+            directory.iter().map(|directory| Grant::inner(name, Source::Directory(directory.clone()))),
+        );
+    }
+    let numbers = [
+        ("module-bytes", compiler.module_bytes),
+        ("code-bytes", compiler.code_bytes),
+        ("worker-bytes", compiler.worker_bytes),
+        ("worker-ns", compiler.worker_ns),
+        ("workers", compiler.workers),
+        ("requests", compiler.requests),
+        ("cache-bytes", compiler.cache_bytes),
+    ];
+    let mut args = vec![format!("revision={}", compiler.revision)];
+    args.extend(numbers.iter().filter_map(|(name, number)| Some(format!("{name}={}", (*number)?))));
+    args.extend(compiler.is_verbose.then(|| "verbose".to_owned()));
+    let memory_bytes = compiler.limits.memory_bytes.or(Some(COMPILER_BYTES));
+    let capability_slots = compiler.limits.capability_slots.or(Some(COMPILER_SLOTS));
+    Process {
+        name: COMPILER.to_owned(),
+        binary: Program::of_this_tree(names::COMPILER_SERVICE),
+        args,
+        grants,
+        exports: vec![
+            exports(names::COMPILER_EXPORT, methods::compiler_service::INTERFACE_ID),
+            exports(names::COMPILER_STATUS_EXPORT, methods::compiler_status::INTERFACE_ID),
+        ],
+        limits: ProcessLimits { memory_bytes, capability_slots, ..compiler.limits.clone() },
+        restart: Restart::Always,
+        is_service: true,
+        flush: Some(Flush { export: names::COMPILER_EXPORT.to_owned(), timeout_ns: Some(LAST_SYNC_NS) }),
         ..Process::default()
     }
 }

@@ -6,11 +6,13 @@ use capos_schema::names;
 
 use crate::qemu::ConsoleLine;
 
+mod compiler;
 mod grants;
 pub(in crate::manifest) mod held;
 pub(in crate::manifest) mod launch;
 mod storage;
 
+pub use compiler::*;
 pub use grants::*;
 pub use storage::*;
 
@@ -27,6 +29,8 @@ pub struct Manifest {
     pub exit_from: Option<String>,
     /// Programs and modules that are packed but not started.
     pub include: Vec<Program>,
+    /// The compiler service, unless there is to be none. It is started only if something uses it.
+    pub compiler: Option<Compiler>,
     /// The line of its consoles, if the manifest states it; otherwise chosen at the run.
     pub console: Option<ConsoleLine>,
 }
@@ -137,6 +141,8 @@ pub struct WasmHost {
     pub sequence: bool,
     /// Serves `WasmHost` to other processes.
     pub exports: bool,
+    /// How its instances are run, unless they state it themselves.
+    pub engine: Engine,
 }
 
 /// A WebAssembly instance to start.
@@ -170,6 +176,8 @@ pub struct Instance {
     pub invoke: Option<String>,
     /// The restart policy.
     pub restart: Restart,
+    /// How it is run; `None` for the way of its host.
+    pub engine: Option<Engine>,
     /// Its limits.
     pub limits: InstanceLimits,
 }
@@ -202,8 +210,8 @@ pub struct InstanceLimits {
 
 impl Manifest {
     /// Its fields.
-    pub(in crate::manifest) const FIELDS: [&str; 7] =
-        ["name", "processes", "wasm", "volumes", "exitFrom", "include", "console"];
+    pub(in crate::manifest) const FIELDS: [&str; 8] =
+        ["name", "processes", "wasm", "volumes", "exitFrom", "include", "console", "compiler"];
 
     /// Sets the line of the consoles, unless the manifest states it.
     pub fn connect(&mut self, line: ConsoleLine) {

@@ -1,6 +1,7 @@
 //! Grants as Cap'n Proto.
 
 use capnp::struct_list;
+use capos_schema::compiler_capnp::compiler_grant;
 use capos_schema::manifest_capnp::{device_ref, grant_entry};
 use capos_schema::names;
 
@@ -11,15 +12,15 @@ use super::{TooLong, counted, length, storage};
 /// Writes the grants of a process, all of which it is passed.
 pub(super) fn convert_process(
     manifest: &Manifest,
-    from: &[Grant],
+    from: &Process,
     mut to: struct_list::Builder<'_, grant_entry::Owned>,
 ) -> Result<(), TooLong> {
-    for (index, grant) in counted(from) {
+    for (index, grant) in counted(&from.grants) {
         let mut entry = to.reborrow().get(index);
         entry.set_name(&grant.name);
         entry.set_interface_id(manifest.interface_of(grant));
         entry.set_read_only(grant.read_only);
-        convert_source(&grant.source, entry)?;
+        convert_source(&from.name, &grant.source, entry)?;
     }
     Ok(())
 }
@@ -38,7 +39,7 @@ pub(super) fn convert_instance(
     }
 }
 
-fn convert_source(from: &Source, to: grant_entry::Builder<'_>) -> Result<(), TooLong> {
+fn convert_source(holder: &str, from: &Source, to: grant_entry::Builder<'_>) -> Result<(), TooLong> {
     let mut to = to.init_source();
     match from {
         Source::WellKnown(grant) => to.set_well_known(*grant),
@@ -52,6 +53,17 @@ fn convert_source(from: &Source, to: grant_entry::Builder<'_>) -> Result<(), Too
             export.set_process(expand::volume_server(&directory.volume));
             export.set_export(names::VOLUME_EXPORT);
             storage::convert_directory(directory, export.init_wanted().init_as());
+        }
+        Source::Compiler(CompilerExport::Code) => {
+            let mut export = to.init_export();
+            export.set_process(expand::COMPILER);
+            export.set_export(names::COMPILER_EXPORT);
+            export.init_wanted().init_as::<compiler_grant::Builder<'_>>().set_holder(holder);
+        }
+        Source::Compiler(CompilerExport::Status) => {
+            let mut export = to.init_export();
+            export.set_process(expand::COMPILER);
+            export.set_export(names::COMPILER_STATUS_EXPORT);
         }
         // Another process serves those that are passed: see `expand`.
         Source::Disk(_) => {}

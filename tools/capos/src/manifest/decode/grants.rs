@@ -8,9 +8,9 @@ use super::super::model::*;
 use super::{check_name, name, storage};
 
 /// The fields that determine the kind of a grant's source.
-const KINDS: [&str; 5] = ["from", "volume", "disk", "device", "wellKnown"];
-const FORMS: &str = "{from: PROCESS}, {volume: VOLUME, rights: \"r\"}, {disk: FILE}, {device: {vendor: NUMBER, device: NUMBER}} \
-                     or {wellKnown: NAME}";
+const KINDS: [&str; 6] = ["from", "volume", "disk", "device", "compiler", "wellKnown"];
+const FORMS: &str = "{from: PROCESS}, {volume: VOLUME, rights: \"r\"}, {disk: FILE}, {device: {vendor: NUMBER, device: NUMBER}}, \
+                     {compiler: \"code\"} or {wellKnown: NAME}";
 
 pub(super) fn grants(object: &Object<'_>) -> Vec<Grant> {
     let entries = object.get("grants").map(|node| node.entries("console: true")).unwrap_or_default();
@@ -74,6 +74,7 @@ fn source(name: &str, node: &Node<'_>) -> Option<Source> {
         }
         Some("disk") => storage::disk(node).map(Source::Disk),
         Some("device") => device(node).map(Source::Device),
+        Some("compiler") => super::compiler::export(node).map(Source::Compiler),
         Some(_) => {
             let node = node.object(&["wellKnown"]).need("wellKnown")?;
             let field = node.string()?;

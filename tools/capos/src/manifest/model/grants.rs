@@ -3,7 +3,7 @@
 use capos_schema::grants::{UNKNOWN_INTERFACE, WellKnown, WellKnownGrant};
 use capos_schema::methods;
 
-use super::{Directory, DiskImage, Manifest, Process};
+use super::{CompilerExport, Directory, DiskImage, Manifest, Process};
 
 /// A capability of a process or an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Source {
     Disk(DiskGrant),
     /// A PCI device, for this holder alone.
     Device(Device),
+    /// The compiler service.
+    Compiler(CompilerExport),
 }
 
 /// An export of another process.
@@ -112,7 +114,7 @@ impl Source {
     pub(in crate::manifest) fn is_shared_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Directory(one), Self::Directory(other)) => one.same_grant(other),
-            (Self::Disk(_) | Self::Device(_), _) => false,
+            (Self::Disk(_) | Self::Device(_) | Self::Compiler(_), _) => false,
             (one, other) => one == other,
         }
     }
@@ -138,6 +140,8 @@ impl Manifest {
             Source::Directory(_) => methods::namespace::INTERFACE_ID,
             Source::Disk(_) => methods::block_device::INTERFACE_ID,
             Source::Device(_) => methods::pci_device::INTERFACE_ID,
+            Source::Compiler(CompilerExport::Code) => methods::compiler::INTERFACE_ID,
+            Source::Compiler(CompilerExport::Status) => methods::compiler_status::INTERFACE_ID,
         }
     }
 

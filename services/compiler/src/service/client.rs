@@ -1,0 +1,63 @@
+//! `Compiler`: one client's side of the service.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use capnp::Error;
+use capos_schema::compiler_capnp::compiler::{CompileParams, CompileResults, Server};
+
+use super::Service;
+use super::compilation::Compilation;
+use super::module::Module;
+use crate::settings::Settings;
+
+/// A client, with its own limit of requests.
+pub(super) struct Client {
+    service: Rc<Service>,
+    holder: String,
+    requests: Rc<Cell<u32>>,
+}
+
+/// A request of a client that is unfinished or unreleased.
+pub(super) struct Ticket(Rc<Cell<u32>>);
+
+impl Client {
+    pub(super) fn new(service: Rc<Service>, holder: String) -> Self {
+        Self { service, holder, requests: Rc::default() }
+    }
+
+    fn ticket(&self) -> Result<Ticket, Error> {
+        let most = self.service.options.requests;
+        if self.requests.get() >= most {
+            return Err(Error::overloaded(format!("{most} requests of this client are unfinished")));
+        }
+        self.requests.set(self.requests.get() + 1);
+        Ok(Ticket(self.requests.clone()))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Server for Client {
+    async fn compile(
+        self: Rc<Self>,
+        params: CompileParams,
+        mut results: CompileResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        let ticket = self.ticket()?;
+        let asked = params.get_settings()?;
+        let (settings, is_urgent) = (Settings::read(asked)?, !asked.get_low_priority());
+        let (module, bytes) = Module::take(&self.service, params.get_module()?, params.get_length()).await?;
+        let name = self.service.names.of(&bytes, settings);
+        drop(bytes);
+        self.service.note(|| format!("{}: asked by {}", name.short(), self.holder));
+        let work = self.service.work(name, module, settings, is_urgent);
+        results.get().set_compilation(capos_rt::serve(Compilation::new(work, ticket)));
+        Ok(())
+    }
+}

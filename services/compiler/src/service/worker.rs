@@ -1,0 +1,134 @@
+//! Runs one worker, from its start to the sealed code.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use capnp::{Error, Result};
+use capos_rt::{sleep, spawn_local};
+use capos_schema::process_capnp::{UsedUp, exit_cause, process};
+use futures::future::{Either, select};
+
+use super::Service;
+use super::code::Code;
+use super::job::JobServer;
+use super::module::Module;
+use crate::options::Options;
+use crate::settings::Settings;
+use crate::slots::Slot;
+
+/// Interval between looks at a worker's processor time.
+const LOOK: Duration = Duration::from_millis(250);
+/// How many times its processor time a worker may take by the clock.
+const PATIENCE: u32 = 20;
+/// The status of a program that aborted.
+const ABORTED: i32 = 134;
+
+/// A compilation to do.
+pub(super) struct Job {
+    pub(super) module: Module,
+    pub(super) settings: Settings,
+    pub(super) is_urgent: bool,
+    pub(super) progress: Rc<Cell<(u32, u32)>>,
+}
+
+/// A worker, killed when this is dropped; its slot is free when it has ended.
+struct Running {
+    process: process::Client,
+    slot: Option<Slot>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        let process = self.process.clone();
+        spawn_local(async move {
+            kill(&process).await.ok();
+            drop(slot);
+        });
+    }
+}
+
+/// Has a worker compile, and seals what it made.
+pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<(Rc<Code>, Slot)> {
+    let options = &service.options;
+    let server = Rc::new(JobServer::new(service, job.progress));
+    let client = capos_rt::serve_rc(server.clone());
+    let process = service.launcher.start(options, &job.module, job.settings, job.is_urgent, client).await;
+    let process =
+        process.map_err(|error| Error::failed(format!("no worker can be started: {}", error.extra)))?;
+    let mut running = Running { process, slot: Some(slot) };
+    let late = watch(&running.process, &server, options).await;
+    if late.is_none() {
+        // It has delivered, so it ends by itself, unless it is not the program that was started.
+        select(running.process.wait_request().send().promise, pin!(sleep(LOOK))).await;
+    }
+    // Until the worker has ended, it can change what it delivered.
+    let cause = end(&running.process, options).await?;
+    let slot = running.slot.take().ok_or_else(|| Error::failed("the slot is gone".into()))?;
+    match server.take() {
+        Some(Ok((object, length))) => {
+            Code::seal(object, length, service.counters.clone()).await.map(|code| (code, slot))
+        }
+        Some(Err(reason)) => Err(Error::failed(reason)),
+        None => Err(Error::failed(late.unwrap_or(cause))),
+    }
+}
+
+/// Waits until the worker has ended or is done. Returns a reason to end it.
+async fn watch(process: &process::Client, server: &JobServer, options: &Options) -> Option<String> {
+    let most = options.worker_time;
+    let ended = process.wait_request().send().promise;
+    let mut over = pin!(select(ended, Box::pin(server.over())));
+    let mut waited = Duration::ZERO;
+    loop {
+        match select(over.as_mut(), pin!(sleep(LOOK))).await {
+            Either::Left(_) => return None,
+            Either::Right(_) => waited = waited.saturating_add(LOOK),
+        }
+        let used = used_time(process).await.unwrap_or_default();
+        if used > most {
+            return Some(format!("the compiler took longer than {} s of processor time", most.as_secs_f64()));
+        }
+        if waited > most.saturating_mul(PATIENCE) {
+            return Some(format!("the compiler took longer than {} s", waited.as_secs()));
+        }
+    }
+}
+
+async fn used_time(process: &process::Client) -> Result<Duration> {
+    let response = process.resource_use_request().send().promise.await?;
+    Ok(Duration::from_nanos(response.get()?.get_use()?.get_cpu_nanoseconds()))
+}
+
+async fn kill(process: &process::Client) -> Result<()> {
+    process.kill_request().send().promise.await?;
+    process.wait_request().send().promise.await.map(drop)
+}
+
+/// Ends a worker, and says how it ended.
+async fn end(process: &process::Client, options: &Options) -> Result<String> {
+    process.kill_request().send().promise.await?;
+    let response = process.wait_request().send().promise.await?;
+    let cause = response.get()?.get_cause()?;
+    Ok(match cause.which()? {
+        exit_cause::Exited(ABORTED) => "the compiler aborted".to_owned(),
+        exit_cause::Exited(status) => format!("the compiler ended with status {status} and no result"),
+        exit_cause::Killed(()) => "the compiler was ended".to_owned(),
+        exit_cause::Fault(fault) => {
+            let fault = fault?;
+            let (at, address) = (fault.get_instruction_pointer(), fault.get_address());
+            format!(
+                "the compiler ended by a fault at {at:#x}: exception {}, address {address:#x}",
+                fault.get_vector()
+            )
+        }
+        exit_cause::OutOfMemory(_) => match cause.get_used_up()? {
+            UsedUp::Budget => {
+                format!("the compiler ran out of its {} MiB of memory", options.worker_bytes >> 20)
+            }
+            UsedUp::Machine => "the machine ran out of memory".to_owned(),
+        },
+    })
+}
