@@ -10,6 +10,7 @@ mod module;
 mod root;
 mod space;
 mod status;
+mod ticket;
 mod work;
 mod worker;
 
@@ -32,7 +33,7 @@ use crate::slots::Slots;
 use module::Module;
 use work::Work;
 
-/// What all clients share.
+/// State shared by all clients.
 pub struct Service {
     options: Options,
     names: Names,

@@ -1,6 +1,5 @@
 //! `Compiler`: one client's side of the service.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use capnp::Error;
@@ -9,36 +8,20 @@ use capos_schema::compiler_capnp::compiler::{CompileParams, CompileResults, Serv
 use super::Service;
 use super::compilation::Compilation;
 use super::module::Module;
+use super::ticket::Tickets;
 use crate::settings::Settings;
 
 /// A client, with its own limit of requests.
 pub(super) struct Client {
     service: Rc<Service>,
     holder: String,
-    requests: Rc<Cell<u32>>,
+    tickets: Tickets,
 }
-
-/// A request of a client that is unfinished or unreleased.
-pub(super) struct Ticket(Rc<Cell<u32>>);
 
 impl Client {
     pub(super) fn new(service: Rc<Service>, holder: String) -> Self {
-        Self { service, holder, requests: Rc::default() }
-    }
-
-    fn ticket(&self) -> Result<Ticket, Error> {
-        let most = self.service.options.requests;
-        if self.requests.get() >= most {
-            return Err(Error::overloaded(format!("{most} requests of this client are unfinished")));
-        }
-        self.requests.set(self.requests.get() + 1);
-        Ok(Ticket(self.requests.clone()))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        let tickets = Tickets::new(service.options.requests);
+        Self { service, holder, tickets }
     }
 }
 
@@ -49,7 +32,7 @@ impl Server for Client {
         mut results: CompileResults,
     ) -> Result<(), Error> {
         let params = params.get()?;
-        let ticket = self.ticket()?;
+        let ticket = self.tickets.take()?;
         let asked = params.get_settings()?;
         let (settings, is_urgent) = (Settings::read(asked)?, !asked.get_low_priority());
         let (module, bytes) = Module::take(&self.service, params.get_module()?, params.get_length()).await?;

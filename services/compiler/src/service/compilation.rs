@@ -5,7 +5,7 @@ use std::rc::Rc;
 use capnp::Error;
 use capos_schema::compiler_capnp::{code_lease, compilation};
 
-use super::client::Ticket;
+use super::ticket::Ticket;
 use super::work::Work;
 
 /// A request. When the last one of its work is dropped, and no lease is held, the work is cancelled.

@@ -24,7 +24,7 @@ const CAPABILITY_SLOTS: u32 = 32;
 /// Priority of workers whose result is not awaited.
 const LOW_PRIORITY: u8 = 1;
 
-/// What it takes to start workers and to create code.
+/// The capabilities with which workers are started and code is created.
 pub struct Launcher {
     spawner: process_spawner::Client,
     package: Package,

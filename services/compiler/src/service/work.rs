@@ -17,6 +17,9 @@ use crate::settings::Settings;
 use crate::signal::Signal;
 use crate::slots::Slot;
 
+/// Code, and whether it came from the cache.
+type Found = (Rc<Code>, bool);
+
 /// Work under way or done, owned by the requests and leases of it.
 pub(super) struct Work {
     service: Rc<Service>,
@@ -24,7 +27,7 @@ pub(super) struct Work {
     pub(super) is_urgent: Rc<Cell<bool>>,
     /// Functions, and those compiled.
     pub(super) progress: Rc<Cell<(u32, u32)>>,
-    outcome: RefCell<Option<Result<(Rc<Code>, bool)>>>,
+    outcome: RefCell<Option<Result<Found>>>,
     done: Signal,
     task: RefCell<Option<JoinHandle<()>>>,
 }
@@ -58,7 +61,7 @@ impl Work {
     }
 
     /// The code, and whether it came from the cache, when it is there.
-    pub(super) async fn code(&self) -> Result<(Rc<Code>, bool)> {
+    pub(super) async fn code(&self) -> Result<Found> {
         self.done.until(|| self.outcome.borrow().clone()).await
     }
 
@@ -66,7 +69,7 @@ impl Work {
         matches!(*self.outcome.borrow(), Some(Err(_)))
     }
 
-    fn finish(&self, outcome: Result<(Rc<Code>, bool)>) {
+    fn finish(&self, outcome: Result<Found>) {
         *self.outcome.borrow_mut() = Some(outcome);
         self.done.notify();
     }
@@ -129,7 +132,7 @@ impl Effort {
         }
     }
 
-    fn finish(&self, outcome: Result<(Rc<Code>, bool)>) {
+    fn finish(&self, outcome: Result<Found>) {
         if let Some(work) = self.work.upgrade() {
             work.finish(outcome);
         }
