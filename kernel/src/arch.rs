@@ -25,6 +25,7 @@ pub mod screen;
 pub mod serial;
 mod tables;
 pub mod time;
+mod vectors;
 
 pub use bootinfo::{BootInfo, MemoryRegion};
 pub use context::ThreadState;

@@ -25,6 +25,7 @@ pub mod ring;
 pub mod run_queue;
 pub mod timers;
 pub mod turns;
+pub mod vectors;
 pub mod walk;
 pub mod work;
 

@@ -1,7 +1,13 @@
 //! The processor state of a thread, kept while it does not run.
 
+use super::vectors;
+use alloc::boxed::Box;
 use capos_abi::FaultFrame;
-use core::mem::{offset_of, size_of};
+use capos_kernel_core::OutOfMemory;
+use core::{
+    alloc::Layout,
+    mem::{offset_of, size_of},
+};
 
 /// Marks a context saved by a system call: most registers need not be restored.
 pub(super) const SYSCALL_VECTOR: u64 = 0x100;
@@ -45,36 +51,32 @@ pub(super) struct UserContext {
 const _: () = assert!(size_of::<UserContext>() == 176 && size_of::<UserContext>().is_multiple_of(16));
 const _: () = assert!(offset_of!(UserContext, vector) == 120);
 
-/// The vector registers and control words, as stored by FXSAVE64.
-#[repr(C, align(16))]
-#[derive(Clone)]
-pub(super) struct FpuState(pub(super) [u8; 512]);
-
-impl FpuState {
-    /// All registers zero, all exceptions masked.
-    const fn new() -> Self {
-        let mut bytes = [0; 512];
-        // x87 control word 0x037f, MXCSR 0x1f80.
-        bytes[0] = 0x7f;
-        bytes[1] = 0x03;
-        bytes[24] = 0x80;
-        bytes[25] = 0x1f;
-        Self(bytes)
-    }
-}
-
 /// A thread's saved processor state. It must not move while the thread is the current one, so its owner boxes
 /// it.
+#[repr(C, align(64))]
 pub struct ThreadState {
     pub(super) context: UserContext,
-    pub(super) fpu: FpuState,
     pub(super) fs_base: u64,
     pub(super) gs_base: u64,
+    /// The x87 and vector registers, in the form and size that [`vectors`] chose.
+    pub(super) vectors: [u8],
 }
+
+/// Offset of the vector registers, which must be aligned.
+const VECTORS: usize = size_of::<UserContext>() + 2 * size_of::<u64>();
+const _: () = assert!(VECTORS.is_multiple_of(vectors::AREA_ALIGNMENT));
 
 impl ThreadState {
     /// A thread that starts at `entry` with `arguments` in RDI and RSI.
-    pub fn new(entry: u64, stack: u64, arguments: [u64; 2], thread_pointer: u64) -> Self {
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    pub fn new(
+        entry: u64,
+        stack: u64,
+        arguments: [u64; 2],
+        thread_pointer: u64,
+    ) -> Result<Box<Self>, OutOfMemory> {
         let context = UserContext {
             rip: entry,
             rsp: stack,
@@ -86,7 +88,21 @@ impl ThreadState {
             vector: WHOLE_VECTOR,
             ..UserContext::default()
         };
-        Self { context, fpu: FpuState::new(), fs_base: thread_pointer, gs_base: 0 }
+        let length = vectors::area_bytes();
+        let layout =
+            Layout::from_size_align(VECTORS + length, vectors::AREA_ALIGNMENT).map_err(|_| OutOfMemory)?;
+        // SAFETY: the layout is that of a `ThreadState` with `length` bytes of vector registers, since both parts of it are
+        // multiples of its alignment. The block is zeroed, which every field may be, before the box exists.
+        let mut state = unsafe {
+            let block = alloc::alloc::alloc_zeroed(layout);
+            if block.is_null() {
+                return Err(OutOfMemory);
+            }
+            Box::from_raw(core::ptr::slice_from_raw_parts_mut(block, length) as *mut Self)
+        };
+        (state.context, state.fs_base) = (context, thread_pointer);
+        vectors::initialize(&mut state.vectors);
+        Ok(state)
     }
 
     /// Sets the result of the current system call.

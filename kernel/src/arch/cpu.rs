@@ -103,14 +103,15 @@ pub(super) fn init() {
                 - Cr0Flags::EMULATE_COPROCESSOR
                 - Cr0Flags::TASK_SWITCHED,
         );
-        // The complete value: anything that firmware left on, such as AVX, protection keys and performance counters for
-        // user mode, would be state that is not saved for any thread.
+        // The complete value: anything that firmware left on, such as protection keys and performance counters for user
+        // mode, would be state that is not saved for any thread.
         Cr4::write(
             Cr4Flags::PHYSICAL_ADDRESS_EXTENSION
                 | Cr4Flags::MACHINE_CHECK_EXCEPTION
                 | Cr4Flags::PAGE_GLOBAL
                 | Cr4Flags::OSFXSR
                 | Cr4Flags::OSXMMEXCPT_ENABLE
+                | super::vectors::control_flags()
                 | Cr4Flags::FSGSBASE
                 | Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION
                 | Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION
@@ -121,6 +122,7 @@ pub(super) fn init() {
         asm!("mov dr7, {}", in(reg) DEBUG_OFF, options(nomem, nostack, preserves_flags));
         Efer::write(Efer::read() | EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE);
     }
+    super::vectors::init();
     Star::write(user_code, user_data, kernel_code, kernel_data)
         .expect("the selectors stand in the order that SYSRET wants");
     LStar::write(VirtAddr::new_truncate(syscall_entry as *const () as usize as u64));

@@ -109,7 +109,7 @@ fn log(flushes: u8, keeps_apart: bool, melts_down: bool) {
 pub fn leave_process() {
     // SAFETY: the kernel uses none of these selectors, and null selectors can always be loaded. Loading GS may clear the
     // active base, so it happens while the user's is active; both user bases are written when a thread is installed.
-    // FNINIT clears what FXRSTOR may leave: the x87 pointers to the last instruction.
+    // FNINIT clears what restoring may leave: the x87 pointers to the last instruction.
     unsafe {
         asm!(
             "mov {a:e}, ds",

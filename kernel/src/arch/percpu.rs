@@ -2,7 +2,7 @@
 
 use super::{
     context::{ThreadState, UserContext},
-    cpu, image, tables,
+    cpu, image, tables, vectors,
 };
 use alloc::boxed::Box;
 use core::{arch::asm, mem::offset_of};
@@ -78,8 +78,7 @@ fn set_context(context: u64) {
 /// not move until another thread is installed.
 #[inline]
 pub fn install(thread: &mut ThreadState) {
-    // SAFETY: FXRSTOR64 reads 512 aligned bytes that FXSAVE64 or `FpuState::new` wrote.
-    unsafe { asm!("fxrstor64 [{}]", in(reg) thread.fpu.0.as_ptr(), options(nostack, readonly)) };
+    vectors::load(thread);
     cpu::write_fs_base(thread.fs_base);
     cpu::write_user_gs_base(thread.gs_base);
     set_context((&raw mut thread.context).expose_provenance() as u64);
@@ -98,8 +97,7 @@ pub fn install_none() {
 /// Saves the state of the installed thread that entry.s did not save.
 #[inline]
 pub fn save(thread: &mut ThreadState) {
-    // SAFETY: FXSAVE64 writes 512 bytes to an aligned buffer of that size.
-    unsafe { asm!("fxsave64 [{}]", in(reg) thread.fpu.0.as_mut_ptr(), options(nostack)) };
+    vectors::save(thread);
     thread.fs_base = cpu::read_fs_base();
     thread.gs_base = cpu::read_user_gs_base();
 }

@@ -8,7 +8,6 @@ mod large;
 
 use super::{frames, kernel_space, physmap, trial};
 use crate::arch::Lock;
-use alloc::boxed::Box;
 use capos_kernel_core::OutOfMemory;
 use core::{
     alloc::{GlobalAlloc, Layout},
@@ -92,24 +91,6 @@ pub fn with_scratch<R>(work: impl FnOnce() -> R) -> R {
     let result = work();
     HEAP.0.lock().in_scratch = outer;
     result
-}
-
-/// A value in its own block.
-///
-/// # Errors
-/// If memory is exhausted.
-pub fn try_box<T>(value: T) -> Result<Box<T>, OutOfMemory> {
-    const { assert!(size_of::<T>() > 0, "the allocator is not asked for empty blocks") };
-    let layout = Layout::new::<T>();
-    // SAFETY: the layout is not empty (asserted); the block fits a `T` and is initialised before the box exists.
-    unsafe {
-        let block = alloc::alloc::alloc(layout).cast::<T>();
-        if block.is_null() {
-            return Err(OutOfMemory);
-        }
-        block.write(value);
-        Ok(Box::from_raw(block))
-    }
 }
 
 impl Heap {

@@ -4,7 +4,7 @@ use super::{RingPosition, Thread, ThreadId, Work, futex::FutexLinks, wait::RunSt
 use crate::{
     arch::{Resume, ThreadState},
     kernel::Kernel,
-    mm::{self, RING_FRAMES, Ring, frames::Frame, heap::try_box},
+    mm::{self, RING_FRAMES, Ring, frames::Frame},
     system::{
         process::{ExitCause, ProcessId},
         sched::Forgotten,
@@ -87,7 +87,7 @@ impl Kernel {
             return Err(SpawnThreadError::BudgetExceeded);
         };
         let state = ThreadState::new(new.entry, new.stack, [ring_address, new.argument], new.thread_pointer);
-        let id = try_box(state).and_then(|mut state| {
+        let id = state.and_then(|mut state| {
             self.system.threads.all.insert(Thread {
                 process: process_id,
                 slot,

@@ -2,6 +2,7 @@
 //!
 //! Meant to run under QEMU's `-icount shift=0`, where the time-stamp counter counts instructions.
 
+mod alarms;
 mod calls;
 mod counter;
 mod processes;
@@ -27,6 +28,7 @@ async fn run() -> capnp::Result<()> {
     calls::raw(&counter)?;
     calls::generated(&counter).await?;
     threads::all(&counter);
+    alarms::all(&counter).await?;
     processes::all(&counter).await
 }
 

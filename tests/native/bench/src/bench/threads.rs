@@ -9,18 +9,34 @@ pub(crate) fn all(counter: &Counter) {
     counter.measure("thread_spawn_join", || {
         thread::spawn(|| ()).join().unwrap_or_else(|_| panic!("an empty thread panicked"));
     });
-    switch(counter);
+    report("thread_switch", switch(counter, || ()));
+    report("thread_switch_avx", switch(counter, use_upper_halves));
     futex_round_trip(counter);
 }
 
-/// Two threads that only yield to each other.
-fn switch(counter: &Counter) {
+/// Leaves values in the upper halves of vector registers, which switches then carry.
+#[expect(unsafe_code, reason = "registers are filled by instructions")]
+fn use_upper_halves() {
+    if std::is_x86_feature_detected!("avx") {
+        // SAFETY: AVX is there; both registers are declared as clobbered.
+        unsafe {
+            core::arch::asm!("pcmpeqd xmm0, xmm0", "vinsertf128 ymm0, ymm0, xmm0, 1", "vmovaps ymm15, ymm0",
+                             out("xmm0") _, out("xmm15") _, options(nomem, nostack, preserves_flags));
+        }
+    }
+}
+
+/// Two threads that only yield to each other, each after a preparation. Returns the mean for one switch.
+fn switch(counter: &Counter, prepare: fn()) -> u64 {
     static DONE: AtomicBool = AtomicBool::new(false);
-    let other = thread::spawn(|| {
+    DONE.store(false, Ordering::Relaxed);
+    let other = thread::spawn(move || {
+        prepare();
         while !DONE.load(Ordering::Relaxed) {
             capos_rt::arch::yield_now();
         }
     });
+    prepare();
     for _ in 0..8 {
         capos_rt::arch::yield_now();
     }
@@ -32,7 +48,7 @@ fn switch(counter: &Counter) {
     DONE.store(true, Ordering::Relaxed);
     other.join().unwrap_or_else(|_| panic!("the yielding thread panicked"));
     // Each turn is a round trip.
-    report("thread_switch", instructions / u64::from(2 * RUNS));
+    instructions / u64::from(2 * RUNS)
 }
 
 /// Two threads that wake each other through two futexes.

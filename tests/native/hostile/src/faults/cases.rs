@@ -26,7 +26,7 @@ use Expected::{Error, Fault, FaultOneOf, OutOfMemory, Success};
 const DIVIDE: u8 = 0;
 const DEBUG: u8 = 1;
 const BREAKPOINT: u8 = 3;
-const UNDEFINED: u8 = 6;
+pub(crate) const UNDEFINED: u8 = 6;
 const PROTECTION: u8 = 13;
 const PAGE: u8 = 14;
 const X87: u8 = 16;
@@ -36,7 +36,7 @@ const KERNEL_ADDRESS: u64 = 0xffff_ffff_8010_0000;
 /// Pairs that alternate: the first leaves state in the processor that the second must not find, or takes all time that it
 /// can get.
 pub(crate) const PAIRS: &[(&str, &str)] =
-    &[("leave_selectors", "find_selectors"), ("leave_values", "find_values"), ("alarm_storm", "find_turns")];
+    &[("leave_selectors", "find_selectors"), ("alarm_storm", "find_turns")];
 
 /// Cases for processes that may create code but not map it.
 pub(crate) const COMPILER_CASES: &[(&str, Expected)] = &[
@@ -171,8 +171,6 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("calls_until_refused", Success),
     // Alarms
     ("alarm_breaks_a_loop", Success),
-    ("alarm_keeps_registers", Success),
-    ("alarm_keeps_registers_on_its_stack", Success),
     ("alarm_while_waiting", Success),
     ("alarm_during_a_call", Success),
     ("alarm_again_and_again", Success),
@@ -215,7 +213,7 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("load_bad_segment", Fault(PROTECTION, None)),
     // A processor refuses the selector; QEMU 7.2 first reads the stack as the kernel, which SMAP stops.
     ("far_return_to_ring_0", FaultOneOf(&[PROTECTION, PAGE])),
-    ("vector_extension", Fault(UNDEFINED, None)),
+    ("extended_control", FaultOneOf(&[UNDEFINED, PROTECTION])),
     ("protection_keys", Fault(UNDEFINED, None)),
     ("performance_counter", Fault(PROTECTION, None)),
     ("debug_register", Fault(PROTECTION, None)),

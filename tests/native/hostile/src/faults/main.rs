@@ -7,6 +7,7 @@ mod images;
 mod long;
 mod shortage;
 mod start;
+mod vectors;
 
 use capos_schema::process_capnp::{UsedUp, exit_cause, process};
 use cases::{CASES, CODE_CASES, COMPILER_CASES, Expected, PAIRS};
@@ -15,6 +16,7 @@ use start::{Code, Launcher};
 fn main() -> std::process::ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
         None => capos_rt::block_on(run()),
+        Some("vectors") => capos_rt::block_on(vectors::run()),
         Some("long-work") => capos_rt::block_on(long::run()),
         Some(_) => capos_rt::block_on(shortage::run()),
     };
@@ -36,12 +38,8 @@ async fn run() -> Result<usize, capnp::Error> {
         let process = launcher.start(&[name], start::small_limits()).await?;
         failures += judge(name, &process, expected).await?;
     }
-    for (leaves, finds) in PAIRS {
-        let first = launcher.start(&[leaves], start::small_limits()).await?;
-        let second = launcher.start(&[finds], start::small_limits()).await?;
-        failures += judge(finds, &second, &Expected::Success).await?;
-        first.kill_request().send().promise.await?;
-    }
+    failures += judge_pairs(&launcher, PAIRS).await?;
+    failures += vectors::check(&launcher).await?;
     let (object, _mapped) = launcher.shared_counter().await?;
     for (cases, code) in [(COMPILER_CASES, Code::Given), (CODE_CASES, Code::OfItsOwn)] {
         for (name, expected) in cases {
@@ -66,10 +64,22 @@ async fn run() -> Result<usize, capnp::Error> {
     if failures == 0 {
         println!(
             "faults: {} cases as documented, kernel consistent",
-            CASES.len() + PAIRS.len() + COMPILER_CASES.len() + CODE_CASES.len()
+            CASES.len() + PAIRS.len() + vectors::CASE_COUNT + COMPILER_CASES.len() + CODE_CASES.len()
         );
     } else {
         println!("faults: {failures} failed");
+    }
+    Ok(failures)
+}
+
+/// Runs pairs of cases, of which the second must succeed. Returns the number of failed checks.
+async fn judge_pairs(launcher: &Launcher, pairs: &[(&str, &str)]) -> Result<usize, capnp::Error> {
+    let mut failures = 0;
+    for (leaves, finds) in pairs {
+        let first = launcher.start(&[leaves], start::small_limits()).await?;
+        let second = launcher.start(&[finds], start::small_limits()).await?;
+        failures += judge(finds, &second, &Expected::Success).await?;
+        first.kill_request().send().promise.await?;
     }
     Ok(failures)
 }

@@ -26,6 +26,7 @@ mod ring_entries;
 mod sharing;
 mod shortage;
 mod threads;
+mod upper_halves;
 
 /// Exit status for a name that is not in the table below.
 const UNKNOWN_CASE: i32 = 250;
@@ -83,11 +84,13 @@ fn run(name: &str) -> i32 {
             undefined_instruction breakpoint software_interrupt forged_page_fault halt disable_interrupts
             read_port write_port read_msr write_cr3 load_idt store_gdt read_time_stamp misaligned_vector
             single_step x87_exception load_bad_segment far_return_to_ring_0 swap_gs
-            system_return wait_for_ever vector_extension protection_keys performance_counter debug_register
+            system_return wait_for_ever extended_control protection_keys performance_counter debug_register
             load_local_table local_selector;
         alarms: alarm_breaks_a_loop alarm_keeps_registers alarm_keeps_registers_on_its_stack alarm_while_waiting alarm_during_a_call
             alarm_again_and_again alarm_nests alarm_nests_too_deep alarm_without_a_handler alarm_on_unmapped_stack
             alarm_on_small_stack alarm_at_hostile_times alarm_storm find_turns;
+        upper_halves: vector_extension leave_upper_halves find_upper_halves upper_halves_through_alarms
+            upper_halves_through_faults upper_halves_of_threads;
         shortage: greedy;
         long: end_of_a_tree revocation_of_a_tree end_of_badges end_of_an_endpoint;
         registers: leave_selectors find_selectors leave_values find_values;

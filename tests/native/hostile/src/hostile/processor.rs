@@ -102,8 +102,8 @@ instruction_cases! {
         "fdivp", "fwait", "add rsp, 16";
     load_bad_segment => "mov eax, 0x8", "mov ss, eax";
     far_return_to_ring_0 => "mov eax, 0x8", "push rax", "lea rcx, [rip]", "push rcx", "retfq";
-    /// The upper halves of these registers are not saved for any thread.
-    vector_extension => ".byte 0xc5, 0xfc, 0x57, 0xc0"; // vxorps ymm0, ymm0, ymm0
+    /// Enabling state that is not saved for any thread.
+    extended_control => "xor ecx, ecx", "xor edx, edx", "mov eax, 1", "xsetbv";
     protection_keys => "xor ecx, ecx", "rdpkru";
     performance_counter => "xor ecx, ecx", "rdpmc";
     debug_register => "mov rax, dr7";

@@ -1,0 +1,131 @@
+//! The x87 and vector registers of threads.
+//!
+//! They are saved and restored at every switch. XSAVE records which parts are in their initial state, and XRSTOR
+//! initialises those without reading them. XSAVEOPT does not write them either, so a thread pays only for registers that it
+//! uses.
+
+use super::context::ThreadState;
+use capos_kernel_core::vectors::components;
+use core::{
+    arch::{
+        asm,
+        x86_64::{__cpuid, __cpuid_count},
+    },
+    hint::cold_path,
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+};
+use x86_64::registers::control::Cr4Flags;
+
+/// The instructions that save registers.
+static METHOD: AtomicU8 = AtomicU8::new(FXSAVE);
+const FXSAVE: u8 = 0;
+const XSAVE: u8 = 1;
+const XSAVEOPT: u8 = 2;
+
+/// CPUID leaf 1, ECX: XSAVE exists. Leaf 0xD, part 1, EAX: XSAVEOPT exists.
+const HAS_XSAVE: u32 = 1 << 26;
+const HAS_XSAVEOPT: u32 = 1 << 0;
+const STATE_LEAF: u32 = 0xd;
+
+/// Size of the area of an FXSAVE.
+const LEGACY_BYTES: usize = 512;
+/// Alignment of an XSAVE's area.
+pub(super) const AREA_ALIGNMENT: usize = 64;
+static AREA_BYTES: AtomicUsize = AtomicUsize::new(LEGACY_BYTES);
+/// The non-zero bytes of an area with all registers initial and all exceptions masked: x87 control word 0x037f, MXCSR
+/// 0x1f80. In its header, after the legacy part, no component is marked as saved, nor is the compact form.
+const INITIAL: [(usize, u8); 4] = [(0, 0x7f), (1, 0x03), (24, 0x80), (25, 0x1f)];
+
+fn has_xsave() -> bool {
+    __cpuid(1).ecx & HAS_XSAVE != 0
+}
+
+/// The control bits that enabling the registers needs.
+pub(super) fn control_flags() -> Cr4Flags {
+    if has_xsave() { Cr4Flags::OSXSAVE } else { Cr4Flags::empty() }
+}
+
+/// Enables the registers that the processor has. The [control bits](control_flags) must be set.
+pub(super) fn init() {
+    if has_xsave() {
+        let supported = __cpuid_count(STATE_LEAF, 0);
+        let chosen = components(u64::from(supported.edx) << 32 | u64::from(supported.eax));
+        // SAFETY: CR4.OSXSAVE is on, and the processor supports these components. The kernel uses none of them itself.
+        unsafe {
+            asm!("xsetbv", in("ecx") 0, in("eax") chosen as u32, in("edx") (chosen >> 32) as u32,
+                 options(nostack, preserves_flags));
+        }
+        // The size for the enabled components.
+        let bytes = (__cpuid_count(STATE_LEAF, 0).ebx as usize).next_multiple_of(AREA_ALIGNMENT);
+        let has_xsaveopt = __cpuid_count(STATE_LEAF, 1).eax & HAS_XSAVEOPT != 0;
+        AREA_BYTES.store(bytes, Ordering::Relaxed);
+        METHOD.store(if has_xsaveopt { XSAVEOPT } else { XSAVE }, Ordering::Relaxed);
+    }
+    let name = match METHOD.load(Ordering::Relaxed) {
+        XSAVEOPT => "XSAVEOPT",
+        XSAVE => "XSAVE",
+        _ => "FXSAVE",
+    };
+    crate::klog!("vector registers: saved by {name} in {} bytes", area_bytes());
+}
+
+/// The size of a thread's area.
+pub(super) fn area_bytes() -> usize {
+    AREA_BYTES.load(Ordering::Relaxed)
+}
+
+/// Makes a zeroed area one with all registers in their initial state.
+pub(super) fn initialize(area: &mut [u8]) {
+    for (at, byte) in INITIAL {
+        if let Some(place) = area.get_mut(at) {
+            *place = byte;
+        }
+    }
+}
+
+// EDX:EAX selects components among those in XCR0, where all of the upper half are disabled: EDX may be anything.
+
+/// Loads the registers of a thread.
+#[inline(always)]
+pub(super) fn load(thread: &ThreadState) {
+    let area = thread.vectors.as_ptr();
+    // SAFETY: the area is as long and as aligned as the instruction needs, and only `initialize` and `save` have written it.
+    unsafe {
+        if METHOD.load(Ordering::Relaxed) == FXSAVE {
+            cold_path();
+            asm!("fxrstor64 [{}]", in(reg) area, options(nostack, readonly, preserves_flags));
+        } else {
+            asm!("xrstor64 [{}]", in(reg) area, in("eax") u32::MAX, options(nostack, readonly, preserves_flags));
+        }
+    }
+}
+
+/// Saves the registers of a thread, which must be those in the processor.
+#[inline(always)]
+pub(super) fn save(thread: &mut ThreadState) {
+    let area = thread.vectors.as_mut_ptr();
+    // SAFETY: the area is as long and as aligned as the instruction needs, and its header is as XSAVE left it, or zero.
+    unsafe {
+        if METHOD.load(Ordering::Relaxed) == XSAVEOPT {
+            asm!("xsaveopt64 [{}]", in(reg) area, in("eax") u32::MAX, options(nostack, preserves_flags));
+        } else {
+            save_in_full(area);
+        }
+    }
+}
+
+/// Saves the registers on a processor without XSAVEOPT.
+///
+/// # Safety
+/// As for the area of a thread in [`save`].
+#[cold]
+unsafe fn save_in_full(area: *mut u8) {
+    // SAFETY: the area fits, by this function's contract.
+    unsafe {
+        if METHOD.load(Ordering::Relaxed) == XSAVE {
+            asm!("xsave64 [{}]", in(reg) area, in("eax") u32::MAX, options(nostack, preserves_flags));
+        } else {
+            asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
+        }
+    }
+}
