@@ -27,7 +27,7 @@ pub(crate) fn map(
 ) -> Result<NonNull<[u8]>, String> {
     let whole = length.next_multiple_of(capos_rt::abi::PAGE_SIZE as usize);
     let address = address_space::map_object(&object, 0, whole, Access::ReadExecute)
-        .map_err(|error| format!("its code cannot be mapped: {error}"))?;
+        .map_err(|error| format!("its code cannot be mapped: {}", error.message()))?;
     let bytes = NonNull::new(address as *mut u8).ok_or("its code cannot be mapped")?;
     let addresses = address..address + whole;
     MAPPED.with_borrow_mut(|all| all.push(Mapped { addresses, object, _lease: lease }));

@@ -4,7 +4,7 @@
 
 use crate::interruption::{self, SKIPPED_BYTES};
 use capos_rt::abi::{ALARM_VECTOR, FaultFrame, Syscall};
-use capos_rt::{Access, abi::PAGE_SIZE, address_space, arch::raw_syscall, thread_spawner};
+use capos_rt::{Access, abi::PAGE_SIZE, address_space, thread_spawner};
 use core::arch::{global_asm, x86_64::__cpuid_count};
 use std::sync::{
     OnceLock,
@@ -46,7 +46,7 @@ unsafe extern "C" {
 
 /// Sets the handler for this process, and a stack for the faults of this thread: a guest's own may be exhausted.
 pub(crate) async fn install() -> capnp::Result<()> {
-    let failed = |error: capos_rt::abi::ErrorCode| capnp::Error::failed(error.to_string());
+    let failed = |error: capos_rt::abi::ErrorCode| capnp::Error::failed(error.message().to_owned());
     find_vector_bytes();
     let pages = PAGE_SIZE as usize;
     let start = address_space::reserve((STACK_PAGES + 1) * pages, Access::ReadWrite).map_err(failed)?;

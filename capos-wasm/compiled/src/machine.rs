@@ -4,7 +4,7 @@
 
 use crate::{
     code::{self, SealedCode},
-    faults, interruption,
+    interruption,
     stacks::Stacks,
 };
 use capos_codegen::Settings;
@@ -98,7 +98,7 @@ async fn object(bytes: &[u8]) -> capnp::Result<memory_object::Client> {
     let mut request = virtual_memory().create_object_request();
     request.get().set_length(length as u64);
     let object = request.send().promise.await?.get()?.get_object()?;
-    let failed = |error: capos_rt::abi::ErrorCode| capnp::Error::failed(error.to_string());
+    let failed = |error: capos_rt::abi::ErrorCode| capnp::Error::failed(error.message().to_owned());
     let address = address_space::map_object(&object, 0, length, Access::ReadWrite).map_err(failed)?;
     // SAFETY: the pages have just been mapped, writable, and are at least as long as the bytes.
     unsafe { (address as *mut u8).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };

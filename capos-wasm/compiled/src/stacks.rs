@@ -2,7 +2,7 @@
 // Unsafe here: wasmtime's traits for stacks are unsafe, and stacks that are not kept are unmapped.
 #![expect(unsafe_code, reason = "owns the memory of stacks")]
 
-use capos_rt::{Access, abi::PAGE_SIZE, address_space};
+use capos_rt::{Access, abi::ErrorCode, abi::PAGE_SIZE, address_space};
 use std::{ops::Range, sync::Mutex};
 use wasmtime::{Error, StackCreator, StackMemory};
 
@@ -24,7 +24,7 @@ struct Memory {
 impl Memory {
     fn new(size: usize) -> Result<Self, Error> {
         let length = size.next_multiple_of(PAGE_SIZE as usize) + GUARD_BYTES;
-        let failed = |error| Error::msg(format!("no memory for a stack: {error}"));
+        let failed = |error: ErrorCode| Error::msg(format!("no memory for a stack: {}", error.message()));
         let start = address_space::reserve(length, Access::ReadWrite).map_err(failed)?;
         let memory = Self { start, length };
         // SAFETY: nothing uses the pages that have just been reserved.
