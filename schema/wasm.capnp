@@ -48,6 +48,9 @@ struct InstanceOptions {
   # With `run`: the restart policy after its end. The limits apply to each run.
   trapUnknownImports @1 :Bool;
   # Unknown imported functions trap when called. Otherwise a module that imports one does not start.
+  engine @2 :Manifest.Engine;
+  # How the module is run; if unset, as the host's entry says. A host that was not started for compiled code refuses
+  # `compiler`, and interprets with `auto`.
 }
 
 struct InstanceGrants {

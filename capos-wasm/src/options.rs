@@ -1,7 +1,7 @@
 //! Options for starting instances, and functions of a host's embedder.
 
 use crate::{End, Restart};
-use capos_schema::manifest_capnp::restart_policy;
+use capos_schema::manifest_capnp::{Engine, restart_policy};
 use futures::future::LocalBoxFuture;
 use std::rc::Rc;
 
@@ -29,6 +29,18 @@ pub enum EngineChoice {
     Auto,
 }
 
+impl EngineChoice {
+    /// Reads a choice; `None` if none is made.
+    pub fn read(engine: Engine) -> Option<Self> {
+        match engine {
+            Engine::Unset => None,
+            Engine::Interpreter => Some(Self::Interpreter),
+            Engine::Compiler => Some(Self::Compiler),
+            Engine::Auto => Some(Self::Auto),
+        }
+    }
+}
+
 /// How imported functions unknown to the host are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnknownImports {
@@ -51,20 +63,25 @@ pub struct Options {
     /// The export that is called instead of `_start`, with the launch arguments except for the first. Its results
     /// are written to standard output, one per line.
     pub invoke: Option<String>,
-    /// The engine that runs it.
-    pub engine: EngineChoice,
+    /// The engine that runs it, if it is not the host's choice.
+    pub engine: Option<EngineChoice>,
 }
 
 impl Options {
     /// Reads the options in messages and manifest entries; the others have their defaults.
     ///
     /// # Errors
-    /// If the restart policy is unknown to this program.
-    pub fn read(restart: restart_policy::Reader<'_>, trap_unknown_imports: bool) -> capnp::Result<Self> {
+    /// If the restart policy or the engine is unknown to this program.
+    pub fn read(
+        restart: restart_policy::Reader<'_>,
+        trap_unknown_imports: bool,
+        engine: Result<Engine, capnp::NotInSchema>,
+    ) -> capnp::Result<Self> {
+        let engine = EngineChoice::read(engine?);
         let unknown_imports = match trap_unknown_imports {
             true => UnknownImports::Trap,
             false => UnknownImports::Deny,
         };
-        Ok(Self { restart: Restart::read(restart)?, unknown_imports, ..Self::default() })
+        Ok(Self { restart: Restart::read(restart)?, unknown_imports, engine, ..Self::default() })
     }
 }

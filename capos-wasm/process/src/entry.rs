@@ -46,7 +46,7 @@ fn options(entry: instance_entry::Reader<'static>) -> capnp::Result<Options> {
     let invoke = entry.get_invoke()?.to_str()?;
     Ok(Options {
         invoke: (!invoke.is_empty()).then(|| invoke.to_owned()),
-        ..Options::read(entry.get_restart()?, entry.get_trap_unknown_imports())?
+        ..Options::read(entry.get_restart()?, entry.get_trap_unknown_imports(), entry.get_engine())?
     })
 }
 

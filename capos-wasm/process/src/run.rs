@@ -13,7 +13,7 @@ use capos_schema::{
     wasm_capnp::wasm_host,
 };
 use capos_wasm::{
-    End, EngineKind, Host, HostConfig, RestartObserver,
+    End, EngineChoice, EngineKind, Host, HostConfig, RestartObserver,
     server::{ModuleLookup, WasmHost},
 };
 use std::{future::pending, rc::Rc};
@@ -50,6 +50,7 @@ pub(crate) async fn run(compiled: Option<EngineKind>) -> capnp::Result<i32> {
             sleep: held.fast_sleep.clone(),
             discard: Some(capos_rt::discard_bytes),
             module_cache_bytes: MODULE_CACHE_BYTES,
+            engine: EngineChoice::read(own.get_engine()?).unwrap_or_default(),
             note: Some(report::note(&held)),
         },
         EngineKind::default(),

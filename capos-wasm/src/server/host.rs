@@ -62,7 +62,7 @@ impl WasmHost {
 }
 
 fn options(reader: instance_options::Reader<'_>) -> Result<Options, Error> {
-    Options::read(reader.get_restart()?, reader.get_trap_unknown_imports())
+    Options::read(reader.get_restart()?, reader.get_trap_unknown_imports(), reader.get_engine())
 }
 
 impl wasm_host::Server for WasmHost {
