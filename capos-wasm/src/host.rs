@@ -1,7 +1,7 @@
 //! Starting instances.
 
 use crate::{
-    Discard, End, Grants, InstanceHandle, Launch, Limits, NamedGrant, Note, Options, Spawn,
+    Discard, End, EngineChoice, Grants, InstanceHandle, Launch, Limits, NamedGrant, Note, Options, Spawn,
     account::Control,
     engine::EngineKind,
     instance::{Command, Plan, command_queue, run, serve, until_killed},
@@ -37,6 +37,8 @@ pub struct HostConfig {
     /// Approximate limit on the memory of compiled modules that no instance uses; they are kept so that starting
     /// them again is fast.
     pub module_cache_bytes: usize,
+    /// The engine of instances for which no other is chosen.
+    pub engine: EngineChoice,
     /// Is told what concerns no single instance and a user may want to know.
     pub note: Option<Note>,
 }

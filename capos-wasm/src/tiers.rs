@@ -76,7 +76,7 @@ impl Tiers {
             has_clock: config.clock.is_some(),
         };
         let bytes = std::mem::take(&mut spec.module);
-        match (spec.options.engine, &self.compiled) {
+        match (spec.options.engine.unwrap_or(config.engine), &self.compiled) {
             (EngineChoice::Compiler, None) => Err(NO_COMPILER.to_owned()),
             (EngineChoice::Compiler, Some(compiled)) => {
                 self.get(&**compiled, true, bytes, &wanted, pace).await

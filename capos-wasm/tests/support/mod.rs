@@ -69,6 +69,7 @@ impl World {
             sleep: None,
             discard: Some(discarded::note),
             module_cache_bytes: 1 << 20,
+            engine: EngineChoice::default(),
             note: None,
         };
         Self {
