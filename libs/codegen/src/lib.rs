@@ -48,6 +48,8 @@ pub fn config(settings: Settings) -> wasmtime::Result<Config> {
         true => portable(&mut config)?,
         false => native(&mut config),
     }
+    // What else is on by default depends on how wasmtime was built.
+    config.wasm_features(WasmFeatures::all().difference(WasmFeatures::WASM2), false);
     for (proposal, is_on) in Proposal::ALL {
         config.wasm_features(flag!(WasmFeatures, proposal), is_on);
     }

@@ -1,6 +1,6 @@
 //! Decodes the compiler service and the engines of WebAssembly hosts.
 
-use capos_schema::names;
+use capos_schema::{grants::WellKnownGrant, names};
 
 use super::super::json::{Node, Object};
 use super::super::model::*;
@@ -97,6 +97,11 @@ pub(super) fn provide(manifest: &mut Manifest) {
         if process.executable && manifest.compiler.is_some() {
             let source = Source::Compiler(CompilerExport::Code);
             process.grants.push(Grant::inner(names::COMPILER_EXPORT, source));
+            // For the hash tables of its runtime.
+            let entropy = Source::WellKnown(WellKnownGrant::Entropy);
+            if process.grants.iter().all(|grant| grant.source != entropy) {
+                process.grants.push(Grant::implied(WellKnownGrant::Entropy));
+            }
         }
     }
     if manifest.uses_compiler() {
