@@ -67,7 +67,12 @@ fn open(folder: namespace::Client) -> Opened {
     open_with(folder, None, MOST_BYTES, [1; 32])
 }
 
-fn open_with(folder: namespace::Client, key: Option<namespace::Client>, most: u64, random: [u8; 32]) -> Opened {
+fn open_with(
+    folder: namespace::Client,
+    key: Option<namespace::Client>,
+    most: u64,
+    random: [u8; 32],
+) -> Opened {
     try_open(folder, key, most, random).unwrap()
 }
 

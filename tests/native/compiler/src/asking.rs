@@ -31,6 +31,13 @@ pub(crate) struct Code {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counters {
     pub(crate) compiled: u64,
+    pub(crate) shared: u64,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) rejected: u64,
+    pub(crate) code_bytes: u64,
+    pub(crate) waiting: u32,
+    pub(crate) workers: u32,
 }
 
 impl Asking {
@@ -72,7 +79,16 @@ impl Asking {
     pub(crate) async fn counters(&self) -> Result<Counters> {
         let response = self.status.counters_request().send().promise.await?;
         let from = response.get()?.get_counters()?;
-        Ok(Counters { compiled: from.get_compiled() })
+        Ok(Counters {
+            compiled: from.get_compiled(),
+            shared: from.get_shared(),
+            failed: from.get_failed(),
+            cancelled: from.get_cancelled(),
+            rejected: from.get_rejected_entries(),
+            code_bytes: from.get_code_bytes(),
+            waiting: from.get_waiting(),
+            workers: from.get_workers(),
+        })
     }
 }
 

@@ -5,8 +5,12 @@
 //! ```
 
 mod asking;
+mod cached;
+mod hostile;
+mod limits;
 mod modules;
-mod part;
+mod ordinary;
+mod released;
 
 use std::process::ExitCode;
 
@@ -26,12 +30,17 @@ fn main() -> ExitCode {
 
 async fn run() -> capnp::Result<()> {
     let asking = Asking::new().await?;
-    for name in std::env::args().skip(1) {
-        let found = match name.as_str() {
-            "first" => part::first(&asking).await?,
+    for part in std::env::args().skip(1) {
+        match part.as_str() {
+            "ordinary" => ordinary::run(&asking).await?,
+            "hostile" => hostile::run(&asking).await?,
+            "limits" => limits::run(&asking).await?,
+            "released" => released::run(&asking).await?,
+            "leave" => released::leave(&asking).await?,
+            "left" => released::left(&asking).await?,
+            "cached" => cached::run(&asking).await?,
             other => return Err(capnp::Error::failed(format!("no part is called {other:?}"))),
-        };
-        println!("{name}: {found}");
+        }
     }
     Ok(())
 }
@@ -42,4 +51,21 @@ fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> ca
         return Ok(());
     }
     Err(capnp::Error::failed(format!("{what}: {found:?} instead of {wanted:?}")))
+}
+
+/// The reason of a failure that must have happened.
+fn reason<T>(what: &str, outcome: capnp::Result<T>) -> capnp::Result<String> {
+    match outcome {
+        Ok(_) => Err(capnp::Error::failed(format!("{what}: succeeded"))),
+        Err(error) => Ok(error.extra),
+    }
+}
+
+/// Requires a reason to contain some words.
+fn expect_reason<T>(what: &str, outcome: capnp::Result<T>, words: &str) -> capnp::Result<()> {
+    let reason = reason(what, outcome)?;
+    if reason.contains(words) {
+        return Ok(());
+    }
+    Err(capnp::Error::failed(format!("{what}: failed because {reason:?}, not because {words:?}")))
 }
