@@ -21,6 +21,9 @@ pub struct Limits {
     pub descriptors: u32,
 }
 
+/// Elements of all tables together, by default.
+pub(crate) const DEFAULT_TABLE_ELEMENTS: u32 = 65_536;
+
 /// The largest stack limit that takes effect, since an interpreter needs a multiple of it from the host's
 /// memory.
 pub(crate) const MAX_STACK_BYTES: u64 = 64 << 20;
@@ -35,7 +38,7 @@ impl Default for Limits {
             fuel: None,
             wall_time_ns: None,
             output_bytes: u64::MAX,
-            table_elements: 65536,
+            table_elements: DEFAULT_TABLE_ELEMENTS,
             stack_bytes: 512 << 10,
             descriptors: 1024,
         }

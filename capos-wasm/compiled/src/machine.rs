@@ -5,6 +5,7 @@
 use crate::{
     code::{self, SealedCode},
     interruption,
+    pool::pool,
     stacks::Stacks,
 };
 use capos_codegen::Settings;
@@ -19,12 +20,14 @@ use wasmtime::{Config, Engine, Module};
 const COMPILER: &str = "compiler";
 
 /// The engine for generated code, if this process was granted a compiler.
-pub(crate) fn compiler() -> Option<EngineKind> {
+pub(crate) fn compiler(memory_bytes: u64) -> Option<EngineKind> {
     let compiler: compiler::Client = grant(COMPILER).ok()?;
-    Some(EngineKind::Wasmtime(Rc::new(Capos { compiler })))
+    Some(EngineKind::Wasmtime(Rc::new(Capos { memory_bytes, compiler })))
 }
 
 struct Capos {
+    /// The process's limit.
+    memory_bytes: u64,
     compiler: compiler::Client,
 }
 
@@ -41,8 +44,11 @@ impl Machine for Capos {
         true
     }
 
-    fn configure(&self, config: &mut Config) {
+    fn configure(&self, config: &mut Config, is_pooled: bool) {
         config.with_custom_code_memory(Some(Arc::new(SealedCode))).with_host_stack(Arc::new(Stacks));
+        if is_pooled {
+            config.allocation_strategy(pool(self.memory_bytes));
+        }
     }
 
     fn module<'a>(

@@ -16,13 +16,15 @@ mod machine;
 #[cfg(target_os = "hermit")]
 mod memory;
 #[cfg(target_os = "hermit")]
+mod pool;
+#[cfg(target_os = "hermit")]
 mod stacks;
 #[cfg(target_os = "hermit")]
 mod thread;
 
 #[cfg(target_os = "hermit")]
 fn main() {
-    capos_wasm_process::run(async || match machine::compiler() {
+    capos_wasm_process::run(async |memory_bytes| match machine::compiler(memory_bytes) {
         Some(engine) => faults::install().await.map(|()| Some(engine)),
         None => Ok(None),
     });

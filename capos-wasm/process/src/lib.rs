@@ -21,16 +21,13 @@ use capos_wasm::EngineKind;
 const HOST_FAILED: i32 = 125;
 
 /// Runs the host, with an engine for generated code if there is one, and ends the process.
-pub fn run(compiled: impl AsyncFnOnce() -> capnp::Result<Option<EngineKind>>) -> ! {
+/// It is told the process's limit of memory.
+pub fn run(compiled: impl AsyncFnOnce(u64) -> capnp::Result<Option<EngineKind>>) -> ! {
     capos_wasm::set_push(capos_rt::push_calls);
     // Instances have their turns between the parts.
     capos_rt::free_in_parts();
     let status = block_on(async {
-        let status = match compiled().await {
-            Ok(compiled) => run::run(compiled).await,
-            Err(error) => Err(error),
-        };
-        match status {
+        match run::run(compiled).await {
             Ok(status) => status,
             Err(error) => {
                 report::failed(&run::own_name(), &error).await;

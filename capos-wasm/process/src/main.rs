@@ -1,5 +1,5 @@
 //! A WebAssembly host process that interprets.
 
 fn main() {
-    capos_wasm_process::run(async || Ok(None));
+    capos_wasm_process::run(async |_| Ok(None));
 }

@@ -7,7 +7,7 @@ use crate::{
     report,
 };
 use capos_package::{Package, binary};
-use capos_rt::{JoinHandle, grant, serve, serve_export, spawn_local};
+use capos_rt::{JoinHandle, abi::PAGE_SIZE, grant, serve, serve_export, spawn_local};
 use capos_schema::{
     manifest_capnp::{boot_package, instance_entry},
     wasm_capnp::wasm_host,
@@ -18,6 +18,8 @@ use capos_wasm::{
 };
 use std::{future::pending, rc::Rc};
 
+/// Frames of a process without a limit in the manifest.
+const DEFAULT_FRAMES: u32 = 16_384;
 /// Half of the 16 MiB that a manifest gives a host for itself by default.
 const MODULE_CACHE_BYTES: usize = 8 << 20;
 
@@ -34,13 +36,21 @@ pub(crate) fn own_name() -> String {
 }
 
 /// Runs everything and returns the process's exit status.
-pub(crate) async fn run(compiled: Option<EngineKind>) -> capnp::Result<i32> {
+pub(crate) async fn run(
+    compiled: impl AsyncFnOnce(u64) -> capnp::Result<Option<EngineKind>>,
+) -> capnp::Result<i32> {
     let name = own_name();
     let package = Package::map(grant(capos_schema::grants::BOOT_PACKAGE)?).await?;
     // Both live as long as the process, because instances borrow their modules from it.
     let message = Box::leak(Box::new(package.message()?));
     let package: boot_package::Reader<'static> = message.get_root()?;
-    let own = entry::find(package, &name)?.get_wasm_host()?;
+    let entry = entry::find(package, &name)?;
+    let frames = match entry.get_limits()?.get_frames() {
+        0 => DEFAULT_FRAMES,
+        frames => frames,
+    };
+    let compiled = compiled(u64::from(frames) * PAGE_SIZE).await?;
+    let own = entry.get_wasm_host()?;
     let held = HostGrants::find(own.get_instances()?.iter()).await?;
     let host = Rc::new(Host::with_engines(
         HostConfig {

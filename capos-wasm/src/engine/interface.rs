@@ -2,7 +2,10 @@
 
 use super::{Host, Returned, Signature, fuel::FuelMeter, limiter::Limiter};
 use crate::{
-    Discard, End, Limits, Trap, UnknownImports, Value, account::Control, limits::MAX_STACK_BYTES, pace::Pace,
+    Discard, End, Limits, Trap, UnknownImports, Value,
+    account::Control,
+    limits::{DEFAULT_TABLE_ELEMENTS, MAX_STACK_BYTES},
+    pace::Pace,
     resources::FastClock,
 };
 use futures::future::LocalBoxFuture;
@@ -17,6 +20,8 @@ pub(crate) struct Settings {
     pub(super) counts_fuel: bool,
     /// Which of the host's engines it is for.
     pub(super) is_generated: bool,
+    /// Whether its tables may be larger than by default, so that no instance has its place reserved.
+    pub(super) has_large_tables: bool,
 }
 
 impl Settings {
@@ -31,6 +36,7 @@ impl Settings {
             unknown_imports,
             counts_fuel,
             is_generated,
+            has_large_tables: is_generated && limits.table_elements > DEFAULT_TABLE_ELEMENTS,
         }
     }
 }

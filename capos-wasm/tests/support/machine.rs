@@ -24,7 +24,7 @@ impl Machine for InProcess {
         false
     }
 
-    fn configure(&self, _config: &mut Config) {}
+    fn configure(&self, _config: &mut Config, _is_pooled: bool) {}
 
     fn module<'a>(
         &'a self,

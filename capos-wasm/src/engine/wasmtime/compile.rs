@@ -1,6 +1,12 @@
 //! Turns bytes into a module ready for instantiation.
 
-use super::{data::HostData, engines::Engines, link::link, machine::Machine, validate::validate};
+use super::{
+    data::HostData,
+    engines::{Engines, Variant},
+    link::link,
+    machine::Machine,
+    validate::validate,
+};
 use crate::{
     Limits,
     engine::{Engine, Host, Module, Settings, early::check_length, proposals::explain, start::export_start},
@@ -72,7 +78,9 @@ async fn compile<H: Host>(
 ) -> Result<Compiled<H>, String> {
     let name = Engine::<H>::name(wasmtime);
     let code = wasmtime.settings(settings.counts_fuel);
-    let engine = wasmtime.engines.get(code, settings.stack_bytes).map_err(|error| format!("{error:#}"))?;
+    let Settings { stack_bytes, has_large_tables, .. } = settings;
+    let variant = Variant { code, stack_bytes, is_pooled: !has_large_tables };
+    let engine = wasmtime.engines.get(variant).map_err(|error| format!("{error:#}"))?;
     let bytes = export_start(bytes, pace).await;
     if pace.is_stopped() {
         return Err(STOPPED.to_owned());

@@ -17,10 +17,19 @@ const HOST_STACK_BYTES: usize = 2 << 20;
 /// As many as the interpreter finds.
 const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(64);
 
+/// What one engine is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Variant {
+    pub(super) code: Settings,
+    pub(super) stack_bytes: u64,
+    /// Whether the places of its instances are reserved.
+    pub(super) is_pooled: bool,
+}
+
 /// The engines of a machine.
 pub(super) struct Engines {
     machine: Rc<dyn Machine>,
-    engines: RefCell<BTreeMap<(Settings, u64), Engine>>,
+    engines: RefCell<BTreeMap<Variant, Engine>>,
 }
 
 impl Engines {
@@ -32,28 +41,28 @@ impl Engines {
         &self.machine
     }
 
-    /// The engine for code with these settings and a limit of the stack.
-    pub(super) fn get(&self, settings: Settings, stack_bytes: u64) -> wasmtime::Result<Engine> {
-        if let Some(engine) = self.engines.borrow().get(&(settings, stack_bytes)) {
+    /// The engine for a variant.
+    pub(super) fn get(&self, variant: Variant) -> wasmtime::Result<Engine> {
+        if let Some(engine) = self.engines.borrow().get(&variant) {
             return Ok(engine.clone());
         }
-        let engine = self.make(settings, stack_bytes)?;
-        self.engines.borrow_mut().insert((settings, stack_bytes), engine.clone());
+        let engine = self.make(variant)?;
+        self.engines.borrow_mut().insert(variant, engine.clone());
         Ok(engine)
     }
 
-    fn make(&self, settings: Settings, stack_bytes: u64) -> wasmtime::Result<Engine> {
+    fn make(&self, Variant { code, stack_bytes, is_pooled }: Variant) -> wasmtime::Result<Engine> {
         // Limited, and `usize` has 64 bits on all supported targets.
-        let stack_bytes = match settings.is_portable {
+        let stack_bytes = match code.is_portable {
             true => (stack_bytes as usize * PORTABLE_STACK_BYTES_PER_BYTE).max(MIN_PORTABLE_STACK_BYTES),
             false => (stack_bytes as usize).max(MIN_STACK_BYTES),
         };
-        let mut config = config(settings)?;
+        let mut config = config(code)?;
         config
             .wasm_backtrace_max_frames(BACKTRACE_FRAMES)
             .max_wasm_stack(stack_bytes)
             .async_stack_size(stack_bytes + HOST_STACK_BYTES);
-        self.machine.configure(&mut config);
+        self.machine.configure(&mut config, is_pooled);
         Engine::new(&config)
     }
 }

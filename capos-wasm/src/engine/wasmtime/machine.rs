@@ -16,8 +16,9 @@ pub trait Machine {
     /// Whether guests can be interrupted at a time. If not, their code counts fuel.
     fn can_interrupt(&self) -> bool;
 
-    /// Completes the configuration of an engine: where it takes memory and stacks from.
-    fn configure(&self, config: &mut Config);
+    /// Completes the configuration of an engine: where it takes memory and stacks from, and, with `is_pooled`, how many
+    /// instances it has a place for.
+    fn configure(&self, config: &mut Config, is_pooled: bool);
 
     /// The code of a module. The error says why there is none.
     fn module<'a>(
