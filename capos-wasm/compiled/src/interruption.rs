@@ -10,13 +10,16 @@ use std::{
 
 /// Bytes below a stack pointer that code may use.
 pub(crate) const SKIPPED_BYTES: usize = 128;
-/// The time until the next attempt if the guest is calling a function of the host.
-const RETRY_NS: u64 = 20_000;
+/// The time until the next attempt if the guest is calling a function of the host. It doubles with each attempt, so that the
+/// function makes progress however long an alarm takes, also one that interrupts the handler of another.
+const FIRST_RETRY_NS: u64 = 20_000;
+const LAST_RETRY_NS: u64 = 2_000_000;
 
 /// The guest that runs. Only its thread and that thread's alarms access this.
 static START: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicUsize = AtomicUsize::new(0);
 static UNTIL_NS: AtomicU64 = AtomicU64::new(u64::MAX);
+static RETRY_NS: AtomicU64 = AtomicU64::new(FIRST_RETRY_NS);
 /// Whether an alarm is set, for `UNTIL_NS` or an earlier time.
 static IS_SET: AtomicBool = AtomicBool::new(false);
 
@@ -29,6 +32,7 @@ pub(crate) fn run_until(code: Range<usize>, time_ns: u64) {
     START.store(code.start, Relaxed);
     END.store(code.end, Relaxed);
     UNTIL_NS.store(time_ns, Relaxed);
+    RETRY_NS.store(FIRST_RETRY_NS, Relaxed);
     // An alarm for another guest before comes no later.
     if !IS_SET.swap(true, Relaxed) {
         alarm::set(time_ns);
@@ -52,7 +56,9 @@ pub(crate) fn alarm(frame: &mut FaultFrame) {
         return alarm::set(until);
     }
     if !(START.load(Relaxed)..END.load(Relaxed)).contains(&(frame.rip as usize)) {
-        return alarm::set(now + RETRY_NS);
+        let retry = RETRY_NS.load(Relaxed);
+        RETRY_NS.store((2 * retry).min(LAST_RETRY_NS), Relaxed);
+        return alarm::set(now_ns() + retry);
     }
     IS_SET.store(false, Relaxed);
     let stack = frame.rsp as usize - SKIPPED_BYTES - size_of::<u64>();
