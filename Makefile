@@ -191,12 +191,15 @@ build/tools/bin/capos:
 	$(call cargo,build,$(HOST_FLAGS))
 	cmp -s target/$(HOST_TARGET)/host/capos $@ || install -D target/$(HOST_TARGET)/host/capos $@
 
+# What `capos run --engine=$(ENGINE)` needs besides.
+ENGINE ?= interpreter
+ENGINE_NEEDS := $(if $(filter-out interpreter,$(ENGINE)),native capos-wasm-compiled native compiler native compiler-worker)
 # The requirements of any external program: `capos run program.wasm`.
-programs: host programs-of-any kernel-after-host build/setup/run ## build only what `capos run PROGRAM.wasm` needs
+programs: host programs-of-any kernel-after-host build/setup/run ## build only what `capos run PROGRAM.wasm` needs (ENGINE=compiler or auto for --engine)
 
 .PHONY: programs-of-any
 programs-of-any:
-	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk'
+	$(MAKE) userspace NEEDS='native init native capos-console native capos-wasm native fs native virtio-blk $(ENGINE_NEEDS)'
 
 # Builds only what one manifest names. Errors in the manifest are reported when it is run.
 $(MANIFESTS:%=programs-%): programs-%: %.cue host certain-% kernel-after-host

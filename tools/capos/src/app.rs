@@ -1,5 +1,6 @@
 //! A WebAssembly program and its command line options, as a manifest.
 
+mod engine;
 pub mod folders;
 mod launch;
 mod mount;
@@ -15,7 +16,7 @@ pub use mount::{Dir, VolumeFile};
 use capos_schema::grants;
 use capos_volume_tool::{Links, show_size};
 
-use crate::manifest::{InstanceLimits, name_of, show_duration};
+use crate::manifest::{Engine, InstanceLimits, name_of, show_duration};
 
 /// A call of `capos run PROGRAM.wasm`.
 #[derive(Debug, Default, Clone)]
@@ -46,6 +47,10 @@ pub struct App {
     pub trap_unknown_imports: bool,
     /// The export that is called instead of `_start`.
     pub invoke: Option<String>,
+    /// How it is run.
+    pub engine: Engine,
+    /// The image with the compiler's cache, if that is used.
+    pub cache: Option<PathBuf>,
 }
 
 impl App {
@@ -83,14 +88,16 @@ impl App {
     fn write(&self, to: &mut String, sizes: &[u64], launch: &str) -> std::fmt::Result {
         let name = quoted(&self.name());
         writeln!(to, "name: {name}")?;
-        if !self.dirs.is_empty() || !self.volumes.is_empty() {
+        if !self.dirs.is_empty() || !self.volumes.is_empty() || self.cache.is_some() {
             writeln!(to, "volumes: {{")?;
             self.write_volumes(to, sizes)?;
             writeln!(to, "}}")?;
         }
+        self.write_compiler(to)?;
         writeln!(
             to,
-            "wasm: [{{instances: [{{\n\tname:   {name}\n\tmodule: {{file: {}}}",
+            "wasm: [{{{}instances: [{{\n\tname:   {name}\n\tmodule: {{file: {}}}",
+            self.engine_field(),
             path(&self.module)
         )?;
         to.push_str(launch);
@@ -180,7 +187,7 @@ impl App {
             let end = if volume.read_only { ", readOnly: true}" } else { ", size: \"64MiB\"}" };
             writeln!(to, "\tvolume{index}: {{disk: {}{end}", path(&volume.file))?;
         }
-        Ok(())
+        self.write_cache(to)
     }
 
     fn write_preopens(&self, to: &mut String) -> std::fmt::Result {

@@ -114,6 +114,11 @@ impl Project {
         self.root.join("build/log").join(format!("{run}.log"))
     }
 
+    /// The image in which `capos run PROGRAM.wasm` keeps compiled code.
+    pub fn compiler_cache(&self) -> PathBuf {
+        self.root.join("build/compiler-cache.img")
+    }
+
     /// `path` for messages: relative to the tree if it is inside.
     pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)

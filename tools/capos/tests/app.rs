@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use capos_host::app::folders::Plan;
 use capos_host::app::{App, folders};
-use capos_host::manifest::{Access, InstanceLimits, Manifest, Stdio, VolumeSource, decode};
+use capos_host::manifest::{Access, Engine, InstanceLimits, Manifest, Stdio, VolumeSource, decode};
 use capos_host::project::Project;
 use capos_host::qemu::ConsoleLine;
 use capos_host::{cue, image};
@@ -82,6 +82,8 @@ fn everything_arrives_whatever_its_characters() {
         limits: limits.clone(),
         trap_unknown_imports: true,
         invoke: Some("f\"n".into()),
+        engine: Engine::Auto,
+        cache: Some("/x/code.img".into()),
     };
     let manifest = evaluated(&app);
     let instance = manifest.processes.first().unwrap().wasm_host.as_ref().unwrap().instances.first().unwrap();
@@ -119,12 +121,17 @@ fn everything_arrives_whatever_its_characters() {
     assert_eq!(
         kinds.collect::<Vec<_>>(),
         [
+            "compiler-cache disk Some(536870912) false None",
             "dir0 disk Some(7516192768) false Some(Keep)",
             "dir1 files ./site Keep",
             "volume0 disk Some(67108864) false None",
             "volume1 disk None true None",
         ]
     );
+    let host = manifest.processes.first().unwrap();
+    assert_eq!(host.wasm_host.as_ref().unwrap().engine, Engine::Auto);
+    let cache = manifest.compiler.as_ref().unwrap().cache.as_ref().unwrap();
+    assert_eq!((cache.volume.as_str(), cache.access), ("compiler-cache", Access::ReadWrite));
 }
 
 #[test]

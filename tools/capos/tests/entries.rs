@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use capos_host::manifest::{Manifest, convert, decode};
 use capos_host::qemu::ConsoleLine;
+use capos_schema::compiler_capnp::compiler_grant;
 use capos_schema::file_capnp::directory_grant;
 use capos_schema::grants::WellKnown;
 use capos_schema::manifest_capnp::{export_ref, grant_entry, manifest, process_entry, restart_policy};
+use capos_schema::names;
 use serde_json::{Value, json};
 
 /// A line for each entry, and one for each of its grants.
@@ -83,6 +85,10 @@ fn exported(from: export_ref::Reader<'_>) -> String {
     if !from.has_wanted() {
         return format!("{process} {export}");
     }
+    if export == names::COMPILER_EXPORT {
+        let wanted: compiler_grant::Reader<'_> = from.get_wanted().get_as().unwrap();
+        return format!("{process} {export} of {}", wanted.get_holder().unwrap().to_str().unwrap());
+    }
     let wanted: directory_grant::Reader<'_> = from.get_wanted().get_as().unwrap();
     let (rights, quota) = (wanted.get_rights().unwrap(), wanted.get_quota().unwrap());
     format!(
@@ -95,6 +101,42 @@ fn exported(from: export_ref::Reader<'_>) -> String {
         quota.get_bytes(),
         quota.get_inodes()
     )
+}
+
+#[test]
+fn compilers_are_services_of_hosts_that_use_them() {
+    let host = |engine: &str| {
+        json!({"name": "m", "volumes": {"v": {"ram": "8MiB"}},
+            "compiler": {"cache": {"volume": "v", "path": "/c", "rights": "rw", "create": true},
+                "workers": 2, "worker": {"memory": "64MiB", "time": "3s"}, "verbose": true},
+            "wasm": [{"engine": engine, "instances": [{"name": "i"}]}]})
+    };
+    let found = entries(&host("auto"), ConsoleLine::Serial);
+    let (_, found) = found.split_once("compiler service: ").unwrap();
+    let wanted = "\
+compiler revision= worker-bytes=67108864 worker-ns=3000000000 workers=2 verbose; exports compiler compiler-status; \
+priority 0; service; always; flush compiler 30 s
+    log: log
+    timer: timer
+    entropy: entropy
+    process-spawner: processSpawner
+    boot-package: bootPackage
+    code-factory: codeFactory
+    cache: volume v volume \"c\" rwm create true 0 0
+wasm: capos-wasm-compiled ; exports ; priority 0
+    timer: timer
+    log: log
+    boot-package: bootPackage
+    compiler: compiler service compiler of wasm
+";
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(found), sorted(wanted), "{found}");
+    let found = entries(&host("interpreter"), ConsoleLine::Serial);
+    assert!(!found.contains("compiler") && found.contains("wasm: capos-wasm ;"), "{found}");
 }
 
 #[test]

@@ -36,10 +36,11 @@ pub(super) fn run(around: &Around<'_>, workplace: Workplace, module: &Path) -> R
         let reason = "--disk: only for a manifest; use --volume FILE::GUEST for a program";
         return Err(BadUsage(reason.to_owned()).into());
     }
-    let app = args.program.app(module, args.what.as_deref().unwrap_or(module), args.memory.as_deref())?;
+    let mut app = args.program.app(module, args.what.as_deref().unwrap_or(module), args.memory.as_deref())?;
     if let Some(function) = &app.invoke {
         inspect::check_call(module, function, &app.args)?;
     }
+    app.find_cache(project);
     app.dirs.iter().try_for_each(Dir::check)?;
     app.volumes.iter().try_for_each(VolumeFile::check)?;
     together::check(&app.dirs, &app.volumes)?;

@@ -11,7 +11,7 @@ use clap::Args;
 use super::BadUsage;
 use super::limits::LimitArgs;
 use crate::app::{App, Dir, VolumeFile};
-use crate::manifest::MOST_LINEAR_MEMORY;
+use crate::manifest::{Engine, MOST_LINEAR_MEMORY};
 
 /// Minimum and maximum space in a folder's volume, which also needs some itself.
 const LEAST_ROOM: u64 = 4 << 20;
@@ -72,12 +72,32 @@ pub(super) struct ProgramArgs {
     /// results
     #[arg(long, value_name = "FUNCTION")]
     invoke: Option<String>,
+    /// Interpret the program, compile it, or interpret it until it has been compiled [default: interpreter]
+    #[arg(long, value_name = "ENGINE", value_enum)]
+    engine: Option<EngineName>,
     /// Print the manifest of such a run instead of running it
     #[arg(long)]
     pub(super) print_manifest: bool,
     /// Its arguments; arguments that are long options of capos go after `--`
     #[arg(last = true, value_name = "ARGUMENTS")]
     args: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum EngineName {
+    Interpreter,
+    Compiler,
+    Auto,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Interpreter => Self::Interpreter,
+            EngineName::Compiler => Self::Compiler,
+            EngineName::Auto => Self::Auto,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -116,6 +136,7 @@ impl ProgramArgs {
             ("--wall-clock", self.wall_clock),
             ("--unknown-imports", self.unknown_imports.is_some()),
             ("--invoke", self.invoke.is_some()),
+            ("--engine", self.engine.is_some()),
             ("--print-manifest", self.print_manifest),
             ("arguments", !self.args.is_empty()),
         ];
@@ -148,6 +169,8 @@ impl ProgramArgs {
             wall_clock: self.wall_clock,
             limits: self.limits.limits(memory.transpose()?),
             invoke: self.invoke.clone(),
+            engine: self.engine.map(Engine::from).unwrap_or_default(),
+            cache: None,
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
         })
     }

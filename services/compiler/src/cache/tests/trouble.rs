@@ -33,7 +33,7 @@ fn code_larger_than_the_volume_is_not_stored() {
     assert_eq!(opened.find(b"small"), Some(b"code".to_vec()));
 }
 
-/// Whatever is the last operation that reaches the device, the entry is found whole or not at all, and later ones can be
+/// After any last operation that reaches the device, the entry is found whole or not at all, and later ones can be
 /// stored.
 #[test]
 fn an_interruption_leaves_a_cache_that_works() {
