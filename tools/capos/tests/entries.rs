@@ -127,6 +127,7 @@ wasm: capos-wasm-compiled ; exports ; priority 0
     timer: timer
     log: log
     boot-package: bootPackage
+    entropy: entropy
     compiler: compiler service compiler of wasm
 ";
     let sorted = |text: &str| {
