@@ -33,7 +33,7 @@ interface VirtualMemory {
   # reason for a bad range or protection, `overloaded` when the process's budget is exhausted.
 
   reserve @0 (address :UInt64, length :UInt64, protection :Protection) -> (address :UInt64);
-  # Reserves a range without using any memory; a page gets a zeroed frame when it is first touched.
+  # Reserves a range without using any memory but that for its record; a page gets a zeroed frame when it is first touched.
   # With `address` 0 the kernel chooses. With no protection bit set the range is a guard: touching
   # it is a fault until `protect` permits access.
 

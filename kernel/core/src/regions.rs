@@ -1,14 +1,19 @@
-//! The layout of an address space: a sorted list of regions. The page tables are updated to match it.
+//! The layout of an address space: its regions, by address. The page tables are updated to match it.
 
-use crate::OutOfMemory;
-use alloc::vec::Vec;
+use crate::{
+    OutOfMemory,
+    walk::{Flaw, Walk},
+};
 use bitflags::bitflags;
 use capos_abi::{MAPPING_AREA, MAPPING_AREA_END, PAGE_SIZE, USER_END, USER_START};
 
 mod change;
 #[cfg(test)]
 mod tests;
+mod tree;
 pub mod usage;
+
+use tree::Tree;
 
 bitflags! {
     /// The allowed access to pages. With no bit set, every access is a fault.
@@ -181,8 +186,8 @@ impl From<OutOfMemory> for RegionError {
 /// The regions of one address space.
 #[derive(Debug)]
 pub struct RegionMap {
-    /// Sorted, disjoint, none empty.
-    regions: Vec<Region>,
+    /// None of them empty.
+    tree: Tree,
     /// The address where the search for free space starts.
     search_from: u64,
     limit: usize,
@@ -200,35 +205,54 @@ fn checked_end(address: u64, length: u64) -> Result<u64, RegionError> {
 }
 
 impl RegionMap {
+    /// The memory of a region's record.
+    pub const RECORD_BYTES: usize = tree::RECORD_BYTES;
+
     /// An empty address space for at most `limit` regions.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { regions: Vec::new(), search_from: MAPPING_AREA, limit }
+        Self { tree: Tree::new(), search_from: MAPPING_AREA, limit }
+    }
+
+    /// The number of regions.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// The most regions that there may be.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Changes that.
+    pub const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// All regions in order of address.
-    #[must_use]
-    pub fn regions(&self) -> &[Region] {
-        &self.regions
+    pub fn regions(&self) -> impl Iterator<Item = &Region> + Clone {
+        self.from(0)
     }
 
-    /// The index of the first region that ends after `address`.
-    #[inline]
-    fn first_after(&self, address: u64) -> usize {
-        self.regions.partition_point(|region| region.end <= address)
+    /// The regions that end after `address`, in order.
+    fn from(&self, address: u64) -> impl Iterator<Item = &Region> + Clone {
+        core::iter::successors(self.next_after(address), |region| self.next_after(region.end))
     }
 
     /// The first region that ends after `address`.
     #[must_use]
+    #[inline]
     pub fn next_after(&self, address: u64) -> Option<&Region> {
-        self.regions.get(self.first_after(address))
+        self.tree.first_after(address)
     }
 
     /// The region that contains `address`.
     #[must_use]
     #[inline]
     pub fn find(&self, address: u64) -> Option<&Region> {
-        self.regions.get(self.first_after(address)).filter(|region| region.start <= address)
+        self.next_after(address).filter(|region| region.start <= address)
     }
 
     /// Adds a region at `address`, or, if `address` is 0, at any free address. Returns its start.
@@ -254,13 +278,31 @@ impl RegionMap {
         }
         let start = if address == 0 { self.choose(length)? } else { address };
         let end = checked_end(start, length)?;
-        let index = self.first_after(start);
-        if self.regions.get(index).is_some_and(|next| next.start < end) {
+        // The region that ends where the new one starts, if there is one, and the first one after that.
+        let before = self.next_after(start - 1).filter(|region| region.start < start).copied();
+        let next = self.next_after(before.map_or(start - 1, |before| before.end)).copied();
+        let overlaps = before.is_some_and(|before| before.end > start);
+        if overlaps || next.is_some_and(|next| next.start < end) {
             return Err(RegionError::InUse);
         }
-        self.room_for(1)?;
-        self.regions.insert(index, Region { start, end, backing, protection, ceiling });
-        self.merge_around(index, index + 1);
+        let region = Region { start, end, backing, protection, ceiling };
+        let before = before.filter(|before| before.joins(&region));
+        let next = next.filter(|next| region.joins(next));
+        match (before, next) {
+            (None, None) => {
+                self.room_for(1)?;
+                self.tree.insert(region);
+            }
+            (Some(before), None) => self.tree.set_end(before.start, end),
+            (None, Some(next)) => {
+                self.tree.remove(next.start);
+                self.tree.insert(Region { end: next.end, ..region });
+            }
+            (Some(before), Some(next)) => {
+                self.tree.remove(next.start);
+                self.tree.set_end(before.start, next.end);
+            }
+        }
         if address == 0 {
             self.search_from = end;
         }
@@ -277,33 +319,26 @@ impl RegionMap {
     }
 
     fn gap(&self, from: u64, length: u64) -> Option<u64> {
-        let mut start = from;
-        for region in self.regions.get(self.first_after(from)..)? {
-            if region.start.saturating_sub(start) >= length {
-                break;
-            }
-            start = start.max(region.end);
-        }
-        start.checked_add(length).filter(|&end| end <= MAPPING_AREA_END).map(|_| start)
+        self.tree.gap(from, MAPPING_AREA_END, length)
     }
 
     fn room_for(&mut self, count: usize) -> Result<(), RegionError> {
-        if self.regions.len() + count > self.limit {
+        if self.tree.len() + count > self.limit {
             return Err(RegionError::Full);
         }
-        self.regions.try_reserve(count).map_err(OutOfMemory::from)?;
-        Ok(())
+        Ok(self.tree.reserve(count)?)
     }
 
-    /// Whether the list is sorted, disjoint and within user space, and W^X holds everywhere.
-    #[must_use]
-    pub fn is_consistent(&self) -> bool {
-        self.regions.windows(2).all(|pair| pair[0].end <= pair[1].start)
-            && self.regions.iter().all(|region| {
-                checked_end(region.start, region.length()).is_ok()
-                    && !region.protection.breaks_wx()
-                    && region.backing.may_be(region.protection)
-                    && region.ceiling.contains(region.protection)
-            })
+    /// Whether the regions are in order, disjoint and within user space, and W^X holds everywhere.
+    ///
+    /// # Errors
+    /// [`Flaw::BrokenOff`].
+    pub fn is_consistent(&self, walk: &mut Walk<'_>) -> Result<bool, Flaw> {
+        self.tree.is_consistent(walk, |region| {
+            checked_end(region.start, region.length()).is_ok()
+                && !region.protection.breaks_wx()
+                && region.backing.may_be(region.protection)
+                && region.ceiling.contains(region.protection)
+        })
     }
 }

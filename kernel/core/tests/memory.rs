@@ -318,7 +318,7 @@ fn regions_survive_every_failed_allocation() {
             let _ = counting(|| map.map(at, 0x2000, Backing::Anonymous, usage, usage));
             let _ = counting(|| map.protect(at, 0x1000, Protection::READ));
             let _ = counting(|| map.unmap(at + 0x1000, 0x1000, |_| {}));
-            assert!(map.is_consistent());
+            assert!(map.is_consistent(&mut Walk::new(&|| true)).unwrap());
         }
     });
     assert!(allocations > 0);

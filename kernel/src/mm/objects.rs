@@ -21,6 +21,7 @@ pub type ObjectId = Id<MemoryObject>;
 const MAX_OBJECTS: u32 = 1 << 20;
 /// Maximum length of an object: 64 GiB.
 const MAX_PAGES: u64 = 1 << 24;
+const PAGE: u64 = FRAME_BYTES as u64;
 
 enum Store {
     /// Zeroed frames, each allocated at first use.
@@ -57,7 +58,7 @@ pub struct MemoryObject {
     /// Number of capabilities.
     references: u32,
     /// Bytes mapped, over all address spaces: mappings keep it alive, too.
-    mapped_bytes: u64,
+    mapped_pages: u64,
     /// How it may be mapped, and its writable mappings in all address spaces.
     pub(super) mapped: MappedUse,
     /// The process that is charged for its frames.
@@ -73,7 +74,7 @@ impl MemoryObject {
             store,
             pages,
             references: 1,
-            mapped_bytes: 0,
+            mapped_pages: 0,
             mapped: MappedUse::new(),
             owner,
             ended_before: None,
@@ -248,7 +249,7 @@ impl MemoryObjects {
     pub(crate) fn take_registers(&mut self, id: ObjectId) -> bool {
         let Some(object) = self.all.get_mut(id).filter(|object| object.is_registers()) else { return false };
         object.store = Store::Gone;
-        object.mapped_bytes > 0
+        object.mapped_pages > 0
     }
 
     /// Whether a region maps a revoked object.
@@ -290,8 +291,8 @@ impl MemoryObjects {
     /// Records that bytes of it are mapped.
     pub(super) fn add_mapping(&mut self, id: ObjectId, bytes: u64) {
         if let Some(object) = self.all.get_mut(id) {
-            // At most 2^36 bytes per region, 2^12 regions per process and 2^15 processes.
-            object.mapped_bytes = object.mapped_bytes.saturating_add(bytes);
+            // At most 2^24 pages per region, 2^16 regions per process and 2^16 processes.
+            object.mapped_pages = object.mapped_pages.saturating_add(bytes / PAGE);
         }
     }
 
@@ -301,7 +302,7 @@ impl MemoryObjects {
         usage::uncount(self, region);
         let Some(id) = region.backing.object().and_then(|object| self.all.id_at(object)) else { return };
         if let Some(object) = self.all.get_mut(id) {
-            object.mapped_bytes = object.mapped_bytes.saturating_sub(region.length());
+            object.mapped_pages = object.mapped_pages.saturating_sub(region.length() / PAGE);
         }
         self.end_if_unused(id);
     }
@@ -317,7 +318,7 @@ impl MemoryObjects {
     /// Pushes an unreachable object to the stack of ended objects, which [`Self::free_step`] frees.
     fn end_if_unused(&mut self, id: ObjectId) {
         let Some(object) = self.all.get_mut(id) else { return };
-        if object.references == 0 && object.mapped_bytes == 0 {
+        if object.references == 0 && object.mapped_pages == 0 {
             object.ended_before = self.ended_last.replace(id);
             self.ended_count += 1;
         }
@@ -365,8 +366,8 @@ impl MemoryObjects {
         let mut counts = Counts::<(MappedUse, u64)>::new(self.all.places(), walk)?;
         walk.over(regions, |region| {
             let count = region.backing.object().and_then(|object| counts.at_mut(object));
-            if let Some((mapped, bytes)) = count {
-                *bytes += region.length();
+            if let Some((mapped, pages)) = count {
+                *pages += region.length() / PAGE;
                 if matches!(region.backing, Backing::Object { .. }) {
                     mapped.add(region.protection, region.length());
                 }
@@ -375,9 +376,9 @@ impl MemoryObjects {
         })?;
         walk.over(self.all.every(), |object| match object {
             Some((id, object)) => {
-                let (mapped, bytes) = counts.of(id.index());
-                let found = (mapped.writable_pages(), bytes);
-                if found != (object.mapped.writable_pages(), object.mapped_bytes) {
+                let (mapped, pages) = counts.of(id.index());
+                let found = (mapped.writable_pages(), pages);
+                if found != (object.mapped.writable_pages(), object.mapped_pages) {
                     return Err("a memory object has a wrong mapping count".into());
                 }
                 if found.0 > 0 && object.is_sealed() {

@@ -24,7 +24,13 @@ pub use change::SpaceError;
 pub use fault::{Access, FaultError};
 
 /// Maximum number of regions of an address space.
-const MAX_REGIONS: usize = 4096;
+const MAX_REGIONS: usize = 65_536;
+/// Number of regions whose records are not charged.
+const FREE_REGIONS: usize = 64;
+/// Number of records of regions for which a frame is charged.
+const REGIONS_PER_FRAME: usize = frames::FRAME_BYTES / RegionMap::RECORD_BYTES;
+/// The most regions that an operation adds.
+const REGIONS_AT_ONCE: usize = 2;
 
 /// Marks entries whose frame belongs to the address space and is freed with the page.
 const OWNED: Flags = Flags::BIT_9;
@@ -62,7 +68,7 @@ impl AddressSpace {
         kernel_space::share_with(root);
         Some(Self {
             root,
-            regions: RegionMap::new(MAX_REGIONS),
+            regions: RegionMap::new(FREE_REGIONS),
             budget,
             recent: Recent::new(),
             holders: Holders::NONE,
@@ -94,6 +100,15 @@ impl AddressSpace {
         self.holders.remove(crate::arch::cpu_index());
     }
 
+    /// Charges memory for the records of more regions, if the next operation may need it. What the budget does not allow is
+    /// refused when it is needed. Records are kept until the process ends.
+    fn pay_for_regions(&mut self) {
+        let limit = self.regions.limit();
+        if self.regions.count() + REGIONS_AT_ONCE > limit && limit < MAX_REGIONS && self.budget.charge(1) {
+            self.regions.set_limit((limit + REGIONS_PER_FRAME).min(MAX_REGIONS));
+        }
+    }
+
     /// Its regions.
     pub const fn regions(&self) -> &RegionMap {
         &self.regions
@@ -107,10 +122,12 @@ impl AddressSpace {
         if !self.free_all_tables(budget) {
             return false;
         }
-        while let Some(region) = self.regions.pop() {
-            objects.drop_mapping(&region);
+        while let Some(record) = self.regions.pop() {
+            if let Some(region) = record {
+                objects.drop_mapping(&region);
+            }
             if budget.is_spent() {
-                return self.regions.regions().is_empty();
+                return false;
             }
         }
         true

@@ -1,7 +1,10 @@
 //! Changing ranges of an address space: regions are split at the ends of the range, changed as a whole, and
 //! merged again.
 
-use super::{Backing, Protection, Region, RegionError, RegionMap, checked_end};
+use super::{
+    Protection, Region, RegionError, RegionMap, checked_end,
+    tree::{ANONYMOUS, FIXED, OBJECT, PRIVATE, Summary},
+};
 
 impl RegionMap {
     /// Changes the protection of a range, all of which must be reserved or mapped. Contents are preserved.
@@ -10,13 +13,14 @@ impl RegionMap {
     /// See [`RegionError`]; nothing changes then.
     pub fn protect(&mut self, address: u64, length: u64, protection: Protection) -> Result<(), RegionError> {
         let end = self.check_protect(address, length, protection)?;
-        let (first, last) = self.split_out(address, end)?;
-        if let Some(regions) = self.regions.get_mut(first..last) {
-            for region in regions {
-                region.protection = protection;
-            }
+        self.split_out(address, end)?;
+        let mut at = address;
+        while let Some(region) = self.next_after(at).filter(|region| region.start < end) {
+            let next = region.end;
+            self.tree.set_protection_after(at, protection);
+            at = next;
         }
-        self.merge_around(first, last);
+        self.join_from(address, end);
         Ok(())
     }
 
@@ -34,23 +38,24 @@ impl RegionMap {
             return Err(RegionError::WriteAndExecute);
         }
         let end = checked_end(address, length)?;
-        for region in self.covering(address, end)? {
-            if region.backing == Backing::Fixed {
-                return Err(RegionError::NotReserved);
-            }
-            if !region.backing.may_be(protection) {
-                return Err(RegionError::NotSealed);
-            }
-            if !region.ceiling.contains(protection) {
-                return Err(RegionError::NotPermitted);
-            }
+        let all = self.covering(address, end)?;
+        if all.kinds & FIXED != 0 {
+            return Err(RegionError::NotReserved);
+        }
+        // Memory of a process's own is never executable.
+        if protection.contains(Protection::EXECUTE) && all.kinds & !OBJECT != 0 {
+            return Err(RegionError::NotSealed);
+        }
+        if !all.ceiling.contains(protection) {
+            return Err(RegionError::NotPermitted);
         }
         Ok(end)
     }
 
     /// The parts of regions within `start..end`.
     pub(super) fn pieces(&self, start: u64, end: u64) -> impl Iterator<Item = Region> {
-        self.overlapping(start, end).iter().filter_map(move |region| region.part(start, end))
+        let overlapping = self.from(start).take_while(move |region| region.start < end);
+        overlapping.filter_map(move |region| region.part(start, end))
     }
 
     /// Unmaps a range. `removed` is called with each removed piece; holes in the range are not an error.
@@ -64,8 +69,8 @@ impl RegionMap {
         mut removed: impl FnMut(Region),
     ) -> Result<(), RegionError> {
         self.check_unmap(address, length)?;
-        let (first, last) = self.split_out(address, address + length)?;
-        self.regions.drain(first..last).for_each(&mut removed);
+        self.split_out(address, address + length)?;
+        self.remove_between(address, address + length, &mut removed);
         self.search_from = self.search_from.min(address).max(capos_abi::MAPPING_AREA);
         Ok(())
     }
@@ -76,14 +81,22 @@ impl RegionMap {
     /// See [`RegionError`]; nothing changes then.
     pub fn remove_fixed(&mut self, address: u64, length: u64) -> Result<(), RegionError> {
         let end = checked_end(address, length)?;
-        let (first, last) = self.split_out(address, end)?;
-        self.regions.drain(first..last);
+        self.split_out(address, end)?;
+        self.remove_between(address, end, &mut |_| ());
         Ok(())
     }
 
-    /// Removes the last region of any kind: for tearing down an address space.
-    pub fn pop(&mut self) -> Option<Region> {
-        self.regions.pop()
+    fn remove_between(&mut self, start: u64, end: u64, removed: &mut dyn FnMut(Region)) {
+        while let Some(&region) = self.next_after(start).filter(|region| region.start < end) {
+            self.tree.remove(region.start);
+            removed(region);
+        }
+    }
+
+    /// Removes a record: for tearing down an address space, in which nothing can be found any more. Not every record is of
+    /// a region.
+    pub fn pop(&mut self) -> Option<Option<Region>> {
+        self.tree.pop()
     }
 
     /// Checks whether the contents of a range can be discarded, which requires all of it to be the process's own.
@@ -92,8 +105,8 @@ impl RegionMap {
     /// See [`RegionError`].
     pub fn check_discard(&self, address: u64, length: u64) -> Result<(), RegionError> {
         let end = checked_end(address, length)?;
-        let is_own = |region: &Region| matches!(region.backing, Backing::Anonymous | Backing::Private { .. });
-        if self.covering(address, end)?.iter().all(is_own) { Ok(()) } else { Err(RegionError::NotReserved) }
+        let is_own = self.covering(address, end)?.kinds & !(ANONYMOUS | PRIVATE) == 0;
+        if is_own { Ok(()) } else { Err(RegionError::NotReserved) }
     }
 
     /// Checks whether a range may be unmapped, which requires it to contain no kernel pages. Holes in it are
@@ -103,83 +116,69 @@ impl RegionMap {
     /// See [`RegionError`].
     pub fn check_unmap(&self, address: u64, length: u64) -> Result<(), RegionError> {
         let end = checked_end(address, length)?;
-        if self.overlapping(address, end).iter().any(|region| region.backing == Backing::Fixed) {
+        if self.tree.summary(address, end).is_some_and(|all| all.kinds & FIXED != 0) {
             return Err(RegionError::NotReserved);
         }
         Ok(())
     }
 
-    /// The end of the `count`th region that ends after `address`; the end of the address space if there are
-    /// fewer.
+    /// The end of the part of `start..end` that contains at most `count` regions.
     #[must_use]
-    pub fn end_of(&self, address: u64, count: usize) -> u64 {
-        let last = self.first_after(address).saturating_add(count.saturating_sub(1));
-        self.regions.get(last).map_or(u64::MAX, |region| region.end)
+    pub fn end_of(&self, start: u64, end: u64, count: usize) -> u64 {
+        let last = self.from(start).take_while(|region| region.start < end).nth(count.saturating_sub(1));
+        last.map_or(end, |region| region.end.min(end))
     }
 
-    /// The regions that overlap `start..end`.
-    fn overlapping(&self, start: u64, end: u64) -> &[Region] {
-        let first = self.first_after(start);
-        let last = self.regions.partition_point(|region| region.start < end);
-        self.regions.get(first..last.max(first)).unwrap_or(&[])
+    /// The properties of the regions in `start..end`, if there is no hole in the range.
+    fn covering(&self, start: u64, end: u64) -> Result<Summary, RegionError> {
+        let all = self.tree.summary(start, end);
+        all.filter(|all| all.first <= start && end <= all.last && all.gap == 0)
+            .ok_or(RegionError::NotReserved)
     }
 
-    /// As [`Self::overlapping`], if there is no hole in the range.
-    fn covering(&self, start: u64, end: u64) -> Result<&[Region], RegionError> {
-        let regions = self.overlapping(start, end);
-        let whole = regions.first().is_some_and(|first| first.start <= start)
-            && regions.last().is_some_and(|last| last.end >= end)
-            && regions.windows(2).all(|pair| pair[0].end == pair[1].start);
-        if whole { Ok(regions) } else { Err(RegionError::NotReserved) }
-    }
-
-    /// Splits regions so that there are boundaries at `start` and `end`; returns the indices between.
-    fn split_out(&mut self, start: u64, end: u64) -> Result<(usize, usize), RegionError> {
-        let first = self.first_after(start);
-        let last = self.regions.partition_point(|region| region.start < end).max(first);
-        let touched = self.regions.get(first..last).unwrap_or(&[]);
-        let splits = usize::from(touched.first().is_some_and(|region| region.start < start))
-            + usize::from(touched.last().is_some_and(|region| region.end > end));
+    /// Splits regions so that there are boundaries at `start` and `end`.
+    fn split_out(&mut self, start: u64, end: u64) -> Result<(), RegionError> {
+        let splits = [start, end].map(|address| usize::from(self.split_by(address).is_some()));
         // The usual case: the boundaries already exist.
-        if splits == 0 {
-            return Ok((first, last));
+        if splits == [0, 0] {
+            return Ok(());
         }
-        self.room_for(splits)?;
-        self.split_at(start);
-        self.split_at(end);
-        let first = self.first_after(start);
-        let last = self.regions.partition_point(|region| region.start < end);
-        Ok((first, last.max(first)))
-    }
-
-    fn split_at(&mut self, address: u64) {
-        let index = self.first_after(address);
-        let Some(&region) = self.regions.get(index) else { return };
-        if let (Some(head), Some(tail)) =
-            (region.part(region.start, address), region.part(address, region.end))
-            && region.start < address
-        {
-            self.regions[index] = head;
-            self.regions.insert(index + 1, tail);
-        }
-    }
-
-    /// Merges the regions from the one before `first` to the one at `last` where they are contiguous.
-    pub(super) fn merge_around(&mut self, first: usize, last: usize) {
-        let end = (last + 1).min(self.regions.len());
-        // The last region kept; those merged into it leave a gap, which is closed once at the end.
-        let mut kept = first.saturating_sub(1);
-        for index in kept + 1..end {
-            let region = self.regions[index];
-            if self.regions[kept].joins(&region) {
-                self.regions[kept].end = region.end;
-            } else {
-                kept += 1;
-                self.regions[kept] = region;
+        self.room_for(splits[0] + splits[1])?;
+        for address in [start, end] {
+            if let Some(region) = self.split_by(address)
+                && let Some(tail) = region.part(address, region.end)
+            {
+                self.tree.set_end(region.start, address);
+                self.tree.insert(tail);
             }
         }
-        if kept + 1 < end {
-            self.regions.drain(kept + 1..end);
+        Ok(())
+    }
+
+    /// The region that a boundary at `address` would split.
+    fn split_by(&self, address: u64) -> Option<Region> {
+        self.find(address).filter(|region| region.start < address).copied()
+    }
+
+    /// Joins the regions from the one before `start` to the one at `end` where they continue each other.
+    pub(super) fn join_from(&mut self, start: u64, end: u64) {
+        let Some(&(mut kept)) = self.next_after(start - 1) else { return };
+        let mut is_longer = false;
+        while kept.end <= end
+            && let Some(&next) = self.next_after(kept.end)
+        {
+            if kept.joins(&next) {
+                self.tree.remove(next.start);
+                (kept.end, is_longer) = (next.end, true);
+                continue;
+            }
+            if core::mem::take(&mut is_longer) {
+                self.tree.set_end(kept.start, kept.end);
+            }
+            kept = next;
+        }
+        if is_longer {
+            self.tree.set_end(kept.start, kept.end);
         }
     }
 }

@@ -48,7 +48,7 @@ impl MappedUse {
 
     /// Counts a mapping of `bytes` with `protection`.
     pub fn add(&mut self, protection: Protection, bytes: u64) {
-        // At most 2^24 pages per region, 2^12 regions per process and 2^16 processes: no overflow is
+        // At most 2^24 pages per region, 2^16 regions per process and 2^16 processes: no overflow is
         // possible.
         if protection.contains(Protection::WRITE) {
             self.writable = self.writable.saturating_add(bytes / PAGE_SIZE);

@@ -46,6 +46,7 @@ impl AddressSpace {
         protection: Protection,
         ceiling: Protection,
     ) -> Result<u64, SpaceError> {
+        self.pay_for_regions();
         Ok(self.regions.map(address, length, Backing::Anonymous, protection, ceiling)?)
     }
 
@@ -68,6 +69,7 @@ impl AddressSpace {
             return Err(RegionError::Unaligned.into());
         }
         let backing = Backing::Object { object: id.index(), offset: part.start };
+        self.pay_for_regions();
         let start =
             self.regions.map_object(&mut object.mapped, address, length, backing, protection, ceiling)?;
         objects.add_mapping(id, length);
@@ -94,6 +96,7 @@ impl AddressSpace {
         }
         let length = length_within(&part, object.bytes())?;
         let backing = Backing::Private { object: id.index(), offset: part.start };
+        self.pay_for_regions();
         let start = self.regions.map(address, length, backing, protection, ceiling)?;
         objects.add_mapping(id, length);
         Ok(start)
@@ -110,6 +113,7 @@ impl AddressSpace {
         length: u64,
         protection: Protection,
     ) -> Result<(), SpaceError> {
+        self.pay_for_regions();
         self.regions.protect_counted(objects, address, length, protection)?;
         self.change_leaves(address, address + length, &mut |_, entry| {
             leaf(entry.frame(), protection, entry.flags() & KEPT)
@@ -128,6 +132,7 @@ impl AddressSpace {
         address: u64,
         length: u64,
     ) -> Result<(), SpaceError> {
+        self.pay_for_regions();
         self.regions.unmap(address, length, |region| objects.drop_mapping(&region))?;
         self.clear(address, address + length);
         self.holders.flush(address, length);
@@ -157,6 +162,7 @@ impl AddressSpace {
         protection: Protection,
         mut fill: impl FnMut(u64, crate::mm::frames::Frame),
     ) -> Result<(), SpaceError> {
+        self.pay_for_regions();
         self.regions.map(address, pages * PAGE, Backing::Fixed, protection, protection)?;
         for page in 0..pages {
             let at = address + page * PAGE;

@@ -125,7 +125,7 @@ impl AddressSpace {
 
     /// The end of the part of `start..end` that can be changed in one step.
     pub(crate) fn end_of_piece(&self, start: u64, end: u64) -> u64 {
-        let end = end.min(self.regions().end_of(start, PIECE_REGIONS));
+        let end = self.regions.end_of(start, end, PIECE_REGIONS);
         // A range within one table needs no search.
         if start / span(2) == (end - 1) / span(2) {
             return end;
@@ -157,7 +157,7 @@ impl AddressSpace {
 }
 
 /// Maximum number of regions changed in one step.
-const PIECE_REGIONS: usize = 64;
+const PIECE_REGIONS: usize = 16;
 /// Maximum number of tables changed in one step, including those at higher levels.
 const PIECE_TABLES: u32 = 4;
 

@@ -35,8 +35,7 @@ impl Processes {
                     process.space.budget.used()
                 ));
             }
-            walk.look_at(process.space.regions().regions().len() as u32 / 4)?;
-            if !process.space.regions().is_consistent() {
+            if !process.space.regions().is_consistent(walk)? {
                 problems.push(format_args!("process {}: its regions are out of order", process.name));
             }
         }

@@ -49,6 +49,8 @@ const KNOWN: &[Known] = &[
         Some(70_000),
         "Linux: 324,000",
     ),
+    known("reserve_beside_10", "reserving 6 GiB of address space beside 10 other reservations", None, ""),
+    known("reserve_beside_10000", "the same beside 10,000", None, ""),
     known(
         "longest_kernel_stretch",
         "the longest time without a preemption point in the kernel, under adversarial programs",

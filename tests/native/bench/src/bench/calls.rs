@@ -45,7 +45,7 @@ pub(crate) fn raw(counter: &Counter) -> capnp::Result<()> {
 
 /// Submits one entry and takes its completion, which must report success.
 #[expect(unsafe_code, reason = "this is the bare ring")]
-fn exchange(entry: &SubmissionEntry) {
+pub(crate) fn exchange(entry: &SubmissionEntry) {
     let status = capos_rt::ring::with_ring(|ring| {
         // SAFETY: the memory behind this module's entries outlives the exchange.
         unsafe { ring.push(entry) }.ok()?;

@@ -6,6 +6,7 @@ mod alarms;
 mod calls;
 mod counter;
 mod processes;
+mod reservations;
 mod threads;
 
 use capos_schema::diagnostics_capnp::diagnostics;
@@ -29,7 +30,8 @@ async fn run() -> capnp::Result<()> {
     calls::generated(&counter).await?;
     threads::all(&counter);
     alarms::all(&counter).await?;
-    processes::all(&counter).await
+    processes::all(&counter).await?;
+    reservations::all(&counter)
 }
 
 /// From kernel entry to the first user instruction.

@@ -167,6 +167,7 @@ pub(crate) const CASES: &[(&str, Expected)] = &[
     ("slots_until_refused", Error(&[BudgetExceeded])),
     ("endpoints_until_refused", Error(&[Overloaded, BudgetExceeded])),
     ("ranges_until_refused", Error(&[Overloaded])),
+    ("memories_until_refused", Error(&[Overloaded])),
     ("threads_until_refused", Error(&[Overloaded])),
     ("calls_until_refused", Success),
     // Alarms

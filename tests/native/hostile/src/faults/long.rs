@@ -6,7 +6,8 @@ use crate::{
     start::{Launcher, large_limits},
 };
 
-const CASES: [&str; 4] = ["end_of_a_tree", "revocation_of_a_tree", "end_of_badges", "end_of_an_endpoint"];
+const CASES: [&str; 5] =
+    ["end_of_a_tree", "revocation_of_a_tree", "end_of_badges", "end_of_an_endpoint", "ten_thousand_memories"];
 
 /// Returns the number of failed checks.
 pub(crate) async fn run() -> Result<usize, capnp::Error> {

@@ -26,7 +26,7 @@ const STRETCH_BOUND_NS: u64 = 200_000;
 /// Programs that never stop, at the same priority.
 const EQUALS: [&str; 4] = ["spin", "call_pong", "futex_pong", "alarm_storm"];
 /// Programs that end, at the lowest priority.
-const LOWERS: [&str; 26] = [
+const LOWERS: [&str; 28] = [
     "log_flood",
     "console_flood",
     "entropy_flood",
@@ -42,6 +42,8 @@ const LOWERS: [&str; 26] = [
     "objects_unmap",
     "mappings_unmap",
     "mappings_end",
+    "regions_end",
+    "regions_unmap",
     "crowd_wakes",
     "crowd_ends",
     "crowd_sleeps",

@@ -22,6 +22,7 @@ mod private;
 mod processor;
 mod raw;
 mod registers;
+mod reservations;
 mod ring_entries;
 mod sharing;
 mod shortage;
@@ -91,6 +92,7 @@ fn run(name: &str) -> i32 {
             alarm_on_small_stack alarm_at_hostile_times alarm_storm find_turns;
         upper_halves: vector_extension leave_upper_halves find_upper_halves upper_halves_through_alarms
             upper_halves_through_faults upper_halves_of_threads;
+        reservations: ten_thousand_memories memories_until_refused regions_end regions_unmap;
         shortage: greedy;
         long: end_of_a_tree revocation_of_a_tree end_of_badges end_of_an_endpoint;
         registers: leave_selectors find_selectors leave_values find_values;
