@@ -10,16 +10,19 @@ use std::{
 
 /// Bytes below a stack pointer that code may use.
 pub(crate) const SKIPPED_BYTES: usize = 128;
-/// The time until the next attempt if the guest is calling a function of the host. It doubles with each attempt, so that the
-/// function makes progress however long an alarm takes, also one that interrupts the handler of another.
-const FIRST_RETRY_NS: u64 = 20_000;
-const LAST_RETRY_NS: u64 = 2_000_000;
+/// The time until the next attempt if the guest is calling a function of the host or of wasmtime's. It doubles with each
+/// attempt, so that the function makes progress however long an alarm takes on a busy machine, also one that interrupts the
+/// handler of another.
+const FIRST_RETRY_NS: u64 = 50_000;
+const LAST_RETRY_NS: u64 = 400_000_000;
 
 /// The guest that runs. Only its thread and that thread's alarms access this.
 static START: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicUsize = AtomicUsize::new(0);
 static UNTIL_NS: AtomicU64 = AtomicU64::new(u64::MAX);
 static RETRY_NS: AtomicU64 = AtomicU64::new(FIRST_RETRY_NS);
+/// Whether the guest's time has passed while it was calling a function. Those of the host then end its turn.
+static IS_DUE: AtomicBool = AtomicBool::new(false);
 /// Whether an alarm is set, for `UNTIL_NS` or an earlier time.
 static IS_SET: AtomicBool = AtomicBool::new(false);
 
@@ -33,6 +36,7 @@ pub(crate) fn run_until(code: Range<usize>, time_ns: u64) {
     END.store(code.end, Relaxed);
     UNTIL_NS.store(time_ns, Relaxed);
     RETRY_NS.store(FIRST_RETRY_NS, Relaxed);
+    IS_DUE.store(false, Relaxed);
     // An alarm for another guest before comes no later.
     if !IS_SET.swap(true, Relaxed) {
         alarm::set(time_ns);
@@ -44,6 +48,11 @@ pub(crate) fn stop() {
     UNTIL_NS.store(u64::MAX, Relaxed);
 }
 
+/// Whether the guest's time has passed, seen from a function of the host that it is calling.
+pub(crate) fn is_due() -> bool {
+    IS_DUE.load(Relaxed)
+}
+
 /// The alarm has gone off.
 pub(crate) fn alarm(frame: &mut FaultFrame) {
     let until = UNTIL_NS.load(Relaxed);
@@ -52,13 +61,12 @@ pub(crate) fn alarm(frame: &mut FaultFrame) {
         return;
     }
     let now = now_ns();
-    if now < until {
-        return alarm::set(until);
-    }
-    if !(START.load(Relaxed)..END.load(Relaxed)).contains(&(frame.rip as usize)) {
+    let is_in_guest = (START.load(Relaxed)..END.load(Relaxed)).contains(&(frame.rip as usize));
+    if now < until || !is_in_guest {
         let retry = RETRY_NS.load(Relaxed);
+        IS_DUE.store(now >= until, Relaxed);
         RETRY_NS.store((2 * retry).min(LAST_RETRY_NS), Relaxed);
-        return alarm::set(now_ns() + retry);
+        return alarm::set(until.max(now + retry));
     }
     IS_SET.store(false, Relaxed);
     let stack = frame.rsp as usize - SKIPPED_BYTES - size_of::<u64>();

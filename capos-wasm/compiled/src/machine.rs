@@ -74,6 +74,10 @@ impl Machine for Capos {
         interruption::run_until(code, time_ns);
     }
 
+    fn is_due(&self) -> bool {
+        interruption::is_due()
+    }
+
     fn stop(&self) {
         interruption::stop();
     }

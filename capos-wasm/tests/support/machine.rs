@@ -39,5 +39,9 @@ impl Machine for InProcess {
         unreachable!("guests count fuel here");
     }
 
+    fn is_due(&self) -> bool {
+        false
+    }
+
     fn stop(&self) {}
 }

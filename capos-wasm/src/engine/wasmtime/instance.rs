@@ -111,8 +111,7 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
             // wasmtime wakes the task at every pause of its own, for which there is no need.
             let is_watched = !self.shared.counts_fuel();
             if is_watched {
-                let end = self.shared.fuel().turn_end().map_or(u64::MAX, |(_, end)| end);
-                self.machine.run_until(self.functions.clone(), end);
+                self.machine.run_until(self.functions.clone(), self.shared.fuel().interruption());
             }
             let poll = match self.waits {
                 true => call.as_mut().poll(cx),

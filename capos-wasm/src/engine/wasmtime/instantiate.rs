@@ -38,7 +38,7 @@ async fn instantiate<H: Host>(
 ) -> Result<Box<dyn Instance<H>>, String> {
     // Nothing is freed in parts.
     let (host, fuel, limiter, _discard) = means.divide();
-    let shared = Rc::new(Shared::new(fuel, compiled.counts_fuel));
+    let shared = Rc::new(Shared::new(fuel, compiled.counts_fuel, compiled.machine.clone()));
     let data = HostData::new(host, shared.clone(), limiter);
     let mut store =
         Box::new(Store::try_new(compiled.module().engine(), data).map_err(|error| error.to_string())?);

@@ -32,6 +32,9 @@ pub trait Machine {
     /// `code`, the guest's call becomes pending there. Called before the guest runs, and answered by [`Self::stop`].
     fn run_until(&self, code: Range<usize>, time_ns: u64);
 
+    /// Whether that time passed while the guest was calling a function of the host, which is to end the guest's turn.
+    fn is_due(&self) -> bool;
+
     /// Ends the effect of [`Self::run_until`].
     fn stop(&self);
 }

@@ -1,7 +1,11 @@
 //! The state of a call that is visible while the call's future owns the store.
 
+use super::machine::Machine;
 use crate::engine::fuel::FuelMeter;
-use std::cell::{Cell, RefCell, RefMut};
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    rc::Rc,
+};
 
 /// The reason that a call's future is pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,12 +24,13 @@ pub(super) enum Pause {
 pub(super) struct Shared {
     fuel: RefCell<FuelMeter>,
     counts_fuel: bool,
+    machine: Rc<dyn Machine>,
     pause: Cell<Pause>,
 }
 
 impl Shared {
-    pub(super) fn new(fuel: FuelMeter, counts_fuel: bool) -> Self {
-        Self { fuel: RefCell::new(fuel), counts_fuel, pause: Cell::default() }
+    pub(super) fn new(fuel: FuelMeter, counts_fuel: bool, machine: Rc<dyn Machine>) -> Self {
+        Self { fuel: RefCell::new(fuel), counts_fuel, machine, pause: Cell::default() }
     }
 
     /// Whether the code counts fuel, so that the store has some. Otherwise the machine interrupts the guest.
@@ -36,6 +41,11 @@ impl Shared {
     /// The meter; no reference to it is held across another call of this.
     pub(super) fn fuel(&self) -> RefMut<'_, FuelMeter> {
         self.fuel.borrow_mut()
+    }
+
+    /// Whether the guest would have been interrupted if it had not called a function of the host.
+    pub(super) fn is_due(&self) -> bool {
+        self.machine.is_due()
     }
 
     /// Sets the reason for the pause that follows.

@@ -30,7 +30,7 @@ pub(super) fn host_call<H: Host, R>(
             outcome
         }
     };
-    if is_turn_over {
+    if is_turn_over || store.data().shared.is_due() {
         end_turn(&mut store)?;
     }
     match outcome {
