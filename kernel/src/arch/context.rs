@@ -63,7 +63,7 @@ pub struct ThreadState {
 }
 
 /// Offset of the vector registers, which must be aligned.
-const VECTORS: usize = size_of::<UserContext>() + 2 * size_of::<u64>();
+pub(super) const VECTORS: usize = size_of::<UserContext>() + 2 * size_of::<u64>();
 const _: () = assert!(VECTORS.is_multiple_of(vectors::AREA_ALIGNMENT));
 
 impl ThreadState {

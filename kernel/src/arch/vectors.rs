@@ -4,14 +4,13 @@
 //! initialises those without reading them. XSAVEOPT does not write them either, so a thread pays only for registers that it
 //! uses.
 
-use super::context::ThreadState;
+use super::context::{ThreadState, VECTORS};
 use capos_kernel_core::vectors::components;
 use core::{
     arch::{
         asm,
         x86_64::{__cpuid, __cpuid_count},
     },
-    hint::cold_path,
     sync::atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 use x86_64::registers::control::Cr4Flags;
@@ -83,49 +82,61 @@ pub(super) fn initialize(area: &mut [u8]) {
     }
 }
 
-// EDX:EAX selects components among those in XCR0, where all of the upper half are disabled: EDX may be anything.
+// EDX:EAX selects components among those in XCR0, where all of the upper half are disabled: EDX may be anything. Both
+// functions are part of every switch, so they are as short as possible for the newest processors, and their exceptions are
+// elsewhere.
 
 /// Loads the registers of a thread.
 #[inline(always)]
 pub(super) fn load(thread: &ThreadState) {
-    let area = thread.vectors.as_ptr();
     // SAFETY: the area is as long and as aligned as the instruction needs, and only `initialize` and `save` have written it.
     unsafe {
-        if METHOD.load(Ordering::Relaxed) == FXSAVE {
-            cold_path();
-            asm!("fxrstor64 [{}]", in(reg) area, options(nostack, readonly, preserves_flags));
-        } else {
-            asm!("xrstor64 [{}]", in(reg) area, in("eax") u32::MAX, options(nostack, readonly, preserves_flags));
-        }
+        asm!(
+            "cmp byte ptr [rip + {method}], {fxsave}",
+            "je 2f",
+            "mov eax, -1",
+            "xrstor64 [{thread} + {area}]",
+            "3:",
+            ".pushsection .text.cold, \"ax\"",
+            "2: fxrstor64 [{thread} + {area}]",
+            "jmp 3b",
+            ".popsection",
+            thread = in(reg) (&raw const *thread).cast::<u8>(),
+            method = sym METHOD,
+            fxsave = const FXSAVE,
+            area = const VECTORS,
+            out("eax") _,
+            options(nostack),
+        );
     }
 }
 
 /// Saves the registers of a thread, which must be those in the processor.
 #[inline(always)]
 pub(super) fn save(thread: &mut ThreadState) {
-    let area = thread.vectors.as_mut_ptr();
     // SAFETY: the area is as long and as aligned as the instruction needs, and its header is as XSAVE left it, or zero.
     unsafe {
-        if METHOD.load(Ordering::Relaxed) == XSAVEOPT {
-            asm!("xsaveopt64 [{}]", in(reg) area, in("eax") u32::MAX, options(nostack, preserves_flags));
-        } else {
-            save_in_full(area);
-        }
-    }
-}
-
-/// Saves the registers on a processor without XSAVEOPT.
-///
-/// # Safety
-/// As for the area of a thread in [`save`].
-#[cold]
-unsafe fn save_in_full(area: *mut u8) {
-    // SAFETY: the area fits, by this function's contract.
-    unsafe {
-        if METHOD.load(Ordering::Relaxed) == XSAVE {
-            asm!("xsave64 [{}]", in(reg) area, in("eax") u32::MAX, options(nostack, preserves_flags));
-        } else {
-            asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
-        }
+        asm!(
+            "mov eax, -1",
+            "cmp byte ptr [rip + {method}], {xsaveopt}",
+            "jne 2f",
+            "xsaveopt64 [{thread} + {area}]",
+            "3:",
+            ".pushsection .text.cold, \"ax\"",
+            "2: cmp byte ptr [rip + {method}], {xsave}",
+            "jne 4f",
+            "xsave64 [{thread} + {area}]",
+            "jmp 3b",
+            "4: fxsave64 [{thread} + {area}]",
+            "jmp 3b",
+            ".popsection",
+            thread = in(reg) (&raw mut *thread).cast::<u8>(),
+            method = sym METHOD,
+            xsaveopt = const XSAVEOPT,
+            xsave = const XSAVE,
+            area = const VECTORS,
+            out("eax") _,
+            options(nostack),
+        );
     }
 }
