@@ -9,7 +9,11 @@ use crate::progress;
 
 /// The artifact of `module`, as wasmtime serializes it, or the reason why there is none.
 pub(crate) fn compile(job: &Job, module: &[u8], arguments: Arguments) -> Result<Vec<u8>, String> {
-    let engine = capos_codegen::config(arguments.settings).and_then(|config| Engine::new(&config));
+    let engine = capos_codegen::config(arguments.settings).and_then(|mut config| {
+        // Modules have no use for it.
+        config.wasm_component_model(arguments.is_component);
+        Engine::new(&config)
+    });
     let engine = engine.map_err(|error| format!("the settings do not fit this machine: {error:#}"))?;
     progress::report(job.clone(), module);
     let compiled = match arguments.is_component {
