@@ -28,7 +28,7 @@ use crate::name::{Name, Names};
 use crate::options::Options;
 use crate::settings::Settings;
 use crate::signal::Signal;
-use crate::slots::Slots;
+use crate::slots::{ClientId, Slots};
 
 use module::Module;
 use work::Work;
@@ -46,6 +46,8 @@ pub struct Service {
     /// Writes to the cache under way.
     stores: Cell<u32>,
     stored: Signal,
+    /// Number of clients so far.
+    clients: Cell<ClientId>,
 }
 
 impl Service {
@@ -68,11 +70,19 @@ impl Service {
             works: RefCell::default(),
             stores: Cell::new(0),
             stored: Signal::default(),
+            clients: Cell::new(0),
         })
     }
 
-    /// The work for the code `name`, which is begun unless it is under way or done.
-    fn work(self: &Rc<Self>, name: Name, module: Module, settings: Settings, is_urgent: bool) -> Rc<Work> {
+    /// The work for the code `name`, which is begun for `client` unless it is under way or done.
+    fn work(
+        self: &Rc<Self>,
+        client: ClientId,
+        name: Name,
+        module: Module,
+        settings: Settings,
+        is_urgent: bool,
+    ) -> Rc<Work> {
         if let Some(work) = self.works.borrow().get(&name).and_then(Weak::upgrade)
             && !work.has_failed()
         {
@@ -82,9 +92,15 @@ impl Service {
             }
             return work;
         }
-        let work = Work::begin(self, name, module, settings, is_urgent);
+        let work = Work::begin(self, client, name, module, settings, is_urgent);
         self.works.borrow_mut().insert(name, Rc::downgrade(&work));
         work
+    }
+
+    /// A number for a new client.
+    fn new_client(&self) -> ClientId {
+        self.clients.set(self.clients.get() + 1);
+        self.clients.get()
     }
 
     /// Removes work that is being dropped.

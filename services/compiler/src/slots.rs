@@ -6,14 +6,21 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// The slots of workers. Urgent requests get one before others; otherwise the first that came.
+/// The slots of workers. Urgent requests get one before others; among these, clients take turns, and the requests of one
+/// client are served in their order.
 pub(crate) struct Slots {
     free: Cell<usize>,
     waiting: RefCell<BTreeMap<u64, Waiting>>,
     next: Cell<u64>,
+    /// The number of the request of each client that got a slot last.
+    served: RefCell<BTreeMap<ClientId, u64>>,
 }
 
+/// Identifies a client of the service.
+pub(crate) type ClientId = u64;
+
 struct Waiting {
+    client: ClientId,
     is_urgent: Rc<Cell<bool>>,
     waker: Option<Waker>,
 }
@@ -24,7 +31,12 @@ pub(crate) struct Slot(Rc<Slots>);
 impl Slots {
     /// `count` free slots.
     pub(crate) fn new(count: usize) -> Rc<Self> {
-        Rc::new(Self { free: Cell::new(count), waiting: RefCell::default(), next: Cell::new(0) })
+        Rc::new(Self {
+            free: Cell::new(count),
+            waiting: RefCell::default(),
+            next: Cell::new(1),
+            served: RefCell::default(),
+        })
     }
 
     /// Requests in the queue.
@@ -37,15 +49,18 @@ impl Slots {
         self.free.get()
     }
 
-    /// Waits for a slot. `is_urgent` may change meanwhile; then call [`reorder`](Self::reorder).
-    pub(crate) async fn take(self: &Rc<Self>, is_urgent: Rc<Cell<bool>>) -> Slot {
+    /// Waits for a slot for `client`. `is_urgent` may change meanwhile; then call [`reorder`](Self::reorder).
+    pub(crate) async fn take(self: &Rc<Self>, client: ClientId, is_urgent: Rc<Cell<bool>>) -> Slot {
         let number = self.next.get();
         self.next.set(number + 1);
-        self.waiting.borrow_mut().insert(number, Waiting { is_urgent, waker: None });
+        self.waiting.borrow_mut().insert(number, Waiting { client, is_urgent, waker: None });
         let _place = Place { slots: self, number };
         poll_fn(|context| {
             if self.free.get() > 0 && self.first() == Some(number) {
                 self.free.set(self.free.get() - 1);
+                let turn = self.next.get();
+                self.next.set(turn + 1);
+                self.served.borrow_mut().insert(client, turn);
                 return Poll::Ready(());
             }
             if let Some(waiting) = self.waiting.borrow_mut().get_mut(&number) {
@@ -72,9 +87,11 @@ impl Slots {
     }
 
     fn first(&self) -> Option<u64> {
-        let waiting = self.waiting.borrow();
-        let urgent = waiting.iter().find(|(_, waiting)| waiting.is_urgent.get());
-        urgent.or_else(|| waiting.iter().next()).map(|(&number, _)| number)
+        let (waiting, served) = (self.waiting.borrow(), self.served.borrow());
+        let order = |number: u64, waiting: &Waiting| {
+            (!waiting.is_urgent.get(), served.get(&waiting.client).copied().unwrap_or(0), number)
+        };
+        waiting.iter().min_by_key(|(number, waiting)| order(**number, waiting)).map(|(&number, _)| number)
     }
 }
 
@@ -108,9 +125,13 @@ mod tests {
     type Taking = Pin<Box<dyn Future<Output = Slot>>>;
 
     fn taking(slots: &Rc<Slots>, is_urgent: bool) -> (Taking, Rc<Cell<bool>>) {
+        taking_for(slots, 1, is_urgent)
+    }
+
+    fn taking_for(slots: &Rc<Slots>, client: ClientId, is_urgent: bool) -> (Taking, Rc<Cell<bool>>) {
         let (slots, urgent) = (slots.clone(), Rc::new(Cell::new(is_urgent)));
         let flag = urgent.clone();
-        (Box::pin(async move { slots.take(flag).await }), urgent)
+        (Box::pin(async move { slots.take(client, flag).await }), urgent)
     }
 
     fn poll(taking: &mut Taking) -> Option<Slot> {
@@ -153,6 +174,26 @@ mod tests {
         drop(held);
         assert!(poll(&mut two).is_none());
         assert!(poll(&mut three).is_some());
+    }
+
+    #[test]
+    fn clients_take_turns() {
+        let slots = Slots::new(1);
+        let mut held = poll(&mut taking_for(&slots, 1, true).0);
+        let clients = [1, 1, 1, 2, 2, 3];
+        let mut all: Vec<_> =
+            clients.iter().map(|&client| (client, taking_for(&slots, client, true).0)).collect();
+        assert!(held.is_some() && all.iter_mut().all(|(_, taking)| poll(taking).is_none()));
+        let mut order = Vec::new();
+        while !all.is_empty() {
+            drop(held.take());
+            let place = all.iter_mut().position(|(_, taking)| {
+                held = poll(taking);
+                held.is_some()
+            });
+            order.push(all.remove(place.unwrap()).0);
+        }
+        assert_eq!(order, [2, 3, 1, 2, 1, 1]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn compilers_are_services_of_hosts_that_use_them() {
     let (_, found) = found.split_once("compiler service: ").unwrap();
     let wanted = "\
 compiler revision= worker-bytes=67108864 worker-ns=3000000000 workers=2 verbose; exports compiler compiler-status; \
-priority 0; service; always; flush compiler 30 s
+priority 0; service; on failure 100; flush compiler 30 s
     log: log
     timer: timer
     entropy: entropy

@@ -10,18 +10,20 @@ use super::compilation::Compilation;
 use super::module::Module;
 use super::ticket::Tickets;
 use crate::settings::Settings;
+use crate::slots::ClientId;
 
 /// A client, with its own limit of requests.
 pub(super) struct Client {
     service: Rc<Service>,
+    id: ClientId,
     holder: String,
     tickets: Tickets,
 }
 
 impl Client {
-    pub(super) fn new(service: Rc<Service>, holder: String) -> Self {
+    pub(super) fn new(service: Rc<Service>, id: ClientId, holder: String) -> Self {
         let tickets = Tickets::new(service.options.requests);
-        Self { service, holder, tickets }
+        Self { service, id, holder, tickets }
     }
 }
 
@@ -39,7 +41,7 @@ impl Server for Client {
         let name = self.service.names.of(&bytes, settings);
         drop(bytes);
         self.service.note(|| format!("{}: asked by {}", name.short(), self.holder));
-        let work = self.service.work(name, module, settings, is_urgent);
+        let work = self.service.work(self.id, name, module, settings, is_urgent);
         results.get().set_compilation(capos_rt::serve(Compilation::new(work, ticket)));
         Ok(())
     }

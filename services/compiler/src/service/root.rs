@@ -22,7 +22,7 @@ impl grantor::Server for Root {
         mut results: grantor::GrantResults,
     ) -> Result<(), Error> {
         let wanted: compiler_grant::Reader<'_> = params.get()?.get_wanted().get_as()?;
-        let client = Client::new(self.0.clone(), wanted.get_holder()?.to_string()?);
+        let client = Client::new(self.0.clone(), self.0.new_client(), wanted.get_holder()?.to_string()?);
         let client: compiler::Client = capos_rt::serve(client);
         results.get().init_capability().set_as_capability(client.into_client_hook());
         Ok(())

@@ -15,7 +15,7 @@ use crate::counters::Counters;
 use crate::name::Name;
 use crate::settings::Settings;
 use crate::signal::Signal;
-use crate::slots::Slot;
+use crate::slots::{ClientId, Slot};
 
 /// Code, and whether it came from the cache.
 type Found = (Rc<Code>, bool);
@@ -35,6 +35,7 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn begin(
         service: &Rc<Service>,
+        client: ClientId,
         name: Name,
         module: Module,
         settings: Settings,
@@ -52,6 +53,7 @@ impl Work {
         let effort = Effort {
             work: Rc::downgrade(&work),
             service: service.clone(),
+            client,
             name,
             is_urgent: work.is_urgent.clone(),
             progress: work.progress.clone(),
@@ -93,6 +95,7 @@ impl Drop for Work {
 struct Effort {
     work: Weak<Work>,
     service: Rc<Service>,
+    client: ClientId,
     name: Name,
     is_urgent: Rc<Cell<bool>>,
     progress: Rc<Cell<(u32, u32)>>,
@@ -108,7 +111,7 @@ impl Effort {
             self.service.note(|| format!("{name}: {length} bytes, from the cache in {}", took()));
             return self.finish(Ok((code, true)));
         }
-        let slot = self.service.slots.take(self.is_urgent.clone()).await;
+        let slot = self.service.slots.take(self.client, self.is_urgent.clone()).await;
         let job = worker::Job {
             module,
             settings,

@@ -53,12 +53,9 @@ impl Drop for Running {
 /// Has a worker compile, and seals what it made.
 pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<(Rc<Code>, Slot)> {
     let options = &service.options;
-    let server = Rc::new(JobServer::new(service, job.progress));
-    let client = capos_rt::serve_rc(server.clone());
-    let process = service.launcher.start(options, &job.module, job.settings, job.is_urgent, client).await;
-    let process =
-        process.map_err(|error| Error::failed(format!("no worker can be started: {}", error.extra)))?;
-    let mut running = Running { process, slot: Some(slot) };
+    let server = Rc::new(JobServer::new(service, job.progress.clone()));
+    // A task of its own, so that a worker is not forgotten if this is cancelled while it is being started.
+    let mut running = spawn_local(start(service.clone(), job, server.clone(), slot)).await?;
     let late = watch(&running.process, &server, options).await;
     if late.is_none() {
         // It has delivered, so it ends by itself, unless it is not the program that was started.
@@ -74,6 +71,16 @@ pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<(
         Some(Err(reason)) => Err(Error::failed(reason)),
         None => Err(Error::failed(late.unwrap_or(cause))),
     }
+}
+
+/// Starts a worker.
+async fn start(service: Rc<Service>, job: Job, server: Rc<JobServer>, slot: Slot) -> Result<Running> {
+    let client = capos_rt::serve_rc(server);
+    let Job { module, settings, is_urgent, .. } = job;
+    let process = service.launcher.start(&service.options, &module, settings, is_urgent, client).await;
+    let process =
+        process.map_err(|error| Error::failed(format!("no worker can be started: {}", error.extra)))?;
+    Ok(Running { process, slot: Some(slot) })
 }
 
 /// Waits until the worker has ended or is done. Returns a reason to end it.

@@ -1,9 +1,33 @@
 //! Modules that exceed the limits of a worker.
 
-use capnp::Result;
+use capnp::{ErrorKind, Result};
 
 use crate::asking::{Asking, Settings};
 use crate::{expect, expect_reason, modules};
+
+/// The size of a module that takes a good part of the service's memory.
+const LARGE: usize = 4 << 20;
+
+/// More memory than the service has is asked for, in modules that it must copy.
+pub(crate) async fn copies(asking: &Asking) -> Result<()> {
+    let mut kept = Vec::new();
+    let mut refused = 0;
+    for number in 0..40 {
+        let mut module = vec![number; LARGE];
+        module.splice(..8, *b"\0asm\x01\0\0\0");
+        match asking.compile(&module, Settings::default()).await {
+            Ok(request) => kept.push(request),
+            Err(error) if error.kind == ErrorKind::Overloaded => refused += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    expect("some are refused, and some are not", (refused > 0, kept.is_empty()), (true, false))?;
+    println!("modules take no more memory than the service has");
+    drop(kept);
+    asking.code(&modules::constant(2), Settings::default()).await?;
+    println!("others are served");
+    Ok(())
+}
 
 pub(crate) async fn run(asking: &Asking) -> Result<()> {
     let large = modules::long(1, 400_000, 3);

@@ -35,6 +35,7 @@ async fn run() -> capnp::Result<()> {
             "ordinary" => ordinary::run(&asking).await?,
             "hostile" => hostile::run(&asking).await?,
             "limits" => limits::run(&asking).await?,
+            "copies" => limits::copies(&asking).await?,
             "released" => released::run(&asking).await?,
             "leave" => released::leave(&asking).await?,
             "left" => released::left(&asking).await?,

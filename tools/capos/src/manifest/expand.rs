@@ -24,6 +24,8 @@ pub(super) const COMPILER: &str = "compiler service";
 const COMPILER_BYTES: u64 = 512 << 20;
 /// Its capability slots: several for each request, and for code in use.
 const COMPILER_SLOTS: u32 = 16_384;
+/// How often it is restarted.
+const COMPILER_RESTARTS: u32 = 100;
 /// Its grants, beside directories.
 const COMPILER_GRANTS: [WellKnownGrant; 6] = [
     WellKnownGrant::Log,
@@ -159,7 +161,7 @@ fn compiler_service(compiler: &Compiler) -> Process {
             exports(names::COMPILER_STATUS_EXPORT, methods::compiler_status::INTERFACE_ID),
         ],
         limits: ProcessLimits { memory_bytes, capability_slots, ..compiler.limits.clone() },
-        restart: Restart::Always,
+        restart: Restart::OnFailure(COMPILER_RESTARTS),
         is_service: true,
         flush: Some(Flush { export: names::COMPILER_EXPORT.to_owned(), timeout_ns: Some(LAST_SYNC_NS) }),
         ..Process::default()
