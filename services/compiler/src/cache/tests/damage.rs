@@ -124,3 +124,28 @@ fn files_that_are_no_entries_are_removed() {
     assert_eq!(opened.rejected(), 3);
     assert_eq!(opened.find(b"module"), Some(b"code".to_vec()));
 }
+
+#[test]
+fn a_damaged_disk_is_noticed() {
+    let device = device(16 << 20);
+    let opened = open(folder(&device, "/cache"));
+    opened.store(b"module", &code(LENGTH, 0));
+    drop(opened);
+    let mut block = vec![0; 4096];
+    let blocks = (0..device.size_bytes()).step_by(block.len());
+    let damaged = blocks.filter(|&offset| {
+        device.read_at(offset, &mut block).unwrap();
+        let is_part = code(LENGTH, 0).chunks(block.len()).nth(5) == Some(&block[..]);
+        if is_part {
+            block[17] ^= 1;
+            device.write_at(offset, &block).unwrap();
+        }
+        is_part
+    });
+    assert_eq!(damaged.count(), 1);
+    let opened = open(folder(&device, "/cache"));
+    assert_eq!(opened.find(b"module"), None);
+    assert_eq!((opened.rejected(), opened.cache.entries()), (1, 0));
+    opened.store(b"module", b"again");
+    assert_eq!(opened.find(b"module"), Some(b"again".to_vec()));
+}
