@@ -31,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("run-program-traps-for-an-uncaught-exception".to_owned(), uncaught),
         trial("run-program-calls-no-function-that-is-not-there".to_owned(), not_invoked),
         trial("run-program-comes-from-standard-input".to_owned(), from_standard_input),
+        trial("run-program-is-compiled".to_owned(), compiled),
     ]
 }
 
@@ -73,6 +74,17 @@ fn arguments() -> Result<()> {
     let mut command = run("wasi-cli-args");
     command.args(["--argv0", "bin/tool name", "x"]);
     ended(&finish(&mut command)?, 0, "argument 0: bin/tool name\nargument 1: x\n")
+}
+
+/// Machine code of an earlier run does the same.
+fn compiled() -> Result<()> {
+    for engine in ["compiler", "compiler", "auto"] {
+        let mut command = run("wasi-cli-args");
+        command.args(["--engine", engine, "one", "two"]);
+        let wanted = "argument 0: wasi-cli-args.wasm\nargument 1: one\nargument 2: two\n";
+        ended(&finish(&mut command)?, 0, wanted)?;
+    }
+    Ok(())
 }
 
 /// As expanded by a shell from `*`. WebAssembly text is run unchanged.
