@@ -22,7 +22,7 @@ impl Profiler for Counter {
         if pass == Pass::wasm_translate_function {
             let done = self.begun.get();
             self.begun.set(done.saturating_add(1));
-            if done % self.functions.div_ceil(REPORTS).max(1) == 0 {
+            if done.is_multiple_of(self.functions.div_ceil(REPORTS).max(1)) {
                 self.job.progress(self.functions, done.min(self.functions));
             }
         }
