@@ -31,7 +31,7 @@ pub(crate) struct Cached<T> {
 /// The hash of a module's bytes, or their address if they are static, and the settings it was compiled with.
 pub(crate) type Key<S> = (Identity, S);
 
-/// What identifies a module's bytes.
+/// The identity of a module's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Identity {
     Place { address: usize, length: usize },

@@ -20,10 +20,9 @@ mod wasmi;
 #[cfg(feature = "engine-wasmtime")]
 mod wasmtime;
 
-#[cfg(feature = "engine-wasmtime")]
-pub use self::wasmtime::Machine;
 pub(crate) use choice::Arguments;
-pub use choice::EngineKind;
+pub(crate) use choice::EngineKind;
+pub use choice::public;
 pub(crate) use early::check_early;
 pub(crate) use host::{Host, Linker, Outcome};
 pub(crate) use interface::{Engine, Instance, Means, Module, Settings, Step};

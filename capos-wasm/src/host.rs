@@ -1,18 +1,16 @@
 //! Starting instances.
 
 use crate::{
-    Discard, End, EngineChoice, Grants, InstanceHandle, Launch, Limits, NamedGrant, Note, Options, Spawn,
+    End, HostConfig, InstanceHandle, InstanceSpec,
     account::Control,
     engine::EngineKind,
     instance::{Command, Plan, command_queue, run, serve, until_killed},
     pace::Pace,
-    resources::{Clocks, FastClock, FastSleep},
+    resources::Clocks,
     tiers::Tiers,
 };
-use capos_schema::timer_capnp::timer;
 use futures::{channel::mpsc, future::LocalBoxFuture};
 use std::{
-    borrow::Cow,
     rc::Rc,
     task::{Context, Waker},
 };
@@ -20,50 +18,6 @@ use std::{
 /// A longer reason is truncated: it may contain names chosen by the module, and is written to a message and
 /// the log.
 const MAX_REASON_BYTES: usize = 2000;
-
-/// The services that a host requires from its embedder.
-#[derive(Clone)]
-pub struct HostConfig {
-    /// The executor.
-    pub spawn: Spawn,
-    /// The host's own timer, for time limits and for pauses before restarts. Instances do not receive it.
-    pub timer: Option<timer::Client>,
-    /// The host's own clock, for measuring the time of starts.
-    pub clock: Option<FastClock>,
-    /// A cheaper way to wait until a time of `timer`.
-    pub sleep: Option<FastSleep>,
-    /// Frees memory in parts; without it an instance's memory is freed all at once.
-    pub discard: Option<Discard>,
-    /// Approximate limit on the memory of compiled modules that no instance uses; they are kept so that starting
-    /// them again is fast.
-    pub module_cache_bytes: usize,
-    /// The engine of instances for which no other is chosen.
-    pub engine: EngineChoice,
-    /// Is told what concerns no single instance and a user may want to know.
-    pub note: Option<Note>,
-}
-
-/// The specification of an instance to start.
-pub struct InstanceSpec {
-    /// The WebAssembly binary.
-    pub module: Cow<'static, [u8]>,
-    /// The module's name in messages.
-    pub module_name: String,
-    /// The instance's name in messages.
-    pub name: String,
-    /// Arguments and environment.
-    pub launch: Launch,
-    /// The instance's capabilities that WASI can use.
-    pub grants: Grants,
-    /// All capabilities that it holds by name, including those.
-    pub named: Vec<NamedGrant>,
-    /// Its limits.
-    pub limits: Limits,
-    /// Whether to call `_start` at once and end when it returns, rather than wait for calls.
-    pub run: bool,
-    /// Further options.
-    pub options: Options,
-}
 
 /// Starts instances, each with its own capabilities and limits, all on one thread. Instances of equal modules
 /// share the compiled code.
@@ -155,10 +109,4 @@ fn failed((name, module_name): &(String, String), reason: &str) -> End {
     let mut reason = format!("instance {name:?} of module {module_name:?}: {reason}");
     reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
     End::FailedToStart(reason)
-}
-
-impl HostConfig {
-    fn now_ns(&self) -> u64 {
-        self.clock.as_ref().map_or(0, |clock| clock())
-    }
 }

@@ -15,6 +15,7 @@
 
 mod account;
 mod cache;
+mod config;
 mod end;
 mod engine;
 mod host;
@@ -32,11 +33,10 @@ mod value;
 
 pub use account::{Missing, Refusal, StartTime, Usage};
 pub use capos_restart::Restart;
+pub use config::{HostConfig, InstanceSpec};
 pub use end::{End, Trap};
-pub use engine::EngineKind;
-#[cfg(feature = "engine-wasmtime")]
-pub use engine::Machine;
-pub use host::{Host, HostConfig, InstanceSpec};
+pub use engine::public::*;
+pub use host::Host;
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};
 pub use limits::Limits;

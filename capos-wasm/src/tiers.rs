@@ -33,7 +33,7 @@ pub(crate) struct Tiers {
     without_code: RefCell<BTreeSet<Key<Settings>>>,
 }
 
-/// What compiling depends on, besides the module.
+/// The inputs of compiling besides the module.
 #[derive(Clone, Copy)]
 struct Wanted {
     limits: Limits,

@@ -11,7 +11,7 @@ const FEWEST: u64 = 64;
 /// As many as the lower half of the address space has room for, with some left.
 const MOST: u64 = 16_384;
 
-/// What a module may need; the limits of instances are checked elsewhere.
+/// The largest needs of a module; the limits of instances are checked elsewhere.
 const MEMORIES: u32 = 16;
 const TABLES: u32 = 64;
 const TABLE_ELEMENTS: usize = 65_536;

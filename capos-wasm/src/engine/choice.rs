@@ -4,9 +4,16 @@ mod arguments;
 
 pub(crate) use arguments::Arguments;
 
-use super::{Engine, Host, wasmi::Wasmi};
+/// The part of the crate's interface that concerns engines.
+pub mod public {
+    pub use super::EngineKind;
+    #[cfg(feature = "engine-wasmtime")]
+    pub use super::Machine;
+}
+
 #[cfg(feature = "engine-wasmtime")]
-use super::{Machine, wasmtime::Wasmtime};
+use super::wasmtime::{Machine, Wasmtime};
+use super::{Engine, Host, wasmi::Wasmi};
 use std::rc::Rc;
 
 /// An engine that can run a host's instances.

@@ -14,9 +14,6 @@ const SLICE: u64 = 500;
 const TURN: u64 = 50_000;
 /// Duration of a turn, after which the executor's other tasks run.
 const TURN_NS: u64 = 250_000;
-/// The same for a guest that is interrupted, which happens at once.
-#[cfg(feature = "engine-wasmtime")]
-const INTERRUPTED_TURN_NS: u64 = 500_000;
 
 /// Host work per call that is free of charge. Only additional work, such as walking a long list, uses fuel.
 pub(super) const FREE_WORK: u64 = 16;
@@ -56,12 +53,6 @@ impl FuelMeter {
     /// The clock, and the time at which the turn is over; `None` if turns are measured in fuel, since there is no clock.
     pub(super) fn turn_end(&self) -> Option<(FastClock, u64)> {
         Some((self.clock?, self.turn_began.saturating_add(TURN_NS)))
-    }
-
-    /// The time at which a guest is interrupted.
-    #[cfg(feature = "engine-wasmtime")]
-    pub(super) fn interruption(&self) -> u64 {
-        self.turn_began.saturating_add(INTERRUPTED_TURN_NS)
     }
 
     /// The store's next amount of fuel: `amount`, or as much as the next step needs if that is more. `None` if the

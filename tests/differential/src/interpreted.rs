@@ -51,7 +51,7 @@ fn called(store: &mut Store<()>, module: &Module, instance: Instance, seed: u64)
 fn call(store: &mut Store<()>, function: Func, inputs: &mut Inputs) -> Result<Vec<Bits>, Reason> {
     let ty = function.ty(&*store);
     let arguments: Vec<Val> = ty.params().iter().map(|&ty| argument(ty, inputs)).collect();
-    let mut results: Vec<Val> = ty.results().iter().map(|&ty| Val::default(ty)).collect();
+    let mut results: Vec<Val> = ty.results().iter().map(|&ty| Val::default_for_ty(ty)).collect();
     match function.call(store, &arguments, &mut results) {
         Ok(()) => Ok(results.iter().map(bits).collect()),
         Err(error) => Err(reason(&error)),
@@ -66,7 +66,7 @@ fn argument(ty: ValType, inputs: &mut Inputs) -> Val {
         ValType::F32 => Val::F32(f32::from_bits(bits as u32).into()),
         ValType::F64 => Val::F64(f64::from_bits(bits).into()),
         ValType::V128 => Val::V128((u128::from(bits) << 64 | u128::from(!bits)).into()),
-        ValType::FuncRef | ValType::ExternRef => Val::default(ty),
+        ValType::FuncRef | ValType::ExternRef => Val::default_for_ty(ty),
     }
 }
 

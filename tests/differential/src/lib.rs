@@ -18,7 +18,7 @@ pub trait Runner {
     fn run(&self, module: &[u8], seed: u64) -> Observed;
 }
 
-/// What was observed.
+/// Everything observed of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Observed {
     /// The module is invalid.
@@ -41,7 +41,7 @@ pub enum Observed {
 pub struct Call {
     /// The function.
     pub name: String,
-    /// What it returned, or why it trapped.
+    /// The results, or the reason of the trap.
     pub outcome: Result<Vec<Bits>, Reason>,
 }
 

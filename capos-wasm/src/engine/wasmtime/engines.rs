@@ -17,7 +17,7 @@ const HOST_STACK_BYTES: usize = 2 << 20;
 /// As many as the interpreter finds.
 const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(64);
 
-/// What one engine is for.
+/// The use of one engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Variant {
     pub(super) code: Settings,

@@ -21,6 +21,10 @@ use std::{
 };
 use wasmtime::{ExternType, Store};
 
+/// The time by which the turns of a guest that is interrupted are longer than those of one that looks at the clock: it stops at
+/// once, and each interruption costs it some thousand instructions.
+const EXTENSION_NS: u64 = 250_000;
+
 /// An instance that wasmtime runs.
 pub(super) struct Instance<H: Host> {
     module: wasmtime::Module,
@@ -60,6 +64,12 @@ impl<H: Host> Instance<H> {
             waits: false,
             backtrace: Vec::new(),
         }
+    }
+
+    /// The time at which the guest is interrupted.
+    fn interruption(&self) -> u64 {
+        let end = self.shared.fuel().turn_end();
+        end.map_or(u64::MAX, |(_, end_ns)| end_ns.saturating_add(EXTENSION_NS))
     }
 
     /// Takes the store back from a call that is over.
@@ -111,7 +121,7 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
             // wasmtime wakes the task at every pause of its own, for which there is no need.
             let is_watched = !self.shared.counts_fuel();
             if is_watched {
-                self.machine.run_until(self.functions.clone(), self.shared.fuel().interruption());
+                self.machine.run_until(self.functions.clone(), self.interruption());
             }
             let poll = match self.waits {
                 true => call.as_mut().poll(cx),
