@@ -1,4 +1,4 @@
-//! What a host and its instances are started with.
+//! The requirements of a host, and of its instances.
 
 use crate::{
     Discard, EngineChoice, Grants, Launch, Limits, NamedGrant, Note, Options, Spawn,

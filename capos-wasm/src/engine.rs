@@ -22,7 +22,7 @@ mod wasmtime;
 
 pub(crate) use choice::Arguments;
 pub(crate) use choice::EngineKind;
-pub use choice::public;
+pub(crate) use choice::public;
 pub(crate) use early::check_early;
 pub(crate) use host::{Host, Linker, Outcome};
 pub(crate) use interface::{Engine, Instance, Means, Module, Settings, Step};

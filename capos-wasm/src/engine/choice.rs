@@ -5,10 +5,10 @@ mod arguments;
 pub(crate) use arguments::Arguments;
 
 /// The part of the crate's interface that concerns engines.
-pub mod public {
+pub(crate) mod public {
     pub use super::EngineKind;
     #[cfg(feature = "engine-wasmtime")]
-    pub use super::Machine;
+    pub use crate::engine::wasmtime::Machine;
 }
 
 #[cfg(feature = "engine-wasmtime")]

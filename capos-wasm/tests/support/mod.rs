@@ -21,7 +21,8 @@ pub use guest::{Fails, Guest, MEMORY_BYTES};
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
 
 use capos_wasm::{
-    End, FastClock, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits, Options,
+    End, EngineChoice, FastClock, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits,
+    Options,
 };
 use executor::Executor;
 use futures::channel::oneshot;

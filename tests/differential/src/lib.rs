@@ -27,7 +27,7 @@ pub enum Observed {
     Stillborn(Reason),
     /// It was called.
     Called {
-        /// The calls, in the order of the exports.
+        /// The calls, in the order of the names.
         calls: Vec<Call>,
         /// The exported globals, as the bits of their values.
         globals: Vec<Bits>,

@@ -45,7 +45,9 @@ impl Runner for Generated {
 fn called(store: &mut Store<()>, module: &Module, instance: Instance, seed: u64) -> Observed {
     let mut inputs = Inputs::new(seed);
     let (mut calls, mut globals, mut memories) = (Vec::new(), Vec::new(), Vec::new());
-    let names: Vec<String> = module.exports().map(|export| export.name().to_owned()).collect();
+    let mut names: Vec<String> = module.exports().map(|export| export.name().to_owned()).collect();
+    // Not every engine keeps their order.
+    names.sort();
     for name in &names {
         if let Some(Extern::Func(function)) = instance.get_export(&mut *store, name) {
             let outcome = call(store, function, &mut inputs);

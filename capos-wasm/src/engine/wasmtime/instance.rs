@@ -117,11 +117,12 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
         // Other tasks have run since the last call of this.
         self.shared.fuel().begin_turn();
         loop {
+            let interruption = self.interruption();
             let Running::Call(call) = &mut self.running else { return Step::Returned(Vec::new()) };
             // wasmtime wakes the task at every pause of its own, for which there is no need.
             let is_watched = !self.shared.counts_fuel();
             if is_watched {
-                self.machine.run_until(self.functions.clone(), self.interruption());
+                self.machine.run_until(self.functions.clone(), interruption);
             }
             let poll = match self.waits {
                 true => call.as_mut().poll(cx),
