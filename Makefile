@@ -296,7 +296,7 @@ test-programs: build build/setup/c build/setup/run ## run third-party programs: 
 
 # All engines of the WebAssembly host, for its tests; programs that are shipped have one. The same features everywhere, so
 # that nothing is built twice.
-ENGINES := --features capos-wasm/engine-wasmtime
+ENGINES := --features capos-wasm/compiled-code
 
 # More than building and running the unit tests takes on two processors.
 UNIT_SECONDS := 1500

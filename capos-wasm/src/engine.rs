@@ -17,12 +17,13 @@ mod proposals;
 mod start;
 mod values;
 mod wasmi;
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "compiled-code")]
 mod wasmtime;
 
+#[cfg(feature = "compiled-code")]
+pub use self::wasmtime::Machine;
 pub(crate) use choice::Arguments;
-pub(crate) use choice::EngineKind;
-pub(crate) use choice::public;
+pub use choice::EngineKind;
 pub(crate) use early::check_early;
 pub(crate) use host::{Host, Linker, Outcome};
 pub(crate) use interface::{Engine, Instance, Means, Module, Settings, Step};

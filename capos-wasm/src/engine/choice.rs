@@ -4,14 +4,7 @@ mod arguments;
 
 pub(crate) use arguments::Arguments;
 
-/// The part of the crate's interface that concerns engines.
-pub(crate) mod public {
-    pub use super::EngineKind;
-    #[cfg(feature = "engine-wasmtime")]
-    pub use crate::engine::wasmtime::Machine;
-}
-
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "compiled-code")]
 use super::wasmtime::{Machine, Wasmtime};
 use super::{Engine, Host, wasmi::Wasmi};
 use std::rc::Rc;
@@ -23,7 +16,7 @@ pub enum EngineKind {
     #[default]
     Wasmi,
     /// wasmtime's runtime, for code that a compiler has generated.
-    #[cfg(feature = "engine-wasmtime")]
+    #[cfg(feature = "compiled-code")]
     Wasmtime(Rc<dyn Machine>),
 }
 
@@ -31,7 +24,7 @@ impl EngineKind {
     pub(crate) fn engine<H: Host>(self) -> Rc<dyn Engine<H>> {
         match self {
             Self::Wasmi => Rc::new(Wasmi),
-            #[cfg(feature = "engine-wasmtime")]
+            #[cfg(feature = "compiled-code")]
             Self::Wasmtime(machine) => Rc::new(Wasmtime::new(machine)),
         }
     }

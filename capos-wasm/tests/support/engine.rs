@@ -1,9 +1,9 @@
 //! The engine under test, which is chosen once for the whole suite: the same tests run on each.
 
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "compiled-code")]
 use super::machine::InProcess;
 use capos_wasm::EngineKind;
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "compiled-code")]
 use std::rc::Rc;
 
 /// The environment variable that names the engine; wasmi if it is not set.
@@ -13,9 +13,9 @@ const VARIABLE: &str = "CAPOS_WASM_ENGINE";
 pub fn engine() -> EngineKind {
     match std::env::var(VARIABLE).as_deref() {
         Err(_) | Ok("wasmi") => EngineKind::Wasmi,
-        #[cfg(feature = "engine-wasmtime")]
+        #[cfg(feature = "compiled-code")]
         Ok("wasmtime") => EngineKind::Wasmtime(Rc::new(InProcess { is_portable: true })),
-        #[cfg(feature = "engine-wasmtime")]
+        #[cfg(feature = "compiled-code")]
         Ok("compiled") => EngineKind::Wasmtime(Rc::new(InProcess { is_portable: false })),
         Ok(other) => panic!("{VARIABLE}: this build has no engine {other:?}"),
     }
@@ -25,7 +25,7 @@ pub fn engine() -> EngineKind {
 pub fn by_engine<T>(wasmi: T, wasmtime: T) -> T {
     match engine() {
         EngineKind::Wasmi => wasmi,
-        #[cfg(feature = "engine-wasmtime")]
+        #[cfg(feature = "compiled-code")]
         EngineKind::Wasmtime(_) => wasmtime,
     }
 }

@@ -11,7 +11,7 @@ mod engine;
 mod executor;
 mod files;
 mod guest;
-#[cfg(feature = "engine-wasmtime")]
+#[cfg(feature = "compiled-code")]
 mod machine;
 mod servers;
 

@@ -4,6 +4,9 @@ use crate::{Bits, Call, Inputs, Observed, Reason, Runner, hash};
 use capos_codegen::{Settings, config};
 use wasmtime::{Engine, Extern, Func, Instance, Module, Ref, Store, Trap, Val, ValType};
 
+/// More than the deepest recursion of a generated module takes.
+const STACK_BYTES: usize = 16 << 20;
+
 /// wasmtime with one kind of code.
 pub struct Generated {
     engine: Engine,
@@ -14,7 +17,8 @@ impl Generated {
     /// # Panics
     /// If the settings are not possible here.
     pub fn new(settings: Settings) -> Self {
-        let config = config(settings).expect("the settings are possible");
+        let mut config = config(settings).expect("the settings are possible");
+        config.max_wasm_stack(STACK_BYTES).async_stack_size(2 * STACK_BYTES);
         Self { engine: Engine::new(&config).expect("the settings are possible"), settings }
     }
 }

@@ -6,6 +6,8 @@ use capos_differential::{Generated, Interpreted, Observed, Runner, generated};
 
 const MODULES: u64 = 20_000;
 const TESTS: u64 = 2;
+/// Compiled code runs on the test's own stack.
+const STACK_BYTES: usize = 64 << 20;
 
 fn engines() -> Vec<Box<dyn Runner>> {
     let code = |counts_fuel, is_portable| Box::new(Generated::new(Settings { counts_fuel, is_portable }));
@@ -13,6 +15,13 @@ fn engines() -> Vec<Box<dyn Runner>> {
 }
 
 fn compare(part: u64) {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || compare_here(part));
+    if let Err(panic) = thread.expect("there is a thread").join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn compare_here(part: u64) {
     let engines = engines();
     let (mut returned, mut trapped) = (0, 0);
     for seed in (part..MODULES).step_by(TESTS as usize) {
