@@ -8,12 +8,15 @@ use bitflags::bitflags;
 use capos_abi::{MAPPING_AREA, MAPPING_AREA_END, PAGE_SIZE, USER_END, USER_START};
 
 mod change;
+mod list;
+mod store;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod tree;
 pub mod usage;
 
-use tree::Tree;
+use store::Store;
 
 bitflags! {
     /// The allowed access to pages. With no bit set, every access is a fault.
@@ -187,7 +190,7 @@ impl From<OutOfMemory> for RegionError {
 #[derive(Debug)]
 pub struct RegionMap {
     /// None of them empty.
-    tree: Tree,
+    store: Store,
     /// The address where the search for free space starts.
     search_from: u64,
     limit: usize,
@@ -211,13 +214,13 @@ impl RegionMap {
     /// An empty address space for at most `limit` regions.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { tree: Tree::new(), search_from: MAPPING_AREA, limit }
+        Self { store: Store::new(), search_from: MAPPING_AREA, limit }
     }
 
     /// The number of regions.
     #[must_use]
     pub const fn count(&self) -> usize {
-        self.tree.len()
+        self.store.len()
     }
 
     /// The most regions that there may be.
@@ -245,7 +248,7 @@ impl RegionMap {
     #[must_use]
     #[inline]
     pub fn next_after(&self, address: u64) -> Option<&Region> {
-        self.tree.first_after(address)
+        self.store.first_after(address)
     }
 
     /// The region that contains `address`.
@@ -278,29 +281,26 @@ impl RegionMap {
         }
         let start = if address == 0 { self.choose(length)? } else { address };
         let end = checked_end(start, length)?;
-        // The region that ends where the new one starts, if there is one, and the first one after that.
-        let before = self.next_after(start - 1).filter(|region| region.start < start).copied();
-        let next = self.next_after(before.map_or(start - 1, |before| before.end)).copied();
-        let overlaps = before.is_some_and(|before| before.end > start);
-        if overlaps || next.is_some_and(|next| next.start < end) {
+        let (before, next) = self.store.around(start);
+        if before.is_some_and(|before| before.end > start) || next.is_some_and(|next| next.start < end) {
             return Err(RegionError::InUse);
         }
         let region = Region { start, end, backing, protection, ceiling };
-        let before = before.filter(|before| before.joins(&region));
-        let next = next.filter(|next| region.joins(next));
+        let before = before.filter(|before| before.joins(&region)).map(|before| before.start);
+        let next = next.filter(|next| region.joins(next)).map(|next| (next.start, next.end));
         match (before, next) {
             (None, None) => {
                 self.room_for(1)?;
-                self.tree.insert(region);
+                self.store.insert(region);
             }
-            (Some(before), None) => self.tree.set_end(before.start, end),
-            (None, Some(next)) => {
-                self.tree.remove(next.start);
-                self.tree.insert(Region { end: next.end, ..region });
+            (Some(before), None) => self.store.set_end(before, end),
+            (None, Some((next, end))) => {
+                self.store.remove(next);
+                self.store.insert(Region { end, ..region });
             }
-            (Some(before), Some(next)) => {
-                self.tree.remove(next.start);
-                self.tree.set_end(before.start, next.end);
+            (Some(before), Some((next, end))) => {
+                self.store.remove(next);
+                self.store.set_end(before, end);
             }
         }
         if address == 0 {
@@ -319,14 +319,14 @@ impl RegionMap {
     }
 
     fn gap(&self, from: u64, length: u64) -> Option<u64> {
-        self.tree.gap(from, MAPPING_AREA_END, length)
+        self.store.gap(from, MAPPING_AREA_END, length)
     }
 
     fn room_for(&mut self, count: usize) -> Result<(), RegionError> {
-        if self.tree.len() + count > self.limit {
+        if self.store.len() + count > self.limit {
             return Err(RegionError::Full);
         }
-        Ok(self.tree.reserve(count)?)
+        Ok(self.store.reserve(count)?)
     }
 
     /// Whether the regions are in order, disjoint and within user space, and W^X holds everywhere.
@@ -334,7 +334,7 @@ impl RegionMap {
     /// # Errors
     /// [`Flaw::BrokenOff`].
     pub fn is_consistent(&self, walk: &mut Walk<'_>) -> Result<bool, Flaw> {
-        self.tree.is_consistent(walk, |region| {
+        self.store.is_consistent(walk, |region| {
             checked_end(region.start, region.length()).is_ok()
                 && !region.protection.breaks_wx()
                 && region.backing.may_be(region.protection)

@@ -6,7 +6,7 @@ use capos_abi::FaultFrame;
 use capos_kernel_core::OutOfMemory;
 use core::{
     alloc::Layout,
-    mem::{offset_of, size_of},
+    mem::{MaybeUninit, offset_of, size_of},
 };
 
 /// Marks a context saved by a system call: most registers need not be restored.
@@ -59,7 +59,7 @@ pub struct ThreadState {
     pub(super) fs_base: u64,
     pub(super) gs_base: u64,
     /// The x87 and vector registers, in the form and size that [`vectors`] chose.
-    pub(super) vectors: [u8],
+    pub(super) vectors: [MaybeUninit<u8>],
 }
 
 /// Offset of the vector registers, which must be aligned.
@@ -92,15 +92,18 @@ impl ThreadState {
         let layout =
             Layout::from_size_align(VECTORS + length, vectors::AREA_ALIGNMENT).map_err(|_| OutOfMemory)?;
         // SAFETY: the layout is that of a `ThreadState` with `length` bytes of vector registers, since both parts of it are
-        // multiples of its alignment. The block is zeroed, which every field may be, before the box exists.
+        // multiples of its alignment. Every field is written before the box exists, except those bytes, which need not be.
         let mut state = unsafe {
-            let block = alloc::alloc::alloc_zeroed(layout);
+            let block = alloc::alloc::alloc(layout);
             if block.is_null() {
                 return Err(OutOfMemory);
             }
-            Box::from_raw(core::ptr::slice_from_raw_parts_mut(block, length) as *mut Self)
+            let state = core::ptr::slice_from_raw_parts_mut(block, length) as *mut Self;
+            (&raw mut (*state).context).write(context);
+            (&raw mut (*state).fs_base).write(thread_pointer);
+            (&raw mut (*state).gs_base).write(0);
+            Box::from_raw(state)
         };
-        (state.context, state.fs_base) = (context, thread_pointer);
         vectors::initialize(&mut state.vectors);
         Ok(state)
     }

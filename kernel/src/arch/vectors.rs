@@ -11,6 +11,7 @@ use core::{
         asm,
         x86_64::{__cpuid, __cpuid_count},
     },
+    mem::MaybeUninit,
     sync::atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 use x86_64::registers::control::Cr4Flags;
@@ -31,9 +32,16 @@ const LEGACY_BYTES: usize = 512;
 /// Alignment of an XSAVE's area.
 pub(super) const AREA_ALIGNMENT: usize = 64;
 static AREA_BYTES: AtomicUsize = AtomicUsize::new(LEGACY_BYTES);
-/// The non-zero bytes of an area with all registers initial and all exceptions masked: x87 control word 0x037f, MXCSR
-/// 0x1f80. In its header, after the legacy part, no component is marked as saved, nor is the compact form.
-const INITIAL: [(usize, u8); 4] = [(0, 0x7f), (1, 0x03), (24, 0x80), (25, 0x1f)];
+/// The start of an area with all registers initial and all exceptions masked, until after the control words: x87 control word
+/// 0x037f, MXCSR 0x1f80. The rest is zero.
+const INITIAL: [u8; 32] = {
+    let mut bytes = [0; 32];
+    (bytes[0], bytes[1]) = (0x7f, 0x03);
+    (bytes[24], bytes[25]) = (0x80, 0x1f);
+    bytes
+};
+/// Size of an XSAVE's header after the legacy part. When it is zero, no component is marked as saved, nor is the compact form.
+const HEADER_BYTES: usize = 64;
 
 fn has_xsave() -> bool {
     __cpuid(1).ecx & HAS_XSAVE != 0
@@ -73,12 +81,18 @@ pub(super) fn area_bytes() -> usize {
     AREA_BYTES.load(Ordering::Relaxed)
 }
 
-/// Makes a zeroed area one with all registers in their initial state.
-pub(super) fn initialize(area: &mut [u8]) {
-    for (at, byte) in INITIAL {
-        if let Some(place) = area.get_mut(at) {
-            *place = byte;
-        }
+/// Makes an area one with all registers in their initial state. Of components that are not marked as saved, XRSTOR reads
+/// nothing but MXCSR, so their bytes are left as they are.
+pub(super) fn initialize(area: &mut [MaybeUninit<u8>]) {
+    if METHOD.load(Ordering::Relaxed) == FXSAVE {
+        area.fill(MaybeUninit::new(0));
+    } else if let Some((_, after)) = area.split_at_mut_checked(LEGACY_BYTES)
+        && let Some(header) = after.first_chunk_mut::<HEADER_BYTES>()
+    {
+        *header = [MaybeUninit::new(0); _];
+    }
+    if let Some(start) = area.first_chunk_mut() {
+        *start = INITIAL.map(MaybeUninit::new);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Protection, Region, RegionError, RegionMap, checked_end,
-    tree::{ANONYMOUS, FIXED, OBJECT, PRIVATE, Summary},
+    summary::{ANONYMOUS, FIXED, OBJECT, PRIVATE, Summary},
 };
 
 impl RegionMap {
@@ -12,15 +12,26 @@ impl RegionMap {
     /// # Errors
     /// See [`RegionError`]; nothing changes then.
     pub fn protect(&mut self, address: u64, length: u64, protection: Protection) -> Result<(), RegionError> {
-        let end = self.check_protect(address, length, protection)?;
-        self.split_out(address, end)?;
-        let mut at = address;
-        while let Some(region) = self.next_after(at).filter(|region| region.start < end) {
-            let next = region.end;
-            self.tree.set_protection_after(at, protection);
+        let all = self.covering_for(address, length, protection)?;
+        self.protect_all(&all, address, address + length, protection)
+    }
+
+    /// Changes the protection of `start..end`, the regions of which are `all` and allow that.
+    pub(super) fn protect_all(
+        &mut self,
+        all: &Summary,
+        start: u64,
+        end: u64,
+        protection: Protection,
+    ) -> Result<(), RegionError> {
+        self.split_out(all, start, end)?;
+        let mut at = start;
+        while at < end
+            && let Some(next) = self.store.set_protection_after(at, protection)
+        {
             at = next;
         }
-        self.join_from(address, end);
+        self.join_from(start, end);
         Ok(())
     }
 
@@ -34,6 +45,17 @@ impl RegionMap {
         length: u64,
         protection: Protection,
     ) -> Result<u64, RegionError> {
+        self.covering_for(address, length, protection)?;
+        Ok(address + length)
+    }
+
+    /// The properties of the regions in a range that may get a protection.
+    pub(super) fn covering_for(
+        &self,
+        address: u64,
+        length: u64,
+        protection: Protection,
+    ) -> Result<Summary, RegionError> {
         if protection.breaks_wx() {
             return Err(RegionError::WriteAndExecute);
         }
@@ -49,7 +71,7 @@ impl RegionMap {
         if !all.ceiling.contains(protection) {
             return Err(RegionError::NotPermitted);
         }
-        Ok(end)
+        Ok(all)
     }
 
     /// The parts of regions within `start..end`.
@@ -68,9 +90,10 @@ impl RegionMap {
         length: u64,
         mut removed: impl FnMut(Region),
     ) -> Result<(), RegionError> {
-        self.check_unmap(address, length)?;
-        self.split_out(address, address + length)?;
-        self.remove_between(address, address + length, &mut removed);
+        if let Some(all) = self.all_to_unmap(address, length)? {
+            self.split_out(&all, address, address + length)?;
+            self.store.remove_between(address, address + length, &mut removed);
+        }
         self.search_from = self.search_from.min(address).max(capos_abi::MAPPING_AREA);
         Ok(())
     }
@@ -81,22 +104,17 @@ impl RegionMap {
     /// See [`RegionError`]; nothing changes then.
     pub fn remove_fixed(&mut self, address: u64, length: u64) -> Result<(), RegionError> {
         let end = checked_end(address, length)?;
-        self.split_out(address, end)?;
-        self.remove_between(address, end, &mut |_| ());
-        Ok(())
-    }
-
-    fn remove_between(&mut self, start: u64, end: u64, removed: &mut dyn FnMut(Region)) {
-        while let Some(&region) = self.next_after(start).filter(|region| region.start < end) {
-            self.tree.remove(region.start);
-            removed(region);
+        if let Some(all) = self.store.summary(address, end) {
+            self.split_out(&all, address, end)?;
+            self.store.remove_between(address, end, &mut |_| ());
         }
+        Ok(())
     }
 
     /// Removes a record: for tearing down an address space, in which nothing can be found any more. Not every record is of
     /// a region.
     pub fn pop(&mut self) -> Option<Option<Region>> {
-        self.tree.pop()
+        self.store.pop()
     }
 
     /// Checks whether the contents of a range can be discarded, which requires all of it to be the process's own.
@@ -115,41 +133,50 @@ impl RegionMap {
     /// # Errors
     /// See [`RegionError`].
     pub fn check_unmap(&self, address: u64, length: u64) -> Result<(), RegionError> {
+        self.all_to_unmap(address, length).map(|_| ())
+    }
+
+    /// The properties of the regions in a range that may be unmapped, if there are any.
+    fn all_to_unmap(&self, address: u64, length: u64) -> Result<Option<Summary>, RegionError> {
         let end = checked_end(address, length)?;
-        if self.tree.summary(address, end).is_some_and(|all| all.kinds & FIXED != 0) {
-            return Err(RegionError::NotReserved);
-        }
-        Ok(())
+        let all = self.store.summary(address, end);
+        if all.is_some_and(|all| all.kinds & FIXED != 0) { Err(RegionError::NotReserved) } else { Ok(all) }
     }
 
     /// The end of the part of `start..end` that contains at most `count` regions.
     #[must_use]
     pub fn end_of(&self, start: u64, end: u64, count: usize) -> u64 {
-        let last = self.from(start).take_while(|region| region.start < end).nth(count.saturating_sub(1));
-        last.map_or(end, |region| region.end.min(end))
+        let mut at = start;
+        for _ in 0..count {
+            match self.next_after(at) {
+                Some(region) if region.end < end => at = region.end,
+                _ => return end,
+            }
+        }
+        at
     }
 
     /// The properties of the regions in `start..end`, if there is no hole in the range.
     fn covering(&self, start: u64, end: u64) -> Result<Summary, RegionError> {
-        let all = self.tree.summary(start, end);
+        let all = self.store.summary(start, end);
         all.filter(|all| all.first <= start && end <= all.last && all.gap == 0)
             .ok_or(RegionError::NotReserved)
     }
 
-    /// Splits regions so that there are boundaries at `start` and `end`.
-    fn split_out(&mut self, start: u64, end: u64) -> Result<(), RegionError> {
-        let splits = [start, end].map(|address| usize::from(self.split_by(address).is_some()));
+    /// Splits regions so that there are boundaries at `start` and `end`, between which are the regions `all`.
+    fn split_out(&mut self, all: &Summary, start: u64, end: u64) -> Result<(), RegionError> {
+        let (is_first_split, is_last_split) = (all.first < start, end < all.last);
         // The usual case: the boundaries already exist.
-        if splits == [0, 0] {
+        if !is_first_split && !is_last_split {
             return Ok(());
         }
-        self.room_for(splits[0] + splits[1])?;
+        self.room_for(usize::from(is_first_split) + usize::from(is_last_split))?;
         for address in [start, end] {
             if let Some(region) = self.split_by(address)
                 && let Some(tail) = region.part(address, region.end)
             {
-                self.tree.set_end(region.start, address);
-                self.tree.insert(tail);
+                self.store.set_end(region.start, address);
+                self.store.insert(tail);
             }
         }
         Ok(())
@@ -168,17 +195,17 @@ impl RegionMap {
             && let Some(&next) = self.next_after(kept.end)
         {
             if kept.joins(&next) {
-                self.tree.remove(next.start);
+                self.store.remove(next.start);
                 (kept.end, is_longer) = (next.end, true);
                 continue;
             }
             if core::mem::take(&mut is_longer) {
-                self.tree.set_end(kept.start, kept.end);
+                self.store.set_end(kept.start, kept.end);
             }
             kept = next;
         }
         if is_longer {
-            self.tree.set_end(kept.start, kept.end);
+            self.store.set_end(kept.start, kept.end);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Regions in a balanced search tree (AVL), whose nodes summarise the regions below them: what holds for a range, and where
 //! a free range is, is found without visiting every region.
 
-use super::{Backing, Protection, Region};
+use super::{
+    Protection, Region,
+    summary::{Summary, both},
+};
 use crate::{
     NONE, OutOfMemory,
     walk::{Flaw, Walk},
@@ -10,46 +13,6 @@ use alloc::vec::Vec;
 
 /// The difference in height of two neighbouring subtrees that is tolerated.
 const SLACK: u8 = 1;
-
-/// Properties of neighbouring regions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Summary {
-    /// Where the first one starts.
-    pub(super) first: u64,
-    /// Where the last one ends.
-    pub(super) last: u64,
-    /// The largest gap between two of them.
-    pub(super) gap: u64,
-    /// The kinds of backing among them ([`Backing::kind`]).
-    pub(super) kinds: u8,
-    /// The protection that all of them can be given.
-    pub(super) ceiling: Protection,
-}
-
-impl Summary {
-    const fn of(region: &Region) -> Self {
-        let Region { start, end, ceiling, .. } = *region;
-        Self { first: start, last: end, gap: 0, kinds: region.backing.kind(), ceiling }
-    }
-
-    /// The properties of these and the regions `after` them.
-    fn and(self, after: Self) -> Self {
-        Self {
-            first: self.first,
-            last: after.last,
-            gap: self.gap.max(after.gap).max(after.first - self.last),
-            kinds: self.kinds | after.kinds,
-            ceiling: self.ceiling & after.ceiling,
-        }
-    }
-}
-
-fn both(before: Option<Summary>, after: Option<Summary>) -> Option<Summary> {
-    match (before, after) {
-        (Some(before), Some(after)) => Some(before.and(after)),
-        (one, other) => one.or(other),
-    }
-}
 
 #[derive(Debug)]
 struct Node {
@@ -116,13 +79,28 @@ impl Tree {
         self.node(self.place_after(address)).map(|node| &node.region)
     }
 
-    /// Sets the protection of the first region that ends after `address`.
-    pub(super) fn set_protection_after(&mut self, address: u64, protection: Protection) {
-        let place = self.place_after(address) as usize;
-        if let Some(node) = self.nodes.get_mut(place) {
-            // Summaries do not contain it.
-            node.region.protection = protection;
+    /// The last region that starts before `address`, and the first that does not.
+    pub(super) fn around(&self, address: u64) -> (Option<&Region>, Option<&Region>) {
+        let (mut at, mut before, mut next) = (self.root, None, None);
+        while let Some(node) = self.node(at) {
+            if node.region.start < address {
+                before = Some(&node.region);
+                at = node.right;
+            } else {
+                next = Some(&node.region);
+                at = node.left;
+            }
         }
+        (before, next)
+    }
+
+    /// Sets the protection of the first region that ends after `address`. Returns its end.
+    pub(super) fn set_protection_after(&mut self, address: u64, protection: Protection) -> Option<u64> {
+        let place = self.place_after(address) as usize;
+        let node = self.nodes.get_mut(place)?;
+        // Summaries do not contain it.
+        node.region.protection = protection;
+        Some(node.region.end)
     }
 
     /// The properties of the regions that overlap `start..end`, if there are any.
@@ -207,6 +185,14 @@ impl Tree {
             let node = self.at(removed);
             (node.left, node.height) = (unused, 0);
             self.len -= 1;
+        }
+    }
+
+    /// Removes the regions in `start..end`, which are entirely in it.
+    pub(super) fn remove_between(&mut self, start: u64, end: u64, removed: &mut dyn FnMut(Region)) {
+        while let Some(&region) = self.first_after(start).filter(|region| region.start < end) {
+            self.remove(region.start);
+            removed(region);
         }
     }
 
@@ -365,20 +351,3 @@ impl Tree {
         Ok(used == self.len && children + root == used)
     }
 }
-
-impl Backing {
-    /// A bit for each kind.
-    pub(super) const fn kind(&self) -> u8 {
-        match self {
-            Self::Anonymous => ANONYMOUS,
-            Self::Object { .. } => OBJECT,
-            Self::Private { .. } => PRIVATE,
-            Self::Fixed => FIXED,
-        }
-    }
-}
-
-pub(super) const ANONYMOUS: u8 = 1 << 0;
-pub(super) const OBJECT: u8 = 1 << 1;
-pub(super) const PRIVATE: u8 = 1 << 2;
-pub(super) const FIXED: u8 = 1 << 3;

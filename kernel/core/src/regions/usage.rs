@@ -1,7 +1,7 @@
 //! W^X over all mappings of a memory object. An object is writable until it is sealed, and only a sealed one may be
 //! mapped executable. Sealing is refused while a writable mapping exists in any address space, and nothing undoes it.
 
-use super::{Backing, Protection, Region, RegionError, RegionMap};
+use super::{Backing, Protection, Region, RegionError, RegionMap, summary::OBJECT};
 use capos_abi::PAGE_SIZE;
 
 #[cfg(test)]
@@ -132,8 +132,11 @@ impl RegionMap {
         length: u64,
         protection: Protection,
     ) -> Result<(), RegionError> {
-        self.check_protect(address, length, protection)?;
+        let all = self.covering_for(address, length, protection)?;
         let end = address + length;
+        if all.kinds & OBJECT == 0 {
+            return self.protect_all(&all, address, end, protection);
+        }
         let mut allowed = Ok(());
         for piece in self.pieces(address, end) {
             with_use(uses, &piece, |mapped| allowed = allowed.and(mapped.check(protection)));
@@ -142,7 +145,7 @@ impl RegionMap {
         for piece in self.pieces(address, end) {
             uncount(uses, &piece);
         }
-        let changed = self.protect(address, length, protection);
+        let changed = self.protect_all(&all, address, end, protection);
         // Changed regions are counted with the new protection, unchanged ones with the old.
         for piece in self.pieces(address, end) {
             count(uses, &piece);
