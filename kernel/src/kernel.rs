@@ -98,6 +98,17 @@ pub(crate) fn enter_work(cap_enter: impl FnOnce(Enter) -> arch::Resume) -> arch:
     }
 }
 
+/// Looks at the alarm of the current thread, which was just switched to. Usually that only means that the timer is set early
+/// enough already.
+pub(crate) fn enter_alarm() -> arch::Resume {
+    let mut kernel = KERNEL.lock();
+    if let Some(resume) = kernel.system.pass_alarm() {
+        return resume;
+    }
+    kernel.attend_alarm();
+    kernel.choose_next()
+}
+
 /// Measures the time of a kernel entry.
 #[inline]
 pub(crate) fn measure(entry: Entry, enter: impl FnOnce() -> arch::Resume) -> arch::Resume {

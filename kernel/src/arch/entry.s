@@ -1,7 +1,7 @@
 // Entry into the kernel and return from it. The saved state of the running thread is its UserContext
 // (context.rs): GS leads to PerCpu (percpu.rs), which holds its address, and the TSS makes the processor push
-// interrupt frames straight into it. Every handler returns in RAX the context to resume, 0 to idle, or 1 to go on with
-// work that the current thread has left in the kernel.
+// interrupt frames straight into it. Every handler returns in RAX the context to resume, 0 to idle, 1 to go on with
+// work that the current thread has left in the kernel, or 2 to look at its alarm.
 
 .section .text.entry, "ax"
 
@@ -38,7 +38,7 @@ syscall_entry:
 
 // Not aligned: the way here leads through what would fill the space.
 resume:
-    cmp rax, 1
+    cmp rax, 2
     jbe no_context
     mov rsp, rax
     cmp dword ptr [rsp + {c_vector}], {syscall_vector}
@@ -87,11 +87,13 @@ resume_first:
     mov rax, rdi
     jmp resume
 
-// Nothing is ready: wait with interrupts on. The interrupt abandons this loop (label 3).
 no_context:
     mov rsp, gs:[{stack}]
-    je work
+    je alarm
     xor ebp, ebp
+    test eax, eax
+    jnz work
+    // Nothing is ready: wait with interrupts on. The interrupt abandons this loop (label 3).
 2:  sti
     hlt
     cli
@@ -100,11 +102,15 @@ no_context:
 // Lets in an interrupt that is due, which abandons this, then takes the next step. STI holds interrupts back until after
 // the instruction that follows it.
 work:
-    xor ebp, ebp
     sti
     nop
     cli
     call handle_work
+    jmp resume
+
+alarm:
+    xor ebp, ebp
+    call handle_alarm
     jmp resume
 
 .balign 16

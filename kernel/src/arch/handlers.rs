@@ -89,6 +89,11 @@ extern "sysv64" fn handle_work() -> Resume {
 }
 
 #[unsafe(no_mangle)]
+extern "sysv64" fn handle_alarm() -> Resume {
+    kernel::enter_alarm()
+}
+
+#[unsafe(no_mangle)]
 extern "sysv64" fn handle_idle_interrupt(vector: u64) -> Resume {
     kernel::enter_measured(Entry::Interrupt(vector), |kernel| device_interrupt(kernel, vector))
 }

@@ -112,6 +112,8 @@ impl Resume {
     pub const IDLE: Self = Self(0);
     /// Nothing yet: take interrupts, then continue with the current thread's work.
     pub const WORK: Self = Self(1);
+    /// Not quite the installed thread yet: look at its alarm first.
+    pub const ALARM: Self = Self(2);
 
     /// The installed thread.
     #[inline]

@@ -1,4 +1,4 @@
-//! What neighbouring regions have in common.
+//! Common properties of neighbouring regions.
 
 use super::{Backing, Protection, Region};
 

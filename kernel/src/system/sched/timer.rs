@@ -1,6 +1,6 @@
 //! The timer interrupt: set only when something is due.
 
-use crate::{arch, budget::Budget, kernel::Kernel};
+use crate::{arch, budget::Budget, kernel::Kernel, system::System};
 use capos_kernel_core::work::Work;
 
 /// Number of expired operations to end before the next preemption point.
@@ -9,6 +9,14 @@ const EXPIRED_AT_ONCE: u32 = 8;
 /// How much too early the timer may fire and still end a turn: its rate differs slightly from the clock's. Without this
 /// tolerance, a turn whose end passed between the interrupt and the next check would start again.
 const EARLY_NS: u64 = 50_000;
+
+impl System {
+    /// Whether the timer will interrupt at a time or earlier.
+    #[inline]
+    pub(in crate::system) fn is_timer_set_by(&mut self, due_ns: u64) -> bool {
+        self.cpu().timer_ns <= due_ns
+    }
+}
 
 impl Kernel {
     /// Sets the timer to the next deadline, or to the end of the current thread's turn if others of its priority

@@ -1,8 +1,8 @@
 //! Alarms of threads.
 //!
-//! While a thread's alarm is set, its record says that it resumes with work in the kernel (`Thread::resume`). So whenever it
-//! has been switched to, it passes through `Kernel::work`, which sets the timer for the alarm or delivers it; and a thread
-//! without an alarm never pays for one.
+//! While a thread's alarm is set, its record says that it resumes with a look at the alarm (`Thread::resume`). So whenever it
+//! has been switched to, the alarm is delivered or the timer set for it, unless the timer will interrupt no later than that
+//! anyway; and a thread without an alarm never pays for one.
 
 use crate::{
     arch::{self, Resume, Trap},
@@ -18,7 +18,7 @@ use capos_kernel_core::alarm::{Alarm, Demand};
 impl super::Thread {
     /// How it resumes next time when it has no other work left.
     pub(super) fn resume_without_work(&mut self) -> Resume {
-        if self.alarm.is_set() { Resume::WORK } else { Resume::installed(&mut self.state) }
+        if self.alarm.is_set() { Resume::ALARM } else { Resume::installed(&mut self.state) }
     }
 }
 
@@ -50,6 +50,16 @@ impl Kernel {
 }
 
 impl System {
+    /// Lets the current thread, which was just switched to, continue in its program. `None` if its alarm needs attention: the
+    /// timer is not set, or set for later.
+    pub(crate) fn pass_alarm(&mut self) -> Option<Resume> {
+        let id = self.current_thread()?;
+        let thread = self.threads.get_mut(id)?;
+        let (resume, deadline_ns) = (Resume::installed(&mut thread.state), thread.alarm.deadline_ns());
+        self.resume_changed(id, resume);
+        self.is_timer_set_by(deadline_ns).then_some(resume)
+    }
+
     /// Makes the current thread enter its process's fault handler, if there is one, and switches its alarm off.
     fn deliver_alarm(&mut self) {
         let Some(thread) = self.current() else { return };

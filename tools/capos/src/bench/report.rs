@@ -38,6 +38,7 @@ const KNOWN: &[Known] = &[
     known("capability_passing", "call that passes a capability", None, ""),
     known("thread_switch", "switch between two threads", None, ""),
     known("thread_switch_avx", "the same, with values in the upper halves of vector registers", None, ""),
+    known("thread_switch_alarm", "the same, with alarms set that are not due", None, ""),
     known("alarm_set", "setting an alarm", None, ""),
     known("alarm_round_trip", "setting an alarm that is due, its delivery and the return", None, ""),
     known("futex_round_trip", "futex round trip between two threads", None, "Linux: 12,621"),

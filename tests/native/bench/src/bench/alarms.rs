@@ -6,7 +6,7 @@ use capos_rt::alarm;
 use core::arch::naked_asm;
 
 /// Far enough ahead that no alarm set for then is delivered here.
-const LATER_NS: u64 = 1 << 60;
+pub(crate) const LATER_NS: u64 = 1 << 60;
 
 /// All measurements with alarms.
 pub(crate) async fn all(counter: &Counter) -> capnp::Result<()> {

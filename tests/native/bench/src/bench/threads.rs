@@ -11,6 +11,8 @@ pub(crate) fn all(counter: &Counter) {
     });
     report("thread_switch", switch(counter, || ()));
     report("thread_switch_avx", switch(counter, use_upper_halves));
+    report("thread_switch_alarm", switch(counter, || capos_rt::alarm::set(crate::alarms::LATER_NS)));
+    capos_rt::alarm::clear();
     futex_round_trip(counter);
 }
 
