@@ -35,9 +35,8 @@ pub use cpu::{
 };
 pub use handlers::{Trap, run};
 pub use image::{KERNEL_BASE, image_parts, image_region};
-pub use isolation::leave_process;
 pub use lock::Lock;
-pub use percpu::{Resume, install, install_none, save};
+pub use percpu::{Resume, exchange, install, install_none, install_other, save};
 
 /// Starts using the screen. The boot page tables must be in use.
 pub fn init_screen(info: &BootInfo) {

@@ -103,15 +103,18 @@ fn log(flushes: u8, keeps_apart: bool, melts_down: bool) {
     }
 }
 
-/// Clears the state that another process's thread left in the processor: to be called between saving that thread and
-/// installing the next.
-#[inline]
-pub fn leave_process() {
+/// Clears the segment selectors that another process's thread left in the processor, which clears the base of FS, and replaces
+/// the user's GS base. Returns that of the thread that left.
+#[inline(always)]
+pub(super) fn replace_gs(entered: u64) -> u64 {
+    let left;
     // SAFETY: the kernel uses none of these selectors, and null selectors can always be loaded. Loading GS may clear the
-    // active base, so it happens while the user's is active; both user bases are written when a thread is installed.
-    // FNINIT clears what restoring may leave: the x87 pointers to the last instruction.
+    // active base, so it happens while the user's is active and before that is written. Nothing between the two SWAPGS uses
+    // GS; interrupts are off. The base was read from the register before or is 0.
     unsafe {
         asm!(
+            "swapgs",
+            "rdgsbase {left}",
             "mov {a:e}, ds",
             "mov {b:e}, es",
             "or {a:e}, {b:e}",
@@ -124,15 +127,22 @@ pub fn leave_process() {
             "mov ds, {a:e}",
             "mov es, {a:e}",
             "mov fs, {a:e}",
-            "swapgs",
             "mov gs, {a:e}",
+            "2: wrgsbase {entered}",
             "swapgs",
-            "2: fninit",
+            left = out(reg) left,
+            entered = in(reg) entered,
             a = out(reg) _,
             b = out(reg) _,
             options(nostack),
         );
     }
+    left
+}
+
+/// Clears what another process's thread left in the processor's predictors and buffers, where that is necessary.
+#[inline(always)]
+pub(super) fn leave_process() {
     let flushes = FLUSHES.load(Ordering::Relaxed);
     if flushes != 0 {
         flush(flushes);

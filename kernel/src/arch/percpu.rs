@@ -2,7 +2,7 @@
 
 use super::{
     context::{ThreadState, UserContext},
-    cpu, image, tables, vectors,
+    cpu, image, isolation, tables, vectors,
 };
 use alloc::boxed::Box;
 use core::{arch::asm, mem::offset_of};
@@ -81,6 +81,32 @@ pub fn install(thread: &mut ThreadState) {
     vectors::load(thread);
     cpu::write_fs_base(thread.fs_base);
     cpu::write_user_gs_base(thread.gs_base);
+    set_context((&raw mut thread.context).expose_provenance() as u64);
+}
+
+/// Like [`install`], after a thread of another process, whose state must have been saved.
+#[inline]
+pub fn install_other(thread: &mut ThreadState) {
+    vectors::forget();
+    vectors::load(thread);
+    isolation::replace_gs(thread.gs_base);
+    enter_other(thread);
+}
+
+/// Saves the state of the installed thread and installs one of another process. A call and its reply do this, so it is shorter
+/// than the two steps one after the other.
+#[inline(always)]
+pub fn exchange(left: &mut ThreadState, entered: &mut ThreadState) {
+    vectors::exchange(left, entered);
+    left.fs_base = cpu::read_fs_base();
+    left.gs_base = isolation::replace_gs(entered.gs_base);
+    enter_other(entered);
+}
+
+#[inline(always)]
+fn enter_other(thread: &mut ThreadState) {
+    cpu::write_fs_base(thread.fs_base);
+    isolation::leave_process();
     set_context((&raw mut thread.context).expose_provenance() as u64);
 }
 

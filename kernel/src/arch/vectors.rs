@@ -96,7 +96,7 @@ pub(super) fn initialize(area: &mut [MaybeUninit<u8>]) {
     }
 }
 
-// EDX:EAX selects components among those in XCR0, where all of the upper half are disabled: EDX may be anything. Both
+// EDX:EAX selects components among those in XCR0, where all of the upper half are disabled: EDX may be anything. These
 // functions are part of every switch, so they are as short as possible for the newest processors, and their exceptions are
 // elsewhere.
 
@@ -118,6 +118,50 @@ pub(super) fn load(thread: &ThreadState) {
             thread = in(reg) (&raw const *thread).cast::<u8>(),
             method = sym METHOD,
             fxsave = const FXSAVE,
+            area = const VECTORS,
+            out("eax") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Clears what loading registers may leave: the x87 pointers to the last instruction.
+#[inline(always)]
+pub(super) fn forget() {
+    // SAFETY: the kernel does not use these registers.
+    unsafe { asm!("fninit", options(nomem, nostack, preserves_flags)) };
+}
+
+/// Saves the registers of a thread, which must be those in the processor, [forgets](forget) them and loads those of another.
+#[inline(always)]
+pub(super) fn exchange(left: &mut ThreadState, entered: &ThreadState) {
+    // SAFETY: as for `save` and `load`.
+    unsafe {
+        asm!(
+            "mov eax, -1",
+            "cmp byte ptr [rip + {method}], {xsaveopt}",
+            "jne 2f",
+            "xsaveopt64 [{left} + {area}]",
+            "fninit",
+            "xrstor64 [{entered} + {area}]",
+            "3:",
+            ".pushsection .text.cold, \"ax\"",
+            "2: cmp byte ptr [rip + {method}], {xsave}",
+            "jne 4f",
+            "xsave64 [{left} + {area}]",
+            "fninit",
+            "xrstor64 [{entered} + {area}]",
+            "jmp 3b",
+            "4: fxsave64 [{left} + {area}]",
+            "fninit",
+            "fxrstor64 [{entered} + {area}]",
+            "jmp 3b",
+            ".popsection",
+            left = in(reg) (&raw mut *left).cast::<u8>(),
+            entered = in(reg) (&raw const *entered).cast::<u8>(),
+            method = sym METHOD,
+            xsaveopt = const XSAVEOPT,
+            xsave = const XSAVE,
             area = const VECTORS,
             out("eax") _,
             options(nostack),

@@ -297,19 +297,18 @@ impl System {
         if !thread.post(entry) {
             return None;
         }
-        from.save();
         let (left, entered) = (from.process(), thread.process());
         if let Some((left, process)) = processes.pair_at_mut(left.index(), entered.index())
             && !process.has_ended()
         {
             cpu.set_current(next, thread);
-            arch::leave_process();
-            thread.install();
+            from.exchange(thread);
             cpu.count_time_of(left);
             left.space.leave();
             cpu.enter_space(entered, process);
             return Some(cpu.resume);
         }
+        from.save();
         if cpu.install(processes, next, thread) {
             return Some(cpu.resume);
         }

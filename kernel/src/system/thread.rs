@@ -150,6 +150,18 @@ impl Thread {
         arch::install(&mut self.state);
     }
 
+    /// Like [`Self::install`], after a thread of another process.
+    #[inline(always)]
+    pub(super) fn install_other(&mut self) {
+        arch::install_other(&mut self.state);
+    }
+
+    /// [Saves](Self::save) its state and [installs](Self::install) a thread of another process.
+    #[inline(always)]
+    pub(super) fn exchange(&mut self, entered: &mut Self) {
+        arch::exchange(&mut self.state, &mut entered.state);
+    }
+
     /// Handles faults on a stack of its own from now on.
     pub(crate) const fn set_fault_stack(&mut self, start: u64, length: u64) {
         self.fault_stack = (start, length);

@@ -87,8 +87,7 @@ impl Cpu {
             }
             return true;
         }
-        arch::leave_process();
-        thread.install();
+        thread.install_other();
         self.enter_process(processes, process)
     }
 
