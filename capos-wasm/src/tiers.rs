@@ -115,6 +115,7 @@ impl Tiers {
     }
 
     /// The generated code of a module, if it is there. Otherwise it is requested, for later starts.
+    #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
     async fn generated(
         self: &Rc<Self>,
         compiled: &Rc<dyn Engine<Preview1>>,
