@@ -144,3 +144,24 @@ fn what_can_be_seen_early_is_refused_before_anything_is_validated() {
         assert!(refused.contains(reason), "{refused}");
     }
 }
+
+/// A lane of a vector, stored and loaded in the first memory and in another, near and far.
+#[test]
+fn lanes_reach_every_memory() {
+    for (width, last) in [(8, 15), (16, 7), (32, 3), (64, 1)] {
+        for (memory, offset) in [("0", ""), ("0", "offset=65536"), ("$other", ""), ("$other", "offset=65536")]
+        {
+            let items = format!(
+                "(memory $other 2)
+                (func $f (param i32 v128) (result i32)
+                    (drop (memory.grow (i32.const 1)))
+                    (v128.store{width}_lane {memory} {offset} {last} (local.get 0) (local.get 1))
+                    (i32x4.extract_lane 0 (v128.load{width}_lane {memory} {offset} 0 (local.get 0)
+                        (v128.const i32x4 0 0 0 0))))"
+            );
+            let value =
+                "(i32.and (i32.const 15) (call $f (i32.const 8) (v128.const i64x2 0 0x0d0d0d0d0d0d0d0d)))";
+            assert_eq!(status(&items, value), End::Exited(13), "{width} {memory} {offset}");
+        }
+    }
+}

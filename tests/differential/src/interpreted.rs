@@ -1,6 +1,7 @@
 //! The interpreter.
 
 use crate::{Bits, Call, Inputs, Observed, Reason, Runner, hash};
+use wasmi::errors::{ErrorKind, InstantiationError};
 use wasmi::{Config, Engine, Extern, Func, Instance, Linker, Module, Store, TrapCode, Val, ValType};
 
 /// wasmi.
@@ -85,6 +86,9 @@ fn bits(value: &Val) -> Bits {
 }
 
 fn reason(error: &wasmi::Error) -> Reason {
+    if let ErrorKind::Instantiation(InstantiationError::ElementSegmentDoesNotFit { .. }) = error.kind() {
+        return Reason::TableOrReference;
+    }
     match error.as_trap_code() {
         Some(TrapCode::UnreachableCodeReached) => Reason::Unreachable,
         Some(TrapCode::MemoryOutOfBounds) => Reason::MemoryBounds,
