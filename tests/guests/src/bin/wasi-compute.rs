@@ -1,4 +1,5 @@
-//! Computes without calling anything, and prints what each of four kernels cost as `name value unit`.
+//! Computes without calling anything, and prints what each of four kernels cost as `name value unit`, each name after the
+//! variable `PREFIX`.
 //!
 //! Meant to run under QEMU's `-icount shift=0`, where a nanosecond is an instruction. With arguments, runs the named kernels
 //! without a clock: so that what the same module costs in another runtime can be counted from outside.
@@ -88,9 +89,10 @@ fn main() {
     if !named.is_empty() {
         return KERNELS.into_iter().filter(|kernel| named.iter().any(|name| name == kernel.0)).for_each(run);
     }
+    let prefix = env::var("PREFIX").unwrap_or_else(|_| "wasm".to_owned());
     for kernel in KERNELS {
         let start = Instant::now();
         run(kernel);
-        println!("wasm_{} {} instructions", kernel.0, start.elapsed().as_nanos());
+        println!("{prefix}_{} {} instructions", kernel.0, start.elapsed().as_nanos());
     }
 }

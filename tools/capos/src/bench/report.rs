@@ -115,6 +115,15 @@ const KNOWN: &[Known] = &[
         None,
         "wasmi 2.0.0 on Linux: 413,800,000, with fuel 421,600,000",
     ),
+    known(
+        "compiled_fib",
+        "the same four kernels, compiled by the compiler service",
+        Some(45_760_000),
+        "wasmtime 48.0.2 on Linux: 44,430,000",
+    ),
+    known("compiled_matmul", "", Some(69_150_000), "wasmtime 48.0.2 on Linux: 67,140,000"),
+    known("compiled_sieve", "", Some(37_820_000), "wasmtime 48.0.2 on Linux: 36,720,000"),
+    known("compiled_sha256", "", Some(55_120_000), "wasmtime 48.0.2 on Linux: 53,520,000"),
     known("wasi_fd_write_64", "WASI `fd_write` of 64 bytes to the console", Some(3500), ""),
     known(
         "wasi_ram_fd_write_64",
