@@ -299,7 +299,7 @@ test-programs: build build/setup/c build/setup/run ## run third-party programs: 
 ENGINES := --features capos-wasm/compiled-code
 
 # More than building and running the unit tests takes on two processors.
-UNIT_SECONDS := 1500
+UNIT_SECONDS := 2400
 
 .PHONY: check-fmt check-repo check-unit check-engines check-lint-host check-lint-kernel check-lint-userspace check-lint-guests check-doc
 check-fmt: ## check the formatting
@@ -312,8 +312,9 @@ check-unit: ## run unit tests on the host
 	# A hanging test must not block everything after it.
 	timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast $(ENGINES))
 
-check-engines: ## run the tests of the WebAssembly host on its second engine
+check-engines: ## run the tests of the WebAssembly host on its second engine, with compiled code and with portable code
 	CAPOS_WASM_ENGINE=wasmtime timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast $(ENGINES) --test wasi)
+	CAPOS_WASM_ENGINE=compiled timeout $(UNIT_SECONDS) $(call cargo,test,--no-fail-fast $(ENGINES) --test wasi)
 
 check-lint-host: ## run clippy on host code
 	$(call clippy,--all-targets $(ENGINES))

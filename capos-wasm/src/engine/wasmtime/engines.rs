@@ -8,6 +8,8 @@ use wasmtime::Engine;
 /// The portable interpreter's stack for each byte of the limit, which is in bytes of a compiled program's stack. A call needs
 /// 16 bytes there at least; here the smallest needs 128 to 256, since registers are allocated fast rather than well.
 const PORTABLE_STACK_BYTES_PER_BYTE: usize = 16;
+/// The same for compiled code, whose smallest frames are larger than 16 bytes where it counts fuel.
+const STACK_BYTES_PER_BYTE: usize = 4;
 /// Enough to call any function at all.
 const MIN_STACK_BYTES: usize = 64 << 10;
 const MIN_PORTABLE_STACK_BYTES: usize = 1 << 20;
@@ -55,7 +57,7 @@ impl Engines {
         // Limited, and `usize` has 64 bits on all supported targets.
         let stack_bytes = match code.is_portable {
             true => (stack_bytes as usize * PORTABLE_STACK_BYTES_PER_BYTE).max(MIN_PORTABLE_STACK_BYTES),
-            false => (stack_bytes as usize).max(MIN_STACK_BYTES),
+            false => (stack_bytes as usize * STACK_BYTES_PER_BYTE).max(MIN_STACK_BYTES),
         };
         let mut config = config(code)?;
         config
