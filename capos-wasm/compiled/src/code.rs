@@ -22,16 +22,18 @@ struct Mapped {
 /// Maps an artifact for reading and executing.
 pub(crate) fn map(
     object: memory_object::Client,
-    length: usize,
+    length: u64,
     lease: code_lease::Client,
 ) -> Result<NonNull<[u8]>, String> {
-    let whole = length.next_multiple_of(capos_rt::abi::PAGE_SIZE as usize);
+    let whole = length.checked_next_multiple_of(capos_rt::abi::PAGE_SIZE);
+    // 64-bit addresses.
+    let whole = whole.ok_or("its code is too long")? as usize;
     let address = address_space::map_object(&object, 0, whole, Access::ReadExecute)
         .map_err(|error| format!("its code cannot be mapped: {}", error.message()))?;
     let bytes = NonNull::new(address as *mut u8).ok_or("its code cannot be mapped")?;
     let addresses = address..address + whole;
     MAPPED.with_borrow_mut(|all| all.push(Mapped { addresses, object, _lease: lease }));
-    Ok(NonNull::slice_from_raw_parts(bytes, length))
+    Ok(NonNull::slice_from_raw_parts(bytes, length as usize))
 }
 
 /// Unmaps the code that `address` belongs to, if it is still mapped.

@@ -65,7 +65,6 @@ pub(crate) async fn install() -> capnp::Result<()> {
 }
 
 fn find_vector_bytes() {
-    // SAFETY: every x86_64 processor has the instruction.
     let has_xsave = __cpuid_count(1, 0).ecx & OSXSAVE != 0;
     if has_xsave {
         // The bytes for what the kernel has turned on.

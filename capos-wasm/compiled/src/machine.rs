@@ -9,19 +9,16 @@ use crate::{
     stacks::Stacks,
 };
 use capos_codegen::Settings;
-use capos_rt::{Access, abi::PAGE_SIZE, address_space, grant, virtual_memory};
-use capos_schema::{compiler_capnp::compiler, memory_capnp::memory_object};
+use capos_rt::{MappedMemory, abi::PAGE_SIZE, grant, virtual_memory};
+use capos_schema::{compiler_capnp::compiler, memory_capnp::memory_object, names};
 use capos_wasm::{EngineKind, Machine};
 use futures::future::LocalBoxFuture;
 use std::{ops::Range, rc::Rc, sync::Arc};
 use wasmtime::{Config, Engine, Module};
 
-/// The grant of the compiler service.
-const COMPILER: &str = "compiler";
-
 /// The engine for generated code, if this process was granted a compiler.
 pub(crate) fn compiler(memory_bytes: u64) -> Option<EngineKind> {
-    let compiler: compiler::Client = grant(COMPILER).ok()?;
+    let compiler: compiler::Client = grant(names::COMPILER_EXPORT).ok()?;
     Some(EngineKind::Wasmtime(Rc::new(Capos { memory_bytes, compiler })))
 }
 
@@ -96,23 +93,18 @@ impl Capos {
         let compilation = request.send().promise.await?.get()?.get_compilation()?;
         let code = compilation.code_request().send().promise.await?;
         let code = code.get()?;
-        let length =
-            usize::try_from(code.get_length()).map_err(|error| capnp::Error::failed(error.to_string()))?;
-        code::map(code.get_code()?, length, code.get_lease()?).map_err(capnp::Error::failed)
+        code::map(code.get_code()?, code.get_length(), code.get_lease()?).map_err(capnp::Error::failed)
     }
 }
 
-/// A new memory object with these contents.
+/// A sealed memory object with these contents, which the compiler service reads in place.
 async fn object(bytes: &[u8]) -> capnp::Result<memory_object::Client> {
-    let length = bytes.len().max(1).next_multiple_of(PAGE_SIZE as usize);
     let mut request = virtual_memory().create_object_request();
-    request.get().set_length(length as u64);
+    request.get().set_length((bytes.len() as u64).next_multiple_of(PAGE_SIZE));
     let object = request.send().promise.await?.get()?.get_object()?;
-    let failed = |error: capos_rt::abi::ErrorCode| capnp::Error::failed(error.message().to_owned());
-    let address = address_space::map_object(&object, 0, length, Access::ReadWrite).map_err(failed)?;
-    // SAFETY: the pages have just been mapped, writable, and are at least as long as the bytes.
-    unsafe { (address as *mut u8).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    // SAFETY: nothing refers to the mapping any more.
-    unsafe { address_space::unmap(address, length) }.map_err(failed)?;
+    let mapped = MappedMemory::map(object.clone(), bytes.len() as u64, true).await?;
+    mapped.write(0, bytes).map_err(|error| capnp::Error::failed(error.to_string()))?;
+    mapped.unmap().await?;
+    object.seal_request().send().promise.await?;
     Ok(object)
 }

@@ -12,10 +12,6 @@ use wasmtime::{Config, WasmFeatures};
 #[cfg(feature = "compiler")]
 use wasmtime::{OptLevel, RegallocAlgorithm};
 
-/// Changes whenever code that was generated before must not be used any more, although the version of wasmtime is the
-/// same.
-pub const REVISION: u32 = 1;
-
 /// The variants of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Settings {
