@@ -28,7 +28,7 @@ MAKEFLAGS += -j$(shell echo $$(($$(nproc) + 2)))
 endif
 
 # Goals that evaluate manifests.
-EVALUATING := run run-% programs programs-% host build image iso e2e test-programs bench
+EVALUATING := run run-% programs programs-% host build image iso e2e test-spec test-programs bench
 SETUP := scripts/setup.sh $(wildcard scripts/setup/*.sh)
 # Make remakes a missing or outdated included file, then starts over; so the first build sets up.
 NEEDS_NO_SETUP := help clean setup
@@ -77,7 +77,7 @@ USER_PACKAGES := $(call packages,$(USER_CRATES))
 # Each is built by a call of cargo of its own, which unifies features: the compiler is in no other program, not even in the host
 # that runs compiled code.
 COMPILER_CRATE := services/compiler/worker/Cargo.toml
-COMPILED_CRATE := $(wildcard capos-wasm/compiled/Cargo.toml)
+COMPILED_CRATE := capos-wasm/compiled/Cargo.toml tests/spec/Cargo.toml
 GUEST_CRATES := $(wildcard demos/guests/Cargo.toml tests/guests/Cargo.toml)
 GUEST_PACKAGES := $(call packages,$(GUEST_CRATES))
 RUST_GUESTS := $(call stems,$(wildcard $(GUEST_CRATES:%/Cargo.toml=%/src/bin/*.rs)))
@@ -101,7 +101,8 @@ USER_BUILD := --target targets/$(USER_TARGET).json -Zjson-target-spec -Zbuild-st
 USER_FLAGS := $(USER_PACKAGES:%=-p %) $(or $(CHOSEN_NATIVE:%=--bin %),--bins) --profile $(PROFILE) $(USER_BUILD)
 # The compiler is optimised in one way in every profile: across all its crates at once, that takes very long.
 COMPILER_FLAGS := -p $(call packages,$(COMPILER_CRATE)) --bins --profile release $(USER_BUILD)
-COMPILED_FLAGS := $(addprefix -p ,$(call packages,$(COMPILED_CRATE))) --bins --profile $(PROFILE) $(USER_BUILD)
+CHOSEN_COMPILED := $(if $(NEEDS),$(call choose,native,$(sort $(call programs,$(COMPILED_CRATE)))))
+COMPILED_FLAGS := $(addprefix -p ,$(call packages,$(COMPILED_CRATE))) $(or $(CHOSEN_COMPILED:%=--bin %),--bins) --profile $(PROFILE) $(USER_BUILD)
 # The flags of those calls that are needed.
 apart = $(if $(2),$(if $(call choose,native,$(call programs,$(2))),$(1)))
 NEEDED_COMPILER := $(call apart,$(COMPILER_FLAGS),$(COMPILER_CRATE))
@@ -115,7 +116,7 @@ GUEST_FLAGS := $(GUEST_PACKAGES:%=-p %) $(CHOSEN_RUST_GUESTS:%=--bin %) --profil
 cargo = env -u MAKEFLAGS -u MFLAGS $(CARGO) $(1) --locked $(QUIET) $(2) </dev/null
 clippy = env -u MAKEFLAGS -u MFLAGS $(RUST_BIN)/cargo-clippy clippy --locked $(QUIET) $(1) -- -D warnings </dev/null
 
-.PHONY: help setup build kernel userspace guests host programs unit image run iso test check e2e test-programs bench new-service fmt clean ci
+.PHONY: help setup build kernel userspace guests host programs unit image run iso test check e2e test-spec test-programs bench new-service fmt clean ci
 help: ## this list
 	echo "capOS. Targets:"
 	sed -n 's/^\([a-zA-Z][a-zA-Z0-9%_-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 26
@@ -290,6 +291,10 @@ unit: ## run the tests of one crate: P=package, and optionally T=part of a test'
 	$(if $(P),,echo "make unit: which package? P=capos-wasm, say; T=part-of-a-name for some of its tests" >&2; exit 1)
 	scripts/some-tests.sh '$(T)' $(call cargo,test,-p $(P) -- $(T))
 
+# Boots that take minutes, apart from `make e2e`.
+test-spec: programs-spec-compiler programs-spec-interpreter build/setup/run ## run the core specification's test suite inside capOS, compiled and interpreted
+	scripts/some-tests.sh spec- $(call cargo,test,--no-fail-fast -p capos-tests -- spec-)
+
 test-programs: build build/setup/c build/setup/run ## run third-party programs: MicroPython, Ruby, SQLite (fetched; skipped if unavailable)
 	env -u MAKEFLAGS -u MFLAGS scripts/programs.sh </dev/null
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
@@ -325,7 +330,7 @@ check-lint-kernel: ## run clippy on the kernel
 
 check-lint-userspace: ## run clippy on native programs
 	$(call clippy,$(USER_FLAGS))
-	$(if $(COMPILED_CRATE),$(call clippy,$(COMPILED_FLAGS)))
+	$(call clippy,$(COMPILED_FLAGS))
 	$(call clippy,$(COMPILER_FLAGS))
 
 check-lint-guests: ## run clippy on the WebAssembly programs

@@ -4,26 +4,30 @@
 
 use crate::{
     code::{self, SealedCode},
-    interruption,
+    faults, interruption,
     pool::pool,
     stacks::Stacks,
 };
 use capos_codegen::Settings;
 use capos_rt::{MappedMemory, abi::PAGE_SIZE, grant, virtual_memory};
 use capos_schema::{compiler_capnp::compiler, memory_capnp::memory_object, names};
-use capos_wasm::{EngineKind, Machine};
+use capos_wasm::Machine;
 use futures::future::LocalBoxFuture;
 use std::{ops::Range, rc::Rc, sync::Arc};
 use wasmtime::{Config, Engine, Module};
 
-/// The engine for generated code, if this process was granted a compiler.
-pub(crate) fn compiler(memory_bytes: u64) -> Option<EngineKind> {
-    let compiler: compiler::Client = grant(names::COMPILER_EXPORT).ok()?;
-    Some(EngineKind::Wasmtime(Rc::new(Capos { memory_bytes, compiler })))
+/// What this process's engines run on, if it was granted a compiler. From then on, faults within generated code are traps.
+///
+/// # Errors
+/// If faults cannot be handled.
+pub async fn machine(memory_bytes: u64) -> capnp::Result<Option<Rc<dyn Machine>>> {
+    let Ok(compiler) = grant::<compiler::Client>(names::COMPILER_EXPORT) else { return Ok(None) };
+    faults::install().await?;
+    Ok(Some(Rc::new(Capos { memory_bytes, compiler })))
 }
 
 struct Capos {
-    /// The process's limit.
+    /// The process's memory.
     memory_bytes: u64,
     compiler: compiler::Client,
 }

@@ -1,32 +1,12 @@
 //! A WebAssembly host process whose instances can run code that the compiler service generated.
 //!
-//! It is the process of `capos-wasm/process` with a second engine: wasmtime's runtime, which this crate gives a platform. Code
-//! arrives as sealed memory objects; there is no compiler in this program, and it may create no code.
-
-#[cfg(target_os = "hermit")]
-mod code;
-#[cfg(target_os = "hermit")]
-mod faults;
-#[cfg(target_os = "hermit")]
-mod image;
-#[cfg(target_os = "hermit")]
-mod interruption;
-#[cfg(target_os = "hermit")]
-mod machine;
-#[cfg(target_os = "hermit")]
-mod memory;
-#[cfg(target_os = "hermit")]
-mod pool;
-#[cfg(target_os = "hermit")]
-mod stacks;
-#[cfg(target_os = "hermit")]
-mod thread;
+//! It is the process of `capos-wasm/process` with a second engine.
 
 #[cfg(target_os = "hermit")]
 fn main() {
-    capos_wasm_process::run(async |memory_bytes| match machine::compiler(memory_bytes) {
-        Some(engine) => faults::install().await.map(|()| Some(engine)),
-        None => Ok(None),
+    use capos_wasm::EngineKind::Wasmtime;
+    capos_wasm_process::run(async |memory_bytes| {
+        Ok(capos_wasm_compiled::machine(memory_bytes).await?.map(Wasmtime))
     });
 }
 

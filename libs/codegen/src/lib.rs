@@ -8,7 +8,7 @@ mod costs;
 pub use costs::{FUEL_PER_UNIT, MOST_UNITS};
 
 use capos_proposals::{Proposal, flag};
-use wasmtime::{Config, WasmFeatures};
+use wasmtime::{Collector, Config, WasmFeatures};
 #[cfg(feature = "compiler")]
 use wasmtime::{OptLevel, RegallocAlgorithm};
 
@@ -44,10 +44,12 @@ pub fn config(settings: Settings) -> wasmtime::Result<Config> {
         true => portable(&mut config)?,
         false => native(&mut config),
     }
+    // Of the collectors, the one that frees cycles.
+    config.collector(Collector::Copying);
     // What else is on by default depends on how wasmtime was built.
     config.wasm_features(WasmFeatures::all().difference(WasmFeatures::WASM2), false);
-    for (proposal, is_on) in Proposal::ALL {
-        config.wasm_features(flag!(WasmFeatures, proposal), is_on);
+    for (proposal, on) in Proposal::ALL {
+        config.wasm_features(flag!(WasmFeatures, proposal), on.compiled());
     }
     Ok(config)
 }

@@ -33,22 +33,44 @@ pub enum Proposal {
     Threads,
 }
 
+/// The engines on which modules may use a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// All.
+    Everywhere,
+    /// Code that is generated, for the processor or for the portable interpreter.
+    Compiled,
+    /// None.
+    Nowhere,
+}
+
+impl On {
+    /// Whether the interpreter has it.
+    pub const fn interpreted(self) -> bool {
+        matches!(self, Self::Everywhere)
+    }
+
+    /// Whether generated code has it.
+    pub const fn compiled(self) -> bool {
+        matches!(self, Self::Everywhere | Self::Compiled)
+    }
+}
+
 impl Proposal {
-    /// Whether modules may use each, on every engine. wasmtime has others that are off here as well: imported functions,
-    /// limits and backtraces are made for 32-bit addresses, pages of 64 KiB and programs without exceptions.
-    pub const ALL: [(Self, bool); 12] = [
-        (Self::Simd, true),
-        (Self::RelaxedSimd, true),
-        (Self::TailCalls, true),
-        (Self::MultiMemory, true),
-        (Self::ExtendedConst, true),
-        (Self::WideArithmetic, true),
-        (Self::Memory64, false),
-        (Self::CustomPageSizes, false),
-        (Self::FunctionReferences, false),
-        (Self::Gc, false),
-        (Self::Exceptions, false),
-        (Self::Threads, false),
+    /// Where each is on.
+    pub const ALL: [(Self, On); 12] = [
+        (Self::Simd, On::Everywhere),
+        (Self::RelaxedSimd, On::Everywhere),
+        (Self::TailCalls, On::Everywhere),
+        (Self::MultiMemory, On::Everywhere),
+        (Self::ExtendedConst, On::Everywhere),
+        (Self::WideArithmetic, On::Everywhere),
+        (Self::Memory64, On::Compiled),
+        (Self::FunctionReferences, On::Compiled),
+        (Self::Gc, On::Compiled),
+        (Self::Exceptions, On::Compiled),
+        (Self::CustomPageSizes, On::Nowhere),
+        (Self::Threads, On::Nowhere),
     ];
 }
 

@@ -111,8 +111,8 @@ fn config(stack_bytes: u64) -> Config {
         .ignore_custom_sections(true)
         .set_max_recursion_depth((stack_bytes / BYTES_PER_CALL).max(1))
         .set_max_stack_height((stack_bytes * VALUE_BYTES_PER_BYTE).max(MIN_VALUE_BYTES));
-    for (proposal, is_on) in Proposal::ALL {
-        switch(&mut config, proposal, is_on);
+    for (proposal, on) in Proposal::ALL {
+        switch(&mut config, proposal, on.interpreted());
     }
     config
 }

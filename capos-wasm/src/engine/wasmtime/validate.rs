@@ -31,8 +31,8 @@ pub(super) async fn validate(module: &[u8], pace: &mut Pace) -> Result<(), Strin
 
 fn features() -> WasmFeatures {
     let mut features = WasmFeatures::WASM2;
-    for (proposal, is_on) in Proposal::ALL {
-        features.set(flag!(WasmFeatures, proposal), is_on);
+    for (proposal, on) in Proposal::ALL {
+        features.set(flag!(WasmFeatures, proposal), on.compiled());
     }
     features
 }
