@@ -28,6 +28,13 @@ pub(crate) struct Cached<T> {
     pub(crate) compiled: T,
 }
 
+impl<T> Cached<T> {
+    /// Whether it is the module with these bytes.
+    pub(crate) async fn is(&self, bytes: &[u8], pace: &mut Pace) -> bool {
+        std::ptr::eq(&*self.bytes, bytes) || are_equal(&self.bytes, bytes, pace).await
+    }
+}
+
 /// The hash of a module's bytes, or their address if they are static, and the settings it was compiled with.
 pub(crate) type Key<S> = (Identity, S);
 
@@ -146,11 +153,6 @@ impl<S: Ord + Copy, T> Cache<S, T> {
         Some(module)
     }
 
-    /// Whether a task is compiling the module with this key.
-    pub(crate) fn is_compiling(&self, key: &Key<S>) -> bool {
-        self.compiling.borrow().contains_key(key)
-    }
-
     async fn find(&self, key: &Key<S>, bytes: &[u8], pace: &mut Pace) -> Option<Rc<Cached<T>>> {
         let candidates: Vec<_> = {
             let inner = self.inner.borrow();
@@ -160,7 +162,7 @@ impl<S: Ord + Copy, T> Cache<S, T> {
             // Several modules may have the same hash, possibly on purpose.
             let same = match key.0 {
                 Identity::Place { .. } => true,
-                Identity::Content(_) => are_equal(&module.bytes, bytes, pace).await,
+                Identity::Content(_) => module.is(bytes, pace).await,
             };
             if same {
                 return Some(module);

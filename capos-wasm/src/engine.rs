@@ -6,15 +6,18 @@
 
 mod choice;
 mod early;
+mod exports;
 mod failure;
 mod fuel;
 mod host;
 mod imports;
 mod interface;
+mod inventory;
 mod limiter;
+mod movable;
 mod names;
 mod proposals;
-mod start;
+mod transfer;
 mod values;
 mod wasmi;
 #[cfg(feature = "compiled-code")]
@@ -25,8 +28,11 @@ pub use self::wasmtime::Machine;
 pub(crate) use choice::Arguments;
 pub use choice::EngineKind;
 pub(crate) use early::check_early;
+pub(crate) use exports::START_EXPORT;
 pub(crate) use host::{Host, Linker, Outcome};
 pub(crate) use interface::{Engine, Instance, Means, Module, Settings, Step};
+pub(crate) use inventory::is_state_export;
+pub(crate) use movable::{Movable, movable};
 pub(crate) use names::printable;
-pub(crate) use start::START_EXPORT;
+pub(crate) use transfer::{State, transfer};
 pub(crate) use values::{Returned, Signature, Type, Types, ValueTypes};

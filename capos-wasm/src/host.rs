@@ -4,10 +4,10 @@ use crate::{
     End, HostConfig, InstanceHandle, InstanceSpec,
     account::Control,
     engine::EngineKind,
-    instance::{Command, Plan, command_queue, run, serve, until_killed},
+    instance::{Command, Moving, Plan, command_queue, run, serve, until_killed},
     pace::Pace,
     resources::Clocks,
-    tiers::Tiers,
+    tiers::{Choice, Tiers},
 };
 use futures::{channel::mpsc, future::LocalBoxFuture};
 use std::{
@@ -88,10 +88,11 @@ async fn make(
 ) -> Result<LocalBoxFuture<'static, End>, String> {
     let mut pace = Pace::starting(config.clock, control.clone());
     let begun = config.now_ns();
-    let module = tiers.module(&mut spec, config, &mut pace).await;
+    let choice = tiers.module(&mut spec, config, &mut pace).await;
     control.set_compile_time(config.now_ns().saturating_sub(begun));
+    let Choice { module, upgrade } = choice?;
     let plan = Plan {
-        module: module?,
+        module,
         launch: spec.launch,
         grants: spec.grants,
         limits: spec.limits,
@@ -100,8 +101,11 @@ async fn make(
         control,
     };
     match spec.run {
-        true => run(plan, spec.options, &mut pace).await,
-        false => serve(plan, commands, &mut pace).await,
+        true => run(plan, spec.options, upgrade, &mut pace).await,
+        false => {
+            let moving = upgrade.map(|upgrade| Moving::new(upgrade, plan.limits, spec.name, config));
+            serve(plan, commands, moving, &mut pace).await
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! With [`EngineChoice::Auto`], a module is interpreted until its code has been generated, which is begun at its first start and
 //! delays nothing. A module for which there is no code is interpreted for ever.
 
+mod upgrade;
+
 use crate::{
     EngineChoice, HostConfig, InstanceSpec, Limits, UnknownImports,
     account::Control,
@@ -12,9 +14,15 @@ use crate::{
     pace::Pace,
     preview1::Preview1,
 };
-use std::{borrow::Cow, cell::RefCell, collections::BTreeSet, rc::Rc};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::{Rc, Weak},
+};
+pub(crate) use upgrade::{Code, Upgrade};
 
-type Module = Rc<Cached<Compiled>>;
+pub(crate) type Module = Rc<Cached<Compiled>>;
 
 /// More modules without code are forgotten, and tried again.
 const MAX_WITHOUT_CODE: usize = 1024;
@@ -31,6 +39,20 @@ pub(crate) struct Tiers {
     remains: Rc<Remains>,
     /// Modules for which there is no code.
     without_code: RefCell<BTreeSet<Key<Settings>>>,
+    /// Code that is being generated for instances that are interpreted.
+    upgrades: RefCell<BTreeMap<Key<Settings>, Weak<Upgrade>>>,
+}
+
+/// The module of an instance for its present engine, and the code that is being generated for it.
+pub(crate) struct Choice {
+    pub(crate) module: Module,
+    pub(crate) upgrade: Option<Rc<Upgrade>>,
+}
+
+impl From<Module> for Choice {
+    fn from(module: Module) -> Self {
+        Self { module, upgrade: None }
+    }
 }
 
 /// The inputs of compiling besides the module.
@@ -39,12 +61,15 @@ struct Wanted {
     limits: Limits,
     unknown_imports: UnknownImports,
     has_clock: bool,
+    /// Whether the instance may move to generated code.
+    may_move: bool,
 }
 
 impl Wanted {
     fn settings(&self, engine: &dyn Engine<Preview1>, is_generated: bool) -> Settings {
         let counts_fuel = engine.counts_fuel(&self.limits, self.has_clock);
-        Settings::new(&self.limits, self.unknown_imports, counts_fuel, is_generated)
+        let settings = Settings::new(&self.limits, self.unknown_imports, counts_fuel, is_generated);
+        if self.may_move { settings.exposing_state() } else { settings }
     }
 }
 
@@ -60,6 +85,7 @@ impl Tiers {
             modules: Cache::new(config.module_cache_bytes),
             remains: Rc::new(Remains::new(config.spawn.clone(), config.clock)),
             without_code: RefCell::default(),
+            upgrades: RefCell::default(),
         }
     }
 
@@ -69,25 +95,29 @@ impl Tiers {
         spec: &mut InstanceSpec,
         config: &HostConfig,
         pace: &mut Pace,
-    ) -> Result<Module, String> {
+    ) -> Result<Choice, String> {
+        let engine = spec.options.engine.unwrap_or(config.engine);
         let wanted = Wanted {
             limits: spec.limits,
             unknown_imports: spec.options.unknown_imports,
             has_clock: config.clock.is_some(),
+            may_move: engine == EngineChoice::Auto && self.compiled.is_some() && !spec.run,
         };
         let bytes = std::mem::take(&mut spec.module);
-        match (spec.options.engine.unwrap_or(config.engine), &self.compiled) {
+        match (engine, &self.compiled) {
             (EngineChoice::Compiler, None) => Err(NO_COMPILER.to_owned()),
             (EngineChoice::Compiler, Some(compiled)) => {
-                self.get(&**compiled, true, bytes, &wanted, pace).await
+                self.get(&**compiled, true, bytes, &wanted, pace).await.map(Choice::from)
             }
             (EngineChoice::Auto, Some(compiled)) => {
-                match self.generated(compiled, &bytes, wanted, config, pace).await {
-                    Some(module) => Ok(module),
-                    None => self.get(&*self.interpreter, false, bytes, &wanted, pace).await,
-                }
+                let upgrade = match self.generated(compiled, &bytes, wanted, config, pace).await {
+                    Ok(module) => return Ok(module.into()),
+                    Err(upgrade) => upgrade,
+                };
+                let module = self.get(&*self.interpreter, false, bytes, &wanted, pace).await?;
+                Ok(Choice { module, upgrade })
             }
-            _ => self.get(&*self.interpreter, false, bytes, &wanted, pace).await,
+            _ => self.get(&*self.interpreter, false, bytes, &wanted, pace).await.map(Choice::from),
         }
     }
 
@@ -114,7 +144,7 @@ impl Tiers {
         Box::pin(self.modules.get(bytes, settings, pace, compile)).await
     }
 
-    /// The generated code of a module, if it is there. Otherwise it is requested, for later starts.
+    /// The generated code of a module, if it is there. Otherwise it is requested, for later.
     #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
     async fn generated(
         self: &Rc<Self>,
@@ -123,19 +153,22 @@ impl Tiers {
         wanted: Wanted,
         config: &HostConfig,
         pace: &mut Pace,
-    ) -> Option<Module> {
+    ) -> Result<Module, Option<Rc<Upgrade>>> {
         let settings = wanted.settings(&**compiled, true);
         if let Some(module) = self.modules.get_placed(bytes, settings) {
-            return Some(module);
+            return Ok(module);
         }
         let key = self.modules.key(bytes, settings, pace).await;
         if let Some(module) = self.modules.get_known(&key, bytes, pace).await {
-            return Some(module);
+            return Ok(module);
         }
-        if !self.modules.is_compiling(&key) && !self.without_code.borrow().contains(&key) {
-            self.request(compiled.clone(), key, bytes.clone(), wanted, config);
+        if self.without_code.borrow().contains(&key) {
+            return Err(None);
         }
-        None
+        let requested = self.upgrades.borrow().get(&key).and_then(Weak::upgrade);
+        Err(Some(
+            requested.unwrap_or_else(|| self.request(compiled.clone(), key, bytes.clone(), wanted, config)),
+        ))
     }
 
     /// Has a module's code generated, in a task of its own.
@@ -146,11 +179,17 @@ impl Tiers {
         bytes: Cow<'static, [u8]>,
         wanted: Wanted,
         config: &HostConfig,
-    ) {
+    ) -> Rc<Upgrade> {
         let (tiers, note, clock) = (self.clone(), config.note.clone(), config.clock);
+        let upgrade = Rc::new(Upgrade::default());
+        self.upgrades.borrow_mut().insert(key, Rc::downgrade(&upgrade));
+        let requested = upgrade.clone();
         (config.spawn)(Box::pin(async move {
             let mut pace = Pace::starting(clock, Rc::new(Control::new(&wanted.limits)));
-            let Err(reason) = tiers.get(&*compiled, true, bytes, &wanted, &mut pace).await else { return };
+            let code = tiers.get(&*compiled, true, bytes, &wanted, &mut pace).await;
+            upgrade.finish(code.as_ref().ok());
+            tiers.upgrades.borrow_mut().remove(&key);
+            let Err(reason) = code else { return };
             let mut without_code = tiers.without_code.borrow_mut();
             if without_code.len() >= MAX_WITHOUT_CODE {
                 without_code.clear();
@@ -160,5 +199,6 @@ impl Tiers {
                 note(format!("a module stays interpreted, since it could not be compiled: {reason}"));
             }
         }));
+        requested
     }
 }

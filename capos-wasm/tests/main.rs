@@ -17,6 +17,8 @@ mod launch;
 mod limits;
 mod links;
 mod many;
+#[cfg(feature = "compiled-code")]
+mod moving;
 mod pipes;
 mod polling;
 mod probe;

@@ -37,6 +37,12 @@ impl FuelMeter {
         Self { control, clock, limit: limit.unwrap_or(u64::MAX), used: 0, given: 0, owed: 0, turn_began: 0 }
     }
 
+    /// Counts for `control` from now on, in addition to the fuel that is counted there.
+    pub(super) fn charge_to(&mut self, control: Rc<Control>, limit: Option<u64>) {
+        let used = control.usage().fuel;
+        *self = Self { used, ..Self::new(control, limit, self.clock) };
+    }
+
     /// Counts the fuel used, given that the store has `rest` left.
     pub(super) fn settle(&mut self, rest: u64) {
         let burnt = self.given.saturating_sub(rest).saturating_add(std::mem::take(&mut self.owed));

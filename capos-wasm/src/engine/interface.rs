@@ -1,6 +1,6 @@
 //! The interface of an engine.
 
-use super::{Host, Returned, Signature, fuel::FuelMeter, limiter::Limiter};
+use super::{Host, Returned, Signature, State, fuel::FuelMeter, limiter::Limiter};
 use crate::{
     Discard, End, Limits, Trap, UnknownImports, Value,
     account::Control,
@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(super) is_generated: bool,
     /// Whether its tables may be larger than by default, so that no instance has its place reserved.
     pub(super) has_large_tables: bool,
+    /// Whether its state is exported, so that an instance can move from one engine to another.
+    pub(super) exposes_state: bool,
 }
 
 impl Settings {
@@ -37,7 +39,14 @@ impl Settings {
             counts_fuel,
             is_generated,
             has_large_tables: is_generated && limits.table_elements > DEFAULT_TABLE_ELEMENTS,
+            // So there is one code, whether or not instances move to it.
+            exposes_state: is_generated,
         }
+    }
+
+    /// For a module whose instances may move to generated code.
+    pub(crate) fn exposing_state(self) -> Self {
+        Self { exposes_state: true, ..self }
     }
 }
 
@@ -95,7 +104,7 @@ pub(crate) trait Module<H: Host> {
 }
 
 /// An instance. It makes one call at a time, and runs only in [`Instance::resume`].
-pub(crate) trait Instance<H: Host> {
+pub(crate) trait Instance<H: Host>: State {
     /// The names of its exports, each with whether it is a function.
     fn exports(&self) -> Box<dyn Iterator<Item = (&str, bool)> + '_>;
 
@@ -114,6 +123,9 @@ pub(crate) trait Instance<H: Host> {
 
     /// The functions that it imports, between two calls.
     fn host(&mut self) -> Option<&mut H>;
+
+    /// Counts for `control` from now on, as the continuation of an instance that has used what is counted there.
+    fn charge_to(&mut self, control: Rc<Control>, limits: &Limits);
 
     /// Frees the instance in turns with other tasks, as determined by `pace`.
     fn free(self: Box<Self>, pace: Pace) -> LocalBoxFuture<'static, ()>;

@@ -90,6 +90,12 @@ impl Limiter {
         }
     }
 
+    /// Reports to `control` from now on.
+    pub(super) fn charge_to(&mut self, control: Rc<Control>) {
+        control.set_memory(self.memory.used);
+        self.control = control;
+    }
+
     /// Records another refusal.
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.control.refuse(refusal);

@@ -15,6 +15,7 @@ mod link;
 mod metering;
 mod parameters;
 mod pausing;
+mod state;
 mod units;
 
 pub(super) use compile::Wasmi;

@@ -19,6 +19,7 @@ mod metering;
 mod parameters;
 mod pause;
 mod serve;
+mod state;
 mod validate;
 
 pub(super) use compile::Wasmtime;

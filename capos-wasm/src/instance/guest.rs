@@ -4,7 +4,7 @@ use crate::{
     End, Value,
     account::{Interrupts, Missing, Refusal},
     cache::Cached,
-    engine::{Instance, Means, Module, Returned, START_EXPORT, Signature, Step},
+    engine::{Instance, Means, Module, Returned, START_EXPORT, Signature, Step, is_state_export},
     instance::Remains,
     pace::Pace,
     preview1::Preview1,
@@ -51,7 +51,7 @@ pub(super) const INITIALIZE: &str = "_initialize";
 /// A running instance.
 pub(crate) struct Guest {
     pub(super) instance: Box<dyn Instance<Preview1>>,
-    module: Rc<Cached<Compiled>>,
+    pub(super) module: Rc<Cached<Compiled>>,
     pub(super) interrupts: Interrupts,
     clock: Option<FastClock>,
 }
@@ -78,7 +78,8 @@ impl Guest {
 
     /// The names of the exports, each with whether it is a function.
     pub(super) fn exports(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.instance.exports().filter(|(name, _)| *name != START_EXPORT)
+        let exports = self.instance.exports();
+        exports.filter(|&(name, is_function)| name != START_EXPORT && !is_state_export(name, is_function))
     }
 
     /// The pace for long work on behalf of this instance.

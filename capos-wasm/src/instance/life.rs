@@ -5,10 +5,11 @@ use crate::{
     account::{Control, Interrupts},
     cache::Cached,
     engine::Means,
-    instance::{Command, Compiled, Invocation, guest::Guest},
+    instance::{Command, Compiled, Invocation, Moving, guest::Guest},
     pace::Pace,
     preview1::{Context, Preview1},
     resources::Clocks,
+    tiers::{Code, Upgrade},
 };
 use capos_restart::Backoff;
 use futures::{channel::mpsc, future::LocalBoxFuture};
@@ -53,24 +54,27 @@ impl Plan {
     }
 }
 
-/// Creates an instance that serves calls; the returned future runs it.
+/// Creates an instance that serves calls; the returned future runs it, and moves it as `moving` says.
 pub(crate) async fn serve(
     plan: Plan,
     commands: mpsc::UnboundedReceiver<Command>,
+    moving: Option<Moving>,
     pace: &mut Pace,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
     let mut instance = plan.instantiate(pace).await?;
     Ok(Box::pin(async move {
-        let end = instance.serve(commands).await;
+        let end = instance.serve(commands, moving).await;
         instance.free().await;
         end
     }))
 }
 
-/// Creates an instance that runs by itself; the returned future runs it, including all restarts.
+/// Creates an instance that runs by itself; the returned future runs it, including all restarts. A restart takes the code of
+/// `upgrade`, if it is there.
 pub(crate) async fn run(
     plan: Plan,
     options: Options,
+    upgrade: Option<Rc<Upgrade>>,
     pace: &mut Pace,
 ) -> Result<LocalBoxFuture<'static, End>, String> {
     let invocation = options.invoke.as_deref().map(|function| Invocation::new(function, &plan.launch));
@@ -86,16 +90,20 @@ pub(crate) async fn run(
         return Err("a restart policy was set and the host has no timer".into());
     }
     let first = plan.clone().instantiate(pace).await?;
-    Ok(Box::pin(async move { run_again_and_again(first, &plan, &options, invocation.as_ref()).await }))
+    let again = Again { plan, options, upgrade };
+    Ok(Box::pin(async move { run_again_and_again(first, again, invocation.as_ref()).await }))
 }
 
-async fn run_again_and_again(
-    mut instance: Guest,
-    plan: &Plan,
-    options: &Options,
-    invocation: Option<&Invocation>,
-) -> End {
-    let Plan { control, clocks, .. } = plan;
+/// The parts of a restart.
+struct Again {
+    plan: Plan,
+    options: Options,
+    upgrade: Option<Rc<Upgrade>>,
+}
+
+async fn run_again_and_again(mut instance: Guest, again: Again, invocation: Option<&Invocation>) -> End {
+    let Again { mut plan, options, upgrade } = again;
+    let (control, clocks) = (&plan.control.clone(), &plan.clocks.clone());
     let mut backoff = Backoff::new();
     loop {
         let begun = clocks.monotonic_ns().await.unwrap_or(0);
@@ -118,6 +126,11 @@ async fn run_again_and_again(
             Pause::Failed => return end,
         }
         let mut pace = Pace::starting(clocks.fast_clock(), control.clone());
+        if let Some(Code::Ready(code)) = upgrade.as_deref().map(Upgrade::code)
+            && code.is(&plan.module.bytes, &mut pace).await
+        {
+            plan.module = code;
+        }
         let instantiate = Box::pin(plan.clone().instantiate(&mut pace));
         instance = match until_killed(control, instantiate).await {
             Ok(instance) => instance,

@@ -1,6 +1,6 @@
 //! Serving calls of exports.
 
-use super::{CallError, Command, guest::Guest};
+use super::{CallError, Command, Moving, guest::Guest};
 use crate::{
     End, Value,
     engine::{Returned, Type, Types},
@@ -10,7 +10,12 @@ use std::{future::poll_fn, pin::Pin, task::Poll};
 
 impl Guest {
     /// Serves calls, one after the other, until the instance ends or there are no callers left.
-    pub(super) async fn serve(&mut self, mut commands: mpsc::UnboundedReceiver<Command>) -> End {
+    /// Between two of them it moves to generated code, if `moving` says so.
+    pub(super) async fn serve(
+        &mut self,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut moving: Option<Moving>,
+    ) -> End {
         if let Err(end) = self.start_section().await {
             return end;
         }
@@ -34,6 +39,7 @@ impl Guest {
                 Ok(()) => self.execute(&function, &arguments).await.map(Ok),
                 Err(reason) => Ok(Err(CallError::Refused(reason))),
             };
+            let is_served = matches!(result, Ok(Ok(_)));
             match result {
                 // If the caller is gone, the result is dropped.
                 Ok(result) => drop(reply.send(result.map(values))),
@@ -41,6 +47,10 @@ impl Guest {
                     drop(reply.send(Err(CallError::Ended(end.clone()))));
                     return end;
                 }
+            }
+            if is_served && let Some(moving) = moving.take_if(Moving::is_due) {
+                // Boxed, so that the instance's task does not keep this state for its whole life.
+                Box::pin(self.move_over(moving)).await;
             }
         }
     }

@@ -14,11 +14,17 @@ pub fn engine() -> EngineKind {
     match std::env::var(VARIABLE).as_deref() {
         Err(_) | Ok("wasmi") => EngineKind::Wasmi,
         #[cfg(feature = "compiled-code")]
-        Ok("wasmtime") => EngineKind::Wasmtime(Rc::new(InProcess { is_portable: true })),
+        Ok("wasmtime") => EngineKind::Wasmtime(Rc::new(InProcess::new(true))),
         #[cfg(feature = "compiled-code")]
-        Ok("compiled") => EngineKind::Wasmtime(Rc::new(InProcess { is_portable: false })),
+        Ok("compiled") => EngineKind::Wasmtime(Rc::new(InProcess::new(false))),
         Ok(other) => panic!("{VARIABLE}: this build has no engine {other:?}"),
     }
+}
+
+/// A machine for instances that are to move to compiled code: that of the engine under test, if it is one.
+#[cfg(feature = "compiled-code")]
+pub fn second_machine() -> InProcess {
+    InProcess::new(std::env::var(VARIABLE).as_deref() != Ok("compiled"))
 }
 
 /// The value for the engine under test, where engines may differ; the test says why.

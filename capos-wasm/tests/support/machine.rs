@@ -7,8 +7,17 @@ use std::ops::Range;
 use wasmtime::{Config, Engine, Module};
 
 /// Runs code for the processor itself, or for the portable interpreter.
+#[derive(Clone)]
 pub struct InProcess {
     pub is_portable: bool,
+    /// A module that is compiled instead of any other, or the reason that nothing is.
+    pub instead: Option<Result<Vec<u8>, String>>,
+}
+
+impl InProcess {
+    pub fn new(is_portable: bool) -> Self {
+        Self { is_portable, instead: None }
+    }
 }
 
 impl Machine for InProcess {
@@ -32,6 +41,11 @@ impl Machine for InProcess {
         bytes: &'a [u8],
         _settings: Settings,
     ) -> LocalBoxFuture<'a, Result<Module, String>> {
+        let bytes = match &self.instead {
+            Some(Err(reason)) => return Box::pin(ready(Err(reason.clone()))),
+            Some(Ok(instead)) => instead,
+            None => bytes,
+        };
         Box::pin(ready(Module::from_binary(engine, bytes).map_err(|error| format!("{error:#}"))))
     }
 

@@ -16,17 +16,23 @@ mod machine;
 mod servers;
 
 pub use engine::by_engine;
+#[cfg(feature = "compiled-code")]
+pub use engine::second_machine;
 pub use files::*;
 pub use guest::{Fails, Guest, MEMORY_BYTES};
+#[cfg(feature = "compiled-code")]
+pub use machine::InProcess;
 pub use servers::{ConsoleState, EPOCH_SECONDS, FakeClock, console, entropy, timer, wall_clock};
 
 use capos_wasm::{
     End, EngineChoice, FastClock, Grants, Host, HostConfig, InstanceHandle, InstanceSpec, Launch, Limits,
     Options,
 };
+#[cfg(feature = "compiled-code")]
+use capos_wasm::{EngineKind, Note};
 use executor::Executor;
 use futures::channel::oneshot;
-use std::{borrow::Cow, future::Future, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, future::Future, rc::Rc};
 
 /// A host, its executor, the clock that its timers read, and one console.
 pub struct World {
@@ -61,6 +67,21 @@ impl World {
 
     /// A world whose host has its own clock.
     pub fn with_clock(host_clock: Option<FastClock>) -> Self {
+        Self::make(host_clock, |config| Host::with_engine(config, engine::engine()))
+    }
+
+    /// A world whose host interprets, and has a machine for compiled code besides; notes for the log are appended to `notes`.
+    #[cfg(feature = "compiled-code")]
+    pub fn with_machine(machine: InProcess, notes: &Rc<RefCell<Vec<String>>>) -> Self {
+        let notes = notes.clone();
+        Self::make(None, |config| {
+            let note: Note = Rc::new(move |line| notes.borrow_mut().push(line));
+            let config = HostConfig { engine: EngineChoice::Auto, note: Some(note), ..config };
+            Host::with_engines(config, EngineKind::Wasmi, Some(EngineKind::Wasmtime(Rc::new(machine))))
+        })
+    }
+
+    fn make(host_clock: Option<FastClock>, host: impl FnOnce(HostConfig) -> Host) -> Self {
         let executor = Executor::default();
         let clock = Rc::new(FakeClock::default());
         let config = HostConfig {
@@ -73,12 +94,7 @@ impl World {
             engine: EngineChoice::default(),
             note: None,
         };
-        Self {
-            executor,
-            host: Rc::new(Host::with_engine(config, engine::engine())),
-            clock,
-            console: Rc::default(),
-        }
+        Self { executor, host: Rc::new(host(config)), clock, console: Rc::default() }
     }
 
     /// All capabilities that an instance can be granted, with all three streams on one console.

@@ -2,7 +2,7 @@
 
 use super::{data::HostData, link::link};
 use crate::{
-    engine::{Engine, Host, Module, Settings, early::check_length, proposals::explain, start::export_start},
+    engine::{Engine, Host, Module, Settings, early::check_length, exports::add_exports, proposals::explain},
     pace::{Pace, STOPPED},
 };
 use capos_proposals::Proposal;
@@ -54,7 +54,7 @@ impl<H: Host> Engine<H> for Wasmi {
 /// translated when first called is available to every later instance.
 async fn compile<H: Host>(bytes: &[u8], settings: Settings, pace: &mut Pace) -> Result<Compiled<H>, String> {
     let engine = wasmi::Engine::new(&config(settings.stack_bytes));
-    let bytes = export_start(bytes, pace).await;
+    let bytes = add_exports(bytes, settings.exposes_state, pace).await;
     if pace.is_stopped() {
         return Err(STOPPED.to_owned());
     }

@@ -7,22 +7,26 @@ use super::{
     metering::{give, settle},
 };
 use crate::{
-    Discard, End, Value,
+    Discard, End, Limits, Value,
+    account::Control,
     engine::{Host, Signature, Step, interface::Failure},
     pace::Pace,
 };
 use futures::future::LocalBoxFuture;
-use std::task::{Context as TaskContext, Poll};
+use std::{
+    rc::Rc,
+    task::{Context as TaskContext, Poll},
+};
 use wasmi::{
     Error, Func, ResumableCall, ResumableCallHostTrap, ResumableCallOutOfFuel, Store, TrapCode, Val,
 };
 
 /// An instance that wasmi runs.
 pub(super) struct Instance<H: Host> {
-    store: Box<Store<HostData<H>>>,
+    pub(super) store: Box<Store<HostData<H>>>,
     /// For backtraces.
     module: wasmi::Module,
-    instance: wasmi::Instance,
+    pub(super) instance: wasmi::Instance,
     discard: Option<Discard>,
     running: Running,
     results: Vec<Val>,
@@ -211,6 +215,12 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
 
     fn host(&mut self) -> Option<&mut H> {
         Some(&mut self.store.data_mut().host)
+    }
+
+    fn charge_to(&mut self, control: Rc<Control>, limits: &Limits) {
+        let data = self.store.data_mut();
+        data.fuel.charge_to(control.clone(), limits.fuel);
+        data.limiter.charge_to(control);
     }
 
     fn free(self: Box<Self>, mut pace: Pace) -> LocalBoxFuture<'static, ()> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Limits,
-    engine::{Engine, Host, Module, Settings, early::check_length, proposals::explain, start::export_start},
+    engine::{Engine, Host, Module, Settings, early::check_length, exports::add_exports, proposals::explain},
     pace::{Pace, STOPPED},
 };
 use futures::future::LocalBoxFuture;
@@ -81,7 +81,7 @@ async fn compile<H: Host>(
     let Settings { stack_bytes, has_large_tables, .. } = settings;
     let variant = Variant { code, stack_bytes, is_pooled: !has_large_tables };
     let engine = wasmtime.engines.get(variant).map_err(|error| format!("{error:#}"))?;
-    let bytes = export_start(bytes, pace).await;
+    let bytes = add_exports(bytes, settings.exposes_state, pace).await;
     if pace.is_stopped() {
         return Err(STOPPED.to_owned());
     }

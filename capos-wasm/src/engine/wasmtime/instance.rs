@@ -9,7 +9,8 @@ use super::{
     pause::{Pause, Shared},
 };
 use crate::{
-    Value,
+    Limits, Value,
+    account::Control,
     engine::{Host, Signature, Step},
     pace::Pace,
 };
@@ -30,7 +31,7 @@ pub(super) struct Instance<H: Host> {
     module: wasmtime::Module,
     functions: Range<usize>,
     machine: Rc<dyn Machine>,
-    instance: wasmtime::Instance,
+    pub(super) instance: wasmtime::Instance,
     shared: Rc<Shared>,
     running: Running<H>,
     /// Whether the imported function of the call in progress waits.
@@ -63,6 +64,14 @@ impl<H: Host> Instance<H> {
             running: Running::Nothing(store),
             waits: false,
             backtrace: Vec::new(),
+        }
+    }
+
+    /// The store, between two calls.
+    pub(super) fn store(&mut self) -> Option<&mut Store<HostData<H>>> {
+        match &mut self.running {
+            Running::Nothing(store) => Some(store),
+            Running::Call(_) | Running::Neither => None,
         }
     }
 
@@ -156,9 +165,13 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
     }
 
     fn host(&mut self) -> Option<&mut H> {
-        match &mut self.running {
-            Running::Nothing(store) => Some(&mut store.data_mut().host),
-            Running::Call(_) | Running::Neither => None,
+        self.store().map(|store| &mut *store.data_mut().host)
+    }
+
+    fn charge_to(&mut self, control: Rc<Control>, limits: &Limits) {
+        self.shared.fuel().charge_to(control.clone(), limits.fuel);
+        if let Some(store) = self.store() {
+            store.data_mut().limits.charge_to(control);
         }
     }
 

@@ -1,7 +1,11 @@
 //! Memory and table limits, through wasmtime's interface.
 
-use crate::engine::limiter::{Growth, Limiter, MAX_MEMORIES, MAX_TABLES};
+use crate::{
+    account::Control,
+    engine::limiter::{Growth, Limiter, MAX_MEMORIES, MAX_TABLES},
+};
 use send_wrapper::SendWrapper;
+use std::rc::Rc;
 use wasmtime::{Error, ResourceLimiter};
 
 /// The limits of an instance.
@@ -10,6 +14,10 @@ pub(super) struct Limits(SendWrapper<Limiter>);
 impl Limits {
     pub(super) fn new(limiter: Limiter) -> Self {
         Self(SendWrapper::new(limiter))
+    }
+
+    pub(super) fn charge_to(&mut self, control: Rc<Control>) {
+        self.0.charge_to(control);
     }
 
     pub(super) fn limiter(&self) -> &Limiter {

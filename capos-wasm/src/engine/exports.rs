@@ -1,9 +1,10 @@
-//! Start sections.
+//! Exports that are added to a module before it is compiled.
 //!
 //! Engines run a module's start function during instantiation, where it could neither wait nor be stopped.
-//! Therefore the start section is converted to an additional export before compiling, which is then called
-//! like any other.
+//! Therefore the start section is converted to an additional export, which is then called like any other. A module whose
+//! instances may move to another engine also exports its state.
 
+use super::inventory::{Inventory, global_name, memory_name};
 use crate::pace::Pace;
 use std::{borrow::Cow, ops::Range};
 
@@ -20,11 +21,34 @@ const HEADER_BYTES: usize = 8;
 const EXPORT_SECTION: u8 = 7;
 const START_SECTION: u8 = 8;
 const FUNCTION_EXPORT: u8 = 0;
+const MEMORY_EXPORT: u8 = 2;
+const GLOBAL_EXPORT: u8 = 3;
 
-/// Converts a start section, if there is one, to an export. A module that cannot be parsed is left unchanged for
-/// the engine to refuse.
-pub(super) async fn export_start<'a>(module: &'a [u8], pace: &mut Pace) -> Cow<'a, [u8]> {
-    let Some((before, export, between, after)) = rewrite(module, pace).await else {
+/// An export to be added.
+struct Added {
+    name: String,
+    kind: u8,
+    index: u32,
+}
+
+/// The exports of this state.
+fn state_exports(state: &Inventory) -> Vec<Added> {
+    let memory = |index| Added { name: memory_name(index), kind: MEMORY_EXPORT, index };
+    let global = |&index| Added { name: global_name(index), kind: GLOBAL_EXPORT, index };
+    (0..state.memories).map(memory).chain(state.globals.iter().map(global)).collect()
+}
+
+/// Converts a start section, if there is one, to an export, and with `exposes_state` adds exports of the state that an
+/// [`Inventory`] lists, if there is one for this module. A module that cannot be parsed is left unchanged for the engine to
+/// refuse.
+pub(super) async fn add_exports<'a>(module: &'a [u8], exposes_state: bool, pace: &mut Pace) -> Cow<'a, [u8]> {
+    let added = match exposes_state {
+        true => {
+            Inventory::read(module, pace).await.map_or_else(|_| Vec::new(), |state| state_exports(&state))
+        }
+        false => Vec::new(),
+    };
+    let Some((before, export, between, after)) = rewrite(module, added, pace).await else {
         return Cow::Borrowed(module);
     };
     let mut rewritten = Vec::with_capacity(module.len() + export.len());
@@ -46,35 +70,47 @@ async fn append(bytes: &mut Vec<u8>, more: &[u8], pace: &mut Pace) {
 /// section, and everything after it.
 type Parts<'a> = (&'a [u8], Vec<u8>, &'a [u8], &'a [u8]);
 
-async fn rewrite<'a>(module: &'a [u8], pace: &mut Pace) -> Option<Parts<'a>> {
+async fn rewrite<'a>(module: &'a [u8], mut added: Vec<Added>, pace: &mut Pace) -> Option<Parts<'a>> {
     let (exports, start) = sections(module, pace).await?;
-    let (function, end) = read_leb(module, start.content.start)?;
-    if end != start.content.end {
+    let start = match start {
+        Some(start) => {
+            let (index, end) = read_leb(module, start.content.start)?;
+            if end != start.content.end {
+                return None;
+            }
+            added.push(Added { name: START_EXPORT.to_owned(), kind: FUNCTION_EXPORT, index });
+            start.whole
+        }
+        None => module.len()..module.len(),
+    };
+    if added.is_empty() {
         return None;
     }
     // In every valid module exports come before the start section; if there are none, the new section
     // replaces the start section.
     let (place, count, entries) = match exports {
-        Some(exports) if exports.whole.end <= start.whole.start => {
+        Some(exports) if exports.whole.end <= start.start => {
             let (count, entries) = read_leb(module, exports.content.start)?;
             (exports.whole.clone(), count, entries..exports.content.end)
         }
         Some(_) => return None,
-        None => (start.whole.start..start.whole.start, 0, 0..0),
+        None => (start.start..start.start, 0, 0..0),
     };
     let mut content = Vec::new();
-    write_leb(&mut content, count.checked_add(1)?);
+    write_leb(&mut content, count.checked_add(u32::try_from(added.len()).ok()?)?);
     append(&mut content, module.get(entries)?, pace).await;
-    write_leb(&mut content, START_EXPORT.len() as u32);
-    content.extend_from_slice(START_EXPORT.as_bytes());
-    content.push(FUNCTION_EXPORT);
-    write_leb(&mut content, function);
+    for Added { name, kind, index } in added {
+        write_leb(&mut content, u32::try_from(name.len()).ok()?);
+        content.extend_from_slice(name.as_bytes());
+        content.push(kind);
+        write_leb(&mut content, index);
+    }
 
     let mut export = vec![EXPORT_SECTION];
     write_leb(&mut export, u32::try_from(content.len()).ok()?);
     append(&mut export, &content, pace).await;
-    let between = module.get(place.end..start.whole.start)?;
-    Some((module.get(..place.start)?, export, between, module.get(start.whole.end..)?))
+    let between = module.get(place.end..start.start)?;
+    Some((module.get(..place.start)?, export, between, module.get(start.end..)?))
 }
 
 struct Section {
@@ -84,7 +120,7 @@ struct Section {
 }
 
 /// Finds the first export section and the start section.
-async fn sections(module: &[u8], pace: &mut Pace) -> Option<(Option<Section>, Section)> {
+async fn sections(module: &[u8], pace: &mut Pace) -> Option<(Option<Section>, Option<Section>)> {
     let (mut exports, mut start) = (None, None);
     let mut at = HEADER_BYTES;
     while at < module.len() {
@@ -100,7 +136,7 @@ async fn sections(module: &[u8], pace: &mut Pace) -> Option<(Option<Section>, Se
         at = end;
         pace.spend(SECTION_WORK).await;
     }
-    Some((exports, start?))
+    Some((exports, start))
 }
 
 /// Reads a LEB128 number; also returns where it ends.
@@ -124,30 +160,4 @@ fn write_leb(bytes: &mut Vec<u8>, mut value: u32) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Pace, export_start, read_leb, write_leb};
-    use futures::FutureExt;
-    use std::borrow::Cow;
-
-    #[test]
-    fn numbers_come_back() {
-        for value in [0, 1, 127, 128, 300, 16_384, u32::MAX] {
-            let mut bytes = vec![0xaa];
-            write_leb(&mut bytes, value);
-            assert_eq!(read_leb(&bytes, 1), Some((value, bytes.len())));
-        }
-        assert_eq!(read_leb(&[0xff; 9], 0), None);
-        assert_eq!(read_leb(&[0xff, 0xff, 0xff, 0xff, 0x7f], 0), None);
-        assert_eq!(read_leb(&[0x80], 0), None);
-    }
-
-    #[test]
-    fn modules_without_a_start_section_stay() {
-        for module in
-            [&b""[..], b"\0asm\x01\0\0\0", b"\0asm\x01\0\0\0\x08", b"\0asm\x01\0\0\0\x08\xff\xff\xff\xff\x0f"]
-        {
-            let mut pace = Pace::new(None);
-            assert!(matches!(export_start(module, &mut pace).now_or_never(), Some(Cow::Borrowed(_))));
-        }
-    }
-}
+mod tests;
