@@ -18,6 +18,7 @@ mod movable;
 mod names;
 mod proposals;
 mod transfer;
+mod urgency;
 mod values;
 mod wasmi;
 #[cfg(feature = "compiled-code")]
@@ -35,4 +36,5 @@ pub(crate) use inventory::is_state_export;
 pub(crate) use movable::{Movable, movable};
 pub(crate) use names::printable;
 pub(crate) use transfer::{State, transfer};
+pub use urgency::Urgency;
 pub(crate) use values::{Returned, Signature, Type, Types, ValueTypes};

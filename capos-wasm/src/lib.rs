@@ -35,9 +35,9 @@ pub use account::{Missing, Refusal, StartTime, Usage};
 pub use capos_restart::Restart;
 pub use config::{HostConfig, InstanceSpec};
 pub use end::{End, Trap};
-pub use engine::EngineKind;
 #[cfg(feature = "compiled-code")]
 pub use engine::Machine;
+pub use engine::{EngineKind, Urgency};
 pub use host::Host;
 pub use instance::{CallError, InstanceHandle};
 pub use launch::{Launch, LaunchError};

@@ -9,7 +9,7 @@ use crate::{
     EngineChoice, HostConfig, InstanceSpec, Limits, UnknownImports,
     account::Control,
     cache::{Cache, Cached, Key},
-    engine::{Engine, Settings, check_early},
+    engine::{Engine, Settings, Urgency, check_early},
     instance::{Compiled, Remains},
     pace::Pace,
     preview1::Preview1,
@@ -53,6 +53,11 @@ impl From<Module> for Choice {
     fn from(module: Module) -> Self {
         Self { module, upgrade: None }
     }
+}
+
+/// The urgency of code that an instance waits for.
+fn urgent() -> Urgency {
+    Urgency::raised_at_once()
 }
 
 /// The inputs of compiling besides the module.
@@ -107,17 +112,18 @@ impl Tiers {
         match (engine, &self.compiled) {
             (EngineChoice::Compiler, None) => Err(NO_COMPILER.to_owned()),
             (EngineChoice::Compiler, Some(compiled)) => {
-                self.get(&**compiled, true, bytes, &wanted, pace).await.map(Choice::from)
+                self.hurry(&**compiled, &bytes, &wanted, pace).await;
+                self.get(&**compiled, true, bytes, &wanted, &urgent(), pace).await.map(Choice::from)
             }
             (EngineChoice::Auto, Some(compiled)) => {
                 let upgrade = match self.generated(compiled, &bytes, wanted, config, pace).await {
                     Ok(module) => return Ok(module.into()),
                     Err(upgrade) => upgrade,
                 };
-                let module = self.get(&*self.interpreter, false, bytes, &wanted, pace).await?;
+                let module = self.get(&*self.interpreter, false, bytes, &wanted, &urgent(), pace).await?;
                 Ok(Choice { module, upgrade })
             }
-            _ => self.get(&*self.interpreter, false, bytes, &wanted, pace).await.map(Choice::from),
+            _ => self.get(&*self.interpreter, false, bytes, &wanted, &urgent(), pace).await.map(Choice::from),
         }
     }
 
@@ -127,6 +133,7 @@ impl Tiers {
         is_generated: bool,
         bytes: Cow<'static, [u8]>,
         wanted: &Wanted,
+        urgency: &Urgency,
         pace: &mut Pace,
     ) -> Result<Module, String> {
         let settings = wanted.settings(engine, is_generated);
@@ -137,7 +144,7 @@ impl Tiers {
             // A cached module has passed these checks, except for limits, which instantiation checks too.
             check_early::<Preview1>(engine.name(), bytes, &wanted.limits, wanted.unknown_imports, pace)
                 .await?;
-            let module = engine.compile(bytes, settings, pace).await?;
+            let module = engine.compile(bytes, settings, urgency, pace).await?;
             Ok(Compiled::new(module, self.remains.clone()))
         };
         // Boxed, since starting a cached module does not need this state.
@@ -166,9 +173,31 @@ impl Tiers {
             return Err(None);
         }
         let requested = self.upgrades.borrow().get(&key).and_then(Weak::upgrade);
-        Err(Some(
-            requested.unwrap_or_else(|| self.request(compiled.clone(), key, bytes.clone(), wanted, config)),
-        ))
+        Err(Some(match requested {
+            Some(upgrade) => {
+                upgrade.hurry();
+                upgrade
+            }
+            None => self.request(compiled.clone(), key, bytes.clone(), wanted, config),
+        }))
+    }
+
+    /// Says that an instance waits for a module that may be among the upgrades.
+    #[expect(clippy::ptr_arg, reason = "whether the bytes are borrowed for ever is what matters")]
+    async fn hurry(
+        &self,
+        compiled: &dyn Engine<Preview1>,
+        bytes: &Cow<'static, [u8]>,
+        wanted: &Wanted,
+        pace: &mut Pace,
+    ) {
+        if self.upgrades.borrow().is_empty() {
+            return;
+        }
+        let key = self.modules.key(bytes, wanted.settings(compiled, true), pace).await;
+        if let Some(upgrade) = self.upgrades.borrow().get(&key).and_then(Weak::upgrade) {
+            upgrade.hurry();
+        }
     }
 
     /// Has a module's code generated, in a task of its own.
@@ -186,7 +215,7 @@ impl Tiers {
         let requested = upgrade.clone();
         (config.spawn)(Box::pin(async move {
             let mut pace = Pace::starting(clock, Rc::new(Control::new(&wanted.limits)));
-            let code = tiers.get(&*compiled, true, bytes, &wanted, &mut pace).await;
+            let code = tiers.get(&*compiled, true, bytes, &wanted, &upgrade.urgency, &mut pace).await;
             upgrade.finish(code.as_ref().ok());
             tiers.upgrades.borrow_mut().remove(&key);
             let Err(reason) = code else { return };

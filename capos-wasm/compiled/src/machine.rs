@@ -10,13 +10,17 @@ use crate::{
 };
 use capos_codegen::Settings;
 use capos_rt::{MappedMemory, abi::PAGE_SIZE, grant, virtual_memory};
-use capos_schema::{compiler_capnp::compiler, memory_capnp::memory_object, names};
-use capos_wasm::Machine;
-use futures::future::LocalBoxFuture;
-use std::{ops::Range, rc::Rc, sync::Arc};
+use capos_schema::{
+    compiler_capnp::{compilation, compiler},
+    memory_capnp::memory_object,
+    names,
+};
+use capos_wasm::{Machine, Urgency};
+use futures::future::{Either, LocalBoxFuture, select};
+use std::{ops::Range, pin::pin, rc::Rc, sync::Arc};
 use wasmtime::{Config, Engine, Module};
 
-/// What this process's engines run on, if it was granted a compiler. From then on, faults within generated code are traps.
+/// The machine of this process's engines, if it was granted a compiler. From then on, faults within generated code are traps.
 ///
 /// # Errors
 /// If faults cannot be handled.
@@ -57,9 +61,10 @@ impl Machine for Capos {
         engine: &'a Engine,
         bytes: &'a [u8],
         settings: Settings,
+        urgency: &'a Urgency,
     ) -> LocalBoxFuture<'a, Result<Module, String>> {
         Box::pin(async move {
-            let code = self.code(bytes, settings).await.map_err(|error| error.extra)?;
+            let code = self.code(bytes, settings, urgency).await.map_err(|error| error.extra)?;
             // SAFETY: the bytes are an artifact of the compiler service, in a sealed object, whose contents never change.
             // They stay mapped until wasmtime has no use for them.
             let module = unsafe { Module::deserialize_raw(engine, code) };
@@ -86,18 +91,48 @@ impl Machine for Capos {
 
 impl Capos {
     /// Maps the code of a module.
-    async fn code(&self, bytes: &[u8], settings: Settings) -> capnp::Result<std::ptr::NonNull<[u8]>> {
+    async fn code(
+        &self,
+        bytes: &[u8],
+        settings: Settings,
+        urgency: &Urgency,
+    ) -> capnp::Result<std::ptr::NonNull<[u8]>> {
+        let object = object(bytes).await?;
+        let request = |is_urgent| self.request(object.clone(), bytes.len(), settings, is_urgent);
+        let was_urgent = urgency.is_raised();
+        let compilation = request(was_urgent).await?;
+        let code = compilation.code_request().send().promise;
+        let response = match was_urgent {
+            true => code.await?,
+            false => match select(code, pin!(urgency.raised())).await {
+                Either::Left((response, _)) => response?,
+                Either::Right(((), code)) => {
+                    // It is joined with the first one, and makes that urgent. If it fails, the first one goes on.
+                    let _urgent = request(true).await;
+                    code.await?
+                }
+            },
+        };
+        let code = response.get()?;
+        code::map(code.get_code()?, code.get_length(), code.get_lease()?).map_err(capnp::Error::failed)
+    }
+
+    async fn request(
+        &self,
+        module: memory_object::Client,
+        length: usize,
+        settings: Settings,
+        is_urgent: bool,
+    ) -> capnp::Result<compilation::Client> {
         let mut request = self.compiler.compile_request();
         let mut params = request.get();
-        params.set_module(object(bytes).await?);
-        params.set_length(bytes.len() as u64);
+        params.set_module(module);
+        params.set_length(length as u64);
         let mut asked = params.init_settings();
         asked.set_fuel(settings.counts_fuel);
         asked.set_portable(settings.is_portable);
-        let compilation = request.send().promise.await?.get()?.get_compilation()?;
-        let code = compilation.code_request().send().promise.await?;
-        let code = code.get()?;
-        code::map(code.get_code()?, code.get_length(), code.get_lease()?).map_err(capnp::Error::failed)
+        asked.set_low_priority(!is_urgent);
+        request.send().promise.await?.get()?.get_compilation()
     }
 }
 

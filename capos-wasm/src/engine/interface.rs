@@ -1,6 +1,6 @@
 //! The interface of an engine.
 
-use super::{Host, Returned, Signature, State, fuel::FuelMeter, limiter::Limiter};
+use super::{Host, Returned, Signature, State, Urgency, fuel::FuelMeter, limiter::Limiter};
 use crate::{
     Discard, End, Limits, Trap, UnknownImports, Value,
     account::Control,
@@ -77,6 +77,7 @@ pub(crate) trait Engine<H: Host> {
         &'a self,
         bytes: &'a [u8],
         settings: Settings,
+        urgency: &'a Urgency,
         pace: &'a mut Pace,
     ) -> LocalBoxFuture<'a, Result<Box<dyn Module<H>>, String>>;
 

@@ -126,6 +126,7 @@ async fn run_again_and_again(mut instance: Guest, again: Again, invocation: Opti
             Pause::Failed => return end,
         }
         let mut pace = Pace::starting(clocks.fast_clock(), control.clone());
+        upgrade.as_deref().inspect(|upgrade| upgrade.hurry());
         if let Some(Code::Ready(code)) = upgrade.as_deref().map(Upgrade::code)
             && code.is(&plan.module.bytes, &mut pace).await
         {

@@ -38,7 +38,11 @@ impl Moving {
     /// Counts a call, and returns whether the instance is to try to move now, which it does once.
     pub(super) fn is_due(&mut self) -> bool {
         self.calls = self.calls.saturating_add(1);
-        self.calls >= CALLS && !matches!(self.upgrade.code(), Code::Pending)
+        if self.calls < CALLS {
+            return false;
+        }
+        self.upgrade.hurry();
+        !matches!(self.upgrade.code(), Code::Pending)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Module;
 use crate::{
-    engine::{Movable, movable},
+    engine::{Movable, Urgency, movable},
     pace::Pace,
 };
 use std::{cell::RefCell, rc::Rc};
@@ -11,6 +11,8 @@ use std::{cell::RefCell, rc::Rc};
 #[derive(Default)]
 pub(crate) struct Upgrade {
     code: RefCell<Code>,
+    /// Low at first: nobody waits.
+    pub(super) urgency: Urgency,
     movable: RefCell<Option<Result<Rc<Movable>, String>>>,
 }
 
@@ -26,6 +28,14 @@ pub(crate) enum Code {
 impl Upgrade {
     pub(crate) fn code(&self) -> Code {
         self.code.borrow().clone()
+    }
+
+    /// Says that an instance waits for the code: it runs at the expense of others, and at its lowest priority the compiler may
+    /// not get on at all.
+    pub(crate) fn hurry(&self) {
+        if !self.urgency.is_raised() {
+            self.urgency.raise();
+        }
     }
 
     pub(super) fn finish(&self, code: Option<&Module>) {

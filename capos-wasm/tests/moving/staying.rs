@@ -1,17 +1,22 @@
 //! Instances that cannot move stay, say why once, and go on.
 
-use super::{CALLS, INTERPRETED, Moving};
-use crate::support::second_machine;
+use super::{CALLS, COMPILED, INTERPRETED, MOVED, Moving};
+use crate::support::{InProcess, second_machine};
+use capos_wasm::EngineChoice;
 
-/// Calls an instance often; it must stay on the interpreter. Returns what was noted.
-fn notes_of(mut moving: Moving, items: &str) -> Vec<String> {
-    let handle = moving.start(&format!(
+fn module(items: &str) -> String {
+    format!(
         r#"(module {items} (global $calls (mut i32) (i32.const 0))
         (func (export "count") (result i32)
             (global.set $calls (i32.add (global.get $calls) (i32.const 1))) (global.get $calls))
         (table $empty 1 funcref)
         (func (export "trap") (result i32) (call_indirect $empty (i32.const 0)) (i32.const 0)))"#
-    ));
+    )
+}
+
+/// Calls an instance often; it must stay on the interpreter. Returns what was noted.
+fn notes_of(mut moving: Moving, items: &str) -> Vec<String> {
+    let handle = moving.start(&module(items));
     for call in 1..2 * CALLS as i32 {
         assert_eq!(moving.number(&handle, "count"), call, "{items}");
     }
@@ -99,5 +104,41 @@ fn code_that_cannot_be_instantiated() {
         let [note] = &notes[..] else { panic!("{notes:?}") };
         let start = "instance \"instance\" stays interpreted: ";
         assert!(note.starts_with(start) && note.contains(reason), "{reason}: {note}");
+    }
+}
+
+#[test]
+fn the_compiler_may_take_its_time_until_somebody_waits() {
+    let machine = InProcess { is_starved: true, ..second_machine() };
+    let mut moving = Moving::with_machine(machine.clone());
+    let handle = moving.start(&module(""));
+    for _ in 1..CALLS {
+        moving.number(&handle, "count");
+        moving.world.turns(3);
+    }
+    assert_eq!(moving.notes(), [""; 0]);
+    moving.number(&handle, "count");
+    moving.world.turns(10);
+    // The code is there, and the next call finds that.
+    moving.number(&handle, "count");
+    moving.world.turns(10);
+    assert_eq!(moving.notes(), [MOVED]);
+
+    // Another start waits too.
+    for engine in [EngineChoice::Auto, EngineChoice::Compiler] {
+        let mut moving = Moving::with_machine(machine.clone());
+        let _first = moving.start(&module(""));
+        moving.world.turns(10);
+        let mut second = moving.served(&module(""));
+        second.options.engine = Some(engine);
+        let second = moving.world.host.start(second);
+        moving.world.turns(10);
+        let third = moving.start(&module(""));
+        for handle in
+            [Some(&third), (engine == EngineChoice::Compiler).then_some(&second)].into_iter().flatten()
+        {
+            let Err(error) = moving.call(handle, "trap", &[]) else { panic!("it returned") };
+            assert!(error.to_string().ends_with(COMPILED), "{engine:?}: {error}");
+        }
     }
 }

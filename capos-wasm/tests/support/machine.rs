@@ -1,8 +1,8 @@
 //! The machine under test: a compiler in the same process.
 
 use capos_codegen::Settings;
-use capos_wasm::Machine;
-use futures::future::{LocalBoxFuture, ready};
+use capos_wasm::{Machine, Urgency};
+use futures::future::LocalBoxFuture;
 use std::ops::Range;
 use wasmtime::{Config, Engine, Module};
 
@@ -12,11 +12,13 @@ pub struct InProcess {
     pub is_portable: bool,
     /// A module that is compiled instead of any other, or the reason that nothing is.
     pub instead: Option<Result<Vec<u8>, String>>,
+    /// Whether nothing is compiled until somebody waits for it.
+    pub is_starved: bool,
 }
 
 impl InProcess {
     pub fn new(is_portable: bool) -> Self {
-        Self { is_portable, instead: None }
+        Self { is_portable, instead: None, is_starved: false }
     }
 }
 
@@ -40,13 +42,19 @@ impl Machine for InProcess {
         engine: &'a Engine,
         bytes: &'a [u8],
         _settings: Settings,
+        urgency: &'a Urgency,
     ) -> LocalBoxFuture<'a, Result<Module, String>> {
-        let bytes = match &self.instead {
-            Some(Err(reason)) => return Box::pin(ready(Err(reason.clone()))),
-            Some(Ok(instead)) => instead,
-            None => bytes,
-        };
-        Box::pin(ready(Module::from_binary(engine, bytes).map_err(|error| format!("{error:#}"))))
+        Box::pin(async move {
+            if self.is_starved {
+                urgency.raised().await;
+            }
+            let bytes = match &self.instead {
+                Some(Err(reason)) => return Err(reason.clone()),
+                Some(Ok(instead)) => instead,
+                None => bytes,
+            };
+            Module::from_binary(engine, bytes).map_err(|error| format!("{error:#}"))
+        })
     }
 
     fn run_until(&self, _code: Range<usize>, _time_ns: u64) {

@@ -44,6 +44,11 @@ impl Slots {
         self.waiting.borrow().len()
     }
 
+    /// Whether an urgent request is in the queue.
+    pub(crate) fn has_urgent(&self) -> bool {
+        self.waiting.borrow().values().any(|waiting| waiting.is_urgent.get())
+    }
+
     /// Free slots.
     pub(crate) fn free(&self) -> usize {
         self.free.get()

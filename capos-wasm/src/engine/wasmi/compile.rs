@@ -2,7 +2,10 @@
 
 use super::{data::HostData, link::link};
 use crate::{
-    engine::{Engine, Host, Module, Settings, early::check_length, exports::add_exports, proposals::explain},
+    engine::{
+        Engine, Host, Module, Settings, Urgency, early::check_length, exports::add_exports,
+        proposals::explain,
+    },
     pace::{Pace, STOPPED},
 };
 use capos_proposals::Proposal;
@@ -36,6 +39,7 @@ impl<H: Host> Engine<H> for Wasmi {
         &'a self,
         bytes: &'a [u8],
         settings: Settings,
+        _urgency: &'a Urgency,
         pace: &'a mut Pace,
     ) -> LocalBoxFuture<'a, Result<Box<dyn Module<H>>, String>> {
         Box::pin(async move {

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     Limits,
-    engine::{Engine, Host, Module, Settings, early::check_length, exports::add_exports, proposals::explain},
+    engine::{
+        Engine, Host, Module, Settings, Urgency, early::check_length, exports::add_exports,
+        proposals::explain,
+    },
     pace::{Pace, STOPPED},
 };
 use futures::future::LocalBoxFuture;
@@ -52,10 +55,11 @@ impl<H: Host> Engine<H> for Wasmtime {
         &'a self,
         bytes: &'a [u8],
         settings: Settings,
+        urgency: &'a Urgency,
         pace: &'a mut Pace,
     ) -> LocalBoxFuture<'a, Result<Box<dyn Module<H>>, String>> {
         Box::pin(async move {
-            let compiled: Compiled<H> = compile(self, bytes, settings, pace).await?;
+            let compiled: Compiled<H> = compile(self, bytes, settings, urgency, pace).await?;
             Ok(Box::new(compiled) as Box<dyn Module<H>>)
         })
     }
@@ -74,6 +78,7 @@ async fn compile<H: Host>(
     wasmtime: &Wasmtime,
     bytes: &[u8],
     settings: Settings,
+    urgency: &Urgency,
     pace: &mut Pace,
 ) -> Result<Compiled<H>, String> {
     let name = Engine::<H>::name(wasmtime);
@@ -90,7 +95,7 @@ async fn compile<H: Host>(
         return Err(if pace.is_stopped() { error } else { explain(name, &bytes, &error) });
     }
     let machine = wasmtime.engines.machine().clone();
-    let module = machine.module(&engine, &bytes, code).await;
+    let module = machine.module(&engine, &bytes, code, urgency).await;
     let module = module.map_err(|error| explain(name, &bytes, &error))?;
     let mut linker = Linker::new(&engine);
     link(&mut linker, &module, settings.unknown_imports, pace).await?;

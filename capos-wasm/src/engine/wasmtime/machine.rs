@@ -1,5 +1,6 @@
 //! The machine that generated code runs on, as far as it is not wasmtime's business.
 
+use crate::engine::Urgency;
 use capos_codegen::Settings;
 use futures::future::LocalBoxFuture;
 use std::ops::Range;
@@ -20,12 +21,13 @@ pub trait Machine {
     /// instances it has a place for.
     fn configure(&self, config: &mut Config, is_pooled: bool);
 
-    /// The code of a module. The error says why there is none.
+    /// The code of a module, which may take its time until `urgency` is raised. The error says why there is none.
     fn module<'a>(
         &'a self,
         engine: &'a Engine,
         bytes: &'a [u8],
         settings: Settings,
+        urgency: &'a Urgency,
     ) -> LocalBoxFuture<'a, Result<Module, String>>;
 
     /// Lets a guest run until a time of the host's clock, if one is given. When it has passed and the processor is within

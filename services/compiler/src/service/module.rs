@@ -8,6 +8,7 @@ use capos_schema::memory_capnp::memory_object;
 use super::{Service, memory};
 
 /// A module that does not change any more: the client's own object if that is sealed, otherwise a copy.
+#[derive(Clone)]
 pub(super) struct Module {
     /// Only readable.
     pub(super) object: memory_object::Client,

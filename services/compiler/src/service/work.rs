@@ -111,14 +111,7 @@ impl Effort {
             self.service.note(|| format!("{name}: {length} bytes, from the cache in {}", took()));
             return self.finish(Ok((code, true)));
         }
-        let slot = self.service.slots.take(self.client, self.is_urgent.clone()).await;
-        let job = worker::Job {
-            module,
-            settings,
-            is_urgent: self.is_urgent.get(),
-            progress: self.progress.clone(),
-        };
-        match worker::run(&self.service, job, slot).await {
+        match self.compile(module, settings).await {
             Ok((code, slot)) => {
                 Counters::add(&counters.compiled);
                 let bytes = code.length;
@@ -132,6 +125,23 @@ impl Effort {
                     .note(|| format!("{name}: {length} bytes, failed in {}: {}", took(), error.extra));
                 self.finish(Err(error));
             }
+        }
+    }
+
+    /// Has workers compile, until one is not interrupted.
+    async fn compile(&self, module: Module, settings: Settings) -> Result<(Rc<Code>, Slot)> {
+        loop {
+            let slot = self.service.slots.take(self.client, self.is_urgent.clone()).await;
+            let job = worker::Job {
+                module: module.clone(),
+                settings,
+                is_urgent: self.is_urgent.clone(),
+                progress: self.progress.clone(),
+            };
+            if let Some(compiled) = worker::run(&self.service, job, slot).await? {
+                return Ok(compiled);
+            }
+            self.service.note(|| format!("{}: interrupted by an urgent request", self.name.short()));
         }
     }
 

@@ -29,7 +29,8 @@ const ABORTED: i32 = 134;
 pub(super) struct Job {
     pub(super) module: Module,
     pub(super) settings: Settings,
-    pub(super) is_urgent: bool,
+    /// May become true meanwhile.
+    pub(super) is_urgent: Rc<Cell<bool>>,
     pub(super) progress: Rc<Cell<(u32, u32)>>,
 }
 
@@ -50,14 +51,17 @@ impl Drop for Running {
     }
 }
 
-/// Has a worker compile, and seals what it made.
-pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<(Rc<Code>, Slot)> {
+/// Has a worker compile, and seals what it made. `None` if the worker was ended since it ran at the lowest priority, where it may
+/// not get on at all, while an urgent request waits for it or for its slot.
+pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<Option<(Rc<Code>, Slot)>> {
     let options = &service.options;
+    let (was_urgent, is_urgent) = (job.is_urgent.get(), job.is_urgent.clone());
+    let is_in_the_way = || !was_urgent && (is_urgent.get() || service.slots.has_urgent());
     let server = Rc::new(JobServer::new(service, job.progress.clone()));
     // A task of its own, so that a worker is not forgotten if this is cancelled while it is being started.
-    let mut running = spawn_local(start(service.clone(), job, server.clone(), slot)).await?;
-    let late = watch(&running.process, &server, options).await;
-    if late.is_none() {
+    let mut running = spawn_local(start(service.clone(), job, was_urgent, server.clone(), slot)).await?;
+    let watched = watch(&running.process, &server, options, is_in_the_way).await;
+    if let Watched::Over = watched {
         // It has delivered, so it ends by itself, unless it is not the program that was started.
         select(running.process.wait_request().send().promise, pin!(sleep(LOOK))).await;
     }
@@ -66,40 +70,69 @@ pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<(
     let slot = running.slot.take().ok_or_else(|| Error::failed("the slot is gone".into()))?;
     match server.take() {
         Some(Ok((object, length))) => {
-            Code::seal(object, length, service.counters.clone()).await.map(|code| (code, slot))
+            Code::seal(object, length, service.counters.clone()).await.map(|code| Some((code, slot)))
         }
         Some(Err(reason)) => Err(Error::failed(reason)),
-        None => Err(Error::failed(late.unwrap_or(cause))),
+        None => match watched {
+            Watched::Over => Err(Error::failed(cause)),
+            Watched::Late(reason) => Err(Error::failed(reason)),
+            Watched::InTheWay => Ok(None),
+        },
     }
 }
 
 /// Starts a worker.
-async fn start(service: Rc<Service>, job: Job, server: Rc<JobServer>, slot: Slot) -> Result<Running> {
+async fn start(
+    service: Rc<Service>,
+    job: Job,
+    is_urgent: bool,
+    server: Rc<JobServer>,
+    slot: Slot,
+) -> Result<Running> {
     let client = capos_rt::serve_rc(server);
-    let Job { module, settings, is_urgent, .. } = job;
+    let Job { module, settings, .. } = job;
     let process = service.launcher.start(&service.options, &module, settings, is_urgent, client).await;
     let process =
         process.map_err(|error| Error::failed(format!("no worker can be started: {}", error.extra)))?;
     Ok(Running { process, slot: Some(slot) })
 }
 
-/// Waits until the worker has ended or is done. Returns a reason to end it.
-async fn watch(process: &process::Client, server: &JobServer, options: &Options) -> Option<String> {
+/// The reason for which waiting for a worker is over.
+enum Watched {
+    /// It has ended or is done.
+    Over,
+    /// It is to be ended for this reason.
+    Late(String),
+    /// It is to be ended, and another one started.
+    InTheWay,
+}
+
+/// Waits until the worker has ended or is done, or must end.
+async fn watch(
+    process: &process::Client,
+    server: &JobServer,
+    options: &Options,
+    is_in_the_way: impl Fn() -> bool,
+) -> Watched {
     let most = options.worker_time;
     let ended = process.wait_request().send().promise;
     let mut over = pin!(select(ended, Box::pin(server.over())));
     let mut waited = Duration::ZERO;
     loop {
         match select(over.as_mut(), pin!(sleep(LOOK))).await {
-            Either::Left(_) => return None,
+            Either::Left(_) => return Watched::Over,
             Either::Right(_) => waited = waited.saturating_add(LOOK),
+        }
+        if is_in_the_way() {
+            return Watched::InTheWay;
         }
         let used = used_time(process).await.unwrap_or_default();
         if used > most {
-            return Some(format!("the compiler took longer than {} s of processor time", most.as_secs_f64()));
+            let most = most.as_secs_f64();
+            return Watched::Late(format!("the compiler took longer than {most} s of processor time"));
         }
         if waited > most.saturating_mul(PATIENCE) {
-            return Some(format!("the compiler took longer than {} s", waited.as_secs()));
+            return Watched::Late(format!("the compiler took longer than {} s", waited.as_secs()));
         }
     }
 }
