@@ -17,7 +17,7 @@ use capos_schema::{
 };
 use capos_wasm::{Machine, Urgency};
 use futures::future::{Either, LocalBoxFuture, select};
-use std::{ops::Range, pin::pin, rc::Rc, sync::Arc};
+use std::{ops::Range, pin::pin, ptr::NonNull, rc::Rc, sync::Arc};
 use wasmtime::{Config, Engine, Module};
 
 /// The machine of this process's engines, if it was granted a compiler. From then on, faults within generated code are traps.
@@ -61,19 +61,18 @@ impl Machine for Capos {
         engine: &'a Engine,
         bytes: &'a [u8],
         settings: Settings,
+    ) -> LocalBoxFuture<'a, Result<Module, String>> {
+        Box::pin(async move { load(engine, self.code(bytes, settings, None).await) })
+    }
+
+    fn module_for_later<'a>(
+        &'a self,
+        engine: &'a Engine,
+        bytes: &'a [u8],
+        settings: Settings,
         urgency: &'a Urgency,
     ) -> LocalBoxFuture<'a, Result<Module, String>> {
-        Box::pin(async move {
-            let code = self.code(bytes, settings, urgency).await.map_err(|error| error.extra)?;
-            // SAFETY: the bytes are an artifact of the compiler service, in a sealed object, whose contents never change.
-            // They stay mapped until wasmtime has no use for them.
-            let module = unsafe { Module::deserialize_raw(engine, code) };
-            module.map_err(|error| {
-                // SAFETY: there is no module that could use it. If wasmtime has dropped it, it is unmapped already.
-                unsafe { code::unmap(code.as_ptr().addr()) };
-                format!("{error:#}")
-            })
-        })
+        Box::pin(async move { load(engine, self.code(bytes, settings, Some(urgency)).await) })
     }
 
     fn run_until(&self, code: Range<usize>, time_ns: u64) {
@@ -90,21 +89,20 @@ impl Machine for Capos {
 }
 
 impl Capos {
-    /// Maps the code of a module.
+    /// Maps the code of a module. With `urgency`, nobody waits for it until that is raised.
     async fn code(
         &self,
         bytes: &[u8],
         settings: Settings,
-        urgency: &Urgency,
-    ) -> capnp::Result<std::ptr::NonNull<[u8]>> {
+        urgency: Option<&Urgency>,
+    ) -> capnp::Result<NonNull<[u8]>> {
         let object = object(bytes).await?;
         let request = |is_urgent| self.request(object.clone(), bytes.len(), settings, is_urgent);
-        let was_urgent = urgency.is_raised();
-        let compilation = request(was_urgent).await?;
+        let compilation = request(urgency.is_none()).await?;
         let code = compilation.code_request().send().promise;
-        let response = match was_urgent {
-            true => code.await?,
-            false => match select(code, pin!(urgency.raised())).await {
+        let response = match urgency {
+            None => code.await?,
+            Some(urgency) => match select(code, pin!(urgency.raised())).await {
                 Either::Left((response, _)) => response?,
                 Either::Right(((), code)) => {
                     // It is joined with the first one, and makes that urgent. If it fails, the first one goes on.
@@ -134,6 +132,19 @@ impl Capos {
         asked.set_low_priority(!is_urgent);
         request.send().promise.await?.get()?.get_compilation()
     }
+}
+
+/// Makes a module of mapped code.
+fn load(engine: &Engine, code: capnp::Result<NonNull<[u8]>>) -> Result<Module, String> {
+    let code = code.map_err(|error| error.extra)?;
+    // SAFETY: the bytes are an artifact of the compiler service, in a sealed object, whose contents never change.
+    // They stay mapped until wasmtime has no use for them.
+    let module = unsafe { Module::deserialize_raw(engine, code) };
+    module.map_err(|error| {
+        // SAFETY: there is no module that could use it. If wasmtime has dropped it, it is unmapped already.
+        unsafe { code::unmap(code.as_ptr().addr()) };
+        format!("{error:#}")
+    })
 }
 
 /// A sealed memory object with these contents, which the compiler service reads in place.

@@ -42,18 +42,29 @@ impl Machine for InProcess {
         engine: &'a Engine,
         bytes: &'a [u8],
         _settings: Settings,
-        urgency: &'a Urgency,
     ) -> LocalBoxFuture<'a, Result<Module, String>> {
         Box::pin(async move {
-            if self.is_starved {
-                urgency.raised().await;
-            }
             let bytes = match &self.instead {
                 Some(Err(reason)) => return Err(reason.clone()),
                 Some(Ok(instead)) => instead,
                 None => bytes,
             };
             Module::from_binary(engine, bytes).map_err(|error| format!("{error:#}"))
+        })
+    }
+
+    fn module_for_later<'a>(
+        &'a self,
+        engine: &'a Engine,
+        bytes: &'a [u8],
+        settings: Settings,
+        urgency: &'a Urgency,
+    ) -> LocalBoxFuture<'a, Result<Module, String>> {
+        Box::pin(async move {
+            if self.is_starved {
+                urgency.raised().await;
+            }
+            self.module(engine, bytes, settings).await
         })
     }
 

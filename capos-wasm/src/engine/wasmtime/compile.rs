@@ -95,7 +95,10 @@ async fn compile<H: Host>(
         return Err(if pace.is_stopped() { error } else { explain(name, &bytes, &error) });
     }
     let machine = wasmtime.engines.machine().clone();
-    let module = machine.module(&engine, &bytes, code, urgency).await;
+    let module = match urgency.is_raised() {
+        true => machine.module(&engine, &bytes, code).await,
+        false => machine.module_for_later(&engine, &bytes, code, urgency).await,
+    };
     let module = module.map_err(|error| explain(name, &bytes, &error))?;
     let mut linker = Linker::new(&engine);
     link(&mut linker, &module, settings.unknown_imports, pace).await?;

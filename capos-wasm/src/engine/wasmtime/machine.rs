@@ -21,14 +21,24 @@ pub trait Machine {
     /// instances it has a place for.
     fn configure(&self, config: &mut Config, is_pooled: bool);
 
-    /// The code of a module, which may take its time until `urgency` is raised. The error says why there is none.
+    /// The code of a module. The error says why there is none.
     fn module<'a>(
         &'a self,
         engine: &'a Engine,
         bytes: &'a [u8],
         settings: Settings,
-        urgency: &'a Urgency,
     ) -> LocalBoxFuture<'a, Result<Module, String>>;
+
+    /// The same, for code that nobody waits for until `urgency` is raised.
+    fn module_for_later<'a>(
+        &'a self,
+        engine: &'a Engine,
+        bytes: &'a [u8],
+        settings: Settings,
+        _urgency: &'a Urgency,
+    ) -> LocalBoxFuture<'a, Result<Module, String>> {
+        self.module(engine, bytes, settings)
+    }
 
     /// Lets a guest run until a time of the host's clock, if one is given. When it has passed and the processor is within
     /// `code`, the guest's call becomes pending there. Called before the guest runs, and answered by [`Self::stop`].

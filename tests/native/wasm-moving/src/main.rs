@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 const CALLS: u32 = 100;
 /// Time for the compiler.
 const PATIENCE: Duration = Duration::from_secs(120);
+const BEGINNING: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The expected state of an instance of `moving`.
@@ -81,7 +82,15 @@ async fn is_compiled(instance: &wasm_instance::Client, model: &mut Model) -> Res
 }
 
 async fn run(host: wasm_host::Client) -> Result<(), Error> {
+    // It never sleeps, so the compiler gets nowhere at the lowest priority: somebody must wait for the code.
+    let spinner = start(&host, "wasm-add", "spinner").await?;
+    let mut spinning = spinner.call_request();
+    spinning.get().set_function("spin");
+    let _spinning = capos_rt::spawn_local(async move { spinning.send().promise.await.map(drop) });
+
     let (instance, mut model) = (start(&host, "moving", "mover").await?, Model::default());
+    // Time for a worker of the compiler to begin, at the lowest priority.
+    capos_rt::sleep(BEGINNING).await;
     while model.calls < CALLS - 1 {
         step(&instance, &mut model).await?;
     }
@@ -102,6 +111,8 @@ async fn run(host: wasm_host::Client) -> Result<(), Error> {
         step(&instance, &mut model).await?;
     }
     check(&instance, &model).await?;
+
+    spinner.kill_request().send().promise.await?;
 
     let (later, mut model) = (start(&host, "moving", "later").await?, Model::default());
     println!(
