@@ -1,6 +1,6 @@
 ;; Keeps a sum in a memory that grows, in globals, and by functions of a table.
 (module
-  (memory 1 200)
+  (memory 1 1000)
   (global $calls (mut i32) (i32.const 0))
   (global $sum (mut i64) (i64.const 0))
   (table funcref (elem $add $subtract))
@@ -20,6 +20,23 @@
         (i32.and (local.get $number) (i32.const 1))))
     (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
     (global.get $sum))
+
+  ;; Makes memory this many pages longer, and writes to each 4 KiB of it.
+  (func (export "fill") (param $pages i32) (result i32) (local $at i32)
+    (drop (memory.grow (local.get $pages)))
+    (loop $next
+      (i32.store offset=512 (local.get $at) (local.get $at))
+      (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+      (br_if $next (i32.lt_u (local.get $at) (i32.shl (memory.size) (i32.const 16)))))
+    (local.get $at))
+
+  ;; The length of the memory that has what `fill` wrote.
+  (func (export "filled") (result i32) (local $at i32)
+    (loop $next
+      (if (i32.ne (i32.load offset=512 (local.get $at)) (local.get $at)) (then (return (local.get $at))))
+      (local.set $at (i32.add (local.get $at) (i32.const 4096)))
+      (br_if $next (i32.lt_u (local.get $at) (i32.const 0x2800000))))
+    (local.get $at))
 
   ;; The sum of all numbers in memory.
   (func (export "remembered") (result i64) (local $call i32) (local $sum i64)

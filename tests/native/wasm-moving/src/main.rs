@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const CALLS: u32 = 100;
 /// Time for the compiler.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Pages of 64 KiB that are written: of the host's memory, more than half.
+const FILLED_PAGES: i32 = 640;
 const BEGINNING: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -89,9 +91,10 @@ async fn run(host: wasm_host::Client) -> Result<(), Error> {
     let _spinning = capos_rt::spawn_local(async move { spinning.send().promise.await.map(drop) });
 
     let (instance, mut model) = (start(&host, "moving", "mover").await?, Model::default());
+    call(&instance, "fill", Some(FILLED_PAGES)).await?;
     // Time for a worker of the compiler to begin, at the lowest priority.
     capos_rt::sleep(BEGINNING).await;
-    while model.calls < CALLS - 1 {
+    while model.calls < CALLS - 2 {
         step(&instance, &mut model).await?;
     }
     println!(
@@ -105,7 +108,7 @@ async fn run(host: wasm_host::Client) -> Result<(), Error> {
         }
         capos_rt::sleep(PAUSE).await;
     }
-    println!("after: compiled");
+    println!("after: compiled, with {} MiB", call(&instance, "filled", None).await? >> 20);
     check(&instance, &model).await?;
     for _ in 0..CALLS {
         step(&instance, &mut model).await?;
