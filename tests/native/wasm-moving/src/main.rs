@@ -3,6 +3,7 @@
 //! Compiled code without a limit of fuel counts none: an instance whose use of fuel does not grow has moved.
 
 use capnp::Error;
+use capos_rt::schema::manifest_capnp::Engine;
 use capos_rt::schema::wasm_capnp::{value, wasm_host, wasm_instance};
 use std::time::{Duration, Instant};
 
@@ -33,11 +34,16 @@ impl Model {
     }
 }
 
-async fn start(host: &wasm_host::Client, module: &str, name: &str) -> Result<wasm_instance::Client, Error> {
+async fn start(
+    host: &wasm_host::Client,
+    module: &str,
+    engine: Engine,
+) -> Result<wasm_instance::Client, Error> {
     let mut request = host.start_request();
     let mut spec = request.get().init_spec();
     spec.reborrow().init_module().set_named(module);
-    spec.set_name(name);
+    spec.set_name(module);
+    spec.init_options().set_engine(engine);
     request.send().promise.await?.get()?.get_instance()
 }
 
@@ -85,12 +91,12 @@ async fn is_compiled(instance: &wasm_instance::Client, model: &mut Model) -> Res
 
 async fn run(host: wasm_host::Client) -> Result<(), Error> {
     // It never sleeps, so the compiler gets nowhere at the lowest priority: somebody must wait for the code.
-    let spinner = start(&host, "wasm-add", "spinner").await?;
+    let spinner = start(&host, "wasm-add", Engine::Interpreter).await?;
     let mut spinning = spinner.call_request();
     spinning.get().set_function("spin");
     let _spinning = capos_rt::spawn_local(async move { spinning.send().promise.await.map(drop) });
 
-    let (instance, mut model) = (start(&host, "moving", "mover").await?, Model::default());
+    let (instance, mut model) = (start(&host, "moving", Engine::Auto).await?, Model::default());
     call(&instance, "fill", Some(FILLED_PAGES)).await?;
     // Time for a worker of the compiler to begin, at the lowest priority.
     capos_rt::sleep(BEGINNING).await;
@@ -115,18 +121,19 @@ async fn run(host: wasm_host::Client) -> Result<(), Error> {
     }
     check(&instance, &model).await?;
 
-    spinner.kill_request().send().promise.await?;
-
-    let (later, mut model) = (start(&host, "moving", "later").await?, Model::default());
+    let (later, mut model) = (start(&host, "moving", Engine::Auto).await?, Model::default());
     println!(
         "a later start: {}",
         if is_compiled(&later, &mut model).await? { "compiled" } else { "interpreted" }
     );
 
-    let other = start(&host, "staying", "stayer").await?;
+    // Nobody waits for its code, whose worker is in the way of the next one.
+    let _idle = start(&host, "wasm-add", Engine::Auto).await?;
+    capos_rt::sleep(BEGINNING).await;
+    let other = start(&host, "staying", Engine::Auto).await?;
     let begun = Instant::now();
     // Its code is there soon after; the log says what happened.
-    while begun.elapsed() < Duration::from_secs(5) {
+    while begun.elapsed() < Duration::from_secs(10) {
         for _ in 0..CALLS {
             call(&other, "change", None).await?;
         }
@@ -135,6 +142,7 @@ async fn run(host: wasm_host::Client) -> Result<(), Error> {
     let before = fuel(&other).await?;
     call(&other, "change", None).await?;
     println!("another module: {}", if fuel(&other).await? == before { "compiled" } else { "interpreted" });
+    spinner.kill_request().send().promise.await?;
     Ok(())
 }
 
