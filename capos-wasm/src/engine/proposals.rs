@@ -77,12 +77,23 @@ pub(super) fn explain(engine: &str, module: &[u8], error: &str) -> String {
             Wasmtime.text()
         );
     }
+    named(engine, error).unwrap_or_else(|error| format!("not a valid module: {error}"))
+}
+
+/// The error for a valid module for which there is no code: names the proposal that it needs, if that is the reason.
+#[cfg(feature = "compiled-code")]
+pub(super) fn explain_no_code(engine: &str, error: &str) -> String {
+    named(engine, error).unwrap_or_else(str::to_owned)
+}
+
+/// The error with the proposal that it names; otherwise, as an error, the error itself.
+fn named<'a>(engine: &str, error: &'a str) -> Result<String, &'a str> {
     // It can contain a name from the module, and is truncated when it is reported.
     let error = error.get(..error.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or(error);
     let names_one = error.contains(UNKNOWN_INSTRUCTION) || REFUSALS.iter().any(|words| error.contains(words));
     match PROPOSALS.iter().find(|(part, ..)| names_one && error.contains(part)) {
-        Some((_, proposal, elsewhere)) => refusal(engine, proposal, *elsewhere, error),
-        None => format!("not a valid module: {error}"),
+        Some((_, proposal, elsewhere)) => Ok(refusal(engine, proposal, *elsewhere, error)),
+        None => Err(error),
     }
 }
 

@@ -66,10 +66,7 @@ fn modules_without_code() {
     let mut machine = second_machine();
     machine.instead = Some(Err("no memory".to_owned()));
     let notes = notes_of(Moving::with_machine(machine), "");
-    assert_eq!(
-        notes,
-        ["a module stays interpreted, since it could not be compiled: not a valid module: no memory"]
-    );
+    assert_eq!(notes, ["a module stays interpreted, since it could not be compiled: no memory"]);
 }
 
 #[test]

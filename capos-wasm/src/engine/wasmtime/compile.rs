@@ -10,8 +10,10 @@ use super::{
 use crate::{
     Limits,
     engine::{
-        Engine, Host, Module, Settings, Urgency, early::check_length, exports::add_exports,
-        proposals::explain,
+        Engine, Host, Module, Settings, Urgency,
+        early::check_length,
+        exports::add_exports,
+        proposals::{explain, explain_no_code},
     },
     pace::{Pace, STOPPED},
 };
@@ -99,7 +101,7 @@ async fn compile<H: Host>(
         true => machine.module(&engine, &bytes, code).await,
         false => machine.module_for_later(&engine, &bytes, code, urgency).await,
     };
-    let module = module.map_err(|error| explain(name, &bytes, &error))?;
+    let module = module.map_err(|error| explain_no_code(name, &error))?;
     let mut linker = Linker::new(&engine);
     link(&mut linker, &module, settings.unknown_imports, pace).await?;
     let instance = linker.instantiate_pre(&module).map_err(|error| error.to_string())?;
