@@ -122,6 +122,7 @@ help: ## this list
 	sed -n 's/^\([a-zA-Z][a-zA-Z0-9%_-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 26
 	echo "Programs to run: $(USER_MANIFESTS)"
 	echo "Settings: V=1 (build commands, kernel log), TIMEOUT=seconds, MEM=64M, SMP=cpus, QEMU_EXTRA='qemu options',"
+	echo "  ENGINE=compiler (machine code for the WebAssembly programs; or ENGINE=auto),"
 	echo "  PROFILE=shipped (link-time optimisation: as released and as benchmarks measure, slow to build)"
 
 setup: ## install and choose every tool; building installs what it needs by itself
@@ -194,6 +195,7 @@ build/tools/bin/capos:
 
 # What `capos run --engine=$(ENGINE)` needs besides.
 ENGINE ?= interpreter
+ENGINE_OPTION := $(if $(filter-out interpreter,$(ENGINE)),--engine=$(ENGINE))
 ENGINE_NEEDS := $(if $(filter-out interpreter,$(ENGINE)),native capos-wasm-compiled native compiler native compiler-worker)
 # The requirements of any external program: `capos run program.wasm`.
 programs: host programs-of-any kernel-after-host build/setup/run ## build only what `capos run PROGRAM.wasm` needs (ENGINE=compiler or auto for --engine)
@@ -204,7 +206,7 @@ programs-of-any:
 
 # Builds only what one manifest names. Errors in the manifest are reported when it is run.
 $(MANIFESTS:%=programs-%): programs-%: %.cue host certain-% kernel-after-host
-	needs=$$(build/tools/bin/capos needs $< 2>/dev/null) || exit 0; \
+	needs=$$(build/tools/bin/capos needs $(ENGINE_OPTION) $< 2>/dev/null) || exit 0; \
 	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 
 # The kernel, beside the longest part of the native programs, in which one compiler works alone.
@@ -220,7 +222,7 @@ $(MANIFESTS:%=certain-%): certain-%: %.cue
 # --- Running ------------------------------------------------------------------------------------------------
 
 RUN_OPTIONS := $(PROFILE_OPTION) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(MEM),--memory $(MEM)) $(if $(SMP),--smp $(SMP)) \
-	$(if $(QEMU_EXTRA),--qemu-extra='$(QEMU_EXTRA)') $(if $(V),--verbose)
+	$(if $(QEMU_EXTRA),--qemu-extra='$(QEMU_EXTRA)') $(if $(V),--verbose) $(ENGINE_OPTION)
 # A manifest that users boot, or one of the tests.
 manifest = $(firstword $(wildcard manifests/$(1).cue tests/manifests/$(1).cue))
 run_command = build/tools/bin/capos run $(RUN_OPTIONS) $(call manifest,$(1))

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod clocks;
+mod compiled_only;
 mod crowd;
 mod directories;
 mod docs;

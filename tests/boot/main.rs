@@ -1,6 +1,7 @@
 //! Boots every manifest, and some of them in other ways, each as a separate test.
 
 mod busy_host;
+mod compiled;
 mod front_door;
 mod iso;
 mod killed;
@@ -42,6 +43,7 @@ fn trials() -> Result<Vec<Trial>> {
         });
         trials.push(test.with_ignored_flag(lacking.is_some()));
     }
+    trials.extend(compiled::trials()?);
     trials.extend(busy_host::trials());
     trials.extend(front_door::trials());
     trials.extend(iso::trials());

@@ -45,9 +45,24 @@ pub struct Expectation {
     /// The manifest's disks, by their names for `capos run --disk`: the test has new ones.
     #[serde(default)]
     pub disks: Vec<String>,
+    /// What differs if the instances run generated code.
+    #[serde(default)]
+    pub compiled: Compiled,
     /// The required output of further boots with the same disks. They use time limit, options and disks from here.
     #[serde(default)]
     pub again: Vec<Expectation>,
+}
+
+/// What differs if the instances run generated code.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compiled {
+    /// The reason why that is not tried.
+    pub left_out: Option<String>,
+    /// The output.
+    pub stdout: Option<String>,
+    /// The text in the kernel log.
+    pub log: Option<Vec<String>>,
 }
 
 fn default_seconds() -> u64 {
@@ -55,6 +70,19 @@ fn default_seconds() -> u64 {
 }
 
 impl Expectation {
+    /// The same for instances that run generated code.
+    #[must_use]
+    pub fn compiled(mut self) -> Self {
+        let Compiled { stdout, log, .. } = self.compiled.clone();
+        self.stdout = stdout.unwrap_or(self.stdout);
+        self.log = log.unwrap_or(self.log);
+        self.options.push("--engine=compiler".to_owned());
+        for again in &mut self.again {
+            again.options.push("--engine=compiler".to_owned());
+        }
+        self
+    }
+
     /// Reads the expectation of the manifest `name`.
     pub fn read(name: &str) -> Result<Self> {
         let file = tree::root().join("tests/expected").join(format!("{name}.toml"));

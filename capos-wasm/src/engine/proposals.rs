@@ -6,10 +6,12 @@ pub(super) const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// The engine that runs a module with a proposal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Elsewhere {
-    /// This engine, after rewriting, which is done for modules in the boot package; only other modules get here.
+    /// Any, after rewriting, which is done for modules in the boot package; only other modules get here.
     Rewritten,
-    /// wasmtime, planned for a later release.
-    Wasmtime,
+    /// The engine for generated code; the interpreter after rewriting.
+    CompiledOrRewritten,
+    /// The engine for generated code.
+    Compiled,
     /// No engine.
     Nothing,
 }
@@ -21,13 +23,16 @@ impl Elsewhere {
                 "; modules in the boot package are rewritten to run without it, those that a process starts from bytes or a \
                  file of its own are not"
             }
-            Self::Wasmtime => "; a later release is to run it with wasmtime",
+            Self::CompiledOrRewritten => {
+                "; modules in the boot package are rewritten to run without it, and `engine: \"compiler\"` runs it as it is"
+            }
+            Self::Compiled => "; `engine: \"compiler\"` (--engine=compiler) runs it",
             Self::Nothing => "; no engine here is to run it yet",
         }
     }
 }
 
-use Elsewhere::{Nothing, Rewritten, Wasmtime};
+use Elsewhere::{Compiled, CompiledOrRewritten, Nothing, Rewritten};
 
 const THREADS: &str = "threads (atomic instructions or shared memory)";
 
@@ -38,20 +43,20 @@ const PROPOSALS: [(&str, &str, Elsewhere); 18] = [
     ("unknown 0xfe subopcode", "acquire-release atomics", Nothing),
     ("threads", THREADS, Rewritten),
     ("legacy exceptions", "exception handling in its older form", Rewritten),
-    ("exceptions", "exception handling", Rewritten),
-    ("exception refs", "exception handling", Rewritten),
-    ("function references", "typed function references", Wasmtime),
-    ("memory64", "64-bit memories or tables (memory64)", Wasmtime),
+    ("exceptions", "exception handling", CompiledOrRewritten),
+    ("exception refs", "exception handling", CompiledOrRewritten),
+    ("function references", "typed function references", Compiled),
+    ("memory64", "64-bit memories or tables (memory64)", Compiled),
     ("stack switching", "stack switching", Nothing),
     ("continuation types", "stack switching", Nothing),
     ("memory control", "memory control", Nothing),
-    ("custom page sizes", "custom page sizes", Wasmtime),
+    ("custom page sizes", "custom page sizes", Nothing),
     ("(0x4d) for type", "custom descriptors", Nothing),
     ("(0x4c) for type", "custom descriptors", Nothing),
     ("(0x20) for external kind", "custom descriptors", Nothing),
     ("(0x7f) for external kind", "compact imports", Nothing),
     ("(0x7e) for external kind", "compact imports", Nothing),
-    ("gc", "garbage collection", Wasmtime),
+    ("gc", "garbage collection", Compiled),
 ];
 
 /// Phrases of messages that name a proposal, or something that only a later proposal defines.
@@ -73,8 +78,8 @@ const UNKNOWN_INSTRUCTION: &str = "unknown 0xfe subopcode";
 pub(super) fn explain(engine: &str, module: &[u8], error: &str) -> String {
     if module.starts_with(COMPONENT) {
         return format!(
-            "it is a component, which is not supported by this engine ({engine}): it takes modules{}",
-            Wasmtime.text()
+            "it is a component, which is not supported by this engine ({engine}): it takes modules; a later release \
+             is to run components"
         );
     }
     named(engine, error).unwrap_or_else(|error| format!("not a valid module: {error}"))

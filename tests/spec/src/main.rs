@@ -19,16 +19,28 @@ fn main() {
     system::main();
 }
 
+/// Engines for generated code.
+struct Engines {
+    /// With places that are reserved for instances.
+    pooled: wasmtime::Engine,
+    /// Without.
+    unpooled: wasmtime::Engine,
+    compile: Compile,
+}
+
 /// Runs the scripts, tells of each failure and the sum, and returns the exit status.
-async fn suite(name: &str, filter: &str, engine: Option<(wasmtime::Engine, Compile)>) -> i32 {
-    let kind = if engine.is_some() { Kind::Compiled } else { Kind::Interpreted };
+async fn suite(name: &str, filter: &str, engines: Option<Engines>) -> i32 {
+    let kind = if engines.is_some() { Kind::Compiled } else { Kind::Interpreted };
     let mut report = Report::new(kind);
     for script in scripts(kind).iter().filter(|script| script.name.contains(filter)) {
-        let outcome = match &engine {
-            Some((engine, compile)) => match Compiled::new(engine, compile.clone()) {
-                Ok(mut engine) => run(&mut engine, script.text).await,
-                Err(error) => Err(error),
-            },
+        let outcome = match &engines {
+            Some(Engines { pooled, unpooled, compile }) => {
+                let engine = if script.has_large_tables { unpooled } else { pooled };
+                match Compiled::new(engine, compile.clone()) {
+                    Ok(mut engine) => run(&mut engine, script.text).await,
+                    Err(error) => Err(error),
+                }
+            }
             None => match Interpreted::new() {
                 Ok(mut engine) => run(&mut engine, script.text).await,
                 Err(error) => Err(error),

@@ -9,7 +9,11 @@ pub struct Script {
     pub name: String,
     /// Its text.
     pub text: &'static str,
+    /// Whether it has tables for which no place can be reserved. The host starts such modules without one.
+    pub has_large_tables: bool,
 }
+
+const LARGE_TABLES: [&str; 1] = ["wasm-v3/table.wast"];
 
 /// Proposals on top of WebAssembly 3.0's scripts, whose folders have those that are not in its main folder.
 const COMPILED: [Proposal; 12] = [
@@ -50,5 +54,6 @@ pub fn scripts(kind: Kind) -> Vec<Script> {
 }
 
 fn script(file: TestFile<'static>) -> Script {
-    Script { name: format!("{}/{}", file.parent(), file.name()), text: file.raw() }
+    let name = format!("{}/{}", file.parent(), file.name());
+    Script { has_large_tables: LARGE_TABLES.contains(&&*name), name, text: file.raw() }
 }

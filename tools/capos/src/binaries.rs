@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use capos_lower::Kept;
 use wasmparser_263::{Parser, Payload, TypeRef};
 
 use crate::elf;
@@ -59,7 +60,7 @@ pub fn load(
         if !seen.insert((program.kind, program.name.clone())) {
             continue;
         }
-        match read(program, project, folder, imports_of(manifest, program)) {
+        match read(program, project, folder, imports_of(manifest, program), manifest.compiled_only(program)) {
             Ok(bytes) => {
                 if program.kind == ProgramKind::Module {
                     modules.insert(program.name.as_str(), Module::interface(&bytes));
@@ -71,8 +72,8 @@ pub fn load(
     }
     problems.extend(check_instances(manifest, &modules, setting, broken));
     let init = Program { name: INIT.to_owned(), ..Program::default() };
-    let init =
-        read(&init, project, folder, Imports::Any).map_err(|reason| problems.push(Problem::new("", reason)));
+    let init = read(&init, project, folder, Imports::Any, false)
+        .map_err(|reason| problems.push(Problem::new("", reason)));
     match init {
         Ok(init) if problems.is_empty() => Ok(Images { init, programs }),
         _ => Err(problems),
@@ -160,7 +161,13 @@ fn lacks_a_function(module: &[u8]) -> bool {
     lacks
 }
 
-fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -> Result<Vec<u8>, String> {
+fn read(
+    program: &Program,
+    project: &Project,
+    folder: &Path,
+    imports: Imports,
+    compiled_only: bool,
+) -> Result<Vec<u8>, String> {
     let path = locate(program, project, folder);
     let shown = project.shown(&path).display();
     match fs::metadata(&path) {
@@ -171,7 +178,7 @@ fn read(program: &Program, project: &Project, folder: &Path, imports: Imports) -
     }
     if program.kind == ProgramKind::Module {
         let bytes = module_bytes(&path).map_err(|error| format!("{error:#}"))?;
-        return ready(bytes, imports).map_err(|reason| format!("{shown}: {reason}"));
+        return ready(bytes, imports, compiled_only).map_err(|reason| format!("{shown}: {reason}"));
     }
     let bytes = fs::read(&path).map_err(|error| format!("{shown}: {error}"))?;
     elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}"))
@@ -197,8 +204,9 @@ fn missing(program: &Program, path: &Path, project: &Project, folder: &Path) -> 
     )
 }
 
-/// A module as passed to the engine: without exceptions and atomic instructions, which the engine lacks.
-fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
+/// A module as passed to the engine: without what the engine lacks, which for the interpreter are exceptions, and for all are
+/// exceptions in their older form and atomic instructions.
+fn ready(module: Vec<u8>, imports: Imports, compiled_only: bool) -> Result<Vec<u8>, String> {
     if module.starts_with(&WASM_COMPONENT) {
         return Err("a WebAssembly component; only core modules can run".to_owned());
     }
@@ -215,9 +223,10 @@ fn ready(module: Vec<u8>, imports: Imports) -> Result<Vec<u8>, String> {
         refused(&module, Form::Original)?;
         return Ok(module);
     }
-    let lowered = capos_lower::lower(&module).map_err(|reason| format!("{reason:#}"))?;
+    let kept = if compiled_only { Kept::Exceptions } else { Kept::Nothing };
+    let lowered = capos_lower::lower(&module, kept).map_err(|reason| format!("{reason:#}"))?;
     let module = lowered.unwrap_or(module);
-    refused(&module, Form::Rewritten)?;
+    refused(&module, if compiled_only { Form::Compiled } else { Form::Rewritten })?;
     Ok(module)
 }
 
@@ -258,6 +267,10 @@ mod tests {
             (format!(r#"{exit} (import "env" "f" (func))"#), r#", "unknownImports": "trap""#, true),
             // It is refused for another reason then.
             (r#"(import "env" "m" (memory 1 1 shared)) (import "env" "f" (func))"#.to_owned(), "", true),
+            // The compiler has exceptions, if nothing else runs the module.
+            (String::new(), r#", "engine": "compiler""#, false),
+            (String::new(), r#", "engine": "auto""#, true),
+            ("(memory 1 1 shared)".to_owned(), r#", "engine": "compiler""#, true),
         ] {
             let module = wat::parse_str(format!("(module {imports} {tag})")).unwrap();
             fs::write(folder.path().join("m.wasm"), &module).unwrap();
@@ -266,8 +279,10 @@ mod tests {
             );
             let manifest = decode(&serde_json::from_str(&manifest).unwrap()).unwrap();
             let program = manifest.programs().find(|program| program.file.is_some()).unwrap();
-            let read = read(program, &project, folder.path(), imports_of(&manifest, program)).unwrap();
-            assert_eq!(read != module, is_rewritten, "{imports}{more}");
+            let imports = imports_of(&manifest, program);
+            let read =
+                read(program, &project, folder.path(), imports, manifest.compiled_only(program)).unwrap();
+            assert_eq!(read != module, is_rewritten, "{more}");
         }
     }
 }

@@ -38,10 +38,12 @@ use crate::host_path::folder_of;
 use crate::image;
 use crate::inspect;
 use crate::iso;
+use crate::manifest::Engine;
 use crate::problem::BadManifest;
 use crate::project::{Profile, Project};
 use crate::qemu::{self, ConsoleLine};
 use crate::say::{print, say, say_as_it_is};
+use program_args::EngineName;
 use what::{only_manifest, only_webassembly};
 
 /// Builds, runs and measures capOS systems.
@@ -86,6 +88,9 @@ enum Task {
     Needs {
         /// The manifest, a CUE file
         manifest: PathBuf,
+        /// The engine that is to run its instances [default: as the manifest says]
+        #[arg(long, value_name = "ENGINE", value_enum)]
+        engine: Option<EngineName>,
     },
     /// Build the boot package of a manifest
     Image {
@@ -202,12 +207,13 @@ fn perform(cli: &Cli) -> Result<u8> {
         }
         Task::Check { manifest } => {
             only_manifest(manifest, "check")?;
-            image::check_to_run(&project(cli, Some(manifest))?, manifest, ConsoleLine::default(), &[])?;
+            image::check_to_run(&project(cli, Some(manifest))?, manifest, ConsoleLine::default(), &[], None)?;
             Ok(0)
         }
-        Task::Needs { manifest } => {
+        Task::Needs { manifest, engine } => {
             only_manifest(manifest, "needs")?;
-            for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest)? {
+            let engine = engine.map(Engine::from);
+            for (kind, name) in image::needs(&project(cli, Some(manifest))?, manifest, engine)? {
                 print(format_args!("{} {name}\n", kind.word()))?;
             }
             Ok(0)

@@ -12,7 +12,7 @@ use crate::binaries::{self, Images};
 use crate::cue;
 use crate::inspect::setting::Setting;
 use crate::manifest::broken::Broken;
-use crate::manifest::{Manifest, ProgramKind, check, decode};
+use crate::manifest::{Engine, Manifest, ProgramKind, check, decode};
 use crate::pack;
 use crate::problem::{BadManifest, Problem};
 use crate::project::Project;
@@ -34,18 +34,20 @@ pub struct Checked {
 /// Disks are not checked, because they are supplied at boot.
 pub fn check(project: &Project, file: &Path, line: ConsoleLine) -> Result<Checked> {
     let folder = parent(file);
-    check_with(project, &Source { file, folder: &folder, app: None }, line, None)
+    check_with(project, &Source { file, folder: &folder, app: None, engine: None }, line, None)
 }
 
-/// Like [`check()`], including the checks for a run, with `instead` replacing disks that the manifest names.
+/// Like [`check()`], including the checks for a run, with `instead` replacing disks that the manifest names, and `engine`
+/// that of its WebAssembly hosts.
 pub fn check_to_run(
     project: &Project,
     file: &Path,
     line: ConsoleLine,
     instead: Instead<'_>,
+    engine: Option<Engine>,
 ) -> Result<Checked> {
     let folder = parent(file);
-    check_with(project, &Source { file, folder: &folder, app: None }, line, Some(instead))
+    check_with(project, &Source { file, folder: &folder, app: None, engine }, line, Some(instead))
 }
 
 fn parent(file: &Path) -> PathBuf {
@@ -63,7 +65,7 @@ pub fn check_app(
 ) -> Result<Checked> {
     let file = place.join(format!("{}.cue", app.name()));
     fs::write(&file, app.outline(sizes)).with_context(|| file.display().to_string())?;
-    let source = Source { file: &file, folder: Path::new(""), app: Some(app) };
+    let source = Source { file: &file, folder: Path::new(""), app: Some(app), engine: None };
     // The images of folders are created anew, whatever exists under their names.
     let new = |index| (App::dir_volume(index), place.join(format!("{index}.img")));
     let made: Vec<_> = (0..app.dirs.len()).map(new).collect();
@@ -77,6 +79,8 @@ struct Source<'a> {
     folder: &'a Path,
     /// The program that completes it, if `file` has only an outline.
     app: Option<&'a App>,
+    /// The engine of hosts that would only interpret.
+    engine: Option<Engine>,
 }
 
 /// `disks` are those of a run, if there is one.
@@ -87,7 +91,7 @@ fn check_with(
     disks: Option<Instead<'_>>,
 ) -> Result<Checked> {
     let file = source.file;
-    let (mut manifest, mut problems) = evaluate(project, file, source.app)?;
+    let (mut manifest, mut problems) = evaluate(project, source)?;
     manifest.connect(line);
     let folder = source.folder.to_owned();
     let broken = Broken::new(&problems);
@@ -112,9 +116,15 @@ fn located(project: &Project, bad: BadManifest) -> anyhow::Error {
     bad.locate(|file, paths| cue::positions(project, file, paths)).into()
 }
 
-/// The programs of this tree that `file` needs built before it boots, sorted, each once.
-pub fn needs(project: &Project, file: &Path) -> Result<BTreeSet<(ProgramKind, String)>> {
-    let (mut manifest, problems) = evaluate(project, file, None)?;
+/// The programs of this tree that `file` needs built before it boots, with `engine` if that is to run its instances, sorted,
+/// each once.
+pub fn needs(
+    project: &Project,
+    file: &Path,
+    engine: Option<Engine>,
+) -> Result<BTreeSet<(ProgramKind, String)>> {
+    let folder = parent(file);
+    let (mut manifest, problems) = evaluate(project, &Source { file, folder: &folder, app: None, engine })?;
     if !problems.is_empty() {
         return Err(located(project, BadManifest::new(file, problems)));
     }
@@ -150,9 +160,11 @@ pub fn kernel(project: &Project) -> Result<PathBuf> {
 
 /// Evaluates and decodes: the readable parts, and the errors in the rest. If the definitions are violated, our own
 /// messages are preferred: they name each wrong field once, with the remedy.
-fn evaluate(project: &Project, file: &Path, app: Option<&App>) -> Result<(Manifest, Vec<Problem>)> {
+fn evaluate(project: &Project, source: &Source<'_>) -> Result<(Manifest, Vec<Problem>)> {
+    let file = source.file;
     let decoded = |mut json: Value| -> Result<_> {
-        app.map_or(Ok(()), |app| app.complete(&mut json))?;
+        source.app.map_or(Ok(()), |app| app.complete(&mut json))?;
+        source.engine.into_iter().for_each(|engine| engine.replace_in(&mut json));
         Ok(decode::decode_partly(&json))
     };
     let error = match cue::export(project, file, cue::Definitions::Apply) {

@@ -19,7 +19,7 @@ fn complaint(text: &str, files: &[(&str, &[u8])]) -> String {
 
 /// The same, from the checks before a run.
 fn complaint_to_run(text: &str, files: &[(&str, &[u8])]) -> String {
-    let check = |manifest: &Path| image::check_to_run(&project(), manifest, ConsoleLine::Serial, &[]);
+    let check = |manifest: &Path| image::check_to_run(&project(), manifest, ConsoleLine::Serial, &[], None);
     complaint_of(text, files, |manifest| check(manifest).unwrap_err())
 }
 
@@ -313,7 +313,8 @@ processes: [{name: \"p\", binary: file: \"p\", grants: {
 }}]
 ";
     fs::write(&manifest, text).unwrap();
-    let error = image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &[]).unwrap_err().to_string();
+    let error =
+        image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &[], None).unwrap_err().to_string();
     let error = error.replace(&format!("{}/", folder.path().display()), "");
     let mut found = error.lines().filter(|line| line.contains("volumes.") || line.contains(".grants."));
     for wanted in [
@@ -339,7 +340,8 @@ fn a_disk_on_the_command_line_is_checked_in_place_of_the_manifests() {
     fs::write(&manifest, "package capos\nname: \"m\"\nvolumes: a: disk: \"no.img\"\n").unwrap();
     let disks = [("a".to_owned(), other.clone())];
     let check = || {
-        let error = image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &disks).unwrap_err();
+        let error =
+            image::check_to_run(&project(), &manifest, ConsoleLine::Serial, &disks, None).unwrap_err();
         error.to_string().lines().filter(|line| line.contains("volumes.")).collect::<String>()
     };
     fs::write(&other, "text").unwrap();

@@ -137,7 +137,7 @@ fn each_proposal_says_whether_it_runs() {
         let state = match state {
             "runs" => State::Runs,
             "rewritten" => State::Rewritten,
-            "later" => State::Later,
+            "compiled" => State::Compiled,
             "none" => State::Missing,
             other => panic!("no state: {other}"),
         };

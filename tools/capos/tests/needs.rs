@@ -11,7 +11,7 @@ use capos_host::project::Project;
 fn needs(manifest: &str, wanted: &[(ProgramKind, &str)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let project = Project::find(Some(&root), None).unwrap();
-    let found = image::needs(&project, &project.manifest(manifest)).unwrap();
+    let found = image::needs(&project, &project.manifest(manifest), None).unwrap();
     let found: Vec<_> = found.iter().map(|(kind, name)| (*kind, name.as_str())).collect();
     assert_eq!(found, wanted);
 }

@@ -9,6 +9,7 @@ use wasmparser_263::{
     ValType,
 };
 
+use crate::Kept;
 use crate::lowered::Lowered;
 use crate::types::{is_exception, is_exception_reference};
 
@@ -37,6 +38,8 @@ pub(crate) struct Facts {
     /// Whether a reference to an exception may outlive the function that caught it.
     pub(crate) references_escape: bool,
     atomics: bool,
+    /// Whether it uses exceptions in their older form.
+    older_form: bool,
 }
 
 /// Calls between the module's functions, used to find those that may throw.
@@ -109,8 +112,12 @@ impl Facts {
     }
 
     /// Whether there is nothing to rewrite.
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.exceptions && !self.atomics && !self.memories.iter().any(|memory| memory.shared)
+    pub(crate) fn is_plain(&self, kept: Kept) -> bool {
+        let exceptions = match kept {
+            Kept::Nothing => self.exceptions,
+            Kept::Exceptions => self.older_form,
+        };
+        !exceptions && !self.atomics && !self.memories.iter().any(|memory| memory.shared)
     }
 
     fn function_type_found(&mut self, ty: CompositeInnerType) {

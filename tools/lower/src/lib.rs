@@ -36,13 +36,22 @@ use facts::Facts;
 
 pub use helpers::{ENTRY_PREFIX, HELPER_PREFIX, TRAP_PREFIX};
 
-/// `module` without exceptions and atomic instructions; `None` if it has neither, or is not a module.
+/// What an engine supports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// None of the rewritten proposals.
+    Nothing,
+    /// Exceptions, but not in their older form. A module with something else to rewrite is rewritten as a whole.
+    Exceptions,
+}
+
+/// `module` without exceptions and atomic instructions; `None` if it has none that must go, or is not a module.
 ///
 /// # Errors
 /// For an invalid module, or one that cannot be rewritten.
-pub fn lower(module: &[u8]) -> Result<Option<Vec<u8>>> {
+pub fn lower(module: &[u8], kept: Kept) -> Result<Option<Vec<u8>>> {
     match Facts::of(module) {
-        Ok(facts) if !facts.is_plain() => Copy::of(module, facts).map(Some).map_err(plain_error),
+        Ok(facts) if !facts.is_plain(kept) => Copy::of(module, facts).map(Some).map_err(plain_error),
         // Errors of the module are reported by the engine.
         Ok(_) | Err(Error::ParseError(_)) => Ok(None),
         Err(error) => Err(plain_error(error)),

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use capos_lower::Kept;
 use wasmi::{Engine, Error, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Val};
 
 /// Enough linear memory for any case that frees its records.
@@ -58,8 +59,8 @@ fn start(engine: &Engine, module: &Module) -> (Store<StoreLimits>, Instance) {
 /// Runs the lines of a case in one instance, with a fresh one after a trap.
 fn check(path: &Path) {
     let text = fs::read_to_string(path).unwrap();
-    let lowered = capos_lower::lower(&wat::parse_str(&text).unwrap()).unwrap().unwrap();
-    let again = capos_lower::lower(&lowered).unwrap();
+    let lowered = capos_lower::lower(&wat::parse_str(&text).unwrap(), Kept::Nothing).unwrap().unwrap();
+    let again = capos_lower::lower(&lowered, Kept::Nothing).unwrap();
     assert!(again.is_none(), "{}: still has what was to be rewritten", path.display());
     let engine = Engine::default();
     let module = Module::new(&engine, &lowered[..]).unwrap();
@@ -103,7 +104,7 @@ fn trap_names(module: &[u8]) -> Vec<String> {
 #[test]
 fn functions_that_are_added_have_names_that_say_so() {
     let text = r#"(module (tag $t (param i32)) (func $f (export "f") (throw $t (i32.const 1))))"#;
-    let lowered = capos_lower::lower(&wat::parse_str(text).unwrap()).unwrap().unwrap();
+    let lowered = capos_lower::lower(&wat::parse_str(text).unwrap(), Kept::Nothing).unwrap().unwrap();
     let names = trap_names(&lowered);
     let [own, added @ ..] = &names[..] else { panic!("no names") };
     assert_eq!(own, "f");

@@ -1,12 +1,12 @@
 //! Whole modules: which are rewritten, which are refused, and that the cost is linear in their size.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use capos_lower::lower;
+use capos_lower::{Kept, lower};
 use wasmi::{Engine, Module};
 use wasmparser_263::{Parser, Payload, Validator, WasmFeatures};
 
 fn lowered(text: &str) -> Vec<u8> {
-    lower(&wat::parse_str(text).unwrap()).unwrap().unwrap()
+    lower(&wat::parse_str(text).unwrap(), Kept::Nothing).unwrap().unwrap()
 }
 
 /// The proposals that the engine supports.
@@ -22,11 +22,11 @@ fn engine_features() -> WasmFeatures {
 #[test]
 fn what_needs_no_rewriting_is_left_alone() {
     let plain = wat::parse_str("(module (memory 1) (func (export \"f\")))").unwrap();
-    assert!(lower(&plain).unwrap().is_none());
+    assert!(lower(&plain, Kept::Nothing).unwrap().is_none());
     assert!(lower(b"no module").unwrap().is_none());
-    assert!(lower(&[]).unwrap().is_none());
+    assert!(lower(&[], Kept::Nothing).unwrap().is_none());
     // Errors unrelated to exceptions are reported by the engine.
-    assert!(lower(&plain[..plain.len() - 3]).unwrap().is_none());
+    assert!(lower(&plain[..plain.len() - 3], Kept::Nothing).unwrap().is_none());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_cannot_be_rewritten_is_refused_by_name() {
         ("(module (tag) (table 1 exnref))", "in a table"),
         ("(module (tag) (func (result (ref func)) (throw 0)))", "cannot be null"),
     ] {
-        let error = lower(&wat::parse_str(text).unwrap()).unwrap_err().to_string();
+        let error = lower(&wat::parse_str(text).unwrap(), Kept::Nothing).unwrap_err().to_string();
         assert!(error.contains(reason), "{text}: {error}");
     }
 }
@@ -71,7 +71,7 @@ fn an_invalid_module_stays_one() {
     let module =
         wat::parse_str("(module (tag) (func (result i32) (throw 0) (drop (f32.add (i32.const 1)))))")
             .unwrap();
-    let error = lower(&module).unwrap_err().to_string();
+    let error = lower(&module, Kept::Nothing).unwrap_err().to_string();
     assert!(error.contains("not a valid module"), "{error}");
 }
 

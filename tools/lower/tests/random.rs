@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use arbitrary::Unstructured;
+use capos_lower::Kept;
 use wasm_smith::{Config, Module};
 use wasmparser_263::{Validator, WasmFeatures};
 
@@ -41,7 +42,7 @@ fn what_is_generated_stays_valid() {
         // Legacy exceptions are not generated; the cases have those.
         let Ok(module) = Module::new(config(), &mut input) else { continue };
         let bytes = module.to_bytes();
-        match capos_lower::lower(&bytes) {
+        match capos_lower::lower(&bytes, Kept::Nothing) {
             Ok(None) => {}
             Ok(Some(made)) => {
                 lowered += 1;
@@ -81,7 +82,7 @@ fn what_is_damaged_does_no_harm() {
                 }
             }
             // Either a result or an error, but no crash.
-            let _ = capos_lower::lower(&damaged);
+            let _ = capos_lower::lower(&damaged, Kept::Nothing);
         }
     }
 }

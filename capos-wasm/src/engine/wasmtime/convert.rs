@@ -9,7 +9,7 @@ use crate::{
         values::Type,
     },
 };
-use wasmtime::{Error, ExternType, FuncType, RefType, Trap, Val, ValType};
+use wasmtime::{Error, ExternType, FuncType, RefType, ThrownException, Trap, Val, ValType};
 
 pub(super) fn to_val(value: Value) -> Val {
     match value {
@@ -66,6 +66,10 @@ pub(super) fn import_kind(ty: &ExternType) -> Option<ImportKind> {
 
 /// A trap in the terms of the engine interface; other errors keep their text.
 pub(super) fn failure(error: &Error) -> Failure {
+    if error.is::<ThrownException>() {
+        // In the words of modules that are rewritten to run without exceptions.
+        return Failure { cause: Cause::Other, message: "uncaught exception".to_owned() };
+    }
     let Some(trap) = error.downcast_ref::<Trap>() else {
         return Failure { cause: Cause::Other, message: error.to_string() };
     };

@@ -1,5 +1,6 @@
 //! On capOS, with the compiler service.
 
+use super::Engines;
 use capos_codegen::{Settings, config};
 use capos_rt::block_on;
 use capos_spec::{Compile, Compiled};
@@ -14,12 +15,12 @@ pub(super) fn main() {
     let name = arguments.next().unwrap_or_default();
     let filter = arguments.next().unwrap_or_default();
     let status = block_on(async {
-        let engine = match &*name {
+        let engines = match &*name {
             "interpreter" => None,
-            "compiler" => Some(engine().await?),
+            "compiler" => Some(engines().await?),
             other => return Err(format!("no engine is called {other:?}")),
         };
-        Ok(super::suite(&name, &filter, engine).await)
+        Ok(super::suite(&name, &filter, engines).await)
     });
     exit(status.unwrap_or_else(|error| {
         println!("{error}");
@@ -27,15 +28,18 @@ pub(super) fn main() {
     }));
 }
 
-async fn engine() -> Result<(wasmtime::Engine, Compile), String> {
+async fn engines() -> Result<Engines, String> {
     let machine = capos_wasm_compiled::machine(MEMORY_BYTES).await.map_err(|error| error.extra)?;
     let machine = machine.ok_or("no compiler is granted")?;
-    let mut settings = config(SETTINGS).map_err(|error| format!("{error:#}"))?;
-    machine.configure(&mut settings, true);
-    let engine = Compiled::engine(settings)?;
+    let engine = |is_pooled| {
+        let mut settings = config(SETTINGS).map_err(|error| format!("{error:#}"))?;
+        machine.configure(&mut settings, is_pooled);
+        Compiled::engine(settings)
+    };
+    let (pooled, unpooled) = (engine(true)?, engine(false)?);
     let compile: Compile = Rc::new(move |engine, bytes| {
         let machine = machine.clone();
         Box::pin(async move { machine.module(engine, bytes, SETTINGS).await })
     });
-    Ok((engine, compile))
+    Ok(Engines { pooled, unpooled, compile })
 }

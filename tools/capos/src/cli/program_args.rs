@@ -72,7 +72,8 @@ pub(super) struct ProgramArgs {
     /// results
     #[arg(long, value_name = "FUNCTION")]
     invoke: Option<String>,
-    /// Interpret the program, compile it, or interpret it until it has been compiled [default: interpreter]
+    /// Interpret the program, compile it, or interpret it until it has been compiled [default: interpreter]; with a manifest,
+    /// all instances whose own entry does not say otherwise
     #[arg(long, value_name = "ENGINE", value_enum)]
     engine: Option<EngineName>,
     /// Print the manifest of such a run instead of running it
@@ -84,7 +85,7 @@ pub(super) struct ProgramArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum EngineName {
+pub(super) enum EngineName {
     Interpreter,
     Compiler,
     Auto,
@@ -122,6 +123,11 @@ impl From<LinkPolicy> for Links {
 }
 
 impl ProgramArgs {
+    /// The engine, if it is stated.
+    pub(super) fn engine(&self) -> Option<Engine> {
+        self.engine.map(Engine::from)
+    }
+
     /// Refuses options that a manifest states itself.
     pub(super) fn refuse(&self) -> Result<()> {
         let given = [
@@ -136,7 +142,6 @@ impl ProgramArgs {
             ("--wall-clock", self.wall_clock),
             ("--unknown-imports", self.unknown_imports.is_some()),
             ("--invoke", self.invoke.is_some()),
-            ("--engine", self.engine.is_some()),
             ("--print-manifest", self.print_manifest),
             ("arguments", !self.args.is_empty()),
         ];
@@ -169,7 +174,7 @@ impl ProgramArgs {
             wall_clock: self.wall_clock,
             limits: self.limits.limits(memory.transpose()?),
             invoke: self.invoke.clone(),
-            engine: self.engine.map(Engine::from).unwrap_or_default(),
+            engine: self.engine().unwrap_or_default(),
             cache: None,
             trap_unknown_imports: self.unknown_imports == Some(UnknownImports::Trap),
         })

@@ -58,8 +58,9 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<u8> {
         (Some(manifest), _) => {
             let (project, manifest, disks) = (project.clone(), manifest.clone(), args.disks.clone());
             let (place, line) = (workplace.path().to_owned(), args.line());
+            let engine = args.program.engine();
             let work = move || {
-                let checked = image::check_to_run(&project, &manifest, line, &disks)?;
+                let checked = image::check_to_run(&project, &manifest, line, &disks, engine)?;
                 let prepared = prepare(&project, &checked, &place, &disks, MANIFEST_TIME)?;
                 let behind = volumes::behind(&checked.manifest, &checked.folder, &disks);
                 Ok((prepared, (checked.manifest, behind)))

@@ -45,7 +45,7 @@ fn of_module(module: &Module) -> Value {
         let state = match proposal.state() {
             State::Runs => "runs",
             State::Rewritten => "rewritten",
-            State::Later => "later",
+            State::Compiled => "compiled",
             State::Missing => "missing",
         };
         json!({"name": proposal.name(), "state": state})

@@ -14,18 +14,19 @@ pub enum State {
     Runs,
     /// Rewritten when the boot package is built.
     Rewritten,
-    /// A module that uses it does not start; a later release will run it with another engine, wasmtime.
-    Later,
+    /// Only generated code supports it.
+    Compiled,
     /// A module that uses it does not start, and no engine is planned yet.
     Missing,
 }
 
 impl State {
-    /// Whether a module of the boot package runs with it.
-    pub fn runs(self) -> bool {
+    /// Whether a module of the boot package runs with it, interpreted or `compiled`.
+    pub fn runs(self, compiled: bool) -> bool {
         match self {
             Self::Runs | Self::Rewritten => true,
-            Self::Later | Self::Missing => false,
+            Self::Compiled => compiled,
+            Self::Missing => false,
         }
     }
 }
@@ -83,7 +84,7 @@ impl Proposal {
             | "extended_const"
             | "mutable_global" => State::Runs,
             "exceptions" | "legacy_exceptions" | "threads" => State::Rewritten,
-            "gc" | "function_references" | "memory64" | "custom_page_sizes" => State::Later,
+            "gc" | "function_references" | "memory64" => State::Compiled,
             _ => State::Missing,
         }
     }

@@ -110,7 +110,7 @@ fn of_module(to: &mut String, module: &Module) {
         let state = match proposal.state() {
             State::Runs => "runs",
             State::Rewritten => "rewritten when the boot package is built",
-            State::Later => "CANNOT RUN yet: a later release is to run it with wasmtime",
+            State::Compiled => "runs with `engine: \"compiler\"` (--engine=compiler)",
             State::Missing => "CANNOT RUN: no engine here is to run it yet",
         };
         vec![proposal.name().to_owned(), state.to_owned()]

@@ -12,8 +12,8 @@ use super::module::Module;
 use super::proposals::State;
 use super::sections::cut_off;
 
-/// The features of the engine.
-const ENGINE: WasmFeatures = WasmFeatures::FLOATS
+/// The features of the interpreter.
+const INTERPRETER: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
@@ -30,6 +30,12 @@ const ENGINE: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::WIDE_ARITHMETIC);
 
+/// What generated code supports besides.
+const COMPILED: WasmFeatures = WasmFeatures::EXCEPTIONS
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::GC)
+    .union(WasmFeatures::MEMORY64);
+
 /// The features that rewriting removes.
 const REWRITTEN: WasmFeatures =
     WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS).union(WasmFeatures::THREADS);
@@ -37,20 +43,23 @@ const REWRITTEN: WasmFeatures =
 /// Less code than this does not justify a thread.
 const CODE_FOR_A_THREAD: usize = 64 << 10;
 
-/// Whether a module has already been rewritten.
+/// A module's form, and so what it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Unmodified.
     Original,
-    /// As passed to the engine.
+    /// As passed to the interpreter.
     Rewritten,
+    /// As passed to the compiler.
+    Compiled,
 }
 
 /// The reason why the engine would refuse a module, if any.
 pub fn refusal(module: &[u8], form: Form) -> Option<String> {
     let features = match form {
-        Form::Original => ENGINE.union(REWRITTEN),
-        Form::Rewritten => ENGINE,
+        Form::Original => INTERPRETER.union(REWRITTEN),
+        Form::Rewritten => INTERPRETER,
+        Form::Compiled => INTERPRETER.union(COMPILED),
     };
     let error = match validate(module, features) {
         Ok(None) => return None,
@@ -64,15 +73,17 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
         return Some(format!("not a valid module: {reason}"));
     }
     let proposals = Module::read(module).proposals.into_iter();
-    let refused: Vec<_> = proposals.filter(|proposal| !proposal.state().runs()).collect();
+    let refused: Vec<_> =
+        proposals.filter(|proposal| !proposal.state().runs(form == Form::Compiled)).collect();
     let names: Vec<_> = refused.iter().map(|proposal| proposal.name()).collect();
     let what = if names.is_empty() { "what it".to_owned() } else { names.join(", ") };
-    let elsewhere = match refused.iter().all(|proposal| proposal.state() == State::Later) {
+    let elsewhere = match refused.iter().all(|proposal| proposal.state() == State::Compiled) {
         _ if refused.is_empty() => "",
-        true => "; a later release is to run it with wasmtime",
+        true => "; `engine: \"compiler\"` (--engine=compiler) runs it",
         false => "; no engine here is to run it yet",
     };
-    Some(format!("it uses {what}, not supported by this engine (wasmi){elsewhere}: {error}"))
+    let engine = if form == Form::Compiled { "wasmtime" } else { "wasmi" };
+    Some(format!("it uses {what}, not supported by this engine ({engine}){elsewhere}: {error}"))
 }
 
 /// Validates the whole module, functions on all processors. Returns a valid item that is beyond a bound of the

@@ -70,6 +70,16 @@ macro_rules! noted {
     ($scan:ident $proposal:ident ReturnCallRef $($operand:ident)*) => {
         noted!($scan $proposal CallIndirect $($operand)*)
     };
+    ($scan:ident legacy_exceptions Rethrow $depth:ident) => {{
+        let _ = $depth;
+        $scan.facts.older_form = true;
+        $scan.throw();
+    }};
+    ($scan:ident legacy_exceptions $operator:ident $($operand:ident)*) => {{
+        let _ = ($($operand,)*);
+        $scan.facts.exceptions = true;
+        $scan.facts.older_form = true;
+    }};
     ($scan:ident $proposal:ident Throw $tag:ident) => {{
         let _ = $tag;
         $scan.throw();
@@ -77,16 +87,10 @@ macro_rules! noted {
     ($scan:ident $proposal:ident ThrowRef) => {
         $scan.throw()
     };
-    ($scan:ident $proposal:ident Rethrow $depth:ident) => {
-        noted!($scan $proposal Throw $depth)
-    };
     ($scan:ident $proposal:ident TryTable $table:ident) => {{
         let _ = $table;
         $scan.facts.exceptions = true;
     }};
-    ($scan:ident $proposal:ident Try $block:ident) => {
-        noted!($scan $proposal TryTable $block)
-    };
     ($scan:ident $proposal:ident RefNull $heap:ident) => {{
         $scan.facts.heap($heap);
     }};

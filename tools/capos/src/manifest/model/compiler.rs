@@ -1,6 +1,8 @@
 //! The compiler service, and the engines of WebAssembly hosts.
 
-use super::{Directory, Manifest, Process, ProcessLimits, Source};
+use serde_json::Value;
+
+use super::{Directory, Manifest, Process, ProcessLimits, Program, Source};
 
 /// How a module is run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +54,46 @@ pub enum CompilerExport {
     Status,
 }
 
+impl Engine {
+    /// Its name in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interpreter => "interpreter",
+            Self::Compiler => "compiler",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// Makes this the engine of every host of an evaluated manifest that would only interpret.
+    pub(crate) fn replace_in(self, manifest: &mut Value) {
+        let hosts = manifest.get_mut("wasm").and_then(Value::as_array_mut);
+        for host in hosts.into_iter().flatten().filter_map(Value::as_object_mut) {
+            if host.get("engine").is_none_or(|engine| engine == Self::Interpreter.name()) {
+                host.insert("engine".to_owned(), self.name().into());
+            }
+        }
+    }
+}
+
 impl Manifest {
     /// Whether anything uses the compiler service.
     pub fn uses_compiler(&self) -> bool {
         let mut grants = self.processes.iter().flat_map(|process| &process.grants);
         self.compiler.is_some() && grants.any(|grant| matches!(grant.source, Source::Compiler(_)))
+    }
+
+    /// Whether only generated code runs a module: all instances of it say so, and no process can start others.
+    pub(crate) fn compiled_only(&self, program: &Program) -> bool {
+        let hosts = self.processes.iter().filter_map(|process| process.wasm_host.as_ref());
+        let mut engines = hosts
+            .flat_map(|host| {
+                host.instances.iter().map(|instance| (instance, instance.engine.unwrap_or(host.engine)))
+            })
+            .filter(|(instance, _)| instance.module.name == program.name)
+            .map(|(_, engine)| engine)
+            .peekable();
+        let is_packed = self.include.iter().any(|packed| packed.name == program.name);
+        !is_packed && engines.peek().is_some() && engines.all(|engine| engine == Engine::Compiler)
     }
 }
 
