@@ -77,7 +77,7 @@ USER_PACKAGES := $(call packages,$(USER_CRATES))
 # Each is built by a call of cargo of its own, which unifies features: the compiler is in no other program, not even in the host
 # that runs compiled code.
 COMPILER_CRATE := services/compiler/worker/Cargo.toml
-COMPILED_CRATE := capos-wasm/compiled/Cargo.toml tests/spec/Cargo.toml
+COMPILED_CRATE := capos-wasm/compiled/Cargo.toml tests/differential/Cargo.toml tests/spec/Cargo.toml
 GUEST_CRATES := $(wildcard demos/guests/Cargo.toml tests/guests/Cargo.toml)
 GUEST_PACKAGES := $(call packages,$(GUEST_CRATES))
 RUST_GUESTS := $(call stems,$(wildcard $(GUEST_CRATES:%/Cargo.toml=%/src/bin/*.rs)))

@@ -53,6 +53,7 @@ pub(crate) struct Cache<S, T> {
 }
 
 struct Inner<S, T> {
+    limit: usize,
     limit_bytes: usize,
     kept_bytes: usize,
     /// The modules in order of use, the most recently used last.
@@ -76,9 +77,10 @@ impl<S: Ord, T> Drop for Compiling<'_, S, T> {
 }
 
 impl<S: Ord + Copy, T> Cache<S, T> {
-    /// An empty cache that keeps modules of up to about `limit_bytes`.
-    pub(crate) fn new(limit_bytes: usize) -> Self {
+    /// An empty cache that keeps up to `limit` modules of up to about `limit_bytes`.
+    pub(crate) fn new(limit_bytes: usize, limit: usize) -> Self {
         let inner = Inner {
+            limit,
             limit_bytes,
             kept_bytes: 0,
             kept: VecDeque::new(),
@@ -206,7 +208,7 @@ impl<S: Ord, T> Inner<S, T> {
             None => self.kept_bytes += cost(module),
         }
         self.kept.push_back(module.clone());
-        while self.kept_bytes > self.limit_bytes {
+        while self.kept_bytes > self.limit_bytes || self.kept.len() > self.limit {
             let Some(oldest) = self.kept.pop_front() else { return };
             self.kept_bytes -= cost(&oldest);
         }
@@ -309,7 +311,7 @@ mod tests {
     #[test]
     fn equal_modules_are_compiled_once_for_each_setting() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(10 * COST);
+        let cache = Cache::new(10 * COST, usize::MAX);
         let get = |byte, depth| cache.get_now(owned(byte), depth, &compiler).expect("fine");
         let first = get(1, 1000);
         assert!(Rc::ptr_eq(&first, &get(1, 1000)));
@@ -320,10 +322,22 @@ mod tests {
     }
 
     #[test]
+    fn no_more_modules_are_kept_than_the_limit_says() {
+        let compiler = Compiler(Cell::new(0));
+        let cache = Cache::new(10 * COST, 2);
+        for byte in [1, 2, 3, 2, 3] {
+            cache.get_now(owned(byte), (), &compiler).expect("fine");
+        }
+        assert_eq!(compiler.0.get(), 3);
+        cache.get_now(owned(1), (), &compiler).expect("fine");
+        assert_eq!(compiler.0.get(), 4);
+    }
+
+    #[test]
     fn static_modules_are_known_by_their_place() {
         static MODULE: [u8; 100] = [7; 100];
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(10 * COST);
+        let cache = Cache::new(10 * COST, usize::MAX);
         for _ in 0..3 {
             let cached = cache.get_now(Cow::Borrowed(&MODULE), (), &compiler).expect("fine");
             assert_eq!((cached.compiled, compiler.0.get()), (7, 1));
@@ -336,7 +350,7 @@ mod tests {
     #[test]
     fn failures_are_tried_again() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(10 * COST);
+        let cache = Cache::new(10 * COST, usize::MAX);
         for tries in 1..4 {
             assert!(cache.get_now(owned(0), (), &compiler).is_err());
             assert_eq!(compiler.0.get(), tries);
@@ -346,7 +360,7 @@ mod tests {
     #[test]
     fn the_limit_drops_what_was_used_longest_ago() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(2 * COST);
+        let cache = Cache::new(2 * COST, usize::MAX);
         let get = |byte| cache.get_now(owned(byte), (), &compiler).expect("fine");
         let held = get(1);
         drop((get(2), get(1), get(3)));
@@ -363,7 +377,7 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(0);
+        let cache = Cache::new(0, usize::MAX);
         for number in 1u32..10_000 {
             let bytes = Cow::Owned([&[1], &number.to_le_bytes()[..]].concat());
             drop(cache.get_now(bytes, (), &compiler));
@@ -375,7 +389,7 @@ mod tests {
     #[test]
     fn what_comes_and_goes_leaves_nothing() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(0);
+        let cache = Cache::new(0, usize::MAX);
         for _ in 0..100 {
             drop(cache.get_now(owned(1), (), &compiler));
         }
@@ -388,7 +402,7 @@ mod tests {
     #[test]
     fn who_wants_what_is_being_compiled_waits_for_it() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(10 * COST);
+        let cache = Cache::new(10 * COST, usize::MAX);
         let get = async |byte| {
             let mut pace = Pace::new(None);
             let compile = async |bytes: &[u8], _: &mut Pace| {
@@ -408,7 +422,7 @@ mod tests {
     #[test]
     fn long_modules_are_found_by_all_of_their_bytes() {
         let compiler = Compiler(Cell::new(0));
-        let cache = Cache::new(1 << 30);
+        let cache = Cache::new(1 << 30, usize::MAX);
         let module = |last: u8| {
             let mut bytes = vec![1; 300_000];
             bytes[299_999] = last;

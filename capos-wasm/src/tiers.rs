@@ -27,6 +27,10 @@ pub(crate) type Module = Rc<Cached<Compiled>>;
 /// More modules without code are forgotten, and tried again.
 const MAX_WITHOUT_CODE: usize = 1024;
 
+/// Modules that are kept although no instance has them, where there is code: each holds capabilities, of which a process has
+/// 256 by default.
+const MOST_WITH_CODE: usize = 48;
+
 /// The reason for refusing an instance that must run generated code.
 const NO_COMPILER: &str =
     "`engine` is \"compiler\", and this host has no compiler: \"auto\" interprets where there is none";
@@ -84,10 +88,11 @@ impl Tiers {
         interpreter: Rc<dyn Engine<Preview1>>,
         compiled: Option<Rc<dyn Engine<Preview1>>>,
     ) -> Self {
+        let has_code = compiled.is_some();
         Self {
             interpreter,
             compiled,
-            modules: Cache::new(config.module_cache_bytes),
+            modules: Cache::new(config.module_cache_bytes, if has_code { MOST_WITH_CODE } else { usize::MAX }),
             remains: Rc::new(Remains::new(config.spawn.clone(), config.clock)),
             without_code: RefCell::default(),
             upgrades: RefCell::default(),

@@ -1,8 +1,10 @@
 //! Code for the processor and for the portable interpreter, with the settings of the compiler service.
 
-use crate::{Bits, Call, Inputs, Observed, Reason, Runner, hash};
+#[cfg(not(target_os = "hermit"))]
+use crate::Runner;
+use crate::{Bits, Call, Inputs, Observed, Reason, hash};
 use capos_codegen::{Settings, config};
-use wasmtime::{Engine, Extern, Func, Instance, Module, Ref, Store, Trap, Val, ValType};
+use wasmtime::{Config, Engine, Extern, Func, Instance, Module, Ref, Store, Trap, Val, ValType};
 
 /// More than the deepest recursion of a generated module takes.
 const STACK_BYTES: usize = 16 << 20;
@@ -17,12 +19,44 @@ impl Generated {
     /// # Panics
     /// If the settings are not possible here.
     pub fn new(settings: Settings) -> Self {
+        Self::configured(settings, |config| {
+            config.max_wasm_stack(STACK_BYTES).async_stack_size(2 * STACK_BYTES);
+        })
+    }
+
+    /// With what else the machine needs.
+    ///
+    /// # Panics
+    /// If the settings are not possible here.
+    pub fn configured(settings: Settings, complete: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(settings).expect("the settings are possible");
-        config.max_wasm_stack(STACK_BYTES).async_stack_size(2 * STACK_BYTES);
+        complete(&mut config);
         Self { engine: Engine::new(&config).expect("the settings are possible"), settings }
+    }
+
+    /// The engine that compiles, or has the code of, its modules.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Runs a module as [`Runner::run`] does.
+    ///
+    /// # Panics
+    /// If the settings are not possible here.
+    pub fn observe(&self, module: &Module, seed: u64) -> Observed {
+        let mut store = Store::new(&self.engine, ());
+        if self.settings.counts_fuel {
+            store.set_fuel(u64::MAX).expect("fuel is counted");
+            store.set_epoch_deadline(u64::MAX / 2);
+        }
+        match Instance::new(&mut store, module, &[]) {
+            Ok(instance) => called(&mut store, module, instance, seed),
+            Err(error) => Observed::Stillborn(reason(&error)),
+        }
     }
 }
 
+#[cfg(not(target_os = "hermit"))]
 impl Runner for Generated {
     fn name(&self) -> &'static str {
         match (self.settings.is_portable, self.settings.counts_fuel) {
@@ -33,15 +67,9 @@ impl Runner for Generated {
     }
 
     fn run(&self, module: &[u8], seed: u64) -> Observed {
-        let Ok(module) = Module::from_binary(&self.engine, module) else { return Observed::Refused };
-        let mut store = Store::new(&self.engine, ());
-        if self.settings.counts_fuel {
-            store.set_fuel(u64::MAX).expect("fuel is counted");
-            store.set_epoch_deadline(u64::MAX / 2);
-        }
-        match Instance::new(&mut store, &module, &[]) {
-            Ok(instance) => called(&mut store, &module, instance, seed),
-            Err(error) => Observed::Stillborn(reason(&error)),
+        match Module::from_binary(&self.engine, module) {
+            Ok(module) => self.observe(&module, seed),
+            Err(_) => Observed::Refused,
         }
     }
 }

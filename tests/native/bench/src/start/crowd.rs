@@ -9,21 +9,23 @@ use capos_schema::wasm_capnp::{instance_end, wasm_host, wasm_instance};
 
 const INSTANCES: u64 = 1000;
 const FRAME_BYTES: u64 = 4096;
+/// More than it uses.
+const FUEL: u64 = 1 << 40;
 /// Number of polls whether a sleeper has started.
 const TRIES: u32 = 1000;
 
-/// Runs and reports all measurements.
-pub(crate) async fn run(counter: &Counter, host: &wasm_host::Client) -> capnp::Result<()> {
-    started_and_ended(counter, host).await?;
+/// Runs and reports all measurements, their names after `prefix`.
+pub(crate) async fn run(counter: &Counter, host: &wasm_host::Client, prefix: &str) -> capnp::Result<()> {
+    started_and_ended(counter, host, prefix).await?;
     let idle = resident(host, || start(host, HELLO, Begin::Waiting)).await?;
-    println!("wasm_idle_instance {idle} bytes");
+    println!("{prefix}wasm_idle_instance {idle} bytes");
     let sleeping = resident(host, || start_sleeper(host)).await?;
-    println!("wasm_sleeping_instance {sleeping} bytes");
+    println!("{prefix}wasm_sleeping_instance {sleeping} bytes");
     Ok(())
 }
 
 /// Sequentially, each to its end: programs that print a line, which is discarded.
-async fn started_and_ended(counter: &Counter, host: &wasm_host::Client) -> capnp::Result<()> {
+async fn started_and_ended(counter: &Counter, host: &wasm_host::Client, prefix: &str) -> capnp::Result<()> {
     let begun = counter.read();
     for _ in 0..INSTANCES {
         let instance = start(host, HELLO, Begin::Running).await?;
@@ -32,7 +34,7 @@ async fn started_and_ended(counter: &Counter, host: &wasm_host::Client) -> capnp
             return Err(failed("an instance did not end well"));
         }
     }
-    report("wasm_thousand_started_and_ended", counter.read() - begun);
+    report(&format!("{prefix}wasm_thousand_started_and_ended"), counter.read() - begun);
     Ok(())
 }
 
@@ -72,6 +74,8 @@ async fn start_sleeper(host: &wasm_host::Client) -> capnp::Result<wasm_instance:
     spec.set_name("sleeper");
     spec.set_run(true);
     hold(spec.reborrow().init_grants().init_grants(1).get(0), grants::TIMER, timer);
+    // With a limit, code counts fuel on every engine.
+    spec.reborrow().init_limits().set_fuel(FUEL);
     let mut arguments = spec.init_launch().init_arguments(3);
     for (index, argument) in (0..).zip(["sleeper", "1", "1000000000"]) {
         arguments.set(index, argument);

@@ -1,6 +1,8 @@
 //! Measures the cost of WebAssembly instances for the native process that starts them: starting one (the call,
 //! instantiation of a known module, and the reply), running a thousand to their ends, and the memory of each of a
 //! thousand waiting ones.
+//!
+//! An argument is put before the names of the figures.
 
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 #[path = "../bench/counter.rs"]
@@ -45,10 +47,13 @@ async fn run() -> capnp::Result<()> {
     let counter = Counter::new().await?;
     let host: wasm_host::Client =
         capos_rt::grant(capos_schema::names::WASM_HOST_EXPORT).map_err(counter::failed)?;
+    let prefix = std::env::args().nth(1).unwrap_or_default();
     for (module, measured) in MODULES {
         counter
-            .measure_async(measured, || async { start(&host, module, Begin::Waiting).await.map(drop) })
+            .measure_async(&format!("{prefix}{measured}"), || async {
+                start(&host, module, Begin::Waiting).await.map(drop)
+            })
             .await?;
     }
-    crowd::run(&counter, &host).await
+    crowd::run(&counter, &host, &prefix).await
 }
