@@ -45,7 +45,7 @@ pub struct Expectation {
     /// The manifest's disks, by their names for `capos run --disk`: the test has new ones.
     #[serde(default)]
     pub disks: Vec<String>,
-    /// What differs if the instances run generated code.
+    /// Differences if the instances run generated code.
     #[serde(default)]
     pub compiled: Compiled,
     /// The required output of further boots with the same disks. They use time limit, options and disks from here.
@@ -53,7 +53,7 @@ pub struct Expectation {
     pub again: Vec<Expectation>,
 }
 
-/// What differs if the instances run generated code.
+/// Differences if the instances run generated code.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compiled {

@@ -1,4 +1,4 @@
-//! What a script needs of an engine.
+//! The interface between scripts and engines.
 
 use crate::{Argument, Reason, Value};
 

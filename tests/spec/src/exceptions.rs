@@ -1,5 +1,5 @@
-//! What is expected to fail, each with the reason. Something listed here that passes is a failure too, so that the list stays
-//! true.
+//! Directives that are expected to fail, each with the reason. One that is listed here and passes is a failure too, so that
+//! the list stays true.
 
 /// A kind of engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

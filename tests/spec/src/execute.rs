@@ -9,7 +9,7 @@ use wast::{
     token::Id,
 };
 
-/// What came of a script.
+/// The result of a script.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Directives that did as they should.

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::fmt;
 
-/// What came of the scripts so far.
+/// The results of the scripts so far.
 pub struct Report {
     kind: Kind,
     scripts: u32,

@@ -60,7 +60,7 @@ fn switch(config: &mut Config, proposal: Proposal, on: On) {
     };
 }
 
-/// What scripts import from "spectest". What its functions print is of no interest.
+/// The items that scripts import from "spectest". Its functions print nothing.
 fn spectest(store: &mut Store<()>) -> Result<HashMap<&'static str, Extern>, wasmi::Error> {
     let table = Table::new(
         &mut *store,

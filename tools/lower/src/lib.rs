@@ -36,7 +36,7 @@ use facts::Facts;
 
 pub use helpers::{ENTRY_PREFIX, HELPER_PREFIX, TRAP_PREFIX};
 
-/// What an engine supports.
+/// Proposals that an engine supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// None of the rewritten proposals.

@@ -1,4 +1,4 @@
-//! What scripts import from "spectest". What its functions print is of no interest.
+//! The items that scripts import from "spectest". Its functions print nothing.
 
 use std::collections::HashMap;
 use wasmtime::{

@@ -30,7 +30,7 @@ const INTERPRETER: WasmFeatures = WasmFeatures::FLOATS
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::WIDE_ARITHMETIC);
 
-/// What generated code supports besides.
+/// Features that only generated code supports.
 const COMPILED: WasmFeatures = WasmFeatures::EXCEPTIONS
     .union(WasmFeatures::FUNCTION_REFERENCES)
     .union(WasmFeatures::GC)
