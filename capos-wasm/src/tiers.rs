@@ -92,7 +92,10 @@ impl Tiers {
         Self {
             interpreter,
             compiled,
-            modules: Cache::new(config.module_cache_bytes, if has_code { MOST_WITH_CODE } else { usize::MAX }),
+            modules: Cache::new(
+                config.module_cache_bytes,
+                if has_code { MOST_WITH_CODE } else { usize::MAX },
+            ),
             remains: Rc::new(Remains::new(config.spawn.clone(), config.clock)),
             without_code: RefCell::default(),
             upgrades: RefCell::default(),

@@ -23,7 +23,7 @@ fn engine_features() -> WasmFeatures {
 fn what_needs_no_rewriting_is_left_alone() {
     let plain = wat::parse_str("(module (memory 1) (func (export \"f\")))").unwrap();
     assert!(lower(&plain, Kept::Nothing).unwrap().is_none());
-    assert!(lower(b"no module").unwrap().is_none());
+    assert!(lower(b"no module", Kept::Nothing).unwrap().is_none());
     assert!(lower(&[], Kept::Nothing).unwrap().is_none());
     // Errors unrelated to exceptions are reported by the engine.
     assert!(lower(&plain[..plain.len() - 3], Kept::Nothing).unwrap().is_none());
@@ -140,8 +140,24 @@ fn module_of_size(n: usize) -> Vec<u8> {
 #[test]
 fn the_output_is_linear_in_the_input() {
     let (small, large) = (module_of_size(500), module_of_size(5000));
-    let growth = |module: &[u8]| lower(module).unwrap().unwrap().len() as f64 / module.len() as f64;
+    let growth =
+        |module: &[u8]| lower(module, Kept::Nothing).unwrap().unwrap().len() as f64 / module.len() as f64;
     let (few, many) = (growth(&small), growth(&large));
     assert!(many < few * 1.5, "{few} times as long at first, {many} times later");
     assert!(many < 8.0, "{many} times as long");
+}
+
+#[test]
+fn an_engine_with_exceptions_gets_all_but_the_older_form_as_it_is() {
+    for (text, is_kept) in [
+        ("(module (tag $t) (func (throw $t)))", true),
+        ("(module (func (block $l (try_table (catch_all $l)))))", true),
+        ("(module (func (param exnref)))", true),
+        ("(module (func try end))", false),
+        ("(module (tag $t) (func try throw $t catch_all rethrow 0 end))", false),
+        ("(module (tag $t) (memory 1 1 shared) (func (throw $t)))", false),
+    ] {
+        let lowered = lower(&wat::parse_str(text).unwrap(), Kept::Exceptions).unwrap();
+        assert_eq!(lowered.is_none(), is_kept, "{text}");
+    }
 }

@@ -76,9 +76,19 @@ const KNOWN: &[Known] = &[
         "wasmi on Linux: 1,133,568; wasmtime's pooling: 16,384 to 20,480",
     ),
     known("wasm_sleeping_instance", "the same of 1,000 programs that were called and sleep", None, ""),
-    known("compiled_wasm_start_empty", "the same five figures, compiled", Some(15_000), "wasmtime 48 on Linux: 19,003"),
+    known(
+        "compiled_wasm_start_empty",
+        "the same five figures, compiled",
+        Some(15_000),
+        "wasmtime 48 on Linux: 19,003",
+    ),
     known("compiled_wasm_start_hello", "", None, ""),
-    known("compiled_wasm_thousand_started_and_ended", "", Some(60_000_000), "wasmtime 48 on Linux: 69,555,000"),
+    known(
+        "compiled_wasm_thousand_started_and_ended",
+        "",
+        Some(60_000_000),
+        "wasmtime 48 on Linux: 69,555,000",
+    ),
     known("compiled_wasm_idle_instance", "", Some(16_384), "wasmtime 48 on Linux: 16,384 to 20,480"),
     known("compiled_wasm_sleeping_instance", "", None, ""),
     known(
