@@ -128,8 +128,12 @@ impl Tiers {
                     Ok(module) => return Ok(module.into()),
                     Err(upgrade) => upgrade,
                 };
-                let module = self.get(&*self.interpreter, false, bytes, &wanted, &urgent(), pace).await?;
-                Ok(Choice { module, upgrade })
+                match (self.get(&*self.interpreter, false, bytes, &wanted, &urgent(), pace).await, upgrade) {
+                    (Ok(module), upgrade) => Ok(Choice { module, upgrade }),
+                    // It may use what only generated code has.
+                    (Err(reason), Some(upgrade)) => upgrade.wait(pace).await.map(Choice::from).ok_or(reason),
+                    (Err(reason), None) => Err(reason),
+                }
             }
             _ => self.get(&*self.interpreter, false, bytes, &wanted, &urgent(), pace).await.map(Choice::from),
         }

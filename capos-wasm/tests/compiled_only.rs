@@ -1,7 +1,11 @@
 //! Proposals that only generated code supports.
 
+#[cfg(feature = "compiled-code")]
+use crate::support::second_machine;
 use crate::support::{World, by_engine};
 use capos_wasm::{End, Limits};
+#[cfg(feature = "compiled-code")]
+use std::rc::Rc;
 
 /// Runs a program whose `_start` consists of these instructions, followed by an exit with the value that they leave.
 fn end(items: &str, value: &str) -> End {
@@ -90,6 +94,30 @@ fn what_is_not_garbage_is_limited_by_the_memory_of_the_instance() {
                 (br $again))
             (i32.const 0))";
     assert_eq!(end(items, "(call $keep)"), End::OutOfMemory);
+}
+
+/// With "auto" the first start waits for the code if the interpreter refuses the module.
+#[cfg(feature = "compiled-code")]
+#[test]
+fn a_module_that_cannot_be_interpreted_is_compiled_at_its_first_start() {
+    let program = r#"(module (type $s (struct (field i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $proc_exit (struct.get $s 0 (struct.new $s (i32.const 13))))))"#;
+    for (program, end) in [
+        (program, End::Exited(13)),
+        ("(module (func (result i32)))", End::FailedToStart("type mismatch".to_owned())),
+    ] {
+        let notes = Rc::default();
+        let mut world = World::with_machine(second_machine(), &notes);
+        let spec = world.program(program);
+        match (world.run(spec), end) {
+            (End::FailedToStart(reason), End::FailedToStart(part)) => {
+                assert!(reason.contains(&part), "{reason}")
+            }
+            (found, end) => assert_eq!(found, end),
+        }
+    }
 }
 
 #[test]

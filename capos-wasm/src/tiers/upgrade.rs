@@ -5,7 +5,13 @@ use crate::{
     engine::{Movable, Urgency, movable},
     pace::Pace,
 };
-use std::{cell::RefCell, rc::Rc};
+use futures::{FutureExt, channel::oneshot};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 /// The code of one module. The instances that are interpreted meanwhile share it, and so keep the code in existence.
 #[derive(Default)]
@@ -14,6 +20,8 @@ pub(crate) struct Upgrade {
     /// Low at first: nobody waits.
     pub(super) urgency: Urgency,
     movable: RefCell<Option<Result<Rc<Movable>, String>>>,
+    /// Tasks that wait for the code.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
 }
 
 #[derive(Clone, Default)]
@@ -40,6 +48,27 @@ impl Upgrade {
 
     pub(super) fn finish(&self, code: Option<&Module>) {
         *self.code.borrow_mut() = code.map_or(Code::None, |module| Code::Ready(module.clone()));
+        // Dropping the senders wakes the waiting tasks.
+        self.waiting.take();
+    }
+
+    /// The code when it is there, unless the task of `pace` is stopped before.
+    pub(super) async fn wait(&self, pace: &Pace) -> Option<Module> {
+        if let Code::Pending = self.code() {
+            self.hurry();
+            let (sender, mut finished) = oneshot::channel();
+            self.waiting.borrow_mut().push(sender);
+            // A kill wakes this task too.
+            let poll = |cx: &mut Context<'_>| match finished.poll_unpin(cx) {
+                Poll::Pending if !pace.is_stopped() => Poll::Pending,
+                _ => Poll::Ready(()),
+            };
+            poll_fn(poll).await;
+        }
+        match self.code() {
+            Code::Ready(module) => Some(module),
+            Code::Pending | Code::None => None,
+        }
     }
 
     /// The state that moves with an instance of the module with these bytes. The error says why none can move.

@@ -14,7 +14,7 @@ use crate::inspect::setting::Setting;
 use crate::inspect::{Form, MOST_LOOKED_AT, Module, grant_for, module_bytes, refusal, strange};
 use crate::manifest::broken::Broken;
 use crate::manifest::candidates::{closest, meant_beside};
-use crate::manifest::{Manifest, Program, ProgramKind};
+use crate::manifest::{Manifest, Program, ProgramKind, Way};
 use crate::problem::Problem;
 use crate::project::Project;
 
@@ -60,7 +60,7 @@ pub fn load(
         if !seen.insert((program.kind, program.name.clone())) {
             continue;
         }
-        match read(program, project, folder, imports_of(manifest, program), manifest.compiled_only(program)) {
+        match read(program, project, folder, imports_of(manifest, program), manifest.way_of(program)) {
             Ok(bytes) => {
                 if program.kind == ProgramKind::Module {
                     modules.insert(program.name.as_str(), Module::interface(&bytes));
@@ -166,7 +166,7 @@ fn read(
     project: &Project,
     folder: &Path,
     imports: Imports,
-    compiled_only: bool,
+    way: Way,
 ) -> Result<Vec<u8>, String> {
     let path = locate(program, project, folder);
     let shown = project.shown(&path).display();
@@ -178,7 +178,7 @@ fn read(
     }
     if program.kind == ProgramKind::Module {
         let bytes = module_bytes(&path).map_err(|error| format!("{error:#}"))?;
-        return ready(bytes, imports, compiled_only).map_err(|reason| format!("{shown}: {reason}"));
+        return ready(bytes, imports, way).map_err(|reason| format!("{shown}: {reason}"));
     }
     let bytes = fs::read(&path).map_err(|error| format!("{shown}: {error}"))?;
     elf::loadable_part(&bytes).map_err(|reason| format!("{shown}: {reason}"))
@@ -206,7 +206,7 @@ fn missing(program: &Program, path: &Path, project: &Project, folder: &Path) -> 
 
 /// A module as passed to the engine: without what the engine lacks, which for the interpreter are exceptions, and for all are
 /// exceptions in their older form and atomic instructions.
-fn ready(module: Vec<u8>, imports: Imports, compiled_only: bool) -> Result<Vec<u8>, String> {
+fn ready(module: Vec<u8>, imports: Imports, way: Way) -> Result<Vec<u8>, String> {
     if module.starts_with(&WASM_COMPONENT) {
         return Err("a WebAssembly component; only core modules can run".to_owned());
     }
@@ -223,10 +223,10 @@ fn ready(module: Vec<u8>, imports: Imports, compiled_only: bool) -> Result<Vec<u
         refused(&module, Form::Original)?;
         return Ok(module);
     }
-    let kept = if compiled_only { Kept::Exceptions } else { Kept::Nothing };
+    let kept = if way == Way::Compiled { Kept::Exceptions } else { Kept::Nothing };
     let lowered = capos_lower::lower(&module, kept).map_err(|reason| format!("{reason:#}"))?;
     let module = lowered.unwrap_or(module);
-    refused(&module, if compiled_only { Form::Compiled } else { Form::Rewritten })?;
+    refused(&module, if way == Way::Interpreted { Form::Rewritten } else { Form::Compiled })?;
     Ok(module)
 }
 
@@ -280,8 +280,7 @@ mod tests {
             let manifest = decode(&serde_json::from_str(&manifest).unwrap()).unwrap();
             let program = manifest.programs().find(|program| program.file.is_some()).unwrap();
             let imports = imports_of(&manifest, program);
-            let read =
-                read(program, &project, folder.path(), imports, manifest.compiled_only(program)).unwrap();
+            let read = read(program, &project, folder.path(), imports, manifest.way_of(program)).unwrap();
             assert_eq!(read != module, is_rewritten, "{more}");
         }
     }

@@ -54,6 +54,17 @@ pub enum CompilerExport {
     Status,
 }
 
+/// How a module is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the interpreter, at least in one instance.
+    Interpreted,
+    /// By the interpreter if it can, and otherwise as machine code.
+    Either,
+    /// As machine code only.
+    Compiled,
+}
+
 impl Engine {
     /// Its name in a manifest.
     pub fn name(self) -> &'static str {
@@ -82,8 +93,8 @@ impl Manifest {
         self.compiler.is_some() && grants.any(|grant| matches!(grant.source, Source::Compiler(_)))
     }
 
-    /// Whether only generated code runs a module: all instances of it say so, and no process can start others.
-    pub(crate) fn compiled_only(&self, program: &Program) -> bool {
+    /// How a module is run, by what all its instances say.
+    pub(crate) fn way_of(&self, program: &Program) -> Way {
         let hosts = self.processes.iter().filter_map(|process| process.wasm_host.as_ref());
         let mut engines = hosts
             .flat_map(|host| {
@@ -93,7 +104,15 @@ impl Manifest {
             .map(|(_, engine)| engine)
             .peekable();
         let is_packed = self.include.iter().any(|packed| packed.name == program.name);
-        !is_packed && engines.peek().is_some() && engines.all(|engine| engine == Engine::Compiler)
+        if is_packed || engines.peek().is_none() {
+            // Processes start others.
+            return Way::Interpreted;
+        }
+        engines.fold(Way::Compiled, |way, engine| match (way, engine) {
+            (_, Engine::Interpreter) | (Way::Interpreted, _) => Way::Interpreted,
+            (_, Engine::Auto) | (Way::Either, _) => Way::Either,
+            (Way::Compiled, Engine::Compiler) => Way::Compiled,
+        })
     }
 }
 
