@@ -72,7 +72,7 @@ pub fn load(
     }
     problems.extend(check_instances(manifest, &modules, setting, broken));
     let init = Program { name: INIT.to_owned(), ..Program::default() };
-    let init = read(&init, project, folder, Imports::Any, false)
+    let init = read(&init, project, folder, Imports::Any, Way::Interpreted)
         .map_err(|reason| problems.push(Problem::new("", reason)));
     match init {
         Ok(init) if problems.is_empty() => Ok(Images { init, programs }),
