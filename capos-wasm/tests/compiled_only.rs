@@ -2,21 +2,15 @@
 
 #[cfg(feature = "compiled-code")]
 use crate::support::second_machine;
-use crate::support::{World, by_engine};
+use crate::support::{World, by_engine, exiting_with};
 use capos_wasm::{End, Limits};
 #[cfg(feature = "compiled-code")]
 use std::rc::Rc;
 
 /// Runs a program whose `_start` consists of these instructions, followed by an exit with the value that they leave.
 fn end(items: &str, value: &str) -> End {
-    let program = format!(
-        r#"(module
-        (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
-        (memory (export "memory") 1) {items}
-        (func (export "_start") (call $proc_exit {value})))"#
-    );
     let mut world = World::new();
-    let mut spec = world.program(&program);
+    let mut spec = world.program(&exiting_with(items, value));
     spec.limits = Limits { memory_bytes: 4 << 20, ..spec.limits };
     world.run(spec)
 }

@@ -1,18 +1,12 @@
 //! WebAssembly beyond its first version: what runs, and what is refused by name.
 
-use crate::support::{World, by_engine};
+use crate::support::{World, by_engine, exiting_with};
 use capos_wasm::{End, UnknownImports};
 
 /// The end of a program that exits with the value that this leaves on the stack.
 fn status(items: &str, value: &str) -> End {
-    let program = format!(
-        r#"(module
-        (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
-        (memory (export "memory") 1) {items}
-        (func (export "_start") (call $proc_exit {value})))"#
-    );
     let mut world = World::new();
-    let spec = world.program(&program);
+    let spec = world.program(&exiting_with(items, value));
     world.run(spec)
 }
 

@@ -34,6 +34,16 @@ use executor::Executor;
 use futures::channel::oneshot;
 use std::{borrow::Cow, cell::RefCell, future::Future, rc::Rc};
 
+/// A program that exits with the value that `value` leaves on the stack.
+pub fn exiting_with(items: &str, value: &str) -> String {
+    format!(
+        r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+        (memory (export "memory") 1) {items}
+        (func (export "_start") (call $proc_exit {value})))"#
+    )
+}
+
 /// A host, its executor, the clock that its timers read, and one console.
 pub struct World {
     executor: Executor,

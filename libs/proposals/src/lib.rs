@@ -74,6 +74,26 @@ impl Proposal {
     ];
 }
 
+/// Sets all proposals in wasmi's `$config`. Those that are not named here are not in wasmi as it is built.
+#[macro_export]
+macro_rules! configure_interpreter {
+    ($config:ident) => {
+        for (proposal, on) in $crate::Proposal::ALL {
+            let is_on = on.interpreted();
+            match proposal {
+                $crate::Proposal::Simd => $config.wasm_simd(is_on),
+                $crate::Proposal::RelaxedSimd => $config.wasm_relaxed_simd(is_on),
+                $crate::Proposal::TailCalls => $config.wasm_tail_call(is_on),
+                $crate::Proposal::MultiMemory => $config.wasm_multi_memory(is_on),
+                $crate::Proposal::ExtendedConst => $config.wasm_extended_const(is_on),
+                $crate::Proposal::WideArithmetic => $config.wasm_wide_arithmetic(is_on),
+                $crate::Proposal::CustomPageSizes => $config.wasm_custom_page_sizes(is_on),
+                _ => &mut $config,
+            };
+        }
+    };
+}
+
 /// The flag of a proposal in a parser's `$features`, a type of its own in each version of the parser.
 #[macro_export]
 macro_rules! flag {

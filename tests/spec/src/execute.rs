@@ -1,13 +1,8 @@
 //! Executes a script.
 
-use crate::{Argument, Engine, Failure, Reason, Value, matching::matches};
+use crate::{Argument, Engine, Failure, Reason, Script, Value, matching::matches};
 use std::collections::HashMap;
-use wast::{
-    QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, WastRet, Wat,
-    lexer::Lexer,
-    parser::{self, ParseBuffer},
-    token::Id,
-};
+use wast::{QuoteWat, WastDirective, WastExecute, WastInvoke, WastRet, Wat, token::Id};
 
 /// The result of a script.
 #[derive(Debug, Default)]
@@ -18,24 +13,21 @@ pub struct Outcome {
     pub failed: Vec<(usize, String)>,
 }
 
-/// Executes the text of a script on an engine that has no instances yet.
+/// Executes a script on an engine that has no instances yet.
 ///
 /// # Errors
-/// If the text is no script.
-pub async fn run(engine: &mut impl Engine, text: &str) -> Result<Outcome, String> {
-    let mut lexer = Lexer::new(text);
-    // Scripts about names contain such text.
-    lexer.allow_confusing_unicode(true);
-    let buffer = ParseBuffer::new_with_lexer(lexer).map_err(|error| error.to_string())?;
-    let script: Wast<'_> = parser::parse(&buffer).map_err(|error| error.to_string())?;
+/// If its text is no script.
+pub async fn run(engine: &mut impl Engine, script: &Script) -> Result<Outcome, String> {
+    let buffer = script.file.wast().map_err(|error| error.to_string())?;
+    let directives = buffer.directives().map_err(|error| error.to_string())?;
     let mut execution =
         Execution { engine, modules: HashMap::new(), instances: HashMap::new(), module: None, last: None };
     let mut outcome = Outcome::default();
-    for directive in script.directives {
+    for directive in directives {
         let span = directive.span();
         match execution.directive(directive).await {
             Ok(()) => outcome.passed += 1,
-            Err(error) => outcome.failed.push((span.linecol_in(text).0 + 1, error)),
+            Err(error) => outcome.failed.push((span.linecol_in(script.file.raw()).0 + 1, error)),
         }
     }
     Ok(outcome)

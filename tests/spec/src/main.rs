@@ -37,12 +37,12 @@ async fn suite(name: &str, filter: &str, engines: Option<Engines>) -> i32 {
             Some(Engines { pooled, unpooled, compile }) => {
                 let engine = if script.has_large_tables { unpooled } else { pooled };
                 match Compiled::new(engine, compile.clone()) {
-                    Ok(mut engine) => run(&mut engine, script.text).await,
+                    Ok(mut engine) => run(&mut engine, script).await,
                     Err(error) => Err(error),
                 }
             }
             None => match Interpreted::new() {
-                Ok(mut engine) => run(&mut engine, script.text).await,
+                Ok(mut engine) => run(&mut engine, script).await,
                 Err(error) => Err(error),
             },
         };

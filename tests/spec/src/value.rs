@@ -81,7 +81,6 @@ impl Argument {
                 WastArgCore::RefExtern(number) => Ok(Self::Extern(*number)),
                 WastArgCore::RefHost(number) => Ok(Self::Host(*number)),
             },
-            #[allow(unreachable_patterns, reason = "there are others if another crate enables components")]
             other => Err(format!("no such argument here: {other:?}")),
         }
     }

@@ -1,7 +1,7 @@
 //! The interpreter.
 
 use crate::{Argument, Engine, Failure, Reason, Value, value::Hierarchy};
-use capos_proposals::{On, Proposal};
+use capos_proposals::configure_interpreter;
 use std::collections::HashMap;
 use wasmi::{
     AsContext, Config, Extern, ExternRef, Func, Global, Instance, Memory, MemoryType, Module, Mutability,
@@ -24,9 +24,7 @@ impl Interpreted {
     /// If there is not enough memory.
     pub fn new() -> Result<Self, String> {
         let mut config = Config::default();
-        for (proposal, on) in Proposal::ALL {
-            switch(&mut config, proposal, on);
-        }
+        configure_interpreter!(config);
         let engine = wasmi::Engine::new(&config);
         let mut store = Store::new(&engine, ());
         let spectest = spectest(&mut store).map_err(|error| error.to_string())?;
@@ -40,24 +38,6 @@ impl Interpreted {
             None => None,
         }
     }
-}
-
-fn switch(config: &mut Config, proposal: Proposal, on: On) {
-    let is_on = on.interpreted();
-    match proposal {
-        Proposal::Simd => config.wasm_simd(is_on),
-        Proposal::RelaxedSimd => config.wasm_relaxed_simd(is_on),
-        Proposal::TailCalls => config.wasm_tail_call(is_on),
-        Proposal::MultiMemory => config.wasm_multi_memory(is_on),
-        Proposal::ExtendedConst => config.wasm_extended_const(is_on),
-        Proposal::WideArithmetic => config.wasm_wide_arithmetic(is_on),
-        Proposal::CustomPageSizes => config.wasm_custom_page_sizes(is_on),
-        Proposal::Memory64
-        | Proposal::FunctionReferences
-        | Proposal::Gc
-        | Proposal::Exceptions
-        | Proposal::Threads => config,
-    };
 }
 
 /// The items that scripts import from "spectest". Its functions print nothing.

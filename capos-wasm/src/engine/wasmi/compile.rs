@@ -8,7 +8,7 @@ use crate::{
     },
     pace::{Pace, STOPPED},
 };
-use capos_proposals::Proposal;
+use capos_proposals::configure_interpreter;
 use futures::future::LocalBoxFuture;
 use wasmi::{CompilationMode, Config, CustomFuelCosts, Linker};
 
@@ -115,28 +115,8 @@ fn config(stack_bytes: u64) -> Config {
         .ignore_custom_sections(true)
         .set_max_recursion_depth((stack_bytes / BYTES_PER_CALL).max(1))
         .set_max_stack_height((stack_bytes * VALUE_BYTES_PER_BYTE).max(MIN_VALUE_BYTES));
-    for (proposal, on) in Proposal::ALL {
-        switch(&mut config, proposal, on.interpreted());
-    }
+    configure_interpreter!(config);
     config
-}
-
-fn switch(config: &mut Config, proposal: Proposal, is_on: bool) {
-    match proposal {
-        Proposal::Simd => config.wasm_simd(is_on),
-        Proposal::RelaxedSimd => config.wasm_relaxed_simd(is_on),
-        Proposal::TailCalls => config.wasm_tail_call(is_on),
-        Proposal::MultiMemory => config.wasm_multi_memory(is_on),
-        Proposal::ExtendedConst => config.wasm_extended_const(is_on),
-        Proposal::WideArithmetic => config.wasm_wide_arithmetic(is_on),
-        Proposal::CustomPageSizes => config.wasm_custom_page_sizes(is_on),
-        // Not in wasmi as it is built here.
-        Proposal::Memory64
-        | Proposal::FunctionReferences
-        | Proposal::Gc
-        | Proposal::Exceptions
-        | Proposal::Threads => config,
-    };
 }
 
 #[cfg(test)]

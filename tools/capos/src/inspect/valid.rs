@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 use std::thread;
 
+use capos_proposals::{Proposal, flag};
 use wasmparser_263::{
     FuncToValidate, FunctionBody, Parser, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
@@ -12,29 +13,12 @@ use super::module::Module;
 use super::proposals::State;
 use super::sections::cut_off;
 
-/// The features of the interpreter.
-const INTERPRETER: WasmFeatures = WasmFeatures::FLOATS
-    .union(WasmFeatures::MUTABLE_GLOBAL)
-    .union(WasmFeatures::SIGN_EXTENSION)
-    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
-    .union(WasmFeatures::MULTI_VALUE)
-    .union(WasmFeatures::MULTI_MEMORY)
-    .union(WasmFeatures::BULK_MEMORY)
+/// The features of the interpreter and of generated code that are no proposals to switch. `GC_TYPES` only lets the validator
+/// represent references of all types.
+const ALWAYS: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::BULK_MEMORY_OPT)
-    .union(WasmFeatures::REFERENCE_TYPES)
     .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
-    .union(WasmFeatures::GC_TYPES)
-    .union(WasmFeatures::TAIL_CALL)
-    .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::SIMD)
-    .union(WasmFeatures::RELAXED_SIMD)
-    .union(WasmFeatures::WIDE_ARITHMETIC);
-
-/// Features that only generated code supports.
-const COMPILED: WasmFeatures = WasmFeatures::EXCEPTIONS
-    .union(WasmFeatures::FUNCTION_REFERENCES)
-    .union(WasmFeatures::GC)
-    .union(WasmFeatures::MEMORY64);
+    .union(WasmFeatures::GC_TYPES);
 
 /// The features that rewriting removes.
 const REWRITTEN: WasmFeatures =
@@ -56,11 +40,7 @@ pub enum Form {
 
 /// The reason why the engine would refuse a module, if any.
 pub fn refusal(module: &[u8], form: Form) -> Option<String> {
-    let features = match form {
-        Form::Original => INTERPRETER.union(REWRITTEN),
-        Form::Rewritten => INTERPRETER,
-        Form::Compiled => INTERPRETER.union(COMPILED),
-    };
+    let features = features(form);
     let error = match validate(module, features) {
         Ok(None) => return None,
         Ok(Some(Beyond { offset, reason })) => {
@@ -84,6 +64,18 @@ pub fn refusal(module: &[u8], form: Form) -> Option<String> {
     };
     let engine = if form == Form::Compiled { "wasmtime" } else { "wasmi" };
     Some(format!("it uses {what}, not supported by this engine ({engine}){elsewhere}: {error}"))
+}
+
+fn features(form: Form) -> WasmFeatures {
+    let mut features = ALWAYS;
+    for (proposal, on) in Proposal::ALL {
+        let is_on = if form == Form::Compiled { on.compiled() } else { on.interpreted() };
+        features.set(flag!(WasmFeatures, proposal), is_on);
+    }
+    match form {
+        Form::Original => features.union(REWRITTEN),
+        Form::Rewritten | Form::Compiled => features,
+    }
 }
 
 /// Validates the whole module, functions on all processors. Returns a valid item that is beyond a bound of the
