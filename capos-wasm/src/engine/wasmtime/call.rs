@@ -50,7 +50,7 @@ async fn perform<H: Host>(
     match outcome.map_err(end) {
         Err(Stop::Ended(end)) => Err(Stop::Ended(end)),
         // Also if no check followed.
-        _ if is_exhausted(&*store) => Err(Stop::Ended(store.data().shared.fuel().exhausted())),
+        _ if is_exhausted(&*store) => Err(Stop::Ended(store.data().local.shared.fuel().exhausted())),
         Err(stop) => Err(stop),
         Ok(()) => Ok(results.iter().map(returned).collect()),
     }

@@ -165,7 +165,7 @@ impl<H: Host> crate::engine::Instance<H> for Instance<H> {
     }
 
     fn host(&mut self) -> Option<&mut H> {
-        self.store().map(|store| &mut *store.data_mut().host)
+        self.store().map(|store| &mut store.data_mut().local.host)
     }
 
     fn charge_to(&mut self, control: Rc<Control>, limits: &Limits) {

@@ -61,7 +61,7 @@ async fn instantiate<H: Host>(
 fn reason<H: Host>(store: &Store<HostData<H>>, error: &Error) -> String {
     match store.data().limits.limiter().refused() {
         Some(refused) => refused.to_string(),
-        None if is_exhausted(store) => store.data().shared.fuel().exhausted().to_string(),
+        None if is_exhausted(store) => store.data().local.shared.fuel().exhausted().to_string(),
         None => failure(error).message,
     }
 }

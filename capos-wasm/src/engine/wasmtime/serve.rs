@@ -1,7 +1,7 @@
 //! Serving a guest's calls of imported functions.
 
 use super::{
-    data::{Ended, HostData},
+    data::{Ended, HostData, Local},
     metering::{charge, is_exhausted},
     pause::Pause,
 };
@@ -20,8 +20,7 @@ pub(super) fn host_call<H: Host, R>(
         return Err(Trap::OutOfFuel.into());
     }
     let mut store = caller.as_context_mut();
-    let begun = with_memory(&mut store, |host, memory| host.begin(memory, call));
-    let mut is_turn_over = charge(&mut store);
+    let (begun, mut is_turn_over) = work(&mut store, |host, memory| host.begin(memory, call));
     let outcome = match begun {
         Some(outcome) => outcome,
         None => {
@@ -30,7 +29,7 @@ pub(super) fn host_call<H: Host, R>(
             outcome
         }
     };
-    if is_turn_over || store.data().shared.is_due() {
+    if is_turn_over {
         end_turn(&mut store)?;
     }
     match outcome {
@@ -44,25 +43,27 @@ fn poll_host<H: Host>(
     store: &mut StoreContextMut<'_, HostData<H>>,
     cx: &mut TaskContext<'_>,
 ) -> Poll<(Outcome, bool)> {
-    let outcome = with_memory(store, |host, memory| host.poll(memory, cx));
-    let is_turn_over = charge(&mut *store);
+    let (outcome, is_turn_over) = work(store, |host, memory| host.poll(memory, cx));
     if outcome.is_pending() {
-        store.data().shared.pause(Pause::Waiting);
+        store.data().local.shared.pause(Pause::Waiting);
     }
     outcome.map(|outcome| (outcome, is_turn_over))
 }
 
-fn with_memory<H: Host, R>(
+/// Has the host work for the guest, and charges the guest for that. Also returns whether the guest's turn is over: it would
+/// have been interrupted meanwhile, if it had not called the host.
+fn work<H: Host, R>(
     store: &mut StoreContextMut<'_, HostData<H>>,
     f: impl FnOnce(&mut H, &mut [u8]) -> R,
-) -> R {
-    match store.data().memory {
-        Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(store);
-            f(&mut data.host, bytes)
-        }
-        None => f(&mut store.data_mut().host, &mut []),
-    }
+) -> (R, bool) {
+    let (memory, data) = match store.data().memory {
+        Some(memory) => memory.data_and_store_mut(&mut *store),
+        None => (&mut [][..], store.data_mut()),
+    };
+    let Local { host, shared } = &mut *data.local;
+    let result = f(host, memory);
+    let (work, is_due) = (host.take_work(), shared.is_due());
+    (result, charge(store, work) || is_due)
 }
 
 /// Pauses the call once.
@@ -72,7 +73,7 @@ fn end_turn<H: Host>(store: &mut StoreContextMut<'_, HostData<H>>) -> wasmtime::
         if std::mem::replace(&mut paused, true) {
             return Poll::Ready(());
         }
-        store.data().shared.pause(Pause::TurnOver);
+        store.data().local.shared.pause(Pause::TurnOver);
         Poll::Pending
     })
 }
