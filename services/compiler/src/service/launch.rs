@@ -64,7 +64,7 @@ impl Launcher {
         let length = module.length.to_string();
         let mut message = Builder::new_default();
         let mut limits: limits::Builder<'_> = message.init_root();
-        limits.set_frames(u32::try_from(options.worker_bytes / PAGE_SIZE).unwrap_or(u32::MAX));
+        limits.set_frames(u32::try_from(options.worker_bytes(module.length) / PAGE_SIZE).unwrap_or(u32::MAX));
         limits.set_threads(THREADS);
         limits.set_capability_slots(CAPABILITY_SLOTS);
         // Zero is the default priority.

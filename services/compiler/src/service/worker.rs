@@ -14,7 +14,6 @@ use super::Service;
 use super::code::Code;
 use super::job::JobServer;
 use super::module::Module;
-use crate::options::Options;
 use crate::settings::Settings;
 use crate::slots::Slot;
 
@@ -56,17 +55,19 @@ impl Drop for Running {
 pub(super) async fn run(service: &Rc<Service>, job: Job, slot: Slot) -> Result<Option<(Rc<Code>, Slot)>> {
     let options = &service.options;
     let (was_urgent, is_urgent) = (job.is_urgent.get(), job.is_urgent.clone());
+    let (worker_bytes, worker_time) =
+        (options.worker_bytes(job.module.length), options.worker_time(job.module.length));
     let is_in_the_way = || !was_urgent && (is_urgent.get() || service.slots.has_urgent());
     let server = Rc::new(JobServer::new(service, job.progress.clone()));
     // A task of its own, so that a worker is not forgotten if this is cancelled while it is being started.
     let mut running = spawn_local(start(service.clone(), job, was_urgent, server.clone(), slot)).await?;
-    let watched = watch(&running.process, &server, options, is_in_the_way).await;
+    let watched = watch(&running.process, &server, worker_time, is_in_the_way).await;
     if let Watched::Over = watched {
         // It has delivered, so it ends by itself, unless it is not the program that was started.
         select(running.process.wait_request().send().promise, pin!(sleep(LOOK))).await;
     }
     // Until the worker has ended, it can change what it delivered.
-    let cause = end(&running.process, options).await?;
+    let cause = end(&running.process, worker_bytes).await?;
     let slot = running.slot.take().ok_or_else(|| Error::failed("the slot is gone".into()))?;
     match server.take() {
         Some(Ok((object, length))) => {
@@ -111,10 +112,9 @@ enum Watched {
 async fn watch(
     process: &process::Client,
     server: &JobServer,
-    options: &Options,
+    most: Duration,
     is_in_the_way: impl Fn() -> bool,
 ) -> Watched {
-    let most = options.worker_time;
     let ended = process.wait_request().send().promise;
     let mut over = pin!(select(ended, Box::pin(server.over())));
     let mut waited = Duration::ZERO;
@@ -129,7 +129,9 @@ async fn watch(
         let used = used_time(process).await.unwrap_or_default();
         if used > most {
             let most = most.as_secs_f64();
-            return Watched::Late(format!("the compiler took longer than {most} s of processor time"));
+            return Watched::Late(format!(
+                "the compiler took longer than {most} s of processor time (its limit is `compiler: worker: time`)"
+            ));
         }
         if waited > most.saturating_mul(PATIENCE) {
             return Watched::Late(format!("the compiler took longer than {} s", waited.as_secs()));
@@ -148,7 +150,7 @@ async fn kill(process: &process::Client) -> Result<()> {
 }
 
 /// Ends a worker, and says how it ended.
-async fn end(process: &process::Client, options: &Options) -> Result<String> {
+async fn end(process: &process::Client, worker_bytes: u64) -> Result<String> {
     process.kill_request().send().promise.await?;
     let response = process.wait_request().send().promise.await?;
     let cause = response.get()?.get_cause()?;
@@ -166,7 +168,10 @@ async fn end(process: &process::Client, options: &Options) -> Result<String> {
         }
         exit_cause::OutOfMemory(_) => match cause.get_used_up()? {
             UsedUp::Budget => {
-                format!("the compiler ran out of its {} MiB of memory", options.worker_bytes >> 20)
+                let limit = worker_bytes >> 20;
+                format!(
+                    "the compiler ran out of its {limit} MiB of memory (its limit is `compiler: worker: memory`)"
+                )
             }
             UsedUp::Machine => "the machine ran out of memory".to_owned(),
         },

@@ -22,16 +22,19 @@ pub(super) const USUAL_MIB: u64 = 128;
 /// So much of what boots fits into that.
 const FITTING_BYTES: u64 = 32 << 20;
 
-/// For a worker of the compiler service, and the code that it makes.
+/// For a worker of the compiler service, and the code that it makes: at least, and per byte of the largest module.
 const COMPILER_BYTES: u64 = 128 << 20;
+const PER_COMPILED_BYTE: u64 = 24;
 
 /// The memory in MiB of a machine that boots a package of `package` bytes: enough for that, and for what limits in the
 /// manifest state, as far as this host could give it. Limits that are defaults do not count: most programs stay far below.
 pub(super) fn usual_mib(manifest: &Manifest, images: &Images, package: u64) -> u64 {
-    let code = images.programs.iter().filter(|image| image.bytes.starts_with(b"\0asm"));
-    let code = code.map(|image| (image.bytes.len() as u64).saturating_mul(PER_MODULE_BYTE));
+    let modules = images.programs.iter().filter(|image| image.bytes.starts_with(b"\0asm"));
+    let lengths = modules.map(|image| image.bytes.len() as u64);
+    let code = lengths.clone().map(|length| length.saturating_mul(PER_MODULE_BYTE));
     let boots = code.fold(package.saturating_add(ram_bytes(manifest)), u64::saturating_add);
-    let boots = boots.saturating_add(if manifest.uses_compiler() { COMPILER_BYTES } else { 0 });
+    let compiling = lengths.max().unwrap_or(0).saturating_mul(PER_COMPILED_BYTE).max(COMPILER_BYTES);
+    let boots = boots.saturating_add(if manifest.uses_compiler() { compiling } else { 0 });
     let stated = stated_bytes(manifest).min(half_of_host().unwrap_or(u64::MAX));
     let needed = boots.saturating_add(stated);
     USUAL_MIB + if needed > FITTING_BYTES { needed >> 20 } else { 0 }
