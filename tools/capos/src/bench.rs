@@ -19,6 +19,8 @@ pub use report::rewrite;
 
 /// The manifest whose image is measured, and with which the smallest memory is found.
 const HELLO: &str = "wasi-hello-rust";
+/// The manifest of the same program, compiled.
+const COMPILED_HELLO: &str = "wasm-cached-hello";
 /// The output of that program.
 const HELLO_OUTPUT: &str = "Hello from WASI on capOS\n";
 
@@ -60,10 +62,15 @@ impl Bench<'_> {
             add(self.guest(&manifest));
         }
         add(self.boot_to_hello());
+        add(self.boot_to_compiled_hello().map(|measure| vec![measure]));
         add(self.large_module());
         add(size::measure(self.project, &self.project.manifest(HELLO)));
         add(source::measure(self.project));
-        add(self.smallest_memory().map(|measure| vec![measure]));
+        for (manifest, name) in
+            [(HELLO, "wasm_hello_smallest_memory"), (COMPILED_HELLO, "compiled_hello_smallest_memory")]
+        {
+            add(self.smallest_memory(manifest, name).map(|measure| vec![measure]));
+        }
         Ok(all)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{Bench, HELLO, HELLO_OUTPUT, Measure};
+use super::{Bench, COMPILED_HELLO, HELLO, HELLO_OUTPUT, Measure};
 use crate::image;
 use crate::interrupts::Interrupts;
 use crate::qemu::{self, Console, ConsoleLine, Machine, MachineEnd, Run};
@@ -34,6 +34,23 @@ pub(super) struct How {
     pub(super) console: ConsoleLine,
 }
 
+impl How {
+    fn counted() -> Self {
+        Self {
+            memory_mib: MEMORY_MIB,
+            count_instructions: true,
+            timeout: TIMEOUT,
+            console: ConsoleLine::Serial,
+        }
+    }
+}
+
+/// The time at which the machine was switched off.
+fn power_off(log: &str) -> Result<u64> {
+    let end = log.lines().rev().find(|line| line.ends_with("] power off")).and_then(timestamp);
+    end.context("the kernel log does not say when the power went off")
+}
+
 impl Bench<'_> {
     /// The figures that the guest prints as `name value unit`.
     pub(super) fn guest(&self, manifest: &Path) -> Result<Vec<Measure>> {
@@ -53,9 +70,7 @@ impl Bench<'_> {
         if shown.output != HELLO_OUTPUT {
             bail!("{}: printed {:?}", manifest.display(), shown.output);
         }
-        let end = shown.log.lines().rev().find(|line| line.ends_with("] power off")).and_then(timestamp);
-        let nanoseconds = end.context("the kernel log does not say when the power went off")?;
-        let mut measures = vec![Measure::new("boot_to_wasm_hello", nanoseconds, "instructions")];
+        let mut measures = vec![Measure::new("boot_to_wasm_hello", power_off(&shown.log)?, "instructions")];
         let (compile, instantiate) =
             shown.log.lines().find_map(start_time).context("the log has no start time")?;
         measures.push(Measure::new("wasm_compilation", compile, "instructions"));
@@ -64,27 +79,48 @@ impl Bench<'_> {
     }
 
     fn counted(&self, manifest: &Path) -> Result<Shown> {
-        let how = How {
-            memory_mib: MEMORY_MIB,
-            count_instructions: true,
-            timeout: TIMEOUT,
-            console: ConsoleLine::Serial,
-        };
-        let shown = self.boot(manifest, &how)?;
+        let shown = self.boot(manifest, &How::counted())?;
         if shown.end != MachineEnd::Status(0) {
             bail!("{}: ended with {:?}\n{}{}", manifest.display(), shown.end, shown.output, shown.log);
         }
         Ok(shown)
     }
 
-    /// Boots a manifest, with an empty input.
+    /// The time from kernel entry until everything has ended, for the hello program from code in the compiler's cache, which
+    /// an earlier boot has put there.
+    pub(super) fn boot_to_compiled_hello(&self) -> Result<Measure> {
+        let manifest = self.project.manifest(COMPILED_HELLO);
+        let disks = Workplace::make()?;
+        let how = How::counted();
+        let mut first = None;
+        for _ in 0..2 {
+            let shown = self.boot_on(&manifest, &how, Some(disks.path()))?;
+            if shown.end != MachineEnd::Status(0) || shown.output != HELLO_OUTPUT {
+                bail!("{}: ended with {:?}\n{}{}", manifest.display(), shown.end, shown.output, shown.log);
+            }
+            let time = power_off(&shown.log)?;
+            let Some(compiled) = first.replace(time) else { continue };
+            if time >= compiled {
+                bail!("{}: the cache brought nothing: {time} after {compiled}", manifest.display());
+            }
+            return Ok(Measure::new("boot_to_compiled_hello", time, "instructions"));
+        }
+        bail!("{}: did not boot twice", manifest.display())
+    }
+
+    /// Boots a manifest, with an empty input and new disks.
     pub(super) fn boot(&self, manifest: &Path, how: &How) -> Result<Shown> {
+        self.boot_on(manifest, how, None)
+    }
+
+    /// Boots a manifest with the disks in a folder, which are made if they are not there.
+    pub(super) fn boot_on(&self, manifest: &Path, how: &How, disks: Option<&Path>) -> Result<Shown> {
         let folder = Workplace::make()?;
         let interrupts = Interrupts::take()?;
         interrupts.remove(folder.path().to_owned());
         let checked = image::check(self.project, manifest, how.console)?;
         let boot = image::direct_boot(self.project, &checked, folder.path())?;
-        let disks = volumes::fresh_disks(&checked.manifest, folder.path())?;
+        let disks = volumes::fresh_disks(&checked.manifest, disks.unwrap_or(folder.path()))?;
         let log_path = folder.path().join("kernel.log");
         let log_file = File::create_new(&log_path).with_context(|| log_path.display().to_string())?;
         let run = Run {
