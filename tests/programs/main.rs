@@ -9,6 +9,10 @@ use anyhow::Result;
 use capos_tests::tree;
 use libtest_mimic::{Arguments, Failed, Trial};
 
+/// Options of `capos run` for the engine.
+const INTERPRETED: &str = "--engine=interpreter";
+const COMPILED: &str = "--engine=compiler";
+
 /// A test of the program with this name, skipped if the program could be neither fetched nor built.
 fn trial(test: &str, program: &str, run: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     let missing = !tree::root().join(module(program)).exists();

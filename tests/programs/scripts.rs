@@ -11,7 +11,7 @@ use capos_tests::tree;
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::{module, trial};
+use crate::{COMPILED, INTERPRETED, module, trial};
 
 /// Time limit of each of these. Starting Ruby executes several hundred million instructions.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -22,16 +22,19 @@ const COUNTS: &str = r#"[["and",1],["brown",1],["dog",2],["fox",1],["jumps",1],[
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("micropython-runs-a-script", "micropython", micropython),
+        trial("compiled-ruby-runs-a-script", "ruby", || ruby(COMPILED)),
+        trial("micropython-runs-a-script", "micropython", || micropython(INTERPRETED)),
+        trial("compiled-micropython-runs-a-script", "micropython", || micropython(COMPILED)),
         trial("micropython-without-a-folder-says-so", "micropython", micropython_without_a_folder),
-        trial("ruby-runs-a-script", "ruby", ruby),
+        trial("ruby-runs-a-script", "ruby", || ruby(INTERPRETED)),
         trial("unknown-imports-are-refused-by-name", "ruby", unknown_imports),
     ]
 }
 
-fn micropython() -> Result<()> {
+fn micropython(engine: &str) -> Result<()> {
     let folder = folder("micropython.py")?;
     let mut command = run("micropython");
+    command.arg(engine);
     command.arg("--dir").arg(given(&folder)).arg("--unknown-imports=trap");
     let outcome = finish(command.args(["--", "/work/micropython.py"]))?;
     let wanted = "\
@@ -59,9 +62,10 @@ fn micropython_without_a_folder() -> Result<()> {
     Ok(())
 }
 
-fn ruby() -> Result<()> {
+fn ruby(engine: &str) -> Result<()> {
     let folder = folder("program.rb")?;
     let mut command = run("ruby");
+    command.arg(engine);
     command.args(["--env", "PROGRAM=/work/program.rb", "--unknown-imports=trap", "--memory", "256MiB"]);
     command.args(["--clock", "--wall-clock", "--entropy", "--dir"]).arg(given(&folder));
     let wanted = "\

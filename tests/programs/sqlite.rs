@@ -9,7 +9,7 @@ use capos_tests::capos::{LAST_RESORT, host_command};
 use capos_tests::command::{self, Input, Kill};
 use libtest_mimic::Trial;
 
-use crate::{module, trial};
+use crate::{COMPILED, INTERPRETED, module, trial};
 
 const SECONDS: u64 = 200;
 
@@ -41,10 +41,13 @@ PRAGMA integrity_check;
 ";
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("sqlite-finds-its-data-after-a-power-cut", "sqlite", power_cut)]
+    vec![
+        trial("sqlite-finds-its-data-after-a-power-cut", "sqlite", || power_cut(INTERPRETED)),
+        trial("compiled-sqlite-finds-its-data-after-a-power-cut", "sqlite", || power_cut(COMPILED)),
+    ]
 }
 
-fn power_cut() -> Result<()> {
+fn power_cut(engine: &str) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("capos-test-").tempdir().context("a temporary folder")?;
     let disk = folder.path().join("disk.img");
 
@@ -53,7 +56,7 @@ fn power_cut() -> Result<()> {
         delay: Duration::from_secs(2),
         limit: Duration::from_secs(SECONDS),
     };
-    let outcome = command::run_and_kill(&mut shell(&disk, WRITE), Input::Bytes(b""), kill)?;
+    let outcome = command::run_and_kill(&mut shell(engine, &disk, WRITE), Input::Bytes(b""), kill)?;
     let wrote = String::from_utf8_lossy(&outcome.stdout);
     ensure!(
         outcome.timed_out && wrote == "committed\n",
@@ -62,13 +65,13 @@ fn power_cut() -> Result<()> {
         String::from_utf8_lossy(&outcome.stderr)
     );
     let number: u32 = (1..=100).map(|n| n * n % 37).sum();
-    expect(&disk, READ, &format!("100|5050|{number}|note 99\nok\nafter the power cut\n"))?;
-    expect(&disk, READ_AGAIN, "101|101\nok\n")
+    expect(engine, &disk, READ, &format!("100|5050|{number}|note 99\nok\nafter the power cut\n"))?;
+    expect(engine, &disk, READ_AGAIN, "101|101\nok\n")
 }
 
-fn expect(disk: &Path, sql: &str, wanted: &str) -> Result<()> {
+fn expect(engine: &str, disk: &Path, sql: &str, wanted: &str) -> Result<()> {
     let limit = Duration::from_secs(SECONDS + 60);
-    let outcome = command::run(&mut shell(disk, sql), Input::Bytes(b""), limit)?;
+    let outcome = command::run(&mut shell(engine, disk, sql), Input::Bytes(b""), limit)?;
     let wrote = String::from_utf8_lossy(&outcome.stdout);
     ensure!(
         outcome.status == Some(0) && wrote == wanted,
@@ -80,11 +83,11 @@ fn expect(disk: &Path, sql: &str, wanted: &str) -> Result<()> {
 }
 
 /// WASI has no file locks, and a volume has only one program.
-fn shell(disk: &Path, sql: &str) -> Command {
+fn shell(engine: &str, disk: &Path, sql: &str) -> Command {
     let mut command = host_command();
     // The remains of a killed run are removed with the disk's folder.
     command.envs(disk.parent().map(|folder| ("TMPDIR", folder)));
-    command.arg("run").arg(module("sqlite"));
+    command.arg("run").arg(engine).arg(module("sqlite"));
     command.args(["--timeout", LAST_RESORT, "--clock", "--wall-clock"]);
     command.arg("--volume").arg(format!("{}::/disk", disk.display()));
     command.args([
