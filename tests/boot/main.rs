@@ -8,6 +8,7 @@ mod killed;
 mod new_service;
 mod own_folder;
 mod own_program;
+mod slowest;
 mod streams;
 mod unfit;
 
@@ -20,7 +21,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 /// A test whose failure shows the whole error chain.
 fn trial(name: String, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:#}"))))
+    Trial::test(name.clone(), move || {
+        slowest::timed(name, test).map_err(|error| Failed::from(format!("{error:#}")))
+    })
 }
 
 /// A file that a test needs and that could not be built here.
@@ -59,7 +62,11 @@ fn trials() -> Result<Vec<Trial>> {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match trials() {
-        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Ok(trials) => {
+            let conclusion = libtest_mimic::run(&arguments, trials);
+            slowest::show();
+            conclusion.exit_code()
+        }
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
