@@ -71,13 +71,13 @@ USER_TARGET := x86_64-capos-hermit
 GUEST_TARGET := wasm32-wasip1
 
 # Demonstration programs are in demos/, test and benchmark programs in tests/; they are built alike.
-USER_CRATES := $(wildcard services/*/Cargo.toml storage/service/Cargo.toml capos-wasm/process/Cargo.toml demos/native/*/Cargo.toml \
-	tests/native/*/Cargo.toml)
-USER_PACKAGES := $(call packages,$(USER_CRATES))
-# Each is built by a call of cargo of its own, which unifies features: the compiler is in no other program, not even in the host
-# that runs compiled code.
+# Each of these is built by a call of cargo of its own, which unifies features: the compiler is in no other program, not even in the
+# host that runs compiled code. (wasm-mangle generates modules, like one of the tests there.)
 COMPILER_CRATE := services/compiler/worker/Cargo.toml
-COMPILED_CRATE := capos-wasm/compiled/Cargo.toml tests/differential/Cargo.toml tests/spec/Cargo.toml
+COMPILED_CRATE := capos-wasm/compiled/Cargo.toml tests/differential/Cargo.toml tests/spec/Cargo.toml tests/native/wasm-mangle/Cargo.toml
+USER_CRATES := $(filter-out $(COMPILED_CRATE),$(wildcard services/*/Cargo.toml storage/service/Cargo.toml capos-wasm/process/Cargo.toml \
+	demos/native/*/Cargo.toml tests/native/*/Cargo.toml))
+USER_PACKAGES := $(call packages,$(USER_CRATES))
 GUEST_CRATES := $(wildcard demos/guests/Cargo.toml tests/guests/Cargo.toml)
 GUEST_PACKAGES := $(call packages,$(GUEST_CRATES))
 RUST_GUESTS := $(call stems,$(wildcard $(GUEST_CRATES:%/Cargo.toml=%/src/bin/*.rs)))
@@ -107,7 +107,10 @@ COMPILED_FLAGS := $(addprefix -p ,$(call packages,$(COMPILED_CRATE))) $(or $(CHO
 apart = $(if $(2),$(if $(call choose,native,$(call programs,$(2))),$(1)))
 NEEDED_COMPILER := $(call apart,$(COMPILER_FLAGS),$(COMPILER_CRATE))
 NEEDED_COMPILED := $(call apart,$(COMPILED_FLAGS),$(COMPILED_CRATE))
-HOST_FLAGS := -p capos --profile host --target $(HOST_TARGET)
+# All engines of the WebAssembly host, for its tests; programs that are shipped have one.
+ENGINES := --features capos-wasm/compiled-code
+# Programs that run on this computer, without `-p` and with the tests' features, so that the tests find every library compiled.
+HOST_FLAGS := $(ENGINES) --bin
 # Without the library's backtraces: WebAssembly cannot walk its own stack.
 GUEST_FLAGS := $(GUEST_PACKAGES:%=-p %) $(CHOSEN_RUST_GUESTS:%=--bin %) --profile guest --target $(GUEST_TARGET) \
 	-Zbuild-std=std,panic_abort -Zbuild-std-features=panic-unwind
@@ -181,7 +184,7 @@ $(call modules,$(GO_GUESTS)): build/wasm/%.wasm: %.go Makefile | build/setup/go
 
 $(call modules,$(TEXT_GUESTS)): build/wasm/%.wasm: %.wat
 	mkdir -p build/wasm
-	$(call cargo,run,-p capos-assemble --profile host --target $(HOST_TARGET) -- $< $@)
+	$(call cargo,run,$(HOST_FLAGS) capos-assemble -- $< $@)
 
 # The host command, which evaluates manifests with CUE.
 host: build/tools/bin/capos build/setup/cue ## build the host command `capos`, into build/tools/bin
@@ -190,8 +193,8 @@ host: build/tools/bin/capos build/setup/cue ## build the host command `capos`, i
 .PHONY: build/tools/bin/capos
 build/tools/bin/capos:
 	echo "build: capos" >&2
-	$(call cargo,build,$(HOST_FLAGS))
-	cmp -s target/$(HOST_TARGET)/host/capos $@ || install -D target/$(HOST_TARGET)/host/capos $@
+	$(call cargo,build,$(HOST_FLAGS) capos)
+	cmp -s target/debug/capos $@ || install -D target/debug/capos $@
 
 # What `capos run --engine=$(ENGINE)` needs besides.
 ENGINE ?= interpreter
@@ -258,8 +261,15 @@ iso: programs-$(NAME) build/setup/iso ## build a bootable build/NAME.iso (GRUB, 
 	build/tools/bin/capos iso $(PROFILE_OPTION) $(call manifest,$(NAME)) -o build/$(NAME).iso --force
 
 bench: ## measure the shipped build, and print `name value unit` lines
-	$(MAKE) build PROFILE=shipped
+	$(MAKE) measured PROFILE=shipped
 	build/tools/bin/capos bench --profile shipped
+
+# What the measured manifests need.
+MEASURED := wasi-hello-rust wasm-cached-hello $(filter bench%,$(MANIFESTS))
+.PHONY: measured
+measured: kernel host build/setup/run
+	needs=$$(for manifest in $(foreach name,$(MEASURED),$(call manifest,$(name))); do build/tools/bin/capos needs $$manifest; done | sort -u); \
+	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 
 # --- Checking -----------------------------------------------------------------------------------------------
 
@@ -300,10 +310,6 @@ test-spec: programs-spec-compiler programs-spec-interpreter build/setup/run ## r
 test-programs: build build/setup/c build/setup/run ## run third-party programs: MicroPython, Ruby, SQLite (fetched; skipped if unavailable)
 	env -u MAKEFLAGS -u MFLAGS scripts/programs.sh </dev/null
 	scripts/some-tests.sh '$(TESTS)' $(call cargo,test,--no-fail-fast -p capos-tests --test programs -- $(TESTS))
-
-# All engines of the WebAssembly host, for its tests; programs that are shipped have one. The same features everywhere, so
-# that nothing is built twice.
-ENGINES := --features capos-wasm/compiled-code
 
 # More than building and running the unit tests takes on two processors.
 UNIT_SECONDS := 2400

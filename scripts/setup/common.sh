@@ -51,7 +51,6 @@ write_toolchain() {
 # Written by scripts/setup.sh.
 RUST_BIN := $RUST_BIN
 CARGO := $RUST_BIN/cargo
-HOST_TARGET := $("$RUST_BIN/rustc" -vV | sed -n 's/^host: //p')
 export RUSTC := $RUST_BIN/rustc
 export RUSTDOC := $RUST_BIN/rustdoc
 export RUSTFMT := $RUST_BIN/rustfmt
