@@ -45,6 +45,7 @@ pub fn run(info: &BootInfo) -> ! {
         kernel.init_services();
         init_process::start(kernel, module);
         kernel.first_user_tsc = arch::time::read_tsc();
+        kernel.system.begin_accounting();
     });
     // Lines that the log port did not accept before its interrupt was routed.
     log::port_interrupt();

@@ -316,6 +316,11 @@ impl System {
         Some(arch::Resume::WORK)
     }
 
+    /// Counts the time of processes, and that in which nothing runs, from now on.
+    pub fn begin_accounting(&mut self) {
+        self.cpu().running_since_tsc = arch::time::read_tsc();
+    }
+
     /// How far the time-stamp counter has advanced while nothing ran.
     pub fn idle_tsc(&mut self) -> u64 {
         self.cpu().idle_tsc

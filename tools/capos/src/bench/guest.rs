@@ -45,10 +45,19 @@ impl How {
     }
 }
 
-/// The time at which the machine was switched off.
-fn power_off(log: &str) -> Result<u64> {
+/// The time until the machine was switched off, without that in which nothing ran: virtual time advances then without instructions.
+fn worked(log: &str) -> Result<u64> {
     let end = log.lines().rev().find(|line| line.ends_with("] power off")).and_then(timestamp);
-    end.context("the kernel log does not say when the power went off")
+    let end = end.context("the kernel log does not say when the power went off")?;
+    let idle =
+        log.lines().rev().find_map(idle).context("the kernel log does not say how long nothing ran")?;
+    Ok(end.saturating_sub(idle))
+}
+
+/// The nanoseconds in the line `[TIME] idle for SECONDS s`.
+fn idle(line: &str) -> Option<u64> {
+    let seconds = line.split_once("] idle for ")?.1.strip_suffix(" s")?;
+    nanoseconds(seconds)
 }
 
 impl Bench<'_> {
@@ -70,7 +79,7 @@ impl Bench<'_> {
         if shown.output != HELLO_OUTPUT {
             bail!("{}: printed {:?}", manifest.display(), shown.output);
         }
-        let mut measures = vec![Measure::new("boot_to_wasm_hello", power_off(&shown.log)?, "instructions")];
+        let mut measures = vec![Measure::new("boot_to_wasm_hello", worked(&shown.log)?, "instructions")];
         let (compile, instantiate) =
             shown.log.lines().find_map(start_time).context("the log has no start time")?;
         measures.push(Measure::new("wasm_compilation", compile, "instructions"));
@@ -98,7 +107,7 @@ impl Bench<'_> {
             if shown.end != MachineEnd::Status(0) || shown.output != HELLO_OUTPUT {
                 bail!("{}: ended with {:?}\n{}{}", manifest.display(), shown.end, shown.output, shown.log);
             }
-            let time = power_off(&shown.log)?;
+            let time = worked(&shown.log)?;
             let Some(compiled) = first.replace(time) else { continue };
             if time >= compiled {
                 bail!("{}: the cache brought nothing: {time} after {compiled}", manifest.display());
@@ -170,7 +179,12 @@ pub(super) fn start_time(line: &str) -> Option<(u64, u64)> {
 /// Nanoseconds in a log line's `[   1.234567]`.
 fn timestamp(line: &str) -> Option<u64> {
     let (stamp, _) = line.strip_prefix('[')?.split_once(']')?;
-    let (seconds, microseconds) = stamp.trim().split_once('.')?;
+    nanoseconds(stamp.trim())
+}
+
+/// Nanoseconds in seconds with six decimals.
+fn nanoseconds(seconds: &str) -> Option<u64> {
+    let (seconds, microseconds) = seconds.split_once('.')?;
     let microseconds: u64 = (microseconds.len() == 6).then(|| microseconds.parse().ok())??;
     let seconds: u64 = seconds.parse().ok()?;
     seconds.checked_mul(1_000_000_000)?.checked_add(microseconds * 1000)
@@ -222,6 +236,9 @@ mod tests {
     fn log_times() {
         assert_eq!(timestamp("[   0.015667] x"), Some(15_667_000));
         assert_eq!(timestamp("[  12.000001] [user] x"), Some(12_000_001_000));
+        let log = "[   0.015667] x\n[   5.642251] idle for 5.600001 s\n[   5.642251] power off\ncapos-exit-status: 0\n";
+        assert_eq!(worked(log).ok(), Some(42_250_000));
+        assert!(worked("[   5.642251] power off\n").is_err());
         for line in ["", "x", "[user] x", "[1.5] x", "[a.000001] x"] {
             assert_eq!(timestamp(line), None, "{line}");
         }
