@@ -23,6 +23,17 @@ fn trial(test: &str, program: &str, run: impl FnOnce() -> Result<()> + Send + 's
     trial.with_ignored_flag(missing)
 }
 
+/// A test that takes long, which only runs if it is asked for by its name.
+fn long(trial: Trial) -> Trial {
+    let name = trial.name().to_owned();
+    let is_wanted = Arguments::from_args().filter.is_some_and(|filter| name.contains(&filter));
+    if !is_wanted {
+        eprintln!("{name}: LEFT OUT, for it takes long; `make test-programs TESTS={name}` runs it");
+    }
+    let is_left_out = trial.has_ignored_flag() || !is_wanted;
+    trial.with_ignored_flag(is_left_out)
+}
+
 /// The path of the program with this name, as installed by `scripts/programs.sh`.
 fn module(program: &str) -> String {
     format!("build/programs/{program}.wasm")
