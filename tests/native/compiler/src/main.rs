@@ -7,6 +7,7 @@
 mod asking;
 mod cached;
 mod hostile;
+mod hosts;
 mod limits;
 mod modules;
 mod ordinary;
@@ -34,6 +35,7 @@ async fn run() -> capnp::Result<()> {
         match part.as_str() {
             "ordinary" => ordinary::run(&asking).await?,
             "hostile" => hostile::run(&asking).await?,
+            "hosts" => hosts::run(&asking).await?,
             "limits" => limits::run(&asking).await?,
             "copies" => limits::copies(&asking).await?,
             "released" => released::run(&asking).await?,
