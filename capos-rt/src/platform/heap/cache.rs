@@ -59,7 +59,7 @@ pub(super) const fn class_bytes(class: usize) -> usize {
         return (class + 1) * STEP;
     }
     let (doubling, part) = ((class - EVEN) / PARTS, (class - EVEN) % PARTS);
-    (PARTS + part + 1) * (EVEN_BYTES / PARTS << doubling)
+    (PARTS + part + 1) * ((EVEN_BYTES / PARTS) << doubling)
 }
 
 /// How many free blocks of each class a thread keeps.

@@ -39,12 +39,12 @@ async fn run() -> capnp::Result<()> {
         let (object, length) = (object_with(module).await?, module.len() as u64);
         let name = name.replace('-', "_");
         for (what, is_from_cache) in [("compile", false), ("cached", true)] {
-            let before = service.from_cache().await?;
+            let before = service.answered_from_cache().await?;
             let begun = worked(&counter).await?;
             service.code(object.clone(), length).await?;
             report(&format!("{what}_{name}"), worked(&counter).await? - begun);
             service.dropped().await?;
-            if (service.from_cache().await? > before) != is_from_cache {
+            if (service.answered_from_cache().await? > before) != is_from_cache {
                 return Err(failed(format!("{what} {name}: the code came from the wrong place")));
             }
         }
@@ -75,7 +75,7 @@ impl Service {
     }
 
     /// Number of requests answered from the cache.
-    async fn from_cache(&self) -> capnp::Result<u64> {
+    async fn answered_from_cache(&self) -> capnp::Result<u64> {
         let response = self.status.counters_request().send().promise.await?;
         Ok(response.get()?.get_counters()?.get_from_cache())
     }
