@@ -31,8 +31,8 @@ pub(crate) trait Host: Sized + 'static {
 pub(crate) enum Outcome {
     /// It returns this value, if any.
     Returned(u32),
-    /// The instance ends here.
-    Ended(End),
+    /// The instance ends here. Boxed, so that the other outcome, which every call has, is passed in registers.
+    Ended(Box<End>),
 }
 
 /// Receives definitions of imported functions, for one engine.

@@ -30,7 +30,7 @@ impl Guest {
                 Some(outcome) => outcome,
                 None => {
                     poll_fn(|cx| match interrupts.poll(cx) {
-                        Poll::Ready(end) => Poll::Ready(Outcome::Ended(end)),
+                        Poll::Ready(end) => Poll::Ready(Outcome::Ended(Box::new(end))),
                         Poll::Pending => output.poll(host, cx),
                     })
                     .await
@@ -40,7 +40,7 @@ impl Guest {
                 Outcome::Returned(0) if output.advance() => {}
                 // The output is not accepted: the call succeeded, but its purpose was not achieved.
                 Outcome::Returned(_) => return Ok(End::Exited(NOT_PRINTED)),
-                Outcome::Ended(end) => return Err(end),
+                Outcome::Ended(end) => return Err(*end),
             }
         }
         Ok(End::Exited(0))

@@ -38,7 +38,7 @@ impl From<Result<(), Stop>> for Outcome {
             Ok(()) => Self::Returned(Errno::Success as u32),
             Err(Stop::Errno(errno)) => Self::Returned(errno as u32),
             Err(Stop::NoRight) => Self::Returned(Errno::Notcapable as u32),
-            Err(Stop::End(end)) => Self::Ended(end),
+            Err(Stop::End(end)) => Self::Ended(Box::new(end)),
         }
     }
 }

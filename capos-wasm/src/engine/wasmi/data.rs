@@ -66,7 +66,7 @@ pub(super) fn host_call<H: Host>(mut caller: Caller<'_, HostData<H>>, call: H::C
     charge(&mut caller);
     match outcome {
         Some(Outcome::Returned(value)) => Ok(value),
-        Some(Outcome::Ended(end)) => Err(Error::host(Pause::Ended(end))),
+        Some(Outcome::Ended(end)) => Err(Error::host(Pause::Ended(*end))),
         None => Err(Error::host(Pause::Suspended)),
     }
 }
@@ -98,6 +98,6 @@ pub(super) fn poll_host<H: Host>(
     charge(&mut *store);
     outcome.map(|outcome| match outcome {
         Outcome::Returned(value) => Ok(value),
-        Outcome::Ended(end) => Err(end),
+        Outcome::Ended(end) => Err(*end),
     })
 }

@@ -13,7 +13,7 @@ use wasmtime::{AsContextMut, Caller, Error, StoreContextMut, Trap};
 pub(super) fn host_call<H: Host, R>(
     mut caller: Caller<'_, HostData<H>>,
     call: H::Call,
-    result: fn(u32) -> R,
+    result: impl FnOnce(u32) -> R,
 ) -> wasmtime::Result<R> {
     // The guest did not reach a check after it had used its fuel, and must have no effects any more.
     if is_exhausted(&caller) {
@@ -34,7 +34,7 @@ pub(super) fn host_call<H: Host, R>(
     }
     match outcome {
         Outcome::Returned(value) => Ok(result(value)),
-        Outcome::Ended(end) => Err(Error::new(Ended(end))),
+        Outcome::Ended(end) => Err(Error::new(Ended(*end))),
     }
 }
 
