@@ -8,7 +8,7 @@ const LEAST_WORKER_BYTES: u64 = 256 << 20;
 const WORKER_BYTES_PER_BYTE: u64 = 24;
 /// The least processor time of a worker, if no other is set.
 const LEAST_WORKER_TIME: Duration = Duration::from_secs(600);
-/// For each MiB of a large module. A processor takes about one, an emulated one some 25.
+/// For each MiB of a large module. A processor takes about one, an emulated one some 30.
 const WORKER_TIME_PER_MIB: Duration = Duration::from_secs(60);
 
 /// Limits and settings, as given by `NAME=VALUE` arguments. Sizes are in bytes.

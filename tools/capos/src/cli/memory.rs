@@ -22,7 +22,8 @@ pub(super) const USUAL_MIB: u64 = 128;
 /// So much of what boots fits into that.
 const FITTING_BYTES: u64 = 32 << 20;
 
-/// For a worker of the compiler service, and the code that it makes: at least, and per byte of the largest module.
+/// For a worker of the compiler service, and the code that it makes: at least, and per byte of the largest
+/// module, as much as the service gives a worker.
 const COMPILER_BYTES: u64 = 128 << 20;
 const PER_COMPILED_BYTE: u64 = 24;
 
