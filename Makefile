@@ -228,6 +228,9 @@ RUN_OPTIONS := $(PROFILE_OPTION) $(if $(TIMEOUT),--timeout $(TIMEOUT)) $(if $(ME
 	$(if $(QEMU_EXTRA),--qemu-extra='$(QEMU_EXTRA)') $(if $(V),--verbose) $(ENGINE_OPTION)
 # A manifest that users boot, or one of the tests.
 manifest = $(firstword $(wildcard manifests/$(1).cue tests/manifests/$(1).cue))
+# Builds what manifests need, in one go.
+build_for = needs=$$(for manifest in $(foreach name,$(1),$(call manifest,$(name))); do build/tools/bin/capos needs $$manifest; done | sort -u); \
+	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
 run_command = build/tools/bin/capos run $(RUN_OPTIONS) $(call manifest,$(1))
 
 # If a single run is the goal, make becomes that run, so that make exits with the guest's status.
@@ -268,8 +271,7 @@ bench: ## measure the shipped build, and print `name value unit` lines
 MEASURED := wasi-hello-rust wasm-cached-hello $(filter bench%,$(MANIFESTS))
 .PHONY: measured
 measured: kernel host build/setup/run
-	needs=$$(for manifest in $(foreach name,$(MEASURED),$(call manifest,$(name))); do build/tools/bin/capos needs $$manifest; done | sort -u); \
-	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
+	$(call build_for,$(MEASURED))
 
 # --- Checking -----------------------------------------------------------------------------------------------
 
@@ -296,8 +298,7 @@ matching:
 # Builds what the selected boots need, in one go.
 .PHONY: tested
 tested: kernel host
-	needs=$$(for manifest in $(foreach name,$(TESTED),$(call manifest,$(name))); do build/tools/bin/capos needs $$manifest; done | sort -u); \
-	$(MAKE) userspace guests NEEDS="$$(echo $$needs)"
+	$(call build_for,$(TESTED))
 
 unit: ## run the tests of one crate: P=package, and optionally T=part of a test's name
 	$(if $(P),,echo "make unit: which package? P=capos-wasm, say; T=part-of-a-name for some of its tests" >&2; exit 1)
