@@ -31,7 +31,7 @@ pub use grant::{
     virtual_memory,
 };
 pub(crate) use incoming::Incoming;
-pub use mapped::{MappedMemory, SealedMemory};
+pub use mapped::{MappedMemory, SealedMemory, object_with};
 pub(crate) use operation::Operations;
 #[cfg(target_os = "hermit")]
 pub(crate) use remote::OTHER_THREADS;

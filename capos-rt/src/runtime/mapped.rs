@@ -94,6 +94,21 @@ pub struct MappedMemory {
     is_writable: bool,
 }
 
+/// A memory object of this process that begins with these bytes. It is mapped nowhere, and not sealed.
+///
+/// # Errors
+/// As for [`MappedMemory::map`], or if the process may not have so much memory.
+pub async fn object_with(bytes: &[u8]) -> Result<memory_object::Client> {
+    let length = bytes.len() as u64;
+    let mut request = virtual_memory().create_object_request();
+    request.get().set_length(length.next_multiple_of(PAGE_SIZE));
+    let object = request.send().promise.await?.get()?.get_object()?;
+    let memory = MappedMemory::map(object.clone(), length, true).await?;
+    memory.write(0, bytes).map_err(|error| Error::failed(error.to_string()))?;
+    memory.unmap().await?;
+    Ok(object)
+}
+
 impl MappedMemory {
     /// Maps the first `length` bytes of `object` for reading and, with `is_writable`, for writing.
     ///

@@ -9,7 +9,7 @@ use crate::{
     stacks::Stacks,
 };
 use capos_codegen::Settings;
-use capos_rt::{MappedMemory, abi::PAGE_SIZE, grant, virtual_memory};
+use capos_rt::grant;
 use capos_schema::{
     compiler_capnp::{compilation, compiler},
     memory_capnp::memory_object,
@@ -149,12 +149,7 @@ fn load(engine: &Engine, code: capnp::Result<NonNull<[u8]>>) -> Result<Module, S
 
 /// A sealed memory object with these contents, which the compiler service reads in place.
 async fn object(bytes: &[u8]) -> capnp::Result<memory_object::Client> {
-    let mut request = virtual_memory().create_object_request();
-    request.get().set_length((bytes.len() as u64).next_multiple_of(PAGE_SIZE));
-    let object = request.send().promise.await?.get()?.get_object()?;
-    let mapped = MappedMemory::map(object.clone(), bytes.len() as u64, true).await?;
-    mapped.write(0, bytes).map_err(|error| capnp::Error::failed(error.to_string()))?;
-    mapped.unmap().await?;
+    let object = capos_rt::object_with(bytes).await?;
     object.seal_request().send().promise.await?;
     Ok(object)
 }

@@ -1,7 +1,7 @@
 //! Requests to the compiler service.
 
 use capnp::Result;
-use capos_rt::{MappedMemory, SealedMemory, grant, virtual_memory};
+use capos_rt::{SealedMemory, grant, object_with};
 use capos_schema::compiler_capnp::{code_lease, code_settings, compilation, compiler, compiler_status};
 use capos_schema::memory_capnp::memory_object;
 
@@ -102,18 +102,6 @@ pub(crate) async fn code(compilation: &compilation::Client) -> Result<Code> {
         is_from_cache: results.get_from_cache(),
         _lease: results.get_lease()?,
     })
-}
-
-/// A memory object of this process, that begins with these bytes and is not sealed.
-pub(crate) async fn object_with(bytes: &[u8]) -> Result<memory_object::Client> {
-    let length = bytes.len() as u64;
-    let mut request = virtual_memory().create_object_request();
-    request.get().set_length(length.next_multiple_of(capos_abi::PAGE_SIZE));
-    let object = request.send().promise.await?.get()?.get_object()?;
-    let memory = MappedMemory::map(object.clone(), length, true).await?;
-    memory.write(0, bytes).map_err(|error| capnp::Error::failed(error.to_string()))?;
-    memory.unmap().await?;
-    Ok(object)
 }
 
 impl Code {

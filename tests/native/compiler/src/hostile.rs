@@ -8,8 +8,9 @@ use capos_schema::memory_capnp::memory_object::{
     self, SealParams, SealResults, Server, SizeParams, SizeResults,
 };
 
-use crate::asking::{Asking, Settings, object_with};
+use crate::asking::{Asking, Settings};
 use crate::{expect_reason, modules};
+use capos_rt::object_with;
 
 /// An object of this process that says it is memory, and sealed.
 struct Liar;

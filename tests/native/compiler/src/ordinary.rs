@@ -3,8 +3,9 @@
 use capnp::Result;
 use capos_rt::virtual_memory;
 
-use crate::asking::{Asking, Code, Settings, code, object_with};
+use crate::asking::{Asking, Code, Settings, code};
 use crate::{expect, expect_reason, modules};
+use capos_rt::object_with;
 
 pub(crate) async fn run(asking: &Asking) -> Result<()> {
     let first = asking.code(&modules::constant(7), Settings::default()).await?;

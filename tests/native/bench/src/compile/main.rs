@@ -7,7 +7,7 @@
 mod counter;
 
 use capos_package::{Package, binary};
-use capos_rt::{MappedMemory, grant, virtual_memory};
+use capos_rt::{grant, object_with};
 use capos_schema::compiler_capnp::{compiler, compiler_status};
 use capos_schema::diagnostics_capnp::diagnostics;
 use capos_schema::memory_capnp::memory_object;
@@ -91,16 +91,4 @@ impl Service {
         }
         Err(failed("the service did not drop its code"))
     }
-}
-
-/// A memory object that begins with these bytes.
-async fn object_with(bytes: &[u8]) -> capnp::Result<memory_object::Client> {
-    let length = bytes.len() as u64;
-    let mut request = virtual_memory().create_object_request();
-    request.get().set_length(length.next_multiple_of(capos_abi::PAGE_SIZE));
-    let object = request.send().promise.await?.get()?.get_object()?;
-    let memory = MappedMemory::map(object.clone(), length, true).await?;
-    memory.write(0, bytes).map_err(failed)?;
-    memory.unmap().await?;
-    Ok(object)
 }
